@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Building blocks every module of the fast path is made of.
+
+mod ram;
+mod reg;
+mod stream;
+mod tag;
+mod wire_struct;
+
+pub use ram::{LutRam, Ram};
+pub use reg::{Dff, DffE, DffR, Reg};
+pub use stream::{Snk, Src};
+pub use tag::Tag;

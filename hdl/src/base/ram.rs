@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Memories that synthesis maps on block RAM or LUT RAM. All contents start as zero.
+
+use super::Tag;
+use rust_hdl_core::prelude::*;
+
+/// Simple dual-port block RAM: one write port, one read port, `1 << A` words. `rdata` holds the word at `raddr` one clock
+/// after `re`, and keeps it while `re` is low. A read of the word being written gives the old word.
+#[derive(LogicBlock, Default)]
+pub struct Ram<D: Synth, const A: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub re: Signal<In, Bit>,
+    pub raddr: Signal<In, Bits<A>>,
+    pub rdata: Signal<Out, D>,
+    pub we: Signal<In, Bit>,
+    pub waddr: Signal<In, Bits<A>>,
+    pub wdata: Signal<In, D>,
+    _mem: Vec<D>,
+}
+
+impl<D: Synth, const A: usize> Ram<D, A> {
+    /// A RAM of zeros. (`Default` has no memory: use this.)
+    pub fn new() -> Self {
+        Self { _mem: vec![D::default(); 1 << A], ..Default::default() }
+    }
+}
+
+impl<D: Synth, const A: usize> Logic for Ram<D, A> {
+    fn update(&mut self) {
+        if self.clock.pos_edge() {
+            if self.re.val() {
+                self.rdata.next = self._mem[self.raddr.val().index()]
+            }
+            if self.we.val() {
+                self._mem[self.waddr.val().index()] = self.wdata.val()
+            }
+        }
+    }
+    fn connect(&mut self) {
+        self.rdata.connect()
+    }
+    fn hdl(&self) -> Verilog {
+        Verilog::Custom(memory("block", D::BITS, A, "if (re) rdata <= mem[raddr];"))
+    }
+    fn timing(&self) -> Vec<TimingInfo> {
+        vec![TimingInfo {
+            name: "ram".into(),
+            clock: "clock".into(),
+            inputs: ["re", "raddr", "we", "waddr", "wdata"].map(String::from).into(),
+            outputs: vec!["rdata".into()],
+        }]
+    }
+}
+
+/// LUT RAM: written at the clock, read in the same clock (`rdata` follows `raddr`).
+#[derive(LogicBlock, Default)]
+pub struct LutRam<D: Synth, const A: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub raddr: Signal<In, Bits<A>>,
+    pub rdata: Signal<Out, D>,
+    pub we: Signal<In, Bit>,
+    pub waddr: Signal<In, Bits<A>>,
+    pub wdata: Signal<In, D>,
+    _mem: Vec<D>,
+}
+
+impl<D: Synth, const A: usize> LutRam<D, A> {
+    /// A RAM of zeros. (`Default` has no memory: use this.)
+    pub fn new() -> Self {
+        Self { _mem: vec![D::default(); 1 << A], ..Default::default() }
+    }
+}
+
+impl<D: Synth, const A: usize> Logic for LutRam<D, A> {
+    fn update(&mut self) {
+        if self.clock.pos_edge() && self.we.val() {
+            self._mem[self.waddr.val().index()] = self.wdata.val()
+        }
+        self.rdata.next = self._mem[self.raddr.val().index()]
+    }
+    fn connect(&mut self) {
+        self.rdata.connect()
+    }
+    fn hdl(&self) -> Verilog {
+        Verilog::Wrapper(Wrapper {
+            code: format!("{}\nassign rdata = mem[raddr];", memory("distributed", D::BITS, A, "")),
+            cores: String::new(),
+        })
+    }
+}
+
+/// The array, its zeros, and the clocked block; `read` is the read statement, if it is clocked.
+fn memory(style: &str, width: usize, address: usize, read: &str) -> String {
+    let read = if read.is_empty() { String::new() } else { format!("  {read}\n") };
+    format!(
+        "(* ram_style = \"{style}\" *) reg [{}:0] mem [0:{}];\n\ninteger i;\ninitial for (i = 0; i < {}; i = i + 1) mem[i] = {width}'d0;\n\n\
+         always @(posedge clock) begin\n{read}  if (we) mem[waddr] <= wdata;\nend",
+        width - 1,
+        (1usize << address) - 1,
+        1usize << address,
+    )
+}

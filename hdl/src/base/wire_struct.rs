@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Structs on a wire whose widths are const generics.
+
+/// Defines a packed struct that travels on a signal or lives in a RAM, like rust-hdl's `#[derive(LogicStruct)]`, but
+/// with const generics allowed. The first field holds the least significant bits.
+///
+/// A kernel reads a field with `self.x.val().field` and writes it with `self.x.next.field = …`, one level deep and
+/// never through a loop variable (use a `Local` there).
+#[macro_export]
+macro_rules! wire_struct {
+    ($(#[$meta:meta])* pub struct $name:ident $(<$(const $g:ident : usize),* $(,)?>)? {
+        $($(#[$fmeta:meta])* pub $field:ident : $ty:ty),* $(,)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Copy, Clone, Debug, Default, PartialEq)]
+        pub struct $name $(<$(const $g: usize),*>)? { $($(#[$fmeta])* pub $field: $ty),* }
+
+        $crate::__private::paste! {
+            #[doc(hidden)]
+            impl $(<$(const $g: usize),*>)? $name $(<$($g),*>)? {
+                $(
+                    pub fn [<get_my_width_ $field>](&self) -> usize { <$ty as $crate::__private::Synth>::BITS }
+                    pub fn [<get_my_offset_ $field>](&self) -> usize { Self::offset_of(stringify!($field)) }
+                )*
+                /// Bit offset of a field by name.
+                pub fn offset_of(field: &str) -> usize {
+                    let mut offset = 0;
+                    for (name, width) in [$((stringify!($field), <$ty as $crate::__private::Synth>::BITS)),*] {
+                        if name == field { return offset }
+                        offset += width;
+                    }
+                    panic!("{} has no field {field}", stringify!($name))
+                }
+            }
+        }
+
+        impl $(<$(const $g: usize),*>)? $crate::__private::Synth for $name $(<$($g),*>)? {
+            const BITS: usize = 0 $(+ <$ty as $crate::__private::Synth>::BITS)*;
+            fn descriptor() -> $crate::__private::TypeDescriptor {
+                $crate::__private::TypeDescriptor {
+                    name: stringify!($name).to_string(),
+                    kind: $crate::__private::TypeKind::Composite(vec![$(Box::new($crate::__private::TypeField {
+                        fieldname: stringify!($field).to_string(),
+                        kind: <$ty as $crate::__private::Synth>::descriptor(),
+                    })),*]),
+                }
+            }
+            fn vcd(self) -> $crate::__private::VCDValue {
+                $crate::__private::VCDValue::Composite(vec![$(Box::new($crate::__private::Synth::vcd(self.$field))),*])
+            }
+            fn verilog(self) -> $crate::__private::VerilogLiteral {
+                $crate::__private::concat_literals(&[$(
+                    ($crate::__private::Synth::verilog(self.$field), <$ty as $crate::__private::Synth>::BITS)
+                ),*])
+            }
+        }
+    };
+}

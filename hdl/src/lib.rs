@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The fast path of the Millrace DPU in Rust-HDL, and the emitter that writes its Verilog.
+//!
+//! [`base`] holds the building blocks (streams, registers, memories, FIFOs), [`emit`] the Verilog emitter.
+
+pub mod base;
+pub mod emit;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use paste::paste;
+    pub use rust_hdl_core::ast::VerilogLiteral;
+    pub use rust_hdl_core::prelude::{Synth, VCDValue};
+    pub use rust_hdl_core::type_descriptor::{TypeDescriptor, TypeField, TypeKind};
+
+    /// Widest struct constant that a register can reset to, in bits.
+    const WIDEST: usize = 4096;
+
+    /// Joins field literals, first field least significant. The emitter takes the width from the signal.
+    pub fn concat_literals(fields: &[(VerilogLiteral, usize)]) -> VerilogLiteral {
+        let mut value = num_bigint::BigUint::default();
+        let mut offset = 0;
+        for (literal, width) in fields {
+            value |= crate::emit::literal_value(literal) << offset;
+            offset += width;
+        }
+        assert!(offset <= WIDEST, "a struct of {offset} bits is wider than {WIDEST}");
+        rust_hdl_core::prelude::Bits::<WIDEST>::from(value).into()
+    }
+}
