@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The fast path of the Millrace DPU in Rust-HDL, and the emitter that writes its Verilog.
 //!
-//! [`base`] holds the building blocks (streams, registers, memories, FIFOs), [`emit`] the Verilog emitter.
+//! [`base`] holds the building blocks (streams, registers, memories, FIFOs), [`emit`] the Verilog emitter,
+//! [`fastpath`] the pipeline.
 
 pub mod base;
 pub mod emit;
+pub mod fastpath;
 
 #[doc(hidden)]
 pub mod __private {

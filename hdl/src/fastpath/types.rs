@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What travels between the blocks of the fast path. Bit layouts that software sees (key, step) are those of
+//! `docs/hardware.md`; tests compare them with `millrace_regs`.
+
+use crate::wire_struct;
+use rust_hdl_core::prelude::*;
+
+/// Width of the header window in bits: all that the parser looks at and the editor changes.
+pub const WINDOW_BITS: usize = 1024;
+/// Width of the match key in bits.
+pub const KEY_BITS: usize = 480;
+/// Width of an action step in bits.
+pub const STEP_BITS: usize = 544;
+/// Width of the edited head of a frame in bits: no edit reaches past its 120 bytes.
+pub const HEAD_BITS: usize = 960;
+
+wire_struct! {
+    /// One transfer of a frame. `W` = bits of data, `C` = log2(W / 8) + 1.
+    pub struct Beat<const W: usize, const C: usize> {
+        /// Byte 0 in bits 7:0. Bytes past `bytes` are zero behind `Ingress`.
+        pub data: Bits<W>,
+        /// Valid bytes, 1..=W/8; W/8 in all beats but the last.
+        pub bytes: Bits<C>,
+        pub last: Bit,
+    }
+}
+
+wire_struct! {
+    /// What is known of a frame before it is parsed.
+    pub struct FrameMeta {
+        /// Ingress vport; of a packet-out, the destination.
+        pub vport: Bits<8>,
+        pub packet_out: Bit,
+        /// Length in bytes, saturating at 16,383.
+        pub len: Bits<14>,
+        /// 0 none, 1 runt, 2 oversize, 3 rx_error. A faulty frame is carried as one beat.
+        pub fault: Bits<2>,
+    }
+}
+
+wire_struct! {
+    /// A beat behind the merge: frames of all sources, one after the other.
+    pub struct MergedBeat<const W: usize, const C: usize> {
+        pub data: Bits<W>,
+        pub bytes: Bits<C>,
+        pub last: Bit,
+        pub first: Bit,
+        pub vport: Bits<8>,
+        pub packet_out: Bit,
+        pub len: Bits<14>,
+        pub fault: Bits<2>,
+    }
+}
+
+wire_struct! {
+    /// The first 128 bytes of a frame (zeros past its end) and its meta data.
+    pub struct Window {
+        pub hdr: Bits<1024>,
+        pub vport: Bits<8>,
+        pub packet_out: Bit,
+        pub len: Bits<14>,
+        pub fault: Bits<2>,
+    }
+}
+
+wire_struct! {
+    /// The match key, 480 bits, exactly as in `docs/hardware.md`.
+    pub struct Key {
+        pub in_port: Bits<8>,
+        pub nw_frag: Bits<2>,
+        pub vlan_ad0: Bit,
+        pub vlan_ad1: Bit,
+        pub tcp_flags: Bits<12>,
+        pub nw_ttl: Bits<8>,
+        pub dl_type: Bits<16>,
+        pub vlan_tci0: Bits<16>,
+        pub vlan_tci1: Bits<16>,
+        pub nw_proto: Bits<8>,
+        pub nw_tos: Bits<8>,
+        pub dl_dst: Bits<48>,
+        pub dl_src: Bits<48>,
+        pub tp_src: Bits<16>,
+        pub tp_dst: Bits<16>,
+        pub nw_src: Bits<128>,
+        pub nw_dst: Bits<128>,
+    }
+}
+
+wire_struct! {
+    /// Where the headers are, for the editor.
+    pub struct Layout {
+        /// VLAN tags seen, 0..=2.
+        pub vlans: Bits<2>,
+        /// 0 none, 1 IPv4, 2 IPv6: only if the header is valid.
+        pub l3: Bits<2>,
+        /// 0 none, 1 TCP, 2 UDP, 3 ICMPv6 over IPv6: only if the header is complete and the packet no later fragment.
+        pub l4: Bits<2>,
+        /// Start of L4 behind the start of L3, in 4-byte units: 5..=15.
+        pub l4_words: Bits<4>,
+    }
+}
+
+wire_struct! {
+    /// What the parser found.
+    pub struct Parsed {
+        pub key: Bits<480>,
+        pub vlans: Bits<2>,
+        pub l3: Bits<2>,
+        pub l4: Bits<2>,
+        pub l4_words: Bits<4>,
+        pub punt: Bit,
+        pub vport: Bits<8>,
+        pub packet_out: Bit,
+        pub len: Bits<14>,
+        pub fault: Bits<2>,
+    }
+}
+
+wire_struct! {
+    /// The answer of one table.
+    pub struct Hit {
+        pub hit: Bit,
+        pub priority: Bits<16>,
+        pub rule: Bits<16>,
+    }
+}
+
+wire_struct! {
+    /// One step of a rule's action program, 544 bits, exactly as in `docs/hardware.md`.
+    pub struct Step {
+        pub outputs: Bits<32>,
+        pub set_dl_dst: Bit,
+        pub set_dl_src: Bit,
+        pub set_nw_src: Bit,
+        pub set_nw_dst: Bit,
+        pub set_tp_src: Bit,
+        pub set_tp_dst: Bit,
+        pub set_nw_ttl: Bit,
+        pub reserved0: Bit,
+        pub vlan_pop: Bits<2>,
+        pub vlan_push: Bits<2>,
+        pub reserved1: Bits<3>,
+        pub more: Bit,
+        pub next: Bits<16>,
+        pub nw_tos: Bits<8>,
+        pub nw_tos_mask: Bits<8>,
+        pub nw_ttl: Bits<8>,
+        pub ttl_dec: Bits<8>,
+        pub push0_tci: Bits<16>,
+        pub push0_tpid: Bits<16>,
+        pub push1_tci: Bits<16>,
+        pub push1_tpid: Bits<16>,
+        pub tp_src: Bits<16>,
+        pub tp_dst: Bits<16>,
+        pub dl_dst: Bits<48>,
+        pub dl_src: Bits<48>,
+        pub nw_src: Bits<128>,
+        pub nw_dst: Bits<128>,
+    }
+}
+
+wire_struct! {
+    /// The outcome of the match stage.
+    pub struct MatchResult {
+        pub hit: Bit,
+        pub punt: Bit,
+        pub rule: Bits<16>,
+        /// The rule's first step, valid with `hit`.
+        pub step: Step,
+        pub vlans: Bits<2>,
+        pub l3: Bits<2>,
+        pub l4: Bits<2>,
+        pub l4_words: Bits<4>,
+        /// TTL or hop limit of the frame, valid with `l3`.
+        pub ttl: Bits<8>,
+        pub vport: Bits<8>,
+        pub packet_out: Bit,
+        pub len: Bits<14>,
+        pub fault: Bits<2>,
+    }
+}
+
+wire_struct! {
+    /// One outgoing version of a frame, to be made.
+    pub struct EditJob {
+        pub hdr: Bits<1024>,
+        pub step: Step,
+        pub vlans: Bits<2>,
+        pub l3: Bits<2>,
+        pub l4: Bits<2>,
+        pub l4_words: Bits<4>,
+        pub vport: Bits<8>,
+        pub len: Bits<14>,
+        /// The frame was cut to one beat by `Ingress` (always together with `discard`).
+        pub faulty: Bit,
+        /// Consume the payload, put nothing out.
+        pub discard: Bit,
+        /// Another step of the same frame follows: the payload is read again.
+        pub again: Bit,
+        /// Upcall reason: 0 miss, 1 punt, 2 action.
+        pub reason: Bits<2>,
+    }
+}
+
+wire_struct! {
+    /// The head of an outgoing frame, and how its payload follows.
+    pub struct Edited {
+        /// First 120 bytes of the outgoing frame.
+        pub head: Bits<960>,
+        pub out_len: Bits<14>,
+        pub in_len: Bits<14>,
+        /// How far the payload moves: 0 not, 1 +4, 2 +8, 3 -4, 4 -8 bytes.
+        pub shift: Bits<3>,
+        /// Existing vports only; bit 31 is the upcall queue.
+        pub outputs: Bits<32>,
+        pub faulty: Bit,
+        pub discard: Bit,
+        pub again: Bit,
+        pub vport: Bits<8>,
+        pub reason: Bits<2>,
+    }
+}
+
+wire_struct! {
+    /// A beat on its way to the egress queues.
+    pub struct OutBeat<const W: usize, const C: usize> {
+        pub data: Bits<W>,
+        pub bytes: Bits<C>,
+        pub last: Bit,
+        pub first: Bit,
+        pub out_len: Bits<14>,
+        pub outputs: Bits<32>,
+        pub vport: Bits<8>,
+        pub reason: Bits<2>,
+    }
+}
