@@ -1,2 +1,82 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-fn main() {}
+//! `cargo xtask …`: set-up, demo, tests, Verilog and benchmarks. Each command first installs what it lacks.
+
+mod run;
+mod setup;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use setup::Need;
+
+/// Build, test and measure Millrace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the other commands need, and say what and why
+    Setup,
+    /// Run two real network stacks through the simulated DPU: ping, then iperf3
+    Demo {
+        /// Arguments of the demo (see `cargo xtask demo -- --help`)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Format and lint checks, then every test
+    Test,
+    /// Compare RTL and reference model on random packets and rules
+    Soak {
+        /// Arguments of the soak run: --packets N --seed S
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Print the figures of the README: a table, and a JSON line for each
+    Bench {
+        /// Names of the figures to measure (all, if none is given)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Write the Verilog of a preset, one file per module, with its register reference and C header
+    Verilog {
+        /// Arguments of the emitter: --preset P --out DIR
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() {
+    if let Err(error) = dispatch(Cli::parse().command) {
+        eprintln!("error: {error:#}");
+        std::process::exit(1);
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Setup => setup::install(Need::ALL),
+        Command::Demo { args } => {
+            setup::install(&[Need::Build, Need::Demo])?;
+            run::release("millrace", "millrace", None)?;
+            run::release("millrace-testbench", "demo", Some(&args))
+        }
+        Command::Test => {
+            setup::install(Need::ALL)?;
+            test::all()
+        }
+        Command::Soak { args } => {
+            setup::install(&[Need::Build])?;
+            run::release("millrace-testbench", "soak", Some(&args))
+        }
+        Command::Bench { args } => {
+            setup::install(&[Need::Build, Need::Demo])?;
+            run::release("millrace", "millrace", None)?;
+            run::release("millrace-testbench", "bench", Some(&args))
+        }
+        Command::Verilog { args } => run::release("millrace-hdl", "verilog", Some(&args)),
+    }
+}

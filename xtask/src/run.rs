@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Starts programs with the environment that the workspace's tools need.
+
+use crate::setup;
+use anyhow::{Context, Result, bail};
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The workspace's root folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+}
+
+/// The folder of everything built: `CARGO_TARGET_DIR`, or `target/`.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// A command in the workspace's root with the installed tools on its PATH.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(setup::venv().join("bin")).chain(env::split_paths(&path));
+    command.current_dir(root()).env("PATH", env::join_paths(folders).expect("PATH is made of paths"));
+    command
+}
+
+/// The cargo that runs us.
+pub fn cargo() -> Command {
+    command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Runs `command` and fails if it does.
+pub fn checked(mut command: Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", shown(&command));
+    }
+    Ok(())
+}
+
+/// Builds the program `bin` of `package` for speed, and runs it if there are `args`, replacing our exit code by its own.
+pub fn release(package: &str, bin: &str, args: Option<&[String]>) -> Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--release", "--package", package, "--bin", bin]);
+    checked(build)?;
+    let Some(args) = args else { return Ok(()) };
+    let mut program = command(target().join("release").join(bin));
+    let status = program.args(args).status().with_context(|| format!("cannot start {bin}"))?;
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(code) => std::process::exit(code),
+        None => bail!("{bin} ended with {status}"),
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

