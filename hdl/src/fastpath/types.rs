@@ -234,3 +234,18 @@ wire_struct! {
         pub reason: Bits<2>,
     }
 }
+
+wire_struct! {
+    /// A command of `Control` to a table of the match stage; travels with a `valid` pulse of one clock.
+    /// Exactly one of the four `write_*` bits is set, `table` and `index` are in range.
+    pub struct TableWrite {
+        pub write_entry: Bit,
+        pub write_mask: Bit,
+        pub write_tcam: Bit,
+        pub write_action: Bit,
+        pub table: Bits<8>,
+        pub index: Bits<16>,
+        /// The staging words `DATA[0..32]`, word 0 in the least significant bits. Stable until `Match` is not busy.
+        pub data: Bits<1024>,
+    }
+}
