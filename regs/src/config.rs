@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a build of the hardware contains: sizes, ports, and the presets that are built and tested.
+
+use serde::Serialize;
+use std::fmt;
+use std::str::FromStr;
+
+/// Ways of every hash table. Fixed: the table hash yields four indices.
+pub const WAYS: usize = 4;
+/// Longest frame in bytes, without FCS.
+pub const MAX_FRAME: usize = 9216;
+/// Shortest frame in bytes, without FCS.
+pub const MIN_FRAME: usize = 14;
+
+/// Sizes of one build. The same numbers can be read from the registers `CONFIG0` to `CONFIG3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// Width of the streams in bits: 64, 128, 256, 512 or 1024.
+    pub bus_bits: usize,
+    /// Vports that are network ports.
+    pub uplinks: usize,
+    /// Vports that are PCI physical functions.
+    pub pfs: usize,
+    /// Vports that are PCI virtual functions.
+    pub vfs: usize,
+    /// Exact-match tables, each with a mask of its own.
+    pub hash_tables: usize,
+    /// log2 of the slots in each of a table's four ways (S of the contract, at most 14).
+    pub slots_log2: usize,
+    /// Entries of the TCAM.
+    pub tcam_entries: usize,
+    /// log2 of the number of continuation steps.
+    pub steps_log2: usize,
+}
+
+impl Config {
+    /// Vports: uplinks, then PFs, then VFs.
+    pub const fn vports(&self) -> usize {
+        self.uplinks + self.pfs + self.vfs
+    }
+
+    /// Transmit queues: one per vport, and the upcall queue as the last.
+    pub const fn queues(&self) -> usize {
+        self.vports() + 1
+    }
+
+    /// Width of the streams in bytes.
+    pub const fn bus_bytes(&self) -> usize {
+        self.bus_bits / 8
+    }
+
+    /// Slots of one way of a hash table.
+    pub const fn slots(&self) -> usize {
+        1 << self.slots_log2
+    }
+
+    /// Rules that one hash table can hold.
+    pub const fn table_rules(&self) -> usize {
+        WAYS * self.slots()
+    }
+
+    /// Rule ids: one per slot of every table and one per TCAM entry.
+    pub const fn rule_ids(&self) -> usize {
+        self.hash_tables * self.table_rules() + self.tcam_entries
+    }
+
+    /// Continuation steps.
+    pub const fn steps(&self) -> usize {
+        1 << self.steps_log2
+    }
+
+    /// Name of a vport (`p0`, `p1`, `pf`, `vf0`, …); none if there is no such vport. Several PFs are `pf0`, `pf1`, ….
+    pub fn vport_name(&self, vport: usize) -> Option<String> {
+        if vport < self.uplinks {
+            return Some(format!("p{vport}"));
+        }
+        let function = vport - self.uplinks;
+        if function < self.pfs {
+            return Some(if self.pfs == 1 { "pf".into() } else { format!("pf{function}") });
+        }
+        (vport < self.vports()).then(|| format!("vf{}", function - self.pfs))
+    }
+
+    /// Number of the vport with this name.
+    pub fn vport_number(&self, name: &str) -> Option<usize> {
+        (0..self.vports()).find(|v| self.vport_name(*v).as_deref() == Some(name))
+    }
+
+    /// The values of the registers `CONFIG0` to `CONFIG3`.
+    pub const fn registers(&self) -> [u32; 4] {
+        [
+            (self.vports() | self.uplinks << 8 | self.hash_tables << 16 | WAYS << 24) as u32,
+            (self.slots_log2 | self.tcam_entries << 16) as u32,
+            self.rule_ids() as u32,
+            (self.bus_bytes() | self.steps() << 16) as u32,
+        ]
+    }
+}
+
+/// The builds that are kept working.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// The simulation's: 512 bits, 2 uplinks, 1 PF, 8 VFs, 8 tables of 2,048 rules.
+    #[default]
+    Sim,
+    /// Fits an ECP5-85k: 64 bits, 2 uplinks, 1 PF, 1 VF, one table of 1,024 rules.
+    Ecp5,
+    /// For UltraScale+: 512 bits, as many ports as `Sim`, 8 tables of 8,192 rules.
+    Alveo,
+}
+
+impl Preset {
+    /// All presets.
+    pub const ALL: [Preset; 3] = [Preset::Sim, Preset::Ecp5, Preset::Alveo];
+
+    /// The sizes of this preset.
+    pub const fn config(self) -> Config {
+        match self {
+            Preset::Sim => Config {
+                bus_bits: 512,
+                uplinks: 2,
+                pfs: 1,
+                vfs: 8,
+                hash_tables: 8,
+                slots_log2: 9,
+                tcam_entries: 32,
+                steps_log2: 8,
+            },
+            Preset::Ecp5 => Config {
+                bus_bits: 64,
+                uplinks: 2,
+                pfs: 1,
+                vfs: 1,
+                hash_tables: 1,
+                slots_log2: 8,
+                tcam_entries: 16,
+                steps_log2: 4,
+            },
+            Preset::Alveo => Config {
+                bus_bits: 512,
+                uplinks: 2,
+                pfs: 1,
+                vfs: 8,
+                hash_tables: 8,
+                slots_log2: 11,
+                tcam_entries: 256,
+                steps_log2: 10,
+            },
+        }
+    }
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Preset::Sim => "sim",
+            Preset::Ecp5 => "ecp5",
+            Preset::Alveo => "alveo",
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No preset has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown preset `{0}`: the presets are sim, ecp5 and alveo")]
+pub struct UnknownPreset(pub String);
+
+impl FromStr for Preset {
+    type Err = UnknownPreset;
+    fn from_str(name: &str) -> Result<Self, UnknownPreset> {
+        Preset::ALL.into_iter().find(|p| p.name() == name).ok_or_else(|| UnknownPreset(name.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sim_preset_has_eleven_vports_with_the_names_of_the_contract() {
+        let c = Preset::Sim.config();
+        let names: Vec<_> = (0..c.vports()).filter_map(|v| c.vport_name(v)).collect();
+        assert_eq!(names.join(" "), "p0 p1 pf vf0 vf1 vf2 vf3 vf4 vf5 vf6 vf7");
+        assert_eq!(c.vport_name(11), None);
+        assert_eq!(c.vport_number("vf7"), Some(10));
+        assert_eq!(c.vport_number("vf8"), None);
+    }
+
+    #[test]
+    fn sizes_follow_the_contract() {
+        let c = Preset::Sim.config();
+        assert_eq!((c.table_rules(), c.rule_ids(), c.queues()), (2048, 8 * 2048 + 32, 12));
+        assert_eq!(c.registers(), [0x0408_020b, 0x0020_0009, 16416, 0x0100_0040]);
+        assert!(Preset::Alveo.config().rule_ids() > 65_536 && Preset::Alveo.config().hash_tables * c.table_rules() * 4 == 65_536);
+        for p in Preset::ALL {
+            assert!(p.config().vports() <= 31 && p.config().slots_log2 <= 14, "{p}: the output mask has 31 vport bits");
+            assert_eq!(p.name().parse(), Ok(p));
+        }
+        assert_eq!("fpga".parse::<Preset>().unwrap_err().to_string(), "unknown preset `fpga`: the presets are sim, ecp5 and alveo");
+    }
+}
