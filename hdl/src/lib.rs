@@ -7,6 +7,8 @@
 pub mod base;
 pub mod emit;
 pub mod fastpath;
+#[cfg(test)]
+pub mod testing;
 
 #[doc(hidden)]
 pub mod __private {

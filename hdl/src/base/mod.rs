@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Building blocks every module of the fast path is made of.
 
+mod fifo;
+mod lut_fifo;
 mod ram;
 mod reg;
 mod stream;
 mod tag;
 mod wire_struct;
 
+pub use fifo::Fifo;
+pub use lut_fifo::LutFifo;
 pub use ram::{LutRam, Ram};
 pub use reg::{Dff, DffE, DffR, Reg};
 pub use stream::{Snk, Src};

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the unit tests of the blocks share: a clock in the Rust simulator, and Verilator's lint.
+
+use rust_hdl_core::prelude::*;
+use std::process::Command;
+
+/// Lets combinational logic settle.
+///
+/// # Panics
+/// If it does not: a logic loop.
+pub fn settle<B: Block>(block: &mut B) {
+    assert!(simulate(block, 100), "the logic does not settle");
+}
+
+/// One rising edge of the clock that `clock` finds, with all that follows from it; then the falling edge.
+pub fn tick<B: Block>(block: &mut B, clock: impl Fn(&mut B) -> &mut Signal<In, Clock>) {
+    for level in [false, true, false] {
+        clock(block).next = level.into();
+        settle(block);
+    }
+}
+
+/// The Verilog of a block, named `top`.
+///
+/// # Panics
+/// With every place that cannot be translated.
+pub fn emit<B: Block>(mut block: B) -> String {
+    block.connect_all();
+    crate::emit::verilog(&block, Some("top")).unwrap_or_else(|e| panic!("not emitted:\n{}", e.join("\n")))
+}
+
+/// Emits a block and has Verilator lint it with `-Wall`. Only names of files and unused signals are waived.
+///
+/// # Panics
+/// With what Verilator says, or if it is not installed.
+pub fn assert_lints<B: Block>(block: B) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("top.v");
+    std::fs::write(&file, emit(block)).expect("a file in the temporary folder");
+    let lint = Command::new("verilator")
+        .args(["--lint-only", "-Wall", "-Wno-DECLFILENAME", "-Wno-UNUSED", "--top-module", "top"])
+        .arg(&file)
+        .output()
+        .expect("verilator is installed");
+    assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stderr));
+}
