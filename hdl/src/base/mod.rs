@@ -15,3 +15,9 @@ pub use ram::{LutRam, Ram};
 pub use reg::{Dff, DffE, DffR, Reg};
 pub use stream::{Snk, Src};
 pub use tag::Tag;
+
+/// A remark in a kernel that the emitter copies into the Verilog.
+#[macro_export]
+macro_rules! comment {
+    ($text:literal) => {};
+}

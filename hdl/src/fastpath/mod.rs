@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The fast path: one block per file, named after its box in `docs/fast-path.md`.
 
+pub mod counters;
 pub mod types;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Packet and byte counters in block RAM: one event per clock, any index, exact.
+
+use crate::base::{Dff, DffE, DffR, Ram, Tag};
+use crate::{comment, wire_struct};
+use rust_hdl_core::prelude::*;
+
+wire_struct! {
+    /// One counter.
+    pub struct CounterWord {
+        pub packets: Bits<64>,
+        pub bytes: Bits<64>,
+        /// `AGE_EPOCH` at the last event.
+        pub epoch: Bits<32>,
+    }
+}
+
+wire_struct! {
+    /// One event on its way to the RAM.
+    pub struct CountEvent<const A: usize> {
+        pub index: Bits<A>,
+        pub bytes: Bits<14>,
+        pub epoch: Bits<32>,
+    }
+}
+
+/// `1 << A` counters.
+///
+/// In a clock with `count`, counter `index` gets one packet, `bytes` bytes and `epoch`. The pipeline is: RAM read (0 to 1),
+/// choice between RAM and newer words (1 to 2), addition (2 to 3), RAM write (3). An event finds what up to three events before it
+/// have not written yet in stages 2, 3 and 4.
+///
+/// `read` (a pulse, not again before `done`) reads counter `read_index` from a second copy of the RAM: `done` is high five
+/// clocks later, `read_packets`, `read_bytes` and `read_epoch` are valid then and keep their value until the next read. A read
+/// sees all events up to the clock of `read`, and none after.
+///
+/// The counters start at zero and are not cleared by `reset`. `busy` is high while anything is under way.
+#[derive(LogicBlock, Default)]
+pub struct Counters<const A: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub count: Signal<In, Bit>,
+    pub index: Signal<In, Bits<A>>,
+    pub bytes: Signal<In, Bits<14>>,
+    pub epoch: Signal<In, Bits<32>>,
+    pub read: Signal<In, Bit>,
+    pub read_index: Signal<In, Bits<A>>,
+    pub read_packets: Signal<Out, Bits<64>>,
+    pub read_bytes: Signal<Out, Bits<64>>,
+    pub read_epoch: Signal<Out, Bits<32>>,
+    pub done: Signal<Out, Bit>,
+    pub busy: Signal<Out, Bit>,
+    counters: Ram<CounterWord, A>,
+    copy: Ram<CounterWord, A>,
+    s1_valid: DffR<Bit>,
+    s1: Dff<CountEvent<A>>,
+    s2_valid: DffR<Bit>,
+    s2: Dff<CountEvent<A>>,
+    s2_word: Dff<CounterWord>,
+    /// The event one clock ahead has the same index.
+    s2_follows: Dff<Bit>,
+    s3_valid: DffR<Bit>,
+    s3_index: Dff<Bits<A>>,
+    s3_word: Dff<CounterWord>,
+    s4_valid: DffR<Bit>,
+    s4_index: Dff<Bits<A>>,
+    s4_word: Dff<CounterWord>,
+    /// Where the read is: bit n is high n + 1 clocks after `read`.
+    read_stage: DffR<Bits<5>>,
+    read_at: DffE<Bits<A>>,
+    newest: Signal<Local, CounterWord>,
+    base: Signal<Local, CounterWord>,
+}
+
+impl<const A: usize> Counters<A> {
+    /// Counters of zero.
+    pub fn new() -> Self {
+        Self { counters: Ram::new(), copy: Ram::new(), ..Default::default() }
+    }
+}
+
+impl<const A: usize> Logic for Counters<A> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, counters, copy, s1_valid, s1, s2_valid, s2, s2_word, s2_follows);
+        clock!(self, clock, s3_valid, s3_index, s3_word, s4_valid, s4_index, s4_word, read_stage, read_at);
+        self.s1_valid.reset.next = self.reset.val();
+        self.s2_valid.reset.next = self.reset.val();
+        self.s3_valid.reset.next = self.reset.val();
+        self.s4_valid.reset.next = self.reset.val();
+        self.read_stage.reset.next = self.reset.val();
+
+        comment!("stage 0: read the counter");
+        self.counters.re.next = self.count.val();
+        self.counters.raddr.next = self.index.val();
+        self.s1_valid.d.next = self.count.val();
+        self.s1.d.next.index = self.index.val();
+        self.s1.d.next.bytes = self.bytes.val();
+        self.s1.d.next.epoch = self.epoch.val();
+
+        comment!("stage 1: what the events two and three clocks ahead made of it is not in the word read");
+        self.newest.next = self.counters.rdata.val();
+        if self.s3_valid.q.val() & (self.s3_index.q.val() == self.s1.q.val().index) {
+            self.newest.next = self.s3_word.q.val();
+        } else if self.s4_valid.q.val() & (self.s4_index.q.val() == self.s1.q.val().index) {
+            self.newest.next = self.s4_word.q.val();
+        }
+        self.s2_word.d.next = self.newest.val();
+        self.s2_follows.d.next = self.s2_valid.q.val() & (self.s2.q.val().index == self.s1.q.val().index);
+        self.s2_valid.d.next = self.s1_valid.q.val();
+        self.s2.d.next = self.s1.q.val();
+
+        comment!("stage 2: add");
+        self.base.next = self.s2_word.q.val();
+        if self.s2_follows.q.val() {
+            self.base.next = self.s3_word.q.val();
+        }
+        self.s3_word.d.next.packets = self.base.val().packets + 1;
+        self.s3_word.d.next.bytes = self.base.val().bytes + bit_cast::<64, 14>(self.s2.q.val().bytes);
+        self.s3_word.d.next.epoch = self.s2.q.val().epoch;
+        self.s3_index.d.next = self.s2.q.val().index;
+        self.s3_valid.d.next = self.s2_valid.q.val();
+
+        comment!("stage 3: write both copies");
+        self.counters.we.next = self.s3_valid.q.val();
+        self.counters.waddr.next = self.s3_index.q.val();
+        self.counters.wdata.next = self.s3_word.q.val();
+        self.copy.we.next = self.s3_valid.q.val();
+        self.copy.waddr.next = self.s3_index.q.val();
+        self.copy.wdata.next = self.s3_word.q.val();
+        self.s4_valid.d.next = self.s3_valid.q.val();
+        self.s4_index.d.next = self.s3_index.q.val();
+        self.s4_word.d.next = self.s3_word.q.val();
+
+        comment!("a read waits until the event of its own clock is written");
+        self.read_stage.d.next = (self.read_stage.q.val() << 1) | bit_cast::<5, 1>(self.read.val().into());
+        self.read_at.en.next = self.read.val();
+        self.read_at.d.next = self.read_index.val();
+        self.copy.re.next = self.read_stage.q.val().get_bit(3);
+        self.copy.raddr.next = self.read_at.q.val();
+        self.read_packets.next = self.copy.rdata.val().packets;
+        self.read_bytes.next = self.copy.rdata.val().bytes;
+        self.read_epoch.next = self.copy.rdata.val().epoch;
+        self.done.next = self.read_stage.q.val().get_bit(4);
+
+        self.busy.next = self.s1_valid.q.val() | self.s2_valid.q.val() | self.s3_valid.q.val() | self.read_stage.q.val().any();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fastpath::testing::{Clocked, connected, lint, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    const A: usize = 4;
+
+    impl Clocked for Counters<A> {
+        fn set_clock(&mut self, level: bool) {
+            self.clock.next = level.into();
+        }
+    }
+
+    /// Random events and reads; each read must give exactly what was counted up to its clock.
+    fn hammer(seed: u64, indices: usize, duty: f64) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut dut = connected(Counters::<A>::new());
+        let mut model = [(0u64, 0u64, 0u32); 1 << A];
+        let mut expected = None;
+        for clock in 0..2000u32 {
+            let (index, bytes) = (rng.random_range(0..indices), rng.random_range(0..16384u64));
+            let count = rng.random_bool(duty);
+            dut.count.next = count;
+            dut.index.next = (index as u64).into();
+            dut.bytes.next = bytes.into();
+            dut.epoch.next = u64::from(clock).into();
+            let read = expected.is_none() && rng.random_bool(0.3);
+            let read_index = rng.random_range(0..indices);
+            dut.read.next = read;
+            dut.read_index.next = (read_index as u64).into();
+            if count {
+                let m = &mut model[index];
+                *m = (m.0 + 1, m.1 + bytes, clock);
+            }
+            if read {
+                expected = Some((clock + 5, model[read_index]));
+            }
+            tick(&mut dut);
+            assert_eq!(dut.done.val(), expected.is_some_and(|e| e.0 == clock + 1));
+            if dut.done.val() {
+                let got = (dut.read_packets.val().to_u64(), dut.read_bytes.val().to_u64(), dut.read_epoch.val().to_u32());
+                assert_eq!(got, expected.take().unwrap().1, "read in clock {clock}");
+            }
+        }
+        assert!(model.iter().map(|m| m.0).sum::<u64>() > 500);
+    }
+
+    #[test]
+    fn events_on_one_index_in_consecutive_clocks_are_all_counted() {
+        hammer(1, 1, 1.0);
+    }
+
+    #[test]
+    fn events_on_few_indices_are_counted_at_any_distance() {
+        for (seed, indices) in [(2, 2), (3, 3), (4, 4), (5, 5), (6, 16)] {
+            hammer(seed, indices, 1.0);
+            hammer(seed + 10, indices, 0.6);
+        }
+    }
+
+    #[test]
+    fn verilog_passes_lint() {
+        lint(Counters::<A>::new(), "counters");
+    }
+
+    #[test]
+    fn busy_covers_events_and_reads() {
+        let mut dut = connected(Counters::<A>::new());
+        tick(&mut dut);
+        assert!(!dut.busy.val());
+        dut.count.next = true;
+        tick(&mut dut);
+        dut.count.next = false;
+        for left in [true, true, true, false] {
+            assert_eq!(dut.busy.val(), left);
+            tick(&mut dut);
+        }
+        dut.read.next = true;
+        tick(&mut dut);
+        dut.read.next = false;
+        while !dut.done.val() {
+            assert!(dut.busy.val());
+            tick(&mut dut);
+        }
+        assert_eq!(dut.read_packets.val(), 1);
+    }
+}
