@@ -197,11 +197,17 @@ mod tests {
         let c = Preset::Sim.config();
         assert_eq!((c.table_rules(), c.rule_ids(), c.queues()), (2048, 8 * 2048 + 32, 12));
         assert_eq!(c.registers(), [0x0408_020b, 0x0020_0009, 16416, 0x0100_0040]);
-        assert!(Preset::Alveo.config().rule_ids() > 65_536 && Preset::Alveo.config().hash_tables * c.table_rules() * 4 == 65_536);
+        assert!(
+            Preset::Alveo.config().rule_ids() > 65_536
+                && Preset::Alveo.config().hash_tables * c.table_rules() * 4 == 65_536
+        );
         for p in Preset::ALL {
             assert!(p.config().vports() <= 31 && p.config().slots_log2 <= 14, "{p}: the output mask has 31 vport bits");
             assert_eq!(p.name().parse(), Ok(p));
         }
-        assert_eq!("fpga".parse::<Preset>().unwrap_err().to_string(), "unknown preset `fpga`: the presets are sim, ecp5 and alveo");
+        assert_eq!(
+            "fpga".parse::<Preset>().unwrap_err().to_string(),
+            "unknown preset `fpga`: the presets are sim, ecp5 and alveo"
+        );
     }
 }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The structs on the wires have their fields where software writes them.
+
+use millrace_hdl::fastpath::types::{KEY_BITS, Key, STEP_BITS, Step};
+use millrace_regs::{Field, KEY_FIELDS, STEP_FIELDS};
+use rust_hdl_core::prelude::Synth;
+use rust_hdl_core::type_descriptor::TypeKind;
+
+/// Name, offset and width of each field of a struct on a wire, reserved ones excepted.
+fn wire_fields<T: Synth>() -> Vec<(String, usize, usize)> {
+    let TypeKind::Composite(fields) = T::descriptor().kind else { panic!("not a struct") };
+    let mut offset = 0;
+    let mut all = Vec::new();
+    for field in fields {
+        let width = width(&field.kind.kind);
+        all.push((field.fieldname.clone(), offset, width));
+        offset += width;
+    }
+    assert_eq!(offset, T::BITS);
+    all.retain(|(name, _, _)| !name.starts_with("reserved"));
+    all
+}
+
+fn width(kind: &TypeKind) -> usize {
+    match kind {
+        TypeKind::Bits(bits) | TypeKind::Signed(bits) => *bits,
+        other => panic!("not a plain field: {other:?}"),
+    }
+}
+
+fn described(fields: &[Field]) -> Vec<(String, usize, usize)> {
+    fields.iter().map(|field| (field.name.to_string(), field.offset, field.width)).collect()
+}
+
+#[test]
+fn key_on_the_wire_is_the_key_of_the_register_map() {
+    assert_eq!(wire_fields::<Key>(), described(KEY_FIELDS));
+    assert_eq!((Key::BITS, KEY_BITS), (480, 480));
+    assert_eq!(KEY_BITS, 32 * millrace_regs::Key::WORDS);
+}
+
+#[test]
+fn step_on_the_wire_is_the_step_of_the_register_map() {
+    assert_eq!(wire_fields::<Step>(), described(STEP_FIELDS));
+    assert_eq!((Step::BITS, STEP_BITS), (544, 544));
+    assert_eq!(STEP_BITS, 32 * millrace_regs::Step::WORDS);
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The commands that `COMMAND` starts, and where their operands lie (`docs/hardware.md`, "Registers").
+
+/// Where an operand of a command is written.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The `table` field of `COMMAND`.
+    Table,
+    /// The `INDEX` register.
+    Index,
+    /// These bits of the staging words, counted from bit 0 of `DATA[word]`.
+    Data {
+        /// First staging word.
+        word: u32,
+        /// Lowest bit, counted from bit 0 of that word.
+        low: u32,
+        /// Number of bits.
+        width: u32,
+    },
+}
+
+/// An operand of a command.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Operand {
+    /// Lower case.
+    pub name: &'static str,
+    /// Where it is written.
+    pub place: Place,
+    /// For the reference page.
+    pub doc: &'static str,
+}
+
+/// The operations of `COMMAND`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Command {
+    /// Writes a slot of a hash table.
+    WriteEntry = 1,
+    /// Writes a hash table's mask, seed and enable bit.
+    WriteMask = 2,
+    /// Writes an entry of the TCAM.
+    WriteTcam = 3,
+    /// Writes the first step of a rule's program.
+    WriteAction = 4,
+    /// Writes a continuation step.
+    WriteStep = 5,
+    /// Reads a rule's counters.
+    ReadRuleCounter = 6,
+    /// Reads a verdict counter of a vport.
+    ReadVerdictCounter = 7,
+}
+
+/// `DATA` word of a slot's or TCAM entry's priority and rule id.
+pub const DATA_PRIORITY_RULE: usize = 15;
+/// `DATA` word of a table's seed.
+pub const DATA_SEED: usize = 15;
+/// `DATA` word whose bit 0 is a slot's or TCAM entry's valid bit, or a table's enable bit.
+pub const DATA_VALID: usize = 16;
+/// First `DATA` word of a TCAM entry's mask.
+pub const DATA_TCAM_MASK: usize = 17;
+
+const fn data(name: &'static str, word: usize, low: u32, width: u32, doc: &'static str) -> Operand {
+    Operand { name, place: Place::Data { word: word as u32, low, width }, doc }
+}
+
+const TABLE: Operand = Operand { name: "table", place: Place::Table, doc: "hash table" };
+const PRIORITY: Operand = data("priority", DATA_PRIORITY_RULE, 0, 16, "the highest wins");
+const RULE: Operand = data("rule", DATA_PRIORITY_RULE, 16, 16, "rule id: selects the action program and the counters");
+const STEP: Operand = data("step", 0, 0, 544, "see the action step");
+const RULE_INDEX: Operand = Operand { name: "rule", place: Place::Index, doc: "rule id" };
+
+impl Command {
+    /// All of them, in the order of their numbers.
+    pub const ALL: &[Command] = &[
+        Command::WriteEntry,
+        Command::WriteMask,
+        Command::WriteTcam,
+        Command::WriteAction,
+        Command::WriteStep,
+        Command::ReadRuleCounter,
+        Command::ReadVerdictCounter,
+    ];
+
+    /// The word to write to `COMMAND`. `table` is ignored by commands that take none.
+    pub const fn word(self, table: u8) -> u32 {
+        self as u32 | (table as u32) << 8
+    }
+
+    /// From the `op` field of `COMMAND`.
+    pub const fn from_op(op: u32) -> Option<Command> {
+        let mut i = 0;
+        while i < Command::ALL.len() {
+            if Command::ALL[i] as u32 == op {
+                return Some(Command::ALL[i]);
+            }
+            i += 1;
+        }
+        None
+    }
+
+    /// As in `docs/hardware.md`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Command::WriteEntry => "WRITE_ENTRY",
+            Command::WriteMask => "WRITE_MASK",
+            Command::WriteTcam => "WRITE_TCAM",
+            Command::WriteAction => "WRITE_ACTION",
+            Command::WriteStep => "WRITE_STEP",
+            Command::ReadRuleCounter => "READ_RULE_COUNTER",
+            Command::ReadVerdictCounter => "READ_VERDICT_COUNTER",
+        }
+    }
+
+    /// For the reference page.
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Command::WriteEntry => "Writes a slot of a hash table.",
+            Command::WriteMask => {
+                "Writes a hash table's mask, seed and enable bit. Only while the table holds no valid slot."
+            }
+            Command::WriteTcam => {
+                "Writes an entry of the TCAM. While it is rewritten the entry does not match: software writes a new entry \
+                 first, then clears the old."
+            }
+            Command::WriteAction => "Writes the first step of a rule's action program.",
+            Command::WriteStep => "Writes a continuation step.",
+            Command::ReadRuleCounter => "Reads a rule's counters into `COUNTER_*`.",
+            Command::ReadVerdictCounter => "Reads a verdict counter into `COUNTER_*`.",
+        }
+    }
+
+    /// The operands, table and index first.
+    pub const fn operands(self) -> &'static [Operand] {
+        match self {
+            Command::WriteEntry => {
+                const {
+                    &[
+                        TABLE,
+                        Operand { name: "slot", place: Place::Index, doc: "way << S | slot" },
+                        data("key", 0, 0, 480, "the masked key"),
+                        PRIORITY,
+                        RULE,
+                        data("valid", DATA_VALID, 0, 1, "0 frees the slot"),
+                    ]
+                }
+            }
+            Command::WriteMask => {
+                const {
+                    &[
+                        TABLE,
+                        data("mask", 0, 0, 480, "1 = the bit is looked at"),
+                        data("seed", DATA_SEED, 0, 32, "seed of the table's hash"),
+                        data("enable", DATA_VALID, 0, 1, "0: nothing in this table matches"),
+                    ]
+                }
+            }
+            Command::WriteTcam => {
+                const {
+                    &[
+                        Operand { name: "entry", place: Place::Index, doc: "TCAM entry" },
+                        data("value", 0, 0, 480, "what the looked-at bits of the key must be"),
+                        PRIORITY,
+                        RULE,
+                        data("valid", DATA_VALID, 0, 1, "0 frees the entry"),
+                        data("mask", DATA_TCAM_MASK, 0, 480, "1 = the bit is looked at"),
+                    ]
+                }
+            }
+            Command::WriteAction => const { &[RULE_INDEX, STEP] },
+            Command::WriteStep => {
+                const { &[Operand { name: "step_number", place: Place::Index, doc: "continuation step" }, STEP] }
+            }
+            Command::ReadRuleCounter => const { &[RULE_INDEX] },
+            Command::ReadVerdictCounter => {
+                const { &[Operand { name: "counter", place: Place::Index, doc: "vport · 16 + verdict; vport V stands for those that do not exist" }] }
+            }
+        }
+    }
+}
+
+/// `DATA[15]` of a slot or TCAM entry.
+pub const fn priority_rule(priority: u16, rule: u16) -> u32 {
+    priority as u32 | (rule as u32) << 16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::DATA_WORDS;
+
+    #[test]
+    fn operands_fit_the_staging_words_and_do_not_overlap() {
+        for command in Command::ALL {
+            let mut used = vec![false; 32 * DATA_WORDS as usize];
+            for operand in command.operands() {
+                let Place::Data { word, low, width } = operand.place else { continue };
+                for bit in 32 * word + low..32 * word + low + width {
+                    assert!(!std::mem::replace(&mut used[bit as usize], true), "{} {}", command.name(), operand.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_op_round_trips() {
+        for &command in Command::ALL {
+            assert_eq!(Command::from_op(command.word(0xff) & 0xf), Some(command));
+        }
+        assert_eq!((Command::from_op(0), Command::from_op(8)), (None, None));
+    }
+}
