@@ -3,6 +3,7 @@
 
 mod fifo;
 mod lut_fifo;
+mod param;
 mod ram;
 mod reg;
 mod stream;
@@ -11,6 +12,7 @@ mod wire_struct;
 
 pub use fifo::Fifo;
 pub use lut_fifo::LutFifo;
+pub use param::Param;
 pub use ram::{LutRam, Ram};
 pub use reg::{Dff, DffE, DffR, Reg};
 pub use stream::{Snk, Src};

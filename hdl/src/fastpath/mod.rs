@@ -2,6 +2,7 @@
 //! The fast path: one block per file, named after its box in `docs/fast-path.md`.
 
 pub mod counters;
+pub mod expand;
 pub mod types;
 
 #[cfg(test)]

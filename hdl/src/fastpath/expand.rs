@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Turns each frame's match result into edit jobs: one per step of its rule, or one for an upcall, a packet-out or a drop.
+
+use super::types::{EditJob, MatchResult, Step};
+use crate::base::{DffE, DffR, Param, Ram, Snk, Tag};
+use crate::comment;
+use rust_hdl_core::prelude::*;
+
+/// `P` = log2 of the number of continuation steps.
+///
+/// Takes the heads of the result and window FIFOs together. `job` is issued in a clock with `job_valid`, which is only high while
+/// `credit` is: `credit` says, without looking at `job_valid`, that there is room for one more job behind this block.
+/// A frame with one step takes one clock and leaves two clocks after its result was taken; each further step takes two clocks.
+///
+/// Every frame gets at least one job; all but its last have `again`. A step that puts nothing out is no job, or with `discard` if it
+/// is the frame's last, so that its payload is consumed. In a job, `step.outputs` has bits of existing vports only, and `vlan_pop` and
+/// `vlan_push` are the numbers of tags really taken off and put on.
+///
+/// Each frame gives one verdict event (`verdict_index` = vport * 16 + verdict), and a rule event in the same clock if its lookup hit;
+/// `bytes` belongs to both.
+#[derive(LogicBlock, Default)]
+pub struct Expand<const P: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub result: Snk<MatchResult>,
+    pub window: Snk<Bits<1024>>,
+    pub credit: Signal<In, Bit>,
+    pub job: Signal<Out, EditJob>,
+    pub job_valid: Signal<Out, Bit>,
+    /// Writes continuation step `step_index`.
+    pub step_write: Signal<In, Bit>,
+    pub step_index: Signal<In, Bits<P>>,
+    pub step_data: Signal<In, Step>,
+    pub verdict_valid: Signal<Out, Bit>,
+    pub verdict_index: Signal<Out, Bits<12>>,
+    pub rule_valid: Signal<Out, Bit>,
+    pub rule: Signal<Out, Bits<16>>,
+    pub bytes: Signal<Out, Bits<14>>,
+    pub busy: Signal<Out, Bit>,
+
+    /// Number of vports.
+    vports: Param<Bits<8>>,
+    /// Output bits that mean something.
+    existing: Param<Bits<32>>,
+    upcall_output: Param<Bits<32>>,
+    vport_zero: Param<Bits<32>>,
+    /// Longest frames that one and two more tags still fit on, in bytes.
+    room_for_one_tag: Param<Bits<14>>,
+    room_for_two_tags: Param<Bits<14>>,
+
+    steps: Ram<Step, P>,
+    /// The frame at work and its present step.
+    current: DffE<MatchResult>,
+    current_window: DffE<Bits<1024>>,
+    current_valid: DffR<Bit>,
+    /// The present step is the rule's first.
+    first: DffE<Bit>,
+    /// The next step is being read.
+    fetch: DffR<Bit>,
+    next_job: DffE<EditJob>,
+    next_job_valid: DffR<Bit>,
+    verdict_valid_q: DffR<Bit>,
+    verdict_q: DffE<Bits<12>>,
+    rule_valid_q: DffR<Bit>,
+    rule_q: DffE<Bits<16>>,
+    bytes_q: DffE<Bits<14>>,
+
+    step: Signal<Local, Step>,
+    vport: Signal<Local, Bits<8>>,
+    faulty: Signal<Local, Bit>,
+    packet_out: Signal<Local, Bit>,
+    vport_exists: Signal<Local, Bit>,
+    is_rule: Signal<Local, Bit>,
+    ttl_ends: Signal<Local, Bit>,
+    pops: Signal<Local, Bits<2>>,
+    pushes: Signal<Local, Bits<2>>,
+    too_long: Signal<Local, Bit>,
+    outputs: Signal<Local, Bits<32>>,
+    more: Signal<Local, Bit>,
+    discard: Signal<Local, Bit>,
+    reason: Signal<Local, Bits<2>>,
+    verdict: Signal<Local, Bits<4>>,
+    verdict_vport: Signal<Local, Bits<8>>,
+    edits: Signal<Local, Step>,
+    room: Signal<Local, Bit>,
+    go: Signal<Local, Bit>,
+    issue: Signal<Local, Bit>,
+    free: Signal<Local, Bit>,
+    load: Signal<Local, Bit>,
+}
+
+impl<const P: usize> Expand<P> {
+    /// For a build with this many vports.
+    pub fn new(vports: usize) -> Self {
+        assert!((1..=31).contains(&vports), "{vports} vports: outputs have 31 vport bits");
+        let longest = millrace_regs::config::MAX_FRAME as u64;
+        Self {
+            vports: Param::new((vports as u64).into()),
+            existing: Param::new((1u64 << 31 | ((1 << vports) - 1)).into()),
+            upcall_output: Param::new((1u64 << 31).into()),
+            vport_zero: Param::new(1u64.into()),
+            room_for_one_tag: Param::new((longest - 4).into()),
+            room_for_two_tags: Param::new((longest - 8).into()),
+            steps: Ram::new(),
+            ..Default::default()
+        }
+    }
+}
+
+impl<const P: usize> Logic for Expand<P> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, steps, current, current_window, current_valid, first, fetch, next_job, next_job_valid);
+        clock!(self, clock, verdict_valid_q, verdict_q, rule_valid_q, rule_q, bytes_q);
+        self.current_valid.reset.next = self.reset.val();
+        self.fetch.reset.next = self.reset.val();
+        self.next_job_valid.reset.next = self.reset.val();
+        self.verdict_valid_q.reset.next = self.reset.val();
+        self.rule_valid_q.reset.next = self.reset.val();
+
+        comment!("what kind of frame it is");
+        self.step.next = self.current.q.val().step;
+        self.vport.next = self.current.q.val().vport;
+        self.faulty.next = self.current.q.val().fault.any();
+        self.packet_out.next = !self.faulty.val() & self.current.q.val().packet_out;
+        self.vport_exists.next = self.vport.val() < self.vports.val();
+        self.is_rule.next = !self.faulty.val() & !self.current.q.val().packet_out & !self.current.q.val().punt & self.current.q.val().hit;
+
+        comment!("what the step does");
+        self.ttl_ends.next = self.current.q.val().l3.any() & self.step.val().ttl_dec.any() & (self.current.q.val().ttl <= self.step.val().ttl_dec);
+        self.pops.next = self.step.val().vlan_pop;
+        if self.step.val().vlan_pop > self.current.q.val().vlans {
+            self.pops.next = self.current.q.val().vlans;
+        }
+        self.pushes.next = self.step.val().vlan_push;
+        if self.step.val().vlan_push.all() {
+            self.pushes.next = 2.into();
+        }
+        comment!("no frame comes in too long: only tags can make it so");
+        self.too_long.next = false;
+        if (self.pushes.val() == 2) & (self.pops.val() == 0) {
+            self.too_long.next = self.current.q.val().len > self.room_for_two_tags.val();
+        } else if self.pushes.val() > self.pops.val() {
+            self.too_long.next = self.current.q.val().len > self.room_for_one_tag.val();
+        }
+        self.outputs.next = self.step.val().outputs & self.existing.val();
+        self.more.next = self.is_rule.val() & self.step.val().more & !self.ttl_ends.val();
+
+        comment!("the verdict, and the job's outputs");
+        self.discard.next = false;
+        self.reason.next = 0.into();
+        self.verdict.next = 0.into();
+        self.verdict_vport.next = self.vport.val();
+        if self.packet_out.val() & self.vport_exists.val() {
+            self.outputs.next = self.vport_zero.val() << self.vport.val().get_bits::<5>(0);
+            self.verdict.next = 3.into();
+        } else if self.packet_out.val() {
+            self.verdict.next = 9.into();
+            self.discard.next = true;
+        } else if self.faulty.val() {
+            self.verdict.next = bit_cast::<4, 2>(self.current.q.val().fault) + 3;
+            self.discard.next = true;
+        } else if self.current.q.val().punt {
+            self.outputs.next = self.upcall_output.val();
+            self.reason.next = 1.into();
+            self.verdict.next = 2.into();
+        } else if !self.current.q.val().hit {
+            self.outputs.next = self.upcall_output.val();
+            self.verdict.next = 1.into();
+        } else {
+            self.reason.next = 2.into();
+            self.discard.next = self.ttl_ends.val() | self.too_long.val() | !self.outputs.val().any();
+            if self.ttl_ends.val() {
+                self.verdict.next = 7.into();
+            } else if self.too_long.val() {
+                self.verdict.next = 8.into();
+            } else if !self.outputs.val().any() & !self.step.val().more {
+                self.verdict.next = 10.into();
+            }
+        }
+        if self.current.q.val().packet_out & !self.vport_exists.val() {
+            self.verdict_vport.next = self.vports.val();
+        }
+
+        comment!("one step per clock, unless the job before it waits");
+        self.room.next = !self.next_job_valid.q.val() | self.credit.val();
+        self.go.next = self.current_valid.q.val() & !self.fetch.q.val() & self.room.val();
+        self.issue.next = self.go.val() & !(self.discard.val() & self.more.val());
+        self.free.next = !self.current_valid.q.val() | (self.go.val() & !self.more.val());
+        self.load.next = self.free.val() & self.result.valid.val() & self.window.valid.val();
+        self.result.ready.next = self.free.val() & self.window.valid.val();
+        self.window.ready.next = self.free.val() & self.result.valid.val();
+
+        self.current_valid.d.next = self.load.val() | !self.free.val();
+        self.current_window.en.next = self.load.val();
+        self.current_window.d.next = self.window.data.val();
+        self.first.en.next = self.load.val() | self.fetch.q.val();
+        self.first.d.next = self.load.val();
+        self.current.en.next = self.load.val() | self.fetch.q.val();
+        self.current.d.next = self.result.data.val();
+        if self.fetch.q.val() {
+            self.current.d.next = self.current.q.val();
+            self.current.d.next.step = self.steps.rdata.val();
+        }
+
+        comment!("continuation steps");
+        self.steps.re.next = self.go.val() & self.more.val();
+        self.steps.raddr.next = bit_cast::<P, 16>(self.step.val().next);
+        self.steps.we.next = self.step_write.val();
+        self.steps.waddr.next = self.step_index.val();
+        self.steps.wdata.next = self.step_data.val();
+        self.fetch.d.next = self.go.val() & self.more.val();
+
+        comment!("a frame that no rule edits goes out as it is");
+        self.edits.next = self.step.val();
+        self.edits.next.outputs = self.outputs.val();
+        self.edits.next.vlan_pop = self.pops.val();
+        self.edits.next.vlan_push = self.pushes.val();
+        if !self.is_rule.val() {
+            self.edits.next.set_dl_dst = false;
+            self.edits.next.set_dl_src = false;
+            self.edits.next.set_nw_src = false;
+            self.edits.next.set_nw_dst = false;
+            self.edits.next.set_tp_src = false;
+            self.edits.next.set_tp_dst = false;
+            self.edits.next.set_nw_ttl = false;
+            self.edits.next.vlan_pop = 0.into();
+            self.edits.next.vlan_push = 0.into();
+            self.edits.next.nw_tos_mask = 0.into();
+            self.edits.next.ttl_dec = 0.into();
+        }
+        self.next_job.en.next = self.issue.val();
+        self.next_job.d.next.hdr = self.current_window.q.val();
+        self.next_job.d.next.step = self.edits.val();
+        self.next_job.d.next.vlans = self.current.q.val().vlans;
+        self.next_job.d.next.l3 = self.current.q.val().l3;
+        self.next_job.d.next.l4 = self.current.q.val().l4;
+        self.next_job.d.next.l4_words = self.current.q.val().l4_words;
+        self.next_job.d.next.vport = self.vport.val();
+        self.next_job.d.next.len = self.current.q.val().len;
+        self.next_job.d.next.faulty = self.faulty.val();
+        self.next_job.d.next.discard = self.discard.val();
+        self.next_job.d.next.again = self.more.val();
+        self.next_job.d.next.reason = self.reason.val();
+        self.next_job_valid.d.next = self.issue.val() | !self.room.val();
+        self.job.next = self.next_job.q.val();
+        self.job_valid.next = self.next_job_valid.q.val() & self.credit.val();
+
+        comment!("events");
+        self.verdict_valid_q.d.next = self.go.val() & self.first.q.val();
+        self.verdict_q.en.next = self.go.val();
+        self.verdict_q.d.next = (bit_cast::<12, 8>(self.verdict_vport.val()) << 4) | bit_cast::<12, 4>(self.verdict.val());
+        self.rule_valid_q.d.next = self.go.val() & self.first.q.val() & self.is_rule.val();
+        self.rule_q.en.next = self.go.val();
+        self.rule_q.d.next = self.current.q.val().rule;
+        self.bytes_q.en.next = self.go.val();
+        self.bytes_q.d.next = self.current.q.val().len;
+        self.verdict_valid.next = self.verdict_valid_q.q.val();
+        self.verdict_index.next = self.verdict_q.q.val();
+        self.rule_valid.next = self.rule_valid_q.q.val();
+        self.rule.next = self.rule_q.q.val();
+        self.bytes.next = self.bytes_q.q.val();
+
+        self.busy.next = self.current_valid.q.val() | self.next_job_valid.q.val() | self.verdict_valid_q.q.val();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fastpath::testing::{Clocked, connected, lint, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::collections::VecDeque;
+
+    const VPORTS: usize = 11;
+    const P: usize = 4;
+    const UPCALL: u32 = 1 << 31;
+
+    impl Clocked for Expand<P> {
+        fn set_clock(&mut self, level: bool) {
+            self.clock.next = level.into();
+        }
+    }
+
+    /// What a frame must become, as written in the contract.
+    #[derive(Debug, PartialEq, Clone, Copy)]
+    struct Job {
+        outputs: u32,
+        pops: u64,
+        pushes: u64,
+        discard: bool,
+        again: bool,
+        faulty: bool,
+        reason: u64,
+        edits: bool,
+        len: u64,
+        first_byte: u64,
+    }
+
+    #[derive(Debug, PartialEq, Clone, Copy)]
+    struct Event {
+        vport: u64,
+        verdict: u64,
+        bytes: u64,
+        rule: Option<u64>,
+    }
+
+    fn job(r: &MatchResult, outputs: u32) -> Job {
+        Job {
+            outputs,
+            pops: 0,
+            pushes: 0,
+            discard: outputs == 0,
+            again: false,
+            faulty: r.fault.any(),
+            reason: 0,
+            edits: false,
+            len: r.len.to_u64(),
+            first_byte: 0,
+        }
+    }
+
+    /// The steps that are reached, each with its job unless it puts nothing out; and the verdict.
+    fn program(r: &MatchResult, steps: &[Step]) -> (Vec<Job>, u64) {
+        let mut jobs = vec![];
+        let mut verdict = None;
+        let mut step = r.step;
+        loop {
+            let ttl_ends = r.l3.any() && step.ttl_dec.any() && r.ttl.to_u64() <= step.ttl_dec.to_u64();
+            let pops = step.vlan_pop.to_u64().min(r.vlans.to_u64());
+            let pushes = step.vlan_push.to_u64().min(2);
+            let too_long = r.len.to_u64() + 4 * pushes - 4 * pops > 9216;
+            let outputs = step.outputs.to_u32() & (UPCALL | 0x7ff);
+            let last = ttl_ends || !step.more;
+            verdict.get_or_insert(match () {
+                _ if ttl_ends => 7,
+                _ if too_long => 8,
+                _ if outputs == 0 && !step.more => 10,
+                _ => 0,
+            });
+            let nothing = ttl_ends || too_long || outputs == 0;
+            if !nothing || last {
+                jobs.push(Job { pops, pushes, discard: nothing, again: !last, reason: 2, edits: true, ..job(r, outputs) });
+            }
+            if last {
+                return (jobs, verdict.unwrap());
+            }
+            step = steps[step.next.to_u64() as usize];
+        }
+    }
+
+    fn expected(r: &MatchResult, steps: &[Step]) -> (Vec<Job>, Event) {
+        let vport = r.vport.to_u64();
+        let exists = vport < VPORTS as u64;
+        let (jobs, verdict) = if r.fault.any() {
+            (vec![job(r, 0)], [0, 4, 5, 6][r.fault.index()])
+        } else if r.packet_out {
+            (vec![job(r, if exists { 1 << vport } else { 0 })], if exists { 3 } else { 9 })
+        } else if r.punt {
+            (vec![Job { reason: 1, ..job(r, UPCALL) }], 2)
+        } else if !r.hit {
+            (vec![job(r, UPCALL)], 1)
+        } else {
+            program(r, steps)
+        };
+        let rule = verdict == 0 || verdict == 7 || verdict == 8 || verdict == 10;
+        let vport = if r.packet_out && !exists { VPORTS as u64 } else { vport };
+        (jobs, Event { vport, verdict, bytes: r.len.to_u64(), rule: rule.then(|| r.rule.to_u64()) })
+    }
+
+    fn random_step(rng: &mut ChaCha8Rng, next: Option<u64>) -> Step {
+        let outputs = [0, 1, UPCALL, 1 << 10, 1 << 11, 0x7fff_f800, rng.random()][rng.random_range(0..7)];
+        Step {
+            outputs: u64::from(outputs).into(),
+            set_dl_dst: true,
+            set_nw_ttl: true,
+            vlan_pop: rng.random_range(0..4u64).into(),
+            vlan_push: rng.random_range(0..4u64).into(),
+            more: next.is_some(),
+            next: next.unwrap_or(0).into(),
+            nw_tos_mask: 0xffu64.into(),
+            ttl_dec: [0, 0, 1, 64, rng.random_range(0..256u64)][rng.random_range(0..5)].into(),
+            ..Default::default()
+        }
+    }
+
+    fn random_result(rng: &mut ChaCha8Rng) -> MatchResult {
+        let next = rng.random_bool(0.4).then(|| rng.random_range(0..1 << P));
+        let vports = if rng.random_bool(0.1) { 256 } else { 12u64 };
+        MatchResult {
+            hit: rng.random_bool(0.8),
+            punt: rng.random_bool(0.1),
+            rule: rng.random_range(0..65536u64).into(),
+            step: random_step(rng, next),
+            vlans: rng.random_range(0..3u64).into(),
+            l3: rng.random_range(0..3u64).into(),
+            ttl: [0, 1, 64, 255, rng.random_range(0..256u64)][rng.random_range(0..5)].into(),
+            vport: rng.random_range(0..vports).into(),
+            packet_out: rng.random_bool(0.2),
+            len: [14, 60, 9207, 9208, 9209, 9211, 9212, 9213, 9216, rng.random_range(14..9217u64)][rng.random_range(0..10)].into(),
+            fault: if rng.random_bool(0.1) { rng.random_range(1..4u64) } else { 0 }.into(),
+            ..Default::default()
+        }
+    }
+
+    fn seen(j: &EditJob) -> Job {
+        let s = j.step;
+        Job {
+            outputs: if j.discard && (j.faulty || j.reason == 0) { 0 } else { s.outputs.to_u32() },
+            pops: s.vlan_pop.to_u64(),
+            pushes: s.vlan_push.to_u64(),
+            discard: j.discard,
+            again: j.again,
+            faulty: j.faulty,
+            reason: j.reason.to_u64(),
+            edits: s.set_dl_dst && s.set_nw_ttl && s.nw_tos_mask == 0xff,
+            len: j.len.to_u64(),
+            first_byte: j.hdr.get_bits::<8>(0).to_u64(),
+        }
+    }
+
+    fn with_steps(rng: &mut ChaCha8Rng) -> (Box<Expand<P>>, Vec<Step>) {
+        let mut dut = connected(Expand::<P>::new(VPORTS));
+        let mut steps = vec![];
+        for i in 0..1u64 << P {
+            let next = (rng.random_bool(0.6) && i + 1 < 1 << P).then(|| rng.random_range(i + 1..1 << P));
+            steps.push(random_step(rng, next));
+            dut.step_write.next = true;
+            dut.step_index.next = i.into();
+            dut.step_data.next = steps[i as usize];
+            tick(&mut dut);
+        }
+        dut.step_write.next = false;
+        (dut, steps)
+    }
+
+    #[test]
+    fn every_kind_of_frame_becomes_the_jobs_and_events_of_the_contract() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let (mut dut, steps) = with_steps(&mut rng);
+        let (mut jobs, mut events) = (VecDeque::new(), VecDeque::new());
+        let mut head = None;
+        let mut verdicts = [0; 11];
+        for clock in 0..6000u64 {
+            let result: &MatchResult = head.get_or_insert_with(|| random_result(&mut rng));
+            dut.result.data.next = *result;
+            dut.result.valid.next = rng.random_bool(0.9);
+            dut.window.data.next = (clock & 0xff).into();
+            dut.window.valid.next = rng.random_bool(0.9);
+            dut.credit.next = rng.random_bool(0.8);
+            settle(&mut dut);
+            if dut.result.ready.val() && dut.result.valid.val() {
+                assert!(dut.window.ready.val() && dut.window.valid.val(), "both heads are taken together");
+                let (expected_jobs, event) = expected(result, &steps);
+                jobs.extend(expected_jobs.into_iter().map(|j| Job { first_byte: clock & 0xff, ..j }));
+                events.push_back(event);
+                head = None;
+            }
+            if dut.job_valid.val() {
+                assert!(dut.credit.val());
+                let mut want = jobs.pop_front().expect("a job of a frame");
+                let got = seen(&dut.job.val());
+                if want.discard {
+                    want.outputs = got.outputs;
+                }
+                assert_eq!(got, want, "clock {clock}");
+            }
+            if dut.verdict_valid.val() {
+                let index = dut.verdict_index.val().to_u64();
+                let rule = dut.rule_valid.val().then(|| dut.rule.val().to_u64());
+                let got = Event { vport: index >> 4, verdict: index & 15, bytes: dut.bytes.val().to_u64(), rule };
+                assert_eq!(got, events.pop_front().expect("an event of a frame"));
+                verdicts[got.verdict as usize] += 1;
+            } else {
+                assert!(!dut.rule_valid.val());
+            }
+            tick(&mut dut);
+        }
+        assert!(verdicts.iter().all(|n| *n >= 5), "{verdicts:?}");
+        assert!(jobs.len() < 20 && events.len() < 3);
+    }
+
+    #[test]
+    fn one_job_per_clock_for_rules_of_one_step() {
+        let mut dut = connected(Expand::<P>::new(VPORTS));
+        let step = Step { outputs: 1u64.into(), ..Default::default() };
+        dut.result.data.next = MatchResult { hit: true, step, len: 60u64.into(), ..Default::default() };
+        dut.result.valid.next = true;
+        dut.window.valid.next = true;
+        dut.credit.next = true;
+        tick(&mut dut);
+        for _ in 0..20 {
+            tick(&mut dut);
+            assert!(dut.job_valid.val() && dut.verdict_valid.val() && dut.rule_valid.val() && dut.busy.val());
+        }
+        dut.result.valid.next = false;
+        tick(&mut dut);
+        tick(&mut dut);
+        tick(&mut dut);
+        assert!(!dut.busy.val() && !dut.job_valid.val());
+    }
+
+    #[test]
+    fn verilog_passes_lint() {
+        lint(Expand::<P>::new(VPORTS), "expand");
+    }
+}
