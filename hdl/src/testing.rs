@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the unit tests of the blocks share: a clock in the Rust simulator, and Verilator's lint.
 
+use crate::fastpath::types::Beat;
+use num_bigint::BigUint;
 use rust_hdl_core::prelude::*;
 use std::process::Command;
 
@@ -43,4 +45,23 @@ pub fn assert_lints<B: Block>(block: B) {
         .output()
         .expect("verilator is installed");
     assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stderr));
+}
+
+/// A frame as beats.
+pub fn beats<const W: usize, const C: usize>(frame: &[u8]) -> Vec<Beat<W, C>> {
+    let n = frame.len().div_ceil(W / 8);
+    let chunks = frame.chunks(W / 8).enumerate();
+    chunks.map(|(i, c)| Beat { data: bits_of(c), bytes: c.len().to_bits(), last: i + 1 == n }).collect()
+}
+
+/// Bytes as a number, the first in bits 7:0.
+pub fn bits_of<const W: usize>(bytes: &[u8]) -> Bits<W> {
+    BigUint::from_bytes_le(bytes).into()
+}
+
+/// The first `count` bytes of `data`.
+pub fn bytes<const W: usize, const C: usize>(data: Bits<W>, count: Bits<C>) -> Vec<u8> {
+    let mut bytes = BigUint::from(data).to_bytes_le();
+    bytes.resize(count.to_u64() as usize, 0);
+    bytes
 }

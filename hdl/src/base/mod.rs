@@ -6,6 +6,8 @@ mod lut_fifo;
 mod param;
 mod ram;
 mod reg;
+mod round_robin;
+mod skid;
 mod stream;
 mod tag;
 mod wire_struct;
@@ -15,6 +17,8 @@ pub use lut_fifo::LutFifo;
 pub use param::Param;
 pub use ram::{LutRam, Ram};
 pub use reg::{Dff, DffE, DffR, Reg};
+pub use round_robin::RoundRobin;
+pub use skid::Skid;
 pub use stream::{Snk, Src};
 pub use tag::Tag;
 

@@ -3,6 +3,9 @@
 
 pub mod counters;
 pub mod expand;
+pub mod gather;
+pub mod ingress;
+pub mod merge;
 pub mod types;
 
 #[cfg(test)]
