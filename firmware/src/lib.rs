@@ -1,1 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+//! The slow path of the Millrace DPU, in the terms of Open vSwitch.
+#![deny(missing_docs)]
+
+pub mod openflow;
