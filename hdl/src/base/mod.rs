@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Building blocks every module of the fast path is made of.
 
+mod byte_swap;
+mod delay;
 mod fifo;
 mod lut_fifo;
 mod param;
@@ -12,6 +14,8 @@ mod stream;
 mod tag;
 mod wire_struct;
 
+pub use byte_swap::ByteSwap;
+pub use delay::Delay;
 pub use fifo::Fifo;
 pub use lut_fifo::LutFifo;
 pub use param::Param;

@@ -6,6 +6,10 @@ pub mod expand;
 pub mod gather;
 pub mod ingress;
 pub mod merge;
+pub mod parser;
+pub mod parser_l2;
+pub mod parser_l3;
+pub mod parser_l4;
 pub mod types;
 
 #[cfg(test)]

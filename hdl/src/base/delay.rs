@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A long delay without a register per clock.
+
+use super::{Dff, DffR, LutRam, Tag};
+use rust_hdl_core::prelude::*;
+
+/// `out` is `inp` of a fixed number of clocks ago (2 to `1 << A`, given to [`Delay::new`]): a ring in LUT RAM and an output
+/// register. What comes out in the first clocks after power-up is undefined.
+#[derive(LogicBlock)]
+pub struct Delay<D: Synth, const A: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub inp: Signal<In, D>,
+    pub out: Signal<Out, D>,
+    ring: LutRam<D, A>,
+    head: DffR<Bits<A>>,
+    q: Dff<D>,
+    back: Constant<Bits<A>>,
+}
+
+impl<D: Synth, const A: usize> Delay<D, A> {
+    /// A delay of `clocks`.
+    ///
+    /// # Panics
+    /// If `clocks` is not in 2..=`1 << A`.
+    pub fn new(clocks: usize) -> Self {
+        assert!((2..=1 << A).contains(&clocks), "a delay of {clocks} clocks does not fit a ring of {}", 1 << A);
+        Self {
+            tag: Default::default(),
+            clock: Default::default(),
+            reset: Default::default(),
+            inp: Default::default(),
+            out: Default::default(),
+            ring: LutRam::new(),
+            head: Default::default(),
+            q: Default::default(),
+            back: Constant::new((clocks - 1).to_bits()),
+        }
+    }
+}
+
+impl<D: Synth, const A: usize> Logic for Delay<D, A> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, ring, head, q);
+        self.head.reset.next = self.reset.val();
+        self.head.d.next = self.head.q.val() + 1;
+        self.ring.we.next = true;
+        self.ring.waddr.next = self.head.q.val();
+        self.ring.wdata.next = self.inp.val();
+        self.ring.raddr.next = self.head.q.val() - self.back.val();
+        self.q.d.next = self.ring.rdata.val();
+        self.out.next = self.q.q.val();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_lints, tick};
+
+    #[test]
+    fn every_length_delays_by_itself() {
+        for clocks in 2..=8u64 {
+            let mut uut = Delay::<Bits<16>, 3>::new(clocks as usize);
+            uut.connect_all();
+            for n in 1..50u64 {
+                uut.inp.next = n.to_bits();
+                tick(&mut uut, |u| &mut u.clock);
+                if n >= clocks {
+                    assert_eq!(uut.out.val(), (n + 1 - clocks).to_bits::<16>(), "{clocks} clocks");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lints() {
+        assert_lints(Delay::<Bits<480>, 4>::new(9));
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From the header window to the match key.
+
+use super::parser_l2::ParserL2;
+use super::parser_l3::ParserL3;
+use super::parser_l4::ParserL4;
+use super::types::{Parsed, Window};
+use crate::base::Tag;
+use rust_hdl_core::prelude::*;
+
+/// Parses one header per clock, in 6 clocks. "Parser" in `docs/hardware.md` says what.
+///
+/// The window of a faulty frame or a packet-out passes through; only `vport`, `packet_out`, `len` and `fault` of its result mean
+/// anything. Of a punted frame these and `punt`. `l4_words` is valid with `l3`.
+#[derive(LogicBlock, Default)]
+pub struct Parser {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub window: Signal<In, Window>,
+    pub valid: Signal<In, Bit>,
+    pub parsed: Signal<Out, Parsed>,
+    pub parsed_valid: Signal<Out, Bit>,
+    part_l2: ParserL2,
+    part_l3: ParserL3,
+    part_l4: ParserL4,
+}
+
+impl Parser {
+    /// Clocks from `valid` to `parsed_valid`.
+    pub const LATENCY: usize = 6;
+}
+
+impl Logic for Parser {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, part_l2, part_l3, part_l4);
+        self.part_l2.reset.next = self.reset.val();
+        self.part_l3.reset.next = self.reset.val();
+        self.part_l4.reset.next = self.reset.val();
+        self.part_l2.window.next = self.window.val();
+        self.part_l2.valid.next = self.valid.val();
+        self.part_l3.inp.next = self.part_l2.out.val();
+        self.part_l3.valid.next = self.part_l2.out_valid.val();
+        self.part_l4.inp.next = self.part_l3.out.val();
+        self.part_l4.valid.next = self.part_l3.out_valid.val();
+        self.parsed.next = self.part_l4.parsed.val();
+        self.parsed_valid.next = self.part_l4.out_valid.val();
+    }
+}
+
+#[cfg(test)]
+#[path = "parser_tests.rs"]
+mod tests;
