@@ -1,1 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+//! The reference model of the Millrace hardware, property tests, and end-to-end tests with real peers.
+
+pub mod model;
+pub mod netns;

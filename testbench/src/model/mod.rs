@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A reference model of the hardware: packets and rules in, packets and counters out. It is written from
+//! `docs/hardware.md` and the standards that page names, and shares types of `millrace_regs` with the RTL but no logic.
+
+mod bytes;
+mod edit;
+mod parser;
+
+pub use parser::{L3, L4, Parsed, parse};
+
+use millrace_regs::config::{Config, MAX_FRAME, MIN_FRAME};
+use millrace_regs::{Key, Mask, OUTPUT_UPCALL, Step, UpcallReason, Verdict};
+use std::collections::BTreeMap;
+
+/// Where a rule is held: decides between rules of equal priority. The smaller goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// Entry number.
+    Tcam(usize),
+    /// Table number.
+    Hash(usize),
+}
+
+/// A rule as software sees it.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub key: Key,
+    pub mask: Mask,
+    pub priority: u16,
+    pub holder: Holder,
+    /// Steps in the order of their execution; the model does not look at `more` and `next`.
+    pub program: Vec<Step>,
+}
+
+/// Frames and bytes counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+impl Count {
+    fn add(&mut self, len: usize) {
+        self.packets += 1;
+        self.bytes += len as u64;
+    }
+}
+
+/// A frame that the hardware puts out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    Vport { vport: usize, frame: Vec<u8> },
+    Upcall { vport: u8, reason: UpcallReason, frame: Vec<u8> },
+}
+
+/// What became of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub verdict: Verdict,
+    /// The rule that matched.
+    pub rule: Option<u32>,
+    /// In the order in which the hardware puts them out; those of one step in the order of the vports.
+    pub outputs: Vec<Output>,
+}
+
+/// Largest length that the hardware counts.
+const LONGEST_COUNTED: usize = 16_383;
+
+/// The hardware, by its contract.
+pub struct Model {
+    vports: usize,
+    rules: BTreeMap<u32, Rule>,
+    rule_counts: BTreeMap<u32, Count>,
+    verdicts: BTreeMap<(usize, Verdict), Count>,
+}
+
+impl Model {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            vports: config.vports(),
+            rules: BTreeMap::new(),
+            rule_counts: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the rule `id`, or replaces it (its counters go on).
+    pub fn insert(&mut self, id: u32, rule: Rule) {
+        self.rules.insert(id, rule);
+        self.rule_counts.entry(id).or_default();
+    }
+
+    /// Takes the rule away, with its counters.
+    pub fn remove(&mut self, id: u32) {
+        self.rules.remove(&id);
+        self.rule_counts.remove(&id);
+    }
+
+    /// Hits of a rule since it was added.
+    pub fn rule_count(&self, id: u32) -> Count {
+        self.rule_counts.get(&id).copied().unwrap_or_default()
+    }
+
+    /// Frames of `vport` with `verdict`. Number V stands for packet-outs to vports that do not exist.
+    pub fn verdict_count(&self, vport: usize, verdict: Verdict) -> Count {
+        self.verdicts.get(&(vport, verdict)).copied().unwrap_or_default()
+    }
+
+    /// A frame comes in on `vport`; `error` says that its source marked it as broken.
+    pub fn receive(&mut self, vport: usize, frame: &[u8], error: bool) -> Outcome {
+        let fault = if error {
+            Some(Verdict::DropRxError)
+        } else if frame.len() < MIN_FRAME {
+            Some(Verdict::DropRunt)
+        } else if frame.len() > MAX_FRAME {
+            Some(Verdict::DropOversize)
+        } else {
+            None
+        };
+        let outcome = match fault {
+            Some(verdict) => Outcome { verdict, rule: None, outputs: vec![] },
+            None => self.forward(vport, frame),
+        };
+        self.count(vport, frame, &outcome);
+        outcome
+    }
+
+    /// The slow path sends a frame to `vport`.
+    pub fn packet_out(&mut self, vport: usize, frame: &[u8]) -> Outcome {
+        let exists = vport < self.vports;
+        let (verdict, outputs) = match frame.len() {
+            ..MIN_FRAME => (Verdict::DropRunt, vec![]),
+            len if len > MAX_FRAME => (Verdict::DropOversize, vec![]),
+            _ if exists => (Verdict::PacketOut, vec![Output::Vport { vport, frame: frame.to_vec() }]),
+            _ => (Verdict::DropNoVport, vec![]),
+        };
+        let outcome = Outcome { verdict, rule: None, outputs };
+        self.count(vport.min(self.vports), frame, &outcome);
+        outcome
+    }
+
+    fn count(&mut self, vport: usize, frame: &[u8], outcome: &Outcome) {
+        let len = frame.len().min(LONGEST_COUNTED);
+        self.verdicts.entry((vport, outcome.verdict)).or_default().add(len);
+        if let Some(rule) = outcome.rule {
+            self.rule_counts.entry(rule).or_default().add(len);
+        }
+    }
+
+    fn forward(&self, vport: usize, frame: &[u8]) -> Outcome {
+        let parsed = parse(vport as u8, frame);
+        let upcall = |verdict, reason| Outcome {
+            verdict,
+            rule: None,
+            outputs: vec![Output::Upcall { vport: vport as u8, reason, frame: frame.to_vec() }],
+        };
+        if parsed.punt {
+            return upcall(Verdict::Punt, UpcallReason::Punt);
+        }
+        match self.lookup(&parsed.key) {
+            None => upcall(Verdict::Miss, UpcallReason::Miss),
+            Some((id, rule)) => Outcome { rule: Some(id), ..self.execute(vport, &rule.program, frame, &parsed) },
+        }
+    }
+
+    /// The rule with the highest priority; among equals the TCAM's, then that of the lower table or entry.
+    fn lookup(&self, key: &Key) -> Option<(u32, &Rule)> {
+        let matching = self.rules.iter().filter(|(_, rule)| *key & rule.mask == rule.key & rule.mask);
+        matching.min_by_key(|(_, rule)| (std::cmp::Reverse(rule.priority), rule.holder)).map(|(id, rule)| (*id, rule))
+    }
+
+    fn execute(&self, vport: usize, program: &[Step], frame: &[u8], parsed: &Parsed) -> Outcome {
+        let mut outputs = Vec::new();
+        for step in program {
+            if expires(step, frame, parsed) {
+                break;
+            }
+            if edit::length(step, frame.len(), parsed.tags) <= MAX_FRAME {
+                let edited = edit::apply(step, frame, parsed);
+                let vports = (0..self.vports).filter(|v| step.outputs >> v & 1 == 1);
+                outputs.extend(vports.map(|vport| Output::Vport { vport, frame: edited.clone() }));
+                if step.outputs & OUTPUT_UPCALL != 0 {
+                    let reason = UpcallReason::Action;
+                    outputs.push(Output::Upcall { vport: vport as u8, reason, frame: edited });
+                }
+            }
+        }
+        let first = program.first().copied().unwrap_or(Step::DROP);
+        let reachable = first.outputs & (OUTPUT_UPCALL | ((1 << self.vports) - 1)) != 0;
+        let verdict = if expires(&first, frame, parsed) {
+            Verdict::DropTtl
+        } else if edit::length(&first, frame.len(), parsed.tags) > MAX_FRAME {
+            Verdict::DropTxOversize
+        } else if !reachable && program.len() < 2 {
+            Verdict::DropRule
+        } else {
+            Verdict::Hit
+        };
+        Outcome { verdict, rule: None, outputs }
+    }
+}
+
+/// The step wants more hops than the frame has left: the program ends before it.
+fn expires(step: &Step, frame: &[u8], parsed: &Parsed) -> bool {
+    let ttl = match parsed.l3 {
+        None => return false,
+        Some((L3::V4, at)) => frame[at + 8],
+        Some((L3::V6, at)) => frame[at + 7],
+    };
+    step.ttl_dec != 0 && ttl <= step.ttl_dec
+}
+
+#[cfg(test)]
+mod tests;
