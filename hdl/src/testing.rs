@@ -4,7 +4,11 @@
 use crate::fastpath::types::Beat;
 use num_bigint::BigUint;
 use rust_hdl_core::prelude::*;
-use std::process::Command;
+
+/// Shared with the integration tests.
+#[allow(dead_code)]
+#[path = "../tests/support/tools.rs"]
+mod tools;
 
 /// Lets combinational logic settle.
 ///
@@ -36,15 +40,7 @@ pub fn emit<B: Block>(mut block: B) -> String {
 /// # Panics
 /// With what Verilator says, or if it is not installed.
 pub fn assert_lints<B: Block>(block: B) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("top.v");
-    std::fs::write(&file, emit(block)).expect("a file in the temporary folder");
-    let lint = Command::new("verilator")
-        .args(["--lint-only", "-Wall", "-Wno-DECLFILENAME", "-Wno-UNUSED", "--top-module", "top"])
-        .arg(&file)
-        .output()
-        .expect("verilator is installed");
-    assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stderr));
+    tools::lint(&emit(block), "top");
 }
 
 /// A frame as beats.
