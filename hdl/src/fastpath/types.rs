@@ -126,6 +126,17 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// A slot of a hash table, in the order of the operands of `WRITE_ENTRY`.
+    pub struct Slot {
+        /// Already masked.
+        pub key: Bits<480>,
+        pub priority: Bits<16>,
+        pub rule: Bits<16>,
+        pub valid: Bit,
+    }
+}
+
+wire_struct! {
     /// One step of a rule's action program, 544 bits, exactly as in `docs/hardware.md`.
     pub struct Step {
         pub outputs: Bits<32>,
@@ -245,7 +256,7 @@ wire_struct! {
         pub write_action: Bit,
         pub table: Bits<8>,
         pub index: Bits<16>,
-        /// The staging words `DATA[0..32]`, word 0 in the least significant bits. Stable until `Match` is not busy.
+        /// The staging words `DATA[0..32]`, word 0 in the least significant bits. Taken over with the pulse.
         pub data: Bits<1024>,
     }
 }

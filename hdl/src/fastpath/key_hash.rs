@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The hash that gives a key its place in each way of a table.
+
+use crate::base::{Dff, Tag};
+use crate::comment;
+use rust_hdl_core::prelude::*;
+
+/// "Table hash" of `docs/hardware.md`: four indices of `S` bits from a masked key and the table's seed. Four clocks, one key
+/// per clock; `seed` is used one clock after `key`.
+#[derive(LogicBlock, Default)]
+pub struct KeyHash<const S: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    /// The key with the table's mask applied.
+    pub key: Signal<In, Bits<480>>,
+    pub seed: Signal<In, Bits<32>>,
+    pub index0: Signal<Out, Bits<S>>,
+    pub index1: Signal<Out, Bits<S>>,
+    pub index2: Signal<Out, Bits<S>>,
+    pub index3: Signal<Out, Bits<S>>,
+    word: Vec<Signal<Local, Bits<32>>>,
+    pair_a: Vec<Signal<Local, Bits<32>>>,
+    pair_b: Vec<Signal<Local, Bits<32>>>,
+    quad_a: Vec<Signal<Local, Bits<32>>>,
+    quad_b: Vec<Signal<Local, Bits<32>>>,
+    half_a: Vec<Signal<Local, Bits<32>>>,
+    half_b: Vec<Signal<Local, Bits<32>>>,
+    sum_b: Signal<Local, Bits<32>>,
+    mixed_a: Signal<Local, Bits<32>>,
+    mixed_b: Signal<Local, Bits<32>>,
+    a1: Dff<Bits<32>>,
+    b1: Dff<Bits<32>>,
+    a2: Dff<Bits<32>>,
+    b2: Dff<Bits<32>>,
+    a3: Dff<Bits<32>>,
+    b3: Dff<Bits<32>>,
+    a4: Dff<Bits<32>>,
+    b4: Dff<Bits<32>>,
+}
+
+impl<const S: usize> KeyHash<S> {
+    /// Clocks from key to indices.
+    pub const LATENCY: usize = 4;
+
+    /// A hash of `S`-bit indices. (`Default` has no words.)
+    ///
+    /// # Panics
+    /// If `S` is not in 1..=14.
+    pub fn new() -> Self {
+        assert!((1..=14).contains(&S), "the hash gives indices of 1 to 14 bits, not {S}");
+        let words = |n| (0..n).map(|_| Default::default()).collect();
+        Self {
+            word: words(16),
+            pair_a: words(8),
+            pair_b: words(8),
+            quad_a: words(4),
+            quad_b: words(4),
+            half_a: words(2),
+            half_b: words(2),
+            ..Default::default()
+        }
+    }
+}
+
+impl<const S: usize> Logic for KeyHash<S> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, a1, b1, a2, b2, a3, b3, a4, b4);
+
+        comment!("Clock 1: the sums over i of rotl(w[i], 7 i) and rotl(w[i], 11 i + 5), as trees: rotations add up.");
+        for i in 0..15 {
+            self.word[i].next = self.key.val().get_bits::<32>(i * 32);
+        }
+        self.word[15].next = 0.into();
+        for i in 0..8 {
+            self.pair_a[i].next =
+                self.word[2 * i].val() ^ (self.word[2 * i + 1].val() << 7 | self.word[2 * i + 1].val() >> 25);
+            self.pair_b[i].next =
+                self.word[2 * i].val() ^ (self.word[2 * i + 1].val() << 11 | self.word[2 * i + 1].val() >> 21);
+        }
+        for i in 0..4 {
+            self.quad_a[i].next =
+                self.pair_a[2 * i].val() ^ (self.pair_a[2 * i + 1].val() << 14 | self.pair_a[2 * i + 1].val() >> 18);
+            self.quad_b[i].next =
+                self.pair_b[2 * i].val() ^ (self.pair_b[2 * i + 1].val() << 22 | self.pair_b[2 * i + 1].val() >> 10);
+        }
+        for i in 0..2 {
+            self.half_a[i].next =
+                self.quad_a[2 * i].val() ^ (self.quad_a[2 * i + 1].val() << 28 | self.quad_a[2 * i + 1].val() >> 4);
+            self.half_b[i].next =
+                self.quad_b[2 * i].val() ^ (self.quad_b[2 * i + 1].val() << 12 | self.quad_b[2 * i + 1].val() >> 20);
+        }
+        self.a1.d.next = self.half_a[0].val() ^ (self.half_a[1].val() << 24 | self.half_a[1].val() >> 8);
+        self.sum_b.next = self.half_b[0].val() ^ (self.half_b[1].val() << 24 | self.half_b[1].val() >> 8);
+        self.b1.d.next = self.sum_b.val() << 5 | self.sum_b.val() >> 27;
+
+        comment!("Clock 2: a = a + seed, b = b ^ rotl(a, 13).");
+        self.mixed_a.next = self.a1.q.val() + self.seed.val();
+        self.a2.d.next = self.mixed_a.val();
+        self.b2.d.next = self.b1.q.val() ^ (self.mixed_a.val() << 13 | self.mixed_a.val() >> 19);
+
+        comment!("Clock 3: a = a + rotl(b, 7).");
+        self.a3.d.next = self.a2.q.val() + (self.b2.q.val() << 7 | self.b2.q.val() >> 25);
+        self.b3.d.next = self.b2.q.val();
+
+        comment!("Clock 4: b = b + rotl(a, 18), a = a ^ b >> 15, b = b ^ a >> 13.");
+        self.mixed_b.next = self.b3.q.val() + (self.a3.q.val() << 18 | self.a3.q.val() >> 14);
+        self.a4.d.next = self.a3.q.val() ^ self.mixed_b.val() >> 15;
+        self.b4.d.next = self.mixed_b.val() ^ self.a3.q.val() >> 13 ^ self.mixed_b.val() >> 28;
+
+        self.index0.next = bit_cast::<S, 32>(self.a4.q.val());
+        self.index1.next = bit_cast::<S, 16>(self.a4.q.val().get_bits::<16>(16));
+        self.index2.next = bit_cast::<S, 32>(self.b4.q.val());
+        self.index3.next = bit_cast::<S, 16>(self.b4.q.val().get_bits::<16>(16));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fastpath::match_reference::{key_bits, table_hash};
+    use crate::testing::{assert_lints, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn check<const S: usize>(seed: u64) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut uut = Box::new(KeyHash::<S>::new());
+        uut.connect_all();
+        let table_seed: u32 = rng.random();
+        uut.seed.next = table_seed.to_bits();
+        let keys: Vec<[u32; 15]> = (0..200)
+            .map(|n| match n {
+                0 => [0; 15],
+                1 => [!0; 15],
+                // Single bits: each must arrive with its own rotation.
+                2..60 => std::array::from_fn(|i| if i == n % 15 { 1 << (n % 32) } else { 0 }),
+                _ => rng.random(),
+            })
+            .collect();
+        for n in 0..keys.len() + KeyHash::<S>::LATENCY - 1 {
+            uut.key.next = key_bits(keys.get(n).unwrap_or(&[0; 15]));
+            tick(&mut *uut, |u| &mut u.clock);
+            if let Some(key) = (n + 1).checked_sub(KeyHash::<S>::LATENCY).map(|n| &keys[n]) {
+                let got = [uut.index0.val(), uut.index1.val(), uut.index2.val(), uut.index3.val()];
+                assert_eq!(got.map(|i| i.index()), table_hash(key, table_seed, S), "{key:08x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn indices_are_those_of_the_contract() {
+        check::<9>(1);
+        check::<14>(2);
+        check::<4>(3);
+    }
+
+    #[test]
+    fn lints() {
+        assert_lints(KeyHash::<9>::new());
+    }
+}
