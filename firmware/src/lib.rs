@@ -2,4 +2,5 @@
 //! The slow path of the Millrace DPU, in the terms of Open vSwitch.
 #![deny(missing_docs)]
 
+pub mod classifier;
 pub mod openflow;
