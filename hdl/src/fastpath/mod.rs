@@ -3,6 +3,7 @@
 
 pub mod better_hit;
 pub mod counters;
+pub mod egress;
 pub mod expand;
 pub mod gather;
 pub mod hash_table;
@@ -15,6 +16,8 @@ pub mod parser;
 pub mod parser_l2;
 pub mod parser_l3;
 pub mod parser_l4;
+pub mod payload_buffer;
+pub mod splice;
 pub mod types;
 
 #[cfg(test)]

@@ -247,6 +247,19 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// One transfer of an upcall.
+    pub struct UpcallBeat<const W: usize, const C: usize> {
+        pub data: Bits<W>,
+        pub bytes: Bits<C>,
+        pub last: Bit,
+        /// Vport that the frame came in on.
+        pub vport: Bits<8>,
+        /// 0 miss, 1 punt, 2 action.
+        pub reason: Bits<2>,
+    }
+}
+
+wire_struct! {
     /// A command of `Control` to a table of the match stage; travels with a `valid` pulse of one clock.
     /// Exactly one of the four `write_*` bits is set, `table` and `index` are in range.
     pub struct TableWrite {

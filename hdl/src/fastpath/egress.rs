@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The transmit queues.
+
+use super::types::{Beat, OutBeat, UpcallBeat};
+use crate::base::{DffE, DffR, Fifo, Param, Reg, Snk, Src, Tag};
+use crate::comment;
+use rust_hdl_core::prelude::*;
+
+/// A queue of `1 << B` beats (at least 16 KiB) for each of `N` vports, and one for upcalls as number N; `P` = B + 1, `Q` = N + 1.
+///
+/// A beat goes into all queues of its frame in one clock, one beat per clock. In a queue's default mode a full queue makes the input wait;
+/// with its bit of `drop_when_full` a frame that does not fit whole is dropped for this queue alone, decided at its first beat. Four
+/// clocks from `inp` to `tx`. The counters of a frame move two clocks after its first beat was queued.
+#[derive(LogicBlock, Default)]
+pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub inp: Snk<OutBeat<W, C>>,
+    pub tx: Vec<Src<Beat<W, C>>>,
+    pub upcall: Src<UpcallBeat<W, C>>,
+    /// Bit q: mode of queue q. To be changed at any time; counts from the next frame on.
+    pub drop_when_full: Signal<In, Bits<Q>>,
+    /// Per queue: frames and bytes queued, frames dropped because the queue was full.
+    pub packets: Vec<Signal<Out, Bits<64>>>,
+    pub bytes: Vec<Signal<Out, Bits<64>>>,
+    pub drops: Vec<Signal<Out, Bits<64>>>,
+    /// All queues are empty and nothing is on its way to one.
+    pub idle: Signal<Out, Bit>,
+
+    /// The beat to queue, the queues it is meant for, and its frame's length in beats.
+    beat: DffE<OutBeat<W, C>>,
+    beat_valid: DffR<Bit>,
+    wanted: DffE<Bits<Q>>,
+    need: DffE<Bits<12>>,
+    /// Queues that take the frame being queued.
+    taking: DffE<Bits<Q>>,
+    queues: Vec<Fifo<Beat<W, C>, B, P>>,
+    upcalls: Fifo<UpcallBeat<W, C>, B, P>,
+    counted: DffR<Bits<Q>>,
+    dropped: DffR<Bits<Q>>,
+    counted_len: DffE<Bits<14>>,
+    packets_q: Vec<Reg<Bits<64>>>,
+    bytes_q: Vec<Reg<Bits<64>>>,
+    drops_q: Vec<Reg<Bits<64>>>,
+
+    round_up: Param<Bits<15>>,
+    beat_log2: Param<Bits<4>>,
+    depth: Param<Bits<12>>,
+
+    sorted: Signal<Local, Bits<Q>>,
+    ready: Signal<Local, Bits<Q>>,
+    fits: Signal<Local, Bits<Q>>,
+    empty: Signal<Local, Bits<Q>>,
+    count: Signal<Local, Bits<P>>,
+    accept: Signal<Local, Bits<Q>>,
+    fire: Signal<Local, Bit>,
+    free: Signal<Local, Bit>,
+    plain: Signal<Local, Beat<W, C>>,
+}
+
+impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize> Egress<W, C, B, P, N, Q> {
+    /// Empty queues.
+    ///
+    /// # Panics
+    /// If the sizes do not fit each other.
+    pub fn new() -> Self {
+        assert!(W / 8 == 1 << (C - 1) && P == B + 1 && Q == N + 1 && N <= 31, "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: sizes do not fit");
+        assert!((W / 8) << B >= 16_384 && B <= 11, "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: queues of 16 to {} KiB", W / 4);
+        let counters = || (0..Q).map(|_| Reg::default()).collect();
+        let outputs = || vec![Signal::default(); Q];
+        Self {
+            tx: vec![Default::default(); N],
+            packets: outputs(),
+            bytes: outputs(),
+            drops: outputs(),
+            queues: (0..N).map(|_| Fifo::default()).collect(),
+            packets_q: counters(),
+            bytes_q: counters(),
+            drops_q: counters(),
+            round_up: Param::new((W / 8 - 1).to_bits()),
+            beat_log2: Param::new((C - 1).to_bits()),
+            depth: Param::new((1usize << B).to_bits()),
+            ..Default::default()
+        }
+    }
+}
+
+impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize> Logic
+    for Egress<W, C, B, P, N, Q>
+{
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, beat, beat_valid, wanted, need, taking, upcalls, counted, dropped, counted_len);
+        self.beat_valid.reset.next = self.reset.val();
+        self.upcalls.reset.next = self.reset.val();
+        self.counted.reset.next = self.reset.val();
+        self.dropped.reset.next = self.reset.val();
+
+        comment!("which queues take it, and can they?");
+        self.ready.next = 0.into();
+        self.fits.next = 0.into();
+        self.empty.next = 0.into();
+        for i in 0..N {
+            self.count.next = self.queues[i].count.val();
+            self.ready.next = self.ready.val().replace_bit(i, self.queues[i].inp.ready.val());
+            self.fits.next = self.fits.val().replace_bit(i, (bit_cast::<12, P>(self.count.val()) + self.need.q.val()) <= self.depth.val());
+            self.empty.next = self.empty.val().replace_bit(i, self.queues[i].empty.val());
+        }
+        for i in N..Q {
+            self.ready.next = self.ready.val().replace_bit(i, self.upcalls.inp.ready.val());
+            self.fits.next = self.fits.val().replace_bit(i, (bit_cast::<12, P>(self.upcalls.count.val()) + self.need.q.val()) <= self.depth.val());
+            self.empty.next = self.empty.val().replace_bit(i, self.upcalls.empty.val());
+        }
+        self.accept.next = self.wanted.q.val() & self.taking.q.val();
+        if self.beat.q.val().first {
+            self.accept.next = self.wanted.q.val() & (self.fits.val() | !self.drop_when_full.val());
+        }
+        self.fire.next = self.beat_valid.q.val() & (self.ready.val() | !self.accept.val()).all();
+        self.free.next = !self.beat_valid.q.val() | self.fire.val();
+        self.taking.en.next = self.fire.val();
+        self.taking.d.next = self.accept.val();
+
+        comment!("a beat arrives");
+        self.sorted.next = bit_cast::<Q, 32>(self.inp.data.val().outputs);
+        for i in N..Q {
+            self.sorted.next = self.sorted.val().replace_bit(i, self.inp.data.val().outputs.get_bit(31));
+        }
+        self.inp.ready.next = self.free.val();
+        self.beat_valid.d.next = self.inp.valid.val() | !self.free.val();
+        self.beat.en.next = self.free.val() & self.inp.valid.val();
+        self.beat.d.next = self.inp.data.val();
+        self.wanted.en.next = self.free.val() & self.inp.valid.val();
+        self.wanted.d.next = self.sorted.val();
+        self.need.en.next = self.free.val() & self.inp.valid.val();
+        self.need.d.next = bit_cast::<12, 15>((bit_cast::<15, 14>(self.inp.data.val().out_len) + self.round_up.val()) >> self.beat_log2.val());
+
+        comment!("into the queues");
+        self.plain.next.data = self.beat.q.val().data;
+        self.plain.next.bytes = self.beat.q.val().bytes;
+        self.plain.next.last = self.beat.q.val().last;
+        for i in 0..N {
+            self.queues[i].clock.next = self.clock.val();
+            self.queues[i].reset.next = self.reset.val();
+            self.queues[i].inp.valid.next = self.fire.val() & self.accept.val().get_bit(i);
+            self.queues[i].inp.data.next = self.plain.val();
+            self.queues[i].out.ready.next = self.tx[i].ready.val();
+            self.tx[i].valid.next = self.queues[i].out.valid.val();
+            self.tx[i].data.next = self.queues[i].out.data.val();
+        }
+        self.upcalls.inp.valid.next = false;
+        for i in N..Q {
+            self.upcalls.inp.valid.next = self.fire.val() & self.accept.val().get_bit(i);
+        }
+        self.upcalls.inp.data.next.data = self.beat.q.val().data;
+        self.upcalls.inp.data.next.bytes = self.beat.q.val().bytes;
+        self.upcalls.inp.data.next.last = self.beat.q.val().last;
+        self.upcalls.inp.data.next.vport = self.beat.q.val().vport;
+        self.upcalls.inp.data.next.reason = self.beat.q.val().reason;
+        self.upcalls.out.ready.next = self.upcall.ready.val();
+        self.upcall.valid.next = self.upcalls.out.valid.val();
+        self.upcall.data.next = self.upcalls.out.data.val();
+
+        comment!("counters");
+        self.counted.d.next = 0.into();
+        self.dropped.d.next = 0.into();
+        if self.fire.val() & self.beat.q.val().first {
+            self.counted.d.next = self.accept.val();
+            self.dropped.d.next = self.wanted.q.val() & !self.accept.val();
+        }
+        self.counted_len.en.next = self.fire.val() & self.beat.q.val().first;
+        self.counted_len.d.next = self.beat.q.val().out_len;
+        for i in 0..Q {
+            self.packets_q[i].clock.next = self.clock.val();
+            self.packets_q[i].reset.next = self.reset.val();
+            self.packets_q[i].en.next = self.counted.q.val().get_bit(i);
+            self.packets_q[i].d.next = self.packets_q[i].q.val() + 1;
+            self.packets[i].next = self.packets_q[i].q.val();
+            self.bytes_q[i].clock.next = self.clock.val();
+            self.bytes_q[i].reset.next = self.reset.val();
+            self.bytes_q[i].en.next = self.counted.q.val().get_bit(i);
+            self.bytes_q[i].d.next = self.bytes_q[i].q.val() + bit_cast::<64, 14>(self.counted_len.q.val());
+            self.bytes[i].next = self.bytes_q[i].q.val();
+            self.drops_q[i].clock.next = self.clock.val();
+            self.drops_q[i].reset.next = self.reset.val();
+            self.drops_q[i].en.next = self.dropped.q.val().get_bit(i);
+            self.drops_q[i].d.next = self.drops_q[i].q.val() + 1;
+            self.drops[i].next = self.drops_q[i].q.val();
+        }
+        self.idle.next = !self.beat_valid.q.val() & self.empty.val().all() & !self.counted.q.val().any() & !self.dropped.q.val().any();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_lints, beats, bytes, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::collections::VecDeque;
+
+    struct Frame {
+        bytes: Vec<u8>,
+        outputs: u32,
+    }
+
+    fn stream<const W: usize, const C: usize>(frames: &[Frame]) -> VecDeque<OutBeat<W, C>> {
+        let one = |(n, f): (usize, &Frame)| {
+            let (outputs, out_len) = (f.outputs.to_bits(), f.bytes.len().to_bits());
+            let (vport, reason) = ((n % 5).to_bits(), (n % 3).to_bits());
+            let all = beats::<W, C>(&f.bytes).into_iter().enumerate();
+            let all = all.map(|(i, b)| OutBeat { data: b.data, bytes: b.bytes, last: b.last, first: i == 0, out_len, outputs, vport, reason });
+            all.collect::<Vec<_>>()
+        };
+        frames.iter().enumerate().flat_map(one).collect()
+    }
+
+    /// Puts all frames in; queue 3 is the upcall queue. `drain` is the rate at which each queue is taken from. Returns the numbers of the frames
+    /// that came out of each queue, and the clocks until the last was taken in.
+    fn run<const W: usize, const C: usize, const B: usize, const P: usize>(
+        frames: &[Frame],
+        modes: u64,
+        drain: [f64; 4],
+    ) -> ([Vec<usize>; 4], usize, Box<Egress<W, C, B, P, 3, 4>>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(21);
+        let mut e = Box::new(Egress::<W, C, B, P, 3, 4>::new());
+        e.connect_all();
+        e.reset.next = true;
+        tick(&mut *e, |e| &mut e.clock);
+        e.reset.next = false;
+        e.drop_when_full.next = modes.into();
+        let mut input = stream::<W, C>(frames);
+        let mut out: [Vec<usize>; 4] = Default::default();
+        let mut partial: [Vec<u8>; 4] = Default::default();
+        let (mut clocks, mut quiet) = (0, 0);
+        while quiet < 400 {
+            e.inp.valid.next = !input.is_empty();
+            e.inp.data.next = input.front().copied().unwrap_or_default();
+            for q in 0..3 {
+                e.tx[q].ready.next = rng.random_bool(drain[q]);
+            }
+            e.upcall.ready.next = rng.random_bool(drain[3]);
+            settle(&mut *e);
+            quiet += 1;
+            let popped = |q: usize, data, count, last, partial: &mut [Vec<u8>; 4], out: &mut [Vec<usize>; 4]| {
+                partial[q].extend_from_slice(&bytes::<W, C>(data, count));
+                if last {
+                    let bit = if q == 3 { 31 } else { q };
+                    let from = out[q].last().map_or(0, |n| n + 1);
+                    let n = (from..frames.len()).find(|n| frames[*n].outputs >> bit & 1 == 1 && frames[*n].bytes == partial[q]);
+                    out[q].push(n.unwrap_or_else(|| panic!("queue {q} gave out a frame that nobody sent")));
+                    partial[q].clear();
+                }
+            };
+            for q in 0..3 {
+                if e.tx[q].valid.val() && e.tx[q].ready.val() {
+                    let b = e.tx[q].data.val();
+                    popped(q, b.data, b.bytes, b.last, &mut partial, &mut out);
+                    quiet = 0;
+                }
+            }
+            if e.upcall.valid.val() && e.upcall.ready.val() {
+                let b = e.upcall.data.val();
+                popped(3, b.data, b.bytes, b.last, &mut partial, &mut out);
+                if b.last {
+                    let n = *out[3].last().unwrap();
+                    assert_eq!((b.vport.to_u64() as usize, b.reason.to_u64() as usize), (n % 5, n % 3));
+                }
+                quiet = 0;
+            }
+            if e.inp.valid.val() && e.inp.ready.val() {
+                input.pop_front();
+                quiet = 0;
+            }
+            clocks += !input.is_empty() as usize;
+            tick(&mut *e, |e| &mut e.clock);
+        }
+        for q in 0..4 {
+            let bit = if q == 3 { 31 } else { q };
+            let wanted = frames.iter().filter(|f| f.outputs >> bit & 1 == 1).count() as u64;
+            if input.is_empty() {
+                assert_eq!(e.packets[q].val().to_u64() + e.drops[q].val().to_u64(), wanted);
+            }
+            if drain[q] > 0.0 {
+                assert!(partial[q].is_empty(), "whole frames only");
+                assert_eq!(e.packets[q].val().to_u64() as usize, out[q].len());
+                let sum: usize = out[q].iter().map(|n| frames[*n].bytes.len()).sum();
+                assert_eq!(e.bytes[q].val().to_u64() as usize, sum);
+            }
+            assert!(modes >> q & 1 == 1 || e.drops[q].val().to_u64() == 0);
+        }
+        (out, clocks, e)
+    }
+
+    fn mixture(n: usize, longest: usize) -> Vec<Frame> {
+        let mut rng = ChaCha8Rng::seed_from_u64(22);
+        let mut one = |_| Frame {
+            bytes: (0..rng.random_range(14..longest)).map(|_| rng.random()).collect(),
+            outputs: [1, 2, 4, 1 << 31, 0, 3, 1 << 31 | 7][rng.random_range(0..7)],
+        };
+        (0..n).map(&mut one).collect()
+    }
+
+    #[test]
+    fn frames_reach_each_of_their_queues_once_and_in_order() {
+        let frames = mixture(60, 500);
+        let (out, ..) = run::<64, 4, 11, 12>(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
+        let (wide, _, e) = run::<1024, 8, 7, 8>(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
+        for (q, numbers) in out.iter().enumerate() {
+            let bit = if q == 3 { 31 } else { q };
+            assert!(numbers.iter().eq((0..60).filter(|n| frames[*n].outputs >> bit & 1 == 1).collect::<Vec<_>>().iter()));
+            assert_eq!(*numbers, wide[q]);
+        }
+        assert!(e.idle.val());
+    }
+
+    #[test]
+    fn a_one_beat_frame_is_broadcast_in_every_clock() {
+        let frames: Vec<_> = (0..200u8).map(|n| Frame { bytes: vec![n; 64], outputs: 1 << 31 | 7 }).collect();
+        let (out, clocks, _) = run::<512, 7, 8, 9>(&frames, 0, [1.0; 4]);
+        assert!(out.iter().all(|o| o.len() == 200));
+        assert_eq!(clocks, 199);
+    }
+
+    #[test]
+    fn a_full_queue_pushes_back_or_drops_whole_frames_for_itself_alone() {
+        let frames: Vec<_> = (0..30u8).map(|n| Frame { bytes: vec![n; 1000], outputs: 3 }).collect();
+        // 16 beats each: queue 1 holds 16 frames and is never emptied.
+        let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0b0010, [1.0, 0.0, 1.0, 1.0]);
+        assert_eq!(out[0].len(), 30);
+        assert_eq!((e.packets[1].val().to_u64(), e.drops[1].val().to_u64()), (16, 14));
+        assert!(!e.idle.val());
+        let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0, [1.0, 0.0, 1.0, 1.0]);
+        assert_eq!((out[0].len(), e.packets[1].val().to_u64(), e.drops[1].val().to_u64()), (16, 16, 0));
+        assert!(!e.inp.ready.val());
+    }
+
+    #[test]
+    fn a_slow_queue_that_drops_loses_only_whole_frames() {
+        let frames = mixture(400, 2000);
+        let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0b1111, [0.3, 0.1, 1.0, 0.3]);
+        assert!(e.drops[1].val().to_u64() > 10 && out[1].len() > 10);
+        assert_eq!(e.drops[2].val().to_u64(), 0);
+    }
+
+    #[test]
+    fn egress_emits_clean_verilog() {
+        assert_lints(Egress::<512, 7, 8, 9, 11, 12>::new());
+        assert_lints(Egress::<64, 4, 11, 12, 4, 5>::new());
+    }
+}
