@@ -125,10 +125,15 @@ impl<const P: usize> Logic for Expand<P> {
         self.faulty.next = self.current.q.val().fault.any();
         self.packet_out.next = !self.faulty.val() & self.current.q.val().packet_out;
         self.vport_exists.next = self.vport.val() < self.vports.val();
-        self.is_rule.next = !self.faulty.val() & !self.current.q.val().packet_out & !self.current.q.val().punt & self.current.q.val().hit;
+        self.is_rule.next = !self.faulty.val()
+            & !self.current.q.val().packet_out
+            & !self.current.q.val().punt
+            & self.current.q.val().hit;
 
         comment!("what the step does");
-        self.ttl_ends.next = self.current.q.val().l3.any() & self.step.val().ttl_dec.any() & (self.current.q.val().ttl <= self.step.val().ttl_dec);
+        self.ttl_ends.next = self.current.q.val().l3.any()
+            & self.step.val().ttl_dec.any()
+            & (self.current.q.val().ttl <= self.step.val().ttl_dec);
         self.pops.next = self.step.val().vlan_pop;
         if self.step.val().vlan_pop > self.current.q.val().vlans {
             self.pops.next = self.current.q.val().vlans;
@@ -250,7 +255,8 @@ impl<const P: usize> Logic for Expand<P> {
         comment!("events");
         self.verdict_valid_q.d.next = self.go.val() & self.first.q.val();
         self.verdict_q.en.next = self.go.val();
-        self.verdict_q.d.next = (bit_cast::<12, 8>(self.verdict_vport.val()) << 4) | bit_cast::<12, 4>(self.verdict.val());
+        self.verdict_q.d.next =
+            (bit_cast::<12, 8>(self.verdict_vport.val()) << 4) | bit_cast::<12, 4>(self.verdict.val());
         self.rule_valid_q.d.next = self.go.val() & self.first.q.val() & self.is_rule.val();
         self.rule_q.en.next = self.go.val();
         self.rule_q.d.next = self.current.q.val().rule;
@@ -269,7 +275,7 @@ impl<const P: usize> Logic for Expand<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fastpath::testing::{Clocked, connected, lint, settle, tick};
+    use crate::testing::{assert_lints, settle};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
@@ -278,10 +284,13 @@ mod tests {
     const P: usize = 4;
     const UPCALL: u32 = 1 << 31;
 
-    impl Clocked for Expand<P> {
-        fn set_clock(&mut self, level: bool) {
-            self.clock.next = level.into();
-        }
+    fn tick(dut: &mut Expand<P>) {
+        crate::testing::tick(dut, |d| &mut d.clock);
+    }
+
+    fn connected(mut dut: Expand<P>) -> Box<Expand<P>> {
+        dut.connect_all();
+        Box::new(dut)
     }
 
     /// What a frame must become, as written in the contract.
@@ -342,7 +351,15 @@ mod tests {
             });
             let nothing = ttl_ends || too_long || outputs == 0;
             if !nothing || last {
-                jobs.push(Job { pops, pushes, discard: nothing, again: !last, reason: 2, edits: true, ..job(r, outputs) });
+                jobs.push(Job {
+                    pops,
+                    pushes,
+                    discard: nothing,
+                    again: !last,
+                    reason: 2,
+                    edits: true,
+                    ..job(r, outputs)
+                });
             }
             if last {
                 return (jobs, verdict.unwrap());
@@ -399,7 +416,9 @@ mod tests {
             ttl: [0, 1, 64, 255, rng.random_range(0..256u64)][rng.random_range(0..5)].into(),
             vport: rng.random_range(0..vports).into(),
             packet_out: rng.random_bool(0.2),
-            len: [14, 60, 9207, 9208, 9209, 9211, 9212, 9213, 9216, rng.random_range(14..9217u64)][rng.random_range(0..10)].into(),
+            len: [14, 60, 9207, 9208, 9209, 9211, 9212, 9213, 9216, rng.random_range(14..9217u64)]
+                [rng.random_range(0..10)]
+            .into(),
             fault: if rng.random_bool(0.1) { rng.random_range(1..4u64) } else { 0 }.into(),
             ..Default::default()
         }
@@ -450,7 +469,7 @@ mod tests {
             dut.window.data.next = (clock & 0xff).into();
             dut.window.valid.next = rng.random_bool(0.9);
             dut.credit.next = rng.random_bool(0.8);
-            settle(&mut dut);
+            settle(&mut *dut);
             if dut.result.ready.val() && dut.result.valid.val() {
                 assert!(dut.window.ready.val() && dut.window.valid.val(), "both heads are taken together");
                 let (expected_jobs, event) = expected(result, &steps);
@@ -504,6 +523,6 @@ mod tests {
 
     #[test]
     fn verilog_passes_lint() {
-        lint(Expand::<P>::new(VPORTS), "expand");
+        assert_lints(Expand::<P>::new(VPORTS));
     }
 }

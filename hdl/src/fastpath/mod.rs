@@ -3,11 +3,17 @@
 
 pub mod better_hit;
 pub mod counters;
+pub mod edit_align;
+pub mod edit_checksum;
+pub mod edit_fields;
+pub mod edit_place;
+pub mod edit_types;
 pub mod egress;
 pub mod expand;
 pub mod gather;
 pub mod hash_table;
 pub mod hash_way;
+pub mod header_edit;
 pub mod hit_tree;
 pub mod ingress;
 pub mod key_hash;
@@ -21,6 +27,6 @@ pub mod splice;
 pub mod types;
 
 #[cfg(test)]
-mod match_reference;
+mod header_edit_tests;
 #[cfg(test)]
-mod testing;
+mod match_reference;
