@@ -192,7 +192,8 @@ pub struct FieldInfo {
     pub prereq: Prereq,
 }
 
-const fn ones(bits: u8) -> u128 {
+/// The lowest `bits` bits.
+pub(super) const fn ones(bits: u8) -> u128 {
     if bits == 128 { u128::MAX } else { (1u128 << bits) - 1 }
 }
 
@@ -332,11 +333,11 @@ impl Field {
         }
     }
 
-    /// The field with this name: plain name, alias, OXM or NXM name; upper and lower case count as the same, as for ovs-ofctl.
+    /// The field with this name: plain name, alias, OXM or NXM name; exactly as written here.
     pub fn by_name(name: &str) -> Option<Field> {
         Field::all().find(|f| {
             let i = f.info();
-            [i.name, i.alias, i.oxm, i.nxm].iter().any(|n| !n.is_empty() && n.eq_ignore_ascii_case(name))
+            [i.name, i.alias, i.oxm, i.nxm].iter().any(|n| !n.is_empty() && *n == name)
         })
     }
 

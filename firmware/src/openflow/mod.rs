@@ -2,13 +2,23 @@
 //! The flow language of Open vSwitch: fields, matches, actions, and the flow files that `ovs-ofctl add-flows` takes.
 
 pub mod action;
+pub mod error;
 pub mod field;
 pub mod flow;
+mod format;
 pub mod key;
+mod lex;
+mod parse;
+mod parse_action;
+mod parse_match;
 pub mod port;
+mod suggest;
+mod value;
 
 pub use action::Action;
+pub use error::{FlowFileError, Problem};
 pub use field::{Field, FieldInfo, Format, Prereq, Subfield};
 pub use flow::{DEFAULT_PRIORITY, Flow, FlowTable, Match, TABLES};
 pub use key::{FlowKey, FlowMask, STAGE_ENDS, Slot, WORDS, slot};
+pub use parse::{parse_flow, parse_flow_file};
 pub use port::Ports;

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is wrong with a flow file, and where.
+
+use std::fmt;
+
+/// One fault of a flow file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right, if known.
+    pub hint: Option<String>,
+}
+
+/// A flow file that cannot be used. Nothing of it was applied.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FlowFileError {
+    /// The file's name as it was given.
+    pub file: String,
+    /// The faults in the order of the file, at least one, at most [`MAX_PROBLEMS`].
+    pub problems: Vec<Problem>,
+    /// How many more there were.
+    pub omitted: usize,
+}
+
+/// Faults that are told of one file.
+pub const MAX_PROBLEMS: usize = 20;
+
+impl fmt::Display for FlowFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, p) in self.problems.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{}:{}:{}: {}", self.file, p.line, p.column, p.message)?;
+            if let Some(hint) = &p.hint {
+                write!(f, " ({hint})")?;
+            }
+        }
+        if self.omitted > 0 {
+            write!(f, "\n{}: {} more errors", self.file, self.omitted)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FlowFileError {}
+
+/// A fault within one line: where (byte offset), what, and what would be right.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Fault {
+    pub at: usize,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Fault {
+    pub fn new(at: usize, message: impl Into<String>) -> Fault {
+        Fault { at, message: message.into(), hint: None }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Fault {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The fault with its place in the file, given the line's number and text.
+    pub fn place(self, line: usize, text: &str) -> Problem {
+        let column = 1 + text.get(..self.at).map_or(self.at, |before| before.chars().count());
+        Problem { line, column, message: self.message, hint: self.hint }
+    }
+}

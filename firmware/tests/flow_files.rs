@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Flow files: what is read, and how faults are told.
+
+use millrace_firmware::openflow::*;
+
+fn read(text: &str) -> FlowTable {
+    parse_flow_file("test.flows", text, Ports::sim()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn flow(text: &str) -> Flow {
+    parse_flow(text, &Ports::sim()).unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+fn errors(text: &str) -> String {
+    match parse_flow_file("f", text, Ports::sim()) {
+        Ok(table) => panic!("{text} was accepted: {:?}", table.flows),
+        Err(e) => e.to_string(),
+    }
+}
+
+#[test]
+fn comments_blank_lines_and_the_add_command() {
+    let table = read("# nothing\n\n  add table=1, priority=5 ip actions=drop # why\nactions=normal\n");
+    assert_eq!(table.flows.len(), 2);
+    assert_eq!((table.flows[0].table, table.flows[0].priority, table.flows[0].line), (1, 5, 3));
+    assert_eq!((table.flows[1].priority, &table.flows[1].actions[..]), (DEFAULT_PRIORITY, &[Action::Normal][..]));
+}
+
+#[test]
+fn a_later_flow_replaces_one_with_the_same_table_priority_and_match() {
+    let table = read("ip,nw_src=10.0.0.1/8,actions=1\narp,actions=2\nip,nw_src=10.9.9.9/8,actions=3\n");
+    assert_eq!(table.flows.len(), 2);
+    assert_eq!(table.flows[0].actions, [Action::Output(3)]);
+}
+
+#[test]
+fn port_names_numbers_and_quotes_mean_the_same() {
+    let by_number = flow("in_port=4,actions=output:3,2,in_port");
+    assert_eq!(by_number, flow("in_port=vf0,actions=output:pf,p1,IN_PORT"));
+    assert_eq!(by_number, flow("in_port=\"vf0\",actions=output:\"pf\",\"p1\",output:in_port"));
+}
+
+#[test]
+fn vlan_spellings_match_the_same_bits() {
+    let tag5 = flow("dl_vlan=5,actions=drop").matches;
+    assert_eq!((tag5.key.vlan_tci0(), tag5.mask.vlan_tci0()), (0x1005, 0x1fff));
+    assert_eq!(tag5, flow("vlan_vid=0x1005,actions=drop").matches);
+    assert_eq!(tag5, flow("vlan_vid=0x1005/0x1fff,actions=drop").matches);
+    assert_eq!(tag5, flow("vlan_tci=0x1005/0x1fff,actions=drop").matches);
+    let untagged = flow("dl_vlan=0xffff,actions=drop").matches;
+    assert_eq!((untagged.key.vlan_tci0(), untagged.mask.vlan_tci0()), (0, 0xffff));
+    let pcp = flow("vlan_pcp=3,actions=drop").matches;
+    assert_eq!((pcp.key.vlan_tci0(), pcp.mask.vlan_tci0()), (0x7000, 0xf000));
+    assert_eq!(flow("dl_vlan=5,dl_vlan_pcp=3,actions=drop").matches.mask.vlan_tci0(), 0xffff);
+}
+
+#[test]
+fn tcp_flags_in_their_three_forms() {
+    let bits = |t: &str| {
+        let m = flow(&format!("tcp,tcp_flags={t},actions=drop")).matches;
+        (m.key.tcp_flags(), m.mask.tcp_flags())
+    };
+    assert_eq!(bits("+syn-ack"), (0x002, 0x012));
+    assert_eq!(bits("syn|ack"), (0x012, 0xfff));
+    assert_eq!(bits("0x12/0x3f"), (0x012, 0x03f));
+    assert_eq!(bits("+[200]-ns"), (0x200, 0x300));
+}
+
+#[test]
+fn spellings_of_one_action_are_one_action() {
+    let mac = Action::SetField { field: Field::EthDst, value: 0xaabb_ccdd_eeff, mask: 0xffff_ffff_ffff };
+    for text in [
+        "mod_dl_dst:aa:bb:cc:dd:ee:ff",
+        "set_field:aa:bb:cc:dd:ee:ff->eth_dst",
+        "set_field:aa:bb:cc:dd:ee:ff->dl_dst",
+        "load:0xaabbccddeeff->NXM_OF_ETH_DST[]",
+        "load:0xaabbccddeeff->OXM_OF_ETH_DST[0..47]",
+    ] {
+        assert_eq!(flow(&format!("actions={text}")).actions, [mac], "{text}");
+    }
+    let reg = Action::SetField { field: Field::Reg(0), value: 0x50, mask: 0xf0 };
+    assert_eq!(flow("actions=load:5->reg0[4..7]").actions, [reg]);
+    assert_eq!(flow("actions=set_field:0x5f/0xf0->reg0").actions, [reg]);
+}
+
+#[test]
+fn instructions_are_read_in_their_order() {
+    let f = flow("table=2,actions=load:1->reg0[],write_metadata:0xff/0x0f,goto_table:3");
+    assert_eq!(f.actions[1..], [Action::WriteMetadata { value: 0x0f, mask: 0x0f }, Action::GotoTable(3)]);
+    assert_eq!(
+        flow("actions=resubmit(,2),resubmit(1,),resubmit:3,resubmit(in_port,4)").actions,
+        [
+            Action::Resubmit { port: None, table: Some(2) },
+            Action::Resubmit { port: Some(1), table: None },
+            Action::Resubmit { port: Some(3), table: None },
+            Action::Resubmit { port: None, table: Some(4) },
+        ]
+    );
+}
+
+/// Each line with what the error must say, and its column.
+const FAULTS: &[(&str, usize, &str)] = &[
+    ("tp_dst=80,actions=drop", 1, "`tp_dst` needs a match on its protocol (add tcp, udp"),
+    ("ip, tp_dst=80,actions=drop", 5, "`tp_dst` needs a match"),
+    ("udp,tcp_dst=80,actions=drop", 5, "`tcp_dst` needs a match on its protocol (add tcp"),
+    ("nw_src=1.2.3.4,actions=drop", 1, "(add ip or arp)"),
+    ("ipv6,nw_src=1.2.3.4,actions=drop", 6, "`nw_src` needs"),
+    ("ip,nw_scr=1.2.3.4,actions=drop", 4, "unknown field `nw_scr` (did you mean `nw_src`?)"),
+    ("tun_id=5,actions=drop", 1, "`tun_id` is not supported"),
+    ("ct_state=+trk,actions=drop", 1, "`ct_state` is not supported"),
+    ("reg8=5,actions=drop", 1, "`reg8` is not supported"),
+    ("check_overlap,actions=drop", 1, "`check_overlap` is not supported"),
+    ("ip,nw_src=1.2.3.4/33,actions=drop", 19, "prefix length 33 is out of range (0 to 32)"),
+    ("ip,nw_proto=6/3,actions=drop", 15, "nw_proto cannot be matched with a mask"),
+    ("ip,nw_src=1.2.3,actions=drop", 11, "`1.2.3` is not an IPv4 address"),
+    ("tcp,tp_dst=65536,actions=drop", 12, "value 0x10000 is out of range for tcp_dst"),
+    ("vlan_vid=0x1005/0x2fff,actions=drop", 17, "mask of vlan_vid has bits that the field does not"),
+    ("vlan_vid=5,actions=drop", 10, "without the bit that says a tag is present (vlan_vid=0x1005"),
+    ("dl_vlan=5000,actions=drop", 9, "out of range for dl_vlan"),
+    ("ip,nw_tos=1,actions=drop", 11, "out of range for nw_tos"),
+    ("tcp,udp,actions=drop", 5, "`udp` is at odds with `tcp`"),
+    ("vlan_vid=0,vlan_pcp=3,actions=drop", 12, "can match no packet"),
+    ("reg0=1,xreg0=5,actions=drop", 8, "`xreg0` is at odds with `reg0`"),
+    ("in_port=12,actions=drop", 9, "unknown port 12 (ports are p0 to vf7, numbers 1 to 11)"),
+    ("in_port=eth0,actions=drop", 9, "unknown port eth0"),
+    ("in_port=LOCAL,actions=drop", 9, "port LOCAL is not supported"),
+    ("vlan,actions=drop", 1, "`vlan` is not a field (vlan_tci=0x1000/0x1000"),
+    ("ip,tcp=5,actions=drop", 8, "`tcp` takes no value"),
+    ("nw_src,actions=drop", 1, "field nw_src has no value"),
+    ("ip,nw_frag=some,actions=drop", 12, "unknown fragment type"),
+    ("tcp,tcp_flags=+xyz,actions=drop", 16, "unknown TCP flag `xyz`"),
+    ("priority=70000,actions=drop", 10, "priority 70000 is out of range (0 to 65535)"),
+    ("table=255,actions=drop", 7, "table 255 is out of range (0 to 254)"),
+    ("cookie=1/2,actions=drop", 8, "cannot have a cookie mask"),
+    ("ip", 3, "the flow has no actions"),
+    ("delete ip,actions=drop", 1, "command `delete` is not supported"),
+    ("actions=output:vf9", 16, "unknown port vf9"),
+    ("actions=99", 9, "unknown port 99"),
+    ("actions=controller", 9, "action `controller` is not supported"),
+    ("actions=output:CONTROLLER", 16, "output to CONTROLLER is not supported"),
+    ("actions=LOCAL", 9, "action `LOCAL` is not supported"),
+    ("actions=ct(commit),1", 9, "action `ct` is not supported"),
+    ("actions=clear_actions", 9, "action `clear_actions` is not supported"),
+    ("actions=write_actions(output:1)", 9, "action `write_actions` is not supported"),
+    ("actions=outptu:1", 9, "unknown action `outptu` (did you mean `output`?)"),
+    ("actions=1,drop", 11, "`drop` stands alone"),
+    ("actions=set_field:1.2.3.4->ip_src,1", 28, "does not make sure that the packet has nw_src (match on ip)"),
+    ("actions=set_field:5->vlan_vid,1", 22, "(match on a VLAN tag"),
+    ("ip,actions=set_field:6->nw_proto,1", 25, "nw_proto is read-only"),
+    ("actions=set_field:5->tun_id", 22, "field `tun_id` is not supported"),
+    ("actions=set_field:5->reg0[0..3]", 22, "set_field takes a whole field"),
+    ("actions=load:16->reg0[0..3]", 14, "16 does not fit into 4 bits"),
+    ("actions=load:1->reg0[4..40]", 22, "bits 4..40 are not in reg0 (reg0 has bits 0..31)"),
+    ("actions=move:reg0[]->reg1[0..3]", 14, "reg0[] is 32 bits wide, reg1[0..3] is 4"),
+    ("actions=push_vlan:0x9100,1", 19, "not the TPID of a VLAN tag (0x8100 or 0x88a8)"),
+    ("actions=push_vlan:0x8100,push_vlan:0x8100,push_vlan:0x8100", 53, "two VLAN tags"),
+    ("actions=goto_table:1,2", 22, "comes too late"),
+    ("table=4,actions=goto_table:3", 28, "goto_table:3 in table 4 goes back"),
+    ("actions=resubmit(,)", 18, "resubmit needs a port or a table"),
+    ("actions=resubmit(1,2,ct)", 22, "`ct`"),
+    ("actions=dec_ttl(1,2)", 17, "dec_ttl with controller identifiers is not supported"),
+    ("actions=output(port=1,max_len=100)", 16, "truncation"),
+    ("actions=mod_vlan_vid:4096", 22, "VLAN identifier 4096 is out of range (0 to 4095)"),
+];
+
+#[test]
+fn faults_are_told_with_line_column_and_remedy() {
+    for &(line, column, message) in FAULTS {
+        let text = errors(&format!("# first line\n{line}\n"));
+        assert!(text.starts_with(&format!("f:2:{column}: ")), "{line}: {text}");
+        assert!(text.contains(message), "{line}: {text}");
+    }
+}
+
+#[test]
+fn all_faults_of_a_file_are_told_up_to_a_limit() {
+    let text = errors("in_port=99,nonsense=1,actions=foo\nactions=drop\nip,actions=bar\n");
+    let places: Vec<&str> = text.lines().map(|l| l.split(": ").next().unwrap()).collect();
+    assert_eq!(places, ["f:1:9", "f:1:12", "f:1:31", "f:3:12"]);
+    let text = errors(&"actions=foo\n".repeat(50));
+    assert_eq!(text.lines().count(), 21);
+    assert!(text.ends_with("f: 30 more errors"));
+}
+
+#[test]
+fn columns_count_characters() {
+    assert!(errors("ip,é=1,actions=foo\n").contains("f:1:16: unknown action"));
+}
