@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Building blocks every module of the fast path is made of.
 
+mod async_fifo;
 mod byte_swap;
 mod delay;
 mod fifo;
@@ -11,9 +12,11 @@ mod reg;
 mod round_robin;
 mod skid;
 mod stream;
+mod synchroniser;
 mod tag;
 mod wire_struct;
 
+pub use async_fifo::AsyncFifo;
 pub use byte_swap::ByteSwap;
 pub use delay::Delay;
 pub use fifo::Fifo;
@@ -24,6 +27,7 @@ pub use reg::{Dff, DffE, DffR, Reg};
 pub use round_robin::RoundRobin;
 pub use skid::Skid;
 pub use stream::{Snk, Src};
+pub use synchroniser::Synchroniser;
 pub use tag::Tag;
 
 /// A remark in a kernel that the emitter copies into the Verilog.

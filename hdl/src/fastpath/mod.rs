@@ -8,6 +8,7 @@ pub mod edit_checksum;
 pub mod edit_fields;
 pub mod edit_place;
 pub mod edit_types;
+pub mod credit;
 pub mod egress;
 pub mod expand;
 pub mod gather;

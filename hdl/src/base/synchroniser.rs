@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Brings a signal into another clock's domain.
+
+use super::Tag;
+use rust_hdl_core::prelude::*;
+
+/// Two registers in a row, marked for the tools as a clock crossing. At most one bit of `d` may change per clock (Gray code), so
+/// that `q` is always a value that `d` had. Two clocks.
+#[derive(LogicBlock, Default)]
+pub struct Synchroniser<const N: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub d: Signal<In, Bits<N>>,
+    pub q: Signal<Out, Bits<N>>,
+    _first: Bits<N>,
+}
+
+impl<const N: usize> Logic for Synchroniser<N> {
+    fn update(&mut self) {
+        if self.clock.pos_edge() {
+            self.q.next = self._first;
+            self._first = self.d.val();
+        }
+    }
+    fn connect(&mut self) {
+        self.q.connect()
+    }
+    fn hdl(&self) -> Verilog {
+        let range = if N == 1 { String::new() } else { format!("[{}:0] ", N - 1) };
+        Verilog::Wrapper(Wrapper {
+            code: format!(
+                "(* ASYNC_REG = \"TRUE\" *) reg {range}first;\n(* ASYNC_REG = \"TRUE\" *) reg {range}second;\n\n\
+                 always @(posedge clock) begin\n  first <= d;\n  second <= first;\nend\n\nassign q = second;"
+            ),
+            cores: String::new(),
+        })
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Counts what is under way between a sender and a buffer behind it.
+
+use crate::base::{DffR, Param, Reg, Tag};
+use rust_hdl_core::prelude::*;
+
+/// `limit` credits (less than `1 << N`), all there at reset. `available` says from a register whether one is left, and already counts
+/// what was taken in the clock before.
+#[derive(LogicBlock, Default)]
+pub struct Credit<const N: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    /// Only while `available`.
+    pub take: Signal<In, Bit>,
+    pub give_back: Signal<In, Bit>,
+    pub available: Signal<Out, Bit>,
+    /// None is taken.
+    pub idle: Signal<Out, Bit>,
+    taken: Reg<Bits<N>>,
+    exhausted: DffR<Bit>,
+    limit: Param<Bits<N>>,
+    next: Signal<Local, Bits<N>>,
+}
+
+impl<const N: usize> Credit<N> {
+    /// With this many credits.
+    ///
+    /// # Panics
+    /// If `N` bits do not count them.
+    pub fn new(limit: usize) -> Self {
+        assert!(limit > 0 && limit < 1 << N, "{limit} credits do not fit {N} bits");
+        Self { limit: Param::new(limit.to_bits()), ..Default::default() }
+    }
+}
+
+impl<const N: usize> Logic for Credit<N> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, taken, exhausted);
+        self.taken.reset.next = self.reset.val();
+        self.exhausted.reset.next = self.reset.val();
+        self.next.next = self.taken.q.val();
+        if self.take.val() & !self.give_back.val() {
+            self.next.next = self.taken.q.val() + 1;
+        } else if self.give_back.val() & !self.take.val() {
+            self.next.next = self.taken.q.val() - 1;
+        }
+        self.taken.en.next = self.take.val() ^ self.give_back.val();
+        self.taken.d.next = self.next.val();
+        self.exhausted.d.next = self.next.val() == self.limit.val();
+        self.available.next = !self.exhausted.q.val();
+        self.idle.next = !self.taken.q.val().any();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_lints, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn never_more_than_the_limit_are_under_way_and_all_of_them_can_be() {
+        let mut rng = ChaCha8Rng::seed_from_u64(14);
+        let mut c = Credit::<3>::new(5);
+        c.connect_all();
+        let (mut taken, mut most) = (0, 0);
+        for clock in 0..2000 {
+            let hurry = if clock / 200 % 2 == 0 { 0.9 } else { 0.3 };
+            settle(&mut c);
+            assert_eq!(c.available.val(), taken < 5);
+            assert_eq!(c.idle.val(), taken == 0);
+            c.take.next = c.available.val() && rng.random_bool(hurry);
+            c.give_back.next = taken > 0 && rng.random_bool(0.5);
+            taken = taken + c.take.next as usize - c.give_back.next as usize;
+            most = most.max(taken);
+            tick(&mut c, |c| &mut c.clock);
+        }
+        assert_eq!(most, 5);
+    }
+
+    #[test]
+    fn credit_emits_clean_verilog() {
+        assert_lints(Credit::<7>::new(64));
+    }
+}
