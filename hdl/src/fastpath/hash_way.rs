@@ -22,9 +22,9 @@ pub struct HashWay<const S: usize> {
     found_key: Signal<Local, Bits<480>>,
     same: Signal<Local, Bits<15>>,
     same_words: Dff<Bits<15>>,
-    valid: Dff<Bit>,
-    priority: Dff<Bits<16>>,
-    rule: Dff<Bits<16>>,
+    valid_reg: Dff<Bit>,
+    priority_reg: Dff<Bits<16>>,
+    rule_reg: Dff<Bits<16>>,
     answer: Dff<Hit>,
 }
 
@@ -38,7 +38,7 @@ impl<const S: usize> HashWay<S> {
 impl<const S: usize> Logic for HashWay<S> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, ram, found, same_words, valid, priority, rule, answer);
+        clock!(self, clock, ram, found, same_words, valid_reg, priority_reg, rule_reg, answer);
         self.ram.re.next = true;
         self.ram.raddr.next = self.index.val();
         self.ram.we.next = self.we.val();
@@ -55,13 +55,13 @@ impl<const S: usize> Logic for HashWay<S> {
                 .replace_bit(i, self.found_key.val().get_bits::<32>(i * 32) == self.key.val().get_bits::<32>(i * 32));
         }
         self.same_words.d.next = self.same.val();
-        self.valid.d.next = self.found.q.val().valid;
-        self.priority.d.next = self.found.q.val().priority;
-        self.rule.d.next = self.found.q.val().rule;
+        self.valid_reg.d.next = self.found.q.val().valid;
+        self.priority_reg.d.next = self.found.q.val().priority;
+        self.rule_reg.d.next = self.found.q.val().rule;
 
-        self.answer.d.next.hit = self.same_words.q.val().all() & self.valid.q.val();
-        self.answer.d.next.priority = self.priority.q.val();
-        self.answer.d.next.rule = self.rule.q.val();
+        self.answer.d.next.hit = self.same_words.q.val().all() & self.valid_reg.q.val();
+        self.answer.d.next.priority = self.priority_reg.q.val();
+        self.answer.d.next.rule = self.rule_reg.q.val();
         self.hit.next = self.answer.q.val();
     }
 }

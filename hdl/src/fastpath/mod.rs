@@ -24,7 +24,12 @@ pub mod parser_l2;
 pub mod parser_l3;
 pub mod parser_l4;
 pub mod payload_buffer;
+pub mod select;
 pub mod splice;
+pub mod tcam;
+pub mod tcam_chunk;
+pub mod tcam_entry;
+pub mod tcam_group;
 pub mod types;
 
 #[cfg(test)]
