@@ -205,7 +205,7 @@ pub const GLOBAL: &[Register] = &[
         0x0010,
         Ro,
         Build,
-        &[bits("rule_ids", 0, 32, "number of rule ids: H·4·2^S + T")],
+        &[bits("rule_ids", 0, 32, "number of rule ids: H·4·2^S + T, at most 65,536")],
         "Sizes of the build.",
     ),
     register(

@@ -3,12 +3,12 @@
 
 pub mod better_hit;
 pub mod counters;
+pub mod credit;
 pub mod edit_align;
 pub mod edit_checksum;
 pub mod edit_fields;
 pub mod edit_place;
 pub mod edit_types;
-pub mod credit;
 pub mod egress;
 pub mod expand;
 pub mod gather;
