@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The fast path: one block per file, named after its box in `docs/fast-path.md`.
 
+pub mod axi_lite;
 pub mod better_hit;
 pub mod counters;
 pub mod credit;
