@@ -7,6 +7,9 @@ use crate::key::Key;
 /// Largest S (log2 of the slots of a way) that the hash serves.
 pub const MAX_SLOT_BITS: u32 = 14;
 
+/// Rounds of mixing. With fewer than four, keys that count up in one field crowd in a part of the table.
+const ROUNDS: usize = 5;
+
 /// The slot in each way at which a key may be. `words` is the masked key, `seed` the table's, `slot_bits` S.
 ///
 /// # Panics
@@ -20,11 +23,10 @@ pub fn slots(words: &[u32; Key::WORDS], seed: u32, slot_bits: u32) -> [u32; WAYS
         b ^= word.rotate_left((11 * i + 5) % 32);
     }
     a = u32::wrapping_add(a, seed);
-    b ^= u32::rotate_left(a, 13);
-    a = a.wrapping_add(b.rotate_left(7));
-    b = b.wrapping_add(a.rotate_left(18));
-    a ^= b >> 15;
-    b ^= a >> 13;
+    for _ in 0..ROUNDS {
+        a = u32::wrapping_add(a.rotate_left(24), b);
+        b = u32::rotate_left(b, 3) ^ a;
+    }
     let mask = (1 << slot_bits) - 1;
     [a & mask, (a >> 16) & mask, b & mask, (b >> 16) & mask]
 }
@@ -45,11 +47,10 @@ mod tests {
         let mut a = xor(&|i| (7 * i) % 32);
         let mut b = xor(&|i| (11 * i + 5) % 32);
         a = (a + u64::from(seed)) % m;
-        b ^= rotl(a, 13);
-        a = (a + rotl(b, 7)) % m;
-        b = (b + rotl(a, 18)) % m;
-        a ^= b >> 15;
-        b ^= a >> 13;
+        for _ in 0..5 {
+            a = (rotl(a, 24) + b) % m;
+            b = rotl(b, 3) ^ a;
+        }
         [a, a >> 16, b, b >> 16].map(|x| (x % (1 << s)) as u32)
     }
 

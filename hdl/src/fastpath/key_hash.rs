@@ -26,8 +26,9 @@ pub struct KeyHash<const S: usize> {
     half_a: Vec<Signal<Local, Bits<32>>>,
     half_b: Vec<Signal<Local, Bits<32>>>,
     sum_b: Signal<Local, Bits<32>>,
-    mixed_a: Signal<Local, Bits<32>>,
-    mixed_b: Signal<Local, Bits<32>>,
+    seeded_a: Signal<Local, Bits<32>>,
+    round_a: Vec<Signal<Local, Bits<32>>>,
+    round_b: Vec<Signal<Local, Bits<32>>>,
     a1: Dff<Bits<32>>,
     b1: Dff<Bits<32>>,
     a2: Dff<Bits<32>>,
@@ -57,6 +58,8 @@ impl<const S: usize> KeyHash<S> {
             quad_b: words(4),
             half_a: words(2),
             half_b: words(2),
+            round_a: words(5),
+            round_b: words(5),
             ..Default::default()
         }
     }
@@ -94,19 +97,28 @@ impl<const S: usize> Logic for KeyHash<S> {
         self.sum_b.next = self.half_b[0].val() ^ (self.half_b[1].val() << 24 | self.half_b[1].val() >> 8);
         self.b1.d.next = self.sum_b.val() << 5 | self.sum_b.val() >> 27;
 
-        comment!("Clock 2: a = a + seed, b = b ^ rotl(a, 13).");
-        self.mixed_a.next = self.a1.q.val() + self.seed.val();
-        self.a2.d.next = self.mixed_a.val();
-        self.b2.d.next = self.b1.q.val() ^ (self.mixed_a.val() << 13 | self.mixed_a.val() >> 19);
+        comment!("Clock 2: a = a + seed; a round: a = rotl(a, 24) + b, b = rotl(b, 3) ^ a.");
+        self.seeded_a.next = self.a1.q.val() + self.seed.val();
+        self.round_a[0].next = (self.seeded_a.val() << 24 | self.seeded_a.val() >> 8) + self.b1.q.val();
+        self.round_b[0].next = (self.b1.q.val() << 3 | self.b1.q.val() >> 29) ^ self.round_a[0].val();
+        self.a2.d.next = self.round_a[0].val();
+        self.b2.d.next = self.round_b[0].val();
 
-        comment!("Clock 3: a = a + rotl(b, 7).");
-        self.a3.d.next = self.a2.q.val() + (self.b2.q.val() << 7 | self.b2.q.val() >> 25);
-        self.b3.d.next = self.b2.q.val();
+        comment!("Clock 3: two rounds.");
+        self.round_a[1].next = (self.a2.q.val() << 24 | self.a2.q.val() >> 8) + self.b2.q.val();
+        self.round_b[1].next = (self.b2.q.val() << 3 | self.b2.q.val() >> 29) ^ self.round_a[1].val();
+        self.round_a[2].next = (self.round_a[1].val() << 24 | self.round_a[1].val() >> 8) + self.round_b[1].val();
+        self.round_b[2].next = (self.round_b[1].val() << 3 | self.round_b[1].val() >> 29) ^ self.round_a[2].val();
+        self.a3.d.next = self.round_a[2].val();
+        self.b3.d.next = self.round_b[2].val();
 
-        comment!("Clock 4: b = b + rotl(a, 18), a = a ^ b >> 15, b = b ^ a >> 13.");
-        self.mixed_b.next = self.b3.q.val() + (self.a3.q.val() << 18 | self.a3.q.val() >> 14);
-        self.a4.d.next = self.a3.q.val() ^ self.mixed_b.val() >> 15;
-        self.b4.d.next = self.mixed_b.val() ^ self.a3.q.val() >> 13 ^ self.mixed_b.val() >> 28;
+        comment!("Clock 4: two rounds.");
+        self.round_a[3].next = (self.a3.q.val() << 24 | self.a3.q.val() >> 8) + self.b3.q.val();
+        self.round_b[3].next = (self.b3.q.val() << 3 | self.b3.q.val() >> 29) ^ self.round_a[3].val();
+        self.round_a[4].next = (self.round_a[3].val() << 24 | self.round_a[3].val() >> 8) + self.round_b[3].val();
+        self.round_b[4].next = (self.round_b[3].val() << 3 | self.round_b[3].val() >> 29) ^ self.round_a[4].val();
+        self.a4.d.next = self.round_a[4].val();
+        self.b4.d.next = self.round_b[4].val();
 
         self.index0.next = bit_cast::<S, 32>(self.a4.q.val());
         self.index1.next = bit_cast::<S, 16>(self.a4.q.val().get_bits::<16>(16));

@@ -18,11 +18,10 @@ pub fn table_hash(w: &Words, seed: u32, s: usize) -> [usize; 4] {
     let xor = |step: u32, first: u32| (0..15u32).fold(0, |x, i| x ^ w[i as usize].rotate_left((step * i + first) % 32));
     let (mut a, mut b) = (xor(7, 0), xor(11, 5));
     a = a.wrapping_add(seed);
-    b ^= a.rotate_left(13);
-    a = a.wrapping_add(b.rotate_left(7));
-    b = b.wrapping_add(a.rotate_left(18));
-    a ^= b >> 15;
-    b ^= a >> 13;
+    for _ in 0..5 {
+        a = a.rotate_left(24).wrapping_add(b);
+        b = b.rotate_left(3) ^ a;
+    }
     [a, a >> 16, b, b >> 16].map(|x| x as usize & ((1 << s) - 1))
 }
 

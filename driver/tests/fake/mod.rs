@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The device's tables at the level of registers, written from `docs/hardware.md` and not from the driver: the rule manager
+//! is tested against it because it can look into every table after every write, which hardware cannot.
+//!
+//! A command takes effect only as `STATUS` is read until it says so. Each time the tables change, every watched packet is
+//! looked up and must be handled as the test says; some of them stay in flight, and must still find their program, and
+//! their counter, when they leave.
+
+use millrace_driver::{Device, DeviceError, Sent, Upcall};
+use millrace_regs::config::Config;
+use millrace_regs::{Command, Key, Mask, Step, addr, hash};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::{HashMap, VecDeque};
+
+/// Device time of a register access.
+pub const ACCESS_NS: u64 = 1_000;
+/// How long packets stay in flight at most: less than the driver reckons with.
+const FLIGHT_NS: u64 = 900_000;
+/// `STATUS` reads that a command takes.
+const BUSY_READS: u32 = 2;
+
+type Words = [u32; 15];
+
+#[derive(Clone)]
+struct Entry {
+    value: Words,
+    mask: Words,
+    priority: u16,
+    rule: u16,
+}
+
+struct Table {
+    mask: Words,
+    seed: u32,
+    enabled: bool,
+    slots: Vec<Option<Entry>>,
+}
+
+/// How a packet may be handled: for each rule that may (or may have been) its winner, a token and the program. An empty
+/// program stands for a miss.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    pub packet: Key,
+    pub allowed: Vec<(u64, Vec<Step>)>,
+}
+
+struct Flight {
+    since: u64,
+    rule: u16,
+    first: [u32; 17],
+    program: Vec<Step>,
+    token: u64,
+}
+
+pub struct Fake {
+    pub config: Config,
+    data: [u32; 32],
+    index: u32,
+    scratch: u32,
+    events: u32,
+    epoch: u32,
+    result: [u32; 6],
+    pending: Option<(u32, u32)>,
+    tables: Vec<Table>,
+    tcam: Vec<Option<Entry>>,
+    actions: Vec<[u32; 17]>,
+    steps: Vec<[u32; 17]>,
+    counters: Vec<(u64, u64, u32)>,
+    flights: VecDeque<Flight>,
+    now: u64,
+    rng: ChaCha8Rng,
+    /// Packets that enter whenever the tables have changed.
+    pub watches: Vec<Watch>,
+    /// Packets that left, by token.
+    pub seen: HashMap<u64, u64>,
+    /// Write accesses until one fails.
+    pub fail_in: Option<u32>,
+    /// Writes of registers so far.
+    pub writes: u64,
+    /// Whether some packets stay in flight.
+    pub traffic: bool,
+}
+
+fn masked(key: &Words, mask: &Words) -> Words {
+    std::array::from_fn(|i| key[i] & mask[i])
+}
+
+/// Bytes that each packet in flight counts.
+pub const PACKET_BYTES: u64 = 100;
+
+impl Fake {
+    pub fn new(config: Config) -> Self {
+        let table = || Table { mask: [0; 15], seed: 0, enabled: false, slots: vec![None; 4 << config.slots_log2] };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        // Memories are not reset.
+        let mut noise = |n: usize| (0..n).map(|_| std::array::from_fn(|_| rng.random())).collect::<Vec<[u32; 17]>>();
+        let (actions, steps) = (noise(config.rule_ids()), noise(config.steps()));
+        Self {
+            data: [0; 32],
+            index: 0,
+            scratch: 0,
+            events: 0,
+            epoch: 1,
+            result: [0; 6],
+            pending: None,
+            tables: (0..config.hash_tables).map(|_| table()).collect(),
+            tcam: vec![None; config.tcam_entries],
+            actions,
+            steps,
+            counters: vec![(0, 0, 0); config.rule_ids()],
+            flights: VecDeque::new(),
+            now: 0,
+            rng,
+            watches: Vec::new(),
+            seen: HashMap::new(),
+            fail_in: None,
+            writes: 0,
+            traffic: true,
+            config,
+        }
+    }
+
+    /// Lets all packets leave, and time pass.
+    pub fn wait(&mut self, ns: u64) {
+        self.land(u64::MAX);
+        self.now += ns;
+    }
+
+    /// The rule that a packet hits: hash tables, TCAM, priorities as in "Match".
+    pub fn lookup(&self, packet: &Key) -> Option<u16> {
+        let key = packet.pack();
+        let tcam = self.tcam.iter().flatten().filter(|e| masked(&key, &e.mask) == masked(&e.value, &e.mask));
+        let tables = self.tables.iter().filter(|table| table.enabled).filter_map(|table| {
+            let key = masked(&key, &table.mask);
+            let slots = hash::slots(&key, table.seed, self.config.slots_log2 as u32);
+            let entry = |way: usize| table.slots[way << self.config.slots_log2 | slots[way] as usize].as_ref();
+            (0..4).filter_map(entry).find(|entry| entry.value == key)
+        });
+        // The first of the highest: the TCAM's lowest entry, then the lowest table's.
+        let mut best: Option<&Entry> = None;
+        for entry in tcam.chain(tables) {
+            if best.is_none_or(|best| entry.priority > best.priority) {
+                best = Some(entry);
+            }
+        }
+        best.map(|entry| entry.rule)
+    }
+
+    fn program(&self, first: &[u32; 17]) -> Vec<Step> {
+        let mut step = Step::unpack(first);
+        let mut program = vec![Step { more: false, next: 0, ..step }];
+        while step.more {
+            assert!(program.len() <= self.steps.len(), "a program runs in a circle");
+            step = Step::unpack(&self.steps[usize::from(step.next)]);
+            program.push(Step { more: false, next: 0, ..step });
+        }
+        program
+    }
+
+    /// Looks up every watched packet.
+    pub fn check(&mut self) {
+        for watch in std::mem::take(&mut self.watches) {
+            let hit = self.lookup(&watch.packet);
+            let program = hit.map_or(vec![], |rule| self.program(&self.actions[usize::from(rule)]));
+            let Some(&(token, _)) = watch.allowed.iter().find(|(_, allowed)| *allowed == program) else {
+                panic!("rule {hit:?} handles a packet by {program:?}\ninstead of {watch:?}");
+            };
+            if let Some(rule) = hit
+                && self.traffic
+                && self.rng.random_ratio(1, 8)
+            {
+                let first = self.actions[usize::from(rule)];
+                self.flights.push_back(Flight { since: self.now, rule, first, program, token });
+            }
+            self.watches.push(watch);
+        }
+    }
+
+    /// Packets that entered before `until` leave.
+    fn land(&mut self, until: u64) {
+        while let Some(flight) = self.flights.pop_front_if(|flight| flight.since <= until) {
+            assert_eq!(
+                self.program(&flight.first),
+                flight.program,
+                "the program of a packet in flight was overwritten"
+            );
+            let counter = &mut self.counters[usize::from(flight.rule)];
+            *counter = (counter.0 + 1, counter.1 + PACKET_BYTES, self.epoch);
+            *self.seen.entry(flight.token).or_default() += 1;
+        }
+    }
+
+    fn access(&mut self) {
+        self.now += ACCESS_NS;
+        self.land(self.now.saturating_sub(FLIGHT_NS));
+    }
+
+    fn execute(&mut self, command: u32) {
+        let (table, index) = (((command >> 8) & 0xff) as usize, self.index as usize);
+        let words: Words = self.data[..15].try_into().unwrap();
+        let step: [u32; 17] = self.data[..17].try_into().unwrap();
+        let (priority, rule) = (self.data[15] as u16, (self.data[15] >> 16) as u16);
+        let valid = self.data[16] & 1 != 0;
+        let done = match Command::from_op(command & 0xf) {
+            Some(Command::WriteEntry) => match self.tables.get_mut(table) {
+                Some(table) if index < table.slots.len() => {
+                    assert!(!valid || masked(&words, &table.mask) == words, "a slot's key is not masked");
+                    table.slots[index] = valid.then_some(Entry { value: words, mask: table.mask, priority, rule });
+                    true
+                }
+                _ => false,
+            },
+            Some(Command::WriteMask) => match self.tables.get_mut(table) {
+                Some(table) => {
+                    assert!(table.slots.iter().all(Option::is_none), "the mask of a table with rules is written");
+                    (table.mask, table.seed, table.enabled) = (words, self.data[15], valid);
+                    true
+                }
+                None => false,
+            },
+            Some(Command::WriteTcam) => match self.tcam.get_mut(index) {
+                Some(entry) => {
+                    let new = Entry { value: words, mask: self.data[17..32].try_into().unwrap(), priority, rule };
+                    // While it is rewritten it does not match.
+                    *entry = None;
+                    self.check();
+                    self.tcam[index] = valid.then_some(new);
+                    true
+                }
+                None => false,
+            },
+            Some(Command::WriteAction) => self.actions.get_mut(index).map(|action| *action = step).is_some(),
+            Some(Command::WriteStep) => self.steps.get_mut(index).map(|s| *s = step).is_some(),
+            Some(Command::ReadRuleCounter) => match self.counters.get(index) {
+                Some(&(packets, bytes, epoch)) => {
+                    let (p, b) = (packets, bytes);
+                    let hit = (epoch == self.epoch).into();
+                    self.result = [p as u32, (p >> 32) as u32, b as u32, (b >> 32) as u32, epoch, hit];
+                    true
+                }
+                None => false,
+            },
+            Some(Command::ReadVerdictCounter) => {
+                // Not counted here: the index itself, so that the reader can be seen to read the right ones.
+                self.result = [self.index, 0, self.index + 1, 1, 0, 0];
+                self.index < 16 * (self.config.vports() as u32 + 1)
+            }
+            None => false,
+        };
+        self.events |= u32::from(!done);
+        self.check();
+    }
+}
+
+fn refused(access: &'static str, address: u32) -> DeviceError {
+    DeviceError::Refused { access, address }
+}
+
+impl Device for Fake {
+    fn read32(&mut self, address: u32) -> Result<u32, DeviceError> {
+        self.access();
+        Ok(match address {
+            addr::ID => 0x4d49_4c4c,
+            addr::VERSION => 0x0001_0000,
+            addr::CONFIG0 => self.config.registers()[0],
+            addr::CONFIG1 => self.config.registers()[1],
+            addr::CONFIG2 => self.config.registers()[2],
+            addr::CONFIG3 => self.config.registers()[3],
+            addr::SCRATCH => self.scratch,
+            addr::EVENTS => self.events,
+            addr::AGE_EPOCH => self.epoch,
+            addr::STATUS => match self.pending.take() {
+                None => 0,
+                Some((command, 0)) => {
+                    self.execute(command);
+                    0
+                }
+                Some((command, n)) => {
+                    self.pending = Some((command, n - 1));
+                    1
+                }
+            },
+            addr::COUNTER_PACKETS_LO => self.result[0],
+            addr::COUNTER_PACKETS_HI => self.result[1],
+            addr::COUNTER_BYTES_LO => self.result[2],
+            addr::COUNTER_BYTES_HI => self.result[3],
+            addr::COUNTER_EPOCH => self.result[4],
+            addr::COUNTER_FLAGS => self.result[5],
+            _ => return Err(refused("read", address)),
+        })
+    }
+
+    fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError> {
+        self.access();
+        self.writes += 1;
+        if let Some(n) = &mut self.fail_in {
+            *n -= 1;
+            if *n == 0 {
+                self.fail_in = None;
+                return Err(DeviceError::Backend("the test cuts the wire".into()));
+            }
+        }
+        match address {
+            addr::SCRATCH => self.scratch = value,
+            addr::EVENTS => self.events &= !value,
+            addr::AGE_EPOCH => self.epoch = value,
+            addr::INDEX => self.index = value,
+            addr::COMMAND if self.pending.is_some() => self.events |= 2,
+            addr::COMMAND => self.pending = Some((value, BUSY_READS)),
+            _ if (addr::data(0)..=addr::data(31)).contains(&address) => {
+                self.data[(address - addr::data(0)) as usize / 4] = value;
+            }
+            _ => return Err(refused("write", address)),
+        }
+        Ok(())
+    }
+
+    fn recv_upcall(&mut self) -> Option<Upcall> {
+        None
+    }
+
+    fn send_packet_out(&mut self, _: u8, _: &[u8]) -> Result<Sent, DeviceError> {
+        Ok(Sent::Full)
+    }
+
+    fn poll(&mut self) -> Result<(), DeviceError> {
+        self.access();
+        Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        self.now
+    }
+
+    fn drained(&self) -> bool {
+        self.flights.is_empty()
+    }
+}
+
+/// A packet that a rule matches: its key, and other bits where the mask does not look.
+pub fn packet(key: Key, mask: Mask, rng: &mut impl Rng) -> Key {
+    let noise = Key::unpack(&std::array::from_fn(|_| rng.random())) & !mask;
+    let (a, b) = ((key & mask).pack(), noise.pack());
+    Key::unpack(&std::array::from_fn(|i| a[i] | b[i]))
+}

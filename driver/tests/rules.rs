@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The rule manager on a device whose tables can be looked into after every write.
+
+mod fake;
+
+use fake::{Fake, PACKET_BYTES, Watch, packet};
+use millrace_driver::{Device, Place, Placement, RuleError, RuleId, RuleSpec, Rules};
+use millrace_regs::config::{Config, Preset};
+use millrace_regs::{Key, Mask, Step, Verdict};
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn small() -> Config {
+    Config { hash_tables: 3, slots_log2: 3, tcam_entries: 6, steps_log2: 4, ..Preset::Sim.config() }
+}
+
+/// Masks that packets of the tests differ under; more than there are tables.
+const MASKS: [Mask; 5] = [
+    Mask::EXACT,
+    Mask { nw_dst: 0xffff_ffff, dl_type: 0xffff, ..Mask::ZERO },
+    Mask { nw_dst: 0xffff_ffff, tp_dst: 0xffff, ..Mask::ZERO },
+    Mask { in_port: 0xff, dl_src: 0xffff_ffff_ffff, nw_dst: 0xffff_ff00, ..Mask::ZERO },
+    Mask { nw_dst: 0xff, ..Mask::ZERO },
+];
+
+/// One of 512 keys.
+fn key(n: u16) -> Key {
+    let n = n % 512;
+    Key {
+        in_port: (n % 3) as u8,
+        dl_type: 0x0800,
+        dl_src: u64::from(n / 8) << 16,
+        nw_dst: u128::from(0x0a00_0000 + u32::from(n) * 0x101),
+        tp_dst: n / 4,
+        ..Key::default()
+    }
+}
+
+/// A program that no other rule has.
+fn program(token: u64, version: u64, steps: usize) -> Vec<Step> {
+    (0..steps as u64)
+        .map(|i| Step { dl_dst: token << 16 | version << 4 | i, set_dl_dst: true, ..Step::output(1 << (i % 8)) })
+        .collect()
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Insert {
+        key: u16,
+        mask: usize,
+        priority: u16,
+        placement: Placement,
+        steps: usize,
+    },
+    Update {
+        which: usize,
+        steps: usize,
+    },
+    Priority {
+        which: usize,
+        priority: u16,
+    },
+    Delete {
+        which: usize,
+    },
+    Counters {
+        which: usize,
+    },
+    Wait,
+    /// The next operation's n-th write fails.
+    Cut {
+        writes: u32,
+    },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let placement = prop_oneof![4 => Just(Placement::Hash), 1 => Just(Placement::Tcam), 3 => Just(Placement::Auto)];
+    let insert = (any::<u16>(), 0..MASKS.len(), 0..1000_u16, placement, 1..4_usize)
+        .prop_map(|(key, mask, priority, placement, steps)| Op::Insert { key, mask, priority, placement, steps });
+    prop_oneof![
+        8 => insert,
+        2 => (any::<usize>(), 1..5_usize).prop_map(|(which, steps)| Op::Update { which, steps }),
+        1 => (any::<usize>(), 0..1000_u16).prop_map(|(which, priority)| Op::Priority { which, priority }),
+        3 => any::<usize>().prop_map(|which| Op::Delete { which }),
+        1 => any::<usize>().prop_map(|which| Op::Counters { which }),
+        1 => Just(Op::Wait),
+        1 => (1..40_u32).prop_map(|writes| Op::Cut { writes }),
+    ]
+}
+
+#[derive(Clone)]
+struct Live {
+    /// None while it is being inserted.
+    id: Option<RuleId>,
+    token: u64,
+    spec: RuleSpec,
+    program: Vec<Step>,
+    packet: Key,
+}
+
+impl Live {
+    fn matches(&self, packet: &Key) -> bool {
+        *packet & self.spec.mask == self.spec.key & self.spec.mask
+    }
+}
+
+/// The device, the manager, and what the tables should hold.
+struct Bench {
+    device: Fake,
+    rules: Rules,
+    live: Vec<Live>,
+    token: u64,
+    rng: ChaCha8Rng,
+}
+
+impl Bench {
+    fn new(config: Config) -> Self {
+        let mut device = Fake::new(config);
+        let rules = Rules::new(&mut device).unwrap();
+        Self { device, rules, live: Vec::new(), token: 0, rng: ChaCha8Rng::seed_from_u64(7) }
+    }
+
+    /// What handles a packet when these rules are in the tables; priorities are distinct.
+    fn winner(live: &[Live], packet: &Key) -> (u64, Vec<Step>) {
+        let best = live.iter().filter(|rule| rule.matches(packet)).max_by_key(|rule| rule.spec.priority);
+        best.map_or((0, vec![]), |rule| (rule.token, rule.program.clone()))
+    }
+
+    /// From now on each packet must be handled as by one of these sets of rules.
+    fn expect(&mut self, sets: &[&[Live]]) {
+        let packets: Vec<Key> = sets.iter().flat_map(|set| set.iter().map(|rule| rule.packet)).collect();
+        let allowed = |packet: &Key| sets.iter().map(|set| Self::winner(set, packet)).collect();
+        self.device.watches = packets.iter().map(|&packet| Watch { packet, allowed: allowed(&packet) }).collect();
+    }
+
+    /// Runs an operation that leads from the present rules to `after`, and settles for what it did.
+    fn run<T>(
+        &mut self,
+        after: Vec<Live>,
+        operation: impl FnOnce(&mut Rules, &mut Fake) -> Result<T, RuleError>,
+    ) -> Result<T, RuleError> {
+        let before = std::mem::take(&mut self.live);
+        self.expect(&[&before, &after]);
+        let result = operation(&mut self.rules, &mut self.device);
+        self.live = if result.is_ok() { after } else { before };
+        let live = self.live.clone();
+        self.expect(&[&live]);
+        self.device.check();
+        result
+    }
+
+    fn insert(&mut self, spec: RuleSpec, steps: usize) -> Result<RuleId, RuleError> {
+        self.token += 1;
+        let program = program(self.token, 0, steps);
+        let packet = packet(spec.key, spec.mask, &mut self.rng);
+        let mut after = self.live.clone();
+        after.push(Live { id: None, token: self.token, spec, program: program.clone(), packet });
+        let id = self.run(after, |rules, device| rules.insert(device, &spec, &program))?;
+        self.live.last_mut().unwrap().id = Some(id);
+        Ok(id)
+    }
+
+    fn id(&self, at: usize) -> RuleId {
+        self.live[at].id.expect("inserted")
+    }
+
+    fn update(&mut self, at: usize, steps: usize) -> Result<(), RuleError> {
+        self.token += 1;
+        let id = self.id(at);
+        let program = program(self.live[at].token, self.token, steps);
+        let mut after = self.live.clone();
+        after[at].program = program.clone();
+        self.run(after, |rules, device| rules.update(device, id, &program))
+    }
+
+    fn set_priority(&mut self, at: usize, priority: u16) -> Result<(), RuleError> {
+        let id = self.id(at);
+        let mut after = self.live.clone();
+        after[at].spec.priority = priority;
+        self.run(after, |rules, device| rules.set_priority(device, id, priority))
+    }
+
+    fn delete(&mut self, at: usize) -> Result<(), RuleError> {
+        let id = self.id(at);
+        let mut after = self.live.clone();
+        after.remove(at);
+        self.run(after, |rules, device| rules.delete(device, id))
+    }
+
+    fn check_counters(&mut self, at: usize) {
+        let (id, token) = (self.id(at), self.live[at].token);
+        self.device.wait(0);
+        let seen = self.device.seen.get(&token).copied().unwrap_or(0);
+        let counters = self.rules.counters(&mut self.device, id).unwrap();
+        assert_eq!((counters.packets, counters.bytes), (seen, seen * PACKET_BYTES));
+        assert_eq!((counters.hit, counters.epoch), (seen > 0, (seen > 0).then_some(1)));
+    }
+
+    /// The listing holds what was inserted, where the device has it.
+    fn check_listing(&self) {
+        let list: Vec<_> = self.rules.iter().collect();
+        assert_eq!((list.len(), self.rules.len()), (self.live.len(), self.live.len()));
+        for live in &self.live {
+            let info = self.rules.get(live.id.unwrap()).unwrap();
+            assert_eq!((info.key, info.mask), (live.spec.key & live.spec.mask, live.spec.mask));
+            assert_eq!((info.priority, &info.program), (live.spec.priority, &live.program));
+            match (live.spec.placement, info.place) {
+                (Placement::Hash, Place::Tcam { .. }) | (Placement::Tcam, Place::Hash { .. }) => panic!("{info:?}"),
+                _ => assert!(list.contains(&info)),
+            }
+        }
+        let in_tables: usize = self.rules.tables().map(|table| table.rules).sum();
+        assert_eq!(in_tables + self.rules.tcam_load().0, self.live.len());
+    }
+
+    fn apply(&mut self, op: &Op) {
+        let at = |which: usize, n: usize| (n > 0).then(|| which % n);
+        let n = self.live.len();
+        let taken = |live: &[Live], priority: u16| live.iter().any(|rule| rule.spec.priority == priority);
+        let result = match *op {
+            Op::Insert { key: k, mask, priority, placement, steps } if !taken(&self.live, priority) => {
+                self.insert(RuleSpec { key: key(k), mask: MASKS[mask], priority, placement }, steps).map(|_| ())
+            }
+            Op::Update { which, steps } => at(which, n).map_or(Ok(()), |at| self.update(at, steps)),
+            Op::Priority { which, priority } if !taken(&self.live, priority) => {
+                at(which, n).map_or(Ok(()), |at| self.set_priority(at, priority))
+            }
+            Op::Delete { which } => at(which, n).map_or(Ok(()), |at| self.delete(at)),
+            Op::Counters { which } => {
+                self.device.fail_in = None;
+                at(which, n).into_iter().for_each(|at| self.check_counters(at));
+                Ok(())
+            }
+            Op::Wait => {
+                self.device.wait(2_000_000);
+                Ok(())
+            }
+            Op::Cut { writes } => {
+                self.device.fail_in = Some(writes);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        match result {
+            Ok(())
+            | Err(
+                RuleError::Duplicate(_)
+                | RuleError::TableFull { .. }
+                | RuleError::NoFreeTable { .. }
+                | RuleError::TcamFull { .. }
+                | RuleError::NoSteps { .. }
+                | RuleError::NoRuleId { .. }
+                | RuleError::Device(_),
+            ) => {}
+            Err(other) => panic!("{op:?}: {other}"),
+        }
+    }
+
+    fn finish(&mut self) {
+        self.device.fail_in = None;
+        self.check_listing();
+        (0..self.live.len()).for_each(|at| self.check_counters(at));
+        assert_eq!(self.rules.take_events(&mut self.device).unwrap(), 0);
+        while !self.live.is_empty() {
+            self.delete(0).unwrap();
+        }
+        self.device.wait(2_000_000);
+        assert_eq!(self.rules.steps_free(), (16, 16));
+        assert!(self.rules.tables().all(|table| table.mask.is_none() && table.rules == 0));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_live_rule_is_found_at_every_moment(ops in prop::collection::vec(op(), 1..400)) {
+        let mut bench = Bench::new(small());
+        for op in &ops {
+            bench.apply(op);
+        }
+        bench.finish();
+    }
+}
+
+fn spec(n: u16, mask: Mask, placement: Placement) -> RuleSpec {
+    RuleSpec { key: key(n), mask, priority: n, placement }
+}
+
+#[test]
+fn table_of_2048_takes_95_percent_and_survives_churn_at_that_load() {
+    let config = Config { hash_tables: 1, slots_log2: 9, ..Preset::Sim.config() };
+    let mut device = Fake::new(config);
+    device.traffic = false;
+    let mut rules = Rules::new(&mut device).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let spec = |n: u32| RuleSpec {
+        key: Key { nw_src: n.into(), tp_src: (n % 7) as u16, ..Key::default() },
+        mask: Mask::EXACT,
+        priority: 0,
+        placement: Placement::Hash,
+    };
+    let watch = |n: u32| Watch { packet: spec(n).key, allowed: vec![(0, vec![Step::output(n)])] };
+    let mut live = Vec::new();
+    for n in 0..1945 {
+        let id = rules.insert(&mut device, &spec(n), &[Step::output(n)]).unwrap();
+        device.watches.push(watch(n));
+        live.push((n, id));
+    }
+    for n in 10_000..10_150 {
+        let at = rng.random_range(0..live.len());
+        let (old, id) = live.swap_remove(at);
+        device.watches.retain(|watch| watch.packet != spec(old).key);
+        rules.delete(&mut device, id).unwrap();
+        device.wait(2_000_000);
+        live.push((n, rules.insert(&mut device, &spec(n), &[Step::output(n)]).unwrap()));
+        device.watches.push(watch(n));
+    }
+    assert_eq!(rules.take_events(&mut device).unwrap(), 0);
+}
+
+#[test]
+fn full_table_is_an_error_that_names_it_and_changes_nothing() {
+    let mut bench = Bench::new(Config { hash_tables: 1, tcam_entries: 1, ..small() });
+    let mut n = 0;
+    let error = loop {
+        match bench.insert(spec(n, Mask::EXACT, Placement::Hash), 1) {
+            Ok(_) => n += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(n >= 29, "{n} of 32");
+    assert!(error.to_string().starts_with(&format!("hash table 0 is full: {n} rules in 32 slots")), "{error}");
+    let writes = bench.device.writes;
+    assert!(matches!(
+        bench.insert(spec(n, Mask::EXACT, Placement::Hash), 1),
+        Err(RuleError::TableFull { table: 0, capacity: 32, .. })
+    ));
+    assert!(matches!(bench.insert(spec(500, MASKS[1], Placement::Hash), 1), Err(RuleError::NoFreeTable { tables: 1 })));
+    assert_eq!(bench.device.writes, writes, "a refused rule wrote registers");
+    // Auto goes on in the TCAM, and then reports the table.
+    bench.insert(spec(500, MASKS[1], Placement::Auto), 1).unwrap();
+    assert!(matches!(
+        bench.insert(spec(n, Mask::EXACT, Placement::Auto), 1),
+        Err(RuleError::TableFull { table: 0, .. })
+    ));
+    assert!(matches!(bench.insert(spec(n, Mask::EXACT, Placement::Tcam), 1), Err(RuleError::TcamFull { capacity: 1 })));
+    bench.check_listing();
+}
+
+#[test]
+fn table_that_lost_its_last_rule_takes_another_mask() {
+    let mut bench = Bench::new(Config { hash_tables: 1, ..small() });
+    let first = bench.insert(spec(1, MASKS[1], Placement::Hash), 1).unwrap();
+    assert!(bench.insert(spec(2, MASKS[2], Placement::Hash), 1).is_err());
+    bench.delete(0).unwrap();
+    bench.insert(spec(2, MASKS[2], Placement::Hash), 1).unwrap();
+    assert_eq!(bench.rules.tables().next().unwrap().mask, Some(MASKS[2]));
+    assert!(matches!(bench.rules.delete(&mut bench.device, first), Err(RuleError::NoSuchRule(_))));
+}
+
+#[test]
+fn second_table_takes_the_overflow_of_the_first() {
+    let mut bench = Bench::new(Config { hash_tables: 2, ..small() });
+    for n in 0..58 {
+        bench.insert(spec(n, Mask::EXACT, Placement::Hash), 1).unwrap();
+    }
+    assert!(bench.rules.tables().all(|table| table.rules >= 25 && table.mask == Some(Mask::EXACT)));
+    assert!(matches!(bench.insert(spec(3, Mask::EXACT, Placement::Hash), 1), Err(RuleError::Duplicate(_))));
+}
+
+#[test]
+fn program_that_the_device_cannot_hold_is_refused() {
+    let mut bench = Bench::new(small());
+    let spec = spec(1, Mask::EXACT, Placement::Auto);
+    let mut insert = |program: &[Step]| bench.rules.insert(&mut bench.device, &spec, program).unwrap_err().to_string();
+    assert_eq!(insert(&[]), "the action program has no step");
+    assert_eq!(insert(&[Step::DROP; 18]), "the action program has 18 steps, the device holds at most 17");
+    let tags = Step { vlan_push: 3, ..Step::DROP };
+    assert_eq!(insert(&[Step::DROP, tags]), "step 1 of the action program pops or pushes more than two VLAN tags");
+}
+
+#[test]
+fn reused_id_starts_with_counters_at_zero() {
+    let config = Config { hash_tables: 1, slots_log2: 0, tcam_entries: 0, ..small() };
+    let mut bench = Bench::new(config);
+    for round in 0..20 {
+        for n in 0..4 {
+            bench.insert(spec(4 * round + n, Mask::EXACT, Placement::Hash), 2).unwrap();
+        }
+        (0..4).for_each(|at| bench.check_counters(at));
+        (0..4).for_each(|_| bench.delete(0).unwrap());
+    }
+}
+
+#[test]
+fn freed_id_rests_while_packets_may_refer_to_it() {
+    let config = Config { hash_tables: 1, slots_log2: 0, tcam_entries: 0, ..small() };
+    let mut bench = Bench::new(config);
+    for n in 0..4 {
+        bench.insert(spec(n, Mask::EXACT, Placement::Hash), 1).unwrap();
+    }
+    while bench.device.drained() {
+        bench.device.check();
+    }
+    bench.delete(0).unwrap();
+    let error = bench.insert(spec(9, Mask::EXACT, Placement::Hash), 1).unwrap_err();
+    assert_eq!(error.to_string(), "no rule id to be had: 1 of 4 were freed only now");
+    bench.device.wait(0);
+    bench.insert(spec(9, Mask::EXACT, Placement::Hash), 1).unwrap();
+}
+
+#[test]
+fn new_manager_clears_what_the_old_one_left() {
+    let mut bench = Bench::new(small());
+    for n in 0..20 {
+        bench.insert(spec(n, MASKS[usize::from(n) % 2], Placement::Auto), 1).unwrap();
+        bench.insert(spec(100 + n, MASKS[4], Placement::Tcam), 1).ok();
+    }
+    bench.device.watches.clear();
+    bench.device.wait(0);
+    let packets: Vec<Key> = bench.live.iter().map(|rule| rule.packet).collect();
+    let mut device = bench.device;
+    let mut rules = Rules::new(&mut device).unwrap();
+    assert!(packets.iter().all(|packet| device.lookup(packet).is_none()));
+    let id = rules.insert(&mut device, &spec(1, Mask::EXACT, Placement::Hash), &[Step::DROP]).unwrap();
+    assert_eq!(rules.counters(&mut device, id).unwrap().packets, 0);
+}
+
+#[test]
+fn verdict_counters_of_the_right_vport_are_read() {
+    let mut bench = Bench::new(small());
+    let verdicts = bench.rules.verdicts(&mut bench.device, 11).unwrap();
+    assert_eq!(verdicts.iter().count(), 11);
+    for (verdict, count) in verdicts.iter() {
+        let index = u64::from(11 * 16 + verdict as u32);
+        assert_eq!((count.packets, count.bytes), (index, 1 << 32 | (index + 1)), "{}", verdict.name());
+    }
+    assert_eq!(verdicts[Verdict::DropRule].packets, 186);
+}
+
+#[test]
+fn second_insert_of_a_like_rule_writes_few_registers() {
+    let mut device = Fake::new(small());
+    let mut rules = Rules::new(&mut device).unwrap();
+    let spec = |n: u128| RuleSpec {
+        key: Key { dl_type: 0x0800, nw_dst: 0x0a00_0000 + n, ..Key::default() },
+        mask: MASKS[1],
+        priority: 10,
+        placement: Placement::Hash,
+    };
+    rules.insert(&mut device, &spec(0), &[Step::output(2)]).unwrap();
+    let before = device.writes;
+    rules.insert(&mut device, &spec(1), &[Step::output(2)]).unwrap();
+    let writes = device.writes - before;
+    assert!(writes <= 15, "{writes} writes");
+}
