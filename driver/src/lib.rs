@@ -1,1 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+//! The userspace driver of the Millrace DPU.
+//!
+//! [`Device`] is the one trait through which everything above reaches the hardware. [`Rules`] places rules in its tables:
+//! hash tables by cuckoo hashing, the TCAM, action programs, counters. What the hardware does is in `docs/hardware.md`.
+#![deny(missing_docs)]
+
+mod commands;
+mod counters;
+mod cuckoo;
+mod device;
+mod discover;
+mod pool;
+mod programs;
+mod rules;
+mod tables;
+mod tcam;
+
+pub use counters::{Count, QueueStats, RuleCounters, Verdicts};
+pub use device::{BoxError, Device, DeviceError, Sent, Upcall};
+pub use discover::discover;
+pub use rules::{Place, Placement, RuleError, RuleId, RuleInfo, RuleSpec, Rules};
+pub use tables::TableInfo;

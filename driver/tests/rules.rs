@@ -391,6 +391,7 @@ fn reused_id_starts_with_counters_at_zero() {
         }
         (0..4).for_each(|at| bench.check_counters(at));
         (0..4).for_each(|_| bench.delete(0).unwrap());
+        bench.device.wait(0);
     }
 }
 

@@ -172,7 +172,13 @@ impl Command {
             }
             Command::ReadRuleCounter => const { &[RULE_INDEX] },
             Command::ReadVerdictCounter => {
-                const { &[Operand { name: "counter", place: Place::Index, doc: "vport · 16 + verdict; vport V stands for those that do not exist" }] }
+                const {
+                    &[Operand {
+                        name: "counter",
+                        place: Place::Index,
+                        doc: "vport · 16 + verdict; vport V stands for those that do not exist",
+                    }]
+                }
             }
         }
     }

@@ -44,8 +44,8 @@ impl Field {
 pub(crate) fn put<const OFFSET: usize, const WIDTH: usize, const N: usize>(words: &mut [u32; N], value: u128) {
     const { assert!(WIDTH > 0 && OFFSET % 32 + WIDTH <= 128 && OFFSET + WIDTH <= 32 * N) }
     let value = (value & (u128::MAX >> (128 - WIDTH))) << (OFFSET % 32);
-    for i in OFFSET / 32..=(OFFSET + WIDTH - 1) / 32 {
-        words[i] |= (value >> (32 * (i - OFFSET / 32))) as u32;
+    for (i, word) in words[OFFSET / 32..=(OFFSET + WIDTH - 1) / 32].iter_mut().enumerate() {
+        *word |= (value >> (32 * i)) as u32;
     }
 }
 
@@ -54,8 +54,8 @@ pub(crate) fn put<const OFFSET: usize, const WIDTH: usize, const N: usize>(words
 pub(crate) fn take<const OFFSET: usize, const WIDTH: usize, const N: usize>(words: &[u32; N]) -> u128 {
     const { assert!(WIDTH > 0 && OFFSET % 32 + WIDTH <= 128 && OFFSET + WIDTH <= 32 * N) }
     let mut value = 0;
-    for i in OFFSET / 32..=(OFFSET + WIDTH - 1) / 32 {
-        value |= u128::from(words[i]) << (32 * (i - OFFSET / 32));
+    for (i, word) in words[OFFSET / 32..=(OFFSET + WIDTH - 1) / 32].iter().enumerate() {
+        value |= u128::from(*word) << (32 * i);
     }
     (value >> (OFFSET % 32)) & (u128::MAX >> (128 - WIDTH))
 }

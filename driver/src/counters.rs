@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the device counts, as software sees it.
+
+use crate::commands::Commands;
+use crate::{Device, DeviceError};
+use millrace_regs::{Command, Verdict, addr};
+use std::ops::Index;
+
+/// Frames and their bytes.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes, without FCS.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// What was counted since `baseline`.
+    pub fn since(self, baseline: Count) -> Count {
+        Count { packets: self.packets.wrapping_sub(baseline.packets), bytes: self.bytes.wrapping_sub(baseline.bytes) }
+    }
+}
+
+/// A rule's counters.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleCounters {
+    /// Packets that hit the rule since it was inserted.
+    pub packets: u64,
+    /// Their bytes, as received.
+    pub bytes: u64,
+    /// The epoch of the last of them; none if there was none.
+    pub epoch: Option<u32>,
+    /// The rule was hit in the present epoch.
+    pub hit: bool,
+}
+
+/// What became of the frames of a vport, by verdict.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts([Count; Verdict::ALL.len()]);
+
+impl Index<Verdict> for Verdicts {
+    type Output = Count;
+    fn index(&self, verdict: Verdict) -> &Count {
+        &self.0[verdict as usize]
+    }
+}
+
+impl Verdicts {
+    /// Every verdict with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (Verdict, Count)> {
+        Verdict::ALL.iter().map(|&verdict| (verdict, self[verdict]))
+    }
+}
+
+/// What a transmit queue counts.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Frames accepted into the queue.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Frames dropped because the queue was full.
+    pub drops: u64,
+    /// A frame that does not fit is dropped, rather than that the pipeline waits.
+    pub drop_when_full: bool,
+}
+
+/// A counter as the device has it, since its reset.
+pub(crate) struct Raw {
+    pub count: Count,
+    pub epoch: u32,
+    pub hit: bool,
+}
+
+/// Reads a rule's or a verdict's counter.
+pub(crate) fn read(
+    commands: &mut Commands,
+    device: &mut dyn Device,
+    command: Command,
+    index: u32,
+) -> Result<Raw, DeviceError> {
+    commands.read_counter(device, command, index)?;
+    Ok(Raw {
+        count: Count {
+            packets: read64(device, addr::COUNTER_PACKETS_LO, addr::COUNTER_PACKETS_HI)?,
+            bytes: read64(device, addr::COUNTER_BYTES_LO, addr::COUNTER_BYTES_HI)?,
+        },
+        epoch: device.read32(addr::COUNTER_EPOCH)?,
+        hit: device.read32(addr::COUNTER_FLAGS)? & 1 != 0,
+    })
+}
+
+/// Reads a counter of two registers, the low one first: that latches the high one.
+fn read64(device: &mut dyn Device, low: u32, high: u32) -> Result<u64, DeviceError> {
+    let low = device.read32(low)?;
+    Ok(u64::from(low) | u64::from(device.read32(high)?) << 32)
+}
+
+pub(crate) fn verdicts(commands: &mut Commands, device: &mut dyn Device, vport: u8) -> Result<Verdicts, DeviceError> {
+    let mut verdicts = Verdicts::default();
+    for &verdict in Verdict::ALL {
+        let index = verdict.counter_index(vport);
+        verdicts.0[verdict as usize] = read(commands, device, Command::ReadVerdictCounter, index)?.count;
+    }
+    Ok(verdicts)
+}
+
+pub(crate) fn queue(device: &mut dyn Device, queue: u32) -> Result<QueueStats, DeviceError> {
+    Ok(QueueStats {
+        packets: read64(device, addr::queue_packets_lo(queue), addr::queue_packets_hi(queue))?,
+        bytes: read64(device, addr::queue_bytes_lo(queue), addr::queue_bytes_hi(queue))?,
+        drops: read64(device, addr::queue_drops_lo(queue), addr::queue_drops_hi(queue))?,
+        drop_when_full: device.read32(addr::queue_ctrl(queue))? & 1 != 0,
+    })
+}

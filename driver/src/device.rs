@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The one trait that every backend implements: the simulation in this process, a simulation in another (vfio-user), real
+//! hardware (VFIO).
+
+use millrace_regs::UpcallReason;
+
+/// An error of the library under a backend.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A Millrace device, as its ECPF sees it: registers, and the slow path's end of the representors.
+///
+/// No method blocks for longer than a register access takes. Time and packets move while a method runs or not at all,
+/// as the backend likes: a caller that waits for something calls [`poll`](Device::poll) until it has happened.
+pub trait Device {
+    /// Reads the register at this byte address (see [`millrace_regs::addr`]).
+    ///
+    /// # Errors
+    /// [`DeviceError::Refused`] if there is no such register; [`DeviceError::Backend`] if the device cannot be reached.
+    fn read32(&mut self, address: u32) -> Result<u32, DeviceError>;
+
+    /// Writes the register at this byte address. When it returns the write has taken effect.
+    ///
+    /// # Errors
+    /// [`DeviceError::Refused`] if there is no such register or it is read-only; [`DeviceError::Backend`] if the device
+    /// cannot be reached.
+    fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError>;
+
+    /// The next frame for the slow path, in the order in which the device sent them; none if none is waiting.
+    fn recv_upcall(&mut self) -> Option<Upcall>;
+
+    /// Sends a frame out through the representor of a vport, without a lookup. Frames leave in the order of the calls.
+    ///
+    /// # Errors
+    /// [`DeviceError::Backend`] if the device cannot be reached. That the vport does not exist or the frame has a wrong
+    /// length is not an error here: the device counts it (`drop_no_vport`, `drop_runt`, `drop_oversize`).
+    fn send_packet_out(&mut self, vport: u8, frame: &[u8]) -> Result<Sent, DeviceError>;
+
+    /// Lets the device make progress: moves simulated time on, or looks after queues.
+    ///
+    /// # Errors
+    /// [`DeviceError::Backend`] if the device cannot be reached.
+    fn poll(&mut self) -> Result<(), DeviceError>;
+
+    /// The device's time in nanoseconds since some moment: never runs backwards, and goes on while packets move.
+    fn now(&self) -> u64;
+
+    /// Whether it is certain that no packet is inside the device now. A backend that cannot know says `false`.
+    fn drained(&self) -> bool {
+        false
+    }
+}
+
+/// A frame for the slow path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upcall {
+    /// The vport it came in on.
+    pub vport: u8,
+    /// Why the slow path gets it.
+    pub reason: UpcallReason,
+    /// The frame, without FCS; unchanged unless a rule sent it.
+    pub frame: Vec<u8>,
+}
+
+/// What became of a frame that was to be sent.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Sent {
+    /// The device has it.
+    Accepted,
+    /// No room: nothing was done. Poll the device and try again.
+    Full,
+}
+
+/// What can go wrong between driver and device.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// The device answered a read with an error.
+    #[error("the device refused a {access} of the register at {address:#06x}")]
+    Refused {
+        /// "read" or "write".
+        access: &'static str,
+        /// Byte address.
+        address: u32,
+    },
+    /// The `ID` register is not that of a Millrace device.
+    #[error("not a Millrace device: register ID reads {0:#010x}")]
+    NotMillrace(u32),
+    /// The register map's major version is not ours.
+    #[error("register map version {major}.{minor} is not supported: this driver knows version {supported}")]
+    Version {
+        /// Major version of the device.
+        major: u32,
+        /// Minor version of the device.
+        minor: u32,
+        /// The major version that this driver knows.
+        supported: u32,
+    },
+    /// A `CONFIG` register holds what the contract rules out.
+    #[error("register {register} reads {value:#010x}: {problem}")]
+    Config {
+        /// Name of the register.
+        register: &'static str,
+        /// What it reads.
+        value: u32,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A command did not end.
+    #[error("command {0} did not end: STATUS stays busy")]
+    Stuck(&'static str),
+    /// The backend failed.
+    #[error("the device cannot be reached: {0}")]
+    Backend(#[source] BoxError),
+}

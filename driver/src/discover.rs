@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the device contains, as its registers tell.
+
+use crate::{Device, DeviceError};
+use millrace_regs::addr;
+use millrace_regs::config::{Config, WAYS};
+use millrace_regs::hash::MAX_SLOT_BITS;
+use millrace_regs::map::{GLOBAL, MAX_VPORTS, Register, Reset};
+
+/// PFs are not told apart by a register: the contract has one, behind the uplinks.
+const PFS: u32 = 1;
+
+fn register(name: &str) -> &'static Register {
+    GLOBAL.iter().find(|register| register.name == name).expect("a register of the map")
+}
+
+fn expected(name: &str) -> u32 {
+    match register(name).reset {
+        Reset::Value(value) => value,
+        Reset::Build => unreachable!("{name} is the same in every build"),
+    }
+}
+
+fn field(name: &str, field: &str, word: u32) -> u32 {
+    register(name).field(field).expect("a field of the map").get(word)
+}
+
+/// Makes sure that this is a Millrace device that this driver knows, and reads the sizes of its build.
+///
+/// # Errors
+/// If it is not, if the sizes are outside the contract, or if the device cannot be reached.
+pub fn discover(device: &mut dyn Device) -> Result<Config, DeviceError> {
+    let id = device.read32(addr::ID)?;
+    if id != expected("ID") {
+        return Err(DeviceError::NotMillrace(id));
+    }
+    let version = device.read32(addr::VERSION)?;
+    let (major, minor) = (field("VERSION", "major", version), field("VERSION", "minor", version));
+    let supported = field("VERSION", "major", expected("VERSION"));
+    if major != supported {
+        return Err(DeviceError::Version { major, minor, supported });
+    }
+    let words = [
+        device.read32(addr::CONFIG0)?,
+        device.read32(addr::CONFIG1)?,
+        device.read32(addr::CONFIG2)?,
+        device.read32(addr::CONFIG3)?,
+    ];
+    let config = Config {
+        bus_bits: 8 * field("CONFIG3", "bus_bytes", words[3]) as usize,
+        uplinks: field("CONFIG0", "uplinks", words[0]) as usize,
+        pfs: PFS as usize,
+        vfs: field("CONFIG0", "vports", words[0]).saturating_sub(field("CONFIG0", "uplinks", words[0]) + PFS) as usize,
+        hash_tables: field("CONFIG0", "hash_tables", words[0]) as usize,
+        slots_log2: field("CONFIG1", "slot_bits", words[1]) as usize,
+        tcam_entries: field("CONFIG1", "tcam_entries", words[1]) as usize,
+        steps_log2: field("CONFIG3", "continuation_steps", words[3]).checked_ilog2().unwrap_or(0) as usize,
+    };
+    check(&config, words)?;
+    Ok(config)
+}
+
+/// Refuses what the driver would go wrong with.
+fn check(config: &Config, words: [u32; 4]) -> Result<(), DeviceError> {
+    let problem = |register, value, problem| Err(DeviceError::Config { register, value, problem });
+    if config.vports() > MAX_VPORTS as usize {
+        return problem("CONFIG0", words[0], "more vports than a step has output bits");
+    }
+    if config.vports() != field("CONFIG0", "vports", words[0]) as usize {
+        return problem("CONFIG0", words[0], "no room for a PF behind the uplinks");
+    }
+    if field("CONFIG0", "ways", words[0]) as usize != WAYS {
+        return problem("CONFIG0", words[0], "hash tables do not have four ways");
+    }
+    if config.slots_log2 > MAX_SLOT_BITS as usize {
+        return problem("CONFIG1", words[1], "more slots than the table hash serves");
+    }
+    if words[2] as usize != config.rule_ids() {
+        return problem("CONFIG2", words[2], "not one rule id per slot and TCAM entry");
+    }
+    if words != config.registers() {
+        return problem("CONFIG3", words[3], "continuation steps are not a power of two");
+    }
+    Ok(())
+}

@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The rule manager: places rules in the device's tables, and keeps track of what is where.
+
+use crate::commands::{Commands, KeyWords};
+use crate::counters::{self, Count, QueueStats, RuleCounters, Verdicts};
+use crate::pool::Pool;
+use crate::programs::Programs;
+use crate::tables::{HashTables, NewRule, Room, TableInfo};
+use crate::tcam::{Entry, Tcam};
+use crate::{Device, DeviceError, discover};
+use millrace_regs::config::Config;
+use millrace_regs::{Command, Key, Mask, Step, addr};
+use std::fmt;
+
+/// A rule that was inserted. It also names the rule's action slot and counter in the device.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId {
+    number: u16,
+    /// Tells rules that had the same number one after the other.
+    generation: u32,
+}
+
+impl RuleId {
+    /// The rule id in the device's tables.
+    pub fn number(self) -> u16 {
+        self.number
+    }
+}
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.number.fmt(f)
+    }
+}
+
+/// A rule to be inserted.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RuleSpec {
+    /// What the bits under the mask must be; other bits are not looked at.
+    pub key: Key,
+    /// Which bits are looked at.
+    pub mask: Mask,
+    /// The matching rule with the highest wins. Of equal ones the TCAM's, then the one in the lower table or entry.
+    pub priority: u16,
+    /// Where it may lie.
+    pub placement: Placement,
+}
+
+/// Where a rule may lie.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// In a hash table; in the TCAM, if none has room.
+    #[default]
+    Auto,
+    /// In a hash table of the rule's mask, or a free one that then gets this mask.
+    Hash,
+    /// In the TCAM.
+    Tcam,
+}
+
+/// Where a rule lies.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// In a hash table.
+    Hash {
+        /// Number of the table.
+        table: u8,
+        /// way << S | slot.
+        slot: u32,
+    },
+    /// In the TCAM.
+    Tcam {
+        /// Number of the entry.
+        entry: u32,
+    },
+}
+
+/// A rule in the tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleInfo {
+    /// The rule.
+    pub id: RuleId,
+    /// Its key, masked.
+    pub key: Key,
+    /// Its mask.
+    pub mask: Mask,
+    /// Its priority.
+    pub priority: u16,
+    /// Where it lies.
+    pub place: Place,
+    /// Its action program.
+    pub program: Vec<Step>,
+}
+
+/// Why an operation on rules was not carried out. All rules are as they were.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuleError {
+    /// A rule with this key and mask is there already, in the kind of table asked for.
+    #[error("rule {0} has the same key and mask")]
+    Duplicate(RuleId),
+    /// The tables of this mask have no room for this key, and no table is free.
+    #[error(
+        "hash table {table} is full: {rules} rules in {capacity} slots, none that the key can have is free or can be freed"
+    )]
+    TableFull {
+        /// Number of the table; the last, if several have this mask.
+        table: u8,
+        /// Rules in it.
+        rules: usize,
+        /// Slots in it.
+        capacity: usize,
+    },
+    /// No table has this mask, and none is free to take it.
+    #[error("no hash table has this mask, and all {tables} have another")]
+    NoFreeTable {
+        /// Number of hash tables.
+        tables: usize,
+    },
+    /// The TCAM has no room.
+    #[error("the TCAM is full: {capacity} rules")]
+    TcamFull {
+        /// Number of entries.
+        capacity: usize,
+    },
+    /// Each rule id is in use, or was so recently that packets in the device may refer to it.
+    #[error("no rule id to be had: {resting} of {capacity} were freed only now")]
+    NoRuleId {
+        /// Ids that will be free when the packets that are in the device have left it.
+        resting: usize,
+        /// All ids.
+        capacity: usize,
+    },
+    /// Too few continuation steps are free, or they were in use so recently that packets in the device may refer to them.
+    #[error(
+        "the program needs {needed} continuation steps: {free} of {capacity} are free, not counting those freed only now"
+    )]
+    NoSteps {
+        /// Steps after the first.
+        needed: usize,
+        /// Free ones, including those that were freed only now.
+        free: usize,
+        /// All continuation steps.
+        capacity: usize,
+    },
+    /// A program needs a step.
+    #[error("the action program has no step")]
+    EmptyProgram,
+    /// The device has fewer continuation steps in all.
+    #[error("the action program has {steps} steps, the device holds at most {most}")]
+    ProgramTooLong {
+        /// Steps of the program.
+        steps: usize,
+        /// Steps of the longest possible program.
+        most: usize,
+    },
+    /// At most two tags can be popped, at most two pushed.
+    #[error("step {step} of the action program pops or pushes more than two VLAN tags")]
+    TooManyTags {
+        /// Position in the program, from 0.
+        step: usize,
+    },
+    /// The rule was deleted.
+    #[error("there is no rule {0} any more")]
+    NoSuchRule(RuleId),
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+}
+
+/// What the manager knows of a rule id.
+#[derive(Copy, Clone, Default)]
+struct Slot {
+    generation: u32,
+    home: Home,
+    /// Counters when the rule was inserted.
+    baseline: Count,
+    /// The id was in use before, so that its counters are not 0.
+    counted: bool,
+}
+
+#[derive(Copy, Clone, Default, PartialEq)]
+enum Home {
+    #[default]
+    None,
+    Hash,
+    Tcam {
+        entry: u32,
+        priority: u16,
+    },
+}
+
+enum Target {
+    Hash(Room),
+    Tcam(u32),
+}
+
+/// The rules of a device. There must be only one manager of a device, and nobody else may use its command interface;
+/// methods take the device each time, so that its owner can use it in between.
+///
+/// Each method returns when the device works by it: a packet that enters afterwards is matched accordingly. While a method
+/// runs every packet is handled by a rule that is in the tables before or after it; a rule that is in them before and after
+/// is found at every moment. Packets that were matched before keep the whole program they were matched to.
+pub struct Rules {
+    config: Config,
+    commands: Commands,
+    hash: HashTables,
+    tcam: Tcam,
+    programs: Programs,
+    ids: Pool,
+    slots: Vec<Slot>,
+    rules: usize,
+}
+
+impl Rules {
+    /// Takes over the device. Rules that an earlier manager left in its tables are cleared.
+    ///
+    /// # Errors
+    /// If it is no Millrace device that this driver knows, or cannot be reached.
+    pub fn new(device: &mut dyn Device) -> Result<Self, DeviceError> {
+        let config = discover(device)?;
+        let ids = Pool::new(config.rule_ids());
+        let mut rules = Self {
+            config,
+            commands: Commands::new(),
+            hash: HashTables::new(&config, ids.capacity()),
+            tcam: Tcam::new(config.tcam_entries),
+            programs: Programs::new(ids.capacity(), config.steps()),
+            slots: vec![Slot::default(); ids.capacity()],
+            ids,
+            rules: 0,
+        };
+        rules.take_over(device)?;
+        Ok(rules)
+    }
+
+    /// `SCRATCH` is 0 after reset, and no longer once a manager has been at work.
+    fn take_over(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        const IN_USE: u32 = u32::from_be_bytes(*b"RULE");
+        if device.read32(addr::SCRATCH)? == 0 {
+            return device.write32(addr::SCRATCH, IN_USE);
+        }
+        for table in 0..self.config.hash_tables {
+            for slot in 0..self.config.table_rules() {
+                self.commands.clear_entry(device, table as u8, slot as u32)?;
+            }
+        }
+        for entry in 0..self.config.tcam_entries {
+            self.commands.clear_tcam(device, entry as u32)?;
+        }
+        self.slots.iter_mut().for_each(|slot| slot.counted = true);
+        Ok(())
+    }
+
+    /// The sizes of the device.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Number of rules in all tables.
+    pub fn len(&self) -> usize {
+        self.rules
+    }
+
+    /// Whether all tables are empty.
+    pub fn is_empty(&self) -> bool {
+        self.rules == 0
+    }
+
+    /// Inserts a rule with an action program of at least one step (`more` and `next` are the manager's to set).
+    ///
+    /// # Errors
+    /// [`RuleError::Duplicate`], one of the ways in which something is full, a program that the hardware cannot hold, or a
+    /// failure of the device.
+    pub fn insert(&mut self, device: &mut dyn Device, spec: &RuleSpec, program: &[Step]) -> Result<RuleId, RuleError> {
+        self.programs.check(program)?;
+        let (key, mask) = ((spec.key & spec.mask).pack(), spec.mask.pack());
+        let target = self.target(&key, &mask, spec.placement)?;
+        let number = self
+            .ids
+            .take(device)
+            .ok_or(RuleError::NoRuleId { resting: self.ids.free(), capacity: self.ids.capacity() })?;
+        let new = NewRule { key: &key, mask: &mask, priority: spec.priority };
+        match self.insert_at(device, target, number, &new, program) {
+            Ok(home) => Ok(self.inserted(number, home)),
+            Err(error) => {
+                self.programs.free(device, number);
+                self.ids.untake(number);
+                Err(error)
+            }
+        }
+    }
+
+    fn target(&mut self, key: &KeyWords, mask: &KeyWords, placement: Placement) -> Result<Target, RuleError> {
+        match placement {
+            Placement::Hash => self.hash_target(key, mask),
+            Placement::Tcam => self.tcam_target(key, mask),
+            Placement::Auto => match self.hash_target(key, mask) {
+                Err(full @ (RuleError::TableFull { .. } | RuleError::NoFreeTable { .. })) => {
+                    // If both are full the hash table is what the caller should hear about.
+                    self.tcam_target(key, mask).map_err(|error| match error {
+                        RuleError::TcamFull { .. } => full,
+                        other => other,
+                    })
+                }
+                other => other,
+            },
+        }
+    }
+
+    fn hash_target(&mut self, key: &KeyWords, mask: &KeyWords) -> Result<Target, RuleError> {
+        match self.hash.find(key, mask) {
+            Some(number) => Err(RuleError::Duplicate(self.id(number))),
+            None => self.hash.room(key, mask).map(Target::Hash),
+        }
+    }
+
+    fn tcam_target(&self, value: &KeyWords, mask: &KeyWords) -> Result<Target, RuleError> {
+        match self.tcam.find(value, mask) {
+            Some(number) => Err(RuleError::Duplicate(self.id(number))),
+            None => self.tcam_vacant().map(Target::Tcam),
+        }
+    }
+
+    fn tcam_vacant(&self) -> Result<u32, RuleError> {
+        self.tcam.vacant().ok_or(RuleError::TcamFull { capacity: self.tcam.capacity() })
+    }
+
+    /// Writes the program first: an entry selects it from the moment it is there.
+    fn insert_at(
+        &mut self,
+        device: &mut dyn Device,
+        target: Target,
+        number: u16,
+        new: &NewRule<'_>,
+        program: &[Step],
+    ) -> Result<Home, RuleError> {
+        if self.slots[usize::from(number)].counted {
+            let raw = counters::read(&mut self.commands, device, Command::ReadRuleCounter, number.into())?;
+            self.slots[usize::from(number)].baseline = raw.count;
+        }
+        self.programs.write(&mut self.commands, device, number, program)?;
+        match target {
+            Target::Hash(room) => {
+                self.hash.insert(&mut self.commands, device, room, number, new)?;
+                Ok(Home::Hash)
+            }
+            Target::Tcam(entry) => {
+                self.commands.write_tcam(device, entry, new.key, new.mask, new.priority, number)?;
+                self.tcam.put(entry, Entry { rule: number, value: *new.key, mask: *new.mask });
+                Ok(Home::Tcam { entry, priority: new.priority })
+            }
+        }
+    }
+
+    fn inserted(&mut self, number: u16, home: Home) -> RuleId {
+        let slot = &mut self.slots[usize::from(number)];
+        slot.home = home;
+        slot.counted = true;
+        self.rules += 1;
+        self.id(number)
+    }
+
+    fn id(&self, number: u16) -> RuleId {
+        RuleId { number, generation: self.slots[usize::from(number)].generation }
+    }
+
+    fn slot(&self, rule: RuleId) -> Result<&Slot, RuleError> {
+        let slot = self.slots.get(usize::from(rule.number)).ok_or(RuleError::NoSuchRule(rule))?;
+        match slot.home {
+            Home::None => Err(RuleError::NoSuchRule(rule)),
+            _ if slot.generation != rule.generation => Err(RuleError::NoSuchRule(rule)),
+            _ => Ok(slot),
+        }
+    }
+
+    /// Replaces a rule's action program: each packet gets the old one or the new one, whole.
+    ///
+    /// # Errors
+    /// If the rule was deleted, the program cannot be held, or the device fails; the rule then keeps its program.
+    pub fn update(&mut self, device: &mut dyn Device, rule: RuleId, program: &[Step]) -> Result<(), RuleError> {
+        self.slot(rule)?;
+        self.programs.write(&mut self.commands, device, rule.number, program)
+    }
+
+    /// Changes a rule's priority, without a moment in which the rule does not match.
+    ///
+    /// # Errors
+    /// If the rule was deleted, the device fails, or the rule lies in the TCAM and no second entry is free.
+    pub fn set_priority(&mut self, device: &mut dyn Device, rule: RuleId, priority: u16) -> Result<(), RuleError> {
+        match self.slot(rule)?.home {
+            Home::None => Err(RuleError::NoSuchRule(rule)),
+            Home::Hash => Ok(self.hash.set_priority(&mut self.commands, device, rule.number, priority)?),
+            Home::Tcam { entry, .. } => self.move_tcam(device, rule.number, entry, priority),
+        }
+    }
+
+    /// A TCAM entry does not match while it is rewritten: writes another, then clears the old.
+    fn move_tcam(&mut self, device: &mut dyn Device, number: u16, from: u32, priority: u16) -> Result<(), RuleError> {
+        let to = self.tcam_vacant()?;
+        let content = *self.tcam.get(from).expect("the rule's entry");
+        self.commands.write_tcam(device, to, &content.value, &content.mask, priority, number)?;
+        self.commands.clear_tcam(device, from)?;
+        self.tcam.remove(from);
+        self.tcam.put(to, content);
+        self.slots[usize::from(number)].home = Home::Tcam { entry: to, priority };
+        Ok(())
+    }
+
+    /// Takes a rule out of its table. A table that loses its last rule is free for another mask.
+    ///
+    /// # Errors
+    /// If the rule was deleted already or the device fails.
+    pub fn delete(&mut self, device: &mut dyn Device, rule: RuleId) -> Result<(), RuleError> {
+        match self.slot(rule)?.home {
+            Home::None => return Err(RuleError::NoSuchRule(rule)),
+            Home::Hash => self.hash.remove(&mut self.commands, device, rule.number)?,
+            Home::Tcam { entry, .. } => {
+                self.commands.clear_tcam(device, entry)?;
+                self.tcam.remove(entry);
+            }
+        }
+        self.programs.free(device, rule.number);
+        self.ids.retire(device, rule.number);
+        let slot = &mut self.slots[usize::from(rule.number)];
+        slot.home = Home::None;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.rules -= 1;
+        Ok(())
+    }
+
+    /// A rule's counters since it was inserted.
+    ///
+    /// # Errors
+    /// If the rule was deleted or the device fails.
+    pub fn counters(&mut self, device: &mut dyn Device, rule: RuleId) -> Result<RuleCounters, RuleError> {
+        let baseline = self.slot(rule)?.baseline;
+        let raw = counters::read(&mut self.commands, device, Command::ReadRuleCounter, rule.number.into())?;
+        let Count { packets, bytes } = raw.count.since(baseline);
+        // Epoch and hit flag may be those of the rule that had this id before.
+        let own = packets > 0;
+        Ok(RuleCounters { packets, bytes, epoch: own.then_some(raw.epoch), hit: own && raw.hit })
+    }
+
+    /// What became of the frames that came in on a vport, and of packet-outs to it, since reset. `V`, the number of vports,
+    /// stands for all vports that do not exist.
+    ///
+    /// # Errors
+    /// If the device fails.
+    ///
+    /// # Panics
+    /// If `vport` is greater than `V`.
+    pub fn verdicts(&mut self, device: &mut dyn Device, vport: u8) -> Result<Verdicts, DeviceError> {
+        assert!(usize::from(vport) <= self.config.vports(), "there is no vport {vport}");
+        counters::verdicts(&mut self.commands, device, vport)
+    }
+
+    /// What a transmit queue counted since reset; `V`, the number of vports, is the upcall queue.
+    ///
+    /// # Errors
+    /// If the device fails.
+    ///
+    /// # Panics
+    /// If `queue` is greater than `V`.
+    pub fn queue_stats(&self, device: &mut dyn Device, queue: u8) -> Result<QueueStats, DeviceError> {
+        assert!(usize::from(queue) <= self.config.vports(), "there is no queue {queue}");
+        counters::queue(device, queue.into())
+    }
+
+    /// Whether a full queue drops frames, or stops the pipeline (after reset). `V`, the number of vports, is the upcall queue.
+    ///
+    /// # Errors
+    /// If the device fails.
+    ///
+    /// # Panics
+    /// If `queue` is greater than `V`.
+    pub fn set_drop_when_full(&self, device: &mut dyn Device, queue: u8, drop: bool) -> Result<(), DeviceError> {
+        assert!(usize::from(queue) <= self.config.vports(), "there is no queue {queue}");
+        device.write32(addr::queue_ctrl(queue.into()), drop.into())
+    }
+
+    /// Starts an epoch of the ageing: hit flags read false until their rules are hit again.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn set_epoch(&self, device: &mut dyn Device, epoch: u32) -> Result<(), DeviceError> {
+        device.write32(addr::AGE_EPOCH, epoch)
+    }
+
+    /// Reads and clears `EVENTS`: 0, unless somebody gave a command that the device refused.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn take_events(&self, device: &mut dyn Device) -> Result<u32, DeviceError> {
+        let events = device.read32(addr::EVENTS)?;
+        if events != 0 {
+            device.write32(addr::EVENTS, events)?;
+        }
+        Ok(events)
+    }
+
+    /// To be called after somebody else wrote `DATA` or `INDEX`.
+    pub fn forget_staging(&mut self) {
+        self.commands.forget();
+    }
+
+    /// The hash tables with their masks.
+    pub fn tables(&self) -> impl Iterator<Item = TableInfo> {
+        self.hash.list()
+    }
+
+    /// Rules in the TCAM, and its entries.
+    pub fn tcam_load(&self) -> (usize, usize) {
+        (self.tcam.len(), self.tcam.capacity())
+    }
+
+    /// Continuation steps in no program, and all there are.
+    pub fn steps_free(&self) -> (usize, usize) {
+        self.programs.steps_free()
+    }
+
+    /// Where a rule lies.
+    ///
+    /// # Errors
+    /// If the rule was deleted.
+    pub fn place(&self, rule: RuleId) -> Result<Place, RuleError> {
+        Ok(self.place_of(rule.number, self.slot(rule)?.home))
+    }
+
+    fn place_of(&self, number: u16, home: Home) -> Place {
+        match home {
+            Home::Tcam { entry, .. } => Place::Tcam { entry },
+            _ => {
+                let (table, slot) = self.hash.place(number);
+                Place::Hash { table, slot }
+            }
+        }
+    }
+
+    /// A rule, as it was inserted and updated.
+    ///
+    /// # Errors
+    /// If the rule was deleted.
+    pub fn get(&self, rule: RuleId) -> Result<RuleInfo, RuleError> {
+        let home = self.slot(rule)?.home;
+        let (key, mask, priority) = match home {
+            Home::Tcam { entry, priority } => {
+                let content = self.tcam.get(entry).expect("the rule's entry");
+                (content.value, content.mask, priority)
+            }
+            _ => self.hash.content(rule.number),
+        };
+        Ok(RuleInfo {
+            id: rule,
+            key: Key::unpack(&key),
+            mask: Mask::unpack(&mask),
+            priority,
+            place: self.place_of(rule.number, home),
+            program: self.programs.program(rule.number),
+        })
+    }
+
+    /// All rules, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = RuleInfo> {
+        let live = (0..).zip(&self.slots).filter(|(_, slot)| slot.home != Home::None);
+        live.map(|(number, _)| self.get(self.id(number)).expect("a rule in a table"))
+    }
+}
