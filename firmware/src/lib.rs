@@ -4,3 +4,4 @@
 
 pub mod classifier;
 pub mod openflow;
+pub mod packet;
