@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A long delay without a register per clock.
 
-use super::{Dff, DffR, LutRam, Tag};
+use super::{Dff, DffR, LutRam, Param, Tag};
 use rust_hdl_core::prelude::*;
 
 /// `out` is `inp` of a fixed number of clocks ago (2 to `1 << A`, given to [`Delay::new`]): a ring in LUT RAM and an output
 /// register. What comes out in the first clocks after power-up is undefined.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct Delay<D: Synth, const A: usize> {
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
@@ -16,27 +16,17 @@ pub struct Delay<D: Synth, const A: usize> {
     ring: LutRam<D, A>,
     head: DffR<Bits<A>>,
     q: Dff<D>,
-    back: Constant<Bits<A>>,
+    back: Param<Bits<A>>,
 }
 
 impl<D: Synth, const A: usize> Delay<D, A> {
-    /// A delay of `clocks`.
+    /// A delay of `clocks`. (`Default` has no memory.)
     ///
     /// # Panics
     /// If `clocks` is not in 2..=`1 << A`.
     pub fn new(clocks: usize) -> Self {
         assert!((2..=1 << A).contains(&clocks), "a delay of {clocks} clocks does not fit a ring of {}", 1 << A);
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            inp: Default::default(),
-            out: Default::default(),
-            ring: LutRam::new(),
-            head: Default::default(),
-            q: Default::default(),
-            back: Constant::new((clocks - 1).to_bits()),
-        }
+        Self { ring: LutRam::new(), back: Param::new((clocks - 1).to_bits()), ..Default::default() }
     }
 }
 

@@ -211,7 +211,7 @@ impl<const P: usize> Logic for Expand<P> {
 
         comment!("continuation steps");
         self.steps.re.next = self.go.val() & self.more.val();
-        self.steps.raddr.next = bit_cast::<P, 16>(self.step.val().next);
+        self.steps.raddr.next = bit_cast::<P, 16>(self.step.val().next_step);
         self.steps.we.next = self.step_write.val();
         self.steps.waddr.next = self.step_index.val();
         self.steps.wdata.next = self.step_data.val();
@@ -364,7 +364,7 @@ mod tests {
             if last {
                 return (jobs, verdict.unwrap());
             }
-            step = steps[step.next.to_u64() as usize];
+            step = steps[step.next_step.to_u64() as usize];
         }
     }
 
@@ -396,7 +396,7 @@ mod tests {
             vlan_pop: rng.random_range(0..4u64).into(),
             vlan_push: rng.random_range(0..4u64).into(),
             more: next.is_some(),
-            next: next.unwrap_or(0).into(),
+            next_step: next.unwrap_or(0).into(),
             nw_tos_mask: 0xffu64.into(),
             ttl_dec: [0, 0, 1, 64, rng.random_range(0..256u64)][rng.random_range(0..5)].into(),
             ..Default::default()

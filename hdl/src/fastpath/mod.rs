@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The fast path: one block per file, named after its box in `docs/fast-path.md`.
 
+pub mod action_ram;
 pub mod axi_lite;
 pub mod better_hit;
 pub mod counters;
@@ -19,6 +20,7 @@ pub mod header_edit;
 pub mod hit_tree;
 pub mod ingress;
 pub mod key_hash;
+pub mod match_stage;
 pub mod merge;
 pub mod parser;
 pub mod parser_l2;
@@ -27,6 +29,7 @@ pub mod parser_l4;
 pub mod payload_buffer;
 pub mod select;
 pub mod splice;
+pub mod step_from_bits;
 pub mod tcam;
 pub mod tcam_chunk;
 pub mod tcam_entry;

@@ -152,7 +152,8 @@ wire_struct! {
         pub vlan_push: Bits<2>,
         pub reserved1: Bits<3>,
         pub more: Bit,
-        pub next: Bits<16>,
+        /// `next`; under that name no kernel could write it.
+        pub next_step: Bits<16>,
         pub nw_tos: Bits<8>,
         pub nw_tos_mask: Bits<8>,
         pub nw_ttl: Bits<8>,

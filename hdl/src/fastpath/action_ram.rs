@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The first step of each rule.
+
+use super::step_from_bits::StepFromBits;
+use super::types::Step;
+use crate::base::{Dff, Param, Ram, Tag};
+use rust_hdl_core::prelude::*;
+
+/// `(1 << A) + (1 << B)` steps: one per slot of the hash tables and one per TCAM entry, in two RAMs, so that the few of the TCAM
+/// do not double the memory. `step` comes three clocks after `rule` (RAM, its output register, choice).
+#[derive(LogicBlock, Default)]
+pub struct ActionRam<const A: usize, const B: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub rule: Signal<In, Bits<16>>,
+    pub step: Signal<Out, Step>,
+    pub write: Signal<In, Bit>,
+    pub write_rule: Signal<In, Bits<16>>,
+    pub write_bits: Signal<In, Bits<544>>,
+    slots: Ram<Step, A>,
+    entries: Ram<Step, B>,
+    slot_step: Dff<Step>,
+    entry_step: Dff<Step>,
+    of_entry1: Dff<Bit>,
+    of_entry2: Dff<Bit>,
+    chosen: Dff<Step>,
+    written: StepFromBits,
+    /// Number of slots: the first rule id of the entries.
+    first_entry: Param<Bits<17>>,
+}
+
+impl<const A: usize, const B: usize> ActionRam<A, B> {
+    /// Clocks from `rule` to `step`.
+    pub const LATENCY: usize = 3;
+
+    /// All steps zero. (`Default` has no memory.)
+    ///
+    /// # Panics
+    /// If `A` or `B` exceeds the 16 bits of a rule id.
+    pub fn new() -> Self {
+        assert!(A <= 16 && B <= A, "rule ids of {A} and {B} bits");
+        Self {
+            slots: Ram::new(),
+            entries: Ram::new(),
+            first_entry: Param::new((1usize << A).to_bits()),
+            ..Default::default()
+        }
+    }
+}
+
+impl<const A: usize, const B: usize> Logic for ActionRam<A, B> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, slots, entries, slot_step, entry_step, of_entry1, of_entry2, chosen);
+        self.slots.re.next = true;
+        self.slots.raddr.next = bit_cast::<A, 16>(self.rule.val());
+        self.entries.re.next = true;
+        self.entries.raddr.next = bit_cast::<B, 16>(self.rule.val());
+        self.of_entry1.d.next = bit_cast::<17, 16>(self.rule.val()) >= self.first_entry.val();
+        self.slot_step.d.next = self.slots.rdata.val();
+        self.entry_step.d.next = self.entries.rdata.val();
+        self.of_entry2.d.next = self.of_entry1.q.val();
+        self.chosen.d.next = self.slot_step.q.val();
+        if self.of_entry2.q.val() {
+            self.chosen.d.next = self.entry_step.q.val();
+        }
+        self.step.next = self.chosen.q.val();
+
+        self.written.bits.next = self.write_bits.val();
+        self.slots.waddr.next = bit_cast::<A, 16>(self.write_rule.val());
+        self.slots.wdata.next = self.written.step.val();
+        self.slots.we.next = self.write.val() & (bit_cast::<17, 16>(self.write_rule.val()) < self.first_entry.val());
+        self.entries.waddr.next = bit_cast::<B, 16>(self.write_rule.val());
+        self.entries.wdata.next = self.written.step.val();
+        self.entries.we.next = self.write.val() & (bit_cast::<17, 16>(self.write_rule.val()) >= self.first_entry.val());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_lints, tick};
+
+    #[test]
+    fn every_rule_has_its_step() {
+        let mut uut = Box::new(ActionRam::<4, 2>::new());
+        uut.connect_all();
+        for rule in 0..20u64 {
+            uut.write.next = true;
+            uut.write_rule.next = rule.to_bits();
+            uut.write_bits.next = (0x100 + rule).to_bits();
+            tick(&mut *uut, |u| &mut u.clock);
+        }
+        uut.write.next = false;
+        for n in 0..40u64 {
+            uut.rule.next = (n * 7 % 20).to_bits();
+            tick(&mut *uut, |u| &mut u.clock);
+            if let Some(n) = n.checked_sub(2) {
+                assert_eq!(uut.step.val().outputs.to_u64(), 0x100 + n * 7 % 20);
+            }
+        }
+    }
+
+    #[test]
+    fn lints() {
+        assert_lints(ActionRam::<14, 5>::new());
+    }
+}

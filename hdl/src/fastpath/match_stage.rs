@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From the key to the rule and its first step.
+
+use super::action_ram::ActionRam;
+use super::hash_table::HashTable;
+use super::select::Select;
+use super::tcam::Tcam;
+use super::types::{Hit, MatchResult, Parsed, Slot, Step, TableWrite};
+use crate::base::{Delay, Dff, DffE, DffR, Reg, Tag};
+use crate::{comment, wire_struct};
+use rust_hdl_core::prelude::*;
+
+wire_struct! {
+    /// What goes around the tables: all of [`Parsed`] but the key.
+    pub struct MatchMeta {
+        pub ttl: Bits<8>,
+        pub vlans: Bits<2>,
+        pub l3: Bits<2>,
+        pub l4: Bits<2>,
+        pub l4_words: Bits<4>,
+        pub punt: Bit,
+        pub vport: Bits<8>,
+        pub packet_out: Bit,
+        pub len: Bits<14>,
+        pub fault: Bits<2>,
+    }
+}
+
+/// "Match" of `docs/hardware.md`: hash tables of `4 << S` slots, `T` TCAM entries and the first step of each of the
+/// `(1 << A) + (1 << B)` rules; `1 << A` = tables · 4 · `1 << S`, `1 << B` = `T`.
+///
+/// One header per clock; `result` comes [`latency`](Self::latency) clocks after `parsed`. A faulty frame, a packet-out and a punted
+/// packet hit nothing.
+///
+/// `write` is taken over in a clock with `write_valid`, which must not come while `busy`. `busy` stays high until every header is
+/// matched wholly before or wholly after the command; the next command may rely on that.
+#[derive(LogicBlock, Default)]
+pub struct Match<const S: usize, const T: usize, const A: usize, const B: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub parsed: Signal<In, Parsed>,
+    pub valid: Signal<In, Bit>,
+    pub result: Signal<Out, MatchResult>,
+    pub result_valid: Signal<Out, Bit>,
+    pub write: Signal<In, TableWrite>,
+    pub write_valid: Signal<In, Bit>,
+    pub busy: Signal<Out, Bit>,
+    /// No header is inside, and no command under way.
+    pub idle: Signal<Out, Bit>,
+    // lookup
+    key: Signal<Local, Bits<480>>,
+    key_delay: Delay<Bits<480>, 3>,
+    table: Vec<HashTable<S>>,
+    tcam: Tcam<T>,
+    tcam_delay: Delay<Hit, 3>,
+    select: Select,
+    actions: ActionRam<A, B>,
+    winners: Vec<Dff<Bits<17>>>,
+    won: Signal<Local, Bits<17>>,
+    // around it
+    meta: Signal<Local, MatchMeta>,
+    meta_delay: Delay<MatchMeta, 5>,
+    late: Signal<Local, MatchMeta>,
+    valids: Vec<DffR<Bit>>,
+    any_valid: Signal<Local, Bit>,
+    out: Dff<MatchResult>,
+    step: Signal<Local, Step>,
+    // commands
+    command: DffE<TableWrite>,
+    start: DffR<Bit>,
+    hold: Reg<Bits<5>>,
+    slot: Signal<Local, Slot>,
+    answer: Signal<Local, Hit>,
+    data: Signal<Local, Bits<1024>>,
+    under_way: Signal<Local, Bit>,
+    _tables: usize,
+    _last: usize,
+    _latency: usize,
+}
+
+impl<const S: usize, const T: usize, const A: usize, const B: usize> Match<S, T, A, B> {
+    /// A match stage with this many hash tables, all of them disabled and empty. (`Default` has none.)
+    ///
+    /// # Panics
+    /// If the sizes do not belong together.
+    pub fn new(tables: usize) -> Self {
+        assert!((tables * 4) << S == 1 << A, "{tables} tables of 4 << {S} slots are not 1 << {A} slots");
+        assert!(T == 1 << B, "{T} TCAM entries are not 1 << {B}");
+        let tables_at = HashTable::<S>::LATENCY + Select::tree_latency(tables);
+        let latency = Self::latency(tables);
+        Self {
+            key_delay: Delay::new(HashTable::<S>::LATE_KEY),
+            table: (0..tables).map(|_| HashTable::new()).collect(),
+            tcam: Tcam::new(),
+            tcam_delay: Delay::new(tables_at - Tcam::<T>::LATENCY),
+            select: Select::new(tables),
+            actions: ActionRam::new(),
+            winners: (0..ActionRam::<A, B>::LATENCY).map(|_| Default::default()).collect(),
+            meta_delay: Delay::new(latency - 1),
+            valids: (0..latency).map(|_| Default::default()).collect(),
+            _tables: tables,
+            _last: latency - 1,
+            _latency: latency,
+            ..Default::default()
+        }
+    }
+
+    /// Clocks from `valid` to `result_valid`: hash tables, selection, action RAM, and the result's register.
+    pub const fn latency(tables: usize) -> usize {
+        HashTable::<S>::LATENCY + Select::tree_latency(tables) + 1 + ActionRam::<A, B>::LATENCY + 1
+    }
+}
+
+impl<const S: usize, const T: usize, const A: usize, const B: usize> Logic for Match<S, T, A, B> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, key_delay, tcam, tcam_delay, select, actions, meta_delay, out, command, start, hold);
+        self.key_delay.reset.next = self.reset.val();
+        self.tcam_delay.reset.next = self.reset.val();
+        self.meta_delay.reset.next = self.reset.val();
+        self.tcam.reset.next = self.reset.val();
+
+        comment!(
+            "Commands: taken over, then decoded. The longest is the TCAM's; the others are held as long as a lookup takes."
+        );
+        self.command.en.next = self.write_valid.val();
+        self.command.d.next = self.write.val();
+        self.start.reset.next = self.reset.val();
+        self.start.d.next = self.write_valid.val();
+        self.under_way.next = self.start.q.val() | self.hold.q.val().any() | self.tcam.busy.val();
+        self.hold.reset.next = self.reset.val();
+        self.hold.en.next = self.start.q.val() | self.hold.q.val().any();
+        self.hold.d.next = self.hold.q.val() + 1;
+        self.busy.next = self.under_way.val();
+        self.data.next = self.command.q.val().data;
+        self.slot.next.key = self.data.val().get_bits::<480>(0);
+        self.slot.next.priority = self.data.val().get_bits::<16>(480);
+        self.slot.next.rule = self.data.val().get_bits::<16>(496);
+        self.slot.next.valid = self.data.val().get_bit(512);
+        self.answer.next.hit = self.data.val().get_bit(512);
+        self.answer.next.priority = self.data.val().get_bits::<16>(480);
+        self.answer.next.rule = self.data.val().get_bits::<16>(496);
+
+        comment!("The tables.");
+        self.key.next = self.parsed.val().key;
+        self.key_delay.inp.next = self.key.val();
+        for i in 0..self._tables {
+            self.table[i].clock.next = self.clock.val();
+            self.table[i].reset.next = self.reset.val();
+            self.table[i].key.next = self.key.val();
+            self.table[i].late_key.next = self.key_delay.out.val();
+            self.table[i].write_entry.next = self.start.q.val()
+                & self.command.q.val().write_entry
+                & (self.command.q.val().table == i.to_bits::<8>());
+            self.table[i].write_mask.next =
+                self.start.q.val() & self.command.q.val().write_mask & (self.command.q.val().table == i.to_bits::<8>());
+            self.table[i].write_index.next = self.command.q.val().index;
+            self.table[i].slot.next = self.slot.val();
+            self.table[i].mask.next = self.data.val().get_bits::<480>(0);
+            self.table[i].seed.next = self.data.val().get_bits::<32>(480);
+            self.table[i].enable.next = self.data.val().get_bit(512);
+            self.select.table[i].next = self.table[i].hit.val();
+        }
+        self.tcam.key.next = self.key.val();
+        self.tcam.write.next = self.start.q.val() & self.command.q.val().write_tcam;
+        self.tcam.index.next = self.command.q.val().index;
+        self.tcam.value.next = self.data.val().get_bits::<480>(0);
+        self.tcam.mask.next = self.data.val().get_bits::<480>(544);
+        self.tcam.answer.next = self.answer.val();
+        self.tcam_delay.inp.next = self.tcam.hit.val();
+        self.select.tcam.next = self.tcam_delay.out.val();
+
+        comment!("The winner and its step.");
+        self.actions.rule.next = self.select.best.val().rule;
+        self.actions.write.next = self.start.q.val() & self.command.q.val().write_action;
+        self.actions.write_rule.next = self.command.q.val().index;
+        self.actions.write_bits.next = self.data.val().get_bits::<544>(0);
+        self.winners[0].d.next =
+            bit_cast::<17, 16>(self.select.best.val().rule) << 1 | bit_cast::<17, 1>(self.select.best.val().hit.into());
+        for i in 0..2 {
+            self.winners[i + 1].d.next = self.winners[i].q.val();
+        }
+        for i in 0..3 {
+            self.winners[i].clock.next = self.clock.val();
+        }
+
+        comment!("What goes around the tables.");
+        self.meta.next.ttl = self.key.val().get_bits::<8>(24);
+        self.meta.next.vlans = self.parsed.val().vlans;
+        self.meta.next.l3 = self.parsed.val().l3;
+        self.meta.next.l4 = self.parsed.val().l4;
+        self.meta.next.l4_words = self.parsed.val().l4_words;
+        self.meta.next.punt = self.parsed.val().punt;
+        self.meta.next.vport = self.parsed.val().vport;
+        self.meta.next.packet_out = self.parsed.val().packet_out;
+        self.meta.next.len = self.parsed.val().len;
+        self.meta.next.fault = self.parsed.val().fault;
+        self.meta_delay.inp.next = self.meta.val();
+        self.late.next = self.meta_delay.out.val();
+        self.valids[0].d.next = self.valid.val();
+        for i in 0..self._last {
+            self.valids[i + 1].d.next = self.valids[i].q.val();
+        }
+        self.any_valid.next = self.valids[0].q.val();
+        for i in 0..self._last {
+            self.any_valid.next = self.any_valid.val() | self.valids[i + 1].q.val();
+        }
+        self.valids[0].clock.next = self.clock.val();
+        self.valids[0].reset.next = self.reset.val();
+        for i in 0..self._last {
+            self.valids[i + 1].clock.next = self.clock.val();
+            self.valids[i + 1].reset.next = self.reset.val();
+        }
+
+        comment!("The result.");
+        self.won.next = self.winners[2].q.val();
+        self.step.next = self.actions.step.val();
+        self.out.d.next.hit = self.won.val().get_bit(0)
+            & !self.late.val().punt
+            & !self.late.val().packet_out
+            & (self.late.val().fault == 0);
+        self.out.d.next.punt = self.late.val().punt & !self.late.val().packet_out & (self.late.val().fault == 0);
+        self.out.d.next.rule = self.won.val().get_bits::<16>(1);
+        self.out.d.next.step = self.step.val();
+        self.out.d.next.vlans = self.late.val().vlans;
+        self.out.d.next.l3 = self.late.val().l3;
+        self.out.d.next.l4 = self.late.val().l4;
+        self.out.d.next.l4_words = self.late.val().l4_words;
+        self.out.d.next.ttl = self.late.val().ttl;
+        self.out.d.next.vport = self.late.val().vport;
+        self.out.d.next.packet_out = self.late.val().packet_out;
+        self.out.d.next.len = self.late.val().len;
+        self.out.d.next.fault = self.late.val().fault;
+        self.result.next = self.out.q.val();
+        self.idle.next = !self.any_valid.val() & !self.under_way.val();
+        self.result_valid.next = false;
+        for last in self._last..self._latency {
+            self.result_valid.next = self.valids[last].q.val();
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "match_tests.rs"]
+mod tests;

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The match stage against plain Rust: random tables, commands between headers at full rate.
+
+use super::*;
+use crate::fastpath::match_reference::{
+    Answer, Entry, Table, TcamEntries, Words, key_bits, masked, select, table_hash, tcam_lookup,
+};
+use crate::testing::{assert_lints, tick};
+use rand::{Rng, SeedableRng, seq::IndexedRandom};
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+
+const TABLES: usize = 2;
+const S: usize = 2;
+const T: usize = 4;
+const A: usize = 5;
+const B: usize = 2;
+type Uut = Match<S, T, A, B>;
+
+/// What a header's result must be.
+#[derive(Debug, Clone, PartialEq)]
+struct Expected {
+    rule: Option<u16>,
+    punt: bool,
+    parsed: Parsed,
+    outputs: u64,
+}
+
+struct Bench {
+    uut: Box<Uut>,
+    tables: Vec<Table>,
+    tcam: TcamEntries,
+    outputs: Vec<u32>,
+    due: VecDeque<Option<Expected>>,
+    results: usize,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let mut uut = Box::new(Uut::new(TABLES));
+        uut.connect_all();
+        uut.reset.next = true;
+        tick(&mut *uut, |u| &mut u.clock);
+        uut.reset.next = false;
+        Self {
+            uut,
+            tables: vec![Table::new(S); TABLES],
+            tcam: vec![None; T],
+            outputs: vec![0; (1 << A) + T],
+            due: vec![None; Uut::latency(TABLES) - 1].into(),
+            results: 0,
+        }
+    }
+
+    fn expected(&self, key: &Words, parsed: Parsed) -> Expected {
+        let looked_up = !parsed.punt && !parsed.packet_out && parsed.fault.to_u64() == 0;
+        let hits: Vec<Answer> = self.tables.iter().map(|t| t.lookup(key)).collect();
+        let rule = select(tcam_lookup(&self.tcam, key), &hits).map(|h| h.1).filter(|_| looked_up);
+        let outputs = rule.map_or(0, |r| self.outputs[usize::from(r)].into());
+        let punt = parsed.punt && !parsed.packet_out && parsed.fault.to_u64() == 0;
+        Expected { rule, punt, parsed, outputs }
+    }
+
+    /// One clock, with a header or without.
+    fn clock(&mut self, header: Option<(Words, Parsed)>) {
+        self.due.push_back(header.map(|(key, parsed)| self.expected(&key, parsed)));
+        self.uut.valid.next = header.is_some();
+        if let Some((_, parsed)) = header {
+            self.uut.parsed.next = parsed;
+        }
+        tick(&mut *self.uut, |u| &mut u.clock);
+        self.uut.write_valid.next = false;
+        let expected = self.due.pop_front().unwrap();
+        assert_eq!(self.uut.result_valid.val(), expected.is_some());
+        let Some(e) = expected else { return };
+        let (r, p) = (self.uut.result.val(), e.parsed);
+        assert_eq!(r.hit.then(|| r.rule.to_u64() as u16), e.rule);
+        assert_eq!(r.punt, e.punt);
+        if r.hit {
+            assert_eq!(r.step.outputs.to_u64(), e.outputs);
+        }
+        let key_ttl = p.key.get_bits::<8>(24);
+        assert_eq!(
+            (r.vlans, r.l3, r.l4, r.l4_words, r.ttl, r.vport, r.packet_out, r.len, r.fault),
+            (p.vlans, p.l3, p.l4, p.l4_words, key_ttl, p.vport, p.packet_out, p.len, p.fault)
+        );
+        self.results += 1;
+    }
+
+    /// A command, and idle clocks until it is done.
+    fn command(&mut self, write: TableWrite) {
+        for _ in 0..Uut::latency(TABLES) {
+            self.clock(None);
+        }
+        assert!(self.uut.idle.val());
+        self.uut.write.next = write;
+        self.uut.write_valid.next = true;
+        self.clock(None);
+        // The operands need not stay.
+        self.uut.write.next = TableWrite { data: key_bits(&[0xdead_beef; 32]), ..Default::default() };
+        assert!(self.uut.busy.val() && !self.uut.idle.val());
+        while self.uut.busy.val() {
+            self.clock(None);
+        }
+    }
+
+    fn write_mask(&mut self, table: usize, mask: Words, seed: u32, enable: bool) {
+        (self.tables[table].mask, self.tables[table].seed, self.tables[table].enable) = (mask, seed, enable);
+        let data = [&mask[..], &[seed, enable.into()]].concat();
+        self.command(TableWrite {
+            write_mask: true,
+            table: table.to_bits(),
+            data: key_bits(&data),
+            ..Default::default()
+        });
+    }
+
+    fn write_entry(&mut self, table: usize, way: usize, slot: usize, entry: Option<Entry>) {
+        self.tables[table].slots[way][slot] = entry;
+        self.command(TableWrite {
+            write_entry: true,
+            table: table.to_bits(),
+            index: (way << S | slot).to_bits(),
+            data: key_bits(&entry_words(entry)),
+            ..Default::default()
+        });
+    }
+
+    fn write_tcam(&mut self, index: usize, entry: Option<(Entry, Words)>) {
+        self.tcam[index] = entry;
+        let mut data = entry_words(entry.map(|e| e.0));
+        data.extend(entry.map_or([0; 15], |e| e.1));
+        self.command(TableWrite {
+            write_tcam: true,
+            index: index.to_bits(),
+            data: key_bits(&data),
+            ..Default::default()
+        });
+    }
+
+    fn write_action(&mut self, rule: usize, outputs: u32) {
+        self.outputs[rule] = outputs;
+        self.command(TableWrite {
+            write_action: true,
+            index: rule.to_bits(),
+            data: key_bits(&[outputs]),
+            ..Default::default()
+        });
+    }
+}
+
+/// `DATA[0..17]` of `WRITE_ENTRY` and `WRITE_TCAM`.
+fn entry_words(entry: Option<Entry>) -> Vec<u32> {
+    let e = entry.unwrap_or(Entry { key: [0; 15], priority: 0xffff, rule: 0 });
+    let mut data = e.key.to_vec();
+    data.extend([u32::from(e.priority) | u32::from(e.rule) << 16, entry.is_some().into()]);
+    data
+}
+
+fn parsed(key: &Words, rng: &mut ChaCha8Rng) -> Parsed {
+    Parsed {
+        key: key_bits(key),
+        vlans: rng.random_range(0..3u64).to_bits(),
+        l3: rng.random_range(0..3u64).to_bits(),
+        l4: rng.random_range(0..4u64).to_bits(),
+        l4_words: rng.random_range(5..16u64).to_bits(),
+        punt: rng.random_range(0..8) == 0,
+        vport: rng.random_range(0..11u64).to_bits(),
+        packet_out: rng.random_range(0..8) == 0,
+        len: rng.random_range(14..9217u64).to_bits(),
+        fault: rng.random_range(0..20u64).saturating_sub(16).to_bits(),
+    }
+}
+
+#[test]
+fn random_rules_in_all_tables_at_full_rate() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut bench = Bench::new();
+    for rule in 0..(1 << A) + T {
+        bench.write_action(rule, 0x1000 + rule as u32);
+    }
+    let bases: Vec<Words> = (0..6).map(|_| rng.random()).collect();
+    for table in 0..TABLES {
+        let mask = std::array::from_fn(|i| if i % 2 == table { !0 } else { 0xff });
+        bench.write_mask(table, mask, rng.random(), true);
+    }
+    let mut hits = 0;
+    for _ in 0..25 {
+        let base = *bases.choose(&mut rng).unwrap();
+        let rule = rng.random_range(0..((1 << A) + T) as u16);
+        let (table, priority) = (rng.random_range(0..TABLES), rng.random_range(0..3));
+        if rng.random_range(0..3) == 0 {
+            let mask: Words = std::array::from_fn(|i| if i == 4 { !0 } else { 0 });
+            let entry = rng.random_bool(0.7).then_some((Entry { key: base, priority, rule }, mask));
+            bench.write_tcam(rng.random_range(0..T), entry);
+        } else {
+            let key = masked(&base, &bench.tables[table].mask);
+            let index = table_hash(&key, bench.tables[table].seed, S);
+            let way = rng.random_range(0..4);
+            let entry = rng.random_bool(0.8).then_some(Entry { key, priority, rule });
+            bench.write_entry(table, way, index[way], entry);
+        }
+        for _ in 0..20 {
+            let mut key = *bases.choose(&mut rng).unwrap();
+            if rng.random_range(0..3) == 0 {
+                key[rng.random_range(0..15)] ^= 1 << rng.random_range(0..32);
+            }
+            let header = parsed(&key, &mut rng);
+            hits += usize::from(bench.expected(&key, header).rule.is_some());
+            bench.clock(Some((key, header)));
+        }
+    }
+    for _ in 0..Uut::latency(TABLES) {
+        bench.clock(None);
+    }
+    assert!(bench.uut.idle.val());
+    assert_eq!(bench.results, 500);
+    assert!((100..350).contains(&hits), "{hits} hits of 500");
+}
+
+#[test]
+fn every_rule_in_a_tcam_entry_of_its_own_priority_wins_over_equal_ones() {
+    let mut bench = Bench::new();
+    let key = [7; 15];
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let header = Parsed { punt: false, packet_out: false, fault: 0.into(), ..parsed(&key, &mut rng) };
+    bench.write_mask(0, [!0; 15], 1, true);
+    bench.write_mask(1, [0; 15], 1, true);
+    for (table, priority, rule) in [(1, 3, 10), (0, 3, 11), (1, 4, 12)] {
+        let masked = masked(&key, &bench.tables[table].mask);
+        let index = table_hash(&masked, 1, S);
+        bench.write_entry(table, 2, index[2], Some(Entry { key: masked, priority, rule }));
+        bench.clock(Some((key, header)));
+    }
+    for (index, priority, rule) in [(3, 3, 1 << A), (2, 4, 21), (1, 4, 22), (3, 5, (1 << A) + 3)] {
+        bench.write_tcam(index, Some((Entry { key, priority, rule }, [0; 15])));
+        bench.clock(Some((key, header)));
+    }
+    bench.write_mask(0, [!0; 15], 1, false);
+    bench.write_tcam(3, None);
+    bench.clock(Some((key, header)));
+    for _ in 0..Uut::latency(TABLES) {
+        bench.clock(None);
+    }
+    assert_eq!(bench.results, 8);
+}
+
+#[test]
+fn every_lookup_during_a_command_is_before_or_after_it() {
+    let mut bench = Bench::new();
+    let key = [9; 15];
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let header = Parsed { punt: false, packet_out: false, fault: 0.into(), ..parsed(&key, &mut rng) };
+    bench.write_mask(0, [!0; 15], 1, true);
+    bench.write_action(1, 0x11);
+    bench.write_action(2, 0x22);
+    let index = table_hash(&key, 1, S);
+    bench.write_entry(0, 1, index[1], Some(Entry { key, priority: 1, rule: 1 }));
+    let data = entry_words(Some(Entry { key, priority: 1, rule: 2 }));
+    for _ in 0..Uut::latency(TABLES) {
+        bench.clock(None);
+    }
+    bench.uut.write.next = TableWrite {
+        write_entry: true,
+        index: (1 << S | index[1]).to_bits(),
+        data: key_bits(&data),
+        ..Default::default()
+    };
+    bench.uut.valid.next = true;
+    bench.uut.parsed.next = header;
+    let mut seen = vec![];
+    for n in 0..60 {
+        bench.uut.write_valid.next = n == 20;
+        tick(&mut *bench.uut, |u| &mut u.clock);
+        if bench.uut.result_valid.val() {
+            let r = bench.uut.result.val();
+            assert!(r.hit);
+            seen.push((r.rule.to_u64(), r.step.outputs.to_u64()));
+        }
+    }
+    let change = seen.iter().position(|s| s.0 == 2).unwrap();
+    assert!((15..30).contains(&change), "{seen:?}");
+    assert!(
+        seen[..change].iter().all(|s| *s == (1, 0x11)) && seen[change..].iter().all(|s| *s == (2, 0x22)),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn sizes_that_do_not_belong_together_are_refused() {
+    assert!(std::panic::catch_unwind(|| Match::<9, 32, 13, 5>::new(8)).is_err());
+    assert!(std::panic::catch_unwind(|| Match::<2, 4, 5, 3>::new(2)).is_err());
+}
+
+#[test]
+fn lints() {
+    assert_lints(Match::<9, 32, 14, 5>::new(8));
+    assert_lints(Match::<8, 16, 10, 4>::new(1));
+}
