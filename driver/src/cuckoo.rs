@@ -20,6 +20,8 @@ pub(crate) struct Cuckoo {
     /// `seen[slot] == search`: the present search has been there.
     seen: Vec<u32>,
     search: u32,
+    /// A search has found no way, and no rule has left since.
+    exhausted: bool,
 }
 
 #[derive(Copy, Clone)]
@@ -38,6 +40,7 @@ impl Cuckoo {
             queue: Vec::with_capacity(SEARCH_LIMIT.min(capacity) + WAYS),
             seen: vec![0; capacity],
             search: 0,
+            exhausted: false,
         }
     }
 
@@ -48,6 +51,11 @@ impl Cuckoo {
     /// Rules in the table.
     pub fn len(&self) -> usize {
         self.rules
+    }
+
+    /// Whether a search for room is likely to be short.
+    pub fn roomy(&self) -> bool {
+        20 * self.rules < 19 * self.slots.len()
     }
 
     pub fn get(&self, slot: Slot) -> Option<u16> {
@@ -67,6 +75,7 @@ impl Cuckoo {
         debug_assert_ne!(self.slots[slot as usize], EMPTY);
         self.slots[slot as usize] = EMPTY;
         self.rules -= 1;
+        self.exhausted = false;
     }
 
     /// A rule has moved to a free slot.
@@ -78,6 +87,9 @@ impl Cuckoo {
     /// The shortest way to make room in one of `candidates`, into `path`: its first slot is one of them, its last is free, and
     /// the rule in each but the last can move to the next. False if there is no room (or none within [`SEARCH_LIMIT`] slots).
     /// `candidates_of` gives the four slots of a rule in the table.
+    ///
+    /// After a search in vain only the candidates themselves are looked at, until a rule leaves the table: the next search
+    /// would most likely go the same long way.
     pub fn path(
         &mut self,
         path: &mut Vec<Slot>,
@@ -89,7 +101,7 @@ impl Cuckoo {
             path.push(slot);
             return true;
         }
-        if self.rules == self.slots.len() {
+        if self.exhausted || self.rules == self.slots.len() {
             return false;
         }
         self.search = self.search.checked_add(1).unwrap_or_else(|| {
@@ -110,6 +122,7 @@ impl Cuckoo {
             }
             at += 1;
         }
+        self.exhausted = true;
         false
     }
 

@@ -101,31 +101,32 @@ impl HashTables {
         })
     }
 
-    /// Looks for room for a masked key; changes nothing.
+    /// Looks for room for a masked key; changes nothing. Of the tables of the mask those come first that are less than 95 %
+    /// full, then free tables, then the others: a table is filled to the last slot only if no other can be had.
     pub fn room(&mut self, key: &KeyWords, mask: &KeyWords) -> Result<Room, RuleError> {
-        let mut full = None;
-        for i in 0..self.tables.len() {
-            if !self.tables[i].has_mask(mask) {
-                continue;
-            }
-            let candidates = self.candidates(&self.tables[i], key);
-            let room = Room { table: i as u8, candidates };
-            if self.search(room) {
-                return Ok(room);
-            }
-            full = Some(room);
-        }
-        if let Some(i) = self.tables.iter().position(|table| table.cuckoo.len() == 0) {
-            let room = Room { table: i as u8, candidates: self.candidates(&self.tables[i], key) };
-            self.search(room);
+        if let Some(room) = self.room_in(key, |table| table.has_mask(mask) && table.cuckoo.roomy()) {
             return Ok(room);
         }
-        Err(match full {
-            Some(Room { table, .. }) => {
-                let cuckoo = &self.tables[usize::from(table)].cuckoo;
-                RuleError::TableFull { table, rules: cuckoo.len(), capacity: cuckoo.capacity() }
+        if let Some(room) = self.room_in(key, |table| table.cuckoo.len() == 0) {
+            return Ok(room);
+        }
+        if let Some(room) = self.room_in(key, |table| table.has_mask(mask) && !table.cuckoo.roomy()) {
+            return Ok(room);
+        }
+        Err(match self.tables.iter().rposition(|table| table.has_mask(mask)) {
+            Some(i) => {
+                let cuckoo = &self.tables[i].cuckoo;
+                RuleError::TableFull { table: i as u8, rules: cuckoo.len(), capacity: cuckoo.capacity() }
             }
             None => RuleError::NoFreeTable { tables: self.tables.len() },
+        })
+    }
+
+    fn room_in(&mut self, key: &KeyWords, suitable: impl Fn(&Table) -> bool) -> Option<Room> {
+        (0..self.tables.len()).find_map(|i| {
+            let table = &self.tables[i];
+            let room = suitable(table).then(|| Room { table: i as u8, candidates: self.candidates(table, key) })?;
+            self.search(room).then_some(room)
         })
     }
 
