@@ -94,8 +94,7 @@ impl Logic for AxiLite {
         self.refuse.next = self.start_write.val() & !self.w_strobe.q.val().all();
         self.written.next = (self.writing.q.val() & self.ack.val()) | self.refuse.val();
         self.was_read.next = self.reading.q.val() & self.ack.val();
-        self.writing.d.next =
-            (self.start_write.val() & !self.refuse.val()) | (self.writing.q.val() & !self.ack.val());
+        self.writing.d.next = (self.start_write.val() & !self.refuse.val()) | (self.writing.q.val() & !self.ack.val());
         self.reading.d.next = self.start_read.val() | (self.reading.q.val() & !self.ack.val());
         self.read_next.d.next = self.start_write.val() | (self.read_next.q.val() & !self.start_read.val());
 
@@ -282,7 +281,8 @@ mod tests {
     fn reads_and_writes_take_turns() {
         let mut dut = Box::new(AxiLite::default());
         dut.connect_all();
-        for pin in [&mut dut.awvalid, &mut dut.wvalid, &mut dut.arvalid, &mut dut.bready, &mut dut.rready, &mut dut.ack] {
+        for pin in [&mut dut.awvalid, &mut dut.wvalid, &mut dut.arvalid, &mut dut.bready, &mut dut.rready, &mut dut.ack]
+        {
             pin.next = true;
         }
         dut.wstrb.next = 15u64.into();

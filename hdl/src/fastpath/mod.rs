@@ -4,6 +4,8 @@
 pub mod action_ram;
 pub mod axi_lite;
 pub mod better_hit;
+pub mod control;
+pub mod control_runner;
 pub mod counters;
 pub mod credit;
 pub mod edit_align;
@@ -36,6 +38,8 @@ pub mod tcam_entry;
 pub mod tcam_group;
 pub mod types;
 
+#[cfg(test)]
+mod control_tests;
 #[cfg(test)]
 mod header_edit_tests;
 #[cfg(test)]

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Control and CommandRunner together, each on its own clock, against the register map and the contract.
+
+use super::control::Control;
+use super::control_runner::CommandRunner;
+use super::counters::Counters;
+use super::types::TableWrite;
+use crate::base::Tag;
+use crate::testing::{assert_lints, settle};
+use millrace_regs::config::{Config, Preset};
+use millrace_regs::map::{Access, Reset};
+use millrace_regs::{Command, addr, instances};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rust_hdl_core::prelude::*;
+
+const BAD_COMMAND: u32 = 1;
+const WHILE_BUSY: u32 = 2;
+
+/// Control, the runner and the counters, connected as in `Core`.
+#[derive(LogicBlock)]
+struct Board {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub clock_ctrl: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub write: Signal<In, Bit>,
+    pub read: Signal<In, Bit>,
+    pub address: Signal<In, Bits<16>>,
+    pub write_data: Signal<In, Bits<32>>,
+    pub tables_busy: Signal<In, Bit>,
+    pub count: Signal<In, Bit>,
+    pub count_index: Signal<In, Bits<8>>,
+    pub count_bytes: Signal<In, Bits<14>>,
+    pub queue_packets: Signal<In, Bits<64>>,
+    pub queue_bytes: Signal<In, Bits<64>>,
+    pub queue_drops: Signal<In, Bits<64>>,
+    pub busy: Signal<Out, Bit>,
+    control: Control,
+    runner: CommandRunner,
+    rules: Counters<16>,
+    verdicts: Counters<8>,
+    _queues: usize,
+}
+
+impl Logic for Board {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, runner, rules, verdicts);
+        self.control.clock.next = self.clock_ctrl.val();
+        self.control.reset.next = self.reset.val();
+        self.runner.reset.next = self.reset.val();
+        self.rules.reset.next = self.reset.val();
+        self.verdicts.reset.next = self.reset.val();
+        self.control.write.next = self.write.val();
+        self.control.read.next = self.read.val();
+        self.control.address.next = self.address.val();
+        self.control.write_data.next = self.write_data.val();
+        for q in 0..self._queues {
+            self.control.queue_packets[q].next = self.queue_packets.val();
+            self.control.queue_bytes[q].next = self.queue_bytes.val();
+            self.control.queue_drops[q].next = self.queue_drops.val();
+        }
+        self.runner.request.next = self.control.request.val();
+        self.runner.op.next = self.control.op.val();
+        self.runner.table.next = self.control.table.val();
+        self.runner.index.next = self.control.index.val();
+        self.runner.data.next = self.control.data.val();
+        self.control.done.next = self.runner.done.val();
+        self.control.counted.next = self.runner.counted.val();
+        self.control.packets.next = self.runner.packets.val();
+        self.control.bytes.next = self.runner.bytes.val();
+        self.control.epoch.next = self.runner.epoch.val();
+        self.runner.tables_busy.next = self.tables_busy.val();
+        self.rules.count.next = self.count.val();
+        self.rules.index.next = bit_cast::<16, 8>(self.count_index.val());
+        self.rules.bytes.next = self.count_bytes.val();
+        self.rules.epoch.next = self.control.age_epoch.val();
+        self.verdicts.count.next = self.count.val();
+        self.verdicts.index.next = !self.count_index.val();
+        self.verdicts.bytes.next = self.count_bytes.val();
+        self.verdicts.epoch.next = self.control.age_epoch.val();
+        self.rules.read.next = self.runner.rule_read.val();
+        self.rules.read_index.next = self.runner.read_index.val();
+        self.runner.rule_done.next = self.rules.done.val();
+        self.runner.rule_packets.next = self.rules.read_packets.val();
+        self.runner.rule_bytes.next = self.rules.read_bytes.val();
+        self.runner.rule_epoch.next = self.rules.read_epoch.val();
+        self.verdicts.read.next = self.runner.verdict_read.val();
+        self.verdicts.read_index.next = bit_cast::<8, 16>(self.runner.read_index.val());
+        self.runner.verdict_done.next = self.verdicts.done.val();
+        self.runner.verdict_packets.next = self.verdicts.read_packets.val();
+        self.runner.verdict_bytes.next = self.verdicts.read_bytes.val();
+        self.runner.verdict_epoch.next = self.verdicts.read_epoch.val();
+        self.busy.next = self.rules.busy.val() | self.verdicts.busy.val();
+    }
+}
+
+/// A write that `Match` or `Expand` saw.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Table(TableWrite),
+    Step(u64, u32),
+}
+
+struct Bench {
+    dut: Box<Board>,
+    config: Config,
+    seen: Vec<Seen>,
+    /// Gate each clock off while its side says that it is idle.
+    gated: bool,
+    /// Clocks that the tables stay busy after a write, and that are left of it.
+    table_time: u32,
+    table_left: u32,
+    edges: [u32; 2],
+}
+
+impl Bench {
+    fn new(gated: bool) -> Self {
+        let config = Preset::Sim.config();
+        let mut dut = Box::new(Board {
+            control: Control::new(&config),
+            runner: CommandRunner::new(),
+            rules: Counters::new(),
+            verdicts: Counters::new(),
+            _queues: config.queues(),
+            tag: Default::default(),
+            clock: Default::default(),
+            clock_ctrl: Default::default(),
+            reset: Default::default(),
+            write: Default::default(),
+            read: Default::default(),
+            address: Default::default(),
+            write_data: Default::default(),
+            tables_busy: Default::default(),
+            count: Default::default(),
+            count_index: Default::default(),
+            count_bytes: Default::default(),
+            queue_packets: Default::default(),
+            queue_bytes: Default::default(),
+            queue_drops: Default::default(),
+            busy: Default::default(),
+        });
+        dut.connect_all();
+        let mut bench = Self { dut, config, seen: vec![], gated: false, table_time: 0, table_left: 0, edges: [0; 2] };
+        bench.dut.reset.next = true;
+        bench.tick();
+        bench.dut.reset.next = false;
+        bench.gated = gated;
+        bench
+    }
+
+    fn tick(&mut self) {
+        let dut = &mut *self.dut;
+        dut.tables_busy.next = self.table_left > 0;
+        settle(dut);
+        if dut.runner.table_write_valid.val() {
+            self.seen.push(Seen::Table(dut.runner.table_write.val()));
+            self.table_left = self.table_time;
+        }
+        if dut.runner.step_write.val() {
+            let outputs = dut.runner.step_data.val().outputs.to_u32();
+            self.seen.push(Seen::Step(dut.runner.step_index.val().to_u64(), outputs));
+        }
+        let pipeline = !self.gated || dut.control.pending.val() || dut.busy.val() || dut.count.val();
+        let control = !self.gated || !dut.control.idle.val();
+        dut.clock.next = pipeline.into();
+        dut.clock_ctrl.next = control.into();
+        settle(dut);
+        dut.clock.next = false.into();
+        dut.clock_ctrl.next = false.into();
+        settle(dut);
+        self.edges[0] += u32::from(pipeline);
+        self.edges[1] += u32::from(control);
+        if pipeline {
+            self.table_left = self.table_left.saturating_sub(1);
+        }
+    }
+
+    /// One transfer on the simple bus: the data read, or none if it is refused.
+    fn transfer(&mut self, address: u32, write: Option<u32>) -> Option<u32> {
+        self.dut.write.next = write.is_some();
+        self.dut.read.next = write.is_none();
+        self.dut.address.next = u64::from(address).into();
+        self.dut.write_data.next = u64::from(write.unwrap_or(0)).into();
+        for _ in 0..100 {
+            self.tick();
+            if self.dut.control.ack.val() {
+                let answer = (!self.dut.control.error.val()).then(|| self.dut.control.read_data.val().to_u32());
+                if answer.is_none() && write.is_none() {
+                    assert_eq!(self.dut.control.read_data.val(), 0);
+                }
+                self.dut.write.next = false;
+                self.dut.read.next = false;
+                self.tick();
+                return answer;
+            }
+        }
+        panic!("no answer from {address:#x}");
+    }
+
+    fn read(&mut self, address: u32) -> u32 {
+        self.transfer(address, None).unwrap_or_else(|| panic!("read of {address:#x} refused"))
+    }
+
+    fn write(&mut self, address: u32, value: u32) {
+        assert!(self.transfer(address, Some(value)).is_some(), "write of {address:#x} refused");
+    }
+
+    fn wait(&mut self) {
+        for _ in 0..100 {
+            if self.read(addr::STATUS) == 0 {
+                return;
+            }
+        }
+        panic!("the command does not end");
+    }
+
+    /// Runs a command; the events that it set.
+    fn command(&mut self, command: Command, table: u8, index: u32) -> u32 {
+        self.write(addr::INDEX, index);
+        self.write(addr::COMMAND, command.word(table));
+        self.wait();
+        let events = self.read(addr::EVENTS);
+        self.write(addr::EVENTS, events);
+        events
+    }
+}
+
+#[test]
+fn every_register_has_the_reset_value_and_the_access_rule_of_the_map() {
+    let mut bench = Bench::new(false);
+    let vports = bench.config.vports() as u32;
+    for i in instances(vports) {
+        let reset = match i.register.reset {
+            Reset::Value(value) => value,
+            Reset::Build => bench.config.registers()[i.register.name[6..].parse::<usize>().unwrap()],
+        };
+        assert_eq!(bench.transfer(i.address, None), Some(reset), "{i}");
+    }
+    for i in instances(vports) {
+        let before = bench.read(i.address);
+        match i.register.access {
+            Access::Ro => {
+                assert_eq!(bench.transfer(i.address, Some(!before)), None, "{i}");
+                assert_eq!(bench.read(i.address), before, "{i}");
+            }
+            Access::Rw => {
+                for value in [u32::MAX, 0x1234_5678, 0] {
+                    bench.write(i.address, value);
+                    assert_eq!(bench.read(i.address), value & i.register.mask(), "{i}");
+                }
+                bench.write(i.address, i.address | 1);
+            }
+            Access::Wo => {
+                bench.write(i.address, 0);
+                assert_eq!(bench.read(i.address), 0, "{i}");
+            }
+            Access::W1c => {
+                assert_eq!(bench.read(i.address), 0, "{i}");
+                bench.write(i.address, u32::MAX);
+                assert_eq!(bench.read(i.address), 0, "{i}: only hardware sets it");
+            }
+        }
+    }
+    for i in instances(vports).filter(|i| i.register.access == Access::Rw) {
+        assert_eq!(bench.read(i.address), (i.address | 1) & i.register.mask(), "{i} holds its own value");
+    }
+}
+
+#[test]
+fn other_addresses_are_refused() {
+    let mut bench = Bench::new(false);
+    let vports = bench.config.vports() as u32;
+    let known: Vec<u32> = instances(vports).map(|i| i.address).collect();
+    let unaligned = (0..0x200).chain(0x1000..0x1040).filter(|a| a % 4 != 0);
+    let all = (0..0x1400).step_by(4).chain(unaligned).chain([0x2000, 0x8000, 0x9040, 0xfffc]);
+    for address in all.filter(|a| !known.contains(a)) {
+        assert_eq!(bench.transfer(address, None), None, "{address:#x}");
+        assert_eq!(bench.transfer(address, Some(u32::MAX)), None, "{address:#x}");
+    }
+    assert_eq!(bench.read(addr::SCRATCH), 0);
+}
+
+#[test]
+fn table_commands_reach_the_tables_once_with_their_operands() {
+    for gated in [false, true] {
+        let mut bench = Bench::new(gated);
+        for word in 0..32 {
+            bench.write(addr::data(word), 0x0101_0101 * (word + 1));
+        }
+        bench.table_time = 20;
+        assert_eq!(bench.command(Command::WriteEntry, 7, 2047), 0);
+        assert_eq!(bench.command(Command::WriteMask, 3, 0xffff_ffff), 0);
+        assert_eq!(bench.command(Command::WriteTcam, 0xff, 31), 0);
+        assert_eq!(bench.command(Command::WriteAction, 0, 16415), 0);
+        assert_eq!(bench.command(Command::WriteStep, 0, 255), 0);
+        let words: Vec<u32> = (1..33).map(|n| 0x0101_0101 * n).collect();
+        let kinds: Vec<_> = bench
+            .seen
+            .iter()
+            .map(|seen| match seen {
+                Seen::Table(w) => {
+                    for (n, word) in words.iter().enumerate() {
+                        assert_eq!(w.data.get_bits::<32>(32 * n).to_u32(), *word);
+                    }
+                    let bits = [w.write_entry, w.write_mask, w.write_tcam, w.write_action];
+                    (bits.iter().position(|b| *b).unwrap(), bits.iter().filter(|b| **b).count(), w.index.to_u64())
+                }
+                Seen::Step(index, outputs) => (4, *outputs as usize, *index),
+            })
+            .collect();
+        assert_eq!(kinds, [(0, 1, 2047), (1, 1, 0xffff), (2, 1, 31), (3, 1, 16415), (4, 0x0101_0101, 255)]);
+        let Seen::Table(first) = &bench.seen[0] else { panic!() };
+        assert_eq!(first.table, 7);
+    }
+}
+
+#[test]
+fn commands_out_of_range_do_nothing_and_say_so() {
+    let mut bench = Bench::new(false);
+    for (command, table, index) in [
+        (Command::WriteEntry, 8, 0),
+        (Command::WriteEntry, 0, 2048),
+        (Command::WriteEntry, 0, 0x8000_0000),
+        (Command::WriteMask, 8, 0),
+        (Command::WriteTcam, 0, 32),
+        (Command::WriteAction, 0, 16416),
+        (Command::WriteStep, 0, 256),
+        (Command::ReadRuleCounter, 0, 16416),
+        (Command::ReadVerdictCounter, 0, 192),
+    ] {
+        assert_eq!(bench.command(command, table, index), BAD_COMMAND, "{command:?} {table} {index:#x}");
+    }
+    for op in [0, 8, 9, 15] {
+        bench.write(addr::COMMAND, op);
+        assert_eq!(bench.read(addr::EVENTS), BAD_COMMAND, "operation {op}");
+        bench.write(addr::EVENTS, WHILE_BUSY);
+        assert_eq!(bench.read(addr::EVENTS), BAD_COMMAND, "the other bit was written");
+        bench.write(addr::EVENTS, BAD_COMMAND);
+        assert_eq!(bench.read(addr::EVENTS), 0);
+    }
+    assert_eq!(bench.seen, []);
+}
+
+#[test]
+fn a_command_while_busy_is_ignored_and_operands_stay() {
+    let mut bench = Bench::new(false);
+    bench.table_time = 60;
+    bench.write(addr::data(0), 0x1111);
+    bench.write(addr::COMMAND, Command::WriteTcam.word(0));
+    assert_eq!(bench.read(addr::STATUS), 1);
+    bench.write(addr::COMMAND, Command::WriteStep.word(0));
+    assert_eq!(bench.read(addr::EVENTS), WHILE_BUSY);
+    bench.write(addr::data(0), 0x2222);
+    assert_eq!((bench.table_left, bench.read(addr::STATUS)), (0, 0), "the write waited for the command's end");
+    assert_eq!(bench.seen.len(), 1);
+}
+
+#[test]
+fn counters_are_read_with_either_clock_gated_off_in_between() {
+    for gated in [false, true] {
+        let mut bench = Bench::new(gated);
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut model = [[0u64; 3]; 256];
+        bench.write(addr::AGE_EPOCH, 5);
+        for _ in 0..30 {
+            for _ in 0..20 {
+                let (index, bytes) = (rng.random_range(0..4usize), rng.random_range(14..9217u64));
+                bench.dut.count.next = true;
+                bench.dut.count_index.next = (index as u64).into();
+                bench.dut.count_bytes.next = bytes.into();
+                bench.tick();
+                let epoch = u64::from(bench.dut.control.age_epoch.val().to_u32());
+                let m = &mut model[index];
+                *m = [m[0] + 1, m[1] + bytes, epoch];
+            }
+            bench.dut.count.next = false;
+            let index = rng.random_range(0..4usize);
+            let verdict = rng.random_bool(0.5) && index != 0;
+            let (command, at) = if verdict {
+                (Command::ReadVerdictCounter, 191 - index as u32)
+            } else {
+                (Command::ReadRuleCounter, index as u32)
+            };
+            let want = if verdict { [0; 3] } else { model[index] };
+            assert_eq!(bench.command(command, 0, at), 0);
+            let packets = [bench.read(addr::COUNTER_PACKETS_LO), bench.read(addr::COUNTER_PACKETS_HI)];
+            let bytes = [bench.read(addr::COUNTER_BYTES_LO), bench.read(addr::COUNTER_BYTES_HI)];
+            assert_eq!(packets.map(u64::from), [want[0], 0]);
+            assert_eq!(bytes.map(u64::from), [want[1], 0]);
+            assert_eq!(u64::from(bench.read(addr::COUNTER_EPOCH)), want[2]);
+            let epoch = bench.read(addr::AGE_EPOCH);
+            assert_eq!(bench.read(addr::COUNTER_FLAGS), u32::from(u64::from(epoch) == want[2]));
+            if rng.random_bool(0.3) {
+                bench.write(addr::AGE_EPOCH, epoch + 1);
+            }
+            for _ in 0..rng.random_range(0..20) {
+                bench.tick();
+            }
+        }
+        if gated {
+            let before = bench.edges;
+            (0..50).for_each(|_| bench.tick());
+            assert_eq!(bench.edges, before, "both clocks stand still");
+        }
+    }
+}
+
+#[test]
+fn reading_the_low_half_of_a_queue_counter_latches_the_high_half() {
+    let mut bench = Bench::new(false);
+    bench.dut.queue_packets.next = 0x0000_0007_ffff_ffff_u64.into();
+    bench.dut.queue_bytes.next = 0x0000_000a_0000_0003_u64.into();
+    bench.dut.queue_drops.next = 0x0000_000b_0000_0004_u64.into();
+    assert_eq!(bench.read(addr::queue_packets_hi(1)), 0);
+    assert_eq!(bench.read(addr::queue_packets_lo(1)), 0xffff_ffff);
+    bench.dut.queue_packets.next = 0x0000_0009_0000_0002_u64.into();
+    assert_eq!(bench.read(addr::queue_packets_lo(2)), 2);
+    assert_eq!(bench.read(addr::queue_bytes_lo(1)), 3);
+    assert_eq!(bench.read(addr::queue_drops_lo(11)), 4);
+    assert_eq!(bench.read(addr::queue_packets_hi(1)), 7);
+    assert_eq!(bench.read(addr::queue_packets_hi(2)), 9);
+    assert_eq!(bench.read(addr::queue_bytes_hi(1)), 10);
+    assert_eq!(bench.read(addr::queue_drops_hi(11)), 11);
+    assert_eq!(bench.read(addr::queue_packets_hi(3)), 0);
+}
+
+#[test]
+fn drop_when_full_and_age_epoch_leave_the_block() {
+    let mut bench = Bench::new(false);
+    assert_eq!(bench.dut.control.age_epoch.val(), 1);
+    bench.write(addr::queue_ctrl(0), 1);
+    bench.write(addr::queue_ctrl(11), u32::MAX);
+    bench.write(addr::AGE_EPOCH, 0xfedc_ba98);
+    assert_eq!(bench.dut.control.drop_when_full.val(), 0x801);
+    assert_eq!(bench.dut.control.age_epoch.val(), 0xfedc_ba98);
+}
+
+#[test]
+fn verilog_passes_lint() {
+    for preset in Preset::ALL {
+        assert_lints(Control::new(&preset.config()));
+    }
+    assert_lints(CommandRunner::new());
+}
