@@ -8,7 +8,7 @@ mod fifo;
 mod lut_fifo;
 mod param;
 mod ram;
-mod reg;
+pub(crate) mod reg;
 mod round_robin;
 mod skid;
 mod stream;

@@ -1,337 +1,306 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From rust-hdl's AST to sized statements over a symbol table.
-use super::expr::*;
-use super::tree::Node;
-use num_bigint::{BigInt, BigUint};
+//! From rust-hdl's statements to sized statements over a symbol table.
+
+use super::error::{Fault, Reason};
+use super::expr::{Expr, SignalId};
+use super::literal::fit;
+use super::scope::{Scope, flat, shown};
+use super::stmt::{Arm, Stmt};
+use super::symbols::{Role, Symbols};
 use rust_hdl_core::ast::*;
-use rust_hdl_core::atom::AtomKind;
-use rust_hdl_core::bits::clog2;
-use rust_hdl_core::type_descriptor::{TypeDescriptor, TypeKind};
-use std::collections::HashMap;
-pub type R<T> = Result<T, String>;
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Role { In, Out, Inout, Local, Const, KidIn, KidOut, Helper }
-pub struct Sym { pub name: String, pub w: usize, pub signed: bool, pub role: Role, pub desc: TypeDescriptor, pub val: BigUint, pub kid: usize }
-#[derive(Clone, Debug)]
-pub enum St {
-    Set { sig: usize, lo: usize, w: usize, rhs: Ex },
-    SetBit { sig: usize, idx: Ex, rhs: Ex },
-    If(Ex, Vec<St>, Vec<St>),
-    Case(Ex, Vec<(Option<(String, BigUint)>, Vec<St>)>),
-    Note(String),
+
+type Lowered = Result<(), Fault>;
+
+/// A module while its kernel is translated.
+pub(super) struct Lowering {
+    pub scope: Scope,
+    /// Assignments to helpers that the next statement needs before it.
+    pending: Vec<Stmt>,
+    /// The signal that is being assigned: helpers are named after it.
+    target: String,
 }
-pub struct Lower { pub syms: Vec<Sym>, pub by: HashMap<String, usize>, pub enums: HashMap<String, (BigUint, usize)>, loops: Vec<(String, i64)>, tmp: Vec<St>, hint: String }
-pub fn lit(v: &VerilogLiteral) -> (BigInt, usize) {
-    let s = format!("{v:x}");                                 // the fields are private; the text is not
-    let (b, h) = s.split_once("'h").unwrap();
-    (BigInt::parse_bytes(h.as_bytes(), 16).unwrap(), b.parse().unwrap())
-}
-fn fit(v: BigInt, w: usize) -> R<Ex> {
-    let m = BigInt::from(1) << w;
-    let u = if v < BigInt::from(0) { &m + &v } else { v.clone() };
-    match u.to_biguint() { Some(x) if BigInt::from(x.clone()) < m => Ok(con(x, w)), _ => Err(format!("literal {v} does not fit {w} bits")) }
-}
-fn flat(s: &str) -> String { s.replace("::", "$").replace('.', "$").trim_start_matches('$').trim_end_matches("$next").to_string() }
-impl Lower {
-    pub fn new(n: &Node) -> Lower {
-        let mut l = Lower { syms: vec![], by: HashMap::new(), enums: HashMap::new(), loops: vec![], tmp: vec![], hint: String::new() };
-        for a in &n.atoms {
-            let role = match a.kind { AtomKind::InputParameter => Role::In, AtomKind::OutputParameter => Role::Out, AtomKind::InOutParameter => Role::Inout, AtomKind::Constant => Role::Const, _ => Role::Local };
-            l.add(a.name.clone(), a.name.replace('$', "_"), a.w, a.signed, role, a.desc.clone(), lit(&a.val).0.to_biguint().unwrap_or_default(), usize::MAX);
-        }
-        for (i, k) in n.kids.iter().enumerate() {
-            let reg = matches!(k.prim.as_deref(), Some("reg" | "dff"));
-            for a in k.atoms.iter().filter(|a| a.kind.is_parameter()) {
-                let role = if a.kind == AtomKind::InputParameter { Role::KidIn } else { Role::KidOut };
-                let base = k.name.replace('$', "_");
-                let name = if reg && a.name == "q" { base } else { format!("{base}_{}", a.name.replace('$', "_")) };
-                l.add(format!("{}${}", k.name, a.name), name, a.w, a.signed, role, a.desc.clone(), Default::default(), i);
+
+impl Lowering {
+    pub fn new(symbols: Symbols) -> Self {
+        Lowering { scope: Scope { symbols, loops: vec![] }, pending: vec![], target: "helper".into() }
+    }
+
+    /// The statements of a kernel, and everything in it that cannot be translated.
+    pub fn kernel(&mut self, statements: &[VerilogStatement]) -> (Vec<Stmt>, Vec<Fault>) {
+        let mut lowered = vec![];
+        let faults = statements.iter().filter_map(|s| self.statement(s, &mut lowered).err()).collect();
+        (lowered, faults)
+    }
+
+    /// A new signal that holds `e`.
+    pub(super) fn helper(&mut self, e: Expr) -> Expr {
+        let helper = self.scope.symbols.add_helper(&self.target, e.width);
+        self.pending.push(Stmt::Set { target: helper, low: 0, value: e });
+        self.scope.symbols.whole(helper)
+    }
+
+    fn block(&mut self, statements: &[VerilogStatement], out: &mut Vec<Stmt>) -> Lowered {
+        statements.iter().try_for_each(|s| self.statement(s, out))
+    }
+
+    /// Appends a statement behind the helpers it needs.
+    fn push(&mut self, stmt: Stmt, out: &mut Vec<Stmt>) {
+        out.append(&mut self.pending);
+        out.push(stmt);
+    }
+
+    fn statement(&mut self, statement: &VerilogStatement, out: &mut Vec<Stmt>) -> Lowered {
+        use VerilogStatement as S;
+        match statement {
+            S::Assignment(VerilogExpression::Signal(path), value) => self.assignment(path, value, out),
+            S::SliceAssignment { base: VerilogExpression::Signal(path), width, offset, replacement } => {
+                let target = self.target(path)?;
+                let low = self.scope.offset(offset)?;
+                let value = self.expr(replacement, Some(*width)).map_err(|reason| Fault::at(path, reason))?;
+                self.push(Stmt::Set { target, low, value }, out);
+                Ok(())
+            }
+            S::If(conditional) => self.conditional(conditional, out),
+            S::Match(matching) => self.case(matching, out),
+            S::Loop(repeated) => self.repeat(repeated, out),
+            S::Comment(text) => {
+                out.push(Stmt::Comment(comment(text)));
+                Ok(())
+            }
+            S::Link(links) => links.iter().try_for_each(|link| self.link(link, out)),
+            S::Macro(inner) => self.block(inner, out),
+            S::Assignment(left, _) | S::SliceAssignment { base: left, .. } => {
+                Err(Reason::Unsupported(format!("{} = …", shown(left))).into())
             }
         }
-        l
     }
-    fn add(&mut self, key: String, name: String, w: usize, signed: bool, role: Role, desc: TypeDescriptor, val: BigUint, kid: usize) -> usize {
-        let mut name = name;
-        while self.syms.iter().any(|s| s.name == name) || KEYWORDS.contains(&name.as_str()) { name.push('_') }
-        self.enum_of(&desc, w);
-        self.by.insert(key, self.syms.len());
-        self.syms.push(Sym { name, w, signed, role, desc, val, kid });
-        self.syms.len() - 1
-    }
-    fn enum_of(&mut self, d: &TypeDescriptor, w: usize) {
-        match &d.kind {
-            TypeKind::Enum(v) => for (i, x) in v.iter().enumerate() {
-                if self.enums.insert(flat(x), (i.into(), w)).is_none() {
-                    let d = TypeDescriptor { name: d.name.clone(), kind: TypeKind::Bits(w) };
-                    self.add(flat(x), flat(x).replace('$', "_"), w, false, Role::Const, d, i.into(), usize::MAX);
-                }
-            },
-            TypeKind::Composite(v) => for f in v { self.enum_of(&f.kind, width(&f.kind)) },
-            _ => {}
+
+    /// The signal on the left of an assignment.
+    fn target(&mut self, path: &str) -> Result<SignalId, Fault> {
+        let id = self.scope.signal(path)?;
+        let symbol = &self.scope.symbols[id];
+        if matches!(symbol.role, Role::Input | Role::Constant | Role::ChildOutput) {
+            return Err(Fault::at(path, Reason::NotDrivenHere));
         }
+        self.target.clone_from(&symbol.name);
+        Ok(id)
     }
-    pub fn full(&self, s: usize) -> Ex { Ex { w: self.syms[s].w, k: K::Part { sig: s, lo: 0, full: true } } }
-    fn helper(&mut self, e: Ex) -> usize {
-        let n = format!("{}_t{}", self.hint, self.syms.len());
-        let s = self.add(n.clone(), n, e.w, false, Role::Helper, TypeDescriptor { name: "Bits".into(), kind: TypeKind::Bits(e.w) }, Default::default(), usize::MAX);
-        self.tmp.push(St::Set { sig: s, lo: 0, w: e.w, rhs: e });
-        s
-    }
-    fn cut(&mut self, e: Ex, lo: usize, w: usize) -> Ex {
-        match slice(&e, lo, w) { Some(x) => x, None => { let s = self.helper(e); slice(&self.full(s), lo, w).unwrap() } }
-    }
-    // ------------------------------------------------ names
-    fn path(&self, s: &str) -> R<String> {
-        let mut out = String::new();
-        let mut rest = s;
-        while let Some(a) = rest.find('[') {
-            let b = rest[a..].find(']').ok_or("unbalanced [")? + a;
-            out += &format!("{}${}", &rest[..a], self.int(&rest[a + 1..b])?);
-            rest = &rest[b + 1..];
-        }
-        Ok(flat(&(out + rest)))
-    }
-    fn int(&self, t: &str) -> R<i64> {                          // + - * and names of loop variables, left to right with *
-        let t = t.trim_start_matches('(').trim_end_matches(')');
-        if let Some(p) = t.rfind(['+', '-']).filter(|p| *p > 0) {
-            let (a, b) = (self.int(&t[..p])?, self.int(&t[p + 1..])?);
-            return Ok(if t.as_bytes()[p] == b'+' { a + b } else { a - b });
-        }
-        if let Some((a, b)) = t.rsplit_once('*') { return Ok(self.int(a)? * self.int(b)?) }
-        if let Some((_, v)) = self.loops.iter().rev().find(|(n, _)| n == t) { return Ok(*v) }
-        t.trim_end_matches("usize").parse().map_err(|_| format!("index `{t}` is neither a number nor a loop variable (a Rust const cannot be seen here)"))
-    }
-    pub fn sym(&self, s: &str) -> R<usize> {
-        let p = self.path(s)?;
-        self.by.get(&p).copied().ok_or_else(|| format!("`{s}` is not a signal of this block (a Rust const, or a path the macro cannot translate): use a Constant field or a `_field` loop bound"))
-    }
-    // ------------------------------------------------ types
-    fn ty(&self, e: &VerilogExpression) -> R<Option<(usize, bool)>> {
-        use VerilogExpression as V;
-        Ok(match e {
-            V::Signal(s) => {
-                if self.loops.iter().any(|l| l.0 == *s) { return Ok(None) }
-                let y = &self.syms[self.sym(s)?]; Some((y.w, y.signed))
-            }
-            V::Literal(v) => if lit(v).1 == 1 { Some((1, false)) } else { None },
-            V::Cast(_, w) => Some((*w, false)),
-            V::Signed(x) => self.ty(x)?.map(|t| (t.0, true)),
-            V::Unsigned(x) => self.ty(x)?.map(|t| (t.0, false)),
-            V::Paren(x) => self.ty(x)?,
-            V::Binary(a, op, b) => match op {
-                VerilogOp::Eq | VerilogOp::Ne | VerilogOp::Lt | VerilogOp::Le | VerilogOp::Gt | VerilogOp::Ge | VerilogOp::LogicalAnd | VerilogOp::LogicalOr => Some((1, false)),
-                VerilogOp::Shl | VerilogOp::Shr => self.ty(a)?,
-                VerilogOp::Mul => match (self.ty(a)?, self.ty(b)?) { (Some((16, s)), Some((16, t))) if s == t => Some((32, s)), (None, None) => None, _ => return Err("products are 16 x 16 bits".into()) },
-                _ => { let t = self.ty(a)?; if t.is_some() { t } else { self.ty(b)? } }
-            },
-            V::Unary(VerilogOpUnary::Not | VerilogOpUnary::Neg, x) => self.ty(x)?,
-            V::Unary(..) | V::Index(..) => Some((1, false)),
-            V::Slice(b, w, off) => { let sg = self.field_signed(b, off, *w); Some((*w, sg.unwrap_or(self.ty(b)?.map_or(false, |t| t.1)))) }
-            V::IndexReplace(a, ..) => self.ty(a)?,
-        })
-    }
-    fn field_signed(&self, b: &VerilogExpression, off: &VerilogExpression, w: usize) -> Option<bool> {
-        let (VerilogExpression::Signal(s), VerilogExpression::Literal(o)) = (b, off) else { return None };
-        let o = o.as_usize();
-        let TypeKind::Composite(v) = &self.syms[self.sym(s).ok()?].desc.kind else { return None };
-        let mut p = 0;
-        for f in v { let fw = width(&f.kind); if p == o && fw == w { return Some(matches!(f.kind.kind, TypeKind::Signed(_))) } p += fw }
-        None
-    }
-    fn konst(&self, e: &VerilogExpression) -> R<BigInt> {
-        use VerilogExpression as V;
-        Ok(match e {
-            V::Literal(v) => lit(v).0,
-            V::Signal(s) => BigInt::from(self.int(s)?),
-            V::Paren(x) | V::Signed(x) | V::Unsigned(x) => self.konst(x)?,
-            V::Unary(VerilogOpUnary::Neg, x) => -self.konst(x)?,
-            V::Binary(a, op, b) => { let (a, b) = (self.konst(a)?, self.konst(b)?); match op { VerilogOp::Add => a + b, VerilogOp::Sub => a - b, VerilogOp::Mul => a * b, _ => return Err("operator on two literals".into()) } }
-            _ => return Err(format!("not a constant: {e:?}")),
-        })
-    }
-    // ------------------------------------------------ expressions
-    pub fn ex(&mut self, e: &VerilogExpression, want: Option<usize>) -> R<Ex> {
-        use VerilogExpression as V;
-        let t = self.ty(e)?;
-        let Some((w, _)) = t else { return fit(self.konst(e)?, want.ok_or_else(|| format!("no width for literal {e:?}"))?) };
-        let r = match e {
-            V::Signed(_) => return Err("signed_cast/signed_bit_cast inside an expression: its width is not in the AST; assign it to a Local first".into()),
-            V::Paren(x) | V::Unsigned(x) => self.ex(x, None)?,
-            V::Literal(v) => fit(lit(v).0, 1)?,
-            V::Signal(s) => { let i = self.sym(s)?; self.full(i) }
-            V::Cast(x, w) => match self.ty(x)? {
-                None => fit(self.konst(x)?, *w)?,
-                Some((n, _)) => { let i = self.ex(x, None)?; if *w <= n { self.cut(i, 0, *w) } else { zext(i, *w) } }
-            },
-            V::Unary(op, x) => {
-                let i = self.ex(x, None)?;
-                match op { VerilogOpUnary::Not => un("~", i, w), VerilogOpUnary::Neg => un("-", i, w), VerilogOpUnary::All => un("&", i, 1), VerilogOpUnary::Any => un("|", i, 1), VerilogOpUnary::Xor => un("^", i, 1) }
-            }
-            V::Binary(a, op, b) => self.binary(a, op, b, w)?,
-            V::Index(b, i) => { let x = self.ex(b, None)?; self.select(x, i, 1)? }
-            V::Slice(b, w, o) => { let x = self.ex(b, None)?; self.select(x, o, *w)? }
-            V::IndexReplace(a, i, v) => {
-                let (x, v) = (self.ex(a, None)?, self.ex(v, Some(1))?);
-                if self.ty(i)?.is_none() {
-                    let k = usize::try_from(self.konst(i)?).map_err(|_| "negative index")?;
-                    if k >= w { return Err(format!("replace_bit({k}) of {w} bits")) }
-                    let (hi, lo) = (self.cut(x.clone(), k + 1, w - k - 1), self.cut(x, 0, k));
-                    cat(vec![hi, v, lo])
-                } else {
-                    let i = self.ex(i, None)?;
-                    let m = un("~", bin(con(1u8.into(), w), "<<", i.clone(), w), w);
-                    bin(bin(x, "&", m, w), "|", bin(zext(v, w), "<<", i, w), w)
-                }
+
+    fn assignment(&mut self, path: &str, value: &VerilogExpression, out: &mut Vec<Stmt>) -> Lowered {
+        let target = self.target(path)?;
+        let width = self.scope.symbols[target].width;
+        let stmt = match self.own_bit(target, value).map_err(|reason| Fault::at(path, reason))? {
+            Some(stmt) => stmt,
+            None => {
+                let value = self.assigned(value, width).map_err(|reason| Fault::at(path, reason))?;
+                Stmt::Set { target, low: 0, value }
             }
         };
-        match want {
-            Some(n) if n != r.w => Err(format!("{} bits where {n} are needed: {e:?}", r.w)),
-            _ => Ok(r),
+        self.push(stmt, out);
+        Ok(())
+    }
+
+    /// `x.next = x.val().replace_bit(i, v)` writes one bit of `x`.
+    fn own_bit(&mut self, target: SignalId, value: &VerilogExpression) -> Result<Option<Stmt>, Reason> {
+        let VerilogExpression::IndexReplace(base, index, bit) = value else { return Ok(None) };
+        let VerilogExpression::Signal(path) = base.as_ref() else { return Ok(None) };
+        if self.scope.signal(path)? != target {
+            return Ok(None);
+        }
+        let width = self.scope.symbols[target].width;
+        let value = self.expr(bit, Some(1))?;
+        if self.scope.type_of(index)?.is_none() {
+            let low = self.constant_bit(index, width)?;
+            return Ok(Some(Stmt::Set { target, low, value }));
+        }
+        if width == 1 {
+            return Ok(Some(Stmt::Set { target, low: 0, value }));
+        }
+        let index = self.bit_index(index, width)?;
+        Ok(Some(Stmt::SetBit { target, index, value }))
+    }
+
+    /// The right side of an assignment to `width` bits. Only here does a signed cast have a known width.
+    fn assigned(&mut self, value: &VerilogExpression, width: usize) -> Result<Expr, Reason> {
+        let mut inner = value;
+        while let VerilogExpression::Paren(e) = inner {
+            inner = e;
+        }
+        let VerilogExpression::Signed(cast) = inner else { return self.expr(inner, Some(width)) };
+        match self.scope.type_of(cast)? {
+            None => fit(self.scope.number(cast)?, width),
+            Some(t) if t.width == width || t.signed => {
+                let e = self.expr(cast, None)?;
+                let e = self.named(e);
+                Ok(match e.slice(0, width) {
+                    Some(low) if width <= e.width => low,
+                    _ => Expr { width, kind: super::expr::Kind::SignExtend(Box::new(e)) },
+                })
+            }
+            Some(_) => Err(Reason::SignedCastWidth),
         }
     }
-    fn atom(&mut self, e: Ex) -> Ex { if matches!(e.k, K::Part { .. }) { e } else { let s = self.helper(e); self.full(s) } }
-    fn select(&mut self, x: Ex, off: &VerilogExpression, w: usize) -> R<Ex> {
-        if self.ty(off)?.is_none() {
-            let o = usize::try_from(self.konst(off)?).map_err(|_| "negative offset")?;
-            if o + w > x.w { return Err(format!("bits [{}:{o}] of a {}-bit value", o + w - 1, x.w)) }
-            return Ok(self.cut(x, o, w));
+
+    fn conditional(&mut self, conditional: &VerilogConditional, out: &mut Vec<Stmt>) -> Lowered {
+        if let Some(holds) = self.scope.decided(&conditional.test)? {
+            return if holds {
+                self.block(&conditional.then, out)
+            } else {
+                self.otherwise(&conditional.otherwise, out)
+            };
         }
-        let o = self.ex(off, None)?;
-        let o = if o.w < clog2(x.w) { zext(o, clog2(x.w)) } else { o };
-        if o.w < 24 && w == 1 && o.w == clog2(x.w) || o.w < 24 && (1usize << o.w) - 1 + w <= x.w {
-            let sig = match x.k { K::Part { sig, full: true, .. } => sig, _ => self.helper(x) };
-            return Ok(Ex { w, k: K::Dyn { sig, off: Box::new(o) } });
+        let test = self.expr(&conditional.test, Some(1))?;
+        let pending = std::mem::take(&mut self.pending);
+        let (mut then, mut otherwise) = (vec![], vec![]);
+        self.block(&conditional.then, &mut then)?;
+        self.otherwise(&conditional.otherwise, &mut otherwise)?;
+        self.pending = pending;
+        self.push(Stmt::If { test, then, otherwise }, out);
+        Ok(())
+    }
+
+    fn otherwise(&mut self, branch: &VerilogBlockOrConditional, out: &mut Vec<Stmt>) -> Lowered {
+        match branch {
+            VerilogBlockOrConditional::Block(statements) => self.block(statements, out),
+            VerilogBlockOrConditional::Conditional(statement) => self.statement(statement, out),
+            VerilogBlockOrConditional::None => Ok(()),
         }
-        let xw = x.w;                                            // may run over the top: zeros, as in Rust
-        let sh = bin(x, ">>", o, xw);
-        Ok(self.cut(sh, 0, w))
     }
-    fn binary(&mut self, a: &VerilogExpression, op: &VerilogOp, b: &VerilogExpression, w: usize) -> R<Ex> {
-        use VerilogOp::*;
-        let (ta, tb) = (self.ty(a)?, self.ty(b)?);
-        if let Shl | Shr = op {
-            if ta.is_none() { return Err("shift of a literal".into()) }
-            let x = self.ex(a, None)?;
-            if tb.is_some() { let s = self.ex(b, None)?; return Ok(bin(x, if let Shl = op { "<<" } else { ">>" }, s, w)) }
-            let k = usize::try_from(self.konst(b)?).map_err(|_| "negative shift")?.min(w);
-            let keep = if let Shl = op { slice(&x, 0, w - k) } else { slice(&x, k, w - k) };
-            return Ok(match (keep, op) {
-                (Some(y), Shl) => cat(vec![y, zero(k)]),
-                (Some(y), _) => zext(y, w),
-                (None, _) => bin(x, if let Shl = op { "<<" } else { ">>" }, con(k.into(), 32), w),
-            });
+
+    fn case(&mut self, matching: &VerilogMatch, out: &mut Vec<Stmt>) -> Lowered {
+        let value = self.expr(&matching.test, None)?;
+        let pending = std::mem::take(&mut self.pending);
+        let mut arms = vec![];
+        for case in &matching.cases {
+            let state = self.state(&case.condition, value.width)?;
+            let mut body = vec![];
+            self.block(&case.block, &mut body)?;
+            arms.push(Arm { state, is_default: state.is_none(), body });
         }
-        if let Mul = op { let (x, y) = (self.ex(a, None)?, self.ex(b, None)?);
-            if ta.unwrap().1 { let (x, y) = (self.atom(x), self.atom(y)); let s = |e| Ex { w, k: K::Sext(Box::new(e)) }; return Ok(bin(s(x), "*", s(y), w)) }
-            return Ok(bin(zext(x, w), "*", zext(y, w), w)) }
-        let ow = ta.or(tb).map(|t| t.0);
-        if ow.is_none() { return Err("operator on two literals".into()) }
-        let x = self.ex(a, ow)?;
-        let y = if matches!(op, Add) && tb.map(|t| t.0) == Some(1) && ow != Some(1) { zext(self.ex(b, None)?, ow.unwrap()) } else { self.ex(b, ow)? };
-        let sg = ta.or(tb).unwrap().1;
-        let s = match op { Add => "+", Sub => "-", LogicalAnd => "&&", LogicalOr => "||", BitXor => "^", BitAnd => "&", BitOr => "|", Eq => "==", Ne => "!=",
-            Lt => if sg { "s<" } else { "<" }, Le => if sg { "s<=" } else { "<=" }, Gt => if sg { "s>" } else { ">" }, Ge => if sg { "s>=" } else { ">=" }, _ => unreachable!() };
-        Ok(bin(x, s, y, w))
+        // Rust has checked that the arms cover all states: the last stands for unused encodings, too.
+        if let Some(last) = arms.last_mut() {
+            last.is_default = true;
+        }
+        self.pending = pending;
+        self.push(Stmt::Case { value, arms }, out);
+        Ok(())
     }
-    // ------------------------------------------------ statements
-    pub fn block(&mut self, b: &[VerilogStatement], out: &mut Vec<St>) -> R<()> { for s in b { self.stmt(s, out)? } Ok(()) }
-    fn push(&mut self, s: St, out: &mut Vec<St>) { out.append(&mut self.tmp); out.push(s) }
-    fn target(&mut self, s: &str) -> R<usize> {
-        let i = self.sym(s)?;
-        if matches!(self.syms[i].role, Role::In | Role::Const | Role::KidOut) { return Err(format!("assignment to `{s}`, which this block does not drive")) }
-        self.hint = self.syms[i].name.clone();
-        Ok(i)
+
+    /// The enum state of a `match` arm; none for `_`.
+    fn state(&self, condition: &str, width: usize) -> Result<Option<SignalId>, Reason> {
+        if condition == "default" {
+            return Ok(None);
+        }
+        let state = self.scope.symbols.find(&flat(condition));
+        let state = state.filter(|id| self.scope.symbols[*id].role == Role::Constant);
+        let state = state.ok_or_else(|| Reason::MatchArm(condition.into()))?;
+        if self.scope.symbols[state].width != width {
+            return Err(Reason::MatchArmOfOtherEnum(condition.into()));
+        }
+        Ok(Some(state))
     }
-    fn stmt(&mut self, s: &VerilogStatement, out: &mut Vec<St>) -> R<()> {
-        use VerilogStatement as S;
-        match s {
-            S::Assignment(VerilogExpression::Signal(l), r) => {
-                let sig = self.target(l)?;
-                let w = self.syms[sig].w;
-                if let VerilogExpression::IndexReplace(a, i, v) = r {
-                    if let VerilogExpression::Signal(x) = a.as_ref() { if self.sym(x)? == sig {       // x = x.replace_bit(i, v)
-                        let v = self.ex(v, Some(1))?;
-                        if self.ty(i)?.is_none() {
-                            let k = usize::try_from(self.konst(i)?).map_err(|_| "negative index")?;
-                            if k >= w { return Err(format!("replace_bit({k}) of {w} bits")) }
-                            self.push(St::Set { sig, lo: k, w: 1, rhs: v }, out);
-                        } else { let idx = self.ex(i, None)?; let idx = if idx.w < clog2(w) { zext(idx, clog2(w)) } else { idx }; self.push(St::SetBit { sig, idx, rhs: v }, out) }
-                        return Ok(());
-                    } }
-                }
-                let mut r = r;
-                while let VerilogExpression::Paren(x) = r { r = x }
-                let rhs = match r {
-                    VerilogExpression::Signed(x) => match self.ty(x)? {                  // signed_cast, or signed_bit_cast to the target's width
-                        Some((n, sg)) if n == w || sg => { let i = self.ex(x, None)?; let i = self.atom(i); if w <= n { slice(&i, 0, w).unwrap() } else { Ex { w, k: K::Sext(Box::new(i)) } } }
-                        None => fit(self.konst(x)?, w)?,
-                        _ => return Err(format!("{l}: cast of another width")),
-                    },
-                    _ => self.ex(r, Some(w)).map_err(|m| format!("{l}: {m}"))?,
-                };
-                self.push(St::Set { sig, lo: 0, w, rhs }, out);
-            }
-            S::SliceAssignment { base: VerilogExpression::Signal(l), width, offset, replacement } => {
-                let sig = self.target(l)?;
-                let lo = usize::try_from(self.konst(offset)?).map_err(|_| "offset")?;
-                let rhs = self.ex(replacement, Some(*width)).map_err(|m| format!("{l}: {m}"))?;
-                self.push(St::Set { sig, lo, w: *width, rhs }, out);
-            }
-            S::If(c) => {
-                let t = self.ex(&c.test, Some(1))?;
-                let (mut a, mut b, pre) = (vec![], vec![], std::mem::take(&mut self.tmp));
-                self.block(&c.then, &mut a)?;
-                match &c.otherwise {
-                    VerilogBlockOrConditional::Block(x) => self.block(x, &mut b)?,
-                    VerilogBlockOrConditional::Conditional(x) => self.stmt(x, &mut b)?,
-                    VerilogBlockOrConditional::None => {}
-                }
-                self.tmp = pre;
-                self.push(St::If(t, a, b), out);
-            }
-            S::Match(m) => {
-                let t = self.ex(&m.test, None)?;
-                let pre = std::mem::take(&mut self.tmp);
-                let mut v = vec![];
-                for c in &m.cases {
-                    let lab = if c.condition == "default" { None } else {
-                        let (val, w) = self.enums.get(&flat(&c.condition)).cloned().ok_or_else(|| format!("match arm `{}` is not an enum state", c.condition))?;
-                        if w != t.w { return Err("match arm of another enum".into()) }
-                        Some((c.condition.replace('$', "_"), val))
-                    };
-                    let mut b = vec![];
-                    self.block(&c.block, &mut b)?;
-                    v.push((lab, b));
-                }
-                if v.iter().all(|x| x.0.is_some()) { v.last_mut().unwrap().0 = None }              // exhaustive in Rust: no latch
-                self.tmp = pre;
-                self.push(St::Case(t, v), out);
-            }
-            S::Loop(l) if self.by.contains_key(&l.index) => return Err(format!("loop variable `{0}` has the name of the signal `self.{0}`: the macro drops `self.`", l.index)),
-            S::Loop(l) => for i in l.from.as_usize()..l.to.as_usize() {
-                self.loops.push((l.index.clone(), i as i64));
-                let r = self.block(&l.block, out);
-                self.loops.pop();
-                r?
-            },
-            S::Comment(c) => { let c = c.trim(); let c = ["comment!", "println!", "assert!"].iter().find_map(|p| c.strip_prefix(p)).unwrap_or(c); out.push(St::Note(c.trim_matches([' ', '(', ')', '"']).into())) }
-            S::Link(v) => for k in v {
-                let (d, fwd) = match k { VerilogLink::Forward(d) => (d, true), VerilogLink::Backward(d) => (d, false), VerilogLink::Bidirectional(_) => return Err("tri-state".into()) };
-                let n = |o: &str| format!("{o}${}", flat(&d.my_name)).trim_end_matches('$').to_string();
-                let (t, s) = if fwd { (n(&d.other_name), n(&d.owner_name)) } else { (n(&d.owner_name), n(&d.other_name)) };
-                let (t, s) = (self.target(&t)?, self.sym(&s)?);
-                out.push(St::Set { sig: t, lo: 0, w: self.syms[t].w, rhs: self.full(s) });
-            },
-            S::Macro(m) => self.block(m, out)?,
-            _ => return Err(format!("statement {s:?}")),
+
+    /// A loop is unrolled.
+    fn repeat(&mut self, repeated: &VerilogLoop, out: &mut Vec<Stmt>) -> Lowered {
+        if self.scope.symbols.find(&repeated.index).is_some() {
+            return Err(Reason::LoopVariableNamedAsSignal(repeated.index.clone()).into());
+        }
+        for i in repeated.from.as_usize()..repeated.to.as_usize() {
+            let value = i64::try_from(i).map_err(|_| Reason::BadIndex(i.to_string()))?;
+            self.scope.loops.push((repeated.index.clone(), value));
+            let result = self.block(&repeated.block, out);
+            self.scope.loops.pop();
+            result?;
         }
         Ok(())
     }
-}
-pub fn width(d: &TypeDescriptor) -> usize {
-    match &d.kind { TypeKind::Bits(n) | TypeKind::Signed(n) => *n, TypeKind::Enum(v) => clog2(v.len()), TypeKind::Composite(v) => v.iter().map(|f| width(&f.kind)).sum() }
-}
-const KEYWORDS: &[&str] = &["input", "output", "inout", "wire", "reg", "module", "case", "default", "begin", "end", "assign", "always", "initial", "parameter", "signed", "table", "buf", "and", "or", "not", "xor", "nor", "nand", "task", "function", "event", "time", "real", "integer", "small", "medium", "large", "strong0", "force", "release", "wait", "repeat", "forever", "for", "while", "if", "else", "logic", "bit", "byte", "int", "packed", "struct", "union", "unique", "priority", "static", "type", "var", "void", "do", "final", "local", "new", "null", "property", "rand", "ref", "return", "sequence", "super", "this", "with", "checker", "config", "edge", "disable", "matches", "tagged", "expect", "context"];
 
-/// The value of a literal, whose fields rust-hdl keeps private.
-pub fn literal_value(v: &VerilogLiteral) -> BigUint { lit(v).0.to_biguint().unwrap_or_default() }
+    /// One field of `join` or `link`.
+    fn link(&mut self, link: &VerilogLink, out: &mut Vec<Stmt>) -> Lowered {
+        let (details, forward) = match link {
+            VerilogLink::Forward(details) => (details, true),
+            VerilogLink::Backward(details) => (details, false),
+            VerilogLink::Bidirectional(_) => return Err(Reason::TriState.into()),
+        };
+        let path = |owner: &str| format!("{owner}${}", flat(&details.my_name)).trim_end_matches('$').to_string();
+        let (owner, other) = (path(&details.owner_name), path(&details.other_name));
+        let (to, from) = if forward { (other, owner) } else { (owner, other) };
+        let (target, source) = (self.target(&to)?, self.scope.signal(&from)?);
+        let value = self.scope.symbols.whole(source);
+        self.push(Stmt::Set { target, low: 0, value }, out);
+        Ok(())
+    }
+}
+
+/// The text of `comment!("…")`, on one line, without what the macro leaves of the call around it.
+fn comment(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let call = ["comment", "println", "assert"].iter().find_map(|name| text.strip_prefix(name));
+    let Some(argument) = call.and_then(|rest| rest.trim_start().strip_prefix('!')) else { return text };
+    let quoted = argument.trim().trim_start_matches(['(', ' ']).trim_end_matches(';');
+    let quoted = ["\")", "\" )"].iter().find_map(|end| quoted.strip_suffix(end)).unwrap_or(quoted);
+    quoted.trim_matches(['"', ' ']).into()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::base::Fifo;
+    use crate::emit::tree::collect;
+    use rust_hdl_core::prelude::Bits;
+
+    /// The scope of a FIFO of bytes: `inp$data` has 8 bits, `count` 4.
+    pub fn lowering() -> Lowering {
+        Lowering::new(Symbols::of(&collect(&Fifo::<Bits<8>, 3, 4>::default(), "top")))
+    }
+
+    pub fn signal(path: &str) -> VerilogExpression {
+        VerilogExpression::Signal(path.into())
+    }
+
+    pub fn number(value: i32) -> VerilogExpression {
+        VerilogExpression::Literal(value.into())
+    }
+
+    fn set(path: &str, value: VerilogExpression) -> VerilogStatement {
+        VerilogStatement::Assignment(signal(path), value)
+    }
+
+    #[test]
+    fn loops_are_unrolled_and_their_conditions_decided() {
+        let test = VerilogExpression::Binary(Box::new(signal("i")), VerilogOp::Eq, Box::new(number(1)));
+        let branch = VerilogStatement::If(VerilogConditional {
+            test,
+            then: vec![set("count", number(9))],
+            otherwise: VerilogBlockOrConditional::None,
+        });
+        let body = VerilogLoop { index: "i".into(), from: 0i32.into(), to: 4i32.into(), block: vec![branch] };
+        let (statements, faults) = lowering().kernel(&[VerilogStatement::Loop(body)]);
+        assert_eq!(faults, []);
+        assert!(matches!(&statements[..], [Stmt::Set { value, .. }] if *value == Expr::constant(9u8.into(), 4)));
+    }
+
+    #[test]
+    fn replacing_a_bit_of_the_signal_itself_writes_that_bit_alone() {
+        let value =
+            VerilogExpression::IndexReplace(Box::new(signal("count")), Box::new(number(2)), Box::new(signal("push")));
+        let (statements, faults) = lowering().kernel(&[set("count", value)]);
+        assert_eq!(faults, []);
+        assert!(matches!(&statements[..], [Stmt::Set { low: 2, value, .. }] if value.width == 1));
+    }
+
+    #[test]
+    fn faults_name_the_signal_and_do_not_hide_each_other() {
+        let (_, faults) = lowering().kernel(&[set("count", number(16)), set("inp$data", number(0))]);
+        let too_wide = Reason::LiteralTooWide { value: "16".into(), width: 4 };
+        assert_eq!(faults, [Fault::at("count", too_wide), Fault::at("inp$data", Reason::NotDrivenHere)]);
+    }
+
+    #[test]
+    fn a_remark_loses_the_call_around_it() {
+        assert_eq!(comment("comment ! (\"why\")"), "why");
+        assert_eq!(comment("comment !\n(\n  \"why (of\n two)\"\n)"), "why (of two)");
+        assert_eq!(comment("comment! (\"why (of two)"), "why (of two)");
+        assert_eq!(comment("why"), "why");
+    }
+}

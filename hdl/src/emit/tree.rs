@@ -1,35 +1,129 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Collect the instance tree of a Block through `Probe`.
-use rust_hdl_core::ast::Verilog;
-use rust_hdl_core::atom::{is_atom_signed, Atom, AtomKind};
-use rust_hdl_core::prelude::*;
-use rust_hdl_core::type_descriptor::{TypeDescriptor, TypeKind};
+//! The tree of instances below a block, collected through rust-hdl's `Probe`.
 
-pub struct AtomInfo { pub name: String, pub kind: AtomKind, pub w: usize, pub signed: bool, pub desc: TypeDescriptor, pub val: VerilogLiteral }
-pub struct Node { pub name: String, pub ty: Option<String>, pub atoms: Vec<AtomInfo>, pub kids: Vec<Node>, pub code: Verilog, pub prim: Option<String>, ns: Vec<String> }
-#[derive(Default)]
-struct Collect { stack: Vec<Node>, root: Option<Node> }
-impl Probe for Collect {
-    fn visit_start_scope(&mut self, name: &str, node: &dyn Block) {
-        self.stack.push(Node { name: name.into(), ty: None, atoms: vec![], kids: vec![], code: node.hdl(), prim: node.timing().first().map(|t| t.name.clone()), ns: vec![] });
-    }
-    fn visit_start_namespace(&mut self, name: &str, _: &dyn Block) { self.stack.last_mut().unwrap().ns.push(name.into()) }
-    fn visit_end_namespace(&mut self, _: &str, _: &dyn Block) { self.stack.last_mut().unwrap().ns.pop(); }
-    fn visit_atom(&mut self, name: &str, a: &dyn Atom) {
-        let n = self.stack.last_mut().unwrap();
-        let d = a.descriptor();
-        if let Some(t) = d.name.strip_prefix("type:") { n.ty = Some(t.into()); return }
-        let mut full = n.ns.clone();
-        full.push(name.into());
-        n.atoms.push(AtomInfo { name: full.join("$"), kind: a.kind(), w: a.bits(), signed: is_atom_signed(a), desc: d, val: a.verilog() });
-    }
-    fn visit_end_scope(&mut self, _: &str, _: &dyn Block) {
-        let n = self.stack.pop().unwrap();
-        match self.stack.last_mut() { Some(p) => p.kids.push(n), None => self.root = Some(n) }
+use crate::base::Tag;
+use crate::base::reg::REG;
+use rust_hdl_core::ast::{Verilog, VerilogLiteral};
+use rust_hdl_core::atom::{Atom, AtomKind, is_atom_signed};
+use rust_hdl_core::prelude::*;
+use rust_hdl_core::type_descriptor::TypeDescriptor;
+
+/// A signal or constant of a block.
+pub(super) struct Signal {
+    /// Field name; those of interfaces and arrays joined by `$`, as `inp$data`, `cell$3`.
+    pub name: String,
+    pub kind: AtomKind,
+    /// In bits.
+    pub width: usize,
+    pub signed: bool,
+    pub descriptor: TypeDescriptor,
+    /// What a constant holds.
+    pub value: VerilogLiteral,
+}
+
+impl Signal {
+    pub fn is_port(&self) -> bool {
+        self.kind.is_parameter()
     }
 }
-pub fn collect(u: &dyn Block, name: &str) -> Node {
-    let mut c = Collect::default();
-    u.accept(name, &mut c);
-    c.root.expect("the top must be a LogicBlock")
+
+/// An instance of a block.
+pub(super) struct Node {
+    /// The field it is in; those of arrays as `cell$3`.
+    pub name: String,
+    /// Full name of its Rust type, if the block has a tag.
+    pub rust_type: Option<String>,
+    pub signals: Vec<Signal>,
+    pub children: Vec<Node>,
+    pub code: Verilog,
+    /// One of our registers: written into its parent, without a module of its own.
+    pub is_register: bool,
+    /// The interfaces we are in while collecting.
+    namespaces: Vec<String>,
+}
+
+/// The tree of instances of `top`.
+///
+/// # Panics
+/// If `top` is no `LogicBlock` but, say, an interface.
+pub(super) fn collect(top: &dyn Block, name: &str) -> Node {
+    let mut collector = Collector::default();
+    top.accept(name, &mut collector);
+    collector.root.expect("the top must be a LogicBlock")
+}
+
+#[derive(Default)]
+struct Collector {
+    stack: Vec<Node>,
+    root: Option<Node>,
+}
+
+impl Collector {
+    fn current(&mut self) -> &mut Node {
+        self.stack.last_mut().expect("atoms and interfaces lie in a block")
+    }
+}
+
+impl Probe for Collector {
+    fn visit_start_scope(&mut self, name: &str, block: &dyn Block) {
+        self.stack.push(Node {
+            name: name.into(),
+            rust_type: None,
+            signals: vec![],
+            children: vec![],
+            code: block.hdl(),
+            is_register: block.timing().first().is_some_and(|timing| timing.name == REG),
+            namespaces: vec![],
+        });
+    }
+    fn visit_start_namespace(&mut self, name: &str, _: &dyn Block) {
+        self.current().namespaces.push(name.into());
+    }
+    fn visit_end_namespace(&mut self, _: &str, _: &dyn Block) {
+        self.current().namespaces.pop();
+    }
+    fn visit_atom(&mut self, name: &str, atom: &dyn Atom) {
+        let node = self.current();
+        let descriptor = atom.descriptor();
+        if let Some(rust_type) = descriptor.name.strip_prefix(Tag::<()>::PREFIX) {
+            node.rust_type = Some(rust_type.into());
+            return;
+        }
+        let mut path = node.namespaces.clone();
+        path.push(name.into());
+        node.signals.push(Signal {
+            name: path.join("$"),
+            kind: atom.kind(),
+            width: atom.bits(),
+            signed: is_atom_signed(atom),
+            descriptor,
+            value: atom.verilog(),
+        });
+    }
+    fn visit_end_scope(&mut self, _: &str, _: &dyn Block) {
+        let node = self.stack.pop().expect("a scope that ends has started");
+        match self.stack.last_mut() {
+            Some(parent) => parent.children.push(node),
+            None => self.root = Some(node),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Fifo;
+
+    #[test]
+    fn a_block_gives_its_signals_children_and_registers() {
+        let node = collect(&Fifo::<Bits<8>, 3, 4>::default(), "top");
+        assert!(
+            node.rust_type.as_deref().is_some_and(|name| name.ends_with("Fifo<rust_hdl_core::bits::Bits<8>, 3, 4>"))
+        );
+        let data = node.signals.iter().find(|s| s.name == "inp$data").expect("fields of interfaces are there");
+        assert_eq!((data.width, data.is_port()), (8, true));
+        let registers: Vec<_> = node.children.iter().filter(|c| c.is_register).map(|c| c.name.as_str()).collect();
+        assert_eq!(registers, ["head", "tail", "stored", "used", "fetched", "loaded", "word"]);
+        assert!(node.children.iter().any(|c| c.name == "ram" && !c.is_register));
+    }
 }

@@ -14,7 +14,16 @@ use std::process::Command;
 pub fn lint(verilog: &str, top: &str) {
     let folder = Folder::with(verilog);
     let mut command = Command::new(verilator());
-    command.args(["--lint-only", "-Wall", "-Wno-DECLFILENAME", "-Wno-UNUSED", "-Wno-PINCONNECTEMPTY", "--top-module", top, DESIGN]);
+    command.args([
+        "--lint-only",
+        "-Wall",
+        "-Wno-DECLFILENAME",
+        "-Wno-UNUSED",
+        "-Wno-PINCONNECTEMPTY",
+        "--top-module",
+        top,
+        DESIGN,
+    ]);
     folder.run(command);
 }
 
