@@ -10,6 +10,8 @@ use rust_hdl_core::prelude::*;
 #[path = "../tests/support/tools.rs"]
 mod tools;
 
+pub use tools::lint;
+
 /// Lets combinational logic settle.
 ///
 /// # Panics

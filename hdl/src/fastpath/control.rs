@@ -47,7 +47,7 @@ pub struct Control {
 
     pub request: Signal<Out, Bit>,
     pub op: Signal<Out, Bits<4>>,
-    pub table: Signal<Out, Bits<8>>,
+    pub table_number: Signal<Out, Bits<8>>,
     pub index: Signal<Out, Bits<16>>,
     pub data: Signal<Out, Bits<1024>>,
     pub done: Signal<In, Bit>,
@@ -446,7 +446,7 @@ impl Logic for Control {
         self.drop_when_full.next = self.modes.val();
         self.request.next = self.request_q.q.val();
         self.op.next = self.op_q.q.val();
-        self.table.next = self.table_q.q.val();
+        self.table_number.next = self.table_q.q.val();
         self.index.next = self.stored[2].q.val().get_bits::<16>(0);
         self.data.next = self.words.val();
         self.pending.next = self.request_q.q.val() | self.done.val();

@@ -32,7 +32,7 @@ pub struct CommandRunner {
     pub reset: Signal<In, Bit>,
     pub request: Signal<In, Bit>,
     pub op: Signal<In, Bits<4>>,
-    pub table: Signal<In, Bits<8>>,
+    pub table_number: Signal<In, Bits<8>>,
     pub index: Signal<In, Bits<16>>,
     pub data: Signal<In, Bits<1024>>,
     pub done: Signal<Out, Bit>,
@@ -118,7 +118,7 @@ impl Logic for CommandRunner {
         self.table_write.next.write_mask = self.op.val() == self.write_mask.val();
         self.table_write.next.write_tcam = self.op.val() == self.write_tcam.val();
         self.table_write.next.write_action = self.op.val() == self.write_action.val();
-        self.table_write.next.table = self.table.val();
+        self.table_write.next.table = self.table_number.val();
         self.table_write.next.index = self.index.val();
         self.table_write.next.data = self.data.val();
         self.to_table.next = (self.op.val() == self.write_entry.val())

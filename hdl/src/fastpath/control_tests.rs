@@ -63,7 +63,7 @@ impl Logic for Board {
         }
         self.runner.request.next = self.control.request.val();
         self.runner.op.next = self.control.op.val();
-        self.runner.table.next = self.control.table.val();
+        self.runner.table_number.next = self.control.table_number.val();
         self.runner.index.next = self.control.index.val();
         self.runner.data.next = self.control.data.val();
         self.control.done.next = self.runner.done.val();

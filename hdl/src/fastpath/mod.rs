@@ -6,6 +6,7 @@ pub mod axi_lite;
 pub mod better_hit;
 pub mod control;
 pub mod control_runner;
+pub mod core;
 pub mod counters;
 pub mod credit;
 pub mod edit_align;
@@ -29,7 +30,9 @@ pub mod parser_l2;
 pub mod parser_l3;
 pub mod parser_l4;
 pub mod payload_buffer;
+pub mod pipeline;
 pub mod select;
+pub mod sizes;
 pub mod splice;
 pub mod step_from_bits;
 pub mod tcam;
@@ -37,6 +40,8 @@ pub mod tcam_chunk;
 pub mod tcam_entry;
 pub mod tcam_group;
 pub mod types;
+
+pub use self::core::{build, verilog};
 
 #[cfg(test)]
 mod control_tests;
