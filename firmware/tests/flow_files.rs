@@ -80,7 +80,7 @@ fn spellings_of_one_action_are_one_action() {
     }
     let reg = Action::SetField { field: Field::Reg(0), value: 0x50, mask: 0xf0 };
     assert_eq!(flow("actions=load:5->reg0[4..7]").actions, [reg]);
-    assert_eq!(flow("actions=set_field:0x5f/0xf0->reg0").actions, [reg]);
+    assert_eq!(flow("actions=set_field:0x50/0xf0->reg0").actions, [reg]);
 }
 
 #[test]
@@ -149,6 +149,7 @@ const FAULTS: &[(&str, usize, &str)] = &[
     ("ip,actions=set_field:6->nw_proto,1", 25, "nw_proto is read-only"),
     ("actions=set_field:5->tun_id", 22, "field `tun_id` is not supported"),
     ("actions=set_field:5->reg0[0..3]", 22, "set_field takes a whole field"),
+    ("actions=set_field:0x5f/0xf0->reg0", 19, "bits that its mask leaves out (0x50/0xf0)"),
     ("actions=load:16->reg0[0..3]", 14, "16 does not fit into 4 bits"),
     ("actions=load:1->reg0[4..40]", 22, "bits 4..40 are not in reg0 (reg0 has bits 0..31)"),
     ("actions=move:reg0[]->reg1[0..3]", 14, "reg0[] is 32 bits wide, reg1[0..3] is 4"),

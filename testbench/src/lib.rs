@@ -3,3 +3,5 @@
 
 pub mod model;
 pub mod netns;
+pub mod ovs;
+pub mod scenarios;

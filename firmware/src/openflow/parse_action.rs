@@ -218,7 +218,7 @@ impl<'p> ActionParser<'p> {
         let (v, mask) = if field.info().format == Format::Port {
             (u128::from(value::port(text, self.ports)?), field.info().valid)
         } else {
-            value::field_value(field, text, self.ports)?
+            value::exact_field_value(field, text, self.ports)?
         };
         self.note_write(field, v);
         Ok(Action::SetField { field, value: v, mask })

@@ -200,8 +200,22 @@ fn ip(s: Span, bits: u32, one: impl Fn(Span) -> Result<u128, Fault>) -> Result<M
     }
 }
 
-/// Reads `value` or `value/mask` of a field and checks it against what the field can hold. Value bits outside the mask become 0.
+/// Reads `value` or `value/mask` of a match and checks it against what the field can hold. Value bits outside the mask become 0.
 pub(super) fn field_value(field: Field, s: Span, ports: &Ports) -> Result<Masked, Fault> {
+    checked_value(field, s, ports).map(|(value, mask)| (value & mask, mask))
+}
+
+/// The same for an action, where value bits outside the mask are an error (Open vSwitch: `OFPBMC_BAD_WILDCARDS`).
+pub(super) fn exact_field_value(field: Field, s: Span, ports: &Ports) -> Result<Masked, Fault> {
+    let (value, mask) = checked_value(field, s, ports)?;
+    if value & !mask != 0 {
+        return Err(Fault::new(s.at, format!("the value of {} has bits that its mask leaves out", field.info().name))
+            .hint(format!("{:#x}/{mask:#x}", value & mask)));
+    }
+    Ok((value, mask))
+}
+
+fn checked_value(field: Field, s: Span, ports: &Ports) -> Result<Masked, Fault> {
     let info = field.info();
     let (value, mask) = match info.format {
         Format::Decimal | Format::Hexadecimal => plain(s, info.valid, number)?,
@@ -223,7 +237,7 @@ pub(super) fn field_value(field: Field, s: Span, ports: &Ports) -> Result<Masked
     if !info.maskable && mask != info.valid {
         return Err(Fault::new(mask_at, format!("{} cannot be matched with a mask", info.name)));
     }
-    Ok((value & mask, mask))
+    Ok((value, mask))
 }
 
 fn out_of_range(field: Field, s: Span, value: u128) -> Fault {

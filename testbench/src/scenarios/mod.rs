@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Flow files with frames to put through them, over everything that the slow path can do. Open vSwitch and Millrace must give the same.
+//!
+//! The flow file of scenario `x` is `testbench/scenarios/x.flows`.
+
+pub mod build;
+mod l2;
+mod l3;
+mod pipeline;
+
+use std::path::PathBuf;
+
+/// What happens next in a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A frame comes in on the port with this OpenFlow number.
+    Frame(u16, Vec<u8>),
+    /// Seconds go by.
+    Wait(u64),
+}
+
+/// A flow file and what is put through it.
+pub struct Scenario {
+    /// Name of the flow file, without `.flows`.
+    pub name: &'static str,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+    /// How many frames come out of each port (its name and the number; other ports: none). So that a scenario shows what it is about.
+    pub expect: &'static [(&'static str, usize)],
+}
+
+impl Scenario {
+    fn new(name: &'static str, steps: Vec<Step>, expect: &'static [(&'static str, usize)]) -> Scenario {
+        Scenario { name, steps, expect }
+    }
+
+    /// Its flow file.
+    pub fn flow_file(&self) -> PathBuf {
+        crate::ovs::scenario_dir().join(format!("{}.flows", self.name))
+    }
+}
+
+/// Frames that come in on one port, one after the other.
+fn on(port: u16, frames: impl IntoIterator<Item = Vec<u8>>) -> Vec<Step> {
+    frames.into_iter().map(|f| Step::Frame(port, f)).collect()
+}
+
+/// All scenarios.
+pub fn all() -> Vec<Scenario> {
+    [l2::scenarios(), l3::scenarios(), pipeline::scenarios()].into_iter().flatten().collect()
+}
