@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The core in its test bed: clocks, queues at every port, the register bus, waveforms.
+
+use crate::axi::{Access, Axi, AxiPins, BusError, Handshakes, PATIENCE};
+use crate::ffi::{Model, Pin};
+use crate::sink::{Ready, Received, Sink, SinkPins};
+use crate::source::{Source, SourcePins};
+use millrace_regs::config::{Config, Preset};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Clocks with reset held, before cycle 0.
+const RESET_CYCLES: u32 = 8;
+/// Frames that wait at the packet-out stream before [`Simulation::packet_out`] refuses more.
+const PACKET_OUT_QUEUE: usize = 64;
+/// Time of a clock cycle in nanoseconds: 250 MHz.
+pub const CYCLE_NS: u64 = 4;
+
+/// A frame that the core hands to the slow path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upcall {
+    /// The vport it came in on.
+    pub vport: u8,
+    /// 0 miss, 1 punt, 2 a rule's action.
+    pub reason: u8,
+    pub frame: Vec<u8>,
+    /// Cycle in which its last beat left the core.
+    pub cycle: u64,
+}
+
+/// Why there is no simulation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NewError {
+    #[error("preset `{0}` is not built into this program; sim and ecp5 are")]
+    NotBuiltIn(Preset),
+    #[error("the core of preset `{preset}` has no {bits}-bit {direction} `{name}`")]
+    NoPin { preset: Preset, name: String, direction: &'static str, bits: usize },
+}
+
+/// A waveform file cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write waveforms to {path}: {source}")]
+pub struct TraceError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+enum Trace {
+    Off,
+    Waiting(PathBuf, Range<u64>),
+    Open(u64),
+}
+
+/// The Verilated core with a source and a sink at every vport, and both ends of the representors' streams.
+///
+/// Time is counted in clock cycles from the end of reset. Nothing here reads the wall clock: the same calls give the same
+/// frames in the same cycles.
+///
+/// The core's two clocks run only while the core says that they matter (`idle`, `idle_ctrl`); when nothing at all goes on
+/// time passes at once.
+pub struct Simulation {
+    model: Model,
+    config: Config,
+    clock: Pin,
+    clock_ctrl: Pin,
+    idle_pin: Pin,
+    idle_ctrl_pin: Pin,
+    upcall_vport: Pin,
+    upcall_reason: Pin,
+    /// One per vport, then packet out.
+    sources: Vec<Source>,
+    /// One per vport, then upcall.
+    sinks: Vec<Sink>,
+    upcalls: VecDeque<Upcall>,
+    axi: Axi,
+    trace: Trace,
+    cycle: u64,
+    clocked: u64,
+    /// Frames in all sources.
+    pending: usize,
+    /// Nothing in the core moves until an input does.
+    asleep: bool,
+    gating: bool,
+}
+
+impl Simulation {
+    /// A core of `preset`, out of reset.
+    pub fn new(preset: Preset) -> Result<Self, NewError> {
+        let mut model = Model::new(preset).ok_or(NewError::NotBuiltIn(preset))?;
+        let config = preset.config();
+        let pins = PinFinder { model: &model, preset };
+        let axi = Axi::new(pins.axi()?);
+        let [clock, clock_ctrl, reset] = [pins.input("clock", 1)?, pins.input("clock_ctrl", 1)?, pins.input("reset", 1)?];
+        let [idle_pin, idle_ctrl_pin] = [pins.output("idle", 1)?, pins.output("idle_ctrl", 1)?];
+        let [upcall_vport, upcall_reason] = [pins.output("upcall_vport", 8)?, pins.output("upcall_reason", 8)?];
+        let mut sources = vec![];
+        let mut sink_pins = vec![];
+        for vport in 0..config.vports() {
+            sources.push(pins.source(&format!("rx_{vport}"), Some(&format!("rx_error_{vport}")), None)?);
+            sink_pins.push(pins.sink(&format!("tx_{vport}"))?);
+        }
+        sources.push(pins.source("packet_out", None, Some("packet_out_vport"))?);
+        sink_pins.push(pins.sink("upcall")?);
+        let bytes = config.bus_bytes();
+        let sources = sources.into_iter().map(|pins| Source::new(pins, bytes)).collect();
+        let sinks = sink_pins.into_iter().map(|pins| Sink::new(&mut model, pins, bytes)).collect();
+        let mut simulation = Self {
+            model,
+            config,
+            clock,
+            clock_ctrl,
+            idle_pin,
+            idle_ctrl_pin,
+            upcall_vport,
+            upcall_reason,
+            sources,
+            sinks,
+            upcalls: VecDeque::new(),
+            axi,
+            trace: Trace::Off,
+            cycle: 0,
+            clocked: 0,
+            pending: 0,
+            asleep: false,
+            gating: true,
+        };
+        simulation.reset(reset);
+        Ok(simulation)
+    }
+
+    fn reset(&mut self, reset: Pin) {
+        self.model.set_byte(reset, 1);
+        for _ in 0..RESET_CYCLES {
+            self.model.eval();
+            self.tick(true, true);
+        }
+        self.model.set_byte(reset, 0);
+    }
+
+    /// The sizes of the core.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Cycles since reset.
+    pub fn cycle(&self) -> u64 {
+        self.cycle
+    }
+
+    /// Cycles in which a clock of the core ran.
+    pub fn clocked_cycles(&self) -> u64 {
+        self.clocked
+    }
+
+    /// Turns clock gating off, or on again. The frames and their cycles are the same either way.
+    pub fn set_gating(&mut self, gating: bool) {
+        self.gating = gating;
+        self.asleep = false;
+    }
+
+    /// Nothing is under way: no frame in a source or in the core, no command being carried out. Frames that wait to be
+    /// fetched do not count.
+    pub fn idle(&self) -> bool {
+        self.asleep && self.pending == 0 && !self.axi.busy()
+    }
+
+    /// Simulates one cycle.
+    pub fn step(&mut self) {
+        if self.idle() {
+            self.cycle += 1;
+            return;
+        }
+        self.drive();
+        self.model.eval();
+        let offered = self.sample_sinks();
+        let handshakes = if self.axi.busy() { self.axi.sample(&self.model) } else { Handshakes::default() };
+        let mut accepted = 0_u64;
+        let mut driving = false;
+        for (i, source) in self.sources.iter().enumerate() {
+            driving |= source.driving();
+            accepted |= u64::from(source.accepted(&self.model)) << i;
+        }
+        let awake = self.model.byte(self.idle_pin) == 0 || driving || offered;
+        let awake_ctrl = self.model.byte(self.idle_ctrl_pin) == 0 || self.axi.busy();
+        self.asleep = self.gating && !awake && !awake_ctrl;
+        self.tick(awake || !self.gating, awake_ctrl || !self.gating);
+        while accepted != 0 {
+            let source = &mut self.sources[accepted.trailing_zeros() as usize];
+            let before = source.pending();
+            source.advance(&mut self.model, self.cycle);
+            self.pending -= before - source.pending();
+            accepted &= accepted - 1;
+        }
+        self.axi.advance(&mut self.model, handshakes);
+        self.cycle += 1;
+    }
+
+    /// Sets the inputs for the coming clock.
+    fn drive(&mut self) {
+        if self.pending > 0 {
+            for source in &mut self.sources {
+                source.drive(&mut self.model);
+            }
+        }
+        for sink in &mut self.sinks {
+            sink.drive(&mut self.model, self.cycle);
+        }
+    }
+
+    /// Takes what the core offers; true if it offers anything.
+    fn sample_sinks(&mut self) -> bool {
+        let mut offered = false;
+        let upcall = self.sinks.len() - 1;
+        for (i, sink) in self.sinks.iter_mut().enumerate() {
+            if !sink.offered(&self.model) {
+                continue;
+            }
+            offered = true;
+            if sink.take(&self.model, self.cycle) && i == upcall {
+                let Received { frame, cycle, .. } = sink.pop().expect("a frame was completed");
+                let (vport, reason) = (self.model.byte(self.upcall_vport), self.model.byte(self.upcall_reason));
+                self.upcalls.push_back(Upcall { vport, reason, frame, cycle });
+            }
+        }
+        offered
+    }
+
+    /// A period of the clocks that run, from settled inputs; leaves the clocks low, unevaluated.
+    fn tick(&mut self, clock: bool, clock_ctrl: bool) {
+        self.trace_dump(0);
+        if !clock && !clock_ctrl {
+            return;
+        }
+        self.clocked += 1;
+        self.model.set_byte(self.clock, clock.into());
+        self.model.set_byte(self.clock_ctrl, clock_ctrl.into());
+        self.model.eval();
+        self.trace_dump(CYCLE_NS / 2);
+        self.model.set_byte(self.clock, 0);
+        self.model.set_byte(self.clock_ctrl, 0);
+    }
+
+    /// Lets time pass by `cycles`, at once where nothing is under way.
+    pub fn skip(&mut self, cycles: u64) {
+        let end = self.cycle + cycles;
+        while self.cycle < end {
+            if self.idle() {
+                self.cycle = end;
+            } else {
+                self.step();
+            }
+        }
+    }
+
+    /// Simulates until nothing is under way, but no more than `limit` cycles; false if something still is.
+    pub fn run_until_idle(&mut self, limit: u64) -> bool {
+        let end = self.cycle.saturating_add(limit);
+        while !self.idle() && self.cycle < end {
+            self.step();
+        }
+        self.idle()
+    }
+
+    /// Queues a frame of at least one byte at the vport's receive stream. Panics if there is no such vport.
+    pub fn send(&mut self, vport: usize, frame: impl Into<Vec<u8>>) {
+        self.enqueue(vport, frame.into(), false);
+    }
+
+    /// Like [`Self::send`], and the source marks the frame as faulty (as a MAC does on a bad FCS).
+    pub fn send_with_error(&mut self, vport: usize, frame: impl Into<Vec<u8>>) {
+        self.enqueue(vport, frame.into(), true);
+    }
+
+    fn enqueue(&mut self, vport: usize, frame: Vec<u8>, error: bool) {
+        assert!(vport < self.config.vports(), "there is no vport {vport}");
+        self.sources[vport].push(frame, error, 0);
+        self.pending += 1;
+    }
+
+    /// Frames queued at a vport that have not entered the core whole.
+    pub fn pending(&self, vport: usize) -> usize {
+        self.sources[vport].pending()
+    }
+
+    /// Frames that entered at a vport, and the cycle in which the first beat of the latest of them did.
+    pub fn entered(&self, vport: usize) -> (u64, u64) {
+        (self.sources[vport].frames(), self.sources[vport].last_start())
+    }
+
+    /// Frames of which at least the first beat entered at a vport.
+    pub fn started(&self, vport: usize) -> u64 {
+        self.sources[vport].started()
+    }
+
+    /// The oldest frame that left through a vport and was not fetched yet.
+    pub fn recv(&mut self, vport: usize) -> Option<Received> {
+        assert!(vport < self.config.vports(), "there is no vport {vport}");
+        self.sinks[vport].pop()
+    }
+
+    /// Frames that left through a vport and were not fetched yet.
+    pub fn received(&self, vport: usize) -> usize {
+        self.sinks[vport].waiting()
+    }
+
+    /// Sets when the sink of a vport (or of the upcall stream: number of vports) takes beats.
+    pub fn set_ready(&mut self, queue: usize, pattern: Ready) {
+        self.sinks[queue].set_pattern(pattern);
+        self.asleep = false;
+    }
+
+    /// Queues a frame of the slow path for a vport; false if the queue is full. The core counts and drops frames for vports
+    /// that do not exist.
+    pub fn packet_out(&mut self, vport: u8, frame: impl Into<Vec<u8>>) -> bool {
+        let source = self.sources.last_mut().expect("the packet-out stream");
+        if source.pending() >= PACKET_OUT_QUEUE {
+            return false;
+        }
+        source.push(frame.into(), false, vport);
+        self.pending += 1;
+        true
+    }
+
+    /// Frames of the slow path that have not entered the core whole.
+    pub fn packet_out_pending(&self) -> usize {
+        self.sources.last().map_or(0, Source::pending)
+    }
+
+    /// The oldest upcall that was not fetched yet.
+    pub fn upcall(&mut self) -> Option<Upcall> {
+        self.upcalls.pop_front()
+    }
+
+    /// Upcalls that were not fetched yet.
+    pub fn upcalls_waiting(&self) -> usize {
+        self.upcalls.len()
+    }
+
+    /// Reads a register. Time passes meanwhile.
+    pub fn read32(&mut self, offset: u16) -> Result<u32, BusError> {
+        self.axi.start_read(&mut self.model, offset);
+        self.finish(Access::Read, offset)
+    }
+
+    /// Writes a register. Time passes meanwhile.
+    pub fn write32(&mut self, offset: u16, value: u32) -> Result<(), BusError> {
+        self.write_bytes(offset, value, 0b1111)
+    }
+
+    /// Writes the bytes of a register that `strobe` names (bit 0 = least significant); the core refuses all but whole words.
+    pub fn write_bytes(&mut self, offset: u16, value: u32, strobe: u8) -> Result<(), BusError> {
+        self.axi.start_write(&mut self.model, offset, value, strobe & 0b1111);
+        self.finish(Access::Write, offset).map(|_| ())
+    }
+
+    fn finish(&mut self, access: Access, offset: u16) -> Result<u32, BusError> {
+        let end = self.cycle + PATIENCE;
+        while self.axi.busy() {
+            if self.cycle >= end {
+                return Err(BusError::NoAnswer { access, offset, cycles: PATIENCE });
+            }
+            self.step();
+        }
+        match self.axi.answer() {
+            Some((data, 0)) => Ok(data),
+            Some((_, response)) => Err(BusError::Refused { access, offset, response }),
+            None => Err(BusError::NoAnswer { access, offset, cycles: 0 }),
+        }
+    }
+
+    /// Writes the waveforms of all signals in `cycles` to `path` (FST, 4 ns per cycle). One window at a time: a new one ends
+    /// the one before. Cycles that are skipped because nothing happens are not in the file.
+    pub fn trace(&mut self, path: &Path, cycles: Range<u64>) -> Result<(), TraceError> {
+        self.trace_end();
+        File::create(path).map_err(|source| TraceError { path: path.into(), source })?;
+        self.trace = Trace::Waiting(path.into(), cycles);
+        Ok(())
+    }
+
+    /// Completes the waveform file, if one is being written.
+    pub fn trace_end(&mut self) {
+        self.model.trace_close();
+        self.trace = Trace::Off;
+    }
+
+    #[inline]
+    fn trace_dump(&mut self, offset: u64) {
+        if !matches!(self.trace, Trace::Off) {
+            self.trace_dump_on(offset);
+        }
+    }
+
+    #[cold]
+    fn trace_dump_on(&mut self, offset: u64) {
+        if let Trace::Waiting(path, cycles) = &self.trace
+            && self.cycle >= cycles.start
+        {
+            let end = cycles.end;
+            // `trace` made sure that the file can be written.
+            self.model.trace_open(path);
+            self.trace = Trace::Open(end);
+        }
+        match self.trace {
+            Trace::Open(end) if self.cycle >= end => self.trace_end(),
+            Trace::Open(_) => self.model.trace_dump(self.cycle * CYCLE_NS + offset),
+            _ => {}
+        }
+    }
+}
+
+/// Looks pins up by the names that the core's Verilog gives them.
+struct PinFinder<'a> {
+    model: &'a Model,
+    preset: Preset,
+}
+
+impl PinFinder<'_> {
+    fn find(&self, name: &str, input: bool, bits: usize) -> Result<Pin, NewError> {
+        let direction = if input { "input" } else { "output" };
+        let missing = || NewError::NoPin { preset: self.preset, name: name.into(), direction, bits };
+        self.model.pin(name, input, bits).ok_or_else(missing)
+    }
+
+    fn input(&self, name: &str, bits: usize) -> Result<Pin, NewError> {
+        self.find(name, true, bits)
+    }
+
+    fn output(&self, name: &str, bits: usize) -> Result<Pin, NewError> {
+        self.find(name, false, bits)
+    }
+
+    /// Data, byte count, last.
+    fn beat_bits(&self) -> usize {
+        let bits = self.preset.config().bus_bits;
+        bits + (bits / 8).ilog2() as usize + 2
+    }
+
+    fn source(&self, stream: &str, error: Option<&str>, vport: Option<&str>) -> Result<SourcePins, NewError> {
+        Ok(SourcePins {
+            data: self.input(&format!("{stream}_data"), self.beat_bits())?,
+            valid: self.input(&format!("{stream}_valid"), 1)?,
+            ready: self.output(&format!("{stream}_ready"), 1)?,
+            error: error.map(|name| self.input(name, 1)).transpose()?,
+            vport: vport.map(|name| self.input(name, 8)).transpose()?,
+        })
+    }
+
+    fn sink(&self, stream: &str) -> Result<SinkPins, NewError> {
+        Ok(SinkPins {
+            data: self.output(&format!("{stream}_data"), self.beat_bits())?,
+            valid: self.output(&format!("{stream}_valid"), 1)?,
+            ready: self.input(&format!("{stream}_ready"), 1)?,
+        })
+    }
+
+    fn axi(&self) -> Result<AxiPins, NewError> {
+        let input = |name: &str, bits| self.input(&format!("s_axil_{name}"), bits);
+        let output = |name: &str, bits| self.output(&format!("s_axil_{name}"), bits);
+        Ok(AxiPins {
+            awaddr: input("awaddr", 16)?,
+            awvalid: input("awvalid", 1)?,
+            awready: output("awready", 1)?,
+            wdata: input("wdata", 32)?,
+            wstrb: input("wstrb", 4)?,
+            wvalid: input("wvalid", 1)?,
+            wready: output("wready", 1)?,
+            bresp: output("bresp", 2)?,
+            bvalid: output("bvalid", 1)?,
+            bready: input("bready", 1)?,
+            araddr: input("araddr", 16)?,
+            arvalid: input("arvalid", 1)?,
+            arready: output("arready", 1)?,
+            rdata: output("rdata", 32)?,
+            rresp: output("rresp", 2)?,
+            rvalid: output("rvalid", 1)?,
+            rready: input("rready", 1)?,
+        })
+    }
+}
