@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Four bits of the TCAM's key.
 
-use crate::base::{LutRam, Tag};
+use crate::base::Tag;
 use rust_hdl_core::prelude::*;
 
 /// Which of `T` entries match in four bits of the key: a LUT RAM that holds, for each value of the four bits, one bit per entry.
 ///
-/// `matched` follows `key` in the same clock. In a clock with `we`, the word at `address` gets the bit of the entries selected by
-/// `entry` from their `value` and `mask`, and keeps the others'; a second copy of the RAM is read for that.
+/// `matched` follows `key` in the same clock. At a clock with `we`, the word at `address` gets the bit of the entries in `entry`
+/// (a mask of bits) from their `value` and `mask`, and keeps the others'.
+///
+/// Its Verilog is written by hand beside the model: read, change and write of a word as one statement of one memory, which
+/// synthesis maps on LUT RAM with two read ports, and which costs a simulation next to nothing while nothing is written.
 #[derive(LogicBlock, Default)]
 pub struct TcamChunk<const T: usize> {
     tag: Tag<Self>,
@@ -19,35 +22,36 @@ pub struct TcamChunk<const T: usize> {
     pub entry: Signal<In, Bits<T>>,
     pub value: Signal<In, Bits<4>>,
     pub mask: Signal<In, Bits<4>>,
-    lookup: LutRam<Bits<T>, 4>,
-    shadow: LutRam<Bits<T>, 4>,
-    word: Signal<Local, Bits<T>>,
+    _mem: Vec<Bits<T>>,
 }
 
 impl<const T: usize> TcamChunk<T> {
     /// A chunk in which nothing matches. (`Default` has no memory.)
     pub fn new() -> Self {
-        Self { lookup: LutRam::new(), shadow: LutRam::new(), ..Default::default() }
+        Self { _mem: vec![0.into(); 16], ..Default::default() }
     }
 }
 
 impl<const T: usize> Logic for TcamChunk<T> {
-    #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, lookup, shadow);
-        self.lookup.raddr.next = self.key.val();
-        self.matched.next = self.lookup.rdata.val();
-
-        self.shadow.raddr.next = self.address.val();
-        self.word.next = self.shadow.rdata.val() & !self.entry.val();
-        if ((self.address.val() ^ self.value.val()) & self.mask.val()) == 0 {
-            self.word.next = self.shadow.rdata.val() | self.entry.val();
+        if self.clock.pos_edge() && self.we.val() {
+            let word = &mut self._mem[self.address.val().index()];
+            let matches = ((self.address.val() ^ self.value.val()) & self.mask.val()) == 0;
+            *word = if matches { *word | self.entry.val() } else { *word & !self.entry.val() };
         }
-        self.lookup.we.next = self.we.val();
-        self.lookup.waddr.next = self.address.val();
-        self.lookup.wdata.next = self.word.val();
-        self.shadow.we.next = self.we.val();
-        self.shadow.waddr.next = self.address.val();
-        self.shadow.wdata.next = self.word.val();
+        self.matched.next = self._mem[self.key.val().index()]
+    }
+    fn connect(&mut self) {
+        self.matched.connect()
+    }
+    fn hdl(&self) -> Verilog {
+        let code = format!(
+            "(* ram_style = \"distributed\" *) reg [{msb}:0] mem [0:15];\n\n\
+             integer i;\ninitial for (i = 0; i < 16; i = i + 1) mem[i] = {T}'d0;\n\n\
+             assign matched = mem[key];\n\n\
+             always @(posedge clock)\n  if (we)\n    mem[address] <= ((address ^ value) & mask) == 4'd0 ? mem[address] | entry : mem[address] & ~entry;",
+            msb = T - 1,
+        );
+        Verilog::Wrapper(Wrapper { code, cores: String::new() })
     }
 }
