@@ -7,10 +7,14 @@ use crate::{comment, wire_struct};
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
-    /// A frame with its L3 header moved to a fixed place.
+    /// A frame with what L3 must be checked by moved to a fixed place.
     pub struct L2 {
-        /// The first 74 bytes behind the Ethernet type: the longest IPv4 header and 14 bytes of TCP.
-        pub l3: Bits<592>,
+        /// Bytes 0..8 behind the Ethernet type.
+        pub l3: Bits<64>,
+        /// Bytes 40..44 behind the Ethernet type: of an IPv6 fragment header.
+        pub l3_40: Bits<32>,
+        /// Bytes 22..96 of the frame, not moved: with two tags and the longest IPv4 header, 14 bytes of TCP are in it.
+        pub body: Bits<592>,
         /// In wire order.
         pub dl_dst: Bits<48>,
         /// In wire order.
@@ -22,6 +26,10 @@ wire_struct! {
         pub vlan_ad0: Bit,
         pub vlan_ad1: Bit,
         pub vlans: Bits<2>,
+        /// `vlans` = 1.
+        pub one: Bit,
+        /// `vlans` = 2.
+        pub two: Bit,
         /// Bytes of the frame behind the Ethernet type.
         pub avail: Bits<14>,
         pub vport: Bits<8>,
@@ -31,7 +39,8 @@ wire_struct! {
     }
 }
 
-/// Finds up to two VLAN tags and moves L3 to a fixed place. Two clocks (tags, then alignment), one header per clock.
+/// Finds up to two VLAN tags and moves the start of L3 to a fixed place. Two clocks (tags, then alignment), one header per clock.
+/// No tag select has much more than a hundred loads: the rest is moved later, or picked from where it is.
 /// Steps 1, 2 and 4 of "Parser" in `docs/hardware.md`.
 #[derive(LogicBlock, Default)]
 pub struct ParserL2 {
@@ -91,10 +100,14 @@ impl Logic for ParserL2 {
         self.fault.d.next = self.window.val().fault;
         self.valid1.d.next = self.valid.val();
 
-        comment!("Clock 2: L3 to its place.");
+        comment!("Clock 2: the start of L3 to its place.");
         self.l2.d.next.dl_dst = self.hdr.q.val().get_bits::<48>(0);
         self.l2.d.next.dl_src = self.hdr.q.val().get_bits::<48>(48);
-        self.l2.d.next.l3 = self.hdr.q.val().get_bits::<592>(112);
+        self.l2.d.next.body = self.hdr.q.val().get_bits::<592>(176);
+        self.l2.d.next.one = self.one.q.val();
+        self.l2.d.next.two = self.two.q.val();
+        self.l2.d.next.l3 = self.hdr.q.val().get_bits::<64>(112);
+        self.l2.d.next.l3_40 = self.hdr.q.val().get_bits::<32>(432);
         self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(96)) << 8
             | bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(104));
         self.l2.d.next.vlan_tci0 = 0.into();
@@ -110,14 +123,16 @@ impl Logic for ParserL2 {
             self.l2.d.next.vlan_ad0 = self.outer_ad.q.val();
         }
         if self.one.q.val() {
-            self.l2.d.next.l3 = self.hdr.q.val().get_bits::<592>(144);
+            self.l2.d.next.l3 = self.hdr.q.val().get_bits::<64>(144);
+            self.l2.d.next.l3_40 = self.hdr.q.val().get_bits::<32>(464);
             self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(128)) << 8
                 | bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(136));
             self.l2.d.next.vlans = 1.into();
             self.l2.d.next.avail = self.len.q.val() - 18;
         }
         if self.two.q.val() {
-            self.l2.d.next.l3 = self.hdr.q.val().get_bits::<592>(176);
+            self.l2.d.next.l3 = self.hdr.q.val().get_bits::<64>(176);
+            self.l2.d.next.l3_40 = self.hdr.q.val().get_bits::<32>(496);
             self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(160)) << 8
                 | bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(168));
             self.l2.d.next.vlan_tci1 = bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(144)) << 8

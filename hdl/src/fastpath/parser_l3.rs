@@ -9,8 +9,10 @@ use rust_hdl_core::prelude::*;
 wire_struct! {
     /// A frame whose L3 header has been read.
     pub struct L3 {
-        /// Bytes 20..74 of L3: L4 starts at one of its first eleven words.
-        pub tail: Bits<432>,
+        /// Bytes 34..96 of the frame: L4 starts at one of its first thirteen words.
+        pub tail: Bits<496>,
+        /// Where in `tail` L4 starts, in words: `l4_words` - 5 + `vlans`.
+        pub l4_at: Bits<4>,
         /// 5..=15, see [`Layout`](super::types::Layout).
         pub l4_words: Bits<4>,
         /// Bytes of L4 by the L3 header.
@@ -55,7 +57,10 @@ pub struct ParserL3 {
     pub out: Signal<Out, L3>,
     pub out_valid: Signal<Out, Bit>,
     // first clock
-    data: Signal<Local, Bits<592>>,
+    data: Signal<Local, Bits<64>>,
+    fragment: Signal<Local, Bits<32>>,
+    body: Signal<Local, Bits<592>>,
+    slack: Signal<Local, Bits<18>>,
     kind: Signal<Local, Bits<16>>,
     avail: Signal<Local, Bits<17>>,
     word0: Signal<Local, Bits<16>>,
@@ -69,6 +74,8 @@ pub struct ParserL3 {
     frag6_word: Signal<Local, Bits<16>>,
     has_frag6: Signal<Local, Bit>,
     l2: Dff<L2>,
+    /// Bytes 8..40 of L3.
+    fields: Dff<Bits<256>>,
     ip4: Dff<Bit>,
     ip6: Dff<Bit>,
     arp: Dff<Bit>,
@@ -80,10 +87,14 @@ pub struct ParserL3 {
     extension: Dff<Bit>,
     extension2: Dff<Bit>,
     short_frag6: Dff<Bit>,
+    next_after: Dff<Bits<8>>,
     l4_len4: Dff<Bits<16>>,
     valid1: DffR<Bit>,
     // second clock
-    bytes: Signal<Local, Bits<592>>,
+    start: Signal<Local, Bits<64>>,
+    bytes: Signal<Local, Bits<256>>,
+    raw: Signal<Local, Bits<592>>,
+    l4_words: Signal<Local, Bits<4>>,
     src6: ByteSwap<128>,
     dst6: ByteSwap<128>,
     src4: ByteSwap<32>,
@@ -105,6 +116,8 @@ impl Logic for ParserL3 {
             self,
             clock,
             l2,
+            fields,
+            next_after,
             ip4,
             ip6,
             arp,
@@ -126,6 +139,8 @@ impl Logic for ParserL3 {
 
         comment!("Clock 1: what it is, and whether its lengths hold.");
         self.data.next = self.inp.val().l3;
+        self.fragment.next = self.inp.val().l3_40;
+        self.body.next = self.inp.val().body;
         self.kind.next = self.inp.val().dl_type;
         self.avail.next = bit_cast::<17, 14>(self.inp.val().avail);
         self.word0.next = bit_cast::<16, 8>(self.data.val().get_bits::<8>(0)) << 8
@@ -157,11 +172,12 @@ impl Logic for ParserL3 {
         self.payload.next = bit_cast::<16, 8>(self.data.val().get_bits::<8>(32)) << 8
             | bit_cast::<16, 8>(self.data.val().get_bits::<8>(40));
         self.next.next = self.data.val().get_bits::<8>(48);
-        self.next2.next = self.data.val().get_bits::<8>(320);
-        self.frag6_word.next = bit_cast::<16, 8>(self.data.val().get_bits::<8>(336)) << 8
-            | bit_cast::<16, 8>(self.data.val().get_bits::<8>(344));
-        self.ip6.d.next =
-            (self.kind.val() == 0x86dd) & (bit_cast::<17, 16>(self.payload.val()) + 40 <= self.avail.val());
+        self.next2.next = self.fragment.val().get_bits::<8>(0);
+        self.frag6_word.next = bit_cast::<16, 8>(self.fragment.val().get_bits::<8>(16)) << 8
+            | bit_cast::<16, 8>(self.fragment.val().get_bits::<8>(24));
+        comment!("avail - 40 - payload, one adder; its top bit is the sign.");
+        self.slack.next = bit_cast::<18, 17>(self.avail.val()) - bit_cast::<18, 16>(self.payload.val()) - 40;
+        self.ip6.d.next = (self.kind.val() == 0x86dd) & !self.slack.val().get_bit(17);
         self.has_frag6.next = (self.next.val() == 44) & self.payload.val().get_bits::<13>(3).any();
         self.has6.d.next = self.has_frag6.val();
         self.short_frag6.d.next = (self.next.val() == 44) & !self.payload.val().get_bits::<13>(3).any();
@@ -172,6 +188,7 @@ impl Logic for ParserL3 {
         if self.has_frag6.val() & self.frag6_word.val().get_bits::<13>(3).any() {
             self.frag6.d.next = 3.into();
         }
+        self.next_after.d.next = self.next2.val();
         self.extension.d.next =
             (self.next.val() == 0) | (self.next.val() == 43) | (self.next.val() == 51) | (self.next.val() == 60);
         self.extension2.d.next = (self.next2.val() == 0)
@@ -195,29 +212,38 @@ impl Logic for ParserL3 {
             & !self.payload.val().any()
             & (self.word3.val() >= 0x600);
         self.l2.d.next = self.inp.val();
+        self.fields.d.next = self.body.val().get_bits::<256>(0);
+        if self.inp.val().one {
+            self.fields.d.next = self.body.val().get_bits::<256>(32);
+        }
+        if self.inp.val().two {
+            self.fields.d.next = self.body.val().get_bits::<256>(64);
+        }
         self.valid1.d.next = self.valid.val();
 
         comment!("Clock 2: the fields.");
-        self.bytes.next = self.l2.q.val().l3;
-        self.src4.inp.next = self.bytes.val().get_bits::<32>(96);
-        self.dst4.inp.next = self.bytes.val().get_bits::<32>(128);
-        self.src6.inp.next = self.bytes.val().get_bits::<128>(64);
-        self.dst6.inp.next = self.bytes.val().get_bits::<128>(192);
-        self.sha.inp.next = self.bytes.val().get_bits::<48>(64);
-        self.spa.inp.next = self.bytes.val().get_bits::<32>(112);
-        self.tha.inp.next = self.bytes.val().get_bits::<48>(144);
-        self.tpa.inp.next = self.bytes.val().get_bits::<32>(192);
-        self.payload6.next = bit_cast::<16, 8>(self.bytes.val().get_bits::<8>(32)) << 8
-            | bit_cast::<16, 8>(self.bytes.val().get_bits::<8>(40));
+        self.start.next = self.l2.q.val().l3;
+        self.bytes.next = self.fields.q.val();
+        self.raw.next = self.l2.q.val().body;
+        self.src4.inp.next = self.bytes.val().get_bits::<32>(32);
+        self.dst4.inp.next = self.bytes.val().get_bits::<32>(64);
+        self.src6.inp.next = self.bytes.val().get_bits::<128>(0);
+        self.dst6.inp.next = self.bytes.val().get_bits::<128>(128);
+        self.sha.inp.next = self.bytes.val().get_bits::<48>(0);
+        self.spa.inp.next = self.bytes.val().get_bits::<32>(48);
+        self.tha.inp.next = self.bytes.val().get_bits::<48>(80);
+        self.tpa.inp.next = self.bytes.val().get_bits::<32>(128);
+        self.payload6.next = bit_cast::<16, 8>(self.start.val().get_bits::<8>(32)) << 8
+            | bit_cast::<16, 8>(self.start.val().get_bits::<8>(40));
         self.punt6.next = self.extension.q.val()
             | self.short_frag6.q.val()
             | (self.has6.q.val() & self.extension2.q.val() & !self.frag6.q.val().get_bit(1));
 
-        self.l3.d.next.tail = self.bytes.val().get_bits::<432>(160);
+        self.l3.d.next.tail = self.raw.val().get_bits::<496>(96);
         self.l3.d.next.punt = self.snap.q.val();
         self.l3.d.next.l3 = 0.into();
         self.l3.d.next.l4_ok = false;
-        self.l3.d.next.l4_words = self.bytes.val().get_bits::<4>(0);
+        self.l4_words.next = self.start.val().get_bits::<4>(0);
         self.l3.d.next.l4_len = self.l4_len4.q.val();
         self.l3.d.next.nw_src = 0.into();
         self.l3.d.next.nw_dst = 0.into();
@@ -230,29 +256,29 @@ impl Logic for ParserL3 {
             self.l3.d.next.l4_ok = !self.frag4.q.val().get_bit(1);
             self.l3.d.next.nw_src = bit_cast::<128, 32>(self.src4.out.val());
             self.l3.d.next.nw_dst = bit_cast::<128, 32>(self.dst4.out.val());
-            self.l3.d.next.nw_proto = self.bytes.val().get_bits::<8>(72);
-            self.l3.d.next.nw_tos = self.bytes.val().get_bits::<8>(8);
-            self.l3.d.next.nw_ttl = self.bytes.val().get_bits::<8>(64);
+            self.l3.d.next.nw_proto = self.bytes.val().get_bits::<8>(8);
+            self.l3.d.next.nw_tos = self.start.val().get_bits::<8>(8);
+            self.l3.d.next.nw_ttl = self.bytes.val().get_bits::<8>(0);
             self.l3.d.next.nw_frag = self.frag4.q.val();
         }
         if self.ip6.q.val() {
             self.l3.d.next.punt = self.punt6.val();
             self.l3.d.next.l3 = 2.into();
             self.l3.d.next.l4_ok = !self.punt6.val() & !self.frag6.q.val().get_bit(1);
-            self.l3.d.next.l4_words = 10.into();
+            self.l4_words.next = 10.into();
             self.l3.d.next.l4_len = self.payload6.val();
             self.l3.d.next.nw_src = self.src6.out.val();
             self.l3.d.next.nw_dst = self.dst6.out.val();
-            self.l3.d.next.nw_proto = self.bytes.val().get_bits::<8>(48);
-            self.l3.d.next.nw_tos = bit_cast::<8, 4>(self.bytes.val().get_bits::<4>(0)) << 4
-                | bit_cast::<8, 4>(self.bytes.val().get_bits::<4>(12));
-            self.l3.d.next.nw_ttl = self.bytes.val().get_bits::<8>(56);
+            self.l3.d.next.nw_proto = self.start.val().get_bits::<8>(48);
+            self.l3.d.next.nw_tos = bit_cast::<8, 4>(self.start.val().get_bits::<4>(0)) << 4
+                | bit_cast::<8, 4>(self.start.val().get_bits::<4>(12));
+            self.l3.d.next.nw_ttl = self.start.val().get_bits::<8>(56);
             self.l3.d.next.nw_frag = self.frag6.q.val();
             if self.has6.q.val() {
-                self.l3.d.next.l4_words = 12.into();
+                self.l4_words.next = 12.into();
                 self.l3.d.next.l4_len = self.payload6.val() - 8;
                 if !self.frag6.q.val().get_bit(1) {
-                    self.l3.d.next.nw_proto = self.bytes.val().get_bits::<8>(320);
+                    self.l3.d.next.nw_proto = self.next_after.q.val();
                 }
             }
         }
@@ -261,10 +287,12 @@ impl Logic for ParserL3 {
                 bit_cast::<128, 48>(self.sha.out.val()) << 80 | bit_cast::<128, 32>(self.spa.out.val());
             self.l3.d.next.nw_dst =
                 bit_cast::<128, 48>(self.tha.out.val()) << 80 | bit_cast::<128, 32>(self.tpa.out.val());
-            if self.bytes.val().get_bits::<8>(48) == 0 {
-                self.l3.d.next.nw_proto = self.bytes.val().get_bits::<8>(56);
+            if self.start.val().get_bits::<8>(48) == 0 {
+                self.l3.d.next.nw_proto = self.start.val().get_bits::<8>(56);
             }
         }
+        self.l3.d.next.l4_words = self.l4_words.val();
+        self.l3.d.next.l4_at = self.l4_words.val() + bit_cast::<4, 2>(self.l2.q.val().vlans) - 5;
         self.l3.d.next.dl_dst = self.l2.q.val().dl_dst;
         self.l3.d.next.dl_src = self.l2.q.val().dl_src;
         self.l3.d.next.dl_type = self.l2.q.val().dl_type;

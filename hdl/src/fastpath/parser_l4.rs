@@ -30,8 +30,8 @@ pub struct ParserL4 {
     pub parsed: Signal<Out, Parsed>,
     pub out_valid: Signal<Out, Bit>,
     // first clock
-    tail: Signal<Local, Bits<432>>,
-    words: Signal<Local, Bits<4>>,
+    tail: Signal<Local, Bits<496>>,
+    at: Signal<Local, Bits<4>>,
     first: Signal<Local, Bits<32>>,
     fourth: Signal<Local, Bits<16>>,
     proto: Signal<Local, Bits<8>>,
@@ -61,13 +61,13 @@ impl Logic for ParserL4 {
 
         comment!("Clock 1: the words of L4 that count, and whether it is complete.");
         self.tail.next = self.inp.val().tail;
-        self.words.next = self.inp.val().l4_words;
+        self.at.next = self.inp.val().l4_at;
         self.first.next = 0.into();
         self.fourth.next = 0.into();
-        for i in 5..16 {
-            if self.words.val() == i.to_bits::<4>() {
-                self.first.next = self.first.val() | self.tail.val().get_bits::<32>(i * 32 - 160);
-                self.fourth.next = self.fourth.val() | self.tail.val().get_bits::<16>(i * 32 - 64);
+        for i in 0..13 {
+            if self.at.val() == i.to_bits::<4>() {
+                self.first.next = self.first.val() | self.tail.val().get_bits::<32>(i * 32);
+                self.fourth.next = self.fourth.val() | self.tail.val().get_bits::<16>(i * 32 + 96);
             }
         }
         self.head.d.next = self.first.val();

@@ -212,7 +212,13 @@ fn check(frames: &[Vec<u8>], gap: usize) {
         if due {
             let (start, f) = (done as usize, &frames[done as usize / (1 + gap)]);
             let p = uut.parsed.val();
-            assert_eq!(trim(seen(&p)), trim(expected(f, (start % 251) as u8)), "frame {} {f:02x?}", start / (1 + gap));
+            assert_eq!(
+                trim(seen(&p)),
+                trim(expected(f, (start % 251) as u8)),
+                "frame {} {:02x?}",
+                start / (1 + gap),
+                &f[..f.len().min(128)]
+            );
             assert_eq!((p.vport.to_u64(), p.len.to_u64()), (start as u64 % 251, f.len() as u64));
             got += 1;
         }
