@@ -83,7 +83,8 @@ impl<T: Synth, const A: usize, const P: usize> Logic for AsyncFifo<T, A, P> {
         self.head_gray.reset.next = self.read_reset.val();
         self.loaded.reset.next = self.read_reset.val();
         self.tail_seen.d.next = self.tail_gray.q.val();
-        self.fetch.next = (self.head_gray.q.val() != self.tail_seen.q.val()) & (!self.loaded.q.val() | self.out.ready.val());
+        self.fetch.next =
+            (self.head_gray.q.val() != self.tail_seen.q.val()) & (!self.loaded.q.val() | self.out.ready.val());
         self.ram.raddr.next = bit_cast::<A, P>(self.head.q.val());
         self.word.en.next = self.fetch.val();
         self.word.d.next = self.ram.rdata.val();

@@ -315,7 +315,8 @@ mod tests {
             let mut core = Box::new(Ecp5Core::new(&ECP5));
             core.connect_all();
             let sources = vec![VecDeque::new(); PORTS + 1];
-            let mut bench = Self { core, clocks: 0, sources, sinks: vec![Default::default(); PORTS + 1], upcalls: vec![] };
+            let mut bench =
+                Self { core, clocks: 0, sources, sinks: vec![Default::default(); PORTS + 1], upcalls: vec![] };
             bench.core.reset.next = true;
             for _ in 0..3 {
                 bench.clock();

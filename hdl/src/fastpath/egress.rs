@@ -59,14 +59,23 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     plain: Signal<Local, Beat<W, C>>,
 }
 
-impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize> Egress<W, C, B, P, N, Q> {
+impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize>
+    Egress<W, C, B, P, N, Q>
+{
     /// Empty queues.
     ///
     /// # Panics
     /// If the sizes do not fit each other.
     pub fn new() -> Self {
-        assert!(W / 8 == 1 << (C - 1) && P == B + 1 && Q == N + 1 && N <= 31, "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: sizes do not fit");
-        assert!((W / 8) << B >= 16_384 && B <= 11, "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: queues of 16 to {} KiB", W / 4);
+        assert!(
+            W / 8 == 1 << (C - 1) && P == B + 1 && Q == N + 1 && N <= 31,
+            "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: sizes do not fit"
+        );
+        assert!(
+            (W / 8) << B >= 16_384 && B <= 11,
+            "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: queues of 16 to {} KiB",
+            W / 4
+        );
         let counters = || (0..Q).map(|_| Reg::default()).collect();
         let outputs = || vec![Signal::default(); Q];
         Self {
@@ -104,12 +113,18 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         for i in 0..N {
             self.count.next = self.queues[i].count.val();
             self.ready.next = self.ready.val().replace_bit(i, self.queues[i].inp.ready.val());
-            self.fits.next = self.fits.val().replace_bit(i, (bit_cast::<12, P>(self.count.val()) + self.need.q.val()) <= self.depth.val());
+            self.fits.next = self
+                .fits
+                .val()
+                .replace_bit(i, (bit_cast::<12, P>(self.count.val()) + self.need.q.val()) <= self.depth.val());
             self.empty.next = self.empty.val().replace_bit(i, self.queues[i].empty.val());
         }
         for i in N..Q {
             self.ready.next = self.ready.val().replace_bit(i, self.upcalls.inp.ready.val());
-            self.fits.next = self.fits.val().replace_bit(i, (bit_cast::<12, P>(self.upcalls.count.val()) + self.need.q.val()) <= self.depth.val());
+            self.fits.next = self
+                .fits
+                .val()
+                .replace_bit(i, (bit_cast::<12, P>(self.upcalls.count.val()) + self.need.q.val()) <= self.depth.val());
             self.empty.next = self.empty.val().replace_bit(i, self.upcalls.empty.val());
         }
         self.accept.next = self.wanted.q.val() & self.taking.q.val();
@@ -133,7 +148,9 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         self.wanted.en.next = self.free.val() & self.inp.valid.val();
         self.wanted.d.next = self.sorted.val();
         self.need.en.next = self.free.val() & self.inp.valid.val();
-        self.need.d.next = bit_cast::<12, 15>((bit_cast::<15, 14>(self.inp.data.val().out_len) + self.round_up.val()) >> self.beat_log2.val());
+        self.need.d.next = bit_cast::<12, 15>(
+            (bit_cast::<15, 14>(self.inp.data.val().out_len) + self.round_up.val()) >> self.beat_log2.val(),
+        );
 
         comment!("into the queues");
         self.plain.next.data = self.beat.q.val().data;
@@ -187,7 +204,10 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             self.drops_q[i].d.next = self.drops_q[i].q.val() + 1;
             self.drops[i].next = self.drops_q[i].q.val();
         }
-        self.idle.next = !self.beat_valid.q.val() & self.empty.val().all() & !self.counted.q.val().any() & !self.dropped.q.val().any();
+        self.idle.next = !self.beat_valid.q.val()
+            & self.empty.val().all()
+            & !self.counted.q.val().any()
+            & !self.dropped.q.val().any();
     }
 }
 
@@ -209,7 +229,16 @@ mod tests {
             let (outputs, out_len) = (f.outputs.to_bits(), f.bytes.len().to_bits());
             let (vport, reason) = ((n % 5).to_bits(), (n % 3).to_bits());
             let all = beats::<W, C>(&f.bytes).into_iter().enumerate();
-            let all = all.map(|(i, b)| OutBeat { data: b.data, bytes: b.bytes, last: b.last, first: i == 0, out_len, outputs, vport, reason });
+            let all = all.map(|(i, b)| OutBeat {
+                data: b.data,
+                bytes: b.bytes,
+                last: b.last,
+                first: i == 0,
+                out_len,
+                outputs,
+                vport,
+                reason,
+            });
             all.collect::<Vec<_>>()
         };
         frames.iter().enumerate().flat_map(one).collect()
@@ -247,7 +276,8 @@ mod tests {
                 if last {
                     let bit = if q == 3 { 31 } else { q };
                     let from = out[q].last().map_or(0, |n| n + 1);
-                    let n = (from..frames.len()).find(|n| frames[*n].outputs >> bit & 1 == 1 && frames[*n].bytes == partial[q]);
+                    let n = (from..frames.len())
+                        .find(|n| frames[*n].outputs >> bit & 1 == 1 && frames[*n].bytes == partial[q]);
                     out[q].push(n.unwrap_or_else(|| panic!("queue {q} gave out a frame that nobody sent")));
                     partial[q].clear();
                 }
@@ -308,7 +338,9 @@ mod tests {
         let (wide, _, e) = run::<1024, 8, 7, 8>(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
         for (q, numbers) in out.iter().enumerate() {
             let bit = if q == 3 { 31 } else { q };
-            assert!(numbers.iter().eq((0..60).filter(|n| frames[*n].outputs >> bit & 1 == 1).collect::<Vec<_>>().iter()));
+            assert!(
+                numbers.iter().eq((0..60).filter(|n| frames[*n].outputs >> bit & 1 == 1).collect::<Vec<_>>().iter())
+            );
             assert_eq!(*numbers, wide[q]);
         }
         assert!(e.idle.val());

@@ -87,7 +87,8 @@ impl<const W: usize, const C: usize> Logic for Gather<W, C> {
         if (self.place.val() & self.final_slot.val()).any() {
             self.next.d.next = 0.into();
         }
-        self.complete.d.next = self.valid.val() & ((self.place.val().any() & self.inp.val().last) | (self.place.val() & self.final_slot.val()).any());
+        self.complete.d.next = self.valid.val()
+            & ((self.place.val().any() & self.inp.val().last) | (self.place.val() & self.final_slot.val()).any());
 
         self.vport.en.next = self.begins.val();
         self.vport.d.next = self.inp.val().vport;

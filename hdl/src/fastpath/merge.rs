@@ -153,7 +153,11 @@ mod tests {
     use std::collections::VecDeque;
 
     /// A frame as `Ingress` gives it out; garbage past the end.
-    fn stored<const W: usize, const C: usize>(frame: &[u8], vport: usize, rng: &mut ChaCha8Rng) -> Vec<MergedBeat<W, C>> {
+    fn stored<const W: usize, const C: usize>(
+        frame: &[u8],
+        vport: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<MergedBeat<W, C>> {
         let n = frame.len().div_ceil(W / 8);
         let beat = |(i, c): (usize, &[u8])| {
             let mut padded = c.to_vec();
@@ -173,7 +177,11 @@ mod tests {
     }
 
     /// Returns (clocks with a beat, clocks) while all sources have frames.
-    fn run<const W: usize, const C: usize>(lens: impl Fn(&mut ChaCha8Rng) -> usize, sources: &[usize], credit: f64) -> f64 {
+    fn run<const W: usize, const C: usize>(
+        lens: impl Fn(&mut ChaCha8Rng) -> usize,
+        sources: &[usize],
+        credit: f64,
+    ) -> f64 {
         let mut rng = ChaCha8Rng::seed_from_u64(9);
         let mut m = Box::<Merge<W, C, 4>>::default();
         m.connect_all();

@@ -63,7 +63,9 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: us
     }
 }
 
-impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> Logic for PayloadBuffer<W, C, A, P, H> {
+impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> Logic
+    for PayloadBuffer<W, C, A, P, H>
+{
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, even, odd, tail, room_q, fetched, swap_fetched, swap, even_q, odd_q);

@@ -132,7 +132,11 @@ impl<
     /// If the const parameters are not those of `config`.
     pub fn new(config: &Config) -> Self {
         assert_eq!((W, N, Q), (config.bus_bits, config.vports(), config.queues()), "not the ports of {config:?}");
-        assert_eq!((S, T, K), (config.slots_log2, config.tcam_entries, config.steps_log2), "not the tables of {config:?}");
+        assert_eq!(
+            (S, T, K),
+            (config.slots_log2, config.tcam_entries, config.steps_log2),
+            "not the tables of {config:?}"
+        );
         assert!(config.rule_ids() <= 1 << R && config.queues() * 16 <= 1 << V, "not the counters of {config:?}");
         let outputs = || vec![Signal::default(); Q];
         Self {
@@ -208,8 +212,32 @@ impl<
 {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, packet_out_ingress, merge, frame_credit, gather, parser, matching, windows, results, expand);
-        clock!(self, clock, job_credit, header_edit, edited, payload, splice, egress, runner, rule_counters, verdict_counters);
+        clock!(
+            self,
+            clock,
+            packet_out_ingress,
+            merge,
+            frame_credit,
+            gather,
+            parser,
+            matching,
+            windows,
+            results,
+            expand
+        );
+        clock!(
+            self,
+            clock,
+            job_credit,
+            header_edit,
+            edited,
+            payload,
+            splice,
+            egress,
+            runner,
+            rule_counters,
+            verdict_counters
+        );
         self.packet_out_ingress.reset.next = self.reset.val();
         self.merge.reset.next = self.reset.val();
         self.frame_credit.reset.next = self.reset.val();
@@ -357,7 +385,9 @@ impl<
         self.runner.verdict_bytes.next = self.verdict_counters.read_bytes.val();
         self.runner.verdict_epoch.next = self.verdict_counters.read_epoch.val();
 
-        comment!("frames are in the sources, hold a credit, or keep a later block busy; commands hold `request` or `done`");
+        comment!(
+            "frames are in the sources, hold a credit, or keep a later block busy; commands hold `request` or `done`"
+        );
         self.idle.next = self.ingress_idle.val().all()
             & self.frame_credit.idle.val()
             & !self.expand.busy.val()

@@ -97,7 +97,10 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
     /// # Panics
     /// If the sizes do not fit each other.
     pub fn new() -> Self {
-        assert!(W / 8 == 1 << (C - 1) && P == A + 1 && (64..=1024).contains(&W), "Splice<{W}, {C}, {A}, {P}>: sizes do not fit");
+        assert!(
+            W / 8 == 1 << (C - 1) && P == A + 1 && (64..=1024).contains(&W),
+            "Splice<{W}, {C}, {A}, {P}>: sizes do not fit"
+        );
         let slots = 1024 / W;
         Self {
             slot: Reg::new(1u64.into()),
@@ -120,7 +123,10 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Logic for S
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, current, current_valid, beats_in, beats_out, final_bytes, start, number, slot, owed, queue);
-        clock!(self, clock, valid_1, valid_2, valid_3, beat_1, beat_2, beat_3, head_1, head_2, seam_1, seam_2, shift_1, shift_2, high_1, high_2);
+        clock!(
+            self, clock, valid_1, valid_2, valid_3, beat_1, beat_2, beat_3, head_1, head_2, seam_1, seam_2, shift_1,
+            shift_2, high_1, high_2
+        );
         self.current_valid.reset.next = self.reset.val();
         self.start.reset.next = self.reset.val();
         self.number.reset.next = self.reset.val();
@@ -134,7 +140,8 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Logic for S
         comment!("progress: an output beat per clock while the queue behind has room");
         self.last.next = (self.number.q.val() + 1) == self.beats_out.q.val();
         self.issue.next = self.current_valid.q.val() & !self.current.q.val().discard & !self.owed.q.val().get_bit(4);
-        self.finish.next = (self.issue.val() & self.last.val()) | (self.current_valid.q.val() & self.current.q.val().discard);
+        self.finish.next =
+            (self.issue.val() & self.last.val()) | (self.current_valid.q.val() & self.current.q.val().discard);
         self.free.next = !self.current_valid.q.val() | self.finish.val();
         self.load.next = self.free.val() & self.job.valid.val();
         self.job.ready.next = self.free.val();
@@ -164,12 +171,16 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Logic for S
         self.current.en.next = self.load.val();
         self.current.d.next = self.job.data.val();
         self.beats_in.en.next = self.load.val();
-        self.beats_in.d.next = bit_cast::<12, 15>((bit_cast::<15, 14>(self.job.data.val().in_len) + self.round_up.val()) >> self.beat_log2.val());
+        self.beats_in.d.next = bit_cast::<12, 15>(
+            (bit_cast::<15, 14>(self.job.data.val().in_len) + self.round_up.val()) >> self.beat_log2.val(),
+        );
         if self.job.data.val().faulty {
             self.beats_in.d.next = 1.into();
         }
         self.beats_out.en.next = self.load.val();
-        self.beats_out.d.next = bit_cast::<12, 15>((bit_cast::<15, 14>(self.job.data.val().out_len) + self.round_up.val()) >> self.beat_log2.val());
+        self.beats_out.d.next = bit_cast::<12, 15>(
+            (bit_cast::<15, 14>(self.job.data.val().out_len) + self.round_up.val()) >> self.beat_log2.val(),
+        );
         self.final_bytes.en.next = self.load.val();
         self.final_bytes.d.next = (bit_cast::<C, 14>(self.job.data.val().out_len - 1) & self.byte_mask.val()) + 1;
 
@@ -250,7 +261,8 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Logic for S
         if self.head_2.q.val() {
             self.joined.next = self.beat_2.q.val().data;
         } else if self.seam_2.q.val() {
-            self.joined.next = (self.beat_2.q.val().data & self.seam_mask.val()) | (self.payload.val() & !self.seam_mask.val());
+            self.joined.next =
+                (self.beat_2.q.val().data & self.seam_mask.val()) | (self.payload.val() & !self.seam_mask.val());
         }
         self.valid_3.d.next = self.valid_2.q.val();
         self.beat_3.en.next = self.valid_2.q.val();
@@ -348,7 +360,10 @@ mod tests {
     }
 
     /// Writes the frames, hands out the jobs, compares; returns the clocks from the first output beat to the last, and the beats.
-    fn run<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize>(cases: &[Case], drain: f64) -> (usize, usize) {
+    fn run<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize>(
+        cases: &[Case],
+        drain: f64,
+    ) -> (usize, usize) {
         let mut rng = ChaCha8Rng::seed_from_u64(11);
         let mut p = Pair::<W, C, A, P, H>::new();
         p.connect_all();
@@ -386,7 +401,8 @@ mod tests {
                 writes.pop_front();
                 written += 1;
             }
-            let due = jobs.front().filter(|j| j.0 < written + 1 && (drain < 1.0 || writes.is_empty() || cases.len() > 100));
+            let due =
+                jobs.front().filter(|j| j.0 < written + 1 && (drain < 1.0 || writes.is_empty() || cases.len() > 100));
             p.job.valid.next = due.is_some();
             p.job.data.next = due.map(|j| j.1).unwrap_or_default();
             p.out.ready.next = rng.random_bool(drain);
@@ -408,7 +424,10 @@ mod tests {
                 assert!(all[b.bytes.to_u64() as usize..].iter().all(|x| *x == 0), "zeros past the end");
                 got.extend_from_slice(&bytes(b.data, b.bytes));
                 let (frame, job) = &expected[0];
-                assert_eq!((b.out_len, b.outputs, b.vport, b.reason), (job.out_len, job.outputs, job.vport, job.reason));
+                assert_eq!(
+                    (b.out_len, b.outputs, b.vport, b.reason),
+                    (job.out_len, job.outputs, job.vport, job.reason)
+                );
                 if b.last {
                     assert!(got == *frame, "{} bytes, shift {:?}", frame.len(), job.shift);
                     got.clear();
@@ -450,7 +469,13 @@ mod tests {
     }
 
     fn same(n: usize, len: usize, versions: &[Option<u64>]) -> Vec<Case> {
-        (0..n).map(|k| Case { frame: (0..len).map(|i| (i + k) as u8).collect(), faulty: false, versions: versions.to_vec() }).collect()
+        (0..n)
+            .map(|k| Case {
+                frame: (0..len).map(|i| (i + k) as u8).collect(),
+                faulty: false,
+                versions: versions.to_vec(),
+            })
+            .collect()
     }
 
     #[test]

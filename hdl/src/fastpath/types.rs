@@ -17,7 +17,7 @@ pub const HEAD_BITS: usize = 960;
 wire_struct! {
     /// One transfer of a frame. `W` = bits of data, `C` = log2(W / 8) + 1.
     pub struct Beat<const W: usize, const C: usize> {
-        /// Byte 0 in bits 7:0. Bytes past `bytes` are zero behind `Ingress`.
+        /// Byte 0 in bits 7:0. Bytes past `bytes` are zero from `Merge` on.
         pub data: Bits<W>,
         /// Valid bytes, 1..=W/8; W/8 in all beats but the last.
         pub bytes: Bits<C>,
