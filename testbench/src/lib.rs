@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The reference model of the Millrace hardware, property tests, and end-to-end tests with real peers.
 
+pub mod flow_text;
 pub mod model;
 pub mod netns;
 pub mod ovs;

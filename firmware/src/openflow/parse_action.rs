@@ -5,7 +5,7 @@ use super::action::Action;
 use super::error::Fault;
 use super::field::*;
 use super::flow::Match;
-use super::key::{VLAN_CFI, VLAN_VID_MASK};
+use super::key::{NW_FRAG_LATER, VLAN_CFI, VLAN_VID_MASK};
 use super::lex::{Pair, Pairs, Span};
 use super::parse_match::{prereq_met, prereq_words};
 use super::port::*;
@@ -199,7 +199,12 @@ impl<'p> ActionParser<'p> {
     fn check_prereq(&self, field: Field, at: usize) -> Result<(), Fault> {
         let info = field.info();
         let needs_tag = info.prereq == Prereq::Vlan || field == Field::VlanVid;
-        let met = if needs_tag { self.tags > 0 } else { prereq_met(info.prereq, &self.known) };
+        let is_l4 = !matches!(info.prereq, Prereq::Ip | Prereq::Ipv4 | Prereq::Ipv6 | Prereq::Arp | Prereq::None);
+        let met = match needs_tag {
+            true => self.tags > 0,
+            // Later fragments have no L4 header.
+            false => prereq_met(info.prereq, &self.known) && !(is_l4 && self.known.key.nw_frag() & NW_FRAG_LATER != 0),
+        };
         if met {
             return Ok(());
         }

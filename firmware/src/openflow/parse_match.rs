@@ -4,7 +4,7 @@
 use super::error::Fault;
 use super::field::*;
 use super::flow::Match;
-use super::key::{VLAN_CFI, slot};
+use super::key::{FlowMask, VLAN_CFI, slot};
 use super::lex::{Pair, Span};
 use super::port::Ports;
 use super::value;
@@ -161,20 +161,15 @@ fn is_part_of_tag(field: Field) -> bool {
 
 /// Whether two fields have bits in common.
 fn overlaps(a: Field, b: Field) -> bool {
-    let (a, b) = (bit_range(a), bit_range(b));
-    a.0 < b.1 && b.0 < a.1
+    let (a, b) = (bits_of(a), bits_of(b));
+    a.0.iter().zip(&b.0).any(|(a, b)| a & b != 0)
 }
 
-/// First and last-but-one bit of a field, counted over the whole key; words go high bit first so that wide fields are contiguous.
-fn bit_range(field: Field) -> (usize, usize) {
-    let s = field_slot(field);
-    let s = if is_part_of_tag(field) { s } else { field.info().slot };
-    let end = if s.bits == 128 {
-        64 * (usize::from(s.word) + 2)
-    } else {
-        64 * (usize::from(s.word) + 1) - usize::from(s.shift)
-    };
-    (end - usize::from(s.bits), end)
+/// The bits of the key that a match on a field is about.
+fn bits_of(field: Field) -> FlowMask {
+    let mut mask = FlowMask::default();
+    mask.set(field_slot(field), in_slot(field, 0, field.info().valid).1);
+    mask
 }
 
 /// Whether a match makes sure that every packet it lets through has what a field needs.
@@ -227,6 +222,8 @@ fn missing_prereq(given: &Given, m: &Match) -> Option<Fault> {
         "tp_src" | "tp_dst" => {
             (met(Prereq::Tcp) || met(Prereq::Udp) || met(Prereq::Sctp), "tcp, udp, sctp, tcp6, udp6 or sctp6")
         }
+        // Open vSwitch prints ICMPv6's so.
+        "icmp_type" | "icmp_code" => (met(Prereq::Icmpv4) || met(Prereq::Icmpv6), "icmp or icmp6"),
         _ => (met(prereq), prereq_words(prereq)),
     };
     let is_protocol = protocol(given.name.text).is_some();

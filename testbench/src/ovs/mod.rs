@@ -79,14 +79,12 @@ impl Ovs {
     pub fn load_flows(&mut self, file: &Path) -> Result<()> {
         let target = format!("unix:{}", self.dir.path().join("br0.mgmt").display());
         run(ofctl("OpenFlow15")?.args(["del-flows", &target]))?;
-        // OpenFlow 1.0 alone takes actions that need not fit the flow's match; later versions alone know instructions.
-        let newer = run(ofctl("OpenFlow15")?.args(["add-flows", &target]).arg(file));
-        match newer {
-            Err(error) if error.to_string().contains("usable flow formats") => {
-                run(ofctl("OpenFlow10")?.args(["add-flows", &target]).arg(file))?
-            }
-            other => other?,
-        };
+        // As for ovs-ofctl, OpenFlow 1.0 comes first; flows that it cannot express need a later version.
+        let add = |version| run(ofctl(version)?.args(["add-flows", &target]).arg(file));
+        if add("OpenFlow10").is_err() {
+            run(ofctl("OpenFlow15")?.args(["del-flows", &target]))?;
+            add("OpenFlow15")?;
+        }
         self.control.call("fdb/flush", &["br0"])?;
         self.control.call("revalidator/purge", &[])?;
         for port in 0..PORTS.len() {
