@@ -176,3 +176,92 @@ fn layout(descriptor: &TypeDescriptor) -> Option<String> {
     }
     Some(format!("{}: {}", descriptor.name, parts.join(", ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Module;
+    use crate::base::{Fifo, LutFifo, Tag};
+    use crate::emit::modules;
+    use crate::wire_struct;
+    use rust_hdl_core::prelude::*;
+
+    wire_struct! {
+        pub struct Pair {
+            pub low: Bits<8>,
+            pub flag: Bit,
+        }
+    }
+
+    /// Two equal FIFOs, one of another width, one of another kind; a struct and an enum.
+    #[derive(LogicBlock, Default)]
+    struct Four {
+        tag: Tag<Self>,
+        pub clock: Signal<In, Clock>,
+        pub reset: Signal<In, Bit>,
+        pub pair: Signal<In, Pair>,
+        pub full: Signal<Out, Bit>,
+        same: [Fifo<Bits<8>, 3, 4>; 2],
+        other: Fifo<Bits<9>, 3, 4>,
+        short: LutFifo<Bits<8>, 3, 4>,
+    }
+
+    impl Logic for Four {
+        #[hdl_gen]
+        fn update(&mut self) {
+            clock!(self, clock, other, short);
+            for i in 0..2 {
+                self.same[i].clock.next = self.clock.val();
+                self.same[i].reset.next = self.reset.val();
+                self.same[i].inp.data.next = self.pair.val().low;
+                self.same[i].inp.valid.next = self.pair.val().flag;
+                self.same[i].out.ready.next = true;
+            }
+            self.other.reset.next = self.reset.val();
+            self.other.inp.data.next = 3.into();
+            self.other.inp.valid.next = false;
+            self.other.out.ready.next = true;
+            self.short.reset.next = self.reset.val();
+            self.short.inp.data.next = self.pair.val().low;
+            self.short.inp.valid.next = self.pair.val().flag;
+            self.short.out.ready.next = true;
+            self.full.next = !self.same[0].inp.ready.val();
+        }
+    }
+
+    fn four() -> Vec<Module> {
+        let mut block = Box::new(Four::default());
+        block.connect_all();
+        modules(block.as_ref(), Some("top")).expect("the block can be emitted")
+    }
+
+    #[test]
+    fn equal_modules_are_one_and_names_tell_the_others_apart() {
+        let all = four();
+        let names: Vec<&str> = all.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names[0], "top");
+        for name in ["fifo_bits_8_3_4", "fifo_bits_9_3_4", "lut_fifo", "lut_ram", "ram_bits_8_3", "ram_bits_9_3"] {
+            assert_eq!(names.iter().filter(|n| **n == name).count(), 1, "{name} in {names:?}");
+        }
+        assert_eq!(all.len(), 7, "{names:?}");
+        let shared = all.iter().find(|module| module.name == "fifo_bits_8_3_4").expect("the shared module");
+        assert_eq!(shared.instances, ["top.same_0", "top.same_1"]);
+        assert_eq!(shared.rust_type, "Fifo<Bits<8>, 3, 4>");
+    }
+
+    #[test]
+    fn the_header_says_where_a_module_comes_from_and_what_its_bits_are() {
+        let top = &four()[0];
+        let header = "// top: from the Rust block millrace_hdl::emit::design::tests::Four\n// top\n\
+                      // Pair: low[7:0], flag[8]\nmodule top (\n    input  wire clock,\n";
+        assert!(top.text.starts_with(header), "{}", top.text);
+        assert!(top.text.contains("    fifo_bits_8_3_4 same_1 (\n        .clock(clock),\n"), "{}", top.text);
+        assert!(top.text.contains("        .inp_data(pair[7:0]),\n"), "{}", top.text);
+    }
+
+    #[test]
+    fn modules_come_before_those_they_instantiate() {
+        let all = four();
+        let at = |name: &str| all.iter().position(|module| module.name == name);
+        assert!(at("top") < at("fifo_bits_8_3_4") && at("fifo_bits_8_3_4") < at("ram_bits_8_3"));
+    }
+}

@@ -56,7 +56,7 @@ impl Lowering {
             S::SliceAssignment { base: VerilogExpression::Signal(path), width, offset, replacement } => {
                 let target = self.target(path)?;
                 let low = self.scope.offset(offset)?;
-                let value = self.expr(replacement, Some(*width)).map_err(|reason| Fault::at(path, reason))?;
+                let value = self.expr(replacement, Some(*width)).map_err(|reason| self.fault(reason))?;
                 self.push(Stmt::Set { target, low, value }, out);
                 Ok(())
             }
@@ -80,19 +80,24 @@ impl Lowering {
         let id = self.scope.signal(path)?;
         let symbol = &self.scope.symbols[id];
         if matches!(symbol.role, Role::Input | Role::Constant | Role::ChildOutput) {
-            return Err(Fault::at(path, Reason::NotDrivenHere));
+            return Err(Fault::at(&symbol.name, Reason::NotDrivenHere));
         }
         self.target.clone_from(&symbol.name);
         Ok(id)
     }
 
+    /// A fault of the assignment in hand.
+    fn fault(&self, reason: Reason) -> Fault {
+        Fault::at(&self.target, reason)
+    }
+
     fn assignment(&mut self, path: &str, value: &VerilogExpression, out: &mut Vec<Stmt>) -> Lowered {
         let target = self.target(path)?;
         let width = self.scope.symbols[target].width;
-        let stmt = match self.own_bit(target, value).map_err(|reason| Fault::at(path, reason))? {
+        let stmt = match self.own_bit(target, value).map_err(|reason| self.fault(reason))? {
             Some(stmt) => stmt,
             None => {
-                let value = self.assigned(value, width).map_err(|reason| Fault::at(path, reason))?;
+                let value = self.assigned(value, width).map_err(|reason| self.fault(reason))?;
                 Stmt::Set { target, low: 0, value }
             }
         };
@@ -293,7 +298,7 @@ pub(super) mod tests {
     fn faults_name_the_signal_and_do_not_hide_each_other() {
         let (_, faults) = lowering().kernel(&[set("count", number(16)), set("inp$data", number(0))]);
         let too_wide = Reason::LiteralTooWide { value: "16".into(), width: 4 };
-        assert_eq!(faults, [Fault::at("count", too_wide), Fault::at("inp$data", Reason::NotDrivenHere)]);
+        assert_eq!(faults, [Fault::at("count", too_wide), Fault::at("inp_data", Reason::NotDrivenHere)]);
     }
 
     #[test]

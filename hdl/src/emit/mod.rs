@@ -32,7 +32,6 @@ mod stmt;
 mod symbols;
 mod tree;
 
-
 pub use design::Module;
 pub use error::{EmitError, Place, Reason};
 pub use literal::literal_value;
