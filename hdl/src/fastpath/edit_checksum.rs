@@ -64,6 +64,7 @@ pub struct EditChecksum {
     ip_flips: Signal<Local, Bits<16>>,
     l4_flips: Signal<Local, Bits<16>>,
     last: Signal<Local, Received>,
+    here: Signal<Local, Bits<40>>,
     inverted_ip: Signal<Local, Bits<16>>,
     inverted_l4: Signal<Local, Bits<16>>,
 }
@@ -184,7 +185,11 @@ impl Logic for EditChecksum {
         }
         self.result.d.next.ip = self.ip_flips.val();
         self.result.d.next.l4 = self.l4_flips.val();
-        self.result.d.next.l4_at = self.last.val().l4_at;
+        self.here.next = 0.into();
+        for k in 14..40 {
+            self.here.next = self.here.val().replace_bit(k, self.last.val().l4_at == k.to_bits::<6>());
+        }
+        self.result.d.next.l4_here = self.here.val();
         self.flips.next = self.result.q.val();
     }
 }

@@ -18,6 +18,7 @@ pub struct EditPlace {
     stage: Dff<Edited>,
     body: Signal<Local, Bits<864>>,
     flip: Signal<Local, Bits<16>>,
+    here: Signal<Local, Bits<40>>,
     /// Four tags, the outgoing ones last, and the body.
     tagged: Signal<Local, Bits<992>>,
     behind_mac: Signal<Local, Bits<864>>,
@@ -30,9 +31,10 @@ impl Logic for EditPlace {
         comment!("IPv4's checksum is at byte 12 of the body, that of L4 at one of 26 places");
         self.body.next = self.frame.val().body ^ (bit_cast::<864, 16>(self.flips.val().ip) << 96);
         self.flip.next = self.flips.val().l4;
-        for k in 14_u64..40 {
-            if self.flips.val().l4_at == k.to_bits::<6>() {
-                self.body.next = self.body.val() ^ (bit_cast::<864, 16>(self.flip.val()) << (k * 16));
+        self.here.next = self.flips.val().l4_here;
+        for k in 14..40 {
+            if self.here.val().get_bit(k) {
+                self.body.next = self.body.val() ^ (bit_cast::<864, 16>(self.flip.val()) << (k * 16).to_bits::<10>());
             }
         }
 

@@ -86,6 +86,7 @@ wire_struct! {
     pub struct ChecksumFlips {
         pub ip: Bits<16>,
         pub l4: Bits<16>,
-        pub l4_at: Bits<6>,
+        /// Bit n: the L4 checksum is word n of the body.
+        pub l4_here: Bits<40>,
     }
 }
