@@ -3,5 +3,10 @@
 #![deny(missing_docs)]
 
 pub mod classifier;
+pub mod compile;
+mod index;
+pub mod mac;
 pub mod openflow;
 pub mod packet;
+pub mod slowpath;
+pub mod xlate;

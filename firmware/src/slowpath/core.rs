@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The slow path without a device: what becomes of a missed packet, and the life of its megaflow.
+
+use super::cache::{Cache, FlowId, Home, Megaflow};
+use super::offload::{Hits, Offload};
+use super::stats::{FlowStats, Stats};
+use crate::compile::{Program, Software, hardware_key, hardware_mask, program};
+use crate::mac::{Learned, MAC_AGING_NS, MAC_TABLE_SIZE, MacTable, Station};
+use crate::openflow::{FlowKey, FlowTable};
+use crate::packet::{Packet, parse};
+use crate::xlate::{Pipeline, Translation, translate};
+use millrace_driver::Count;
+use millrace_regs::config::MAX_FRAME;
+use millrace_regs::{Key, Mask, UpcallReason};
+use smallvec::SmallVec;
+
+/// Nanoseconds of one `AGE_EPOCH`.
+pub const EPOCH_NS: u64 = 1_000_000;
+/// A rule that was hit within this time does not have to make room for another.
+const BUSY_NS: u64 = EPOCH_NS;
+/// After this time a megaflow for which there was no room is offered to the hardware again.
+const RETRY_NS: u64 = EPOCH_NS;
+/// Megaflows looked at in search of one that is not in use.
+const EVICTION_SAMPLE: usize = 64;
+/// Within this time each rule's counters are read once.
+const SYNC_NS: u64 = 500_000_000;
+
+/// Limits and times. Times are device time in nanoseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Megaflows kept at most, in hardware and software.
+    pub flow_limit: usize,
+    /// A megaflow that was not used for so long is removed (Open vSwitch's `max-idle`).
+    pub max_idle: u64,
+    /// Age at which a station is forgotten.
+    pub mac_aging: u64,
+    /// Stations remembered at most.
+    pub mac_table_size: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            flow_limit: 200_000,
+            max_idle: 10_000_000_000,
+            mac_aging: MAC_AGING_NS,
+            mac_table_size: MAC_TABLE_SIZE,
+        }
+    }
+}
+
+/// Flow tables, learned stations, and the megaflows that follow from them.
+pub struct Core<R> {
+    pub(super) pipeline: Pipeline,
+    pub(super) macs: MacTable,
+    pub(super) cache: Cache<R>,
+    pub(super) stats: Stats,
+    pub(super) flow_stats: Vec<FlowStats>,
+    pub(super) settings: Settings,
+    /// The packet in hand: its key and what becomes of it.
+    key: FlowKey,
+    translation: Translation,
+    length: usize,
+    punted: bool,
+    packet: Packet,
+    /// Stations whose place changed, and on which megaflows may depend.
+    moved: Vec<Station>,
+    /// Where the last walk over the cache stopped: for counters, for eviction.
+    sync_hand: usize,
+    sync_time: u64,
+    evict_hand: usize,
+}
+
+/// Where a megaflow was put.
+enum Placed<R> {
+    /// It is there already, under this number.
+    Known(FlowId),
+    /// In the hardware under this mask.
+    Hardware(R, Mask),
+    /// Nowhere.
+    NoRoom,
+}
+
+impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
+    /// Starts with these flows at this device time.
+    pub fn new(flows: FlowTable, settings: Settings, now: u64) -> Core<R> {
+        let flow_stats = vec![FlowStats { created: now, used: now, ..FlowStats::default() }; flows.flows.len()];
+        Core {
+            pipeline: Pipeline::new(flows),
+            macs: MacTable::new(settings.mac_aging, settings.mac_table_size),
+            cache: Cache::default(),
+            stats: Stats::default(),
+            flow_stats,
+            settings,
+            key: FlowKey::default(),
+            translation: Translation::default(),
+            length: 0,
+            punted: false,
+            packet: Packet::default(),
+            moved: Vec::new(),
+            sync_hand: 0,
+            sync_time: now,
+            evict_hand: 0,
+        }
+    }
+
+    /// What the slow path has counted.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Megaflows: all, and those in the hardware.
+    pub fn megaflows(&self) -> (usize, usize) {
+        (self.cache.len(), self.cache.in_hardware())
+    }
+
+    /// Handles a missed packet: puts its copies out through `send` (vport, frame), then hands its megaflow over.
+    pub fn handle(
+        &mut self,
+        offload: &mut impl Offload<Rule = R>,
+        vport: u8,
+        reason: UpcallReason,
+        frame: &[u8],
+        now: u64,
+        send: impl FnMut(u8, &[u8]),
+    ) {
+        self.forward(vport, reason, frame, send);
+        self.program(offload, now);
+    }
+
+    /// First half of [`handle`](Self::handle): translates the packet and puts its copies out.
+    pub fn forward(&mut self, vport: u8, reason: UpcallReason, frame: &[u8], send: impl FnMut(u8, &[u8])) {
+        *match reason {
+            UpcallReason::Punt => &mut self.stats.punts,
+            UpcallReason::Action => &mut self.stats.rule_upcalls,
+            UpcallReason::Miss => &mut self.stats.misses,
+        } += 1;
+        let (key, headers) = parse(frame, u16::from(vport) + 1);
+        translate(&self.pipeline, &self.macs, &key, &mut self.translation);
+        self.key = key;
+        self.length = frame.len();
+        self.punted = reason == UpcallReason::Punt;
+        self.stats.drop_flow += u64::from(self.translation.drops());
+        self.stats.drop_error += u64::from(self.translation.error.is_some());
+        let mut out = Outputs { packet: &mut self.packet, stats: &mut self.stats, send };
+        for version in &self.translation.versions {
+            // Each version is an edit of the packet as it was received.
+            if version.key.0[EDITABLE..] == key.0[EDITABLE..] {
+                out.put(version.outputs, Some(frame));
+            } else {
+                out.packet.reset_parsed(frame, key, headers);
+                out.packet.commit(&version.key);
+                out.put(version.outputs, None);
+            }
+        }
+    }
+
+    /// Second half of [`handle`](Self::handle): learns from the packet and hands its megaflow over.
+    pub fn program(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
+        for i in 0..self.translation.learned.len() {
+            let (station, port) = self.translation.learned[i];
+            self.learn(station, port, now);
+        }
+        let length = self.length as u64;
+        for &flow in &self.translation.flows {
+            credit(&mut self.flow_stats[flow as usize], Count { packets: 1, bytes: length }, now);
+        }
+        let id = self.record(offload, now);
+        if let Some(megaflow) = self.cache.get_mut(id) {
+            megaflow.count.packets += 1;
+            megaflow.count.bytes += length;
+            megaflow.used = now;
+        }
+        self.follow_moves(offload, now);
+    }
+
+    /// The megaflow of the packet in hand; makes it if there is none.
+    fn record(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) -> FlowId {
+        let (full, mask) = (hardware_key(&self.key), hardware_mask(&self.translation.mask));
+        let wide = self.cache.find(&(full & mask), &mask);
+        if let Some(id) = wide {
+            match self.cache.get(id).map(|m| m.home) {
+                Some(Home::NoRoom(retry)) if now >= retry => {}
+                _ => return id,
+            }
+        }
+        let program = if self.punted { Err(Software::Punted) } else { program(&self.key, &self.translation) };
+        let home_mask_program = match program {
+            Err(reason) => (Home::Software(reason), mask, Program::new()),
+            Ok(program) => match self.put(offload, &full, &mask, &program, wide, now) {
+                Placed::Known(id) => return id,
+                Placed::Hardware(rule, placed) => (Home::Hardware(rule), placed, program),
+                Placed::NoRoom => {
+                    self.stats.no_room += 1;
+                    (Home::NoRoom(now + RETRY_NS), mask, program)
+                }
+            },
+        };
+        if let Some(id) = wide {
+            let (home, placed, _) = &home_mask_program;
+            if *placed == mask {
+                let home = *home;
+                self.cache.refresh(id, |m| m.home = home);
+                return id;
+            }
+        } else if self.cache.len() >= self.settings.flow_limit {
+            self.evict(offload, &Mask::ANY, now);
+        }
+        let (home, placed, program) = home_mask_program;
+        self.cache.insert(self.megaflow(full, placed, home, program, now))
+    }
+
+    fn megaflow(&self, full: Key, hw_mask: Mask, home: Home<R>, program: Program, now: u64) -> Megaflow<R> {
+        Megaflow {
+            packet: self.key,
+            mask: self.translation.mask,
+            hw_key: full & hw_mask,
+            hw_mask,
+            home,
+            program,
+            flows: SmallVec::from_slice(&self.translation.flows),
+            learned: self.translation.learned.clone(),
+            asked: self.translation.asked.clone(),
+            count: Count::default(),
+            hw_count: Count::default(),
+            created: now,
+            used: now,
+        }
+    }
+
+    /// Finds a place in the hardware. `wide` is the megaflow's place in the cache if it has one (and no rule).
+    fn put(
+        &mut self,
+        offload: &mut impl Offload<Rule = R>,
+        full: &Key,
+        mask: &Mask,
+        program: &Program,
+        wide: Option<FlowId>,
+        now: u64,
+    ) -> Placed<R> {
+        for attempt in 0..2 {
+            if let Some(placed) = offload.place(mask) {
+                let key = *full & placed;
+                if let Some(id) = self.cache.find(&key, &placed).filter(|id| Some(*id) != wide) {
+                    return Placed::Known(id);
+                }
+                if let Some(rule) = offload.insert(&key, &placed, program) {
+                    self.stats.installed += 1;
+                    self.stats.narrowed += u64::from(placed != *mask);
+                    return Placed::Hardware(rule, placed);
+                }
+            }
+            if attempt == 0 && !self.evict(offload, mask, now) {
+                break;
+            }
+        }
+        Placed::NoRoom
+    }
+
+    /// Removes a megaflow that is not in use, from a table that could hold one of this mask. False if none was found.
+    fn evict(&mut self, offload: &mut impl Offload<Rule = R>, mask: &Mask, now: u64) -> bool {
+        let slots = self.cache.capacity();
+        let mut oldest: SmallVec<[(u64, FlowId); EVICTION_SAMPLE]> = SmallVec::new();
+        for step in 0..slots {
+            let id = ((self.evict_hand + step) % slots) as FlowId;
+            if let Some(m) = self.cache.get(id)
+                && m.hw_mask.covers(mask)
+                && (matches!(m.home, Home::Hardware(_)) || *mask == Mask::ANY)
+            {
+                oldest.push((m.used, id));
+            }
+            if oldest.len() == EVICTION_SAMPLE || step == 16 * EVICTION_SAMPLE {
+                self.evict_hand = id as usize + 1;
+                break;
+            }
+        }
+        oldest.sort_unstable();
+        // What is known of their use may be old.
+        for &(_, id) in oldest.iter().take(4) {
+            self.sync(offload, id, now);
+            if self.cache.get(id).is_some_and(|m| m.used + BUSY_NS <= now || m.used > now) {
+                self.remove(offload, id, now);
+                self.stats.evicted += 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn learn(&mut self, station: Station, port: u16, now: u64) {
+        let moved = &mut self.moved;
+        if self.macs.learn(station, port, now, |evicted| moved.push(evicted)) != Learned::Known {
+            moved.push(station);
+        }
+    }
+
+    /// Looks again at the megaflows that depend on stations whose place has changed.
+    fn follow_moves(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
+        while let Some(station) = self.moved.pop() {
+            let port = self.macs.lookup(station);
+            for id in self.cache.dependents(station) {
+                let Some(megaflow) = self.cache.get(id) else {
+                    continue;
+                };
+                if megaflow.learned.iter().any(|&(s, p)| s == station && Some(p) != port) {
+                    // Its next packet tells that the station is back.
+                    self.remove(offload, id, now);
+                } else {
+                    self.revalidate(offload, id, now);
+                }
+            }
+        }
+    }
+
+    /// Books what a megaflow's rule has counted since it was last asked.
+    pub(super) fn sync(&mut self, offload: &mut impl Offload<Rule = R>, id: FlowId, now: u64) {
+        if let Some(Home::Hardware(rule)) = self.cache.get(id).map(|m| m.home) {
+            let hits = offload.hits(rule);
+            self.book(id, hits, now);
+        }
+    }
+
+    fn book(&mut self, id: FlowId, hits: Hits, now: u64) {
+        let Some(megaflow) = self.cache.get_mut(id) else {
+            return;
+        };
+        let new = hits.count.since(megaflow.hw_count);
+        if new.packets == 0 {
+            return;
+        }
+        megaflow.hw_count = hits.count;
+        megaflow.count.packets += new.packets;
+        megaflow.count.bytes += new.bytes;
+        // The end of the epoch of the last packet, which the device keeps in 32 bits.
+        let epochs_ago = hits.epoch.map_or(0, |epoch| epoch_of(now).wrapping_sub(epoch));
+        let used = now.saturating_sub(u64::from(epochs_ago) * EPOCH_NS);
+        megaflow.used = megaflow.used.max(used);
+        let used = megaflow.used;
+        for &flow in &megaflow.flows {
+            credit(&mut self.flow_stats[flow as usize], new, used);
+        }
+        for (station, port) in megaflow.learned.clone() {
+            self.learn(station, port, used);
+        }
+    }
+
+    /// Removes a megaflow, from the hardware too.
+    pub(super) fn remove(&mut self, offload: &mut impl Offload<Rule = R>, id: FlowId, now: u64) {
+        if let Some(Home::Hardware(rule)) = self.cache.get(id).map(|m| m.home) {
+            let hits = offload.remove(rule);
+            self.book(id, hits, now);
+            self.stats.removed += 1;
+        }
+        self.cache.remove(id);
+    }
+
+    /// Translates a megaflow's packet again and makes the megaflow what a new one would be, or removes it.
+    pub(super) fn revalidate(&mut self, offload: &mut impl Offload<Rule = R>, id: FlowId, now: u64) {
+        self.revalidate_renumbered(offload, id, now, None);
+    }
+
+    /// As [`revalidate`](Self::revalidate), after a change of the flow tables; `numbers` are the new numbers of the old flows.
+    fn revalidate_renumbered(
+        &mut self,
+        offload: &mut impl Offload<Rule = R>,
+        id: FlowId,
+        now: u64,
+        numbers: Option<&[Option<u32>]>,
+    ) {
+        let Some(megaflow) = self.cache.get(id) else {
+            return;
+        };
+        self.stats.revalidated += 1;
+        let mut translation = std::mem::take(&mut self.translation);
+        translate(&self.pipeline, &self.macs, &megaflow.packet, &mut translation);
+        let mask = hardware_mask(&translation.mask);
+        let wanted = program(&megaflow.packet, &translation);
+        let same_flows = match numbers {
+            None => megaflow.flows[..] == translation.flows[..],
+            Some(numbers) => {
+                let renumbered = megaflow.flows.iter().map(|&n| numbers[n as usize]);
+                renumbered.eq(translation.flows.iter().map(|&n| Some(n)))
+            }
+        };
+        let home = megaflow.home;
+        let unchanged = wanted.as_ref().is_ok_and(|wanted| *wanted == megaflow.program);
+        let covers = megaflow.hw_mask.covers(&mask);
+        if !same_flows || numbers.is_some() {
+            self.settle(offload, id, now, numbers, !same_flows);
+        }
+        let keep = covers
+            && match (home, &wanted) {
+                (Home::Hardware(_) | Home::NoRoom(_), Ok(_)) if unchanged => true,
+                (Home::Hardware(rule), Ok(wanted)) => {
+                    let updated = offload.update(rule, wanted);
+                    self.stats.updated += u64::from(updated);
+                    updated
+                }
+                (Home::Software(Software::Punted), _) => true,
+                (Home::Software(reason), Err(now)) => reason == *now,
+                _ => false,
+            };
+        if keep {
+            self.cache.refresh(id, |m| {
+                m.mask = translation.mask;
+                m.program = wanted.unwrap_or_default();
+                m.flows = SmallVec::from_slice(&translation.flows);
+                m.learned = translation.learned.clone();
+                m.asked = translation.asked.clone();
+            });
+        } else {
+            self.remove(offload, id, now);
+        }
+        self.translation = translation;
+    }
+
+    /// Before the flows of a megaflow change: books what it counted for the old ones, then gives them their new numbers.
+    fn settle(
+        &mut self,
+        offload: &mut impl Offload<Rule = R>,
+        id: FlowId,
+        now: u64,
+        numbers: Option<&[Option<u32>]>,
+        read: bool,
+    ) {
+        if let Some(numbers) = numbers
+            && let Some(megaflow) = self.cache.get_mut(id)
+        {
+            megaflow.flows = megaflow.flows.iter().filter_map(|&n| numbers[n as usize]).collect();
+        }
+        if read {
+            self.sync(offload, id, now);
+        }
+    }
+
+    /// Puts other flow tables in place of the present ones and makes all megaflows agree with them. Flows that stay the same
+    /// keep their counters.
+    pub fn replace_flows(&mut self, offload: &mut impl Offload<Rule = R>, flows: FlowTable, now: u64) {
+        let pipeline = Pipeline::new(flows);
+        let fresh = FlowStats { created: now, used: now, ..FlowStats::default() };
+        let mut stats = vec![fresh; pipeline.len()];
+        let numbers = same_flows(&self.pipeline, &pipeline);
+        for (old, new) in numbers.iter().enumerate() {
+            if let Some(new) = new {
+                stats[*new as usize] = self.flow_stats[old];
+            }
+        }
+        self.pipeline = pipeline;
+        self.flow_stats = stats;
+        for id in self.cache.ids() {
+            self.revalidate_renumbered(offload, id, now, Some(&numbers));
+        }
+        self.follow_moves(offload, now);
+    }
+
+    /// What is to be done as time passes: ageing of stations, megaflows and flows.
+    pub fn tick(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
+        self.read_counters(offload, now);
+        while let Some(station) = self.macs.expire(now) {
+            // It may have been heard of in hardware since.
+            self.moved.push(station);
+            for id in self.cache.dependents(station) {
+                self.sync(offload, id, now);
+            }
+        }
+        self.expire_flows(offload, now);
+        self.follow_moves(offload, now);
+    }
+
+    /// Reads the counters of a share of the rules, and removes megaflows that are idle.
+    fn read_counters(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
+        let slots = self.cache.capacity();
+        let elapsed = now.saturating_sub(self.sync_time).min(SYNC_NS);
+        let share = (slots as u128 * u128::from(elapsed) / u128::from(SYNC_NS)) as usize;
+        if share == 0 {
+            return;
+        }
+        self.sync_time = now;
+        for _ in 0..share {
+            self.sync_hand = if self.sync_hand + 1 < slots { self.sync_hand + 1 } else { 0 };
+            let id = self.sync_hand as FlowId;
+            self.sync(offload, id, now);
+            if self.cache.get(id).is_some_and(|m| now.saturating_sub(m.used) >= self.settings.max_idle) {
+                self.remove(offload, id, now);
+            }
+        }
+    }
+
+    /// Books the counters of all rules.
+    pub fn sync_all(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
+        for id in self.cache.ids() {
+            self.sync(offload, id, now);
+        }
+        self.follow_moves(offload, now);
+    }
+
+    /// Removes flows whose time is over, and the megaflows that used them.
+    fn expire_flows(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
+        let due = |stats: &FlowStats, (idle, hard): (u16, u16)| {
+            let over = |since: u64, seconds: u16| {
+                seconds != 0 && now.saturating_sub(since) >= u64::from(seconds) * 1_000_000_000
+            };
+            over(stats.created, hard) || over(stats.used, idle)
+        };
+        let mut expired: Vec<u32> = Vec::new();
+        let candidates = self.pipeline.timed().iter().filter(|n| self.pipeline.is_live(**n));
+        for &n in candidates {
+            let flow = self.pipeline.flow(n);
+            if due(&self.flow_stats[n as usize], (flow.idle_timeout, flow.hard_timeout)) {
+                expired.push(n);
+            }
+        }
+        if expired.is_empty() {
+            return;
+        }
+        // The hardware may have used them since it was last asked.
+        let users: Vec<FlowId> =
+            self.cache.iter().filter(|(_, m)| m.flows.iter().any(|f| expired.contains(f))).map(|(id, _)| id).collect();
+        for &id in &users {
+            self.sync(offload, id, now);
+        }
+        expired.retain(|&n| {
+            let flow = self.pipeline.flow(n);
+            due(&self.flow_stats[n as usize], (flow.idle_timeout, flow.hard_timeout))
+        });
+        self.pipeline.remove(&expired);
+        self.stats.expired += expired.len() as u64;
+        for id in users {
+            if self.cache.get(id).is_some_and(|m| m.flows.iter().any(|f| expired.contains(f))) {
+                self.revalidate(offload, id, now);
+            }
+        }
+    }
+}
+
+/// First word of a key that edits of a packet can change.
+const EDITABLE: usize = crate::openflow::STAGE_ENDS[0];
+
+/// The device's epoch at a time.
+pub const fn epoch_of(now: u64) -> u32 {
+    (now / EPOCH_NS) as u32
+}
+
+fn credit(stats: &mut FlowStats, count: Count, used: u64) {
+    stats.packets += count.packets;
+    stats.bytes += count.bytes;
+    stats.used = stats.used.max(used);
+}
+
+/// For each old flow that is in the new tables too, its number there.
+fn same_flows(old: &Pipeline, new: &Pipeline) -> Vec<Option<u32>> {
+    let by_match: rustc_hash::FxHashMap<_, u32> =
+        new.flows().map(|(n, f)| ((f.table, f.priority, f.matches), n)).collect();
+    (0..old.len() as u32)
+        .map(|n| {
+            let flow = old.flow(n);
+            let found = *by_match.get(&(flow.table, flow.priority, flow.matches))?;
+            let other = new.flow(found);
+            let same = other.actions == flow.actions
+                && other.cookie == flow.cookie
+                && (other.idle_timeout, other.hard_timeout) == (flow.idle_timeout, flow.hard_timeout);
+            (same && old.is_live(n)).then_some(found)
+        })
+        .collect()
+}
+
+/// Puts copies of a packet out.
+struct Outputs<'a, S> {
+    packet: &'a mut Packet,
+    stats: &'a mut Stats,
+    send: S,
+}
+
+impl<S: FnMut(u8, &[u8])> Outputs<'_, S> {
+    /// Puts the frame, or if none is given the edited packet, out to vports.
+    fn put(&mut self, vports: u32, frame: Option<&[u8]>) {
+        let frame = frame.unwrap_or_else(|| self.packet.bytes());
+        if frame.len() > MAX_FRAME {
+            self.stats.drop_tx_oversize += u64::from(vports.count_ones());
+            return;
+        }
+        let mut left = vports;
+        while left != 0 {
+            let vport = left.trailing_zeros() as u8;
+            left &= left - 1;
+            self.stats.sent += 1;
+            (self.send)(vport, frame);
+        }
+    }
+}

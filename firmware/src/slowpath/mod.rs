@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The slow path: takes the packets that miss, decides their fate with the flow tables, puts them out through the
+//! representors, and programs rules so that the rest of their flow stays in hardware.
+
+mod cache;
+mod core;
+mod offload;
+mod stats;
+
+pub use self::core::{Core, EPOCH_NS, Settings};
+pub use cache::{FlowId, Home, Megaflow};
+pub use offload::{Hits, Offload, Tables};
+pub use stats::{FlowStats, Stats};
+
+use crate::compile::hardware_mask;
+use crate::openflow::FlowTable;
+use millrace_driver::{Device, DeviceError, RuleId, Rules, Sent};
+use millrace_regs::Mask;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Copies waiting for the device above which no further upcall is taken, as long as the device takes any.
+const WAITING_SOFT: usize = 1024;
+/// Bytes of copies waiting for the device; more are dropped, and counted.
+const WAITING_BYTES: usize = 256 << 20;
+/// Upcalls handled in one call of [`SlowPath::poll`].
+const BATCH: usize = 256;
+
+/// The slow path of a device. It owns the device's rules; the device is lent to each method.
+pub struct SlowPath {
+    core: Core<RuleId>,
+    rules: Rules,
+    widest: Mask,
+    epoch: u32,
+    waiting: VecDeque<(u8, Rc<[u8]>)>,
+    waiting_bytes: usize,
+}
+
+impl SlowPath {
+    /// Takes over a device with these flows.
+    ///
+    /// # Errors
+    /// If the device is not one that the driver knows, or cannot be reached.
+    pub fn new(device: &mut dyn Device, flows: FlowTable, settings: Settings) -> Result<SlowPath, DeviceError> {
+        let rules = Rules::new(device)?;
+        let mut slow_path = SlowPath {
+            core: Core::new(flows, settings, device.now()),
+            rules,
+            widest: Mask::ANY,
+            epoch: 0,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+        };
+        slow_path.widest = hardware_mask(&slow_path.core.pipeline.union_mask());
+        slow_path.set_epoch(device)?;
+        Ok(slow_path)
+    }
+
+    /// Handles upcalls that are waiting, puts packets out, ages. Returns how many upcalls it handled and packets it put out: 0 if there
+    /// was nothing to do.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn poll(&mut self, device: &mut dyn Device) -> Result<usize, DeviceError> {
+        self.set_epoch(device)?;
+        let mut sent = self.flush(device)?;
+        let mut upcalls = 0;
+        // Upcalls that are not taken hold up the pipeline, and with it the packets put out: when these do not move, one more
+        // upcall is taken whatever is waiting.
+        while upcalls < BATCH && (self.waiting.len() < WAITING_SOFT || sent == 0 && upcalls == 0) {
+            let Some(upcall) = device.recv_upcall() else {
+                break;
+            };
+            upcalls += 1;
+            let (waiting, bytes) = (&mut self.waiting, &mut self.waiting_bytes);
+            let mut last: Option<Rc<[u8]>> = None;
+            let mut dropped = 0;
+            self.core.forward(upcall.vport, upcall.reason, &upcall.frame, |vport, frame| {
+                if *bytes + frame.len() > WAITING_BYTES {
+                    dropped += 1;
+                    return;
+                }
+                // A flood's copies share their bytes.
+                let frame = match &last {
+                    Some(last) if **last == *frame => last.clone(),
+                    _ => Rc::from(frame),
+                };
+                *bytes += frame.len();
+                last = Some(frame.clone());
+                waiting.push_back((vport, frame));
+            });
+            self.core.stats.sent -= dropped;
+            self.core.stats.drop_queue_full += dropped;
+            sent += self.flush(device)?;
+            let now = device.now();
+            self.with_tables(device, |core, tables| core.program(tables, now))?;
+        }
+        let now = device.now();
+        self.with_tables(device, |core, tables| core.tick(tables, now))?;
+        Ok(upcalls + sent)
+    }
+
+    /// Whether packets are waiting for the device to take them.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Puts other flow tables in place of the present ones. When it returns, no packet is handled by a rule that the new
+    /// ones would not produce.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn replace_flows(&mut self, device: &mut dyn Device, flows: FlowTable) -> Result<(), DeviceError> {
+        let now = device.now();
+        self.with_tables(device, |core, tables| core.replace_flows(tables, flows, now))?;
+        self.widest = hardware_mask(&self.core.pipeline.union_mask());
+        Ok(())
+    }
+
+    /// What the slow path has counted.
+    pub fn stats(&self) -> &Stats {
+        &self.core.stats
+    }
+
+    /// Megaflows: all, and those in the hardware.
+    pub fn megaflows(&self) -> (usize, usize) {
+        self.core.megaflows()
+    }
+
+    /// The device's rules, for counters of ports and queues.
+    pub fn rules_mut(&mut self) -> &mut Rules {
+        &mut self.rules
+    }
+
+    /// The device's rules.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    fn with_tables<T>(
+        &mut self,
+        device: &mut dyn Device,
+        work: impl FnOnce(&mut Core<RuleId>, &mut Tables<'_>) -> T,
+    ) -> Result<T, DeviceError> {
+        let mut tables = Tables { rules: &mut self.rules, device, widest: self.widest, error: None };
+        let result = work(&mut self.core, &mut tables);
+        match tables.error {
+            Some(error) => Err(error),
+            None => Ok(result),
+        }
+    }
+
+    /// Hands waiting packets to the device until it has no room; returns how many.
+    fn flush(&mut self, device: &mut dyn Device) -> Result<usize, DeviceError> {
+        let mut sent = 0;
+        while let Some((vport, frame)) = self.waiting.front() {
+            match device.send_packet_out(*vport, frame)? {
+                Sent::Full => break,
+                Sent::Accepted => {
+                    self.waiting_bytes -= frame.len();
+                    self.waiting.pop_front();
+                    sent += 1;
+                }
+            }
+        }
+        Ok(sent)
+    }
+
+    fn set_epoch(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        let epoch = self::core::epoch_of(device.now());
+        if epoch != self.epoch {
+            self.rules.set_epoch(device, epoch)?;
+            self.epoch = epoch;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

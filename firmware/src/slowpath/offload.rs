@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The slow path's view of the rule tables: megaflows go in under their own mask, or under a narrower one that a table has.
+
+use millrace_driver::{Count, Device, DeviceError, Placement, RuleError, RuleId, RuleSpec, Rules, TableInfo};
+use millrace_regs::{Key, Mask, Step};
+
+/// Priority of every rule. Megaflows that overlap agree on what to do, so that it does not matter which one a packet hits.
+const PRIORITY: u16 = 1;
+
+/// Where megaflows are handed over to.
+pub trait Offload {
+    /// Names a rule that was taken.
+    type Rule: Copy + PartialEq + std::fmt::Debug;
+
+    /// The mask under which a megaflow with this mask would be taken: its own, or one that looks at more. None if there is no room.
+    fn place(&mut self, mask: &Mask) -> Option<Mask>;
+
+    /// Takes a rule, under a mask from [`place`](Self::place). None if there is no room for it.
+    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Option<Self::Rule>;
+
+    /// Gives a rule another program. If that cannot be done the rule is as it was, and this says `false`.
+    fn update(&mut self, rule: Self::Rule, program: &[Step]) -> bool;
+
+    /// Takes a rule out; gives its last counts.
+    fn remove(&mut self, rule: Self::Rule) -> Hits;
+
+    /// What a rule has counted so far.
+    fn hits(&mut self, rule: Self::Rule) -> Hits;
+}
+
+/// What a rule has counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Hits {
+    /// Packets and bytes since the rule was inserted.
+    pub count: Count,
+    /// Epoch of the last packet.
+    pub epoch: Option<u32>,
+}
+
+/// The rule tables of a device. A failure of the device is kept in `error`; from then on nothing is taken.
+pub struct Tables<'a> {
+    /// The rule manager.
+    pub rules: &'a mut Rules,
+    /// The device.
+    pub device: &'a mut dyn Device,
+    /// Looks at every bit that a megaflow of the present flow tables can look at: any of them fits under it.
+    pub widest: Mask,
+    /// The first failure.
+    pub error: Option<DeviceError>,
+}
+
+/// Bits that a mask looks at.
+fn bits(mask: &Mask) -> u32 {
+    mask.pack().iter().map(|word| word.count_ones()).sum()
+}
+
+fn has_room(table: &TableInfo) -> bool {
+    table.rules < table.capacity
+}
+
+impl Tables<'_> {
+    fn note(&mut self, error: RuleError) {
+        match error {
+            RuleError::Device(error) => {
+                tracing::error!("the device failed: {error}");
+                self.error.get_or_insert(error);
+            }
+            error => tracing::debug!("rule refused: {error}"),
+        }
+    }
+
+    fn tcam_has_room(&self) -> bool {
+        let (used, entries) = self.rules.tcam_load();
+        used < entries
+    }
+
+    /// Whether a table can be given this mask. The last free one is kept for the mask that covers all, unless a table has that.
+    fn may_take_table(&self, mask: &Mask) -> bool {
+        let free = self.rules.tables().filter(|table| table.mask.is_none()).count();
+        let covered = || self.rules.tables().any(|table| table.mask.is_some_and(|mask| mask.covers(&self.widest)));
+        free > 1 || free == 1 && (mask.covers(&self.widest) || covered())
+    }
+
+    fn in_hash(&self, mask: &Mask) -> bool {
+        self.rules.tables().any(|table| table.mask == Some(*mask) && has_room(&table)) || self.may_take_table(mask)
+    }
+
+    /// The mask of the table that covers this one and looks at the fewest more bits.
+    fn covering(&self, mask: &Mask) -> Option<Mask> {
+        let tables = self.rules.tables().filter(has_room).filter_map(|table| table.mask);
+        tables.filter(|own| own.covers(mask)).min_by_key(bits)
+    }
+
+    fn try_insert(
+        &mut self,
+        key: &Key,
+        mask: &Mask,
+        placement: Placement,
+        program: &[Step],
+    ) -> Result<RuleId, RuleError> {
+        let spec = RuleSpec { key: *key, mask: *mask, priority: PRIORITY, placement };
+        self.rules.insert(self.device, &spec, program)
+    }
+}
+
+impl Offload for Tables<'_> {
+    type Rule = RuleId;
+
+    fn place(&mut self, mask: &Mask) -> Option<Mask> {
+        if self.error.is_some() {
+            return None;
+        }
+        if self.in_hash(mask) || self.tcam_has_room() {
+            return Some(*mask);
+        }
+        self.covering(mask).or_else(|| {
+            let all = *mask | self.widest;
+            self.may_take_table(&all).then_some(all)
+        })
+    }
+
+    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Option<RuleId> {
+        let mut result = if self.in_hash(mask) {
+            self.try_insert(key, mask, Placement::Hash, program)
+        } else {
+            self.try_insert(key, mask, Placement::Tcam, program)
+        };
+        if matches!(result, Err(RuleError::TableFull { .. } | RuleError::NoFreeTable { .. })) && self.tcam_has_room() {
+            result = self.try_insert(key, mask, Placement::Tcam, program);
+        }
+        result.map_err(|error| self.note(error)).ok()
+    }
+
+    fn update(&mut self, rule: RuleId, program: &[Step]) -> bool {
+        self.rules.update(self.device, rule, program).map_err(|error| self.note(error)).is_ok()
+    }
+
+    fn remove(&mut self, rule: RuleId) -> Hits {
+        // A packet that hits the rule between these two is not counted for its flows.
+        let hits = self.hits(rule);
+        if let Err(error) = self.rules.delete(self.device, rule) {
+            self.note(error);
+        }
+        hits
+    }
+
+    fn hits(&mut self, rule: RuleId) -> Hits {
+        match self.rules.counters(self.device, rule) {
+            Ok(c) => Hits { count: Count { packets: c.packets, bytes: c.bytes }, epoch: c.epoch },
+            Err(error) => {
+                self.note(error);
+                Hits::default()
+            }
+        }
+    }
+}

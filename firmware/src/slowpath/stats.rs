@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the slow path counts.
+
+use serde::Serialize;
+
+/// Counters of the slow path since it started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Stats {
+    /// Frames that missed.
+    pub misses: u64,
+    /// Frames that the hardware does not look up.
+    pub punts: u64,
+    /// Frames that a rule sent.
+    pub rule_upcalls: u64,
+    /// Frames handed to the device to be put out.
+    pub sent: u64,
+    /// Frames dropped because the flow tables say so.
+    pub drop_flow: u64,
+    /// Frames dropped because their TTL (hop limit) did not suffice: part of `drop_flow`.
+    pub drop_error: u64,
+    /// Copies not put out because they would be longer than 9,216 bytes.
+    pub drop_tx_oversize: u64,
+    /// Copies dropped because too many were waiting for the device.
+    pub drop_queue_full: u64,
+    /// Rules put into the hardware.
+    pub installed: u64,
+    /// Rules whose program was replaced in place.
+    pub updated: u64,
+    /// Rules taken out: timeouts, revalidation, eviction.
+    pub removed: u64,
+    /// Rules taken out to make room for others.
+    pub evicted: u64,
+    /// Rules put in under a narrower mask than their own.
+    pub narrowed: u64,
+    /// Times that a megaflow stayed in software because the tables had no room.
+    pub no_room: u64,
+    /// Megaflows that were translated again.
+    pub revalidated: u64,
+    /// OpenFlow flows that timed out.
+    pub expired: u64,
+}
+
+/// What an OpenFlow flow has counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct FlowStats {
+    /// Packets that matched it.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Device time (ns) at which it was added.
+    pub created: u64,
+    /// Device time (ns) of its last packet that is known of; at first the time it was added.
+    pub used: u64,
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Translation: carries a packet through the flow tables and finds out what becomes of it and of which of its bits that
+//! is a consequence (the megaflow).
+//!
+//! The semantics are those of Open vSwitch's ofproto/ofproto-dpif-xlate.c. The megaflow may be wider than its: a field that is only
+//! written is not looked at, `dec_ttl` does not look at the TTL where the hardware's own check does the same, and
+//! removing a tag does not look at its VID.
+
+mod actions;
+mod finish;
+mod normal;
+mod pipeline;
+mod translation;
+mod vlan;
+
+pub use normal::is_reserved_multicast;
+pub use pipeline::Pipeline;
+pub use translation::{Tag, Translation, Ttl, Version, VlanEdit, XlateError};
+
+use crate::mac::MacTable;
+use crate::openflow::key::NW_FRAG_ANY;
+use crate::openflow::{FlowKey, FlowMask, Slot, WORDS, slot};
+use smallvec::SmallVec;
+
+/// Depth of `resubmit` to the same or an earlier table (`MAX_DEPTH`).
+const MAX_DEPTH: u16 = 64;
+/// Lookups of one packet after the first (`MAX_RESUBMITS`).
+const MAX_RESUBMITS: u16 = 4096;
+/// The word of the L4 ports.
+const PORTS_WORD: usize = WORDS - 1;
+
+/// Finds out what becomes of a packet. `key` is its key as it came in (metadata and registers 0). The result is a
+/// function of `pipeline`, the stations in `macs` and the bits of `key` in the result's mask.
+pub fn translate(pipeline: &Pipeline, macs: &MacTable, key: &FlowKey, out: &mut Translation) {
+    out.clear();
+    let mut xlate = Xlate::new(pipeline, macs, key, out);
+    xlate.enter(0, 0, None);
+    xlate.run();
+    xlate.finish();
+}
+
+/// A flow whose actions are being carried out.
+#[derive(Clone, Copy)]
+struct Frame {
+    flow: u32,
+    /// Next action.
+    next: u16,
+    table: u8,
+    depth: u16,
+}
+
+/// The state of a translation.
+struct Xlate<'a> {
+    pipeline: &'a Pipeline,
+    macs: &'a MacTable,
+    out: &'a mut Translation,
+    /// As received.
+    original: &'a FlowKey,
+    /// As edited so far.
+    key: FlowKey,
+    /// Bits of `key` that edits wrote: they say nothing of the packet.
+    written: FlowMask,
+    /// Bits of `key` that were looked at. Where `written` is set this means nothing.
+    looked: FlowMask,
+    /// Bits of `original` that were looked at before they were written.
+    wc: FlowMask,
+    vlan: vlan::Stack,
+    ttl: Ttl,
+    /// The packet was edited since the last output.
+    edited: bool,
+    frames: SmallVec<[Frame; 8]>,
+    resubmits: u16,
+}
+
+impl<'a> Xlate<'a> {
+    fn new(pipeline: &'a Pipeline, macs: &'a MacTable, key: &'a FlowKey, out: &'a mut Translation) -> Xlate<'a> {
+        let mut written = FlowMask::default();
+        // Metadata and registers are 0 for every packet.
+        written.0[..slot::IN_PORT.word as usize].fill(u64::MAX);
+        Xlate {
+            pipeline,
+            macs,
+            out,
+            original: key,
+            key: *key,
+            looked: written,
+            written,
+            wc: FlowMask::default(),
+            vlan: vlan::Stack::default(),
+            ttl: Ttl::Keep,
+            edited: true,
+            frames: SmallVec::new(),
+            resubmits: 0,
+        }
+    }
+
+    /// The packet's future depends on these bits of a field.
+    #[inline]
+    fn look(&mut self, s: Slot, bits: u128) {
+        self.looked.set(s, self.looked.get(s) | bits);
+    }
+
+    /// Reads bits of a field.
+    #[inline]
+    fn read(&mut self, s: Slot, bits: u128) -> u128 {
+        self.look(s, bits);
+        self.key.get(s) & bits
+    }
+
+    /// Writes bits of a field other than VLAN tags.
+    fn write(&mut self, s: Slot, value: u128, bits: u128) {
+        if s == slot::NW_TTL {
+            self.forget_decrement();
+            self.ttl = Ttl::Set;
+        }
+        let before = self.looked.get(s) & !self.written.get(s) & bits;
+        self.wc.set(s, self.wc.get(s) | before);
+        self.written.set(s, self.written.get(s) | bits);
+        self.look(s, bits);
+        self.key.set(s, self.key.get(s) & !bits | value & bits);
+        self.edited = true;
+    }
+
+    /// Looks up the packet, as edited so far, in a table and goes on with the flow found.
+    fn enter(&mut self, table: u8, depth: u16, in_port: Option<u16>) {
+        let Some(flow) = self.lookup(table, in_port) else {
+            return;
+        };
+        self.out.flows.push(flow);
+        // A list that is at its end needs no place to come back to.
+        while self.frames.last().is_some_and(|f| usize::from(f.next) >= self.pipeline.flow(f.flow).actions.len()) {
+            self.frames.pop();
+        }
+        self.frames.push(Frame { flow, next: 0, table, depth });
+    }
+
+    fn lookup(&mut self, table: u8, in_port: Option<u16>) -> Option<u32> {
+        let classifier = self.pipeline.table(table)?;
+        let own_port = self.key.in_port();
+        if let Some(port) = in_port {
+            self.key.set_in_port(port);
+        }
+        let found = if self.key.nw_frag() & NW_FRAG_ANY != 0 {
+            // Fragments have no ports as far as flow tables are concerned (OFPC_FRAG_NORMAL). `nw_frag` is always looked at.
+            let ports = std::mem::take(&mut self.key.0[PORTS_WORD]);
+            let looked = self.looked.0[PORTS_WORD];
+            let found = classifier.lookup(&self.key, &mut self.looked);
+            (self.key.0[PORTS_WORD], self.looked.0[PORTS_WORD]) = (ports, looked);
+            found
+        } else {
+            classifier.lookup(&self.key, &mut self.looked)
+        };
+        self.key.set_in_port(own_port);
+        found
+    }
+
+    /// Carries out actions until none is left.
+    fn run(&mut self) {
+        while let Some(frame) = self.frames.last_mut() {
+            let actions = &self.pipeline.flow(frame.flow).actions;
+            let Some(action) = actions.get(usize::from(frame.next)) else {
+                self.frames.pop();
+                continue;
+            };
+            frame.next += 1;
+            self.act(action);
+            if self.out.error.is_some() {
+                // A packet with a smaller TTL may not get this far, and keep what was put out before.
+                self.forget_decrement();
+                self.out.versions.clear();
+                return;
+            }
+        }
+    }
+
+    /// Whether nothing can follow the action that is being carried out but the rest of its own list.
+    fn only_list(&self) -> bool {
+        self.frames.len() == 1
+    }
+
+    /// Puts the packet, as edited so far, out to a port (OpenFlow number) that may not exist.
+    fn output(&mut self, port: u16) {
+        if !self.pipeline.ports().contains(port) {
+            return;
+        }
+        let bit = 1 << (port - 1);
+        if !self.edited
+            && let Some(last) = self.out.versions.last_mut()
+            && last.outputs & bit == 0
+        {
+            last.outputs |= bit;
+            return;
+        }
+        let version =
+            Version { outputs: bit, key: self.key, written: self.written, vlan: self.vlan.edit(self), ttl: self.ttl };
+        self.out.versions.push(version);
+        self.edited = false;
+    }
+
+    /// Puts the packet out to every port but the one it came in on.
+    fn flood(&mut self) {
+        let in_port = self.key.in_port();
+        for port in self.pipeline.ports().numbers().filter(|&port| port != in_port) {
+            self.output(port);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `normal`: a learning switch whose ports are trunks of all VLANs (`xlate_normal` in ofproto/ofproto-dpif-xlate.c).
+
+use super::{VlanEdit, Xlate};
+use crate::mac::Station;
+use crate::openflow::field::{ETH_TYPE_VLAN, ETH_TYPE_VLAN_8021AD};
+use crate::openflow::port::{OFPP_CONTROLLER, OFPP_NONE};
+use crate::openflow::slot;
+
+/// Addresses that a bridge does not forward (`eth_addr_is_reserved` in lib/packets.c): IEEE 802.1D's, and the control
+/// protocols of two vendors.
+pub const fn is_reserved_multicast(mac: u64) -> bool {
+    matches!(mac,
+        0x0180_c200_0000..=0x0180_c200_000f
+        | 0x00e0_2b00_0000 | 0x00e0_2b00_0004 | 0x00e0_2b00_0006
+        | 0x0100_0c00_0000
+        | 0x0100_0ccc_cccc | 0x0100_0ccc_cccd | 0x0100_0ccd_cdcd
+        | 0x0100_0ccc_ccc0..=0x0100_0ccc_ccc7)
+}
+
+/// Whether the address is a multicast or the broadcast address.
+pub(super) const fn is_multicast(mac: u64) -> bool {
+    mac >> 40 & 1 != 0
+}
+
+impl Xlate<'_> {
+    pub(super) fn normal(&mut self) {
+        let dst = self.read(slot::DL_DST, slot::DL_DST.ones()) as u64;
+        let src = self.read(slot::DL_SRC, slot::DL_SRC.ones()) as u64;
+        let vlan = self.vid();
+        let in_port = self.key.in_port();
+        // A packet of nobody's port is forwarded but teaches nothing.
+        let nobody = matches!(in_port, OFPP_NONE | OFPP_CONTROLLER);
+        if !nobody && !self.pipeline.ports().contains(in_port) {
+            return;
+        }
+        if matches!(self.key.dl_type(), ETH_TYPE_VLAN | ETH_TYPE_VLAN_8021AD) && !self.tagged() {
+            return; // only part of a tag
+        }
+        if !nobody && is_reserved_multicast(dst) {
+            return;
+        }
+        if !nobody && !is_multicast(src) {
+            self.out.learned.push((Station::new(vlan, src), in_port));
+        }
+        match self.whereabouts(Station::new(vlan, dst)) {
+            Some(port) if port == in_port => {}
+            Some(port) => self.normal_output(|x| x.output(port)),
+            None => self.normal_output(Self::flood),
+        }
+    }
+
+    /// The port that a station is on.
+    fn whereabouts(&mut self, station: Station) -> Option<u16> {
+        if is_multicast(station.mac()) {
+            return None;
+        }
+        self.out.asked.push(station);
+        let just_learned = self.out.learned.iter().rev().find(|(known, _)| *known == station);
+        just_learned.map(|(_, port)| *port).or_else(|| self.macs.lookup(station))
+    }
+
+    /// Puts out without a tag that says nothing.
+    fn normal_output(&mut self, output: impl FnOnce(&mut Self)) {
+        if !self.null_tag() {
+            output(self);
+            return;
+        }
+        self.edited = true;
+        let first = self.out.versions.len();
+        output(self);
+        for version in &mut self.out.versions[first..] {
+            version.vlan = VlanEdit { pop: 2, ..VlanEdit::default() };
+            version.key.0[slot::VLAN_TCI0.word as usize] = 0;
+        }
+        self.edited = true;
+    }
+}

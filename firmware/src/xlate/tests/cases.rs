@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+use super::flows;
+use crate::mac::{MacTable, Station};
+use crate::openflow::{FlowKey, FlowMask, Slot, slot};
+use crate::xlate::{Pipeline, Tag, Translation, Ttl, XlateError, is_reserved_multicast, translate};
+
+fn packet(fields: &[(Slot, u128)]) -> FlowKey {
+    let mut key = FlowKey::default();
+    key.set_in_port(1);
+    for &(s, value) in fields {
+        key.set(s, value);
+    }
+    key
+}
+
+fn tcp() -> FlowKey {
+    packet(&[
+        (slot::DL_TYPE, 0x0800),
+        (slot::DL_DST, 0x0200_0000_0002),
+        (slot::DL_SRC, 0x0200_0000_0001),
+        (slot::NW_PROTO, 6),
+        (slot::NW_TTL, 64),
+        (slot::NW_SRC, 0x0a00_0001),
+        (slot::NW_DST, 0x0a00_0002),
+        (slot::TP_SRC, 1000),
+        (slot::TP_DST, 80),
+    ])
+}
+
+fn xlate(text: &str, key: &FlowKey) -> Translation {
+    let mut t = Translation::default();
+    translate(&Pipeline::new(flows(text)), &MacTable::default(), key, &mut t);
+    t
+}
+
+/// in_port, dl_type and, of IP, nw_frag: what every megaflow looks at.
+fn base() -> FlowMask {
+    let mut m = FlowMask::default();
+    m.set_in_port(0xffff);
+    m.set_dl_type(0xffff);
+    m.set_nw_frag(3);
+    m
+}
+
+#[test]
+fn a_flow_that_looks_at_nothing_gives_the_widest_megaflow() {
+    let t = xlate("actions=output:2", &tcp());
+    assert_eq!((t.mask, t.versions[0].outputs), (base(), 2));
+}
+
+#[test]
+fn no_flow_drops() {
+    assert!(xlate("in_port=2,actions=output:1", &tcp()).drops());
+}
+
+#[test]
+fn output_to_the_port_it_came_in_on_needs_in_port() {
+    assert!(xlate("actions=output:1", &tcp()).drops());
+    assert_eq!(xlate("actions=in_port", &tcp()).versions[0].outputs, 1);
+    assert_eq!(xlate("actions=load:0->NXM_OF_IN_PORT[],output:1", &tcp()).versions[0].outputs, 1);
+}
+
+#[test]
+fn flood_leaves_out_the_ingress_port() {
+    assert_eq!(xlate("actions=flood", &tcp()).versions[0].outputs, 0x7fe);
+}
+
+#[test]
+fn a_field_that_is_only_written_is_not_looked_at() {
+    let t = xlate("actions=mod_dl_dst:02:00:00:00:00:09,mod_nw_tos:32,output:2", &tcp());
+    assert_eq!(t.mask, base());
+    assert_eq!(t.versions[0].written.nw_tos(), 0xfc);
+}
+
+#[test]
+fn a_field_that_is_written_before_it_is_matched_is_not_looked_at() {
+    let t = xlate(
+        "ip,actions=set_field:10.9.9.9->ip_dst,resubmit(,1)\ntable=1,ip,nw_dst=10.9.9.9,actions=output:2",
+        &tcp(),
+    );
+    assert_eq!((t.mask, t.versions[0].outputs), (base(), 2));
+}
+
+#[test]
+fn a_field_that_is_written_in_part_is_looked_at_for_the_rest() {
+    let t = xlate("ip,actions=set_field:10.0.0.0/255.255.255.0->ip_src,output:2", &tcp());
+    assert_eq!(t.mask.nw_src(), 0xff);
+    assert_eq!(t.versions[0].key.nw_src(), 0x0a00_0001);
+}
+
+#[test]
+fn dec_ttl_looks_at_one_bit_of_the_ttl_if_nothing_else_shows_that_there_is_one() {
+    let t = xlate("ip,actions=dec_ttl,output:2", &tcp());
+    assert_eq!((t.mask.nw_ttl(), t.versions[0].ttl), (0x40, Ttl::Dec(1)));
+    let t = xlate("tcp,actions=dec_ttl,output:2", &tcp());
+    assert_eq!((t.mask.nw_ttl(), t.versions[0].ttl), (0, Ttl::Dec(1)));
+}
+
+#[test]
+fn dec_ttl_where_the_caller_goes_on_looks_at_the_ttl() {
+    let text = "tcp,actions=resubmit(,1),output:3\ntable=1,tcp,actions=dec_ttl,output:2";
+    let t = xlate(text, &tcp());
+    assert_eq!((t.mask.nw_ttl(), t.versions.len(), t.versions[0].ttl), (0xff, 1, Ttl::Set));
+    let mut last = tcp();
+    last.set_nw_ttl(1);
+    let t = xlate(text, &last);
+    assert_eq!((t.mask.nw_ttl(), t.versions[0].outputs, t.versions[0].ttl), (0xff, 4, Ttl::Keep));
+}
+
+#[test]
+fn a_ttl_that_is_matched_after_it_was_decremented_is_looked_at() {
+    let t = xlate("tcp,actions=dec_ttl,resubmit(,1)\ntable=1,tcp,nw_ttl=63,actions=output:2", &tcp());
+    assert_eq!((t.mask.nw_ttl(), t.versions[0].outputs), (0xff, 2));
+}
+
+#[test]
+fn ttl_of_one_goes_no_further() {
+    let mut key = tcp();
+    key.set_nw_ttl(1);
+    let t = xlate("actions=output:3,dec_ttl,output:2", &key);
+    assert_eq!((t.versions.len(), t.versions[0].outputs, t.mask.nw_ttl()), (1, 4, 0xff));
+}
+
+#[test]
+fn outputs_with_the_same_edits_share_a_version() {
+    let t = xlate("actions=output:2,output:3,mod_dl_src:02:00:00:00:00:07,output:4,output:4", &tcp());
+    assert_eq!(t.versions.iter().map(|v| v.outputs).collect::<Vec<_>>(), [6, 8, 8]);
+}
+
+#[test]
+fn pop_vlan_looks_only_at_whether_there_is_a_tag() {
+    let mut key = tcp();
+    key.set_vlan_tpid0(0x8100);
+    key.set_vlan_tci0(0x100a);
+    let t = xlate("actions=pop_vlan,output:2", &key);
+    assert_eq!((t.mask.vlan_tci0(), t.mask.vlan_tpid0(), t.mask.vlan_tci1()), (0x1000, 0, 0));
+    assert_eq!((t.versions[0].vlan.pop, t.versions[0].vlan.pushed), (1, 0));
+}
+
+#[test]
+fn a_new_vid_keeps_the_priority_and_the_tpid() {
+    let mut key = tcp();
+    key.set_vlan_tpid0(0x88a8);
+    key.set_vlan_tci0(0x700a);
+    let t = xlate("actions=mod_vlan_vid:20,output:2", &key);
+    let edit = t.versions[0].vlan;
+    assert_eq!((edit.pop, edit.tags()), (1, &[Tag { tpid: 0x88a8, tci: 0x7014 }][..]));
+    assert_eq!((t.mask.vlan_tci0(), t.mask.vlan_tpid0()), (0xffff, 0xffff));
+    // Where there is none one is put on.
+    let edit = xlate("actions=mod_vlan_vid:20,output:2", &tcp()).versions[0].vlan;
+    assert_eq!((edit.pop, edit.tags()), (0, &[Tag { tpid: 0x8100, tci: 0x1014 }][..]));
+}
+
+#[test]
+fn resubmit_finds_another_in_port_but_acts_on_the_packets_own() {
+    let t = xlate("in_port=1,actions=resubmit(5,1)\ntable=1,in_port=5,actions=in_port", &tcp());
+    assert_eq!(t.versions[0].outputs, 1);
+}
+
+#[test]
+fn endless_resubmit_drops_everything() {
+    let t = xlate("actions=output:2,resubmit(,0)", &tcp());
+    assert_eq!((t.drops(), t.error), (true, Some(XlateError::TooDeep)));
+    let text = "actions=resubmit(,1),resubmit(,1)\ntable=1,actions=resubmit(,2),resubmit(,2)\ntable=2,actions=resubmit(,0),output:2";
+    assert_eq!(xlate(text, &tcp()).error, Some(XlateError::TooDeep));
+    let twice = |n: u32| format!("table={n},actions=resubmit(,{}),resubmit(,{})\n", n + 1, n + 1);
+    let text: String = (0..14).map(twice).chain(["table=14,actions=output:2".to_owned()]).collect();
+    assert_eq!(xlate(&text, &tcp()).error, Some(XlateError::TooManyResubmits));
+}
+
+#[test]
+fn normal_floods_to_strangers_and_learns() {
+    let t = xlate("actions=normal", &tcp());
+    assert_eq!(t.versions[0].outputs, 0x7fe);
+    assert_eq!(t.learned[..], [(Station::new(0, 0x0200_0000_0001), 1)]);
+    assert_eq!(t.asked[..], [Station::new(0, 0x0200_0000_0002)]);
+    let mut mask = base();
+    mask.unwildcard(slot::DL_DST);
+    mask.unwildcard(slot::DL_SRC);
+    mask.set_vlan_tci0(0x1000);
+    assert_eq!(t.mask, mask);
+}
+
+#[test]
+fn normal_sends_to_where_a_station_is_and_not_back() {
+    let pipeline = Pipeline::new(flows("actions=normal"));
+    let mut macs = MacTable::default();
+    macs.learn(Station::new(0, 0x0200_0000_0002), 7, 0, |_| ());
+    let mut t = Translation::default();
+    translate(&pipeline, &macs, &tcp(), &mut t);
+    assert_eq!(t.versions[0].outputs, 1 << 6);
+    macs.learn(Station::new(0, 0x0200_0000_0002), 1, 0, |_| ());
+    translate(&pipeline, &macs, &tcp(), &mut t);
+    assert!(t.drops());
+}
+
+#[test]
+fn normal_does_not_forward_bridge_protocols() {
+    let mut key = tcp();
+    key.set_dl_dst(0x0180_c200_0002);
+    let t = xlate("actions=normal", &key);
+    assert!(t.drops() && t.learned.is_empty());
+    assert!(is_reserved_multicast(0x0100_0ccc_cccd) && !is_reserved_multicast(0x0180_c200_0010));
+}
+
+#[test]
+fn normal_takes_a_tag_off_that_says_nothing() {
+    let mut key = tcp();
+    key.set_vlan_tpid0(0x8100);
+    key.set_vlan_tci0(0x1000);
+    assert_eq!(xlate("actions=normal", &key).versions[0].vlan.pop, 2);
+    key.set_vlan_tci0(0x3000);
+    assert_eq!(xlate("actions=normal", &key).versions[0].vlan.pop, 0);
+}
+
+#[test]
+fn fragments_have_no_ports() {
+    let mut key = tcp();
+    key.set_nw_frag(1);
+    let t = xlate("priority=9,tcp,tp_dst=80,actions=output:2\ntcp,tp_dst=0,actions=output:3", &key);
+    assert_eq!((t.versions[0].outputs, t.mask.tp_dst()), (4, 0));
+}
