@@ -150,10 +150,12 @@ fn no_frame_misses_while_a_table_is_filled_to_95_percent() {
         let place = rules.place(id).unwrap();
         placed.push((id, place));
         assert!(matches!(place, Place::Hash { table: 7, .. }));
-        // Rules inserted long ago, while the next insertion moves them about.
-        for i in 0..8 {
-            device.simulation().send(0, udp((n * 7919 + i * 613) % (n + 1), 9));
-            sent += 1;
+        // A frame per clock while the next insertion moves rules about, which it hardly does before the table is half full.
+        if n >= count / 2 && device.simulation().pending(0) < 600 {
+            for i in 0..600 {
+                device.simulation().send(0, udp((n * 7919 + i * 613) % (n + 1), 9));
+                sent += 1;
+            }
         }
     }
     settle(&mut device);
