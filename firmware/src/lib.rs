@@ -2,6 +2,7 @@
 //! The slow path of the Millrace DPU, in the terms of Open vSwitch.
 #![deny(missing_docs)]
 
+pub mod bench;
 pub mod classifier;
 pub mod compile;
 mod index;

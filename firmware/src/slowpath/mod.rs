@@ -4,11 +4,13 @@
 
 mod cache;
 mod core;
+mod dump;
 mod offload;
 mod stats;
 
 pub use self::core::{Core, EPOCH_NS, Settings};
 pub use cache::{FlowId, Home, Megaflow};
+pub use dump::{FlowDump, MegaflowDump};
 pub use offload::{Hits, Offload, Tables};
 pub use stats::{FlowStats, Stats};
 
@@ -125,6 +127,32 @@ impl SlowPath {
     /// Megaflows: all, and those in the hardware.
     pub fn megaflows(&self) -> (usize, usize) {
         self.core.megaflows()
+    }
+
+    /// All megaflows, with counters of this moment.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn dump_megaflows(&mut self, device: &mut dyn Device) -> Result<Vec<MegaflowDump>, DeviceError> {
+        let now = device.now();
+        self.with_tables(device, |core, tables| core.sync_all(tables, now))?;
+        Ok(self.core.dump_megaflows(now))
+    }
+
+    /// All OpenFlow flows, with counters of this moment.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn dump_flows(&mut self, device: &mut dyn Device) -> Result<Vec<FlowDump>, DeviceError> {
+        let now = device.now();
+        self.with_tables(device, |core, tables| core.sync_all(tables, now))?;
+        Ok(self.core.dump_flows(now))
+    }
+
+    /// The learned stations: VLAN, MAC address, OpenFlow port, age in nanoseconds; the one not heard of for longest first.
+    pub fn stations(&self, now: u64) -> Vec<(u16, u64, u16, u64)> {
+        let macs = self.core.macs.iter();
+        macs.map(|(s, port, used)| (s.vlan(), s.mac(), port, now.saturating_sub(used))).collect()
     }
 
     /// The device's rules, for counters of ports and queues.
