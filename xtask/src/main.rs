@@ -61,8 +61,8 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Setup => setup::install(Need::ALL),
         Command::Demo { args } => {
             setup::install(&[Need::Build, Need::Demo])?;
-            run::release("millrace", "millrace", None)?;
-            run::release("millrace-testbench", "demo", Some(&args))
+            run::build("millrace", "millrace", &[])?;
+            run::release("millrace-testbench", "demo", &[], &args)
         }
         Command::Test => {
             setup::install(Need::ALL)?;
@@ -70,13 +70,13 @@ fn dispatch(command: Command) -> Result<()> {
         }
         Command::Soak { args } => {
             setup::install(&[Need::Build])?;
-            run::release("millrace-testbench", "soak", Some(&args))
+            run::release("millrace-testbench", "soak", &[], &args)
         }
         Command::Bench { args } => {
             setup::install(&[Need::Build, Need::Demo])?;
-            run::release("millrace", "millrace", None)?;
-            run::release("millrace-testbench", "bench", Some(&args))
+            run::build("millrace", "millrace", &[])?;
+            run::release("millrace-testbench", "bench", &[], &args)
         }
-        Command::Verilog { args } => run::release("millrace-hdl", "verilog", Some(&args)),
+        Command::Verilog { args } => run::release("millrace-hdl", "verilog", &["cli"], &args),
     }
 }

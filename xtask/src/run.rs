@@ -41,12 +41,17 @@ pub fn checked(mut command: Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds the program `bin` of `package` for speed, and runs it if there are `args`, replacing our exit code by its own.
-pub fn release(package: &str, bin: &str, args: Option<&[String]>) -> Result<()> {
+/// Builds the program `bin` of `package` for speed, with cargo features.
+pub fn build(package: &str, bin: &str, features: &[&str]) -> Result<()> {
     let mut build = cargo();
     build.args(["build", "--quiet", "--release", "--package", package, "--bin", bin]);
-    checked(build)?;
-    let Some(args) = args else { return Ok(()) };
+    build.args(features.iter().flat_map(|feature| ["--features", feature]));
+    checked(build)
+}
+
+/// Builds a program and runs it. If it fails, its exit code becomes ours.
+pub fn release(package: &str, bin: &str, features: &[&str], args: &[String]) -> Result<()> {
+    build(package, bin, features)?;
     let mut program = command(target().join("release").join(bin));
     let status = program.args(args).status().with_context(|| format!("cannot start {bin}"))?;
     match status.code() {
