@@ -90,6 +90,13 @@ impl Model {
         self.rule_counts.entry(id).or_default();
     }
 
+    /// Gives the rule another program.
+    pub fn set_program(&mut self, id: u32, program: Vec<Step>) {
+        if let Some(rule) = self.rules.get_mut(&id) {
+            rule.program = program;
+        }
+    }
+
     /// Takes the rule away, with its counters.
     pub fn remove(&mut self, id: u32) {
         self.rules.remove(&id);
@@ -108,6 +115,13 @@ impl Model {
 
     /// A frame comes in on `vport`; `error` says that its source marked it as broken.
     pub fn receive(&mut self, vport: usize, frame: &[u8], error: bool) -> Outcome {
+        let outcome = self.predict(vport, frame, error);
+        self.count(vport, frame, &outcome);
+        outcome
+    }
+
+    /// What [`Self::receive`] would give.
+    fn predict(&self, vport: usize, frame: &[u8], error: bool) -> Outcome {
         let fault = if error {
             Some(Verdict::DropRxError)
         } else if frame.len() < MIN_FRAME {
@@ -117,12 +131,10 @@ impl Model {
         } else {
             None
         };
-        let outcome = match fault {
+        match fault {
             Some(verdict) => Outcome { verdict, rule: None, outputs: vec![] },
             None => self.forward(vport, frame),
-        };
-        self.count(vport, frame, &outcome);
-        outcome
+        }
     }
 
     /// The slow path sends a frame to `vport`.

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask soak`: RTL against reference model on any number of random packets.
+
+use anyhow::Result;
+use clap::Parser;
+use millrace_regs::config::Preset;
+use millrace_testbench::compare::soak::soak;
+use std::time::Instant;
+
+/// Compares RTL and reference model on random packets, rules, and changes of rules under traffic.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask soak --")]
+struct Arguments {
+    /// Packets to send
+    #[arg(long, default_value_t = 1_000_000)]
+    packets: u64,
+    /// Seed of all random choices
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Build of the hardware
+    #[arg(long, default_value = "sim")]
+    preset: Preset,
+}
+
+fn main() -> Result<()> {
+    let Arguments { packets, seed, preset } = Arguments::parse();
+    let start = Instant::now();
+    let mut reported = 0;
+    let done = soak(preset, packets, seed, |done| {
+        if done / 100_000 > reported {
+            reported = done / 100_000;
+            println!("{done} packets, {:.0} s", start.elapsed().as_secs_f64());
+        }
+    })?;
+    println!("{done} packets, seed {seed}, preset {preset}: no difference, {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}

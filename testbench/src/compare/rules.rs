@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Rules to draw: keys taken from drawn frames, so that they match some, under masks of whole fields and of prefixes.
+
+use super::frames::{FrameSpec, frame};
+use crate::model::parse;
+use millrace_regs::config::MIN_FRAME;
+use millrace_regs::{KEY_FIELDS, Key, Mask, OUTPUT_UPCALL, Step};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Which bits a rule looks at.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MaskSpec {
+    /// Bit i: all of field i of [`KEY_FIELDS`].
+    pub fields: u32,
+    /// Leading bits of the (IPv4 or IPv6) addresses, if their field is looked at.
+    pub prefixes: (u8, u8),
+}
+
+/// A rule that matches the frame it was drawn with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RuleSpec {
+    pub vport: u8,
+    pub like: FrameSpec,
+    /// Index into the case's masks.
+    pub mask: u8,
+    pub priority: u16,
+    pub tcam: bool,
+    pub program: Vec<StepSpec>,
+}
+
+/// A step, as few numbers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StepSpec {
+    pub outputs: u32,
+    /// The seven `set_` bits.
+    pub sets: u8,
+    /// All values that are set follow from this.
+    pub values: u64,
+    pub vlan: (u8, u8),
+    pub tos_mask: u8,
+    pub ttl_dec: u8,
+}
+
+impl MaskSpec {
+    pub fn mask(&self) -> Mask {
+        let mut words = [0; 15];
+        for (i, field) in KEY_FIELDS.iter().enumerate() {
+            if self.fields >> i & 1 == 1 {
+                let value = match field.name {
+                    "nw_src" => prefix(self.prefixes.0),
+                    "nw_dst" => prefix(self.prefixes.1),
+                    _ => field.max(),
+                };
+                field.set(&mut words, value);
+            }
+        }
+        Mask::unpack(&words)
+    }
+}
+
+/// A mask of `length` leading bits (modulo 33) of an IPv4 address, or of every word of an IPv6 address.
+fn prefix(length: u8) -> u128 {
+    let word = u64::from(u32::MAX) << (32 - u32::from(length % 33)) & u64::from(u32::MAX);
+    (0..4).fold(0, |mask, _| mask << 32 | u128::from(word))
+}
+
+impl RuleSpec {
+    /// The rule's key, not masked.
+    pub fn key(&self) -> Key {
+        let mut frame = self.like.bytes();
+        frame.resize(frame.len().max(MIN_FRAME), 0);
+        parse(self.vport, &frame).key
+    }
+}
+
+impl StepSpec {
+    pub fn step(&self) -> Step {
+        let set = |bit: u8| self.sets >> bit & 1 == 1;
+        let value = self.values;
+        let wide = u128::from(value) << 64 | u128::from(value.rotate_left(29));
+        Step {
+            outputs: self.outputs,
+            set_dl_dst: set(0),
+            set_dl_src: set(1),
+            set_nw_src: set(2),
+            set_nw_dst: set(3),
+            set_tp_src: set(4),
+            set_tp_dst: set(5),
+            set_nw_ttl: set(6),
+            vlan_pop: self.vlan.0,
+            vlan_push: self.vlan.1,
+            more: false,
+            next: 0,
+            nw_tos: value as u8,
+            nw_tos_mask: self.tos_mask,
+            nw_ttl: (value >> 8) as u8,
+            ttl_dec: self.ttl_dec,
+            push0_tci: (value >> 16) as u16,
+            push0_tpid: 0x88a8,
+            push1_tci: (value >> 32) as u16,
+            push1_tpid: 0x8100,
+            tp_src: (value >> 24) as u16,
+            tp_dst: (value >> 40) as u16,
+            dl_dst: value & 0xffff_ffff_ffff,
+            dl_src: value >> 16,
+            nw_src: wide,
+            nw_dst: wide.rotate_right(17),
+        }
+    }
+}
+
+pub fn mask() -> impl Strategy<Value = MaskSpec> {
+    let in_port = 1u32;
+    let fields = prop_oneof![Just(in_port), Just(u32::MAX), any::<u32>(), (any::<u32>(), any::<u32>()).prop_map(|(a, b)| a & b)];
+    (fields, (0u8..33, 0u8..33)).prop_map(|(fields, prefixes)| MaskSpec { fields, prefixes })
+}
+
+fn step(vports: usize) -> impl Strategy<Value = StepSpec> {
+    let vport = 0..vports as u32;
+    let outputs = prop_oneof![
+        8 => vport.clone().prop_map(|v| 1 << v),
+        3 => (vport.clone(), vport).prop_map(|(a, b)| 1 << a | 1 << b),
+        1 => Just(OUTPUT_UPCALL),
+        1 => any::<u32>(),
+        1 => Just(0),
+    ];
+    let sets = prop_oneof![1 => Just(0u8), 2 => any::<u8>()];
+    let tos_mask = prop_oneof![2 => Just(0u8), 1 => any::<u8>()];
+    let ttl_dec = prop_oneof![3 => Just(0u8), 2 => Just(1), 1 => any::<u8>()];
+    (outputs, sets, any::<u64>(), (0u8..3, 0u8..3), tos_mask, ttl_dec).prop_map(
+        |(outputs, sets, values, vlan, tos_mask, ttl_dec)| StepSpec { outputs, sets, values, vlan, tos_mask, ttl_dec },
+    )
+}
+
+/// One to four steps, mostly one.
+pub fn program(vports: usize) -> impl Strategy<Value = Vec<StepSpec>> {
+    prop_oneof![6 => vec(step(vports), 1..2), 1 => vec(step(vports), 2..5)]
+}
+
+pub fn rule(vports: usize) -> impl Strategy<Value = RuleSpec> {
+    (0..vports as u8, frame(), any::<u8>(), 0u16..4, prop::bool::weighted(0.2), program(vports)).prop_map(
+        |(vport, like, mask, priority, tcam, program)| RuleSpec { vport, like, mask, priority, tcam, program },
+    )
+}
