@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask demo`: two Linux network stacks talk through the simulated DPU. As root they are live, in two network
+//! namespaces; otherwise what they once said is replayed from captures.
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use millrace_testbench::iperf::{iperf, ping};
+use millrace_testbench::live::{Live, program};
+use millrace_testbench::netns::output;
+use nix::unistd::Uid;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+/// Two network stacks through the simulated DPU: ping, iperf3, then the flow table and the share of the hardware.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask demo --")]
+struct Arguments {
+    /// Seconds that each iperf3 run lasts
+    #[arg(long, default_value_t = 5)]
+    seconds: u32,
+    /// Replay the captures even if live stacks are possible
+    #[arg(long)]
+    replay: bool,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+    if arguments.replay || !Uid::effective().is_root() {
+        println!("Replaying captures of two Linux stacks (as root, the stacks would be live).");
+        replay(&captures)
+    } else {
+        live(&captures, arguments.seconds)
+    }
+}
+
+fn live(captures: &Path, seconds: u32) -> Result<()> {
+    println!("Two Linux stacks, 10.0.0.1 on vf0 and 10.0.0.2 on vf1, joined by the simulated DPU.");
+    let live = Live::start(&captures.join("demo.flows"))?;
+    println!("\n$ ping -c 5 10.0.0.2\n{}", ping(&live, 5)?);
+    let tcp = iperf(&live, seconds, &[])?;
+    println!("\n$ iperf3 -c 10.0.0.2 -t {seconds}\n{:.1} Mbit/s", tcp.bits_per_second / 1e6);
+    let udp = iperf(&live, seconds, &["-u", "-b", "20M", "-l", "1400"])?;
+    println!("\n$ iperf3 -u -b 20M -c 10.0.0.2 -t {seconds}");
+    println!("{:.1} Mbit/s, {:.2} % lost", udp.bits_per_second / 1e6, udp.lost_percent);
+    println!("\n$ millrace rules\n{}", live.query(&["rules"])?.trim_end());
+    summary(&live.stop()?)
+}
+
+fn replay(captures: &Path) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let stats = folder.path().join("stats.json");
+    let mut command = Command::new(program("millrace")?);
+    command.args(["run", "--pace", "capture", "--flows"]).arg(captures.join("demo.flows"));
+    for port in ["vf0", "vf1"] {
+        command.arg("--in").arg(format!("{port}={}", captures.join(format!("demo-{port}.pcap")).display()));
+    }
+    command.arg("--out").arg(folder.path()).arg("--stats").arg(&stats);
+    output(&mut command)?;
+    let stats: Value = serde_json::from_str(&std::fs::read_to_string(stats)?)?;
+    println!("\n$ millrace rules");
+    for rule in stats["rules"].as_array().context("no rules in the statistics")? {
+        println!("{}", rule.as_str().unwrap_or_default());
+    }
+    summary(&stats)
+}
+
+/// The share of the hardware, port by port.
+fn summary(stats: &Value) -> Result<()> {
+    println!("\n{:6} {:>10} {:>10} {:>12} {:>12} {:>10}", "port", "in", "out", "by hardware", "by slow path", "dropped");
+    let (mut hardware, mut all) = (0, 0);
+    for (port, counts) in stats["ports"].as_object().context("no ports in the statistics")? {
+        let count = |name: &str| counts[name].as_u64().unwrap_or(0);
+        let dropped: u64 = counts["dropped"].as_object().map_or(0, |d| d.values().filter_map(Value::as_u64).sum());
+        if count("in") + count("out") > 0 {
+            println!(
+                "{port:6} {:>10} {:>10} {:>12} {:>12} {dropped:>10}",
+                count("in"),
+                count("out"),
+                count("hardware"),
+                count("slow_path"),
+            );
+        }
+        hardware += count("hardware");
+        all += count("in");
+    }
+    let share = 100.0 * hardware as f64 / all.max(1) as f64;
+    println!("\n{hardware} of {all} packets were handled in hardware alone: {share:.2} %.");
+    println!("{} clock cycles were simulated.", stats["cycles"]);
+    Ok(())
+}

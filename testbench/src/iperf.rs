@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Ping and iperf3 between the hosts of a [`Live`] DPU.
+
+use crate::live::{Live, PEER};
+use crate::netns::output;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// What an iperf3 run reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    pub bits_per_second: f64,
+    /// Packets that the receiver missed (UDP alone).
+    pub lost_percent: f64,
+}
+
+/// Pings the second host from the first, `count` times; the summary that ping prints.
+pub fn ping(live: &Live, count: u32) -> Result<String> {
+    let printed = output(live.host(0, "ping").args(["-c", &count.to_string(), "-i", "0.2", "-W", "5", PEER]))?;
+    let text = String::from_utf8(printed.stdout)?;
+    Ok(text.lines().skip_while(|line| !line.starts_with("---")).collect::<Vec<_>>().join("\n"))
+}
+
+/// Sends from the first host to the second for `seconds`, with further iperf3 arguments (`-u -b 20M`).
+pub fn iperf(live: &Live, seconds: u32, arguments: &[&str]) -> Result<Rate> {
+    let mut server = live.host(1, "iperf3").args(["-s", "--one-off"]).stdout(Stdio::null()).spawn()?;
+    let report = wait_for_server(live).and_then(|()| {
+        let seconds = seconds.to_string();
+        output(live.host(0, "iperf3").args(["-c", PEER, "--json", "-t", &seconds]).args(arguments))
+    });
+    if report.is_err() {
+        let _ = server.kill();
+    }
+    server.wait()?;
+    let report: Value = serde_json::from_slice(&report?.stdout)?;
+    let sum = if report["end"]["sum_received"].is_object() { &report["end"]["sum_received"] } else { &report["end"]["sum"] };
+    Ok(Rate {
+        bits_per_second: sum["bits_per_second"].as_f64().context("iperf3 reports no rate")?,
+        lost_percent: report["end"]["sum"]["lost_percent"].as_f64().unwrap_or(0.0),
+    })
+}
+
+fn wait_for_server(live: &Live) -> Result<()> {
+    for _ in 0..200 {
+        let listening = output(live.host(1, "ss").args(["-ltn", "sport = :5201"]))?;
+        if String::from_utf8_lossy(&listening.stdout).contains(":5201") {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(20));
+    }
+    anyhow::bail!("iperf3 does not listen")
+}
