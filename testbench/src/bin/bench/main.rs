@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask bench`: the project's figures, each as a row of a table and as a JSON line.
+
+mod report;
+mod rules;
+mod speed;
+mod taps;
+mod throughput;
+mod upcalls;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+use report::Report;
+
+/// Measures the figures that the README states.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask bench --")]
+struct Arguments {
+    /// Figures to measure (all, if none is given)
+    figures: Vec<Figure>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Figure {
+    /// Packets and output beats per clock, uplink to uplink
+    Throughput,
+    /// Clocks from the first beat in to the first beat out
+    Latency,
+    /// Simulated cycles per second
+    Speed,
+    /// Rules inserted per second
+    Rules,
+    /// Upcalls per second of the slow path, on one core
+    Upcalls,
+    /// Packets and bits per second between two Linux stacks (as root)
+    Taps,
+}
+
+fn main() -> Result<()> {
+    let chosen = Arguments::parse().figures;
+    let wanted = |figure| chosen.is_empty() || chosen.contains(&figure);
+    let mut report = Report::default();
+    if wanted(Figure::Throughput) {
+        throughput::measure(&mut report)?;
+    }
+    if wanted(Figure::Latency) {
+        throughput::latency(&mut report)?;
+    }
+    if wanted(Figure::Speed) {
+        speed::measure(&mut report)?;
+    }
+    if wanted(Figure::Rules) {
+        rules::measure(&mut report)?;
+    }
+    if wanted(Figure::Upcalls) {
+        upcalls::measure(&mut report)?;
+    }
+    if wanted(Figure::Taps) {
+        taps::measure(&mut report)?;
+    }
+    report.print();
+    Ok(())
+}
