@@ -36,7 +36,8 @@ pub fn iperf(live: &Live, seconds: u32, arguments: &[&str]) -> Result<Rate> {
     }
     server.wait()?;
     let report: Value = serde_json::from_slice(&report?.stdout)?;
-    let sum = if report["end"]["sum_received"].is_object() { &report["end"]["sum_received"] } else { &report["end"]["sum"] };
+    let sum =
+        if report["end"]["sum_received"].is_object() { &report["end"]["sum_received"] } else { &report["end"]["sum"] };
     Ok(Rate {
         bits_per_second: sum["bits_per_second"].as_f64().context("iperf3 reports no rate")?,
         lost_percent: report["end"]["sum"]["lost_percent"].as_f64().unwrap_or(0.0),

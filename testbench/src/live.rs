@@ -58,7 +58,8 @@ impl Live {
     /// Stops the DPU; its final statistics.
     pub fn stop(mut self) -> Result<serde_json::Value> {
         self.dpu.stop()?;
-        let text = std::fs::read_to_string(self.folder.path().join("stats.json")).context("millrace left no statistics")?;
+        let text =
+            std::fs::read_to_string(self.folder.path().join("stats.json")).context("millrace left no statistics")?;
         Ok(serde_json::from_str(&text)?)
     }
 }

@@ -68,7 +68,10 @@ fn replay(captures: &Path) -> Result<()> {
 
 /// The share of the hardware, port by port.
 fn summary(stats: &Value) -> Result<()> {
-    println!("\n{:6} {:>10} {:>10} {:>12} {:>12} {:>10}", "port", "in", "out", "by hardware", "by slow path", "dropped");
+    println!(
+        "\n{:6} {:>10} {:>10} {:>12} {:>12} {:>10}",
+        "port", "in", "out", "by hardware", "by slow path", "dropped"
+    );
     let (mut hardware, mut all) = (0, 0);
     for (port, counts) in stats["ports"].as_object().context("no ports in the statistics")? {
         let count = |name: &str| counts[name].as_u64().unwrap_or(0);

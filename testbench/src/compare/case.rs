@@ -11,13 +11,25 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Op {
     /// A frame comes in; `error`: its source marks it as broken.
-    Receive { vport: u8, frame: FrameSpec, error: bool },
+    Receive {
+        vport: u8,
+        frame: FrameSpec,
+        error: bool,
+    },
     /// The slow path sends a frame. The vport may not exist.
-    PacketOut { vport: u8, frame: FrameSpec },
+    PacketOut {
+        vport: u8,
+        frame: FrameSpec,
+    },
     Insert(RuleSpec),
     /// The rule that many places on in the list of live rules, round and round.
-    Update { rule: u8, program: Vec<StepSpec> },
-    Delete { rule: u8 },
+    Update {
+        rule: u8,
+        program: Vec<StepSpec>,
+    },
+    Delete {
+        rule: u8,
+    },
     /// Wait until nothing moves.
     Settle,
 }
@@ -53,6 +65,9 @@ fn op(vports: usize) -> impl Strategy<Value = Op> {
 /// Cases of up to `length` things that happen on a build with that many vports.
 pub fn case(vports: usize, length: usize) -> impl Strategy<Value = Case> {
     let refusals = prop_oneof![3 => Just(vec![0u8]), 1 => vec(0u8..4, 1..13)];
-    (vec(mask(), 1..9), refusals, vec(op(vports), 1..length))
-        .prop_map(|(masks, refusals, ops)| Case { masks, refusals, ops })
+    (vec(mask(), 1..9), refusals, vec(op(vports), 1..length)).prop_map(|(masks, refusals, ops)| Case {
+        masks,
+        refusals,
+        ops,
+    })
 }

@@ -253,7 +253,8 @@ fn transport() -> impl Strategy<Value = Transport> {
 
 /// Any frame: valid, cut, broken, or noise.
 pub fn frame() -> impl Strategy<Value = FrameSpec> {
-    let tags = prop_oneof![5 => vec((any::<bool>(), any::<u16>()), 0..1), 3 => vec((any::<bool>(), any::<u16>()), 1..4)];
+    let tags =
+        prop_oneof![5 => vec((any::<bool>(), any::<u16>()), 0..1), 3 => vec((any::<bool>(), any::<u16>()), 1..4)];
     let cut = prop_oneof![9 => Just(None), 1 => (0u16..130).prop_map(Some)];
     let flip = prop_oneof![8 => Just(None), 2 => (0u8..100, any::<u8>()).prop_map(Some)];
     let padding = prop_oneof![3 => Just(0u8), 1 => 0u8..40];

@@ -113,7 +113,8 @@ impl StepSpec {
 
 pub fn mask() -> impl Strategy<Value = MaskSpec> {
     let in_port = 1u32;
-    let fields = prop_oneof![Just(in_port), Just(u32::MAX), any::<u32>(), (any::<u32>(), any::<u32>()).prop_map(|(a, b)| a & b)];
+    let fields =
+        prop_oneof![Just(in_port), Just(u32::MAX), any::<u32>(), (any::<u32>(), any::<u32>()).prop_map(|(a, b)| a & b)];
     (fields, (0u8..33, 0u8..33)).prop_map(|(fields, prefixes)| MaskSpec { fields, prefixes })
 }
 

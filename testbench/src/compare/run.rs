@@ -196,7 +196,9 @@ impl Comparison {
     fn take(&mut self, queue: usize) -> Vec<Item> {
         let simulation = self.device.simulation();
         if queue < self.config.vports() {
-            std::iter::from_fn(|| simulation.recv(queue)).map(|received| Item { frame: received.frame, upcall: None }).collect()
+            std::iter::from_fn(|| simulation.recv(queue))
+                .map(|received| Item { frame: received.frame, upcall: None })
+                .collect()
         } else {
             let upcalls = std::iter::from_fn(|| self.device.recv_upcall());
             upcalls.map(|upcall| Item { frame: upcall.frame, upcall: Some((upcall.vport, upcall.reason)) }).collect()

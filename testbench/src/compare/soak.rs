@@ -32,7 +32,8 @@ pub fn soak(preset: Preset, packets: u64, seed: u64, mut progress: impl FnMut(u6
     let strategy = case(preset.config().vports(), LENGTH);
     let mut done = 0;
     while done < packets {
-        let mut tree = strategy.new_tree(&mut runner).map_err(|reason| anyhow::anyhow!("cannot draw a case: {reason}"))?;
+        let mut tree =
+            strategy.new_tree(&mut runner).map_err(|reason| anyhow::anyhow!("cannot draw a case: {reason}"))?;
         if run(&tree.current(), preset).is_err() {
             let (case, error) = shrink(&mut tree, preset);
             let path = keep(&case, preset, seed)?;
@@ -67,6 +68,7 @@ fn keep(case: &Case, preset: Preset, seed: u64) -> Result<PathBuf> {
     let folder = kept_cases();
     fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{preset}-{seed}-{}.json", case.ops.len()));
-    fs::write(&path, serde_json::to_string_pretty(case)?).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&path, serde_json::to_string_pretty(case)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }

@@ -20,7 +20,12 @@ pub fn measure(report: &mut Report) -> Result<()> {
     report.add("TAP to TAP", "iperf3 TCP, two stacks", tcp.bits_per_second / 1e9, "Gb/s");
     let udp = iperf(&live, SECONDS, &["-u", "-b", "0", "-l", "64"])?;
     let packets = udp.bits_per_second / 8.0 / 64.0;
-    report.add("TAP to TAP", format!("iperf3 UDP, 64-byte payloads, {:.0} % lost", udp.lost_percent), packets, "packets/s");
+    report.add(
+        "TAP to TAP",
+        format!("iperf3 UDP, 64-byte payloads, {:.0} % lost", udp.lost_percent),
+        packets,
+        "packets/s",
+    );
     live.stop()?;
     Ok(())
 }

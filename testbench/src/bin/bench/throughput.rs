@@ -96,7 +96,12 @@ pub fn latency(report: &mut Report) -> Result<()> {
             clocks.push(received.first_cycle - simulation.entered(P0).1);
         }
         ensure!(clocks.iter().all(|c| *c == clocks[0]), "the latency is not fixed: {clocks:?}");
-        report.add("latency", format!("{size}-byte packets, first beat in to first beat out"), clocks[0] as f64, "clocks");
+        report.add(
+            "latency",
+            format!("{size}-byte packets, first beat in to first beat out"),
+            clocks[0] as f64,
+            "clocks",
+        );
     }
     Ok(())
 }
