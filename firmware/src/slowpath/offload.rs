@@ -54,6 +54,36 @@ fn bits(mask: &Mask) -> u32 {
     mask.pack().iter().map(|word| word.count_ones()).sum()
 }
 
+/// The mask with every field that it looks at whole; addresses in steps of 8 bits.
+fn coarse(mask: &Mask) -> Mask {
+    let all = Mask::EXACT;
+    let tag = |tci: u16| if tci & !0x1000 != 0 { 0xffff } else { tci };
+    Mask {
+        in_port: if mask.in_port != 0 { all.in_port } else { 0 },
+        nw_frag: if mask.nw_frag != 0 { all.nw_frag } else { 0 },
+        vlan_ad0: mask.vlan_ad0,
+        vlan_ad1: mask.vlan_ad1,
+        tcp_flags: if mask.tcp_flags != 0 { all.tcp_flags } else { 0 },
+        nw_ttl: if mask.nw_ttl != 0 { all.nw_ttl } else { 0 },
+        dl_type: if mask.dl_type != 0 { all.dl_type } else { 0 },
+        vlan_tci0: tag(mask.vlan_tci0),
+        vlan_tci1: tag(mask.vlan_tci1),
+        nw_proto: if mask.nw_proto != 0 { all.nw_proto } else { 0 },
+        nw_tos: if mask.nw_tos != 0 { all.nw_tos } else { 0 },
+        dl_dst: if mask.dl_dst != 0 { all.dl_dst } else { 0 },
+        dl_src: if mask.dl_src != 0 { all.dl_src } else { 0 },
+        tp_src: if mask.tp_src != 0 { all.tp_src } else { 0 },
+        tp_dst: if mask.tp_dst != 0 { all.tp_dst } else { 0 },
+        nw_src: bytes_of(mask.nw_src),
+        nw_dst: bytes_of(mask.nw_dst),
+    }
+}
+
+/// Every byte of which a bit is set, whole.
+fn bytes_of(mask: u128) -> u128 {
+    u128::from_ne_bytes(mask.to_ne_bytes().map(|byte| if byte != 0 { 0xff } else { 0 }))
+}
+
 fn has_room(table: &TableInfo) -> bool {
     table.rules < table.capacity
 }
@@ -74,11 +104,18 @@ impl Tables<'_> {
         used < entries
     }
 
-    /// Whether a table can be given this mask. The last free one is kept for the mask that covers all, unless a table has that.
+    /// Whether a table can be given this mask. The first half of the tables go to any mask, later ones to masks of whole
+    /// fields, which other megaflows are likely to share. The last free one is kept for the mask that covers all, unless a
+    /// table has that.
     fn may_take_table(&self, mask: &Mask) -> bool {
-        let free = self.rules.tables().filter(|table| table.mask.is_none()).count();
-        let covered = || self.rules.tables().any(|table| table.mask.is_some_and(|mask| mask.covers(&self.widest)));
-        free > 1 || free == 1 && (mask.covers(&self.widest) || covered())
+        let (mut tables, mut free, mut covered) = (0, 0, mask.covers(&self.widest));
+        for table in self.rules.tables() {
+            tables += 1;
+            free += usize::from(table.mask.is_none());
+            covered |= table.mask.is_some_and(|mask| mask.covers(&self.widest));
+        }
+        let wanted = 2 * free > tables || *mask == coarse(mask) || *mask == *mask | self.widest;
+        wanted && (free > 1 || free == 1 && covered)
     }
 
     fn in_hash(&self, mask: &Mask) -> bool {
@@ -112,6 +149,10 @@ impl Offload for Tables<'_> {
         }
         if self.in_hash(mask) || self.tcam_has_room() {
             return Some(*mask);
+        }
+        let coarse = coarse(mask);
+        if self.in_hash(&coarse) {
+            return Some(coarse);
         }
         self.covering(mask).or_else(|| {
             let all = *mask | self.widest;

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The slow path and the rule manager on a device with few and small tables: whatever fits or does not, each packet is handled as
+//! the flow tables say, in hardware or in software.
+
+#[allow(dead_code)]
+#[path = "../../driver/tests/fake/mod.rs"]
+mod fake;
+
+use fake::Fake;
+use millrace_driver::{Device, DeviceError, Sent, Upcall};
+use millrace_firmware::compile::hardware_key;
+use millrace_firmware::mac::MacTable;
+use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
+use millrace_firmware::packet::parse;
+use millrace_firmware::slowpath::{Settings, SlowPath};
+use millrace_firmware::xlate::{Pipeline, Translation, translate};
+use millrace_regs::UpcallReason;
+use millrace_regs::config::{Config, Preset};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+
+/// The fake's registers, with queues for upcalls and packets put out.
+struct Dpu {
+    fake: Fake,
+    upcalls: VecDeque<Upcall>,
+    out: Vec<(u8, Vec<u8>)>,
+    /// Packets put out that are taken before the queue is full.
+    room: usize,
+}
+
+impl Device for Dpu {
+    fn read32(&mut self, address: u32) -> Result<u32, DeviceError> {
+        self.fake.read32(address)
+    }
+
+    fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError> {
+        self.fake.write32(address, value)
+    }
+
+    fn recv_upcall(&mut self) -> Option<Upcall> {
+        self.upcalls.pop_front()
+    }
+
+    fn send_packet_out(&mut self, vport: u8, frame: &[u8]) -> Result<Sent, DeviceError> {
+        if self.room == 0 {
+            return Ok(Sent::Full);
+        }
+        self.room -= 1;
+        self.out.push((vport, frame.to_vec()));
+        Ok(Sent::Accepted)
+    }
+
+    fn poll(&mut self) -> Result<(), DeviceError> {
+        self.fake.poll()
+    }
+
+    fn now(&self) -> u64 {
+        self.fake.now()
+    }
+
+    fn drained(&self) -> bool {
+        self.fake.drained()
+    }
+}
+
+fn flows(text: &str) -> FlowTable {
+    parse_flow_file("flows", text, Ports::sim()).unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+fn frame(rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut f = vec![2, 0, 0, 0, 0, rng.random_range(1..4), 2, 0, 0, 0, 0, rng.random_range(4..7)];
+    if rng.random_ratio(1, 4) {
+        f.extend([0x81, 0, 0, rng.random_range(1..4)]);
+    }
+    let protocol = if rng.random() { 6 } else { 17 };
+    f.extend([8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, protocol, 0, 0]);
+    f.extend([
+        10,
+        0,
+        rng.random_range(0..4),
+        rng.random_range(0..16),
+        10,
+        1,
+        rng.random_range(0..4),
+        rng.random_range(0..16),
+    ]);
+    f.extend([
+        4,
+        rng.random_range(0..8),
+        0,
+        rng.random_range(76..92),
+        0,
+        20,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0x50,
+        2,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]);
+    f
+}
+
+const CONDITIONS: [&str; 9] = [
+    "",
+    "tcp,tp_dst=80,",
+    "udp,tp_src=1025,",
+    "ip,nw_src=10.0.1.0/24,",
+    "ip,nw_dst=10.1.2.0/28,",
+    "dl_vlan=2,",
+    "dl_dst=02:00:00:00:00:02,",
+    "tcp,nw_src=10.0.0.5,tp_dst=0x50/0xfff8,",
+    "in_port=2,dl_src=02:00:00:00:00:05,",
+];
+const ACTIONS: [&str; 8] = [
+    "drop",
+    "output:3",
+    "output:4,mod_dl_src:02:00:00:00:00:09,output:5,output:6",
+    "flood",
+    "mod_vlan_vid:7,output:7",
+    "move:NXM_OF_IP_SRC[]->NXM_NX_REG0[],output:8",
+    "move:NXM_OF_IP_DST[0..3]->NXM_NX_REG0[0..3],output:9",
+    "dec_ttl,output:10,pop_vlan,output:11",
+];
+
+fn draw(rng: &mut ChaCha8Rng) -> String {
+    let mut text = String::new();
+    for priority in 0..rng.random_range(3..14) {
+        let mut condition = CONDITIONS[rng.random_range(0..CONDITIONS.len())].to_owned();
+        let action = ACTIONS[rng.random_range(0..ACTIONS.len())];
+        if action.starts_with("move")
+            && !condition.contains("ip,")
+            && !condition.contains("tcp")
+            && !condition.contains("udp")
+        {
+            condition += "ip,";
+        }
+        text += &format!("priority={priority},{condition}actions={action}\n");
+    }
+    text
+}
+
+/// All vports that a packet goes to by the flow tables.
+fn expected(pipeline: &Pipeline, vport: u8, frame: &[u8]) -> u32 {
+    let mut t = Translation::default();
+    translate(pipeline, &MacTable::default(), &parse(frame, u16::from(vport) + 1).0, &mut t);
+    t.versions.iter().fold(0, |all, version| all | version.outputs)
+}
+
+fn run(config: Config, seed: u64) -> (usize, usize, u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut fake = Fake::new(config);
+    fake.traffic = false;
+    let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: 0 };
+    let mut text = draw(&mut rng);
+    let mut slow = SlowPath::new(&mut dpu, flows(&text), Settings::default()).expect("a device");
+    let (mut hits, mut misses) = (0, 0);
+    for _ in 0..3 {
+        let pipeline = Pipeline::new(flows(&text));
+        for _ in 0..250 {
+            let (vport, frame) = (rng.random_range(0..3), frame(&mut rng));
+            let outputs = match dpu.fake.lookup(&hardware_key(&parse(&frame, u16::from(vport) + 1).0)) {
+                Some(rule) => {
+                    hits += 1;
+                    let rule =
+                        slow.rules().iter().find(|info| info.id.number() == rule).expect("the rule that was hit");
+                    rule.program.iter().fold(0, |all, step| all | step.outputs)
+                }
+                None => {
+                    misses += 1;
+                    dpu.upcalls.push_back(Upcall { vport, reason: UpcallReason::Miss, frame: frame.clone() });
+                    while !dpu.upcalls.is_empty() || slow.waiting() > 0 {
+                        dpu.room = rng.random_range(0..4);
+                        slow.poll(&mut dpu).expect("the device works");
+                    }
+                    std::mem::take(&mut dpu.out).iter().fold(0, |all, (vport, _)| all | 1 << vport)
+                }
+            };
+            assert_eq!(outputs, expected(&pipeline, vport, &frame), "seed {seed}\n{text}\n{vport} {frame:02x?}");
+            dpu.fake.wait(rng.random_range(0..200_000));
+        }
+        text = draw(&mut rng);
+        slow.replace_flows(&mut dpu, flows(&text)).expect("the device works");
+    }
+    let stats = *slow.stats();
+    assert_eq!(stats.installed - stats.removed, slow.rules().len() as u64, "seed {seed} {stats:?}");
+    assert_eq!(slow.megaflows().1, slow.rules().len(), "seed {seed}");
+    assert_eq!(stats.drop_queue_full, 0);
+    (hits, misses, stats.narrowed)
+}
+
+#[test]
+fn packets_are_handled_as_the_flow_tables_say_however_small_the_tables() {
+    let sizes = [(8, 9, 32), (3, 3, 6), (2, 2, 2), (1, 2, 4), (1, 8, 16)];
+    let (mut narrowed, mut hits, mut misses) = (0, 0, 0);
+    for (n, (hash_tables, slots_log2, tcam_entries)) in sizes.into_iter().enumerate() {
+        let config = Config { hash_tables, slots_log2, tcam_entries, steps_log2: 5, ..Preset::Sim.config() };
+        for seed in 0..8 {
+            let (h, m, more) = run(config, n as u64 * 1000 + seed);
+            (narrowed, hits, misses) = (narrowed + more, hits + h, misses + m);
+        }
+    }
+    println!("{hits} hits, {misses} misses, {narrowed} rules narrowed");
+    assert!(narrowed > 100 && hits > misses / 4, "{hits} hits, {misses} misses, {narrowed} narrowed");
+}
