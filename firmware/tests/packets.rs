@@ -180,6 +180,18 @@ fn an_arp_request_becomes_a_reply() {
 }
 
 #[test]
+fn rarp_is_not_edited() {
+    let body = [&[0, 1, 8, 0, 6, 4, 0, 3][..], &SRC, &[10, 0, 0, 1], &SRC, &[0; 4]].concat();
+    let frame = eth(0x8035, &body);
+    let mut packet = Packet::new(&frame, 1);
+    let mut to = *packet.key();
+    to.set_nw_proto(4);
+    to.set_arp_sha(5);
+    packet.commit(&to);
+    assert_eq!(packet.bytes(), frame);
+}
+
+#[test]
 fn tags_are_pushed_popped_and_changed() {
     let frame = udp4(b"x");
     let mut packet = Packet::new(&frame, 1);

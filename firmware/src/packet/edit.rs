@@ -6,6 +6,7 @@ use super::buffer::Packet;
 use super::checksum::{Delta, crc32c};
 use super::header::*;
 use crate::openflow::FlowKey;
+use crate::openflow::field::ETH_TYPE_ARP;
 use crate::openflow::key::VLAN_CFI;
 
 /// A VLAN tag of a key: TPID and TCI. No tag is (0, 0).
@@ -136,7 +137,11 @@ impl Packet {
         self.key.set_nw_ttl(to.nw_ttl());
     }
 
+    /// ARP alone: Open vSwitch's datapath does not edit RARP.
     fn commit_arp(&mut self, to: &FlowKey) {
+        if self.key.dl_type() != ETH_TYPE_ARP {
+            return;
+        }
         let at = usize::from(self.headers.l3_at);
         if self.key.nw_proto() != to.nw_proto() {
             self.write16(at + arp::OP, to.nw_proto().into());

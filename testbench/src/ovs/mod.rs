@@ -79,9 +79,10 @@ impl Ovs {
     pub fn load_flows(&mut self, file: &Path) -> Result<()> {
         let target = format!("unix:{}", self.dir.path().join("br0.mgmt").display());
         run(ofctl("OpenFlow15")?.args(["del-flows", &target]))?;
-        // As for ovs-ofctl, OpenFlow 1.0 comes first; flows that it cannot express need a later version.
+        // As for ovs-ofctl, OpenFlow 1.0 comes first; flows that it cannot express need a later version, and a file can ask for it.
         let add = |version| run(ofctl(version)?.args(["add-flows", &target]).arg(file));
-        if add("OpenFlow10").is_err() {
+        let newer = std::fs::read_to_string(file)?.contains("-O OpenFlow15");
+        if newer || add("OpenFlow10").is_err() {
             run(ofctl("OpenFlow15")?.args(["del-flows", &target]))?;
             add("OpenFlow15")?;
         }
