@@ -96,7 +96,7 @@ impl fmt::Display for UpcallFigures {
 /// CPU time of this thread (`/proc/thread-self/schedstat`); where there is none, the time of day.
 fn cpu_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split_whitespace().next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
+    let nanoseconds = text.split_whitespace().next().and_then(|n| n.parse().ok());
     let wall = || std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     nanoseconds.map_or_else(wall, Duration::from_nanos)
 }
@@ -141,7 +141,7 @@ fn frame(n: usize) -> [u8; 60] {
     frame[12..14].copy_from_slice(&[0x08, 0x00]);
     frame[14..24].copy_from_slice(&[0x45, 0, 0, 46, 0, 0, 0x40, 0, 64, 6]);
     let n = n as u32;
-    frame[26..30].copy_from_slice(&(0x0b00_0000 | n / 64).to_be_bytes());
+    frame[26..30].copy_from_slice(&(0x0b00_0000 | (n / 64)).to_be_bytes());
     frame[30..34].copy_from_slice(&(0x0c00_0000 | n.wrapping_mul(0x9e37) & 0xff_ffff).to_be_bytes());
     frame[34..36].copy_from_slice(&((n % 64 * 2 + 1024) as u16).to_be_bytes());
     frame[36..38].copy_from_slice(&((n / 64 % 8192 * 2 + 20_000) as u16).to_be_bytes());
@@ -163,7 +163,7 @@ pub fn upcalls(count: usize, tables: usize, flows: usize) -> UpcallFigures {
             sent += u64::from(vport) + frame.len() as u64;
         });
     }
-    let cpu = cpu_time() - start;
+    let cpu = cpu_time().saturating_sub(start).max(Duration::from_nanos(1));
     std::hint::black_box((sent, sink.sum));
     UpcallFigures { upcalls: count, tables, flows: flow_count, megaflows: core.megaflows().0, cpu }
 }

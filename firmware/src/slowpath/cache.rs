@@ -50,6 +50,8 @@ pub struct Megaflow<R> {
     pub count: Count,
     /// What the hardware's rule had counted when it was last asked.
     pub hw_count: Count,
+    /// Device time (ns) at which the hardware's rule was last asked.
+    pub asked_at: u64,
     /// Device time (ns) at which it was made.
     pub created: u64,
     /// Device time (ns) of the last packet that is known of.

@@ -223,6 +223,7 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
             asked: self.translation.asked.clone(),
             count: Count::default(),
             hw_count: Count::default(),
+            asked_at: now,
             created: now,
             used: now,
         }
@@ -325,16 +326,17 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
             return;
         };
         let new = hits.count.since(megaflow.hw_count);
+        let asked_before = std::mem::replace(&mut megaflow.asked_at, now);
         if new.packets == 0 {
             return;
         }
         megaflow.hw_count = hits.count;
         megaflow.count.packets += new.packets;
         megaflow.count.bytes += new.bytes;
-        // The end of the epoch of the last packet, which the device keeps in 32 bits.
+        // The time of the last packet, as its epoch says, which is set when the slow path is polled.
         let epochs_ago = hits.epoch.map_or(0, |epoch| epoch_of(now).wrapping_sub(epoch));
         let used = now.saturating_sub(u64::from(epochs_ago) * EPOCH_NS);
-        megaflow.used = megaflow.used.max(used);
+        megaflow.used = megaflow.used.max(used).max(asked_before);
         let used = megaflow.used;
         for &flow in &megaflow.flows {
             credit(&mut self.flow_stats[flow as usize], new, used);

@@ -8,9 +8,12 @@ use crate::openflow::{Ports, parse_flow_file};
 use crate::packet::parse;
 use millrace_regs::{Key, Mask, Step, UpcallReason};
 
+/// Key, mask, program, counters.
+type Entry = (Key, Mask, Vec<Step>, Hits);
+
 /// Rule tables of a fixed size and a few masks.
 struct List {
-    rules: Vec<Option<(Key, Mask, Vec<Step>, Hits)>>,
+    rules: Vec<Option<Entry>>,
     capacity: usize,
     /// Masks that may be used besides the widest; none: all.
     only: Option<Mask>,

@@ -193,7 +193,7 @@ impl Naive<'_> {
     fn normal(&mut self) {
         let key = self.key;
         let tagged = key.vlan_tci0() & 0x1000 != 0;
-        let reserved = key.dl_dst() >> 4 == 0x0180_c200_000;
+        let reserved = key.dl_dst() & !0xf == 0x0180_c200_0000;
         if !self.table.ports.contains(key.in_port()) || reserved {
             return;
         }
