@@ -137,6 +137,7 @@ impl Simulation {
             self.tick(true, true);
         }
         self.model.set_byte(reset, 0);
+        self.clocked = 0;
     }
 
     /// The sizes of the core.

@@ -1,2 +1,48 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-fn main() {}
+//! The `millrace` command: runs a simulated DPU, and looks into a running one.
+
+mod args;
+mod control;
+mod dpu;
+mod dump;
+mod error;
+mod feeder;
+mod inputs;
+mod outputs;
+mod query;
+mod registers;
+mod run;
+mod signals;
+mod stats;
+
+use anyhow::Result;
+use args::{Cli, Command};
+use clap::Parser;
+use error::BadInput;
+use std::process::ExitCode;
+
+/// Exit code for input that cannot be used: flow files, captures, ports, registers.
+const EXIT_BAD_INPUT: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MILLRACE_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("millrace: {error:#}");
+            if error.is::<BadInput>() { ExitCode::from(EXIT_BAD_INPUT) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn execute(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Rules(args) => query::rules(&args),
+        Command::Stats(args) => query::stats(&args),
+        Command::Reg(args) => query::reg(&args),
+        Command::Reload(args) => query::reload(&args),
+    }
+}

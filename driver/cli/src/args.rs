@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use millrace_sim::Preset;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// The Millrace DPU: a SmartNIC fast path in simulated hardware, with its slow path and rules.
+///
+/// Ports are p0, p1 (uplinks), pf, vf0, vf1, …; their OpenFlow numbers are 1, 2, 3, 4, ….
+#[derive(Parser, Debug)]
+#[command(name = "millrace", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run a simulated DPU on captures and TAP devices.
+    Run(RunArgs),
+    /// Show the rules in the hardware of a running device, in the form of `ovs-appctl dpctl/dump-flows -m`.
+    Rules(QueryArgs),
+    /// Show the statistics of a running device.
+    Stats(QueryArgs),
+    /// Show, read or write the registers of a running device.
+    Reg(RegArgs),
+    /// Give a running device new flows. Returns when no packet is handled by the old ones any more.
+    Reload(ReloadArgs),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  millrace run --flows l2.flows --in p0=a.pcap --in vf0=b.pcapng --out results --stats stats.json
+  millrace run --flows l2.flows --tap vf0=tap0 --tap vf1=tap1
+
+The flow file is in the syntax of `ovs-ofctl add-flows`. SIGHUP reads it again; SIGINT ends the run and still writes
+all results. Exit code 2 means that an input cannot be used; nothing was run then.")]
+pub struct RunArgs {
+    /// Flow file, in the syntax of `ovs-ofctl add-flows`.
+    #[arg(long, value_name = "FILE")]
+    pub flows: PathBuf,
+
+    /// Let the packets of a capture (pcap or pcapng) enter at a port. May be given once per port.
+    #[arg(long = "in", value_name = "PORT=FILE", value_parser = port_and_value)]
+    pub inputs: Vec<(String, String)>,
+
+    /// Connect a port to a Linux TAP device, which is made if there is none. The run then goes on until it is interrupted.
+    #[arg(long = "tap", value_name = "PORT=IFACE", value_parser = port_and_value)]
+    pub taps: Vec<(String, String)>,
+
+    /// Write what leaves each port to DIR/PORT.pcap (nanosecond times).
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Write the statistics at the end of the run, as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    pub stats: Option<PathBuf>,
+
+    /// When packets of captures enter.
+    #[arg(long, value_enum, default_value_t = Pace::Line)]
+    pub pace: Pace,
+
+    /// Write the waveforms of all signals (FST).
+    #[arg(long, value_name = "FILE.fst")]
+    pub trace: Option<PathBuf>,
+
+    /// Cycles that the waveforms show.
+    #[arg(long, value_name = "FROM..TO", value_parser = cycles, default_value = "0..20000", requires = "trace")]
+    pub trace_cycles: Range<u64>,
+
+    /// Build of the hardware to simulate: sim or ecp5.
+    #[arg(long, value_name = "NAME", default_value_t = Preset::Sim)]
+    pub preset: Preset,
+
+    /// Keep the device running when all captures have been sent, until it is interrupted.
+    #[arg(long)]
+    pub hold: bool,
+
+    /// Control socket, for `millrace rules`, `stats`, `reg` and `reload` [default: millrace.sock in XDG_RUNTIME_DIR, or
+    /// /tmp/millrace-UID.sock].
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+}
+
+/// When packets of captures enter. They always enter in the order of their times; packets of the same time in the order of
+/// their ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Pace {
+    /// Back to back.
+    Line,
+    /// At the times of the capture, counted from its first packet.
+    Capture,
+    /// Each when nothing is left to do for the one before, by the slow path included: for runs that are to be compared.
+    Settle,
+}
+
+#[derive(Args, Debug)]
+pub struct ConnectArgs {
+    /// Control socket of the running device [default: as for `millrace run`].
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct QueryArgs {
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  millrace reg                      all registers, with their values
+  millrace reg AGE_EPOCH            one register
+  millrace reg 'QUEUE_CTRL[3]' 1    write a register
+
+The slow path uses the command registers (DATA, INDEX, COMMAND): what is written there does not stay.")]
+pub struct RegArgs {
+    /// Name (as in the register reference, upper or lower case) or byte address of a register.
+    pub register: Option<String>,
+
+    /// Value to write: decimal, or hexadecimal with 0x.
+    pub value: Option<String>,
+
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct ReloadArgs {
+    /// Flow file, in the syntax of `ovs-ofctl add-flows`.
+    #[arg(long, value_name = "FILE")]
+    pub flows: PathBuf,
+
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+/// `PORT=VALUE`
+fn port_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((port, value)) if !port.is_empty() && !value.is_empty() => Ok((port.into(), value.into())),
+        _ => Err("give a port, `=`, and a name".into()),
+    }
+}
+
+/// `FROM..TO`
+fn cycles(text: &str) -> Result<Range<u64>, String> {
+    let (from, to) = text.split_once("..").ok_or("give the first cycle, `..`, and the cycle after the last")?;
+    let number = |text: &str| text.replace('_', "").parse::<u64>().map_err(|_| format!("`{text}` is no cycle number"));
+    let range = number(from)?..number(to)?;
+    if range.is_empty() { Err("this window has no cycle".into()) } else { Ok(range) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ports_and_cycles_are_parsed_or_refused() {
+        assert_eq!(port_and_value("vf0=a=b.pcap"), Ok(("vf0".into(), "a=b.pcap".into())));
+        assert!(port_and_value("vf0").is_err() && port_and_value("=x").is_err() && port_and_value("p0=").is_err());
+        assert_eq!(cycles("10..1_000"), Ok(10..1000));
+        assert!(cycles("10").is_err() && cycles("5..5").is_err() && cycles("a..5").is_err());
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The control socket of a running device: one JSON object per line and request, one per answer, in order.
+
+mod client;
+mod server;
+
+pub use client::ask;
+pub use server::Server;
+
+use nix::unistd::Uid;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::env;
+use std::path::PathBuf;
+
+/// What a running device can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// The rules in the hardware.
+    Rules,
+    /// Statistics so far.
+    Stats,
+    /// All registers.
+    Registers,
+    /// A register, by name or byte address.
+    ReadRegister { register: String },
+    /// Writes a register, by name or byte address.
+    WriteRegister { register: String, value: u32 },
+    /// New flows. `name` is the file's, for messages. Answered when no packet is handled by the old ones any more.
+    Reload { name: String, flows: String },
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Ok(Value),
+    /// The request cannot be met, whoever asks when.
+    BadInput(String),
+    /// Something went wrong.
+    Failed(String),
+}
+
+/// Where the socket is if nobody says otherwise.
+pub fn default_path() -> PathBuf {
+    match env::var_os("XDG_RUNTIME_DIR") {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder).join("millrace.sock"),
+        _ => PathBuf::from(format!("/tmp/millrace-{}.sock", Uid::effective())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_answers_are_lines_of_json() {
+        let request = Request::WriteRegister { register: "SCRATCH".into(), value: 7 };
+        let line = serde_json::to_string(&request).unwrap();
+        assert_eq!(line, r#"{"request":"write_register","register":"SCRATCH","value":7}"#);
+        assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
+        assert!(serde_json::from_str::<Request>(r#"{"request":"sats"}"#).is_err());
+        assert_eq!(serde_json::to_string(&Answer::Ok(Value::from(3))).unwrap(), r#"{"ok":3}"#);
+    }
+}

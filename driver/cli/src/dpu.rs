@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A simulated device with its slow path, as the commands use it.
+
+use crate::dump;
+use crate::error::{BadInput, BadInputExt};
+use crate::outputs::Sent;
+use crate::query::{RegisterValue, RuleText};
+use crate::registers;
+use crate::stats::{Count, PortStats, Stats};
+use anyhow::{Context, Result};
+use millrace_driver::{Device, DeviceError, Embedded, RuleInfo, Verdicts};
+use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
+use millrace_firmware::slowpath::{EPOCH_NS, Settings, SlowPath};
+use millrace_regs::{Instance, Verdict, addr, instances};
+use millrace_sim::{CYCLE_NS, Config, Preset, Simulation};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// Cycles after which the slow path gets its turn even if nothing is waiting for it, for its timers.
+const TURN: u32 = 1 << 14;
+
+/// Cycles that a matched packet needs at most to leave a pipeline that is not held up: the longest frame, several times.
+const PIPELINE: u64 = 1 << 12;
+
+/// Reads a flow file for the ports of this build.
+pub fn read_flows(path: &Path, config: &Config) -> Result<FlowTable, BadInput> {
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).with_context(|| name.clone()).bad_input()?;
+    parse_flows(&name, &text, config)
+}
+
+fn parse_flows(name: &str, text: &str, config: &Config) -> Result<FlowTable, BadInput> {
+    let ports = Ports::new(config.vports() as u16, config.uplinks as u16);
+    parse_flow_file(name, text, ports).bad_input()
+}
+
+pub struct Dpu {
+    device: Embedded,
+    slow_path: SlowPath,
+    preset: Preset,
+    since_turn: u32,
+}
+
+impl Dpu {
+    /// A device fresh from reset, with these flows in force.
+    pub fn new(preset: Preset, flows: FlowTable) -> Result<Self> {
+        let mut device = Embedded::new(preset)?;
+        let slow_path = SlowPath::new(&mut device, flows, Settings::default())?;
+        Ok(Self { device, slow_path, preset, since_turn: 0 })
+    }
+
+    /// The hardware's ports.
+    pub fn simulation(&mut self) -> &mut Simulation {
+        self.device.simulation()
+    }
+
+    /// Cycles since reset.
+    pub fn cycle(&self) -> u64 {
+        self.device.now() / CYCLE_NS
+    }
+
+    /// No packet is on its way, in the hardware or the slow path.
+    pub fn settled(&mut self) -> bool {
+        self.slow_path.waiting() == 0 && self.simulation().idle() && self.simulation().upcalls_waiting() == 0
+    }
+
+    /// Simulates one cycle; the slow path gets its turn if there is something for it.
+    pub fn step(&mut self) -> Result<()> {
+        self.simulation().step();
+        self.since_turn += 1;
+        if self.since_turn >= TURN || self.slow_path.waiting() > 0 || self.simulation().upcalls_waiting() > 0 {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Lets so many cycles pass, at once where nothing moves.
+    pub fn pass_time(&mut self, cycles: u64) -> Result<()> {
+        self.simulation().skip(cycles);
+        self.turn()
+    }
+
+    fn turn(&mut self) -> Result<()> {
+        self.since_turn = 0;
+        self.slow_path.poll(&mut self.device)?;
+        Ok(())
+    }
+
+    /// Puts these flows in force. When it returns no packet is handled by the old ones any more, and those that were are out
+    /// of the pipeline.
+    pub fn reload(&mut self, flows: FlowTable) -> Result<()> {
+        self.slow_path.replace_flows(&mut self.device, flows)?;
+        let end = self.cycle() + PIPELINE;
+        while !self.settled() && self.cycle() < end {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Like [`Self::reload`], from the text of a flow file.
+    pub fn reload_text(&mut self, name: &str, text: &str) -> Result<()> {
+        let config = *self.simulation().config();
+        self.reload(parse_flows(name, text, &config)?)
+    }
+
+    /// The rules in the hardware.
+    pub fn rules(&mut self) -> Result<Vec<RuleText>> {
+        let config = *self.simulation().config();
+        let rules: Vec<RuleInfo> = self.slow_path.rules().iter().collect();
+        let mut texts = vec![];
+        for rule in rules {
+            let counters = self.slow_path.rules_mut().counters(&mut self.device, rule.id)?;
+            let epoch = counters.epoch.map(|epoch| u64::from(epoch) * EPOCH_NS);
+            let idle_ns = epoch.map(|used| self.device.now().saturating_sub(used));
+            let text = dump::line(&rule, &counters, idle_ns, &config);
+            texts.push(RuleText { text, packets: counters.packets, bytes: counters.bytes });
+        }
+        Ok(texts)
+    }
+
+    /// What happened so far. `sent`: what left each port.
+    pub fn stats(&mut self, sent: &[Sent]) -> Result<Stats> {
+        let config = *self.simulation().config();
+        let (cycles, clocked_cycles) = (self.simulation().cycle(), self.simulation().clocked_cycles());
+        let mut ports = BTreeMap::new();
+        for (vport, sent) in sent.iter().enumerate() {
+            let rules = self.slow_path.rules_mut();
+            let verdicts = rules.verdicts(&mut self.device, vport as u8)?;
+            let queue = rules.queue_stats(&mut self.device, vport as u8)?;
+            let mut port = port_stats(&verdicts, sent);
+            port.openflow = vport + 1;
+            port.dropped.insert("drop_tx_full".into(), queue.drops);
+            ports.insert(config.vport_name(vport).unwrap_or_default(), port);
+        }
+        let slow_path = serde_json::from_value(serde_json::to_value(self.slow_path.stats())?)?;
+        let rules = self.slow_path.rules().len();
+        Ok(Stats { preset: self.preset.name().into(), cycles, clocked_cycles, ports, rules, slow_path })
+    }
+
+    /// All registers.
+    pub fn registers(&mut self) -> Result<Vec<RegisterValue>> {
+        let vports = self.vports();
+        instances(vports as u32).map(|register| self.read(register)).collect()
+    }
+
+    /// A register by name or address.
+    pub fn read_register(&mut self, name: &str) -> Result<RegisterValue> {
+        let register = registers::find(name, self.vports())?;
+        self.read(register)
+    }
+
+    /// Writes a register by name or address.
+    pub fn write_register(&mut self, name: &str, value: u32) -> Result<RegisterValue> {
+        let register = registers::find(name, self.vports())?;
+        match self.device.write32(register.address, value) {
+            Err(DeviceError::Refused { .. }) => {
+                let access = register.register.access.name();
+                return Err(BadInput(format!("{register} cannot be written: its access is {access}")).into());
+            }
+            other => other?,
+        }
+        if register.address == addr::INDEX || register.register.name == "DATA" {
+            self.slow_path.rules_mut().forget_staging();
+        }
+        self.read(register)
+    }
+
+    fn read(&mut self, register: Instance) -> Result<RegisterValue> {
+        Ok(RegisterValue {
+            name: register.to_string(),
+            address: register.address,
+            access: register.register.access.name().into(),
+            value: self.device.read32(register.address)?,
+        })
+    }
+
+    fn vports(&mut self) -> usize {
+        self.simulation().config().vports()
+    }
+}
+
+/// A port's statistics from what became of its packets.
+fn port_stats(verdicts: &Verdicts, sent: &Sent) -> PortStats {
+    let mut port = PortStats { sent: Count { packets: sent.packets, bytes: sent.bytes }, ..PortStats::default() };
+    for (verdict, count) in verdicts.iter() {
+        match verdict {
+            // These came from the slow path and left here.
+            Verdict::PacketOut | Verdict::DropNoVport => continue,
+            Verdict::Hit | Verdict::DropRule | Verdict::DropTtl | Verdict::DropTxOversize => port.hardware += count.packets,
+            Verdict::Miss | Verdict::Punt => port.slow_path += count.packets,
+            Verdict::DropRunt | Verdict::DropOversize | Verdict::DropRxError => {}
+        }
+        port.received.packets += count.packets;
+        port.received.bytes += count.bytes;
+        if verdict.is_drop() {
+            port.dropped.insert(verdict.name().into(), count.packets);
+        }
+    }
+    port.dropped.insert("drop_tap".into(), sent.tap_refused);
+    port
+}

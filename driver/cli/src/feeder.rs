@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Decides in which cycle each packet of the captures is offered to the hardware.
+
+use crate::args::Pace;
+use crate::inputs::Input;
+use millrace_sim::{CYCLE_NS, Simulation};
+use std::collections::VecDeque;
+
+/// Packets that wait at one port, so that it does not run dry while the slow path is at work.
+const AHEAD: usize = 1024;
+
+pub struct Feeder {
+    inputs: VecDeque<Input>,
+    pace: Pace,
+    total: usize,
+    /// Time of the first packet, which enters in cycle `start`.
+    epoch_ns: u64,
+    start: u64,
+    /// Packets offered so far, by port.
+    offered: Vec<u64>,
+    latest: Option<usize>,
+}
+
+impl Feeder {
+    /// The first of `inputs` is due in cycle `start`.
+    pub fn new(inputs: VecDeque<Input>, pace: Pace, vports: usize, start: u64) -> Self {
+        let epoch_ns = inputs.front().map_or(0, |input| input.time_ns);
+        Self { total: inputs.len(), inputs, pace, epoch_ns, start, offered: vec![0; vports], latest: None }
+    }
+
+    /// Time of cycle 0 in nanoseconds since 1970, if the first packet enters at its time (0 without packets).
+    pub fn cycle_0_ns(&self) -> u64 {
+        self.epoch_ns.saturating_sub(self.start * CYCLE_NS)
+    }
+
+    /// Offers no more.
+    pub fn stop(&mut self) {
+        self.inputs.clear();
+    }
+
+    /// Packets in all, and packets offered.
+    pub fn progress(&self) -> (usize, usize) {
+        (self.total, self.total - self.inputs.len())
+    }
+
+    /// The cycle before which the next packet does not enter: none if there is none, or it waits for something else.
+    pub fn due(&self) -> Option<u64> {
+        let next = self.inputs.front()?;
+        (self.pace == Pace::Capture).then(|| self.start + (next.time_ns - self.epoch_ns) / CYCLE_NS)
+    }
+
+    /// Offers what may enter now. `settled`: no packet is in the hardware or the slow path.
+    pub fn feed(&mut self, simulation: &mut Simulation, settled: bool) {
+        if self.pace == Pace::Settle {
+            if settled {
+                self.offer(simulation);
+            }
+            return;
+        }
+        while let Some(next) = self.inputs.front()
+            && self.may_enter(simulation, next.vport)
+        {
+            self.offer(simulation);
+        }
+    }
+
+    /// A packet enters no earlier than the one before it: at another port, once that one has begun to.
+    fn may_enter(&self, simulation: &Simulation, vport: usize) -> bool {
+        if self.due().is_some_and(|due| simulation.cycle() < due) {
+            return false;
+        }
+        match self.latest {
+            Some(latest) if latest != vport => simulation.started(latest) >= self.offered[latest],
+            _ => simulation.pending(vport) < AHEAD,
+        }
+    }
+
+    fn offer(&mut self, simulation: &mut Simulation) {
+        if let Some(Input { vport, frame, .. }) = self.inputs.pop_front() {
+            simulation.send(vport, frame);
+            self.offered[vport] += 1;
+            self.latest = Some(vport);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `millrace rules`, `stats`, `reg` and `reload`: questions to a running device.
+
+use crate::args::{ConnectArgs, QueryArgs, RegArgs, ReloadArgs};
+use crate::control::{Request, ask};
+use crate::error::BadInputExt;
+use crate::registers;
+use crate::stats::Stats;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fs;
+use std::io::{self, Write};
+
+/// A register and what it reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterValue {
+    pub name: String,
+    pub address: u32,
+    pub access: String,
+    pub value: u32,
+}
+
+/// A rule, as `ovs-appctl dpctl/dump-flows -m` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleText {
+    pub text: String,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+pub fn rules(args: &QueryArgs) -> Result<()> {
+    show(&args.connect, &Request::Rules, |rules: Vec<RuleText>| {
+        rules.into_iter().map(|rule| rule.text + "\n").collect()
+    })
+}
+
+pub fn stats(args: &QueryArgs) -> Result<()> {
+    show(&args.connect, &Request::Stats, |stats: Stats| stats.table())
+}
+
+pub fn reg(args: &RegArgs) -> Result<()> {
+    let request = match (&args.register, &args.value) {
+        (None, _) => Request::Registers,
+        (Some(register), None) => Request::ReadRegister { register: register.clone() },
+        (Some(register), Some(value)) => {
+            Request::WriteRegister { register: register.clone(), value: registers::number(value)? }
+        }
+    };
+    show(&args.connect, &request, |registers: Vec<RegisterValue>| {
+        let line = |r: RegisterValue| format!("{:#06x}  {:<3}  {:<24} {:#010x}\n", r.address, r.access, r.name, r.value);
+        registers.into_iter().map(line).collect()
+    })
+}
+
+pub fn reload(args: &ReloadArgs) -> Result<()> {
+    let name = args.flows.display().to_string();
+    let flows = fs::read_to_string(&args.flows).with_context(|| name.clone()).bad_input()?;
+    show(&args.connect, &Request::Reload { name, flows }, |_: Value| String::new())
+}
+
+/// Prints an answer, as JSON or for people.
+fn show<T: for<'de> Deserialize<'de>>(
+    connect: &ConnectArgs,
+    request: &Request,
+    text: impl FnOnce(T) -> String,
+) -> Result<()> {
+    let answer = ask(connect.control.as_deref(), request)?;
+    let text = if connect.json {
+        serde_json::to_string_pretty(&answer)? + "\n"
+    } else {
+        text(serde_json::from_value(answer).context("the device's answer makes no sense")?)
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot print"),
+    }
+}

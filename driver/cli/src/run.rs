@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `millrace run`: captures and TAP devices through the simulated hardware and the slow path.
+
+use crate::args::RunArgs;
+use crate::control::{Answer, Request, Server};
+use crate::dpu::{Dpu, read_flows};
+use crate::error::BadInput;
+use crate::feeder::Feeder;
+use crate::inputs::{by_vport, read};
+use crate::outputs::Outputs;
+use crate::signals::Signals;
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use millrace_sim::CYCLE_NS;
+use millrace_sim::tap::Tap;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::fs;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Cycles between two looks at signals, control socket and TAP devices.
+const BURST: u32 = 256;
+/// Longest leap of simulated time, so that the slow path's timers run: 100 ms.
+const LEAP: u64 = 100_000_000 / CYCLE_NS;
+/// Cycles that packets under way get to finish when a run is interrupted.
+const WIND_DOWN: u64 = 10_000_000;
+/// Longest sleep while nothing happens, in milliseconds.
+const NAP_MS: u8 = 10;
+/// Packets that wait at a port of a TAP device; more stay in the device's own queue.
+const TAP_AHEAD: usize = 64;
+/// A run of fewer packets is over before a progress bar says anything.
+const LONG_RUN: usize = 1000;
+
+/// Does what the command line says.
+pub fn run(args: &RunArgs) -> Result<()> {
+    let config = args.preset.config();
+    let captures = by_vport(&config, "in", &args.inputs)?;
+    let interfaces = by_vport(&config, "tap", &args.taps)?;
+    if let Some((vport, _)) = captures.iter().find(|(vport, _)| interfaces.iter().any(|(v, _)| v == vport)) {
+        let port = config.vport_name(*vport).unwrap_or_default();
+        return Err(BadInput(format!("port {port} has both --in and --tap")).into());
+    }
+    if captures.is_empty() && interfaces.is_empty() && !args.hold {
+        return Err(BadInput("nothing to do: give --in, --tap or --hold".into()).into());
+    }
+    let flows = read_flows(&args.flows, &config)?;
+    let inputs = read(&captures)?;
+
+    let signals = Signals::catch()?;
+    let mut dpu = Dpu::new(args.preset, flows)?;
+    let feeder = Feeder::new(inputs, args.pace, config.vports(), dpu.cycle());
+    let mut taps = vec![];
+    for (vport, name) in interfaces {
+        taps.push((vport, Tap::open(name).with_context(|| format!("cannot open the TAP device {name}"))?));
+    }
+    let epoch_ns = if taps.is_empty() { feeder.cycle_0_ns() } else { unix_ns()? };
+    let outputs = Outputs::new(&config, args.out.as_deref(), epoch_ns)?;
+    if let Some(path) = &args.trace {
+        dpu.simulation().trace(path, args.trace_cycles.clone())?;
+    }
+    let server = Server::open(args.control.as_deref())?;
+    let progress = progress_bar(feeder.progress().0);
+    let clock = (!taps.is_empty()).then(WallClock::start);
+    let mut session = Session { args, dpu, feeder, taps, outputs, server, signals, progress, clock };
+    session.go()?;
+    session.finish()
+}
+
+struct Session<'a> {
+    args: &'a RunArgs,
+    dpu: Dpu,
+    feeder: Feeder,
+    taps: Vec<(usize, Tap)>,
+    outputs: Outputs,
+    server: Option<Server>,
+    signals: Signals,
+    progress: ProgressBar,
+    clock: Option<WallClock>,
+}
+
+impl Session<'_> {
+    fn go(&mut self) -> Result<()> {
+        loop {
+            if self.signals.stop() {
+                return self.wind_down();
+            }
+            if self.signals.take_reload() {
+                self.reload_own_flows();
+            }
+            self.serve();
+            self.read_taps()?;
+            let settled = self.burst()?;
+            self.outputs.drain(self.dpu.simulation(), &mut self.taps)?;
+            self.progress.set_position(self.feeder.progress().1 as u64);
+            if settled && !self.wait()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Simulates some cycles; true if it stopped because nothing is left to do.
+    fn burst(&mut self) -> Result<bool> {
+        for _ in 0..BURST {
+            let settled = self.dpu.settled();
+            self.feeder.feed(self.dpu.simulation(), settled);
+            if settled && self.dpu.settled() {
+                return Ok(true);
+            }
+            self.dpu.step()?;
+        }
+        Ok(false)
+    }
+
+    /// Nothing moves: lets time pass until something may. False if nothing ever will.
+    fn wait(&mut self) -> Result<bool> {
+        if let Some(due) = self.feeder.due() {
+            let left = due.saturating_sub(self.dpu.cycle());
+            self.dpu.pass_time(left.min(LEAP))?;
+            return Ok(true);
+        }
+        if self.taps.is_empty() && !self.args.hold {
+            return Ok(false);
+        }
+        self.nap()?;
+        if let Some(clock) = &self.clock {
+            let behind = clock.cycles().saturating_sub(self.dpu.cycle());
+            self.dpu.pass_time(behind.min(LEAP))?;
+        }
+        Ok(true)
+    }
+
+    /// Sleeps until a TAP device or a client has something, but not for long.
+    fn nap(&self) -> Result<()> {
+        let taps = self.taps.iter().map(|(_, tap)| tap.as_fd());
+        let clients = self.server.iter().flat_map(Server::descriptors);
+        let mut descriptors: Vec<PollFd> = taps.chain(clients).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        match poll(&mut descriptors, PollTimeout::from(NAP_MS)) {
+            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
+            Err(error) => Err(error).context("cannot wait for the TAP devices"),
+        }
+    }
+
+    fn read_taps(&mut self) -> Result<()> {
+        let simulation = self.dpu.simulation();
+        for (vport, tap) in &mut self.taps {
+            while simulation.pending(*vport) < TAP_AHEAD {
+                let name = tap.name().to_owned();
+                match tap.recv().with_context(|| format!("TAP device {name}"))? {
+                    Some(frame) if !frame.is_empty() => simulation.send(*vport, frame),
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends early: what is under way still arrives.
+    fn wind_down(&mut self) -> Result<()> {
+        self.feeder.stop();
+        let end = self.dpu.cycle() + WIND_DOWN;
+        while !self.dpu.settled() && self.dpu.cycle() < end {
+            self.dpu.step()?;
+        }
+        self.outputs.drain(self.dpu.simulation(), &mut self.taps)
+    }
+
+    fn serve(&mut self) {
+        if let Some(server) = &mut self.server {
+            let (dpu, sent) = (&mut self.dpu, self.outputs.sent());
+            server.serve(|request| answer(dpu, sent, request));
+        }
+    }
+
+    /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
+    fn reload_own_flows(&mut self) {
+        let config = *self.dpu.simulation().config();
+        let reloaded = read_flows(&self.args.flows, &config).map_err(anyhow::Error::from);
+        match reloaded.and_then(|flows| self.dpu.reload(flows)) {
+            Ok(()) => eprintln!("millrace: {} is in force", self.args.flows.display()),
+            Err(error) => eprintln!("millrace: the flows stay as they were: {error:#}"),
+        }
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.progress.finish_and_clear();
+        self.dpu.simulation().trace_end();
+        if let Some(path) = &self.args.stats {
+            let stats = self.dpu.stats(self.outputs.sent())?;
+            write_json(path, &stats)?;
+        }
+        self.outputs.finish()
+    }
+}
+
+fn answer(dpu: &mut Dpu, sent: &[crate::outputs::Sent], request: Request) -> Answer {
+    let value = match request {
+        Request::Rules => dpu.rules().and_then(|rules| Ok(serde_json::to_value(rules)?)),
+        Request::Stats => dpu.stats(sent).and_then(|stats| Ok(serde_json::to_value(stats)?)),
+        Request::Registers => dpu.registers().and_then(|registers| Ok(serde_json::to_value(registers)?)),
+        Request::ReadRegister { register } => dpu.read_register(&register).and_then(|r| Ok(serde_json::to_value([r])?)),
+        Request::WriteRegister { register, value } => {
+            dpu.write_register(&register, value).and_then(|r| Ok(serde_json::to_value([r])?))
+        }
+        Request::Reload { name, flows } => dpu.reload_text(&name, &flows).map(|()| serde_json::Value::Null),
+    };
+    match value {
+        Ok(value) => Answer::Ok(value),
+        Err(error) if error.is::<BadInput>() => Answer::BadInput(format!("{error:#}")),
+        Err(error) => Answer::Failed(format!("{error:#}")),
+    }
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)? + "\n";
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A bar on the terminal for long runs, when somebody is looking.
+fn progress_bar(packets: usize) -> ProgressBar {
+    if packets < LONG_RUN || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} packets, {per_sec}, {eta} left");
+    ProgressBar::new(packets as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Real time in cycles: with real network stacks at the ports, simulated time does not fall behind while nothing happens.
+struct WallClock(Instant);
+
+impl WallClock {
+    fn start() -> Self {
+        WallClock(Instant::now())
+    }
+
+    fn cycles(&self) -> u64 {
+        (self.0.elapsed().as_nanos() / u128::from(CYCLE_NS)) as u64
+    }
+}
+
+fn unix_ns() -> Result<u64> {
+    let since: Duration = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(since.as_nanos() as u64)
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Runs the command in a folder of its own.
+
+use millrace_sim::capture::{self, Writer};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Longest wait for something that a device is expected to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An Ethernet frame of an unknown type, `length` bytes, told apart by `id` (byte 14).
+pub fn packet(id: u8, length: usize) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5];
+    frame.extend((0..length - 14).map(|i| id.wrapping_add(i as u8)));
+    frame
+}
+
+/// The frames of a capture.
+pub fn frames(path: &Path) -> Vec<Vec<u8>> {
+    capture::read(path).unwrap().into_iter().map(|packet| packet.frame).collect()
+}
+
+/// A folder that goes away with the test, in which commands are run.
+pub struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes a text file; its name is returned.
+    pub fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.path(name), text).unwrap();
+        name.into()
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Writes a capture of frames and their times (ns); its name is returned.
+    pub fn capture(&self, name: &str, packets: impl IntoIterator<Item = (u64, Vec<u8>)>) -> String {
+        let mut writer = Writer::create(&self.path(name)).unwrap();
+        for (time, frame) in packets {
+            writer.write(time, &frame).unwrap();
+        }
+        writer.finish().unwrap();
+        name.into()
+    }
+
+    /// Copies the first `length` bytes of a file.
+    pub fn cut(&self, from: &str, to: &str, length: usize) {
+        let bytes = fs::read(self.path(from)).unwrap();
+        fs::write(self.path(to), &bytes[..length]).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
+        command.args(args).current_dir(self.0.path()).env("XDG_RUNTIME_DIR", self.0.path());
+        command
+    }
+
+    /// Runs the command to its end.
+    pub fn millrace(&self, args: &[&str]) -> Outcome {
+        let output = self.command(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Outcome { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+/// How a command ended.
+pub struct Outcome {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Outcome {
+    /// Returns what it printed.
+    pub fn succeeds(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        self.out
+    }
+
+    pub fn fails(self, code: i32, message: &str) {
+        assert_eq!(self.code, Some(code), "{}", self.err);
+        assert!(self.err.contains(message), "{:?} is not in:\n{}", message, self.err);
+    }
+}
+
+/// A `millrace run --hold` that is running.
+pub struct Device<'a> {
+    child: Mutex<Child>,
+    folder: &'a Folder,
+}
+
+impl<'a> Device<'a> {
+    pub fn start(folder: &'a Folder, args: &[&str]) -> Self {
+        let mut all = vec!["run", "--hold"];
+        all.extend(args);
+        let log = File::create(folder.path("log")).unwrap();
+        let child = folder.command(&all).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        Device { child: Mutex::new(child), folder }
+    }
+
+    /// What it wrote to its standard error.
+    pub fn log(&self) -> String {
+        self.folder.read("log")
+    }
+
+    /// Asks it something.
+    pub fn ask(&self, args: &[&str]) -> Outcome {
+        self.folder.millrace(args)
+    }
+
+    pub fn wait_until(&self, mut done: impl FnMut() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !done() {
+            assert!(Instant::now() < end, "it did not happen; the device says:\n{}", self.log());
+            assert!(self.child.lock().unwrap().try_wait().unwrap().is_none(), "the device ended:\n{}", self.log());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until its statistics look as they should.
+    pub fn wait_for(&self, done: impl Fn(&Value) -> bool) {
+        self.wait_until(|| {
+            let Outcome { code, out, .. } = self.ask(&["stats", "--json"]);
+            code == Some(0) && done(&serde_json::from_str(&out).unwrap())
+        });
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.lock().unwrap().id() as i32), signal).unwrap();
+    }
+
+    pub fn hang_up(&self) {
+        self.signal(Signal::SIGHUP);
+    }
+
+    /// Interrupts it and waits for its end, which must be a clean one.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGINT);
+        let status = self.child.lock().unwrap().wait().unwrap();
+        assert!(status.success(), "{status}:\n{}", self.log());
+    }
+}
+
+impl Drop for Device<'_> {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The `millrace` command from outside: files in, files out, signals, the control socket.
+
+mod common;
+
+use common::{Device, Folder, frames, packet};
+use serde_json::Value;
+
+/// p0 and vf0 to p1, everything else dropped.
+const FLOWS: &str = "in_port=p0,actions=output:p1\nin_port=vf0,actions=output:p1\npriority=0,actions=drop\n";
+
+#[test]
+fn packets_of_a_capture_leave_where_the_flows_send_them() {
+    let folder = Folder::new();
+    let sent: Vec<Vec<u8>> = (0..200).map(|i| packet(i, 60 + 20 * i as usize)).collect();
+    let flows = folder.write("a.flows", FLOWS);
+    let capture = folder.capture("in.pcap", sent.iter().enumerate().map(|(i, f)| (1_000 * i as u64, f.clone())));
+    let run = folder.millrace(&["run", "--flows", &flows, "--in", &format!("p0={capture}"), "--out", "out", "--stats", "s.json"]);
+    run.succeeds();
+    // Packets that hit the new rule overtake those that are still with the slow path.
+    let sorted = |mut frames: Vec<Vec<u8>>| {
+        frames.sort();
+        frames
+    };
+    assert!(sorted(frames(&folder.path("out/p1.pcap"))) == sorted(sent.clone()), "other frames left p1 than entered p0");
+    for port in ["p0", "pf", "vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6", "vf7"] {
+        assert_eq!(frames(&folder.path(&format!("out/{port}.pcap"))).len(), 0, "{port}");
+    }
+    let stats: Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    let p0 = &stats["ports"]["p0"];
+    assert_eq!((p0["openflow"].as_u64(), p0["in"]["packets"].as_u64()), (Some(1), Some(200)));
+    assert_eq!(p0["in"]["bytes"].as_u64(), Some(sent.iter().map(|f| f.len() as u64).sum()));
+    assert_eq!(stats["ports"]["p1"]["out"], p0["in"]);
+    let (hardware, slow) = (p0["hardware"].as_u64().unwrap(), p0["slow_path"].as_u64().unwrap());
+    assert!(hardware > 0 && slow > 0 && hardware + slow == 200, "{hardware} by hardware, {slow} by the slow path");
+    assert!(stats["cycles"].as_u64() > Some(0));
+}
+
+#[test]
+fn inputs_enter_in_the_order_of_their_times_and_then_of_their_ports() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", FLOWS);
+    let at = |ids: &[(u64, u8)]| ids.iter().map(|(time, id)| (*time, packet(*id, 60))).collect::<Vec<_>>();
+    let p0 = folder.capture("p0.pcap", at(&[(100, 1), (300, 2), (300, 3), (900, 4)]));
+    let vf0 = folder.capture("vf0.pcap", at(&[(200, 11), (300, 12), (800, 13)]));
+    for pace in ["settle", "line", "capture"] {
+        let inputs = [format!("vf0={vf0}"), format!("p0={p0}")];
+        let run = ["run", "--flows", &flows, "--in", &inputs[0], "--in", &inputs[1], "--out", pace, "--pace", pace];
+        folder.millrace(&run).succeeds();
+        let order: Vec<u8> = frames(&folder.path(&format!("{pace}/p1.pcap"))).iter().map(|frame| frame[14]).collect();
+        if pace == "settle" {
+            assert_eq!(order, [1, 11, 2, 3, 12, 13, 4]);
+        } else {
+            // Packets that hit a new rule overtake those of their flow that are still with the slow path.
+            let mut sorted = order;
+            sorted.sort_unstable();
+            assert_eq!(sorted, [1, 2, 3, 4, 11, 12, 13], "{pace}");
+        }
+    }
+}
+
+#[test]
+fn capture_pace_keeps_the_times() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", FLOWS);
+    let times = [1_700_000_000_000_000_000, 1_700_000_000_000_040_000, 1_700_000_002_500_000_000];
+    let capture = folder.capture("in.pcap", times.map(|time| (time, packet(1, 60))));
+    let input = format!("p0={capture}");
+    folder.millrace(&["run", "--flows", &flows, "--in", &input, "--out", "out", "--pace", "capture"]).succeeds();
+    let left = millrace_sim::capture::read(&folder.path("out/p1.pcap")).unwrap();
+    assert_eq!(left.len(), 3);
+    for (packet, time) in left.iter().zip(times) {
+        assert!((time..time + 20_000).contains(&packet.time_ns), "{} for {time}", packet.time_ns);
+    }
+}
+
+#[test]
+fn the_same_run_gives_the_same_files() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", "actions=normal\n");
+    let capture = folder.capture("in.pcap", (0..200_u64).map(|i| (i * 700, packet(i as u8, 60 + i as usize))));
+    let input = format!("vf1={capture}");
+    for out in ["one", "two"] {
+        let stats = format!("{out}.json");
+        folder.millrace(&["run", "--flows", &flows, "--in", &input, "--out", out, "--stats", &stats]).succeeds();
+    }
+    assert_eq!(folder.read("one.json"), folder.read("two.json"));
+    for port in ["p0", "p1", "pf", "vf0", "vf1", "vf7"] {
+        let bytes = |out: &str| std::fs::read(folder.path(&format!("{out}/{port}.pcap"))).unwrap();
+        assert!(bytes("one") == bytes("two"), "{port}");
+    }
+}
+
+#[test]
+fn the_small_preset_and_waveforms() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", FLOWS);
+    let capture = folder.capture("in.pcap", (0..5).map(|i| (i, packet(i as u8, 100))));
+    let input = format!("p0={capture}");
+    let run = ["run", "--flows", &flows, "--in", &input, "--out", "out", "--preset", "ecp5", "--trace", "t.fst", "--trace-cycles", "0..2000"];
+    folder.millrace(&run).succeeds();
+    assert_eq!(frames(&folder.path("out/p1.pcap")).len(), 5);
+    assert!(!folder.path("out/vf1.pcap").exists(), "preset ecp5 has one VF");
+    // An FST file starts with a header block: type 0, length 329.
+    assert_eq!(std::fs::read(folder.path("t.fst")).unwrap()[..9], [0, 0, 0, 0, 0, 0, 0, 1, 0x49]);
+}
+
+#[test]
+fn input_that_cannot_be_used_ends_with_2_and_touches_nothing() {
+    let folder = Folder::new();
+    let flows = folder.write("good.flows", FLOWS);
+    let bad_flows = folder.write("bad.flows", "actions=drop\n\nin_port=p0,tp_dst=80,actions=drop\n");
+    let good = folder.capture("good.pcap", [(0, packet(1, 60))]);
+    folder.cut("good.pcap", "cut.pcap", 50);
+    folder.capture("short.pcap", [(0, vec![0; 13])]);
+    folder.capture("long.pcap", [(0, packet(1, 60)), (0, vec![0; 9217])]);
+    folder.write("text.pcap", "this is no capture, only text that is long enough for a header");
+    let refuse = |args: &[&str], message: &str| {
+        let mut all = vec!["run", "--out", "out", "--stats", "s.json"];
+        all.extend(args);
+        folder.millrace(&all).fails(2, message);
+        assert!(!folder.path("out").exists() && !folder.path("s.json").exists(), "{args:?} wrote something");
+    };
+    let good_input = format!("p0={good}");
+    refuse(&["--flows", &bad_flows, "--in", &good_input], "bad.flows:3:");
+    refuse(&["--flows", "missing.flows", "--in", &good_input], "missing.flows");
+    refuse(&["--flows", &flows, "--in", "p0=cut.pcap"], "cut.pcap: byte 24, packet 1: the file is cut short");
+    refuse(&["--flows", &flows, "--in", "p0=short.pcap"], "short.pcap: byte 24, packet 1: a frame of 13 bytes");
+    refuse(&["--flows", &flows, "--in", "p0=long.pcap"], "long.pcap: byte 100, packet 2: a frame of 9217 bytes");
+    refuse(&["--flows", &flows, "--in", "p0=text.pcap"], "text.pcap: byte 0: neither a pcap nor a pcapng file");
+    refuse(&["--flows", &flows, "--in", "p0=none.pcap"], "none.pcap: No such file");
+    refuse(&["--flows", &flows, "--in", "p7=good.pcap"], "unknown port `p7`: the ports are p0, p1, pf, vf0");
+    refuse(&["--flows", &flows, "--in", &good_input, "--in", &good_input], "--in is given twice for port p0");
+    refuse(&["--flows", &flows, "--in", &good_input, "--tap", "p0=tap9"], "port p0 has both --in and --tap");
+    refuse(&["--flows", &flows], "nothing to do");
+    refuse(&["--flows", &flows, "--in", "p0"], "--in");
+    refuse(&["--flows", &flows, "--in", &good_input, "--preset", "fpga"], "unknown preset `fpga`");
+}
+
+#[test]
+fn an_interrupted_run_still_writes_its_results() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", FLOWS);
+    let capture = folder.capture("in.pcap", (0..20).map(|i| (i, packet(i as u8, 64))));
+    let device = Device::start(&folder, &["--flows", &flows, "--in", &format!("p0={capture}"), "--out", "out", "--stats", "s.json"]);
+    device.wait_for(|stats| stats["ports"]["p1"]["out"]["packets"] == 20);
+    device.stop();
+    assert_eq!(frames(&folder.path("out/p1.pcap")).len(), 20);
+    let stats: Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    assert_eq!(stats["ports"]["p1"]["out"]["packets"].as_u64(), Some(20));
+}
+
+#[test]
+fn a_running_device_shows_its_rules_statistics_and_registers() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", FLOWS);
+    let capture = folder.capture("in.pcap", (0..20).map(|_| (0, packet(1, 64))));
+    let device = Device::start(&folder, &["--flows", &flows, "--in", &format!("p0={capture}")]);
+    device.wait_for(|stats| stats["ports"]["p1"]["out"]["packets"] == 20);
+
+    let rules = device.ask(&["rules"]).succeeds();
+    assert!(rules.contains("in_port(p0)") && rules.contains("actions:p1") && rules.contains("packets:"), "{rules}");
+    let rules: Value = serde_json::from_str(&device.ask(&["rules", "--json"]).succeeds()).unwrap();
+    assert_eq!(rules.as_array().unwrap().len(), 1);
+    let table = device.ask(&["stats"]).succeeds();
+    assert!(table.lines().any(|line| line.split_whitespace().take(3).eq(["p0", "20", "0"])), "{table}");
+
+    assert!(device.ask(&["reg", "ID"]).succeeds().contains("0x4d494c4c"));
+    device.ask(&["reg", "scratch", "0xdeadbeef"]).succeeds();
+    let scratch: Value = serde_json::from_str(&device.ask(&["reg", "0x18", "--json"]).succeeds()).unwrap();
+    assert_eq!((scratch[0]["name"].as_str(), scratch[0]["value"].as_u64()), (Some("SCRATCH"), Some(0xdead_beef)));
+    assert!(device.ask(&["reg"]).succeeds().contains("QUEUE_CTRL[11]"));
+    device.ask(&["reg", "SCRTCH"]).fails(2, "unknown register `SCRTCH`");
+    device.ask(&["reg", "QUEUE_CTRL[12]"]).fails(2, "the index of QUEUE_CTRL is 0 to 11");
+    device.ask(&["reg", "SCRATCH", "0x100000000"]).fails(2, "not a number of 0 to 0xffffffff");
+    device.ask(&["reg", "ID", "1"]).fails(2, "ID");
+    device.stop();
+    let gone = device.ask(&["stats"]);
+    gone.fails(1, "no device answers");
+}
+
+#[test]
+fn flows_are_changed_under_way_and_bad_ones_are_refused() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", FLOWS);
+    let capture = folder.capture("in.pcap", (0..20).map(|_| (0, packet(1, 64))));
+    let device = Device::start(&folder, &["--flows", &flows, "--in", &format!("p0={capture}")]);
+    device.wait_for(|stats| stats["ports"]["p1"]["out"]["packets"] == 20);
+    let rules = || device.ask(&["rules"]).succeeds();
+    let bad = folder.write("bad.flows", "actions=drop\nnonsense=1,actions=drop\n");
+    device.ask(&["reload", "--flows", &bad]).fails(2, "bad.flows:2:1: ");
+    assert!(rules().contains("actions:p1"));
+    let other = folder.write("other.flows", "in_port=p0,actions=output:vf3\n");
+    device.ask(&["reload", "--flows", &other]).succeeds();
+    assert!(!rules().contains("actions:p1"), "{}", rules());
+
+    // SIGHUP reads the file of --flows again.
+    folder.write("a.flows", FLOWS);
+    device.hang_up();
+    device.wait_until(|| device.log().contains("a.flows is in force"));
+    device.stop();
+}
