@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every scenario through Open vSwitch: what comes out of each port.
+//! Every scenario through Open vSwitch and through Millrace: the same frames must leave each port.
+//!
+//! Each frame goes in twice. The first one shows what the slow path does, the second one mostly what the hardware does with the
+//! rule that the first one left behind.
 
 use millrace_testbench::ovs::{Frames, Ovs, PORTS};
+use millrace_testbench::scenarios::millrace::Millrace;
 use millrace_testbench::scenarios::{self, Scenario, Step};
 use std::collections::BTreeSet;
 
@@ -9,8 +13,10 @@ use std::collections::BTreeSet;
 struct Outcome {
     /// Frames per port, in their order.
     frames: Vec<Frames>,
-    /// The megaflows that it took.
-    megaflows: BTreeSet<String>,
+    /// How many megaflows it took.
+    megaflows: usize,
+    /// How many packets the slow path handled.
+    upcalls: u64,
 }
 
 fn through_ovs(ovs: &mut Ovs, scenario: &Scenario) -> anyhow::Result<Outcome> {
@@ -18,39 +24,83 @@ fn through_ovs(ovs: &mut Ovs, scenario: &Scenario) -> anyhow::Result<Outcome> {
     let mut megaflows = BTreeSet::new();
     for step in &scenario.steps {
         match step {
-            Step::Frame(port, frame) => megaflows.extend(ovs.frame(usize::from(*port) - 1, frame)?),
+            Step::Frame(port, frame) => {
+                for _ in 0..2 {
+                    megaflows.extend(ovs.frame(usize::from(*port) - 1, frame)?);
+                }
+            }
             Step::Wait(seconds) => ovs.warp(*seconds)?,
         }
     }
-    Ok(Outcome { frames: ovs.output()?, megaflows })
+    Ok(Outcome { frames: ovs.output()?, megaflows: megaflows.len(), upcalls: 0 })
+}
+
+fn through_millrace(scenario: &Scenario) -> anyhow::Result<Outcome> {
+    let mut millrace = Millrace::start(&scenario.flow_file())?;
+    for step in &scenario.steps {
+        match step {
+            Step::Frame(port, frame) => {
+                for _ in 0..2 {
+                    millrace.frame(usize::from(*port) - 1, frame)?;
+                }
+            }
+            Step::Wait(seconds) => millrace.wait(*seconds)?,
+        }
+    }
+    Ok(Outcome { frames: millrace.output().to_vec(), megaflows: millrace.megaflows(), upcalls: millrace.upcalls() })
 }
 
 /// Frames per port as the scenario says there are.
 fn expected(scenario: &Scenario) -> Vec<usize> {
-    PORTS.iter().map(|port| scenario.expect.iter().find(|e| e.0 == *port).map_or(0, |e| e.1)).collect()
+    PORTS.iter().map(|port| scenario.expect.iter().find(|e| e.0 == *port).map_or(0, |e| 2 * e.1)).collect()
 }
 
-fn counts(outcome: &Outcome) -> Vec<usize> {
-    outcome.frames.iter().map(Vec::len).collect()
+/// Bytes in hexadecimal, the first 100 of them.
+fn hex(frame: &[u8]) -> String {
+    let bytes: String = frame.iter().take(100).map(|b| format!("{b:02x}")).collect();
+    format!("{bytes} ({} bytes)", frame.len())
+}
+
+/// The first difference between the two switches.
+fn difference(ovs: &Outcome, millrace: &Outcome) -> Option<String> {
+    for (port, (a, b)) in PORTS.iter().zip(ovs.frames.iter().zip(&millrace.frames)) {
+        if a == b {
+            continue;
+        }
+        let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
+        let show = |frames: &Frames| frames.get(at).map_or("nothing".to_owned(), |f| hex(f));
+        let (ovs, millrace) = (show(a), show(b));
+        return Some(format!("{port}, frame {at}:\n  Open vSwitch {ovs}\n  Millrace     {millrace}"));
+    }
+    (millrace.megaflows > ovs.megaflows)
+        .then(|| format!("{} megaflows, Open vSwitch needs {}", millrace.megaflows, ovs.megaflows))
 }
 
 #[test]
-fn open_vswitch_does_what_the_scenarios_are_about() {
+fn open_vswitch_and_millrace_agree_on_every_scenario() {
     let mut ovs = Ovs::start().unwrap();
     let mut wrong = Vec::new();
+    let (mut packets, mut upcalls) = (0, 0);
     let all = scenarios::all();
     assert!(all.len() >= 30);
     for scenario in &all {
-        match through_ovs(&mut ovs, scenario) {
-            Ok(outcome) => {
-                assert!(!outcome.megaflows.is_empty(), "{}: no megaflow", scenario.name);
-                let (got, want) = (counts(&outcome), expected(scenario));
-                if got != want {
-                    wrong.push(format!("{}: frames per port {got:?}, should be {want:?}", scenario.name));
-                }
+        let outcomes = through_ovs(&mut ovs, scenario).and_then(|ovs| Ok((ovs, through_millrace(scenario)?)));
+        let (ovs, millrace) = match outcomes {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                wrong.push(format!("{}: {error:#}", scenario.name));
+                continue;
             }
-            Err(error) => wrong.push(format!("{}: {error:#}", scenario.name)),
+        };
+        let (got, want) = (ovs.frames.iter().map(Vec::len).collect::<Vec<_>>(), expected(scenario));
+        if got != want {
+            wrong.push(format!("{}: Open vSwitch puts out {got:?} frames, the scenario says {want:?}", scenario.name));
         }
+        wrong.extend(difference(&ovs, &millrace).map(|d| format!("{}: {d}", scenario.name)));
+        packets += 2 * scenario.steps.iter().filter(|s| matches!(s, Step::Frame(..))).count() as u64;
+        upcalls += millrace.upcalls;
     }
-    assert!(wrong.is_empty(), "{} of {} scenarios:\n{}", wrong.len(), all.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    println!("{} scenarios, {packets} packets, {upcalls} of them by the slow path", all.len());
+    assert!(upcalls * 10 < packets * 7, "the hardware handled {} of {packets} packets", packets - upcalls);
 }

@@ -6,6 +6,7 @@
 pub mod build;
 mod l2;
 mod l3;
+pub mod millrace;
 mod pipeline;
 
 use std::path::PathBuf;

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The device under test for a scenario: the simulated hardware in this process, with its slow path, one packet at a time.
+
+use anyhow::{Result, ensure};
+use millrace_driver::Embedded;
+use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
+use millrace_firmware::slowpath::{Settings, SlowPath};
+use millrace_sim::{CYCLE_NS, Preset};
+use std::path::Path;
+
+/// Cycles within which the hardware and the slow path must be done with one packet.
+const PATIENCE: u64 = 1 << 22;
+
+/// A simulated DPU with a slow path.
+pub struct Millrace {
+    device: Embedded,
+    slow_path: SlowPath,
+    vports: usize,
+    /// What came out of every port.
+    output: Vec<Vec<Vec<u8>>>,
+}
+
+impl Millrace {
+    /// Fresh from reset, with the flows of a file.
+    pub fn start(flow_file: &Path) -> Result<Millrace> {
+        let name = flow_file.display().to_string();
+        let flows: FlowTable = parse_flow_file(&name, &std::fs::read_to_string(flow_file)?, Ports::sim())?;
+        let mut device = Embedded::new(Preset::Sim)?;
+        let slow_path = SlowPath::new(&mut device, flows, Settings::default())?;
+        let vports = device.simulation().config().vports();
+        Ok(Millrace { device, slow_path, vports, output: vec![Vec::new(); vports] })
+    }
+
+    /// Hands one frame in at a vport and waits until hardware and slow path are done with it.
+    pub fn frame(&mut self, vport: usize, frame: &[u8]) -> Result<()> {
+        self.device.simulation().send(vport, frame);
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        let limit = self.device.simulation().cycle() + PATIENCE;
+        loop {
+            self.device.simulation().run_until_idle(PATIENCE);
+            self.slow_path.poll(&mut self.device)?;
+            let simulation = self.device.simulation();
+            if simulation.idle() && simulation.upcalls_waiting() == 0 && self.slow_path.waiting() == 0 {
+                break;
+            }
+            ensure!(self.device.simulation().cycle() < limit, "the device does not come to rest");
+        }
+        for vport in 0..self.vports {
+            while let Some(received) = self.device.simulation().recv(vport) {
+                self.output[vport].push(received.frame);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets time go by.
+    pub fn wait(&mut self, seconds: u64) -> Result<()> {
+        for _ in 0..seconds {
+            self.device.simulation().skip(1_000_000_000 / CYCLE_NS);
+            self.slow_path.poll(&mut self.device)?;
+        }
+        self.settle()
+    }
+
+    /// What came out of every vport.
+    pub fn output(&self) -> &[Vec<Vec<u8>>] {
+        &self.output
+    }
+
+    /// Megaflows that there are now.
+    pub fn megaflows(&self) -> usize {
+        self.slow_path.megaflows().0
+    }
+
+    /// Packets that the slow path had to handle.
+    pub fn upcalls(&self) -> u64 {
+        let stats = self.slow_path.stats();
+        stats.misses + stats.punts + stats.rule_upcalls
+    }
+}
