@@ -3,7 +3,7 @@
 
 use millrace_regs::config::Preset;
 use millrace_testbench::compare::run;
-use millrace_testbench::compare::soak::{kept_cases, soak};
+use millrace_testbench::compare::soak::{Length, kept_cases, soak};
 use std::fs;
 
 /// Set `MILLRACE_SEED` for other cases.
@@ -30,10 +30,10 @@ fn cases_that_failed_once_pass() {
 
 #[test]
 fn twenty_thousand_packets_on_the_sim_preset_show_no_difference() {
-    soak(Preset::Sim, 20_000, seed(), |_| {}).unwrap();
+    soak(Preset::Sim, 20_000, seed(), Length::Short, |_| {}).unwrap();
 }
 
 #[test]
 fn five_thousand_packets_on_the_narrow_ecp5_preset_show_no_difference() {
-    soak(Preset::Ecp5, 5_000, seed(), |_| {}).unwrap();
+    soak(Preset::Ecp5, 5_000, seed(), Length::Short, |_| {}).unwrap();
 }

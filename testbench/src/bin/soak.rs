@@ -4,7 +4,7 @@
 use anyhow::Result;
 use clap::Parser;
 use millrace_regs::config::Preset;
-use millrace_testbench::compare::soak::soak;
+use millrace_testbench::compare::soak::{Length, soak};
 use std::time::Instant;
 
 /// Compares RTL and reference model on random packets, rules, and changes of rules under traffic.
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     let Arguments { packets, seed, preset } = Arguments::parse();
     let start = Instant::now();
     let mut reported = 0;
-    let done = soak(preset, packets, seed, |done| {
+    let done = soak(preset, packets, seed, Length::Long, |done| {
         if done / 100_000 > reported {
             reported = done / 100_000;
             println!("{done} packets, {:.0} s", start.elapsed().as_secs_f64());

@@ -10,8 +10,14 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Things that happen in one case, at most.
-const LENGTH: usize = 400;
+/// Things that happen in one case, at most: short cases are made small sooner when they fail, long ones spend less of their
+/// time on starting.
+#[derive(Clone, Copy, Debug)]
+pub enum Length {
+    Short = 400,
+    Long = 4_000,
+}
+
 /// Attempts to make a failing case smaller.
 const SHRINK_LIMIT: usize = 2_000;
 
@@ -24,12 +30,12 @@ pub fn kept_cases() -> PathBuf {
 ///
 /// # Errors
 /// The first difference; the case, made as small as could be, is kept in [`kept_cases`].
-pub fn soak(preset: Preset, packets: u64, seed: u64, mut progress: impl FnMut(u64)) -> Result<u64> {
+pub fn soak(preset: Preset, packets: u64, seed: u64, length: Length, mut progress: impl FnMut(u64)) -> Result<u64> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let strategy = case(preset.config().vports(), LENGTH);
+    let strategy = case(preset.config().vports(), length as usize);
     let mut done = 0;
     while done < packets {
         let mut tree =
