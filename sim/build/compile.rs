@@ -18,15 +18,16 @@ pub struct Compiler {
 
 impl Compiler {
     pub fn new(scratch: &Path, include: PathBuf) -> Result<Self> {
-        let march = host_is_v3() && base(&include, scratch).is_flag_supported(MARCH).context("no C++ compiler works")?;
+        let march =
+            host_is_v3() && base(&include, scratch).is_flag_supported(MARCH).context("no C++ compiler works")?;
         Ok(Self { scratch: scratch.to_owned(), include, march: march.then_some(MARCH) })
     }
 
     /// What the compiler is, for the cache's key.
     pub fn describe(&self) -> Result<String> {
-        let tool = base(&self.include, &self.scratch).try_get_compiler().context(
-            "no C++ compiler is found; `cargo xtask setup` installs one (Debian's package is `g++`)",
-        )?;
+        let tool = base(&self.include, &self.scratch)
+            .try_get_compiler()
+            .context("no C++ compiler is found; `cargo xtask setup` installs one (Debian's package is `g++`)")?;
         let mut command = tool.to_command();
         command.arg("--version");
         let answer = command.output().with_context(|| format!("{} does not start", tool.path().display()))?;
@@ -47,9 +48,10 @@ impl Compiler {
 
     /// Makes `libLIBRARY.a` of the part that all models share.
     pub fn compile_runtime(&self, library: &str, files: &[PathBuf], folder: &Path) -> Result<()> {
-        self.build(folder, 2).files(files).try_compile(library).context(
-            "cannot compile Verilator's runtime (it needs zlib's header: Debian's package is `zlib1g-dev`)",
-        )
+        self.build(folder, 2)
+            .files(files)
+            .try_compile(library)
+            .context("cannot compile Verilator's runtime (it needs zlib's header: Debian's package is `zlib1g-dev`)")
     }
 
     fn build(&self, folder: &Path, optimisation: u32) -> Build {

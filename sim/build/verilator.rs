@@ -55,7 +55,8 @@ impl Verilator {
         let mut ask = Command::new(&program);
         ask.arg("--version");
         let answer = ask.output().with_context(|| {
-            let missing = if given.is_some() { "VERILATOR_ROOT has no bin/verilator_bin" } else { "Verilator is missing" };
+            let missing =
+                if given.is_some() { "VERILATOR_ROOT has no bin/verilator_bin" } else { "Verilator is missing" };
             format!("{missing}; `cargo xtask setup` installs it (Debian's package is `verilator`, 5.006 or newer)")
         })?;
         let version = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
@@ -112,7 +113,8 @@ impl Verilator {
 
     /// Reads a list of C++ files, by the name of its variable, out of a makefile that Verilator wrote.
     fn list(&self, makefile: &Path) -> Result<impl Fn(&str) -> Vec<String> + use<>> {
-        let text = fs::read_to_string(makefile).with_context(|| format!("Verilator wrote no {}", makefile.display()))?;
+        let text =
+            fs::read_to_string(makefile).with_context(|| format!("Verilator wrote no {}", makefile.display()))?;
         Ok(move |variable: &str| {
             let body = text.split(&format!("{variable} += \\\n")).nth(1).unwrap_or_default();
             let lines = body.lines().take_while(|line| !line.trim().is_empty());

@@ -79,7 +79,12 @@ impl From<PcapError> for Fault {
 /// Reads a whole capture: pcap with micro- or nanoseconds or pcapng, either byte order, any number of interfaces.
 pub fn read(path: &Path) -> Result<Vec<Packet>, CaptureError> {
     let data = fs::read(path).map_err(|source| CaptureError::Io { path: path.into(), source })?;
-    parse(&data).map_err(|Place { offset, packet, fault }| CaptureError::Bad { path: path.into(), offset, packet, fault })
+    parse(&data).map_err(|Place { offset, packet, fault }| CaptureError::Bad {
+        path: path.into(),
+        offset,
+        packet,
+        fault,
+    })
 }
 
 /// A fault and where it is.
@@ -270,7 +275,13 @@ mod tests {
         let mut writer = PcapWriter::with_header(vec![], header).unwrap();
         for (ts_sec, ts_frac, data, orig_len) in packets {
             let data = Cow::Borrowed(*data);
-            let raw = RawPcapPacket { ts_sec: *ts_sec, ts_frac: *ts_frac, incl_len: data.len() as u32, orig_len: *orig_len, data };
+            let raw = RawPcapPacket {
+                ts_sec: *ts_sec,
+                ts_frac: *ts_frac,
+                incl_len: data.len() as u32,
+                orig_len: *orig_len,
+                data,
+            };
             writer.write_raw_packet(&raw).unwrap();
         }
         writer.into_writer()
@@ -288,7 +299,8 @@ mod tests {
     fn enhanced(interface_id: u32, ticks: u64, frame: &[u8]) -> Block<'_> {
         let timestamp = Duration::from_nanos(ticks);
         let data = Cow::Borrowed(frame);
-        EnhancedPacketBlock { interface_id, timestamp, original_len: frame.len() as u32, data, options: vec![] }.into_block()
+        EnhancedPacketBlock { interface_id, timestamp, original_len: frame.len() as u32, data, options: vec![] }
+            .into_block()
     }
 
     fn pcapng(endianness: Endianness, blocks: Vec<Block<'_>>) -> Vec<u8> {
@@ -359,7 +371,8 @@ mod tests {
     #[test]
     fn frames_that_are_no_frames_are_refused_with_their_place() {
         let fault = |data: &[u8], original: u32| {
-            let file = pcap(Endianness::Big, TsResolution::MicroSecond, &[(0, 0, &[0; 14], 14), (0, 0, data, original)]);
+            let file =
+                pcap(Endianness::Big, TsResolution::MicroSecond, &[(0, 0, &[0; 14], 14), (0, 0, data, original)]);
             let Place { offset, packet, fault } = parse(&file).unwrap_err();
             assert_eq!((offset, packet), (24 + 30, Some(2)));
             fault
@@ -386,12 +399,8 @@ mod tests {
 
     #[test]
     fn errors_read_well() {
-        let error = CaptureError::Bad {
-            path: "a.pcap".into(),
-            offset: 100,
-            packet: Some(2),
-            fault: Fault::Length(10_000),
-        };
+        let error =
+            CaptureError::Bad { path: "a.pcap".into(), offset: 100, packet: Some(2), fault: Fault::Length(10_000) };
         assert_eq!(error.to_string(), "a.pcap: byte 100, packet 2: a frame of 10000 bytes: frames have 14 to 9216");
         let missing = read(Path::new("/no/such/file.pcap")).unwrap_err();
         assert!(missing.to_string().starts_with("/no/such/file.pcap: No such file"), "{missing}");
@@ -401,8 +410,9 @@ mod tests {
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.pcap");
-        let packets: Vec<Packet> =
-            (0..100).map(|i| Packet { time_ns: i * 1_234_567_891, frame: vec![i as u8; 14 + 90 * i as usize] }).collect();
+        let packets: Vec<Packet> = (0..100)
+            .map(|i| Packet { time_ns: i * 1_234_567_891, frame: vec![i as u8; 14 + 90 * i as usize] })
+            .collect();
         let mut writer = Writer::create(&path).unwrap();
         for packet in &packets {
             writer.write(packet.time_ns, &packet.frame).unwrap();

@@ -92,7 +92,8 @@ impl Simulation {
         let config = preset.config();
         let pins = PinFinder { model: &model, preset };
         let axi = Axi::new(pins.axi()?);
-        let [clock, clock_ctrl, reset] = [pins.input("clock", 1)?, pins.input("clock_ctrl", 1)?, pins.input("reset", 1)?];
+        let [clock, clock_ctrl, reset] =
+            [pins.input("clock", 1)?, pins.input("clock_ctrl", 1)?, pins.input("reset", 1)?];
         let [idle_pin, idle_ctrl_pin] = [pins.output("idle", 1)?, pins.output("idle_ctrl", 1)?];
         let [upcall_vport, upcall_reason] = [pins.output("upcall_vport", 8)?, pins.output("upcall_reason", 8)?];
         let mut sources = vec![];

@@ -22,9 +22,15 @@ pub enum Ready {
     Always,
     Never,
     /// `on` cycles ready, then `off` cycles not, over and over.
-    Periodic { on: u32, off: u32 },
+    Periodic {
+        on: u32,
+        off: u32,
+    },
     /// Ready in about `of_256` of 256 cycles, spread as `seed` says.
-    Random { of_256: u16, seed: u64 },
+    Random {
+        of_256: u16,
+        seed: u64,
+    },
 }
 
 impl Ready {

@@ -75,7 +75,10 @@ mod tests {
         }
         for name in ["", "sixteen-bytes-xx", "nul\0"] {
             if let Err(error) = Tap::open(name) {
-                assert!(matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied), "{error}");
+                assert!(
+                    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied),
+                    "{error}"
+                );
             } else {
                 panic!("{name:?} was opened");
             }

@@ -187,7 +187,9 @@ fn port_stats(verdicts: &Verdicts, sent: &Sent) -> PortStats {
         match verdict {
             // These came from the slow path and left here.
             Verdict::PacketOut | Verdict::DropNoVport => continue,
-            Verdict::Hit | Verdict::DropRule | Verdict::DropTtl | Verdict::DropTxOversize => port.hardware += count.packets,
+            Verdict::Hit | Verdict::DropRule | Verdict::DropTtl | Verdict::DropTxOversize => {
+                port.hardware += count.packets
+            }
             Verdict::Miss | Verdict::Punt => port.slow_path += count.packets,
             Verdict::DropRunt | Verdict::DropOversize | Verdict::DropRxError => {}
         }

@@ -52,7 +52,14 @@ impl Group {
     }
 
     /// Adds `name=value` or `name=value/mask`, each written by `show`, unless the mask is 0.
-    fn add<T: Copy + PartialEq + Default, D: Display>(&mut self, name: &str, value: T, mask: T, all: T, show: impl Fn(T) -> D) {
+    fn add<T: Copy + PartialEq + Default, D: Display>(
+        &mut self,
+        name: &str,
+        value: T,
+        mask: T,
+        all: T,
+        show: impl Fn(T) -> D,
+    ) {
         if mask == all {
             self.0.push(format!("{name}={}", show(value)));
         } else if mask != T::default() {
@@ -169,7 +176,9 @@ fn actions(program: &[Step], key: &Key, config: &Config) -> String {
     for step in program {
         let edits = edits(step, key);
         parts.extend(edits.iter().filter(|edit| !before.contains(edit)).cloned());
-        parts.extend((0..config.vports()).filter(|vport| step.outputs >> vport & 1 != 0).map(|vport| port(vport, config)));
+        parts.extend(
+            (0..config.vports()).filter(|vport| step.outputs >> vport & 1 != 0).map(|vport| port(vport, config)),
+        );
         if step.outputs & OUTPUT_UPCALL != 0 {
             parts.push("userspace".into());
         }
@@ -267,8 +276,21 @@ mod tests {
 
     #[test]
     fn tags_arp_and_ipv6_have_their_own_attributes() {
-        let key = Key { vlan_tci0: 0x1000 | 3 << 13 | 5, dl_type: ETH_ARP, nw_proto: 1, nw_dst: 0x0a00_0001, ..Key::default() };
-        let mask = Mask { vlan_tci0: 0xffff, vlan_tci1: 0x1000, dl_type: 0xffff, nw_proto: 0xff, nw_dst: 0xffff_ffff, ..Mask::ANY };
+        let key = Key {
+            vlan_tci0: 0x1000 | 3 << 13 | 5,
+            dl_type: ETH_ARP,
+            nw_proto: 1,
+            nw_dst: 0x0a00_0001,
+            ..Key::default()
+        };
+        let mask = Mask {
+            vlan_tci0: 0xffff,
+            vlan_tci1: 0x1000,
+            dl_type: 0xffff,
+            nw_proto: 0xff,
+            nw_dst: 0xffff_ffff,
+            ..Mask::ANY
+        };
         assert_eq!(
             matches(&key, &mask, &CONFIG),
             "vlan(vid=5,pcp=3),cvlan(none),eth_type(0x0806),arp(tip=10.0.0.1,op=1)"

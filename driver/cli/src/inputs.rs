@@ -22,7 +22,11 @@ pub fn vport(config: &Config, name: &str) -> Result<usize, BadInput> {
 }
 
 /// Turns pairs of port and name into pairs of number and name, at most one per port.
-pub fn by_vport<'a>(config: &Config, option: &str, pairs: &'a [(String, String)]) -> Result<Vec<(usize, &'a str)>, BadInput> {
+pub fn by_vport<'a>(
+    config: &Config,
+    option: &str,
+    pairs: &'a [(String, String)],
+) -> Result<Vec<(usize, &'a str)>, BadInput> {
     let mut found: Vec<(usize, &str)> = vec![];
     for (port, value) in pairs {
         let vport = vport(config, port)?;

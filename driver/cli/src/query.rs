@@ -48,7 +48,8 @@ pub fn reg(args: &RegArgs) -> Result<()> {
         }
     };
     show(&args.connect, &request, |registers: Vec<RegisterValue>| {
-        let line = |r: RegisterValue| format!("{:#06x}  {:<3}  {:<24} {:#010x}\n", r.address, r.access, r.name, r.value);
+        let line =
+            |r: RegisterValue| format!("{:#06x}  {:<3}  {:<24} {:#010x}\n", r.address, r.access, r.name, r.value);
         registers.into_iter().map(line).collect()
     })
 }

@@ -240,6 +240,7 @@ impl WallClock {
 }
 
 fn unix_ns() -> Result<u64> {
-    let since: Duration = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?;
+    let since: Duration =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?;
     Ok(since.as_nanos() as u64)
 }

@@ -49,7 +49,8 @@ pub struct Stats {
 impl Stats {
     /// A table for people.
     pub fn table(&self) -> String {
-        let mut text = format!("{:<5} {:>12} {:>12} {:>12} {:>12}  dropped\n", "port", "in", "out", "hardware", "slow path");
+        let mut text =
+            format!("{:<5} {:>12} {:>12} {:>12} {:>12}  dropped\n", "port", "in", "out", "hardware", "slow path");
         let mut ports: Vec<_> = self.ports.iter().collect();
         ports.sort_by_key(|(_, port)| port.openflow);
         for (name, port) in ports {
@@ -68,7 +69,11 @@ impl Stats {
         let slow = if slow.is_empty() { "nothing to do".into() } else { slow.join(", ") };
         let _ = writeln!(text, "slow path: {slow}");
         let _ = writeln!(text, "rules in hardware: {}", self.rules);
-        let _ = writeln!(text, "cycles: {} of 4 ns, {} of them clocked (preset {})", self.cycles, self.clocked_cycles, self.preset);
+        let _ = writeln!(
+            text,
+            "cycles: {} of 4 ns, {} of them clocked (preset {})",
+            self.cycles, self.clocked_cycles, self.preset
+        );
         text
     }
 }

@@ -15,14 +15,27 @@ fn packets_of_a_capture_leave_where_the_flows_send_them() {
     let sent: Vec<Vec<u8>> = (0..200).map(|i| packet(i, 60 + 20 * i as usize)).collect();
     let flows = folder.write("a.flows", FLOWS);
     let capture = folder.capture("in.pcap", sent.iter().enumerate().map(|(i, f)| (1_000 * i as u64, f.clone())));
-    let run = folder.millrace(&["run", "--flows", &flows, "--in", &format!("p0={capture}"), "--out", "out", "--stats", "s.json"]);
+    let run = folder.millrace(&[
+        "run",
+        "--flows",
+        &flows,
+        "--in",
+        &format!("p0={capture}"),
+        "--out",
+        "out",
+        "--stats",
+        "s.json",
+    ]);
     run.succeeds();
     // Packets that hit the new rule overtake those that are still with the slow path.
     let sorted = |mut frames: Vec<Vec<u8>>| {
         frames.sort();
         frames
     };
-    assert!(sorted(frames(&folder.path("out/p1.pcap"))) == sorted(sent.clone()), "other frames left p1 than entered p0");
+    assert!(
+        sorted(frames(&folder.path("out/p1.pcap"))) == sorted(sent.clone()),
+        "other frames left p1 than entered p0"
+    );
     for port in ["p0", "pf", "vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6", "vf7"] {
         assert_eq!(frames(&folder.path(&format!("out/{port}.pcap"))).len(), 0, "{port}");
     }
@@ -97,7 +110,21 @@ fn the_small_preset_and_waveforms() {
     let flows = folder.write("a.flows", FLOWS);
     let capture = folder.capture("in.pcap", (0..5).map(|i| (i, packet(i as u8, 100))));
     let input = format!("p0={capture}");
-    let run = ["run", "--flows", &flows, "--in", &input, "--out", "out", "--preset", "ecp5", "--trace", "t.fst", "--trace-cycles", "0..2000"];
+    let run = [
+        "run",
+        "--flows",
+        &flows,
+        "--in",
+        &input,
+        "--out",
+        "out",
+        "--preset",
+        "ecp5",
+        "--trace",
+        "t.fst",
+        "--trace-cycles",
+        "0..2000",
+    ];
     folder.millrace(&run).succeeds();
     assert_eq!(frames(&folder.path("out/p1.pcap")).len(), 5);
     assert!(!folder.path("out/vf1.pcap").exists(), "preset ecp5 has one VF");
@@ -142,7 +169,10 @@ fn an_interrupted_run_still_writes_its_results() {
     let folder = Folder::new();
     let flows = folder.write("a.flows", FLOWS);
     let capture = folder.capture("in.pcap", (0..20).map(|i| (i, packet(i as u8, 64))));
-    let device = Device::start(&folder, &["--flows", &flows, "--in", &format!("p0={capture}"), "--out", "out", "--stats", "s.json"]);
+    let device = Device::start(
+        &folder,
+        &["--flows", &flows, "--in", &format!("p0={capture}"), "--out", "out", "--stats", "s.json"],
+    );
     device.wait_for(|stats| stats["ports"]["p1"]["out"]["packets"] == 20);
     device.stop();
     assert_eq!(frames(&folder.path("out/p1.pcap")).len(), 20);
