@@ -1,11 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Verilator's lint and Yosys's check on the Verilog of every block.
+//! Verilator's lint and Yosys's check on every module of the core, and on base blocks by themselves.
 
 mod support;
 
 use millrace_hdl::base::*;
-use millrace_hdl::emit;
+use millrace_hdl::emit::{self, Module};
+use millrace_hdl::fastpath::core::build;
+use millrace_regs::config::Preset;
 use rust_hdl_core::prelude::*;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+const TOP: &str = "millrace";
+
+/// The modules of a preset's core.
+fn modules(preset: Preset) -> Vec<Module> {
+    let core = build(preset);
+    let start = Instant::now();
+    let modules = emit::modules(core.as_ref(), Some(TOP)).unwrap_or_else(|errors| panic!("not emitted: {errors:#?}"));
+    println!("{preset}: {} modules emitted in {:?}", modules.len(), start.elapsed());
+    modules
+}
+
+fn text(modules: &[Module]) -> String {
+    modules.iter().map(|module| module.text.as_str()).collect::<Vec<_>>().join("\n")
+}
 
 /// Emits a block and has both tools judge it.
 fn judge(mut block: impl Block) {
@@ -16,7 +35,53 @@ fn judge(mut block: impl Block) {
 }
 
 #[test]
-fn fifos_pass() {
+fn base_blocks_pass() {
     judge(Fifo::<Bits<40>, 9, 10>::default());
     judge(LutFifo::<Bits<1044>, 4, 5>::default());
+    judge(Skid::<Bits<577>>::default());
+    judge(RoundRobin::<11>::default());
+    judge(Delay::<Bits<516>, 4>::new(9));
+}
+
+#[test]
+fn the_core_of_the_simulation_passes() {
+    let verilog = text(&modules(Preset::Sim));
+    support::lint(&verilog, TOP);
+    support::yosys_check(&verilog, TOP);
+}
+
+#[test]
+fn the_core_for_ecp5_passes() {
+    let verilog = text(&modules(Preset::Ecp5));
+    support::lint(&verilog, TOP);
+    support::yosys_check(&verilog, TOP);
+}
+
+/// Its modules are the simulation's with deeper memories, whose zeros Yosys would take minutes to unroll.
+#[test]
+fn the_core_for_alveo_passes_lint() {
+    support::lint(&text(&modules(Preset::Alveo)), TOP);
+}
+
+#[test]
+fn every_module_passes_as_a_top_of_its_own() {
+    let modules = modules(Preset::Ecp5);
+    let verilog = text(&modules);
+    for module in &modules {
+        support::lint(&verilog, &module.name);
+    }
+}
+
+#[test]
+fn names_and_texts_of_modules_are_distinct_and_in_lines_that_can_be_read() {
+    let modules = modules(Preset::Sim);
+    let names: BTreeSet<&str> = modules.iter().map(|module| module.name.as_str()).collect();
+    assert_eq!(names.len(), modules.len());
+    for module in &modules {
+        assert!(module.text.contains(&format!("\nmodule {} (\n", module.name)), "{}", module.name);
+        // Only a constant, a name or a line of hand-written code cannot be broken.
+        let long = module.text.lines().filter(|line| line.len() > 120 && line.split(' ').all(|word| word.len() < 100));
+        let long: Vec<&str> = long.filter(|line| !line.contains('?')).collect();
+        assert!(long.is_empty(), "{}: {long:#?}", module.name);
+    }
 }
