@@ -6,7 +6,7 @@
 
 use millrace_testbench::ovs::{Frames, Ovs, PORTS};
 use millrace_testbench::scenarios::millrace::Millrace;
-use millrace_testbench::scenarios::{self, Scenario, Step};
+use millrace_testbench::scenarios::{self, Scenario, Step, command};
 use std::collections::BTreeSet;
 
 /// What a switch made of a scenario.
@@ -96,9 +96,18 @@ fn open_vswitch_and_millrace_agree_on_every_scenario() {
         if got != want {
             wrong.push(format!("{}: Open vSwitch puts out {got:?} frames, the scenario says {want:?}", scenario.name));
         }
-        wrong.extend(difference(&ovs, &millrace).map(|d| format!("{}: {d}", scenario.name)));
-        packets += 2 * scenario.steps.iter().filter(|s| matches!(s, Step::Frame(..))).count() as u64;
         upcalls += millrace.upcalls;
+        wrong.extend(difference(&ovs, &millrace).map(|d| format!("{}: {d}", scenario.name)));
+        match command::run(scenario, 2) {
+            Ok(frames) if frames == ovs.frames => {}
+            Ok(frames) => {
+                let command = Outcome { frames, ..millrace };
+                let what = difference(&ovs, &command).unwrap_or_default();
+                wrong.push(format!("{}: millrace run: {what}", scenario.name));
+            }
+            Err(error) => wrong.push(format!("{}: {error:#}", scenario.name)),
+        }
+        packets += 2 * scenario.steps.iter().filter(|s| matches!(s, Step::Frame(..))).count() as u64;
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
     println!("{} scenarios, {packets} packets, {upcalls} of them by the slow path", all.len());

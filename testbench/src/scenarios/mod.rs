@@ -4,6 +4,7 @@
 //! The flow file of scenario `x` is `testbench/scenarios/x.flows`.
 
 pub mod build;
+pub mod command;
 mod l2;
 mod l3;
 pub mod millrace;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A scenario through `millrace run`: captures in, captures out.
+
+use super::{Scenario, Step};
+use crate::live::program;
+use crate::ovs::{Frames, PORTS};
+use anyhow::{Context, Result, ensure};
+use millrace_sim::capture;
+use std::path::Path;
+use std::process::Command;
+
+/// Time between two frames, in nanoseconds: long enough for hardware and slow path to be done with the first.
+const APART: u64 = 1_000_000;
+
+/// What leaves each port, each frame of the scenario sent in `copies` times. Packets settle one by one; where time goes by between
+/// them, they keep the capture's times instead.
+pub fn run(scenario: &Scenario, copies: usize) -> Result<Vec<Frames>> {
+    let folder = tempfile::tempdir()?;
+    let mut command = Command::new(program("millrace")?);
+    let waits = scenario.steps.iter().any(|step| matches!(step, Step::Wait(_)));
+    command.arg("run").arg("--flows").arg(scenario.flow_file()).arg("--pace").arg(if waits {
+        "capture"
+    } else {
+        "settle"
+    });
+    command.arg("--out").arg(folder.path().join("out")).arg("--control").arg(folder.path().join("control"));
+    for input in write_captures(scenario, copies, folder.path())? {
+        command.arg("--in").arg(input);
+    }
+    let output = command.output().context("cannot start millrace")?;
+    ensure!(output.status.success(), "millrace: {}", String::from_utf8_lossy(&output.stderr).trim());
+    let read = |port: &&str| -> Result<Frames> {
+        let packets = capture::read(&folder.path().join("out").join(format!("{port}.pcap")))?;
+        Ok(packets.into_iter().map(|packet| packet.frame).collect())
+    };
+    PORTS.iter().map(read).collect()
+}
+
+/// Writes one capture for each port that frames come in on; gives the arguments of `--in`.
+fn write_captures(scenario: &Scenario, copies: usize, folder: &Path) -> Result<Vec<String>> {
+    let mut now = 1_700_000_000_000_000_000;
+    let mut inputs: Vec<Vec<(u64, &[u8])>> = vec![Vec::new(); PORTS.len()];
+    for step in &scenario.steps {
+        match step {
+            Step::Wait(seconds) => now += seconds * 1_000_000_000,
+            Step::Frame(port, frame) => {
+                for _ in 0..copies {
+                    now += APART;
+                    inputs[usize::from(*port) - 1].push((now, frame));
+                }
+            }
+        }
+    }
+    let mut arguments = Vec::new();
+    for (port, frames) in PORTS.iter().zip(&inputs).filter(|(_, frames)| !frames.is_empty()) {
+        let path = folder.join(format!("{port}-in.pcap"));
+        let mut writer = capture::Writer::create(&path)?;
+        for (time, frame) in frames {
+            writer.write(*time, frame)?;
+        }
+        writer.finish()?;
+        arguments.push(format!("{port}={}", path.display()));
+    }
+    Ok(arguments)
+}
