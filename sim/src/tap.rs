@@ -51,6 +51,11 @@ impl Tap {
     }
 }
 
+/// The interface was deleted (the kernel says EBADFD): nothing will ever pass again.
+pub fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EBADFD)
+}
+
 impl AsFd for Tap {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()

@@ -2,7 +2,7 @@
 //! What becomes of the frames that leave the ports: captures, TAP devices, and their counts.
 
 use anyhow::{Context, Result};
-use millrace_sim::tap::Tap;
+use millrace_sim::tap::{self, Tap};
 use millrace_sim::{CYCLE_NS, Config, Simulation, capture};
 use std::fs;
 use std::path::Path;
@@ -45,7 +45,10 @@ impl Outputs {
                     capture.write(self.epoch_ns + received.cycle * CYCLE_NS, &received.frame)?;
                 }
                 if let Some((_, tap)) = taps.iter_mut().find(|(v, _)| *v == vport) {
-                    let taken = tap.send(&received.frame).with_context(|| format!("TAP device {}", tap.name()))?;
+                    let taken = match tap.send(&received.frame) {
+                        Err(error) if tap::is_gone(&error) => false,
+                        other => other.with_context(|| format!("TAP device {}", tap.name()))?,
+                    };
                     sent.tap_refused += u64::from(!taken);
                 }
             }

@@ -12,7 +12,7 @@ use crate::signals::Signals;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use millrace_sim::CYCLE_NS;
-use millrace_sim::tap::Tap;
+use millrace_sim::tap::{Tap, is_gone};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs;
 use std::io::IsTerminal;
@@ -120,7 +120,7 @@ impl Session<'_> {
             self.dpu.pass_time(left.min(LEAP))?;
             return Ok(true);
         }
-        if self.taps.is_empty() && !self.args.hold {
+        if self.clock.is_none() && !self.args.hold {
             return Ok(false);
         }
         self.nap()?;
@@ -144,14 +144,24 @@ impl Session<'_> {
 
     fn read_taps(&mut self) -> Result<()> {
         let simulation = self.dpu.simulation();
-        for (vport, tap) in &mut self.taps {
+        let mut gone = None;
+        for (i, (vport, tap)) in self.taps.iter_mut().enumerate() {
             while simulation.pending(*vport) < TAP_AHEAD {
                 let name = tap.name().to_owned();
-                match tap.recv().with_context(|| format!("TAP device {name}"))? {
-                    Some(frame) if !frame.is_empty() => simulation.send(*vport, frame),
-                    _ => break,
+                match tap.recv() {
+                    Ok(Some(frame)) if !frame.is_empty() => simulation.send(*vport, frame),
+                    Ok(_) => break,
+                    Err(error) if is_gone(&error) => {
+                        eprintln!("millrace: the TAP device {name} was deleted: its port stays silent");
+                        gone = Some(i);
+                        break;
+                    }
+                    Err(error) => return Err(error).with_context(|| format!("TAP device {name}")),
                 }
             }
+        }
+        if let Some(i) = gone {
+            self.taps.swap_remove(i);
         }
         Ok(())
     }
