@@ -25,24 +25,25 @@ impl Compiler {
 
     /// What the compiler is, for the cache's key.
     pub fn describe(&self) -> Result<String> {
-        let tool = base(&self.include, &self.scratch)
+        let tool = self
+            .build(&self.scratch, 3)
             .try_get_compiler()
             .context("no C++ compiler is found; `cargo xtask setup` installs one (Debian's package is `g++`)")?;
         let mut command = tool.to_command();
         command.arg("--version");
         let answer = command.output().with_context(|| format!("{} does not start", tool.path().display()))?;
-        Ok(format!("{}{:?}{:?}", String::from_utf8_lossy(&answer.stdout), tool.args(), self.march))
+        Ok(format!("{}{:?}", String::from_utf8_lossy(&answer.stdout), tool.args()))
     }
 
     /// Makes `libLIBRARY.a` of a model and its shim in `folder`.
     pub fn compile_model(&self, library: &str, sources: &Sources, shim: &str, folder: &Path) -> Result<()> {
         let shim_file = folder.join("shim.cpp");
         fs::write(&shim_file, shim)?;
-        let mut fast = self.build(folder, 3);
-        fast.files(&sources.fast).file(&shim_file);
-        let mut slow = self.build(folder, 0);
-        slow.files(&sources.slow);
-        let objects = [objects(&fast)?, objects(&slow)?].concat();
+        let mut objects = vec![];
+        for (optimisation, files) in [(3, &sources.fast), (1, &sources.trace), (0, &sources.slow)] {
+            objects.extend(compile(self.build(folder, optimisation).files(files))?);
+        }
+        objects.extend(compile(self.build(folder, 3).file(&shim_file))?);
         self.build(folder, 3).objects(objects).try_compile(library).context("cannot make the library")
     }
 
@@ -64,7 +65,7 @@ impl Compiler {
     }
 }
 
-fn objects(build: &Build) -> Result<Vec<PathBuf>> {
+fn compile(build: &Build) -> Result<Vec<PathBuf>> {
     build.try_compile_intermediates().context("cannot compile what Verilator wrote")
 }
 

@@ -30,10 +30,12 @@ const OPTIONS: &[&str] = &[
     "-Wno-style",
 ];
 
-/// Source files of C++, in the two groups that Verilator tells apart.
+/// Source files of C++, in groups that deserve different optimisation.
 pub struct Sources {
-    /// Run in every cycle: worth optimising.
+    /// Run in every cycle.
     pub fast: Vec<PathBuf>,
+    /// Run in every cycle that waveforms show.
+    pub trace: Vec<PathBuf>,
     /// Run once.
     pub slow: Vec<PathBuf>,
 }
@@ -89,7 +91,8 @@ impl Verilator {
         let list = self.list(&folder.join(format!("{prefix}_classes.mk")))?;
         let group = |names: &[&str]| names.iter().flat_map(|name| list(name)).map(|f| folder.join(f)).collect();
         Ok(Sources {
-            fast: group(&["VM_CLASSES_FAST", "VM_SUPPORT_FAST"]),
+            fast: group(&["VM_CLASSES_FAST"]),
+            trace: group(&["VM_SUPPORT_FAST"]),
             slow: group(&["VM_CLASSES_SLOW", "VM_SUPPORT_SLOW"]),
         })
     }
