@@ -196,7 +196,8 @@ fn tags_are_pushed_popped_and_changed() {
     let frame = udp4(b"x");
     let mut packet = Packet::new(&frame, 1);
     let mut to = *packet.key();
-    (to.set_vlan_tpid0(0x8100), to.set_vlan_tci0(0x1005), ()).2;
+    to.set_vlan_tpid0(0x8100);
+    to.set_vlan_tci0(0x1005);
     packet.commit(&to);
     assert_eq!(packet.bytes()[12..18], [0x81, 0, 0, 5, 8, 0]);
     to.set_vlan_tpid1(0x8100);
@@ -299,7 +300,8 @@ fn sctp_ports_change_the_crc() {
     for damage in [0, 0xdead_beef] {
         let mut packet = Packet::new(&sctp(5, 6, damage), 1);
         let mut to = *packet.key();
-        (to.set_tp_src(700), to.set_tp_dst(8), ()).2;
+        to.set_tp_src(700);
+        to.set_tp_dst(8);
         packet.commit(&to);
         assert_eq!(packet.bytes(), sctp(700, 8, damage));
     }

@@ -99,7 +99,7 @@ pub mod slot {
 
     /// 32-bit register `n` (0 to 7). The lower-numbered register of a pair is the high half of its word.
     pub const fn reg(n: u8) -> Slot {
-        Slot::new(1 + n / 2, if n % 2 == 0 { 32 } else { 0 }, 32)
+        Slot::new(1 + n / 2, 32 - 32 * (n % 2), 32)
     }
 
     /// 64-bit register `n` (0 to 3): `reg(2n)` in the high half, `reg(2n + 1)` in the low half.

@@ -120,7 +120,7 @@ fn transport(step: &Step, out: &mut [u8], kind: L4, at: usize, mut sum: Update) 
             put(out, at + 2, 2, step.tp_dst.into());
         }
     }
-    sum.note(&before.to_be_bytes()[12..], &out[at..at + 4].to_vec());
+    sum.note(&before.to_be_bytes()[12..], &out[at..at + 4]);
     match kind {
         L4::Tcp => update(out, at + 16, &sum),
         L4::Icmpv6 => update(out, at + 2, &sum),
