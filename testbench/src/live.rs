@@ -5,6 +5,8 @@ use crate::netns::{Namespace, output};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread::sleep;
@@ -13,6 +15,8 @@ use tempfile::TempDir;
 
 /// Address of the second host, as the first sees it.
 pub const PEER: &str = "10.0.0.2";
+const CONTROL: &str = "control";
+const STATS: &str = "stats.json";
 const START_LIMIT: Duration = Duration::from_secs(20);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -21,28 +25,19 @@ pub struct Live {
     // Dropped in this order: the DPU closes its TAPs before the namespaces go.
     dpu: Dpu,
     hosts: [Namespace; 2],
-    folder: TempDir,
 }
 
 impl Live {
     /// Starts the DPU with a flow file, and gives the hosts 10.0.0.1/24 and [`PEER`]/24. Needs root.
     pub fn start(flows: &Path) -> Result<Self> {
         let hosts = [Namespace::new("a")?, Namespace::new("b")?];
-        let folder = tempfile::tempdir()?;
-        let control = folder.path().join("control");
         let taps = [0, 1].map(|i| format!("mr{}v{i}", std::process::id()));
-        let mut command = Command::new(program("millrace")?);
-        command.args(["run", "--flows"]).arg(flows).arg("--control").arg(&control);
-        command.arg("--stats").arg(folder.path().join("stats.json"));
-        for (i, tap) in taps.iter().enumerate() {
-            command.arg("--tap").arg(format!("vf{i}={tap}"));
-        }
-        let mut dpu = Dpu { child: command.spawn().context("cannot start millrace")?, control };
-        dpu.wait_until_it_answers()?;
+        let arguments = taps.iter().enumerate().flat_map(|(i, tap)| ["--tap".into(), format!("vf{i}={tap}")]);
+        let dpu = Dpu::start(flows, arguments)?;
         for (i, host) in hosts.iter().enumerate() {
             host.adopt(&taps[i], &format!("02:00:00:00:00:0{}", i + 1), &format!("10.0.0.{}/24", i + 1))?;
         }
-        Ok(Self { dpu, hosts, folder })
+        Ok(Self { dpu, hosts })
     }
 
     /// A command on host 0 or 1.
@@ -56,23 +51,33 @@ impl Live {
     }
 
     /// Stops the DPU; its final statistics.
-    pub fn stop(mut self) -> Result<serde_json::Value> {
-        self.dpu.stop()?;
-        let text =
-            std::fs::read_to_string(self.folder.path().join("stats.json")).context("millrace left no statistics")?;
-        Ok(serde_json::from_str(&text)?)
+    pub fn stop(self) -> Result<Value> {
+        self.dpu.stop()
     }
 }
 
-struct Dpu {
+/// A running `millrace run`. Killed when dropped.
+pub struct Dpu {
     child: Child,
-    control: PathBuf,
+    folder: TempDir,
 }
 
 impl Dpu {
-    fn query(&self, arguments: &[&str]) -> Result<String> {
+    /// Starts `millrace run` with a flow file and further arguments, and waits until it answers.
+    pub fn start(flows: &Path, arguments: impl IntoIterator<Item = String>) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
         let mut command = Command::new(program("millrace")?);
-        command.args(arguments).arg("--control").arg(&self.control);
+        command.args(["run", "--flows"]).arg(flows).arg("--control").arg(folder.path().join(CONTROL));
+        command.arg("--stats").arg(folder.path().join(STATS)).args(arguments);
+        let mut dpu = Self { child: command.spawn().context("cannot start millrace")?, folder };
+        dpu.wait_until_it_answers()?;
+        Ok(dpu)
+    }
+
+    /// What `millrace <arguments>` prints about it.
+    pub fn query(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(program("millrace")?);
+        command.args(arguments).arg("--control").arg(self.folder.path().join(CONTROL));
         Ok(String::from_utf8(output(&mut command)?.stdout)?)
     }
 
@@ -83,24 +88,27 @@ impl Dpu {
                 bail!("millrace ended with {status} before it served anything");
             }
             if start.elapsed() > START_LIMIT {
-                bail!("millrace does not answer on {}", self.control.display());
+                bail!("millrace does not answer");
             }
             sleep(Duration::from_millis(50));
         }
         Ok(())
     }
 
-    fn stop(&mut self) -> Result<()> {
+    /// Ends it as Ctrl-C does; its final statistics.
+    pub fn stop(mut self) -> Result<Value> {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGINT)?;
         let start = Instant::now();
         loop {
             match self.child.try_wait()? {
-                Some(status) if status.success() => return Ok(()),
+                Some(status) if status.success() => break,
                 Some(status) => bail!("millrace ended with {status}"),
                 None if start.elapsed() > STOP_LIMIT => bail!("millrace does not stop"),
                 None => sleep(Duration::from_millis(20)),
             }
         }
+        let text = fs::read_to_string(self.folder.path().join(STATS)).context("millrace left no statistics")?;
+        Ok(serde_json::from_str(&text)?)
     }
 }
 

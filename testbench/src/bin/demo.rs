@@ -5,12 +5,14 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use millrace_testbench::iperf::{iperf, ping};
-use millrace_testbench::live::{Live, program};
-use millrace_testbench::netns::output;
+use millrace_testbench::live::{Dpu, Live};
 use nix::unistd::Uid;
+use pcap_file::pcap::PcapReader;
 use serde_json::Value;
+use std::fs::File;
 use std::path::Path;
-use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 /// Two network stacks through the simulated DPU: ping, iperf3, then the flow table and the share of the hardware.
 #[derive(Parser)]
@@ -49,21 +51,34 @@ fn live(captures: &Path, seconds: u32) -> Result<()> {
 }
 
 fn replay(captures: &Path) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let stats = folder.path().join("stats.json");
-    let mut command = Command::new(program("millrace")?);
-    command.args(["run", "--pace", "capture", "--flows"]).arg(captures.join("demo.flows"));
+    let mut arguments = vec!["--hold".into(), "--pace".into(), "capture".into()];
+    let mut packets = 0;
     for port in ["vf0", "vf1"] {
-        command.arg("--in").arg(format!("{port}={}", captures.join(format!("demo-{port}.pcap")).display()));
+        let capture = captures.join(format!("demo-{port}.pcap"));
+        packets += packets_of(&capture)?;
+        arguments.extend(["--in".into(), format!("{port}={}", capture.display())]);
     }
-    command.arg("--out").arg(folder.path()).arg("--stats").arg(&stats);
-    output(&mut command)?;
-    let stats: Value = serde_json::from_str(&std::fs::read_to_string(stats)?)?;
-    println!("\n$ millrace rules");
-    for rule in stats["rules"].as_array().context("no rules in the statistics")? {
-        println!("{}", rule.as_str().unwrap_or_default());
+    let dpu = Dpu::start(&captures.join("demo.flows"), arguments)?;
+    while received(&serde_json::from_str(&dpu.query(&["stats", "--json"])?)?) < packets {
+        sleep(Duration::from_millis(50));
     }
-    summary(&stats)
+    println!("\n$ millrace rules\n{}", dpu.query(&["rules"])?.trim_end());
+    summary(&dpu.stop()?)
+}
+
+fn packets_of(capture: &Path) -> Result<u64> {
+    let mut reader = PcapReader::new(File::open(capture)?)?;
+    let mut packets = 0;
+    while reader.next_packet().transpose()?.is_some() {
+        packets += 1;
+    }
+    Ok(packets)
+}
+
+/// Packets that entered at all ports.
+fn received(stats: &Value) -> u64 {
+    let ports = stats["ports"].as_object().into_iter().flatten();
+    ports.filter_map(|(_, counts)| counts["in"]["packets"].as_u64()).sum()
 }
 
 /// The share of the hardware, port by port.
@@ -72,22 +87,23 @@ fn summary(stats: &Value) -> Result<()> {
         "\n{:6} {:>10} {:>10} {:>12} {:>12} {:>10}",
         "port", "in", "out", "by hardware", "by slow path", "dropped"
     );
-    let (mut hardware, mut all) = (0, 0);
+    let mut hardware = 0;
     for (port, counts) in stats["ports"].as_object().context("no ports in the statistics")? {
+        let packets = |direction: &str| counts[direction]["packets"].as_u64().unwrap_or(0);
         let count = |name: &str| counts[name].as_u64().unwrap_or(0);
         let dropped: u64 = counts["dropped"].as_object().map_or(0, |d| d.values().filter_map(Value::as_u64).sum());
-        if count("in") + count("out") > 0 {
+        if packets("in") + packets("out") > 0 {
             println!(
                 "{port:6} {:>10} {:>10} {:>12} {:>12} {dropped:>10}",
-                count("in"),
-                count("out"),
+                packets("in"),
+                packets("out"),
                 count("hardware"),
                 count("slow_path"),
             );
         }
         hardware += count("hardware");
-        all += count("in");
     }
+    let all = received(stats);
     let share = 100.0 * hardware as f64 / all.max(1) as f64;
     println!("\n{hardware} of {all} packets were handled in hardware alone: {share:.2} %.");
     println!("{} clock cycles were simulated.", stats["cycles"]);
