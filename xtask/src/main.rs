@@ -27,7 +27,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Format and lint checks, then every test
+    /// Format check, then every test
     Test,
     /// Compare RTL and reference model on random packets and rules
     Soak {
