@@ -42,9 +42,6 @@ impl Device for Null {
     fn now(&self) -> u64 {
         0
     }
-    fn drained(&self) -> bool {
-        true
-    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -43,11 +43,6 @@ pub trait Device {
 
     /// The device's time in nanoseconds since some moment: never runs backwards, and goes on while packets move.
     fn now(&self) -> u64;
-
-    /// Whether it is certain that no packet is inside the device now. A backend that cannot know says `false`.
-    fn drained(&self) -> bool {
-        false
-    }
 }
 
 /// A frame for the slow path.

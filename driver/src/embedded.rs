@@ -70,8 +70,4 @@ impl Device for Embedded {
     fn now(&self) -> u64 {
         self.simulation.cycle() * CYCLE_NS
     }
-
-    fn drained(&self) -> bool {
-        self.simulation.idle()
-    }
 }

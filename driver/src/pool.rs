@@ -1,37 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Numbers (rule ids, continuation steps) that packets inside the device may still refer to after they were freed.
 
-use crate::Device;
+use crate::{Device, DeviceError};
+use millrace_regs::addr;
 use std::collections::VecDeque;
 
-/// How long a freed number rests, in nanoseconds of device time.
-///
-/// A packet is matched and reads its rule's first step at one moment; its continuation steps are read, and its rule's
-/// counter is advanced, when it leaves the result FIFO. In between it waits for the frames before it: at most the few
-/// hundred that the FIFO holds, of at most 9,216 bytes. A millisecond is ten times what they take at the slowest bus
-/// (64 bits) and clock in use. It is not enough behind a queue that is blocked for longer than that with
-/// `drop_when_full` off; then a packet that waited there may be counted for the rule that has its rule's id next.
-pub(crate) const REST_NS: u64 = 1_000_000;
-
-/// Free numbers, oldest first. A number that was freed is handed out again only when no packet can refer to it: when the
-/// device has been seen empty, or [`REST_NS`] after it was freed.
+/// Free numbers, oldest first. A number that was freed rests until no packet in the device can refer to it, as `MATCHED`
+/// and `ACTED` tell: a frame is matched at one moment, but reads its continuation steps and advances its rule's counter
+/// later, behind all frames before it, and a blocked queue can make that as late as it likes.
 pub(crate) struct Pool {
-    free: VecDeque<Free>,
+    ready: VecDeque<u16>,
+    /// Free when `ACTED` has reached `mark`.
+    resting: VecDeque<u16>,
+    mark: u32,
+    /// Freed since `mark` was read.
+    fresh: VecDeque<u16>,
     capacity: usize,
-}
-
-#[derive(Copy, Clone)]
-struct Free {
-    number: u16,
-    /// Device time from which it may be used.
-    ready: u64,
 }
 
 impl Pool {
     /// The numbers `0..capacity`, at most 65,536 of them.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.min(1 << 16);
-        Self { free: (0..capacity).map(|i| Free { number: i as u16, ready: 0 }).collect(), capacity }
+        let ready = (0..capacity).map(|i| i as u16).collect();
+        Self { ready, resting: VecDeque::new(), mark: 0, fresh: VecDeque::new(), capacity }
     }
 
     pub fn capacity(&self) -> usize {
@@ -40,28 +32,42 @@ impl Pool {
 
     /// Numbers that are not in use, resting or not.
     pub fn free(&self) -> usize {
-        self.free.len()
+        self.ready.len() + self.resting.len() + self.fresh.len()
     }
 
-    pub fn take(&mut self, device: &dyn Device) -> Option<u16> {
-        let front = self.free.front()?;
-        // Only if it must: a backend may have to look hard.
-        if front.ready != 0 && front.ready > device.now() {
-            if !device.drained() {
-                return None;
-            }
-            self.free.iter_mut().for_each(|free| free.ready = 0);
-        }
-        self.free.pop_front().map(|free| free.number)
+    /// A number that no packet refers to. If there is none, [`Self::settle`] may find some.
+    pub fn take(&mut self) -> Option<u16> {
+        self.ready.pop_front()
     }
 
     /// Returns a number that no packet has seen.
     pub fn untake(&mut self, number: u16) {
-        self.free.push_front(Free { number, ready: 0 });
+        self.ready.push_front(number);
     }
 
-    /// Returns a number that packets may have seen.
-    pub fn retire(&mut self, device: &dyn Device, number: u16) {
-        self.free.push_back(Free { number, ready: device.now() + REST_NS });
+    /// Returns a number that packets may have seen. No packet that enters from now on can see it.
+    pub fn retire(&mut self, number: u16) {
+        self.fresh.push_back(number);
+    }
+
+    /// Ends the rest of the numbers that no packet can refer to any more. Those are returned.
+    pub fn settle(&mut self, device: &mut dyn Device) -> Result<Vec<u16>, DeviceError> {
+        let mut settled = Vec::new();
+        self.settle_marked(device, &mut settled)?;
+        if self.resting.is_empty() && !self.fresh.is_empty() {
+            self.mark = device.read32(addr::MATCHED)?;
+            std::mem::swap(&mut self.resting, &mut self.fresh);
+            self.settle_marked(device, &mut settled)?;
+        }
+        Ok(settled)
+    }
+
+    fn settle_marked(&mut self, device: &mut dyn Device, settled: &mut Vec<u16>) -> Result<(), DeviceError> {
+        if self.resting.is_empty() || (device.read32(addr::ACTED)?.wrapping_sub(self.mark) as i32) < 0 {
+            return Ok(());
+        }
+        settled.extend(&self.resting);
+        self.ready.append(&mut self.resting);
+        Ok(())
     }
 }

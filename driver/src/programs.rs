@@ -79,19 +79,27 @@ impl Programs {
         }
     }
 
-    fn take(&mut self, device: &dyn Device, count: usize) -> Result<(), RuleError> {
+    fn take(&mut self, device: &mut dyn Device, count: usize) -> Result<(), RuleError> {
         self.taken.clear();
         for _ in 0..count {
-            match self.pool.take(device) {
-                Some(number) => self.taken.push(number),
-                None => {
-                    let (free, needed) = (self.pool.free() + self.taken.len(), count);
-                    self.untake();
-                    return Err(RuleError::NoSteps { needed, free, capacity: self.pool.capacity() });
-                }
+            if let Some(number) = self.take_one(device)? {
+                self.taken.push(number);
+            } else {
+                let (free, needed) = (self.pool.free() + self.taken.len(), count);
+                self.untake();
+                return Err(RuleError::NoSteps { needed, free, capacity: self.pool.capacity() });
             }
         }
         Ok(())
+    }
+
+    fn take_one(&mut self, device: &mut dyn Device) -> Result<Option<u16>, RuleError> {
+        let ready = self.pool.take();
+        if ready.is_none() {
+            self.pool.settle(device)?;
+            return Ok(self.pool.take());
+        }
+        Ok(ready)
     }
 
     fn untake(&mut self) {
@@ -123,23 +131,23 @@ impl Programs {
         }
         let old = std::mem::replace(first, First { words, written: true, next: next.map_or(NONE, u32::from) }).next;
         self.taken.clear();
-        self.retire_chain(device, old);
+        self.retire_chain(old);
         Ok(())
     }
 
     /// Frees the continuation steps of a rule that no table entry selects any more.
-    pub fn free(&mut self, device: &dyn Device, rule: u16) {
+    pub fn free(&mut self, rule: u16) {
         let chain = std::mem::replace(&mut self.first[usize::from(rule)].next, NONE);
         if chain != NONE {
             // What the device holds refers to a step that others will get.
             self.first[usize::from(rule)].written = false;
         }
-        self.retire_chain(device, chain);
+        self.retire_chain(chain);
     }
 
-    fn retire_chain(&mut self, device: &dyn Device, mut step: u32) {
+    fn retire_chain(&mut self, mut step: u32) {
         while step != NONE {
-            self.pool.retire(device, step as u16);
+            self.pool.retire(step as u16);
             step = std::mem::replace(&mut self.steps[step as usize].next, NONE);
         }
     }

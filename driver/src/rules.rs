@@ -10,6 +10,7 @@ use crate::tcam::{Entry, Tcam};
 use crate::{Device, DeviceError, discover};
 use millrace_regs::config::Config;
 use millrace_regs::{Command, Key, Mask, Step, addr};
+use std::collections::VecDeque;
 use std::fmt;
 
 /// A rule that was inserted. It also names the rule's action slot and counter in the device.
@@ -124,7 +125,9 @@ pub enum RuleError {
         capacity: usize,
     },
     /// Each rule id is in use, or was so recently that packets in the device may refer to it.
-    #[error("no rule id to be had: {resting} of {capacity} were freed only now")]
+    #[error(
+        "no rule id to be had: of {capacity}, {resting} are free, but packets in the device may still refer to them"
+    )]
     NoRuleId {
         /// Ids that will be free when the packets that are in the device have left it.
         resting: usize,
@@ -133,12 +136,12 @@ pub enum RuleError {
     },
     /// Too few continuation steps are free, or they were in use so recently that packets in the device may refer to them.
     #[error(
-        "the program needs {needed} continuation steps: {free} of {capacity} are free, not counting those freed only now"
+        "the program needs {needed} continuation steps: {free} of {capacity} are free, with those that packets in the device may still refer to"
     )]
     NoSteps {
         /// Steps after the first.
         needed: usize,
-        /// Free ones, including those that were freed only now.
+        /// Free ones, with those that packets in the device may still refer to.
         free: usize,
         /// All continuation steps.
         capacity: usize,
@@ -175,8 +178,8 @@ struct Slot {
     home: Home,
     /// Counters when the rule was inserted.
     baseline: Count,
-    /// The id was in use before, so that its counters are not 0.
-    counted: bool,
+    /// The device's counters of this id are not known to be `baseline`.
+    unknown: bool,
 }
 
 #[derive(Copy, Clone, Default, PartialEq)]
@@ -210,6 +213,7 @@ pub struct Rules {
     ids: Pool,
     slots: Vec<Slot>,
     rules: usize,
+    last_counts: VecDeque<(RuleId, Count)>,
 }
 
 impl Rules {
@@ -229,6 +233,7 @@ impl Rules {
             slots: vec![Slot::default(); ids.capacity()],
             ids,
             rules: 0,
+            last_counts: VecDeque::new(),
         };
         rules.take_over(device)?;
         Ok(rules)
@@ -248,7 +253,7 @@ impl Rules {
         for entry in 0..self.config.tcam_entries {
             self.commands.clear_tcam(device, entry as u32)?;
         }
-        self.slots.iter_mut().for_each(|slot| slot.counted = true);
+        self.slots.iter_mut().for_each(|slot| slot.unknown = true);
         Ok(())
     }
 
@@ -276,19 +281,24 @@ impl Rules {
         self.programs.check(program)?;
         let (key, mask) = ((spec.key & spec.mask).pack(), spec.mask.pack());
         let target = self.target(&key, &mask, spec.placement)?;
-        let number = self
-            .ids
-            .take(device)
-            .ok_or(RuleError::NoRuleId { resting: self.ids.free(), capacity: self.ids.capacity() })?;
+        let number = self.take_id(device)?;
         let new = NewRule { key: &key, mask: &mask, priority: spec.priority };
         match self.insert_at(device, target, number, &new, program) {
             Ok(home) => Ok(self.inserted(number, home)),
             Err(error) => {
-                self.programs.free(device, number);
+                self.programs.free(number);
                 self.ids.untake(number);
                 Err(error)
             }
         }
+    }
+
+    fn take_id(&mut self, device: &mut dyn Device) -> Result<u16, RuleError> {
+        if let Some(number) = self.ids.take() {
+            return Ok(number);
+        }
+        self.settle(device)?;
+        self.ids.take().ok_or(RuleError::NoRuleId { resting: self.ids.free(), capacity: self.ids.capacity() })
     }
 
     fn target(&mut self, key: &KeyWords, mask: &KeyWords, placement: Placement) -> Result<Target, RuleError> {
@@ -335,9 +345,9 @@ impl Rules {
         new: &NewRule<'_>,
         program: &[Step],
     ) -> Result<Home, RuleError> {
-        if self.slots[usize::from(number)].counted {
+        if self.slots[usize::from(number)].unknown {
             let raw = counters::read(&mut self.commands, device, Command::ReadRuleCounter, number.into())?;
-            self.slots[usize::from(number)].baseline = raw.count;
+            self.rebase(number, raw.count);
         }
         self.programs.write(&mut self.commands, device, number, program)?;
         match target {
@@ -356,7 +366,6 @@ impl Rules {
     fn inserted(&mut self, number: u16, home: Home) -> RuleId {
         let slot = &mut self.slots[usize::from(number)];
         slot.home = home;
-        slot.counted = true;
         self.rules += 1;
         self.id(number)
     }
@@ -407,7 +416,8 @@ impl Rules {
         Ok(())
     }
 
-    /// Takes a rule out of its table. A table that loses its last rule is free for another mask.
+    /// Takes a rule out of its table. A table that loses its last rule is free for another mask. Packets that were matched to
+    /// the rule before still count for it: see [`Self::settle`].
     ///
     /// # Errors
     /// If the rule was deleted already or the device fails.
@@ -420,8 +430,8 @@ impl Rules {
                 self.tcam.remove(entry);
             }
         }
-        self.programs.free(device, rule.number);
-        self.ids.retire(device, rule.number);
+        self.programs.free(rule.number);
+        self.ids.retire(rule.number);
         let slot = &mut self.slots[usize::from(rule.number)];
         slot.home = Home::None;
         slot.generation = slot.generation.wrapping_add(1);
@@ -440,6 +450,37 @@ impl Rules {
         // Epoch and hit flag may be those of the rule that had this id before.
         let own = packets > 0;
         Ok(RuleCounters { packets, bytes, epoch: own.then_some(raw.epoch), hit: own && raw.hit })
+    }
+
+    /// Notes the last counts of those deleted rules that no packet in the device belongs to any more: see
+    /// [`Self::last_counts`]. Their ids are free then.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn settle(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        let settled = self.ids.settle(device)?;
+        settled.iter().for_each(|number| self.slots[usize::from(*number)].unknown = true);
+        for number in settled {
+            let raw = counters::read(&mut self.commands, device, Command::ReadRuleCounter, number.into())?;
+            let Slot { generation, baseline, .. } = self.slots[usize::from(number)];
+            let rule = RuleId { number, generation: generation.wrapping_sub(1) };
+            self.last_counts.push_back((rule, raw.count.since(baseline)));
+            self.rebase(number, raw.count);
+        }
+        let excess = self.last_counts.len().saturating_sub(self.ids.capacity());
+        self.last_counts.drain(..excess);
+        Ok(())
+    }
+
+    fn rebase(&mut self, number: u16, count: Count) {
+        let slot = &mut self.slots[usize::from(number)];
+        (slot.baseline, slot.unknown) = (count, false);
+    }
+
+    /// What deleted rules had counted from their insertion to their last packet, once for each rule. No more are kept than
+    /// the device has rule ids; the oldest go first.
+    pub fn last_counts(&mut self) -> impl Iterator<Item = (RuleId, Count)> {
+        self.last_counts.drain(..)
     }
 
     /// What became of the frames that came in on a vport, and of packet-outs to it, since reset. `V`, the number of vports,

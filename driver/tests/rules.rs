@@ -4,7 +4,7 @@
 mod fake;
 
 use fake::{Fake, PACKET_BYTES, Watch, packet};
-use millrace_driver::{Device, Place, Placement, RuleError, RuleId, RuleSpec, Rules};
+use millrace_driver::{Count, Device, Place, Placement, RuleError, RuleId, RuleSpec, Rules};
 use millrace_regs::config::{Config, Preset};
 use millrace_regs::{Key, Mask, Step, Verdict};
 use proptest::prelude::*;
@@ -396,20 +396,47 @@ fn reused_id_starts_with_counters_at_zero() {
 }
 
 #[test]
-fn freed_id_rests_while_packets_may_refer_to_it() {
+fn freed_id_rests_while_packets_may_refer_to_it_however_long() {
     let config = Config { hash_tables: 1, slots_log2: 0, tcam_entries: 0, ..small() };
     let mut bench = Bench::new(config);
     for n in 0..4 {
         bench.insert(spec(n, Mask::EXACT, Placement::Hash), 1).unwrap();
     }
-    while bench.device.drained() {
+    bench.device.blocked = true;
+    while bench.device.in_flight() == 0 {
         bench.device.check();
     }
     bench.delete(0).unwrap();
+    for _ in 0..5_000 {
+        bench.device.poll().unwrap();
+    }
     let error = bench.insert(spec(9, Mask::EXACT, Placement::Hash), 1).unwrap_err();
-    assert_eq!(error.to_string(), "no rule id to be had: 1 of 4 were freed only now");
+    assert_eq!(
+        error.to_string(),
+        "no rule id to be had: of 4, 1 are free, but packets in the device may still refer to them"
+    );
     bench.device.wait(0);
     bench.insert(spec(9, Mask::EXACT, Placement::Hash), 1).unwrap();
+}
+
+#[test]
+fn last_count_of_a_deleted_rule_holds_the_packets_that_were_in_flight() {
+    let mut bench = Bench::new(small());
+    let rule = bench.insert(spec(1, Mask::EXACT, Placement::Hash), 1).unwrap();
+    bench.device.blocked = true;
+    while bench.device.in_flight() < 5 {
+        bench.device.check();
+    }
+    assert_eq!(bench.rules.counters(&mut bench.device, rule).unwrap().packets, 0);
+    bench.delete(0).unwrap();
+    bench.rules.settle(&mut bench.device).unwrap();
+    assert_eq!(bench.rules.last_counts().count(), 0, "they are in the device");
+    bench.device.wait(0);
+    bench.rules.settle(&mut bench.device).unwrap();
+    let count = Count { packets: 5, bytes: 5 * PACKET_BYTES };
+    assert_eq!(bench.rules.last_counts().collect::<Vec<_>>(), [(rule, count)]);
+    bench.rules.settle(&mut bench.device).unwrap();
+    assert_eq!(bench.rules.last_counts().count(), 0, "once");
 }
 
 #[test]

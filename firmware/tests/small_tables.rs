@@ -58,10 +58,6 @@ impl Device for Dpu {
     fn now(&self) -> u64 {
         self.fake.now()
     }
-
-    fn drained(&self) -> bool {
-        self.fake.drained()
-    }
 }
 
 fn flows(text: &str) -> FlowTable {

@@ -247,6 +247,22 @@ pub const GLOBAL: &[Register] = &[
         "Clock of the ageing: software advances it, and a rule whose hit flag then stays 0 is idle.",
     ),
     register(
+        "MATCHED",
+        0x0024,
+        Ro,
+        Value(0),
+        &[bits("frames", 0, 32, "modulo 2^32")],
+        "Frames that have got the result of their lookup (frames without a lookup included).",
+    ),
+    register(
+        "ACTED",
+        0x0028,
+        Ro,
+        Value(0),
+        &[bits("frames", 0, 32, "modulo 2^32")],
+        "Frames whose action program has ended. A rule's id and steps are free when `ACTED` has reached what `MATCHED` was after its entry was cleared.",
+    ),
+    register(
         "COMMAND",
         0x0040,
         Wo,

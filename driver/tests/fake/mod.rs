@@ -15,7 +15,7 @@ use std::collections::{HashMap, VecDeque};
 
 /// Device time of a register access.
 pub const ACCESS_NS: u64 = 1_000;
-/// How long packets stay in flight at most: less than the driver reckons with.
+/// How long packets stay in flight.
 const FLIGHT_NS: u64 = 900_000;
 /// `STATUS` reads that a command takes.
 const BUSY_READS: u32 = 2;
@@ -68,6 +68,7 @@ pub struct Fake {
     steps: Vec<[u32; 17]>,
     counters: Vec<(u64, u64, u32)>,
     flights: VecDeque<Flight>,
+    matched: u32,
     now: u64,
     rng: ChaCha8Rng,
     /// Packets that enter whenever the tables have changed.
@@ -80,6 +81,8 @@ pub struct Fake {
     pub writes: u64,
     /// Whether some packets stay in flight.
     pub traffic: bool,
+    /// Whether packets in flight stay there, as behind a full queue.
+    pub blocked: bool,
 }
 
 fn masked(key: &Words, mask: &Words) -> Words {
@@ -110,6 +113,8 @@ impl Fake {
             steps,
             counters: vec![(0, 0, 0); config.rule_ids()],
             flights: VecDeque::new(),
+            // Close to the end of its range.
+            matched: 0xffff_ff80,
             now: 0,
             rng,
             watches: Vec::new(),
@@ -117,8 +122,14 @@ impl Fake {
             fail_in: None,
             writes: 0,
             traffic: true,
+            blocked: false,
             config,
         }
+    }
+
+    /// Packets that were matched and have not left.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
     }
 
     /// Lets all packets leave, and time pass.
@@ -170,6 +181,7 @@ impl Fake {
                 && self.traffic
                 && self.rng.random_ratio(1, 8)
             {
+                self.matched = self.matched.wrapping_add(1);
                 let first = self.actions[usize::from(rule)];
                 self.flights.push_back(Flight { since: self.now, rule, first, program, token });
             }
@@ -193,7 +205,9 @@ impl Fake {
 
     fn access(&mut self) {
         self.now += ACCESS_NS;
-        self.land(self.now.saturating_sub(FLIGHT_NS));
+        if !self.blocked {
+            self.land(self.now.saturating_sub(FLIGHT_NS));
+        }
     }
 
     fn execute(&mut self, command: u32) {
@@ -270,6 +284,8 @@ impl Device for Fake {
             addr::SCRATCH => self.scratch,
             addr::EVENTS => self.events,
             addr::AGE_EPOCH => self.epoch,
+            addr::MATCHED => self.matched,
+            addr::ACTED => self.matched.wrapping_sub(self.flights.len() as u32),
             addr::STATUS => match self.pending.take() {
                 None => 0,
                 Some((command, 0)) => {
@@ -331,10 +347,6 @@ impl Device for Fake {
 
     fn now(&self) -> u64 {
         self.now
-    }
-
-    fn drained(&self) -> bool {
-        self.flights.is_empty()
     }
 }
 

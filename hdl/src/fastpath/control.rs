@@ -9,7 +9,7 @@ use millrace_regs::{Command, Instance, VERDICTS_PER_VPORT, instances};
 use rust_hdl_core::prelude::*;
 
 /// Registers whose value comes from elsewhere in `Control`, in the order of its `live` signals.
-const LIVE: [&str; 7] = [
+const LIVE: [&str; 9] = [
     "STATUS",
     "COUNTER_PACKETS_LO",
     "COUNTER_PACKETS_HI",
@@ -17,6 +17,8 @@ const LIVE: [&str; 7] = [
     "COUNTER_BYTES_HI",
     "COUNTER_EPOCH",
     "COUNTER_FLAGS",
+    "MATCHED",
+    "ACTED",
 ];
 
 /// Registers that keep what is written, in the order of `stored`: these, then `DATA`, then `QUEUE_CTRL`.
@@ -30,7 +32,7 @@ const STORED: [&str; 3] = ["SCRATCH", "AGE_EPOCH", "INDEX"];
 /// `pending` is high all that time: the pipeline's clock must run. Writes wait while a command runs, except to `COMMAND`, so that the
 /// operands stay.
 ///
-/// The queues' counters are registers on the pipeline's clock, which is the same net or stands still.
+/// The queues' counters, `matched` and `acted` are registers on the pipeline's clock, which is the same net or stands still.
 #[derive(LogicBlock, Default)]
 pub struct Control {
     tag: Tag<Self>,
@@ -65,6 +67,8 @@ pub struct Control {
     pub queue_packets: Vec<Signal<In, Bits<64>>>,
     pub queue_bytes: Vec<Signal<In, Bits<64>>>,
     pub queue_drops: Vec<Signal<In, Bits<64>>>,
+    pub matched: Signal<In, Bits<32>>,
+    pub acted: Signal<In, Bits<32>>,
 
     fixed_address: Vec<Param<Bits<16>>>,
     fixed_value: Vec<Param<Bits<32>>>,
@@ -290,7 +294,7 @@ impl Logic for Control {
             self.fixed_hit[i].en.next = self.take.val();
             self.fixed_hit[i].d.next = self.address.val() == self.fixed_address[i].val();
         }
-        for i in 0..7 {
+        for i in 0..9 {
             self.live_hit[i].clock.next = self.clock.val();
             self.live_hit[i].en.next = self.take.val();
             self.live_hit[i].d.next = self.address.val() == self.live_address[i].val();
@@ -330,7 +334,9 @@ impl Logic for Control {
         self.live[4].next = self.counter_bytes.q.val().get_bits::<32>(32);
         self.live[5].next = self.counter_epoch.q.val();
         self.live[6].next = bit_cast::<32, 1>(self.counter_hit.q.val().into());
-        for i in 0..7 {
+        self.live[7].next = self.matched.val();
+        self.live[8].next = self.acted.val();
+        for i in 0..9 {
             self.hit.next = self.live_hit[i].q.val();
             self.term.next = 0.into();
             if self.hit.val() {

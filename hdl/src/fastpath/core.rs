@@ -232,6 +232,8 @@ impl<
             self.control.queue_bytes[i].next = self.pipeline.queue_bytes[i].val();
             self.control.queue_drops[i].next = self.pipeline.queue_drops[i].val();
         }
+        self.control.matched.next = self.pipeline.matched.val();
+        self.control.acted.next = self.pipeline.acted.val();
 
         self.idle.next = self.pipeline.idle.val() & !self.control.pending.val();
         self.idle_ctrl.next = self.axi.idle.val() & self.control.idle.val();

@@ -17,7 +17,9 @@ use rust_hdl_core::prelude::*;
 /// `vlan_push` are the numbers of tags really taken off and put on.
 ///
 /// Each frame gives one verdict event (`verdict_index` = vport * 16 + verdict), and a rule event in the same clock if its lookup hit;
-/// `bytes` belongs to both.
+/// `bytes` belongs to both. `ended` is high in the clock in which a frame's last step is carried out.
+///
+/// A program has no more than one step for its rule and each continuation step once: one that runs in a circle ends there.
 #[derive(LogicBlock, Default)]
 pub struct Expand<const P: usize> {
     tag: Tag<Self>,
@@ -37,6 +39,7 @@ pub struct Expand<const P: usize> {
     pub rule_valid: Signal<Out, Bit>,
     pub rule: Signal<Out, Bits<16>>,
     pub bytes: Signal<Out, Bits<14>>,
+    pub ended: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
 
     /// Number of vports.
@@ -48,6 +51,8 @@ pub struct Expand<const P: usize> {
     /// Longest frames that one and two more tags still fit on, in bytes.
     room_for_one_tag: Param<Bits<14>>,
     room_for_two_tags: Param<Bits<14>>,
+    /// Number of continuation steps.
+    continuations: Param<Bits<16>>,
 
     steps: Ram<Step, P>,
     /// The frame at work and its present step.
@@ -56,6 +61,9 @@ pub struct Expand<const P: usize> {
     current_valid: DffR<Bit>,
     /// The present step is the rule's first.
     first: DffE<Bit>,
+    /// Continuation steps that the frame has taken, and whether it may take another.
+    taken: DffE<Bits<16>>,
+    may_go_on: DffE<Bit>,
     /// The next step is being read.
     fetch: DffR<Bit>,
     next_job: DffE<EditJob>,
@@ -102,6 +110,7 @@ impl<const P: usize> Expand<P> {
             vport_zero: Param::new(1u64.into()),
             room_for_one_tag: Param::new((longest - 4).into()),
             room_for_two_tags: Param::new((longest - 8).into()),
+            continuations: Param::new((1u64 << P).into()),
             steps: Ram::new(),
             ..Default::default()
         }
@@ -112,7 +121,7 @@ impl<const P: usize> Logic for Expand<P> {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, steps, current, current_window, current_valid, first, fetch, next_job, next_job_valid);
-        clock!(self, clock, verdict_valid_q, verdict_q, rule_valid_q, rule_q, bytes_q);
+        clock!(self, clock, taken, may_go_on, verdict_valid_q, verdict_q, rule_valid_q, rule_q, bytes_q);
         self.current_valid.reset.next = self.reset.val();
         self.fetch.reset.next = self.reset.val();
         self.next_job_valid.reset.next = self.reset.val();
@@ -150,7 +159,7 @@ impl<const P: usize> Logic for Expand<P> {
             self.too_long.next = self.current.q.val().len > self.room_for_one_tag.val();
         }
         self.outputs.next = self.step.val().outputs & self.existing.val();
-        self.more.next = self.is_rule.val() & self.step.val().more & !self.ttl_ends.val();
+        self.more.next = self.is_rule.val() & self.step.val().more & !self.ttl_ends.val() & self.may_go_on.q.val();
 
         comment!("the verdict, and the job's outputs");
         self.discard.next = false;
@@ -202,9 +211,15 @@ impl<const P: usize> Logic for Expand<P> {
         self.current_window.d.next = self.window.data.val();
         self.first.en.next = self.load.val() | self.fetch.q.val();
         self.first.d.next = self.load.val();
+        self.taken.en.next = self.load.val() | self.fetch.q.val();
+        self.taken.d.next = 0.into();
+        self.may_go_on.en.next = self.load.val() | self.fetch.q.val();
+        self.may_go_on.d.next = true;
         self.current.en.next = self.load.val() | self.fetch.q.val();
         self.current.d.next = self.result.data.val();
         if self.fetch.q.val() {
+            self.taken.d.next = self.taken.q.val() + 1;
+            self.may_go_on.d.next = self.taken.q.val() + 1 != self.continuations.val();
             self.current.d.next = self.current.q.val();
             self.current.d.next.step = self.steps.rdata.val();
         }
@@ -267,6 +282,7 @@ impl<const P: usize> Logic for Expand<P> {
         self.rule_valid.next = self.rule_valid_q.q.val();
         self.rule.next = self.rule_q.q.val();
         self.bytes.next = self.bytes_q.q.val();
+        self.ended.next = self.go.val() & !self.more.val();
 
         self.busy.next = self.current_valid.q.val() | self.next_job_valid.q.val() | self.verdict_valid_q.q.val();
     }
@@ -519,6 +535,36 @@ mod tests {
         tick(&mut dut);
         tick(&mut dut);
         assert!(!dut.busy.val() && !dut.job_valid.val());
+    }
+
+    #[test]
+    fn program_that_runs_in_a_circle_ends_after_as_many_steps_as_there_are() {
+        let mut dut = connected(Expand::<P>::new(VPORTS));
+        let step = Step { outputs: 1u64.into(), more: true, next_step: 3u64.into(), ..Default::default() };
+        dut.step_write.next = true;
+        dut.step_index.next = 3u64.into();
+        dut.step_data.next = step;
+        tick(&mut dut);
+        dut.step_write.next = false;
+        dut.result.data.next = MatchResult { hit: true, step, len: 60u64.into(), ..Default::default() };
+        dut.credit.next = true;
+        for _ in 0..2 {
+            dut.result.valid.next = true;
+            dut.window.valid.next = true;
+            tick(&mut dut);
+            dut.result.valid.next = false;
+            let (mut again, mut jobs, mut ended) = (true, 0, 0);
+            for _ in 0..3 << P {
+                if dut.job_valid.val() {
+                    assert!(again, "a job after the last");
+                    (again, jobs) = (dut.job.val().again, jobs + 1);
+                }
+                ended += u64::from(dut.ended.val());
+                tick(&mut dut);
+            }
+            assert_eq!((again, jobs, ended), (false, 1 + (1 << P), 1));
+            assert!(!dut.busy.val());
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::parser::Parser;
 use super::payload_buffer::PayloadBuffer;
 use super::splice::Splice;
 use super::types::{Beat, Edited, MatchResult, UpcallBeat};
-use crate::base::{Fifo, Param, Snk, Src, Tag};
+use crate::base::{Fifo, Param, Reg, Snk, Src, Tag};
 use crate::comment;
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
@@ -81,6 +81,9 @@ pub struct Pipeline<
     pub queue_packets: Vec<Signal<Out, Bits<64>>>,
     pub queue_bytes: Vec<Signal<Out, Bits<64>>>,
     pub queue_drops: Vec<Signal<Out, Bits<64>>>,
+    /// Frames that have got their lookup's result, and those whose program has ended, modulo 2^32.
+    pub matched: Signal<Out, Bits<32>>,
+    pub acted: Signal<Out, Bits<32>>,
 
     ingress: Vec<Ingress<W, C, B, D>>,
     packet_out_ingress: Ingress<W, C, B, D>,
@@ -102,6 +105,8 @@ pub struct Pipeline<
     rule_counters: Counters<R>,
     verdict_counters: Counters<V>,
 
+    matched_q: Reg<Bits<32>>,
+    acted_q: Reg<Bits<32>>,
     vport_number: Vec<Constant<Bits<8>>>,
     ingress_idle: Signal<Local, Bits<Q>>,
     no_epoch: Param<Bits<32>>,
@@ -165,6 +170,8 @@ impl<
             queue_packets: outputs(),
             queue_bytes: outputs(),
             queue_drops: outputs(),
+            matched: Default::default(),
+            acted: Default::default(),
             ingress: (0..N).map(|_| Default::default()).collect(),
             packet_out_ingress: Default::default(),
             merge: Default::default(),
@@ -184,6 +191,8 @@ impl<
             runner: CommandRunner::new(),
             rule_counters: Counters::new(),
             verdict_counters: Counters::new(),
+            matched_q: Default::default(),
+            acted_q: Default::default(),
             vport_number: (0..N).map(|v| Constant::new(v.to_bits())).collect(),
             ingress_idle: Default::default(),
             no_epoch: Default::default(),
@@ -236,7 +245,9 @@ impl<
             egress,
             runner,
             rule_counters,
-            verdict_counters
+            verdict_counters,
+            matched_q,
+            acted_q
         );
         self.packet_out_ingress.reset.next = self.reset.val();
         self.merge.reset.next = self.reset.val();
@@ -256,6 +267,8 @@ impl<
         self.runner.reset.next = self.reset.val();
         self.rule_counters.reset.next = self.reset.val();
         self.verdict_counters.reset.next = self.reset.val();
+        self.matched_q.reset.next = self.reset.val();
+        self.acted_q.reset.next = self.reset.val();
 
         comment!("sources: the vports, and packets out as the last");
         self.ingress_idle.next = 0.into();
@@ -354,6 +367,13 @@ impl<
             self.queue_bytes[i].next = self.egress.bytes[i].val();
             self.queue_drops[i].next = self.egress.drops[i].val();
         }
+
+        self.matched_q.en.next = self.matching.result_valid.val();
+        self.matched_q.d.next = self.matched_q.q.val() + 1;
+        self.acted_q.en.next = self.expand.ended.val();
+        self.acted_q.d.next = self.acted_q.q.val() + 1;
+        self.matched.next = self.matched_q.q.val();
+        self.acted.next = self.acted_q.q.val();
 
         comment!("commands");
         self.runner.request.next = self.request.val();
