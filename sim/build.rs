@@ -24,9 +24,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use verilator::Verilator;
 
-/// The builds of the hardware that are linked in.
-const PRESETS: [Preset; 2] = [Preset::Sim, Preset::Ecp5];
-
 /// The name of the Verilog's top module.
 const TOP: &str = "millrace";
 
@@ -50,7 +47,7 @@ fn build() -> Result<()> {
     let cache = Cache::new(&out, &[verilator.version(), &compiler.describe()?])?;
 
     let mut bindings = String::new();
-    for preset in PRESETS {
+    for preset in Preset::SIMULATED {
         let model = Model::new(preset, &out)?;
         let folder = cache.get(&model.library, &[&model.verilog, &model.shim], |folder| {
             let sources = verilator.run(&model.prefix, &model.file, folder)?;

@@ -35,7 +35,7 @@ fn refused(result: Result<(), DeviceError>, access: &str, address: u32) {
 
 #[test]
 fn every_register_reads_its_reset_value() {
-    for preset in [Preset::Sim, Preset::Ecp5] {
+    for preset in Preset::SIMULATED {
         let (mut device, config) = device(preset);
         for instance in all(&config) {
             let value = device.read32(instance.address).unwrap_or_else(|error| panic!("{instance}: {error}"));
@@ -154,7 +154,7 @@ fn partial_writes_are_refused_and_change_nothing() {
 
 #[test]
 fn driver_discovers_the_build() {
-    for preset in [Preset::Sim, Preset::Ecp5] {
+    for preset in Preset::SIMULATED {
         let (mut device, config) = device(preset);
         assert_eq!(*Rules::new(&mut device).unwrap().config(), config);
     }

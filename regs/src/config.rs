@@ -98,6 +98,18 @@ impl Config {
     }
 }
 
+/// Tables of the presets that test bus widths.
+const SMALL: Config = Config {
+    bus_bits: 512,
+    uplinks: 2,
+    pfs: 1,
+    vfs: 1,
+    hash_tables: 2,
+    slots_log2: 6,
+    tcam_entries: 16,
+    steps_log2: 5,
+};
+
 /// The builds that are kept working.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -109,11 +121,20 @@ pub enum Preset {
     Ecp5,
     /// For UltraScale+: 512 bits, as many ports as `Sim`, 8 tables of 8,192 rules.
     Alveo,
+    /// 128 bits with small tables. This and the next two are there so that each bus width is tested whole.
+    W128,
+    /// 256 bits with small tables.
+    W256,
+    /// 1,024 bits with small tables.
+    W1024,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Preset; 3] = [Preset::Sim, Preset::Ecp5, Preset::Alveo];
+    pub const ALL: [Preset; 6] = [Preset::Sim, Preset::Ecp5, Preset::Alveo, Preset::W128, Preset::W256, Preset::W1024];
+
+    /// The presets that the simulation is built for. Among them is each bus width.
+    pub const SIMULATED: [Preset; 5] = [Preset::Sim, Preset::Ecp5, Preset::W128, Preset::W256, Preset::W1024];
 
     /// The sizes of this preset.
     pub const fn config(self) -> Config {
@@ -148,6 +169,9 @@ impl Preset {
                 tcam_entries: 256,
                 steps_log2: 10,
             },
+            Preset::W128 => Config { bus_bits: 128, ..SMALL },
+            Preset::W256 => Config { bus_bits: 256, ..SMALL },
+            Preset::W1024 => Config { bus_bits: 1024, ..SMALL },
         }
     }
 
@@ -157,6 +181,9 @@ impl Preset {
             Preset::Sim => "sim",
             Preset::Ecp5 => "ecp5",
             Preset::Alveo => "alveo",
+            Preset::W128 => "w128",
+            Preset::W256 => "w256",
+            Preset::W1024 => "w1024",
         }
     }
 }
@@ -169,8 +196,12 @@ impl fmt::Display for Preset {
 
 /// No preset has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown preset `{0}`: the presets are sim, ecp5 and alveo")]
+#[error("unknown preset `{0}`: the presets are {names}", names = names())]
 pub struct UnknownPreset(pub String);
+
+fn names() -> String {
+    Preset::ALL.map(Preset::name).join(", ")
+}
 
 impl FromStr for Preset {
     type Err = UnknownPreset;
@@ -200,13 +231,15 @@ mod tests {
         assert_eq!(c.registers(), [0x0408_020b, 0x0020_0009, 16416, 0x0100_0040]);
         let alveo = Preset::Alveo.config();
         assert_eq!((alveo.hash_tables * alveo.table_rules(), alveo.rule_ids()), (65_536, 65_536));
+        let widths = Preset::SIMULATED.map(|p| p.config().bus_bits);
+        assert!([64, 128, 256, 512, 1024].iter().all(|width| widths.contains(width)), "{widths:?}");
         for p in Preset::ALL {
             assert!(p.config().vports() <= 31 && p.config().slots_log2 <= 14, "{p}: the output mask has 31 vport bits");
             assert_eq!(p.name().parse(), Ok(p));
         }
         assert_eq!(
             "fpga".parse::<Preset>().unwrap_err().to_string(),
-            "unknown preset `fpga`: the presets are sim, ecp5 and alveo"
+            "unknown preset `fpga`: the presets are sim, ecp5, alveo, w128, w256, w1024"
         );
     }
 }

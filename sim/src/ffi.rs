@@ -48,6 +48,9 @@ fn entry(preset: Preset) -> Option<&'static Entry> {
     match preset {
         Preset::Sim => Some(unsafe { &SIM }),
         Preset::Ecp5 => Some(unsafe { &ECP5 }),
+        Preset::W128 => Some(unsafe { &W128 }),
+        Preset::W256 => Some(unsafe { &W256 }),
+        Preset::W1024 => Some(unsafe { &W1024 }),
         Preset::Alveo => None,
     }
 }

@@ -5,7 +5,6 @@ use millrace_sim::{Access, BusError, NewError, Preset, Ready, Received, Simulati
 
 const ID: u16 = 0x0000;
 const SCRATCH: u16 = 0x0018;
-const PRESETS: [Preset; 2] = [Preset::Sim, Preset::Ecp5];
 /// Cycles in which every test's traffic is through.
 const ENOUGH: u64 = 1_000_000;
 
@@ -26,7 +25,7 @@ fn only_presets_that_are_built_in_are_simulated() {
 
 #[test]
 fn registers_are_read_and_written_and_errors_come_back() {
-    for preset in PRESETS {
+    for preset in Preset::SIMULATED {
         let mut simulation = simulation(preset);
         assert_eq!(simulation.read32(ID), Ok(0x4d49_4c4c));
         assert_eq!(simulation.read32(8), Ok(preset.config().registers()[0]));
@@ -42,7 +41,7 @@ fn registers_are_read_and_written_and_errors_come_back() {
 
 #[test]
 fn frames_of_all_lengths_miss_and_come_back_whole_from_every_vport() {
-    for preset in PRESETS {
+    for preset in Preset::SIMULATED {
         let mut simulation = simulation(preset);
         for vport in 0..simulation.config().vports() {
             let lengths = [14, 15, 60, 63, 64, 65, 127, 128, 129, 1518, 9215, 9216];
@@ -75,7 +74,7 @@ fn faulty_frames_go_nowhere() {
 
 #[test]
 fn packets_of_the_slow_path_leave_through_their_vport() {
-    for preset in PRESETS {
+    for preset in Preset::SIMULATED {
         let mut simulation = simulation(preset);
         let vports = simulation.config().vports();
         for vport in 0..vports {

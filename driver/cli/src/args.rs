@@ -71,7 +71,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FROM..TO", value_parser = cycles, default_value = "0..20000", requires = "trace")]
     pub trace_cycles: Range<u64>,
 
-    /// Build of the hardware to simulate: sim or ecp5.
+    /// Build of the hardware to simulate: sim, ecp5, or one of another bus width: w128, w256, w1024.
     #[arg(long, value_name = "NAME", default_value_t = Preset::Sim)]
     pub preset: Preset,
 

@@ -267,6 +267,9 @@ macro_rules! core_of {
 const SIM: Config = Preset::Sim.config();
 const ECP5: Config = Preset::Ecp5.config();
 const ALVEO: Config = Preset::Alveo.config();
+const W128: Config = Preset::W128.config();
+const W256: Config = Preset::W256.config();
+const W1024: Config = Preset::W1024.config();
 
 /// The core of preset `sim`.
 pub type SimCore = core_of!(SIM);
@@ -274,6 +277,12 @@ pub type SimCore = core_of!(SIM);
 pub type Ecp5Core = core_of!(ECP5);
 /// The core of preset `alveo`.
 pub type AlveoCore = core_of!(ALVEO);
+/// The core of preset `w128`.
+pub type W128Core = core_of!(W128);
+/// The core of preset `w256`.
+pub type W256Core = core_of!(W256);
+/// The core of preset `w1024`.
+pub type W1024Core = core_of!(W1024);
 
 /// The core of a preset, connected.
 pub fn build(preset: Preset) -> Box<dyn Block> {
@@ -281,6 +290,9 @@ pub fn build(preset: Preset) -> Box<dyn Block> {
         Preset::Sim => Box::new(SimCore::new(&SIM)),
         Preset::Ecp5 => Box::new(Ecp5Core::new(&ECP5)),
         Preset::Alveo => Box::new(AlveoCore::new(&ALVEO)),
+        Preset::W128 => Box::new(W128Core::new(&W128)),
+        Preset::W256 => Box::new(W256Core::new(&W256)),
+        Preset::W1024 => Box::new(W1024Core::new(&W1024)),
     };
     core.connect_all();
     core
