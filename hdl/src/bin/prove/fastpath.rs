@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Proofs of blocks of the fast path.
+
+use super::proof::{Engine, Mutant, Proof, modules};
+use crate::sources;
+use millrace_hdl::fastpath::axi_lite::AxiLite;
+use millrace_hdl::fastpath::credit::Credit;
+use millrace_hdl::fastpath::edit_checksum::EditChecksum;
+use millrace_hdl::fastpath::hash_table::HashTable;
+use millrace_hdl::fastpath::merge::Merge;
+
+/// The proofs of this file.
+pub fn proofs() -> Vec<Proof> {
+    vec![merge(), credit(), axi_lite(), checksum_word(), checksum_words(), hash_table()]
+}
+
+fn merge() -> Proof {
+    Proof {
+        name: "merge",
+        claim: "every beat leaves once, frames whole, without a gap, with credit, in turn",
+        design: || modules(Merge::<16, 2, 3>::default(), "merge"),
+        sources: sources!["fastpath/formal/merge.sv"],
+        engine: Engine::Pdr,
+        multiclock: false,
+        slow: false,
+        mutants: &[
+            Mutant { name: "starts without credit", edits: &[("moves = credit & arbiter_any", "moves = arbiter_any")] },
+            Mutant { name: "frames mix", edits: &[("select = owner;", "select = arbiter_grant;")] },
+            Mutant { name: "bytes past the end kept", edits: &[("data = data & ~(ones", "data = data & (ones")] },
+            Mutant {
+                name: "first in turn at every beat",
+                edits: &[("arbiter_take = !busy & moves", "arbiter_take = 1'b0")],
+            },
+        ],
+    }
+}
+
+fn credit() -> Proof {
+    Proof {
+        name: "credit",
+        claim: "never more under way than the limit, and the limit can be",
+        design: || modules(Credit::<3>::new(5), "credit"),
+        sources: sources!["fastpath/formal/credit.sv"],
+        engine: Engine::Pdr,
+        multiclock: false,
+        slow: false,
+        mutants: &[
+            Mutant { name: "a clock late", edits: &[("exhausted <= next == limit", "exhausted <= taken == limit")] },
+            Mutant { name: "take and give back count", edits: &[("if (take & !give_back) begin", "if (take) begin")] },
+        ],
+    }
+}
+
+fn axi_lite() -> Proof {
+    Proof {
+        name: "axi_lite",
+        claim: "keeps the AXI4-Lite protocol; each transfer is carried out and answered once, in turn",
+        design: || modules(AxiLite::default(), "axi_lite"),
+        sources: sources!["fastpath/formal/axi_lite.sv"],
+        engine: Engine::Pdr,
+        multiclock: false,
+        slow: false,
+        mutants: &[
+            Mutant { name: "bvalid falls without bready", edits: &[("written | (b_valid & !bready)", "written")] },
+            Mutant { name: "rdata changes while it waits", edits: &[("if (was_read) begin", "if (1'b1) begin")] },
+            Mutant {
+                name: "answers before the data came",
+                edits: &[("write_waits = aw_held & w_held", "write_waits = aw_held")],
+            },
+            Mutant {
+                name: "an answer overwritten by the next",
+                edits: &[("read_waits = ar_held & !r_valid", "read_waits = ar_held")],
+            },
+            Mutant {
+                name: "partial write carried out",
+                edits: &[("refuse = start_write & !(&w_strobe)", "refuse = 1'b0")],
+            },
+            Mutant {
+                name: "a read lost at a write's end",
+                edits: &[("(ar_held | arvalid) & !was_read", "(ar_held | arvalid) & !was_read & !written")],
+            },
+            Mutant {
+                name: "each waits for the other",
+                edits: &[("free & read_waits & !start_write", "free & read_waits & !write_waits")],
+            },
+            Mutant { name: "address taken while one waits", edits: &[("if (!aw_held) begin", "if (1'b1) begin")] },
+        ],
+    }
+}
+
+fn checksum_word() -> Proof {
+    Proof {
+        name: "checksum_word",
+        claim: "one word changes: a right checksum becomes what summing gives, a wrong one stays wrong",
+        design: || modules(EditChecksum::new(), "edit_checksum"),
+        sources: sources!["fastpath/formal/checksum_word.sv"],
+        engine: Engine::Induction { depth: 8, search: 8 },
+        multiclock: false,
+        slow: false,
+        mutants: &[
+            Mutant {
+                name: "UDP checksum 0 not replaced",
+                edits: &[("if (last[34] & !(|l4_new)) begin", "if (1'b0) begin")],
+            },
+            Mutant { name: "end-around carry lost", edits: &[("{15'd0, ip_fold[16]}", "16'd0")] },
+        ],
+    }
+}
+
+fn checksum_words() -> Proof {
+    Proof {
+        name: "checksum_words",
+        claim: "all words change: RFC 1624 equation 3, and word by word comes to the same",
+        design: || modules(EditChecksum::new(), "edit_checksum"),
+        sources: sources!["fastpath/formal/checksum_words.sv"],
+        engine: Engine::Induction { depth: 9, search: 9 },
+        multiclock: false,
+        slow: false,
+        mutants: &[
+            Mutant {
+                name: "a word is left out",
+                edits: &[("{2'd0, change_16} + {2'd0, change_17}", "{2'd0, change_16}")],
+            },
+            Mutant { name: "ports a clock early", edits: &[("{3'd0, l4_ports}", "{3'd0, ports}")] },
+            Mutant {
+                name: "a carry lost in the total",
+                edits: &[("{11'd0, l4_total[21:16]}", "{12'd0, l4_total[20:16]}")],
+            },
+        ],
+    }
+}
+
+fn hash_table() -> Proof {
+    Proof {
+        name: "hash_table",
+        claim: "a key is found exactly when it is in one of its places: an entry that is moved never misses",
+        design: || modules(HashTable::<4>::new(), "hash_table"),
+        sources: sources!["fastpath/formal/slot_ram.sv", "fastpath/formal/hash_table.sv"],
+        engine: Engine::Induction { depth: 12, search: 20 },
+        multiclock: false,
+        slow: true,
+        mutants: &[
+            Mutant { name: "two ways share a hash", edits: &[(".index(hash_index2)", ".index(hash_index1)")] },
+            Mutant {
+                name: "key compared without its mask",
+                edits: &[("masked_key <= late_key & mask_reg", "masked_key <= late_key")],
+            },
+            Mutant { name: "a way written with another", edits: &[("write_way == 2'd3", "write_way[1]")] },
+        ],
+    }
+}

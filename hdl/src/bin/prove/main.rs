@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask prove`: proves properties of the Verilog that the emitter writes, and that each proof notices a fault.
+
+mod base;
+mod fastpath;
+mod proof;
+mod report;
+mod sby;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+use proof::Proof;
+use report::Outcome;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::thread;
+
+/// Proves properties of the emitted Verilog with SymbiYosys, and runs each proof on mutants of it, which it must refute.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask prove --")]
+struct Arguments {
+    /// Names of the proofs to run (all, if none is given)
+    names: Vec<String>,
+    /// Only say what each proof states
+    #[arg(long)]
+    list: bool,
+    /// Leave out the proofs that take minutes
+    #[arg(long)]
+    quick: bool,
+    /// Do not run the mutants
+    #[arg(long)]
+    without_mutants: bool,
+    /// Solvers to run at a time (as many as there are processors, if not given)
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Folder for the sources, logs and counterexamples of each run
+    #[arg(long, default_value = "target/proofs")]
+    out: PathBuf,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let proofs = chosen(&arguments)?;
+    if arguments.list {
+        proofs.iter().for_each(|proof| println!("{:15} {}", proof.name, proof.claim));
+        return Ok(());
+    }
+    let tools = sby::Tools::find(&arguments.out)?;
+    let jobs = jobs(&proofs, !arguments.without_mutants);
+    let workers = arguments.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
+    let outcomes = run(&jobs, workers, &|job| sby::run(&tools, job.proof, job.mutant))?;
+    let failures = report::print(&proofs, &outcomes);
+    if failures > 0 {
+        bail!(
+            "{failures} of {} runs did not end as they should; logs and counterexamples are in {}",
+            outcomes.len(),
+            tools.out.display()
+        );
+    }
+    Ok(())
+}
+
+/// One run of SymbiYosys: a proof on the emitted Verilog, or on a mutant of it.
+struct Job<'a> {
+    proof: &'a Proof,
+    mutant: Option<usize>,
+}
+
+/// The proofs that the arguments ask for.
+fn chosen(arguments: &Arguments) -> Result<Vec<Proof>> {
+    let mut proofs = base::proofs();
+    proofs.extend(fastpath::proofs());
+    if let Some(name) = arguments.names.iter().find(|name| proofs.iter().all(|proof| proof.name != **name)) {
+        let known: Vec<&str> = proofs.iter().map(|proof| proof.name).collect();
+        bail!("there is no proof `{name}`; there are {}", known.join(", "));
+    }
+    let named = |proof: &Proof| arguments.names.is_empty() || arguments.names.iter().any(|name| name == proof.name);
+    proofs.retain(|proof| named(proof) && !(arguments.quick && proof.slow));
+    Ok(proofs)
+}
+
+/// The slow ones first, so that they do not run alone at the end.
+fn jobs(proofs: &[Proof], mutants: bool) -> Vec<Job<'_>> {
+    let mut jobs = vec![];
+    for proof in proofs {
+        jobs.push(Job { proof, mutant: None });
+        if mutants {
+            jobs.extend((0..proof.mutants.len()).map(|i| Job { proof, mutant: Some(i) }));
+        }
+    }
+    jobs.sort_by_key(|job| (!job.proof.slow, job.mutant.is_some()));
+    jobs
+}
+
+/// Blocks are built on the stack.
+const STACK: usize = 32 << 20;
+
+/// Runs all jobs on `workers` threads.
+fn run(jobs: &[Job], workers: usize, one: &(dyn Fn(&Job) -> Result<Outcome> + Sync)) -> Result<Vec<Outcome>> {
+    let queue = Mutex::new(jobs.iter());
+    let outcomes = Mutex::new(vec![]);
+    thread::scope(|scope| {
+        for _ in 0..workers.clamp(1, jobs.len().max(1)) {
+            let worker = || {
+                loop {
+                    let next = queue.lock().expect("no worker panics").next();
+                    let Some(job) = next else { break };
+                    let outcome = one(job);
+                    outcomes.lock().expect("no worker panics").push(outcome);
+                }
+            };
+            thread::Builder::new().stack_size(STACK).spawn_scoped(scope, worker).expect("a thread");
+        }
+    });
+    outcomes.into_inner().expect("no worker panics").into_iter().collect()
+}

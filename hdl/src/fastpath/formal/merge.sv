@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Merge: every beat that a source hands over leaves once, in the next clock, unchanged but for zeros past its last byte;
+// frames leave whole and without a gap; one is begun only with a credit, and in turn.
+// Three sources, two bytes a beat.
+module merge_proof (
+  input clock,
+  input reset,
+  input [44:0] inp_0_data,
+  input [44:0] inp_1_data,
+  input [44:0] inp_2_data,
+  input [2:0] valid_in,
+  input credit
+);
+  wire [2:0] ready;
+  wire [44:0] out;
+  wire valid;
+  wire start;
+
+  merge dut (
+    .clock(clock), .reset(reset),
+    .inp_0_data(inp_0_data), .inp_0_valid(valid_in[0]), .inp_0_ready(ready[0]),
+    .inp_1_data(inp_1_data), .inp_1_valid(valid_in[1]), .inp_1_ready(ready[1]),
+    .inp_2_data(inp_2_data), .inp_2_valid(valid_in[2]), .inp_2_ready(ready[2]),
+    .credit(credit), .out(out), .valid(valid), .started(start)
+  );
+
+  // Bits of a MergedBeat: data[15:0], bytes[17:16], last[18], first[19], the rest travels along.
+  wire [2:0] taken = valid_in & ready;
+  wire [2:0] last = {inp_2_data[18], inp_1_data[18], inp_0_data[18]};
+  wire [44:0] beat = taken[0] ? inp_0_data : taken[1] ? inp_1_data : inp_2_data;
+  wire [15:0] kept = !beat[18] ? 16'hffff : beat[17:16] == 0 ? 0 : beat[17:16] == 1 ? 16'h00ff : 16'hffff;
+
+  // Sources inside a frame: they have handed over its first beat, and not yet its last.
+  reg [2:0] inside;
+  reg [44:0] due;
+  reg beat_due;
+  (* anyconst *) wire [1:0] me;
+  reg [1:0] starts;
+  reg started = 0;
+  wire mine_valid = valid_in >> me;
+  wire mine_taken = taken >> me;
+  wire waiting = mine_valid & inside == 0 & !mine_taken;
+
+  always @(posedge clock) begin
+    started <= 1;
+    inside <= (inside | taken) & ~(taken & last);
+    beat_due <= taken != 0;
+    due <= {beat[44:20], inside == 0, beat[18:16], beat[15:0] & kept};
+    if (start & waiting) starts <= starts + 1'b1;
+    if (mine_taken | !mine_valid) starts <= 0;
+    if (reset) begin
+      inside <= 0;
+      beat_due <= 0;
+      starts <= 0;
+    end
+  end
+
+  always @* if (!started) assume (reset);
+  always @* assume (me < 3);
+  // `Ingress` never pauses inside a frame.
+  always @* assume ((inside & ~valid_in) == 0);
+
+  always @(posedge clock) if (started & !reset) begin
+    a_beat_leaves_in_the_next_clock: assert (valid == beat_due);
+    beats_are_not_changed: assert (!beat_due | out == due);
+    one_beat_is_taken_at_most: assert ((taken & (taken - 1'b1)) == 0);
+    frames_do_not_mix: assert (inside == 0 | taken == inside);
+    one_frame_is_open_at_most: assert ((inside & (inside - 1'b1)) == 0);
+    a_frame_starts_with_credit_alone: assert (start == (inside == 0 & credit & valid_in != 0));
+    a_start_says_so: assert (start == (inside == 0 & taken != 0));
+    a_frame_waits_for_two_others_at_most: assert (!(start & waiting) | starts < 2);
+  end
+endmodule
