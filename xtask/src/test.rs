@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask test`: everything that is checked before a change lands.
 
-use crate::run;
+use crate::{prove, run};
 use anyhow::Result;
 use std::process::Command;
 use std::time::Instant;
@@ -10,7 +10,10 @@ use std::time::Instant;
 pub fn all() -> Result<()> {
     step("format", cargo(&["fmt", "--all", "--check"]))?;
     // Optimised: most of the time goes into simulation. `--no-fail-fast` so that one run shows all that is broken.
-    step("test", cargo(&["test", "--release", "--workspace", "--no-fail-fast"]))
+    // With the programs of `hdl`, which the proofs need next.
+    let test = ["test", "--release", "--workspace", "--features", "millrace-hdl/cli", "--no-fail-fast"];
+    step("test", cargo(&test))?;
+    step("proofs", prove::quick()?)
 }
 
 fn cargo(args: &[&str]) -> Command {
