@@ -161,6 +161,7 @@ pub fn upcalls(count: usize, tables: usize, flows: usize) -> UpcallFigures {
     for (n, frame) in frames.iter().enumerate() {
         core.handle(&mut sink, 0, UpcallReason::Miss, frame, n as u64, |vport, frame| {
             sent += u64::from(vport) + frame.len() as u64;
+            true
         });
     }
     let cpu = cpu_time().saturating_sub(start).max(Duration::from_nanos(1));

@@ -190,7 +190,7 @@ fn run(config: Config, seed: u64) -> (usize, usize, u64) {
     let stats = *slow.stats();
     assert_eq!(stats.installed - stats.removed, slow.rules().len() as u64, "seed {seed} {stats:?}");
     assert_eq!(slow.megaflows().1, slow.rules().len(), "seed {seed}");
-    assert_eq!(stats.drop_queue_full, 0);
+    assert_eq!(stats.copies_queue_full, 0);
     (hits, misses, stats.narrowed)
 }
 

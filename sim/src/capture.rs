@@ -17,6 +17,11 @@ const NS_PER_S: u64 = 1_000_000_000;
 /// The first word of a pcapng file, the same in both byte orders.
 const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
+/// Where a pcap file says its link type.
+const LINK_TYPE: usize = 20;
+/// Types of the blocks of a pcapng file that hold a packet: Simple Packet Block, Enhanced Packet Block.
+const PACKET_BLOCKS: [u32; 2] = [3, 6];
+
 /// A captured frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
@@ -111,7 +116,7 @@ fn parse_pcap(data: &[u8]) -> Result<Vec<Packet>, Place> {
         Place::file(if magic { Fault::from(error) } else { Fault::Format })
     })?;
     let header = parser.header();
-    check_link_type(header.datalink).map_err(Place::file)?;
+    check_link_type(header.datalink).map_err(|fault| Place { offset: LINK_TYPE, packet: None, fault })?;
     let mut packets = vec![];
     while !rest.is_empty() {
         let offset = data.len() - rest.len();
@@ -137,9 +142,11 @@ fn parse_pcapng(data: &[u8]) -> Result<Vec<Packet>, Place> {
     let mut packets: Vec<Packet> = vec![];
     while !rest.is_empty() {
         let offset = data.len() - rest.len();
-        let block_place = |fault: Fault| Place { offset, packet: None, fault };
-        let (after, block) = parser.next_block(rest).map_err(|error| block_place(error.into()))?;
         let place = |fault: Fault| Place { offset, packet: Some(packets.len() + 1), fault };
+        let (after, block) = parser.next_block(rest).map_err(|error| {
+            let place = place(error.into());
+            if starts_packet(rest) { place } else { Place { packet: None, ..place } }
+        })?;
         let interface = |number: u32| {
             let interface = parser.interfaces().get(number as usize).ok_or(Fault::Interface(number))?;
             check_link_type(interface.linktype).map(|()| interface)
@@ -170,6 +177,13 @@ fn parse_pcapng(data: &[u8]) -> Result<Vec<Packet>, Place> {
         rest = after;
     }
     Ok(packets)
+}
+
+/// Whether a block of a pcapng file holds a packet, as far as its type is there and in either byte order.
+fn starts_packet(block: &[u8]) -> bool {
+    block.first_chunk().is_some_and(|kind| {
+        PACKET_BLOCKS.contains(&u32::from_le_bytes(*kind)) || PACKET_BLOCKS.contains(&u32::from_be_bytes(*kind))
+    })
 }
 
 fn check_link_type(link: DataLink) -> Result<(), Fault> {
@@ -226,6 +240,12 @@ pub struct Writer {
 impl Writer {
     /// Makes the file, or empties it.
     pub fn create(path: &Path) -> Result<Self, CaptureError> {
+        let file = File::create(path).map_err(|source| CaptureError::Io { path: path.into(), source })?;
+        Self::new(path, file)
+    }
+
+    /// Writes to an empty file that is open already; `path` is for messages.
+    pub fn new(path: &Path, file: File) -> Result<Self, CaptureError> {
         let failed = |source| CaptureError::Io { path: path.into(), source };
         let header = PcapHeader {
             snaplen: MAX_FRAME.next_power_of_two() as u32,
@@ -234,8 +254,7 @@ impl Writer {
             endianness: Endianness::Little,
             ..PcapHeader::default()
         };
-        let file = BufWriter::new(File::create(path).map_err(failed)?);
-        let pcap = PcapWriter::with_header(file, header).map_err(|error| failed(io_error(error)))?;
+        let pcap = PcapWriter::with_header(BufWriter::new(file), header).map_err(|error| failed(io_error(error)))?;
         Ok(Self { path: path.into(), pcap })
     }
 
@@ -363,7 +382,9 @@ mod tests {
         let file = pcapng(Endianness::Little, vec![interface(None, 0).into_block(), enhanced(0, 1, &[1; 60])]);
         let start = file.len() - 92;
         for cut in start + 1..file.len() {
-            let expected = Place { offset: start, packet: None, fault: Fault::CutShort };
+            // Of a block of which not even the type is there nobody can say what it would have been.
+            let packet = (cut >= start + 4).then_some(1);
+            let expected = Place { offset: start, packet, fault: Fault::CutShort };
             assert_eq!(parse(&file[..cut]), Err(expected), "cut at {cut}");
         }
     }
@@ -388,7 +409,7 @@ mod tests {
     fn other_link_types_and_unknown_interfaces_are_refused() {
         let header = PcapHeader { datalink: DataLink::LINUX_SLL, ..PcapHeader::default() };
         let file = PcapWriter::with_header(vec![], header).unwrap().into_writer();
-        assert_eq!(parse(&file), Err(Place::file(Fault::LinkType(113))));
+        assert_eq!(parse(&file), Err(Place { offset: 20, packet: None, fault: Fault::LinkType(113) }));
         // An interface that no packet came from may be of any kind.
         let other = InterfaceDescriptionBlock::new(DataLink::LINUX_SLL, 0).into_block();
         let blocks = vec![interface(None, 0).into_block(), other.clone(), enhanced(0, 1, &[0; 60])];

@@ -41,7 +41,7 @@ pub enum NewError {
 
 /// A waveform file cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write waveforms to {path}: {source}")]
+#[error("cannot write waveforms to {path}")]
 pub struct TraceError {
     path: PathBuf,
     source: std::io::Error,

@@ -37,7 +37,9 @@ Examples:
   millrace run --flows l2.flows --tap vf0=tap0 --tap vf1=tap1
 
 The flow file is in the syntax of `ovs-ofctl add-flows`. SIGHUP reads it again; SIGINT ends the run and still writes
-all results. Exit code 2 means that an input cannot be used; nothing was run then.")]
+all results. Exit code 2 means that something given cannot be used: then nothing was run, and no file was changed.
+
+Port names, of which --preset ecp5 has the first four: p0 p1 pf vf0 vf1 vf2 vf3 vf4 vf5 vf6 vf7.")]
 pub struct RunArgs {
     /// Flow file, in the syntax of `ovs-ofctl add-flows`.
     #[arg(long, value_name = "FILE")]
@@ -85,15 +87,15 @@ pub struct RunArgs {
     pub control: Option<PathBuf>,
 }
 
-/// When packets of captures enter. They always enter in the order of their times; packets of the same time in the order of
-/// their ports.
+/// When packets of captures enter: always in the order of their times, packets of the same time in the order of their ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Pace {
-    /// Back to back.
+    /// Back to back, as fast as the ports take them.
     Line,
-    /// At the times of the capture, counted from its first packet.
+    /// At the times of the captures, counted from the first packet.
     Capture,
-    /// Each when nothing is left to do for the one before, by the slow path included: for runs that are to be compared.
+    /// At the times of the captures too, but each only when the one before has left, also if the slow path handles it: for
+    /// runs that are to be compared.
     Settle,
 }
 

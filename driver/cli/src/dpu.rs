@@ -2,38 +2,25 @@
 //! A simulated device with its slow path, as the commands use it.
 
 use crate::dump;
-use crate::error::{BadInput, BadInputExt};
+use crate::error::BadInputExt;
+use crate::flow_file;
 use crate::outputs::Sent;
 use crate::query::{RegisterValue, RuleText};
 use crate::registers;
 use crate::stats::{Count, PortStats, Stats};
-use anyhow::{Context, Result};
-use millrace_driver::{Device, DeviceError, Embedded, RuleInfo, Verdicts};
-use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
+use anyhow::Result;
+use millrace_driver::{Device, Embedded, RuleInfo, Verdicts};
+use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath::{EPOCH_NS, Settings, SlowPath};
 use millrace_regs::{Instance, Verdict, addr, instances};
-use millrace_sim::{CYCLE_NS, Config, Preset, Simulation};
+use millrace_sim::{CYCLE_NS, Preset, Simulation};
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 /// Cycles after which the slow path gets its turn even if nothing is waiting for it, for its timers.
 const TURN: u32 = 1 << 14;
 
 /// Cycles that a matched packet needs at most to leave a pipeline that is not held up: the longest frame, several times.
 const PIPELINE: u64 = 1 << 12;
-
-/// Reads a flow file for the ports of this build.
-pub fn read_flows(path: &Path, config: &Config) -> Result<FlowTable, BadInput> {
-    let name = path.display().to_string();
-    let text = fs::read_to_string(path).with_context(|| name.clone()).bad_input()?;
-    parse_flows(&name, &text, config)
-}
-
-fn parse_flows(name: &str, text: &str, config: &Config) -> Result<FlowTable, BadInput> {
-    let ports = Ports::new(config.vports() as u16, config.uplinks as u16);
-    parse_flow_file(name, text, ports).bad_input()
-}
 
 pub struct Dpu {
     device: Embedded,
@@ -45,7 +32,7 @@ pub struct Dpu {
 impl Dpu {
     /// A device fresh from reset, with these flows in force.
     pub fn new(preset: Preset, flows: FlowTable) -> Result<Self> {
-        let mut device = Embedded::new(preset)?;
+        let mut device = Embedded::new(preset).bad_input()?;
         let slow_path = SlowPath::new(&mut device, flows, Settings::default())?;
         Ok(Self { device, slow_path, preset, since_turn: 0 })
     }
@@ -101,7 +88,7 @@ impl Dpu {
     /// Like [`Self::reload`], from the text of a flow file.
     pub fn reload_text(&mut self, name: &str, text: &str) -> Result<()> {
         let config = *self.simulation().config();
-        self.reload(parse_flows(name, text, &config)?)
+        self.reload(flow_file::parse(name, text, &config)?)
     }
 
     /// The rules in the hardware.
@@ -130,7 +117,9 @@ impl Dpu {
             let queue = rules.queue_stats(&mut self.device, vport as u8)?;
             let mut port = port_stats(&verdicts, sent);
             port.openflow = vport + 1;
-            port.dropped.insert("drop_tx_full".into(), queue.drops);
+            port.not_sent.insert("queue_full".into(), queue.drops);
+            let dropped = self.slow_path.dropped(vport as u8).by_reason();
+            port.dropped.slow_path = dropped.into_iter().map(|(reason, n)| (reason.into(), n)).collect();
             ports.insert(config.vport_name(vport).unwrap_or_default(), port);
         }
         let slow_path = serde_json::from_value(serde_json::to_value(self.slow_path.stats())?)?;
@@ -153,13 +142,8 @@ impl Dpu {
     /// Writes a register by name or address.
     pub fn write_register(&mut self, name: &str, value: u32) -> Result<RegisterValue> {
         let register = registers::find(name, self.vports())?;
-        match self.device.write32(register.address, value) {
-            Err(DeviceError::Refused { .. }) => {
-                let access = register.register.access.name();
-                return Err(BadInput(format!("{register} cannot be written: its access is {access}")).into());
-            }
-            other => other?,
-        }
+        registers::check(register, value)?;
+        self.device.write32(register.address, value)?;
         if register.address == addr::INDEX || register.register.name == "DATA" {
             self.slow_path.rules_mut().forget_staging();
         }
@@ -184,21 +168,25 @@ impl Dpu {
 fn port_stats(verdicts: &Verdicts, sent: &Sent) -> PortStats {
     let mut port = PortStats { sent: Count { packets: sent.packets, bytes: sent.bytes }, ..PortStats::default() };
     for (verdict, count) in verdicts.iter() {
-        match verdict {
+        let reasons = match verdict {
             // These came from the slow path and left here.
             Verdict::PacketOut | Verdict::DropNoVport => continue,
             Verdict::Hit | Verdict::DropRule | Verdict::DropTtl | Verdict::DropTxOversize => {
-                port.hardware += count.packets
+                port.hardware += count.packets;
+                &mut port.dropped.hardware
             }
-            Verdict::Miss | Verdict::Punt => port.slow_path += count.packets,
-            Verdict::DropRunt | Verdict::DropOversize | Verdict::DropRxError => {}
+            Verdict::Miss | Verdict::Punt => {
+                port.slow_path += count.packets;
+                &mut port.dropped.slow_path
+            }
+            Verdict::DropRunt | Verdict::DropOversize | Verdict::DropRxError => &mut port.dropped.ingress,
+        };
+        if verdict.is_drop() {
+            reasons.insert(verdict.name().into(), count.packets);
         }
         port.received.packets += count.packets;
         port.received.bytes += count.bytes;
-        if verdict.is_drop() {
-            port.dropped.insert(verdict.name().into(), count.packets);
-        }
     }
-    port.dropped.insert("drop_tap".into(), sent.tap_refused);
+    port.not_sent.insert("tap_refused".into(), sent.tap_refused);
     port
 }

@@ -43,32 +43,35 @@ impl Feeder {
         (self.total, self.total - self.inputs.len())
     }
 
-    /// The cycle before which the next packet does not enter: none if there is none, or it waits for something else.
+    /// The cycle before which the next packet does not enter; none if there is none, or its time does not matter.
     pub fn due(&self) -> Option<u64> {
         let next = self.inputs.front()?;
-        (self.pace == Pace::Capture).then(|| self.start + (next.time_ns - self.epoch_ns) / CYCLE_NS)
+        (self.pace != Pace::Line).then(|| self.start + (next.time_ns - self.epoch_ns) / CYCLE_NS)
     }
 
     /// Offers what may enter now. `settled`: no packet is in the hardware or the slow path.
     pub fn feed(&mut self, simulation: &mut Simulation, settled: bool) {
         if self.pace == Pace::Settle {
-            if settled {
+            if settled && self.is_due(simulation) {
                 self.offer(simulation);
             }
             return;
         }
         while let Some(next) = self.inputs.front()
-            && self.may_enter(simulation, next.vport)
+            && self.is_due(simulation)
+            && self.may_follow(simulation, next.vport)
         {
             self.offer(simulation);
         }
     }
 
+    /// The next packet's time has come, if it has one.
+    fn is_due(&self, simulation: &Simulation) -> bool {
+        self.due().is_none_or(|due| due <= simulation.cycle())
+    }
+
     /// A packet enters no earlier than the one before it: at another port, once that one has begun to.
-    fn may_enter(&self, simulation: &Simulation, vport: usize) -> bool {
-        if self.due().is_some_and(|due| simulation.cycle() < due) {
-            return false;
-        }
+    fn may_follow(&self, simulation: &Simulation, vport: usize) -> bool {
         match self.latest {
             Some(latest) if latest != vport => simulation.started(latest) >= self.offered[latest],
             _ => simulation.pending(vport) < AHEAD,

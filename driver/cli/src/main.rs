@@ -2,11 +2,13 @@
 //! The `millrace` command: runs a simulated DPU, and looks into a running one.
 
 mod args;
+mod claim;
 mod control;
 mod dpu;
 mod dump;
 mod error;
 mod feeder;
+mod flow_file;
 mod inputs;
 mod outputs;
 mod query;
@@ -14,6 +16,7 @@ mod registers;
 mod run;
 mod signals;
 mod stats;
+mod taps;
 
 use anyhow::Result;
 use args::{Cli, Command};

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What becomes of the frames that leave the ports: captures, TAP devices, and their counts.
 
+use crate::claim::{Claim, FolderClaim, check_distinct};
+use crate::error::BadInput;
 use anyhow::{Context, Result};
 use millrace_sim::tap::{self, Tap};
 use millrace_sim::{CYCLE_NS, Config, Simulation, capture};
-use std::fs;
 use std::path::Path;
 
 /// Frames and bytes of a port.
@@ -16,6 +17,56 @@ pub struct Sent {
     pub tap_refused: u64,
 }
 
+/// All files that a run will write, none of them changed yet.
+pub struct Files {
+    captures: Vec<Claim>,
+    pub stats: Option<Claim>,
+    pub trace: Option<Claim>,
+    // The last to be dropped, for then it is empty.
+    folder: Option<FolderClaim>,
+}
+
+impl Files {
+    /// `folder` is for one capture per port; `inputs` are files that the run reads, which it must not write.
+    pub fn claim(
+        config: &Config,
+        folder: Option<&Path>,
+        stats: Option<&Path>,
+        trace: Option<&Path>,
+        inputs: &[&Path],
+    ) -> Result<Self, BadInput> {
+        let claim = |path: Option<&Path>| path.map(Claim::new).transpose();
+        let mut files = Files {
+            captures: vec![],
+            folder: folder.map(FolderClaim::new).transpose()?,
+            stats: claim(stats)?,
+            trace: claim(trace)?,
+        };
+        if let Some(folder) = folder {
+            for name in (0..config.vports()).filter_map(|vport| config.vport_name(vport)) {
+                files.captures.push(Claim::new(&folder.join(format!("{name}.pcap")))?);
+            }
+        }
+        let all: Vec<&Claim> = files.captures.iter().chain(&files.stats).chain(&files.trace).collect();
+        check_distinct(&all, inputs)?;
+        Ok(files)
+    }
+
+    /// The run begins: empties the captures and writes their headers.
+    pub fn begin_captures(&mut self) -> Result<Vec<capture::Writer>> {
+        if let Some(folder) = self.folder.take() {
+            folder.take();
+        }
+        let mut writers = vec![];
+        for claim in self.captures.drain(..) {
+            let path = claim.path().to_owned();
+            let file = claim.take().with_context(|| format!("cannot write {}", path.display()))?;
+            writers.push(capture::Writer::new(&path, file)?);
+        }
+        Ok(writers)
+    }
+}
+
 pub struct Outputs {
     captures: Vec<capture::Writer>,
     epoch_ns: u64,
@@ -23,16 +74,9 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Makes one capture per port in `folder`, if given. `epoch_ns`: time of cycle 0 (ns since 1970).
-    pub fn new(config: &Config, folder: Option<&Path>, epoch_ns: u64) -> Result<Self> {
-        let mut captures = vec![];
-        if let Some(folder) = folder {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-            for name in (0..config.vports()).filter_map(|vport| config.vport_name(vport)) {
-                captures.push(capture::Writer::create(&folder.join(format!("{name}.pcap")))?);
-            }
-        }
-        Ok(Self { captures, epoch_ns, sent: vec![Sent::default(); config.vports()] })
+    /// One capture per port, or none at all. `epoch_ns`: time of cycle 0 (ns since 1970).
+    pub fn new(config: &Config, captures: Vec<capture::Writer>, epoch_ns: u64) -> Self {
+        Self { captures, epoch_ns, sent: vec![Sent::default(); config.vports()] }
     }
 
     /// Fetches what left the ports.

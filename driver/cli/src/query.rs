@@ -3,13 +3,12 @@
 
 use crate::args::{ConnectArgs, QueryArgs, RegArgs, ReloadArgs};
 use crate::control::{Request, ask};
-use crate::error::BadInputExt;
+use crate::flow_file;
 use crate::registers;
 use crate::stats::Stats;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fs;
 use std::io::{self, Write};
 
 /// A register and what it reads.
@@ -56,7 +55,7 @@ pub fn reg(args: &RegArgs) -> Result<()> {
 
 pub fn reload(args: &ReloadArgs) -> Result<()> {
     let name = args.flows.display().to_string();
-    let flows = fs::read_to_string(&args.flows).with_context(|| name.clone()).bad_input()?;
+    let flows = flow_file::text(&args.flows)?;
     show(&args.connect, &Request::Reload { name, flows }, |_: Value| String::new())
 }
 

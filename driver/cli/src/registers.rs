@@ -28,6 +28,20 @@ fn unknown(text: &str, vports: u32) -> String {
     }
 }
 
+/// Whether this value can be written there: what a register does not hold would be ignored in silence.
+pub fn check(register: Instance, value: u32) -> Result<(), BadInput> {
+    let access = register.register.access;
+    if !access.writable() {
+        return Err(BadInput(format!("{register} cannot be written: its access is {}", access.name())));
+    }
+    let fields = register.register.mask();
+    if value & !fields == 0 {
+        return Ok(());
+    }
+    let what = if fields & fields.wrapping_add(1) == 0 { "values are 0 to" } else { "fields are in" };
+    Err(BadInput(format!("{value:#x} is out of range for {register}: its {what} {fields:#x}")))
+}
+
 /// A 32-bit number, decimal or with 0x.
 pub fn number(text: &str) -> Result<u32, BadInput> {
     let digits = text.replace('_', "");
@@ -58,6 +72,18 @@ mod tests {
         assert_eq!(message("ID[0]"), "unknown register `ID[0]`: ID is a single register");
         assert_eq!(message("0x24"), "there is no register at 0x0024");
         assert_eq!(number("0x1_0000_0000").unwrap_err().0, "`0x1_0000_0000` is not a number of 0 to 0xffffffff");
+        assert_eq!(number("").unwrap_err().0, "`` is not a number of 0 to 0xffffffff");
         assert_eq!((number("0xffffffff").unwrap(), number("10").unwrap()), (u32::MAX, 10));
+    }
+
+    #[test]
+    fn only_what_a_register_holds_can_be_written() {
+        let message = |name, value| check(find(name, 11).unwrap(), value).unwrap_err().0;
+        assert_eq!(message("ID", 1), "ID cannot be written: its access is RO");
+        assert_eq!(message("QUEUE_CTRL[3]", 2), "0x2 is out of range for QUEUE_CTRL[3]: its values are 0 to 0x1");
+        assert_eq!(message("COMMAND", 0x10), "0x10 is out of range for COMMAND: its fields are in 0xff0f");
+        for (name, value) in [("QUEUE_CTRL[3]", 1), ("SCRATCH", u32::MAX), ("EVENTS", 3), ("COMMAND", 0x0106)] {
+            check(find(name, 11).unwrap(), value).unwrap();
+        }
     }
 }

@@ -2,20 +2,22 @@
 //! `millrace run`: captures and TAP devices through the simulated hardware and the slow path.
 
 use crate::args::RunArgs;
+use crate::claim::Claim;
 use crate::control::{Answer, Request, Server};
-use crate::dpu::{Dpu, read_flows};
+use crate::dpu::Dpu;
 use crate::error::BadInput;
 use crate::feeder::Feeder;
+use crate::flow_file;
 use crate::inputs::{by_vport, read};
-use crate::outputs::Outputs;
+use crate::outputs::{Files, Outputs};
 use crate::signals::Signals;
+use crate::taps;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use millrace_sim::CYCLE_NS;
 use millrace_sim::tap::{Tap, is_gone};
+use millrace_sim::{CYCLE_NS, Config};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::fs;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -45,27 +47,37 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if captures.is_empty() && interfaces.is_empty() && !args.hold {
         return Err(BadInput("nothing to do: give --in, --tap or --hold".into()).into());
     }
-    let flows = read_flows(&args.flows, &config)?;
+    let flows = flow_file::read(&args.flows, &config)?;
     let inputs = read(&captures)?;
 
     let signals = Signals::catch()?;
     let mut dpu = Dpu::new(args.preset, flows)?;
-    let feeder = Feeder::new(inputs, args.pace, config.vports(), dpu.cycle());
-    let mut taps = vec![];
-    for (vport, name) in interfaces {
-        taps.push((vport, Tap::open(name).with_context(|| format!("cannot open the TAP device {name}"))?));
-    }
-    let epoch_ns = if taps.is_empty() { feeder.cycle_0_ns() } else { unix_ns()? };
-    let outputs = Outputs::new(&config, args.out.as_deref(), epoch_ns)?;
-    if let Some(path) = &args.trace {
-        dpu.simulation().trace(path, args.trace_cycles.clone())?;
-    }
+    let taps = taps::open(&config, &interfaces)?;
+    let mut files = claim_files(args, &config, &captures)?;
     let server = Server::open(args.control.as_deref())?;
+
+    // Up to here nothing was changed that does not go back to what it was.
+    let feeder = Feeder::new(inputs, args.pace, config.vports(), dpu.cycle());
+    let epoch_ns = if taps.is_empty() { feeder.cycle_0_ns() } else { unix_ns()? };
+    let outputs = Outputs::new(&config, files.begin_captures()?, epoch_ns);
+    if let Some(claim) = files.trace.take() {
+        let path = claim.path().to_owned();
+        claim.take().with_context(|| format!("cannot write {}", path.display()))?;
+        dpu.simulation().trace(&path, args.trace_cycles.clone())?;
+    }
     let progress = progress_bar(feeder.progress().0);
     let clock = (!taps.is_empty()).then(WallClock::start);
-    let mut session = Session { args, dpu, feeder, taps, outputs, server, signals, progress, clock };
+    let stats = files.stats;
+    let mut session = Session { args, dpu, feeder, taps, outputs, stats, server, signals, progress, clock };
     session.go()?;
     session.finish()
+}
+
+/// Claims all files that the run will write.
+fn claim_files(args: &RunArgs, config: &Config, captures: &[(usize, &str)]) -> Result<Files, BadInput> {
+    let mut inputs = vec![args.flows.as_path()];
+    inputs.extend(captures.iter().map(|(_, file)| Path::new(*file)));
+    Files::claim(config, args.out.as_deref(), args.stats.as_deref(), args.trace.as_deref(), &inputs)
 }
 
 struct Session<'a> {
@@ -74,6 +86,8 @@ struct Session<'a> {
     feeder: Feeder,
     taps: Vec<(usize, Tap)>,
     outputs: Outputs,
+    /// Where the statistics go at the end.
+    stats: Option<Claim>,
     server: Option<Server>,
     signals: Signals,
     progress: ProgressBar,
@@ -186,7 +200,7 @@ impl Session<'_> {
     /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
     fn reload_own_flows(&mut self) {
         let config = *self.dpu.simulation().config();
-        let reloaded = read_flows(&self.args.flows, &config).map_err(anyhow::Error::from);
+        let reloaded = flow_file::read(&self.args.flows, &config).map_err(anyhow::Error::from);
         match reloaded.and_then(|flows| self.dpu.reload(flows)) {
             Ok(()) => eprintln!("millrace: {} is in force", self.args.flows.display()),
             Err(error) => eprintln!("millrace: the flows stay as they were: {error:#}"),
@@ -196,9 +210,9 @@ impl Session<'_> {
     fn finish(mut self) -> Result<()> {
         self.progress.finish_and_clear();
         self.dpu.simulation().trace_end();
-        if let Some(path) = &self.args.stats {
+        if let Some(claim) = self.stats.take() {
             let stats = self.dpu.stats(self.outputs.sent())?;
-            write_json(path, &stats)?;
+            write_json(claim, &stats)?;
         }
         self.outputs.finish()
     }
@@ -222,9 +236,11 @@ fn answer(dpu: &mut Dpu, sent: &[crate::outputs::Sent], request: Request) -> Ans
     }
 }
 
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+fn write_json(claim: Claim, value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)? + "\n";
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    let path = claim.path().to_owned();
+    let written = claim.take().and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A bar on the terminal for long runs, when somebody is looking.

@@ -23,12 +23,41 @@ pub struct PortStats {
     /// Packets that left here.
     #[serde(rename = "out")]
     pub sent: Count,
-    /// Of those that entered: handled by a rule, with no help.
+    /// Of those that entered: handled by a rule, with no help; also those that the rule drops.
     pub hardware: u64,
-    /// Of those that entered: handed to the slow path.
+    /// Of those that entered: handed to the slow path; also those that it drops.
     pub slow_path: u64,
-    /// Packets dropped, by reason.
-    pub dropped: BTreeMap<String, u64>,
+    /// Of those that entered, packets of which nothing was put out, each once.
+    pub dropped: Dropped,
+    /// Copies that were to leave here and did not, by reason.
+    pub not_sent: BTreeMap<String, u64>,
+}
+
+/// Dropped packets by reason, and by who dropped them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Before any lookup, so neither `hardware` nor `slow_path` counts them.
+    pub ingress: BTreeMap<String, u64>,
+    /// Part of `hardware`.
+    pub hardware: BTreeMap<String, u64>,
+    /// Part of `slow_path`.
+    pub slow_path: BTreeMap<String, u64>,
+}
+
+impl Dropped {
+    /// Those that are not 0, for people.
+    fn text(&self) -> String {
+        let places = [("", &self.ingress), ("", &self.hardware), ("slow path ", &self.slow_path)];
+        let reasons: Vec<String> = places.into_iter().map(|(place, reasons)| list(place, reasons)).collect();
+        let reasons: Vec<&str> = reasons.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+        if reasons.is_empty() { "0".into() } else { reasons.join(", ") }
+    }
+}
+
+/// `reason N, reason N`, without those that are 0.
+fn list(place: &str, reasons: &BTreeMap<String, u64>) -> String {
+    let some = reasons.iter().filter(|(_, n)| **n > 0);
+    some.map(|(reason, n)| format!("{place}{reason} {n}")).collect::<Vec<_>>().join(", ")
 }
 
 /// What happened in a run.
@@ -54,9 +83,11 @@ impl Stats {
         let mut ports: Vec<_> = self.ports.iter().collect();
         ports.sort_by_key(|(_, port)| port.openflow);
         for (name, port) in ports {
-            let reasons: Vec<String> =
-                port.dropped.iter().filter(|(_, n)| **n > 0).map(|(reason, n)| format!("{reason} {n}")).collect();
-            let dropped = if reasons.is_empty() { "0".into() } else { reasons.join(", ") };
+            let mut dropped = port.dropped.text();
+            let not_sent = list("", &port.not_sent);
+            if !not_sent.is_empty() {
+                dropped += &format!("; not sent: {not_sent}");
+            }
             let PortStats { received, sent, hardware, slow_path, .. } = port;
             let _ = writeln!(
                 text,
@@ -64,9 +95,8 @@ impl Stats {
                 received.packets, sent.packets
             );
         }
-        let did = self.slow_path.iter().filter(|(_, n)| **n > 0);
-        let slow: Vec<String> = did.map(|(what, n)| format!("{what} {n}")).collect();
-        let slow = if slow.is_empty() { "nothing to do".into() } else { slow.join(", ") };
+        let slow = list("", &self.slow_path);
+        let slow = if slow.is_empty() { "nothing to do" } else { &slow };
         let _ = writeln!(text, "slow path: {slow}");
         let _ = writeln!(text, "rules in hardware: {}", self.rules);
         let _ = writeln!(

@@ -142,11 +142,15 @@ fn input_that_cannot_be_used_ends_with_2_and_touches_nothing() {
     folder.capture("short.pcap", [(0, vec![0; 13])]);
     folder.capture("long.pcap", [(0, packet(1, 60)), (0, vec![0; 9217])]);
     folder.write("text.pcap", "this is no capture, only text that is long enough for a header");
+    folder.link_type("good.pcap", "link.pcap", 113);
+    folder.write("text.flows", "actions=drop\n");
+    std::fs::write(folder.path("binary.flows"), b"actions=drop\n# \xe4\n").unwrap();
+    let before = folder.list();
     let refuse = |args: &[&str], message: &str| {
         let mut all = vec!["run", "--out", "out", "--stats", "s.json"];
         all.extend(args);
         folder.millrace(&all).fails(2, message);
-        assert!(!folder.path("out").exists() && !folder.path("s.json").exists(), "{args:?} wrote something");
+        assert_eq!(folder.list(), before, "{args:?} wrote something");
     };
     let good_input = format!("p0={good}");
     refuse(&["--flows", &bad_flows, "--in", &good_input], "bad.flows:3:");
@@ -155,6 +159,8 @@ fn input_that_cannot_be_used_ends_with_2_and_touches_nothing() {
     refuse(&["--flows", &flows, "--in", "p0=short.pcap"], "short.pcap: byte 24, packet 1: a frame of 13 bytes");
     refuse(&["--flows", &flows, "--in", "p0=long.pcap"], "long.pcap: byte 100, packet 2: a frame of 9217 bytes");
     refuse(&["--flows", &flows, "--in", "p0=text.pcap"], "text.pcap: byte 0: neither a pcap nor a pcapng file");
+    refuse(&["--flows", "binary.flows", "--in", &good_input], "binary.flows:2:3: this is not UTF-8 text");
+    refuse(&["--flows", &flows, "--in", "p0=link.pcap"], "link.pcap: byte 20: link type 113, not Ethernet");
     refuse(&["--flows", &flows, "--in", "p0=none.pcap"], "none.pcap: No such file");
     refuse(&["--flows", &flows, "--in", "p7=good.pcap"], "unknown port `p7`: the ports are p0, p1, pf, vf0");
     refuse(&["--flows", &flows, "--in", &good_input, "--in", &good_input], "--in is given twice for port p0");
@@ -162,6 +168,96 @@ fn input_that_cannot_be_used_ends_with_2_and_touches_nothing() {
     refuse(&["--flows", &flows], "nothing to do");
     refuse(&["--flows", &flows, "--in", "p0"], "--in");
     refuse(&["--flows", &flows, "--in", &good_input, "--preset", "fpga"], "unknown preset `fpga`");
+    refuse(&["--flows", &flows, "--in", &good_input, "--preset", "alveo"], "preset `alveo` is not built into this");
+    refuse(&["--flows", &flows, "--tap", "p0=tap9", "--tap", "p0=tap8"], "--tap is given twice for port p0");
+    // No interface can have this name, whoever asks.
+    refuse(
+        &["--flows", &flows, "--tap", "p0=a-name-that-is-too-long"],
+        "cannot open the TAP device a-name-that-is-too-long",
+    );
+}
+
+#[test]
+fn outputs_that_cannot_be_written_end_with_2_and_leave_old_ones_alone() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", FLOWS);
+    let good = folder.capture("in.pcap", [(0, packet(1, 60))]);
+    let input = format!("p0={good}");
+    folder.write("file", "not a folder");
+    folder.write("old.json", "old");
+    std::fs::create_dir_all(folder.path("results/vf2.pcap")).unwrap();
+    folder.write("results/p0.pcap", "old");
+    let before = folder.list();
+    let refuse = |args: &[&str], message: &str| {
+        let mut all = vec!["run", "--flows", &flows, "--in", &input];
+        all.extend(args);
+        folder.millrace(&all).fails(2, message);
+        assert_eq!(folder.list(), before, "{args:?} changed something");
+        assert_eq!((folder.read("results/p0.pcap"), folder.read("old.json")), ("old".into(), "old".into()), "{args:?}");
+    };
+    refuse(&["--out", "file"], "file is not a folder");
+    refuse(&["--out", "file/x"], "cannot make the folder file/x");
+    refuse(&["--out", "results", "--stats", "old.json"], "cannot write results/vf2.pcap: Is a directory");
+    refuse(&["--out", "new/deep", "--stats", "no/s.json"], "cannot write no/s.json: No such file");
+    refuse(&["--out", "new", "--stats", "old.json", "--trace", "no/t.fst"], "cannot write no/t.fst: No such file");
+    refuse(&["--out", "new", "--stats", "old.json", "--control", "no/control"], "cannot listen at no/control");
+    refuse(&["--out", "new", "--stats", "old.json", "--control", "file"], "cannot listen at file");
+    refuse(&["--out", "new", "--stats", "new/p1.pcap"], "new/p1.pcap would be written twice");
+    refuse(&["--out", "new", "--stats", "in.pcap"], "in.pcap would be written, but it is also an input");
+    refuse(&["--stats", "a.flows"], "a.flows would be written, but it is also an input");
+}
+
+#[test]
+fn statistics_account_for_every_packet() {
+    let folder = Folder::new();
+    let udp = |tp_dst: u8, ttl: u8, length: usize| {
+        let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, ttl, 17, 0, 0];
+        frame.extend([10, 0, 0, 1, 10, 0, 0, 2, 4, 0, 0, tp_dst, 0, 8, 0, 0]);
+        frame.resize(length, 0);
+        frame
+    };
+    let flows = folder.write(
+        "a.flows",
+        "priority=9,udp,tp_dst=1,actions=output:p1,output:vf1\n\
+         priority=9,udp,tp_dst=2,actions=drop\n\
+         priority=9,udp,tp_dst=3,actions=dec_ttl,output:p1\n\
+         priority=9,udp,tp_dst=4,actions=push_vlan:0x8100,output:p1\n\
+         priority=9,udp,tp_dst=5,actions=resubmit(,0)\n",
+    );
+    // What each kind does at the first time goes to the slow path, what follows is the hardware's.
+    let kinds =
+        [udp(1, 9, 60), udp(2, 9, 60), udp(3, 9, 60), udp(3, 1, 60), udp(4, 9, 9216), udp(5, 9, 60), udp(6, 9, 60)];
+    let frames = kinds.iter().cycle().take(5 * kinds.len()).cloned();
+    let capture = folder.capture("in.pcap", frames.zip(0..).map(|(frame, n)| (n, frame)));
+    let input = format!("vf0={capture}");
+    folder.millrace(&["run", "--flows", &flows, "--in", &input, "--stats", "s.json", "--pace", "settle"]).succeeds();
+    let stats: Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    let port = &stats["ports"]["vf0"];
+    let count = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} in {port:#}"));
+    let sum = |value: &Value| value.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
+    let dropped = &port["dropped"];
+    let [entered, hardware, slow] = [&port["in"]["packets"], &port["hardware"], &port["slow_path"]].map(count);
+    assert_eq!(entered, 35);
+    assert_eq!(entered, hardware + slow + sum(&dropped["ingress"]), "{port:#}");
+    assert!(hardware > slow, "{port:#}");
+    // 5 of the first kind to two ports, 5 of the third to one; everything else was dropped, by one or the other.
+    let out = |port: &str| count(&stats["ports"][port]["out"]["packets"]);
+    assert_eq!((out("p1"), out("vf1")), (10, 5));
+    assert_eq!(sum(&dropped["hardware"]) + sum(&dropped["slow_path"]), 25, "{port:#}");
+    for (reason, packets) in [("drop_ttl", 5), ("drop_tx_oversize", 5)] {
+        assert_eq!(count(&dropped["hardware"][reason]) + count(&dropped["slow_path"][reason]), packets, "{reason}");
+    }
+    let [rule, flow, resubmits] = [
+        &dropped["hardware"]["drop_rule"],
+        &dropped["slow_path"]["drop_flow"],
+        &dropped["slow_path"]["drop_resubmits"],
+    ]
+    .map(count);
+    assert!(rule > 0 && flow > 0 && resubmits > 0 && rule + flow + resubmits == 15, "{port:#}");
+    for idle in ["p0", "p1", "vf1"] {
+        let port = &stats["ports"][idle];
+        assert_eq!(count(&port["in"]["packets"]) + sum(&port["dropped"]["slow_path"]), 0, "{idle}");
+    }
 }
 
 #[test]

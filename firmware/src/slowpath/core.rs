@@ -3,7 +3,7 @@
 
 use super::cache::{Cache, FlowId, Home, Megaflow};
 use super::offload::{Hits, Offload};
-use super::stats::{FlowStats, Stats};
+use super::stats::{Dropped, FlowStats, Stats};
 use crate::compile::{Program, Software, hardware_key, hardware_mask, program};
 use crate::mac::{Learned, MAC_AGING_NS, MAC_TABLE_SIZE, MacTable, Station};
 use crate::openflow::{FlowKey, FlowTable};
@@ -55,6 +55,8 @@ pub struct Core<R> {
     pub(super) macs: MacTable,
     pub(super) cache: Cache<R>,
     pub(super) stats: Stats,
+    /// What was dropped, by the vport it came in on.
+    dropped: Vec<Dropped>,
     pub(super) flow_stats: Vec<FlowStats>,
     pub(super) settings: Settings,
     /// The packet in hand: its key and what becomes of it.
@@ -90,6 +92,7 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
             macs: MacTable::new(settings.mac_aging, settings.mac_table_size),
             cache: Cache::default(),
             stats: Stats::default(),
+            dropped: Vec::new(),
             flow_stats,
             settings,
             key: FlowKey::default(),
@@ -109,12 +112,18 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
         &self.stats
     }
 
+    /// Frames dropped of those that came in on a vport.
+    pub fn dropped(&self, vport: u8) -> Dropped {
+        self.dropped.get(usize::from(vport)).copied().unwrap_or_default()
+    }
+
     /// Megaflows: all, and those in the hardware.
     pub fn megaflows(&self) -> (usize, usize) {
         (self.cache.len(), self.cache.in_hardware())
     }
 
-    /// Handles a missed packet: puts its copies out through `send` (vport, frame), then hands its megaflow over.
+    /// Handles a missed packet: puts its copies out through `send` (vport, frame), which says whether it took the copy, then hands
+    /// its megaflow over.
     pub fn handle(
         &mut self,
         offload: &mut impl Offload<Rule = R>,
@@ -122,14 +131,14 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
         reason: UpcallReason,
         frame: &[u8],
         now: u64,
-        send: impl FnMut(u8, &[u8]),
+        send: impl FnMut(u8, &[u8]) -> bool,
     ) {
         self.forward(vport, reason, frame, send);
         self.program(offload, now);
     }
 
     /// First half of [`handle`](Self::handle): translates the packet and puts its copies out.
-    pub fn forward(&mut self, vport: u8, reason: UpcallReason, frame: &[u8], send: impl FnMut(u8, &[u8])) {
+    pub fn forward(&mut self, vport: u8, reason: UpcallReason, frame: &[u8], send: impl FnMut(u8, &[u8]) -> bool) {
         *match reason {
             UpcallReason::Punt => &mut self.stats.punts,
             UpcallReason::Action => &mut self.stats.rule_upcalls,
@@ -140,9 +149,7 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
         self.key = key;
         self.length = frame.len();
         self.punted = reason == UpcallReason::Punt;
-        self.stats.drop_flow += u64::from(self.translation.drops());
-        self.stats.drop_error += u64::from(self.translation.error.is_some());
-        let mut out = Outputs { packet: &mut self.packet, stats: &mut self.stats, send };
+        let mut out = Outputs { packet: &mut self.packet, sent: 0, oversize: 0, queue_full: 0, send };
         for version in &self.translation.versions {
             // Each version is an edit of the packet as it was received.
             if version.key.0[EDITABLE..] == key.0[EDITABLE..] {
@@ -152,6 +159,31 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
                 out.packet.commit(&version.key);
                 out.put(version.outputs, None);
             }
+        }
+        let Outputs { sent, oversize, queue_full, .. } = out;
+        self.stats.sent += sent;
+        self.stats.copies_oversize += oversize;
+        self.stats.copies_queue_full += queue_full;
+        if sent == 0 {
+            self.count_drop(vport, oversize, queue_full);
+        }
+    }
+
+    /// Counts a packet of which no copy was put out.
+    fn count_drop(&mut self, vport: u8, oversize: u64, queue_full: u64) {
+        let vport = usize::from(vport);
+        if vport >= self.dropped.len() {
+            self.dropped.resize(vport + 1, Dropped::default());
+        }
+        let translation = &self.translation;
+        for dropped in [&mut self.dropped[vport], &mut self.stats.dropped] {
+            *match translation.error {
+                Some(_) => &mut dropped.drop_resubmits,
+                None if queue_full > 0 => &mut dropped.drop_queue_full,
+                None if oversize > 0 => &mut dropped.drop_tx_oversize,
+                None if translation.ttl_expired => &mut dropped.drop_ttl,
+                None => &mut dropped.drop_flow,
+            } += 1;
         }
     }
 
@@ -569,24 +601,30 @@ fn same_flows(old: &Pipeline, new: &Pipeline) -> Vec<Option<u32>> {
 /// Puts copies of a packet out.
 struct Outputs<'a, S> {
     packet: &'a mut Packet,
-    stats: &'a mut Stats,
+    /// Copies that were taken.
+    sent: u64,
+    /// Copies that were too long.
+    oversize: u64,
+    /// Copies that were not taken.
+    queue_full: u64,
     send: S,
 }
 
-impl<S: FnMut(u8, &[u8])> Outputs<'_, S> {
+impl<S: FnMut(u8, &[u8]) -> bool> Outputs<'_, S> {
     /// Puts the frame, or if none is given the edited packet, out to vports.
     fn put(&mut self, vports: u32, frame: Option<&[u8]>) {
         let frame = frame.unwrap_or_else(|| self.packet.bytes());
         if frame.len() > MAX_FRAME {
-            self.stats.drop_tx_oversize += u64::from(vports.count_ones());
+            self.oversize += u64::from(vports.count_ones());
             return;
         }
         let mut left = vports;
         while left != 0 {
             let vport = left.trailing_zeros() as u8;
             left &= left - 1;
-            self.stats.sent += 1;
-            (self.send)(vport, frame);
+            let taken = (self.send)(vport, frame);
+            self.sent += u64::from(taken);
+            self.queue_full += u64::from(!taken);
         }
     }
 }

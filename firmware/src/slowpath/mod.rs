@@ -12,7 +12,7 @@ pub use self::core::{Core, EPOCH_NS, Settings};
 pub use cache::{FlowId, Home, Megaflow};
 pub use dump::{FlowDump, MegaflowDump};
 pub use offload::{Hits, Offload, Tables};
-pub use stats::{FlowStats, Stats};
+pub use stats::{Dropped, FlowStats, Stats};
 
 use crate::compile::hardware_mask;
 use crate::openflow::FlowTable;
@@ -76,11 +76,9 @@ impl SlowPath {
             upcalls += 1;
             let (waiting, bytes) = (&mut self.waiting, &mut self.waiting_bytes);
             let mut last: Option<Rc<[u8]>> = None;
-            let mut dropped = 0;
             self.core.forward(upcall.vport, upcall.reason, &upcall.frame, |vport, frame| {
                 if *bytes + frame.len() > WAITING_BYTES {
-                    dropped += 1;
-                    return;
+                    return false;
                 }
                 // A flood's copies share their bytes.
                 let frame = match &last {
@@ -90,9 +88,8 @@ impl SlowPath {
                 *bytes += frame.len();
                 last = Some(frame.clone());
                 waiting.push_back((vport, frame));
+                true
             });
-            self.core.stats.sent -= dropped;
-            self.core.stats.drop_queue_full += dropped;
             sent += self.flush(device)?;
             let now = device.now();
             self.with_tables(device, |core, tables| core.program(tables, now))?;
@@ -122,6 +119,11 @@ impl SlowPath {
     /// What the slow path has counted.
     pub fn stats(&self) -> &Stats {
         &self.core.stats
+    }
+
+    /// Frames that the slow path dropped, of those that came in on a vport.
+    pub fn dropped(&self, vport: u8) -> Dropped {
+        self.core.dropped(vport)
     }
 
     /// Megaflows: all, and those in the hardware.

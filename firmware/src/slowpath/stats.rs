@@ -14,14 +14,13 @@ pub struct Stats {
     pub rule_upcalls: u64,
     /// Frames handed to the device to be put out.
     pub sent: u64,
-    /// Frames dropped because the flow tables say so.
-    pub drop_flow: u64,
-    /// Frames dropped because their TTL (hop limit) did not suffice: part of `drop_flow`.
-    pub drop_error: u64,
-    /// Copies not put out because they would be longer than 9,216 bytes.
-    pub drop_tx_oversize: u64,
-    /// Copies dropped because too many were waiting for the device.
-    pub drop_queue_full: u64,
+    /// Frames that were put out nowhere.
+    #[serde(flatten)]
+    pub dropped: Dropped,
+    /// Copies, of frames of which others may have been put out, left out because they would be longer than 9,216 bytes.
+    pub copies_oversize: u64,
+    /// Copies, of frames of which others may have been put out, left out because too many were waiting for the device.
+    pub copies_queue_full: u64,
     /// Rules put into the hardware.
     pub installed: u64,
     /// Rules whose program was replaced in place.
@@ -38,6 +37,39 @@ pub struct Stats {
     pub revalidated: u64,
     /// OpenFlow flows that timed out.
     pub expired: u64,
+}
+
+/// Frames of which nothing was put out, by reason. Each counts once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Dropped {
+    /// The flow tables put them out nowhere.
+    pub drop_flow: u64,
+    /// The flow tables decrement their TTL (hop limit), and it does not suffice.
+    pub drop_ttl: u64,
+    /// The flow tables resubmit them too often or too deep.
+    pub drop_resubmits: u64,
+    /// They would be longer than 9,216 bytes.
+    pub drop_tx_oversize: u64,
+    /// Too many frames were waiting for the device.
+    pub drop_queue_full: u64,
+}
+
+impl Dropped {
+    /// Each reason with its name.
+    pub fn by_reason(&self) -> [(&'static str, u64); 5] {
+        [
+            ("drop_flow", self.drop_flow),
+            ("drop_ttl", self.drop_ttl),
+            ("drop_resubmits", self.drop_resubmits),
+            ("drop_tx_oversize", self.drop_tx_oversize),
+            ("drop_queue_full", self.drop_queue_full),
+        ]
+    }
+
+    /// Frames dropped for any reason.
+    pub fn total(&self) -> u64 {
+        self.by_reason().iter().map(|(_, frames)| frames).sum()
+    }
 }
 
 /// What an OpenFlow flow has counted.

@@ -6,6 +6,7 @@ use super::*;
 use crate::compile::hardware_key;
 use crate::openflow::{Ports, parse_flow_file};
 use crate::packet::parse;
+use millrace_regs::config::MAX_FRAME;
 use millrace_regs::{Key, Mask, Step, UpcallReason};
 
 /// Key, mask, program, counters.
@@ -94,7 +95,10 @@ impl Bench {
             return (true, outputs);
         }
         let mut outputs = 0;
-        self.core.handle(&mut self.list, vport, UpcallReason::Miss, frame, self.now, |vport, _| outputs |= 1 << vport);
+        self.core.handle(&mut self.list, vport, UpcallReason::Miss, frame, self.now, |vport, _| {
+            outputs |= 1 << vport;
+            true
+        });
         (false, outputs)
     }
 
@@ -286,7 +290,7 @@ fn megaflows_are_narrowed_to_a_mask_that_there_is() {
     assert_eq!(b.packet(0, &ethernet(7, 3)), (true, 2));
     assert_eq!((b.core.stats().narrowed, b.core.megaflows()), (2, (2, 2)));
     // Both frames of a flow may be waiting when the first is handled.
-    b.core.handle(&mut b.list, 0, UpcallReason::Miss, &ethernet(2, 3), b.now, |_, _| ());
+    b.core.handle(&mut b.list, 0, UpcallReason::Miss, &ethernet(2, 3), b.now, |_, _| true);
     assert_eq!(b.core.megaflows(), (2, 2));
 }
 
@@ -298,11 +302,43 @@ fn arp_edits_stay_in_software() {
     frame.extend([mac(1).as_slice(), &[10, 0, 0, 1], &mac(2), &[10, 0, 0, 2]].concat());
     let mut out = Vec::new();
     for _ in 0..2 {
-        b.core.handle(&mut b.list, 0, UpcallReason::Miss, &frame, 0, |_, f| out = f.to_vec());
+        b.core.handle(&mut b.list, 0, UpcallReason::Miss, &frame, 0, |_, f| {
+            out = f.to_vec();
+            true
+        });
         assert_eq!(out[22..28], mac(5));
     }
     assert_eq!((b.core.megaflows(), b.list.live()), ((1, 0), 0));
     assert_eq!(b.core.dump_megaflows(0)[0].actions, "userspace(slow_path(arp edit))");
+}
+
+#[test]
+fn what_is_dropped_counts_once_under_its_port_and_reason() {
+    let mut b = Bench::new(
+        "priority=3,udp,tp_dst=1,actions=dec_ttl,output:p1\n\
+         priority=3,udp,tp_dst=2,actions=resubmit(,0),output:p1\n\
+         priority=3,udp,tp_dst=3,actions=push_vlan:0x8100,output:p1,output:vf3\n\
+         priority=3,udp,tp_dst=4,actions=output:vf3,push_vlan:0x8100,output:p1\n\
+         priority=0,actions=drop",
+    );
+    let long = |tp_dst| [udp(tp_dst, 64), vec![0; MAX_FRAME - 42]].concat();
+    let frames = [udp(1, 1), udp(1, 9), udp(2, 9), long(3), long(4), udp(5, 9), udp(6, 9)];
+    let mut taken = Vec::new();
+    for frame in &frames {
+        b.core.handle(&mut b.list, 2, UpcallReason::Miss, frame, b.now, |vport, frame| {
+            taken.push((vport, frame.len()));
+            true
+        });
+    }
+    assert_eq!(taken, [(1, 42), (6, MAX_FRAME)]);
+    b.core.handle(&mut b.list, 4, UpcallReason::Miss, &udp(1, 9), b.now, |_, _| false);
+    let expected = Dropped { drop_flow: 2, drop_ttl: 1, drop_resubmits: 1, drop_tx_oversize: 1, drop_queue_full: 0 };
+    assert_eq!(b.core.dropped(2), expected);
+    assert_eq!(b.core.dropped(4), Dropped { drop_queue_full: 1, ..Dropped::default() });
+    let stats = b.core.stats();
+    assert_eq!((stats.dropped.total(), stats.sent), (6, 2));
+    assert_eq!((stats.copies_oversize, stats.copies_queue_full), (3, 1));
+    assert_eq!(stats.misses, stats.dropped.total() + 2);
 }
 
 #[test]

@@ -135,6 +135,7 @@ impl Xlate<'_> {
         let ttl = self.key.nw_ttl();
         if ttl <= 1 {
             self.look(slot::NW_TTL, 0xff);
+            self.out.ttl_expired = true;
             self.frames.pop();
             return;
         }

@@ -83,6 +83,8 @@ pub struct Translation {
     pub asked: SmallVec<[Station; 1]>,
     /// The packet is dropped because of this.
     pub error: Option<XlateError>,
+    /// A `dec_ttl` ended its action list because the packet's TTL (hop limit) was 0 or 1.
+    pub ttl_expired: bool,
 }
 
 impl Translation {
@@ -94,6 +96,7 @@ impl Translation {
         self.learned.clear();
         self.asked.clear();
         self.error = None;
+        self.ttl_expired = false;
     }
 
     /// Whether the packets go nowhere.

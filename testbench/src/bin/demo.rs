@@ -81,6 +81,12 @@ fn received(stats: &Value) -> u64 {
     ports.filter_map(|(_, counts)| counts["in"]["packets"].as_u64()).sum()
 }
 
+/// Packets that entered at a port and were put out nowhere.
+fn dropped(counts: &Value) -> u64 {
+    let places = counts["dropped"].as_object().into_iter().flatten();
+    places.filter_map(|(_, reasons)| reasons.as_object()).flatten().filter_map(|(_, packets)| packets.as_u64()).sum()
+}
+
 /// The share of the hardware, port by port.
 fn summary(stats: &Value) -> Result<()> {
     println!(
@@ -91,7 +97,7 @@ fn summary(stats: &Value) -> Result<()> {
     for (port, counts) in stats["ports"].as_object().context("no ports in the statistics")? {
         let packets = |direction: &str| counts[direction]["packets"].as_u64().unwrap_or(0);
         let count = |name: &str| counts[name].as_u64().unwrap_or(0);
-        let dropped: u64 = counts["dropped"].as_object().map_or(0, |d| d.values().filter_map(Value::as_u64).sum());
+        let dropped = dropped(counts);
         if packets("in") + packets("out") > 0 {
             println!(
                 "{port:6} {:>10} {:>10} {:>12} {:>12} {dropped:>10}",

@@ -9,20 +9,14 @@ use millrace_sim::capture;
 use std::path::Path;
 use std::process::Command;
 
-/// Time between two frames, in nanoseconds: long enough for hardware and slow path to be done with the first.
-const APART: u64 = 1_000_000;
+/// Time between two frames, in nanoseconds.
+const APART: u64 = 1_000;
 
-/// What leaves each port, each frame of the scenario sent in `copies` times. Packets settle one by one; where time goes by between
-/// them, they keep the capture's times instead.
+/// What leaves each port, each frame of the scenario sent in `copies` times.
 pub fn run(scenario: &Scenario, copies: usize) -> Result<Vec<Frames>> {
     let folder = tempfile::tempdir()?;
     let mut command = Command::new(program("millrace")?);
-    let waits = scenario.steps.iter().any(|step| matches!(step, Step::Wait(_)));
-    command.arg("run").arg("--flows").arg(scenario.flow_file()).arg("--pace").arg(if waits {
-        "capture"
-    } else {
-        "settle"
-    });
+    command.arg("run").arg("--flows").arg(scenario.flow_file()).args(["--pace", "settle"]);
     command.arg("--out").arg(folder.path().join("out")).arg("--control").arg(folder.path().join("control"));
     for input in write_captures(scenario, copies, folder.path())? {
         command.arg("--in").arg(input);

@@ -2,7 +2,8 @@
 //! Listens on the control socket, without ever waiting for a client.
 
 use super::{Answer, Request, default_path};
-use anyhow::{Context, Result, bail};
+use crate::error::BadInput;
+use anyhow::{Context, Result};
 use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -35,14 +36,14 @@ impl Server {
         let path = path.map_or_else(default_path, Path::to_owned);
         if UnixStream::connect(&path).is_ok() {
             if given {
-                bail!("another device listens at {}", path.display());
+                return Err(BadInput(format!("another device listens at {}", path.display())).into());
             }
             tracing::warn!("another device listens at {}: this one has no control socket", path.display());
             return Ok(None);
         }
         match Self::bind(&path) {
             Ok(server) => Ok(Some(server)),
-            Err(error) if given => Err(error),
+            Err(error) if given => Err(BadInput(format!("{error:#}")).into()),
             Err(error) => {
                 tracing::warn!("{error:#}: this device has no control socket");
                 Ok(None)

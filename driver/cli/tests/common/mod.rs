@@ -65,6 +65,28 @@ impl Folder {
         fs::write(self.path(to), &bytes[..length]).unwrap();
     }
 
+    /// Copies a pcap file with another link type.
+    pub fn link_type(&self, from: &str, to: &str, link: u8) {
+        let mut bytes = fs::read(self.path(from)).unwrap();
+        bytes[20] = link;
+        fs::write(self.path(to), bytes).unwrap();
+    }
+
+    /// What is in the folder and the folders in it.
+    pub fn list(&self) -> Vec<PathBuf> {
+        let mut found = vec![];
+        let mut folders = vec![self.0.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                folders.extend(path.is_dir().then(|| path.clone()));
+                found.push(path);
+            }
+        }
+        found.sort();
+        found
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
         command.args(args).current_dir(self.0.path()).env("XDG_RUNTIME_DIR", self.0.path());
