@@ -191,8 +191,9 @@ impl<'a> Xlate<'a> {
             last.outputs |= bit;
             return;
         }
-        let version =
-            Version { outputs: bit, key: self.key, written: self.written, vlan: self.vlan.edit(self), ttl: self.ttl };
+        let stack = self.vlan;
+        let vlan = stack.edit(self);
+        let version = Version { outputs: bit, key: self.key, written: self.written, vlan, ttl: self.ttl };
         self.out.versions.push(version);
         self.edited = false;
     }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `normal`: a learning switch whose ports are trunks of all VLANs (`xlate_normal` in ofproto/ofproto-dpif-xlate.c).
 
+use super::vlan::Stack;
 use super::{VlanEdit, Xlate};
 use crate::mac::Station;
 use crate::openflow::field::{ETH_TYPE_VLAN, ETH_TYPE_VLAN_8021AD};
 use crate::openflow::port::{OFPP_CONTROLLER, OFPP_NONE};
 use crate::openflow::slot;
+
+/// The word of a key that holds both tags.
+const TAGS: usize = slot::VLAN_TCI0.word as usize;
 
 /// Addresses that a bridge does not forward (`eth_addr_is_reserved` in lib/packets.c): IEEE 802.1D's, and the control
 /// protocols of two vendors.
@@ -60,18 +64,22 @@ impl Xlate<'_> {
         just_learned.map(|(_, port)| *port).or_else(|| self.macs.lookup(station))
     }
 
-    /// Puts out without a tag that says nothing.
+    /// Puts out without tags that say nothing: an outer one, which hides what is below it, or an inner one.
     fn normal_output(&mut self, output: impl FnOnce(&mut Self)) {
-        if !self.null_tag() {
+        let (vlan, tags) = if self.null_tag() {
+            (VlanEdit { pop: 2, ..VlanEdit::default() }, 0)
+        } else if self.null_inner_tag() {
+            (Stack::outer_only(self), self.key.0[TAGS] & 0xffff_ffff)
+        } else {
             output(self);
             return;
-        }
+        };
         self.edited = true;
         let first = self.out.versions.len();
         output(self);
         for version in &mut self.out.versions[first..] {
-            version.vlan = VlanEdit { pop: 2, ..VlanEdit::default() };
-            version.key.0[slot::VLAN_TCI0.word as usize] = 0;
+            version.vlan = vlan;
+            version.key.0[TAGS] = tags;
         }
         self.edited = true;
     }

@@ -117,7 +117,7 @@ const TAGS: [Slot; 4] = [slot::VLAN_TCI0, slot::VLAN_TPID0, slot::VLAN_TCI1, slo
 /// The fields that carrying out an action may look at.
 fn looked_at_by(action: &Action, look: &mut impl FnMut(Slot)) {
     match action {
-        Action::Normal => [slot::DL_DST, slot::DL_SRC, slot::VLAN_TCI0].into_iter().for_each(look),
+        Action::Normal => [slot::DL_DST, slot::DL_SRC].into_iter().chain(TAGS).for_each(look),
         Action::OutputField(from) => look(from.field.info().slot),
         // A field that is written in part is looked at as a whole.
         Action::SetField { field, .. } => look_at_target(field.info().slot, look),

@@ -44,24 +44,32 @@ impl Stack {
     }
 
     /// The edit that makes the packet's tags what they are now.
-    pub(super) fn edit(&self, xlate: &Xlate<'_>) -> VlanEdit {
+    pub(super) fn edit(&self, xlate: &mut Xlate<'_>) -> VlanEdit {
         let present = self.push[..usize::from(self.pushed)].iter().take_while(|t| t.tci & VLAN_CFI != 0).count() as u8;
-        if present < self.pushed {
-            // A TCI without its CFI bit is no tag, and hides those below it.
-            return VlanEdit { pop: 2, push: self.push, pushed: present };
-        }
-        let mut edit = VlanEdit { pop: self.popped, push: self.push, pushed: present };
-        // A tag that is the same as the one it replaces is left where it is.
+        // A TCI without its CFI bit is no tag, and hides those below it.
+        let pop = if present < self.pushed { 2 } else { self.popped };
+        // Two stands for all: which one the innermost new tag replaces has to be known.
+        let pop = if pop == 2 && present > 0 { xlate.own_tags() } else { pop };
+        let mut edit = VlanEdit { pop, push: self.push, pushed: present };
+        // A tag that is the same as the one it replaces is left where it is, with its DEI bit, which is in no key.
         while edit.pop > 0 && edit.pushed > 0 {
-            let n = edit.pop - 1;
-            let exact = own(&FlowKey(xlate.wc.0), n) == HALF;
-            if !exact || half(edit.push[usize::from(edit.pushed) - 1]) != own(xlate.original, n) {
+            let new = half(edit.push[usize::from(edit.pushed) - 1]);
+            if !xlate.own_tag_is(edit.pop - 1, new) {
                 break;
             }
             edit.pop -= 1;
             edit.pushed -= 1;
         }
         edit
+    }
+
+    /// The edit that leaves only the outer of two tags, for `normal` does not put out an inner one that says nothing.
+    pub(super) fn outer_only(xlate: &mut Xlate<'_>) -> VlanEdit {
+        // It may have to be written again.
+        xlate.looked.0[WORD] |= HALF;
+        let outer = tag(xlate.key.0[WORD] & HALF);
+        // All tags that the packet came with go, also one that a new tag has moved out of the key.
+        Stack { popped: 2, push: [outer, Tag::default()], pushed: 1 }.edit(xlate)
     }
 }
 
@@ -70,6 +78,20 @@ impl Xlate<'_> {
     pub(super) fn tagged(&mut self) -> bool {
         self.looked.0[WORD] |= CFI;
         self.key.0[WORD] & CFI != 0
+    }
+
+    /// How many tags the packet came with, as far as they are in its key.
+    fn own_tags(&mut self) -> u8 {
+        self.wc.0[WORD] |= CFI | CFI << 32;
+        (0..2).take_while(|n| own(self.original, *n) & CFI != 0).count() as u8
+    }
+
+    /// Whether the packet's own tag `n`, which it has, is this one. Looks at all of it, or at a bit in which it differs.
+    fn own_tag_is(&mut self, n: u8, tag: u64) -> bool {
+        let difference = own(self.original, n) ^ tag;
+        let looked = if difference == 0 { HALF } else { 1 << difference.ilog2() };
+        self.wc.0[WORD] |= looked << (32 * n);
+        difference == 0
     }
 
     /// Books what was looked at in the key's tags under the packet's own.
@@ -185,5 +207,20 @@ impl Xlate<'_> {
         }
         self.looked.0[WORD] |= u64::from(VLAN_PCP_MASK);
         self.key.vlan_tci0() & VLAN_PCP_MASK == 0
+    }
+
+    /// Whether there is an inner tag that says nothing. Looks at all of it, or at a bit that says something.
+    pub(super) fn null_inner_tag(&mut self) -> bool {
+        if !self.tagged() {
+            return false;
+        }
+        self.looked.0[WORD] |= CFI << 32;
+        if self.key.0[WORD] >> 32 & CFI == 0 {
+            return false;
+        }
+        let says = self.key.0[WORD] >> 32 & u64::from(VLAN_VID_MASK | VLAN_PCP_MASK);
+        let looked = if says == 0 { u64::from(VLAN_VID_MASK | VLAN_PCP_MASK) } else { 1 << says.ilog2() };
+        self.looked.0[WORD] |= looked << 32;
+        says == 0
     }
 }

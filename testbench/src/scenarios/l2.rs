@@ -167,6 +167,16 @@ fn vlan() -> Vec<Scenario> {
             &[("p1", 4), ("p0", 3), ("vf0", 2)],
         ),
         Scenario::new(
+            "vlan_same_tag",
+            [
+                on(1, [tag(0x1005), tag(5), tag(0x1006), tag(0x3005), service(0x1005, 9), udp.clone()]),
+                on(2, [tag(0x1005), tag(0x1006), service(0x1005, 0x1005), service(0x1006, 0x1005)]),
+                on(3, [tag(0x7005), tag(0x5005), tag(0x5006)]),
+            ]
+            .concat(),
+            &[("vf0", 13)],
+        ),
+        Scenario::new(
             "vlan_of_ip",
             on(
                 1,
@@ -273,6 +283,43 @@ fn normal() -> Vec<Scenario> {
                 ("vf5", 3),
                 ("vf6", 3),
                 ("vf7", 3),
+            ],
+        ),
+        Scenario::new(
+            "normal_null_tags",
+            {
+                let tags = |outer, inner| tagged(&tagged(&f(2, mac(1)), 0x8100, inner), 0x88a8, outer);
+                let three = tagged(&tags(0, 7), 0x8100, 5);
+                [
+                    on(1, [f(1, BROADCAST)]),
+                    // Without a tag, with one that says nothing, with an inner one that does or does not.
+                    on(
+                        2,
+                        [
+                            f(2, mac(1)),
+                            tagged(&f(2, mac(1)), 0x8100, 0x1000),
+                            tags(5, 0),
+                            tags(5, 0x1000),
+                            tags(0x1005, 0),
+                        ],
+                    ),
+                    on(2, [tags(5, 0x2000), tags(5, 6), tags(5, 7), tags(0, 6), tags(0, 0), three]),
+                    on(3, [f(3, mac(1)), tagged(&f(3, mac(1)), 0x8100, 0), tags(0, 6), tags(6, 0)]),
+                ]
+                .concat()
+            },
+            &[
+                ("p0", 15),
+                ("p1", 5),
+                ("pf", 8),
+                ("vf0", 12),
+                ("vf1", 12),
+                ("vf2", 12),
+                ("vf3", 12),
+                ("vf4", 12),
+                ("vf5", 12),
+                ("vf6", 12),
+                ("vf7", 12),
             ],
         ),
         Scenario::new(

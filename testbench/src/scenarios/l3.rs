@@ -169,6 +169,19 @@ fn fragments() -> Vec<Scenario> {
             on(1, [0x0000, 0x2000, 0x2010, 0x0010].map(|frag| v4(1, 2).frag(frag).icmp(8, 0, 40))),
             &[("p1", 4)],
         ),
+        Scenario::new(
+            // Later fragments that carry TCP or UDP are left out: Open vSwitch 3.1 takes their payload for a header and changes it.
+            "fragment_nat",
+            [
+                on(1, [0, 0x4000, 0x2000].map(|frag| v4(1, 2).frag(frag).udp(1000, 53, 40))),
+                on(1, [0, 0x4000, 0x2000].map(|frag| v4(1, 2).frag(frag).tcp(1000, 53, tcp::ACK, 40))),
+                on(1, [0x2000, 0x2010, 0x0010].map(|frag| v4(1, 2).frag(frag).sctp(1000, 53, 40))),
+                on(1, [0, 0x0001, 0x0081, 0x0080].map(|frag| v6(1, 2).frag(frag).udp(1000, 53, 40))),
+                on(1, [0, 0x0001, 0x0081, 0x0080].map(|frag| v6(1, 2).frag(frag).tcp(1000, 53, tcp::ACK, 40))),
+            ]
+            .concat(),
+            &[("p1", 17)],
+        ),
     ]
 }
 

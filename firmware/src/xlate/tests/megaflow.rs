@@ -270,6 +270,7 @@ fn hardware(versions: &[Version], packet: &FlowKey) -> Vec<Output> {
             Ttl::Set => v.key.nw_ttl(),
         });
         key.0[8] = tags(v, packet);
+        key.0[0] = (own_tags(packet).len() as u64).saturating_sub(v.vlan.pop.into());
         for port in 0..32u16 {
             if v.outputs >> port & 1 != 0 {
                 outputs.push((port + 1, key));
@@ -279,22 +280,35 @@ fn hardware(versions: &[Version], packet: &FlowKey) -> Vec<Output> {
     outputs
 }
 
+/// The tags of a key, the outer one first.
+fn own_tags(key: &FlowKey) -> Vec<u64> {
+    [key.0[8] & 0xffff_ffff, key.0[8] >> 32].into_iter().filter(|t| *t != 0).collect()
+}
+
+/// How many of the packet's own tags stay where they are (with their DEI bits) when it gets those of `out`: the inner ones that both
+/// have.
+fn kept_tags(out: &FlowKey, packet: &FlowKey) -> u64 {
+    let (out, own) = (own_tags(out), own_tags(packet));
+    out.iter().rev().zip(own.iter().rev()).take_while(|(a, b)| a == b).count() as u64
+}
+
 fn tags(v: &Version, packet: &FlowKey) -> u64 {
-    let own = [packet.0[8] & 0xffff_ffff, packet.0[8] >> 32];
-    let rest = own.into_iter().filter(|t| *t != 0).skip(v.vlan.pop.into());
+    let rest = own_tags(packet).into_iter().skip(v.vlan.pop.into());
     let new = v.vlan.tags().iter().map(|t| u64::from(t.tpid) << 16 | u64::from(t.tci));
     let mut all = new.chain(rest);
     all.next().unwrap_or(0) | all.next().unwrap_or(0) << 32
 }
 
-/// Outputs without what is not of the packet; those of one moment in the order of ports.
-fn comparable(mut outputs: Vec<Output>, packet: &FlowKey) -> Vec<Output> {
+/// Outputs without what is not of the packet but the number of tags that stay, in the first word; those of one moment in the order of
+/// ports.
+fn comparable(mut outputs: Vec<Output>, packet: &FlowKey, kept: impl Fn(&FlowKey) -> u64) -> Vec<Output> {
     let broken = packet.0[9..].iter().all(|w| *w == 0);
     let ip = matches!(packet.dl_type(), 0x0800 | 0x86dd);
     // What has no header cannot be edited, whatever the flow tables think of it.
     let l4 = packet.0[WORDS - 1] != 0 && (!ip || packet.nw_frag() & 2 == 0);
     for (_, key) in &mut outputs {
-        key.0[..6].fill(0);
+        key.0[0] = kept(key);
+        key.0[1..6].fill(0);
         if broken {
             key.0[9..].fill(0);
         }
@@ -356,8 +370,8 @@ fn check(
     seed: u64,
     text: &str,
 ) {
-    let expected = comparable(run(table, macs, b), b);
-    let got = comparable(hardware(&t.versions, b), b);
+    let expected = comparable(run(table, macs, b), b, |out| kept_tags(out, b));
+    let got = comparable(hardware(&t.versions, b), b, |out| out.0[0]);
     assert!(
         expected == got,
         "MILLRACE_SEED={seed}\n{text}\nmegaflow of {a:?}\nmask {:?}\nversions {:#?}\npacket {b:?}\nexpected {expected:?}\ngot      {got:?}",

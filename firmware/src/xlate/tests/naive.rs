@@ -208,6 +208,8 @@ impl Naive<'_> {
         let place = learned.map(|(_, port)| *port).or_else(|| self.macs.lookup(station));
         if tagged && key.vlan_tci0() & 0xefff == 0 {
             self.key.0[8] = 0;
+        } else if key.vlan_tci1() & 0xefff == 0 {
+            self.key.0[8] &= 0xffff_ffff;
         }
         match place.filter(|_| key.dl_dst() >> 40 & 1 == 0) {
             Some(port) if port == key.in_port() => {}
