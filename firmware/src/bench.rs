@@ -4,6 +4,7 @@
 
 use crate::openflow::{FlowTable, Ports, parse_flow_file};
 use crate::slowpath::{Core, Hits, Offload, Settings};
+use millrace_driver::Count;
 use millrace_regs::{Key, Mask, Step, UpcallReason};
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -36,6 +37,10 @@ impl Offload for Sink {
 
     fn remove(&mut self, _: u32) -> Hits {
         Hits::default()
+    }
+
+    fn last_counts(&mut self) -> Vec<(u32, Count)> {
+        Vec::new()
     }
 
     fn hits(&mut self, _: u32) -> Hits {

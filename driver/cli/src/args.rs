@@ -16,11 +16,17 @@ pub struct Cli {
     pub command: Command,
 }
 
+const RULES_HELP: &str = "\
+One line per megaflow: what its packets look like (value/mask; without a mask all bits count), packets and bytes after the one \
+that it was made for, time since the last one, what is done with them. `offloaded:yes`: a rule of the hardware handles \
+it, at the place that dp-extra-info names. Without that the slow path does, for the reason that dp-extra-info names.";
+
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Run a simulated DPU on captures and TAP devices.
     Run(RunArgs),
-    /// Show the rules in the hardware of a running device, in the form of `ovs-appctl dpctl/dump-flows -m`.
+    /// Show the rules of a running device, in the form of `ovs-appctl dpctl/dump-flows -m`.
+    #[command(after_help = RULES_HELP)]
     Rules(QueryArgs),
     /// Show the statistics of a running device.
     Stats(QueryArgs),

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A simulated device with its slow path, as the commands use it.
 
-use crate::dump;
 use crate::error::BadInputExt;
 use crate::flow_file;
 use crate::outputs::Sent;
-use crate::query::{RegisterValue, RuleText};
+use crate::query::RegisterValue;
 use crate::registers;
 use crate::stats::{Count, PortStats, Stats};
 use anyhow::Result;
-use millrace_driver::{Device, Embedded, RuleInfo, Verdicts};
+use millrace_driver::{Device, Embedded, Verdicts};
 use millrace_firmware::openflow::FlowTable;
-use millrace_firmware::slowpath::{EPOCH_NS, Settings, SlowPath};
+use millrace_firmware::slowpath::{MegaflowDump, Settings, SlowPath};
 use millrace_regs::{Instance, Verdict, addr, instances};
 use millrace_sim::{CYCLE_NS, Preset, Simulation};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Cycles after which the slow path gets its turn even if nothing is waiting for it, for its timers.
@@ -21,6 +21,16 @@ const TURN: u32 = 1 << 14;
 
 /// Cycles that a matched packet needs at most to leave a pipeline that is not held up: the longest frame, several times.
 const PIPELINE: u64 = 1 << 12;
+
+/// A megaflow as it is shown.
+#[derive(Serialize)]
+pub struct Rule {
+    /// In the form of `ovs-appctl dpctl/dump-flows -m`.
+    pub text: String,
+    /// The same, taken apart.
+    #[serde(flatten)]
+    pub megaflow: MegaflowDump,
+}
 
 pub struct Dpu {
     device: Embedded,
@@ -91,19 +101,10 @@ impl Dpu {
         self.reload(flow_file::parse(name, text, &config)?)
     }
 
-    /// The rules in the hardware.
-    pub fn rules(&mut self) -> Result<Vec<RuleText>> {
-        let config = *self.simulation().config();
-        let rules: Vec<RuleInfo> = self.slow_path.rules().iter().collect();
-        let mut texts = vec![];
-        for rule in rules {
-            let counters = self.slow_path.rules_mut().counters(&mut self.device, rule.id)?;
-            let epoch = counters.epoch.map(|epoch| u64::from(epoch) * EPOCH_NS);
-            let idle_ns = epoch.map(|used| self.device.now().saturating_sub(used));
-            let text = dump::line(&rule, &counters, idle_ns, &config);
-            texts.push(RuleText { text, packets: counters.packets, bytes: counters.bytes });
-        }
-        Ok(texts)
+    /// All megaflows, those in the hardware and those that the slow path handles.
+    pub fn rules(&mut self) -> Result<Vec<Rule>> {
+        let megaflows = self.slow_path.dump_megaflows(&mut self.device)?;
+        Ok(megaflows.into_iter().map(|megaflow| Rule { text: megaflow.to_string(), megaflow }).collect())
     }
 
     /// What happened so far. `sent`: what left each port.

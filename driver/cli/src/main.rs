@@ -5,7 +5,6 @@ mod args;
 mod claim;
 mod control;
 mod dpu;
-mod dump;
 mod error;
 mod feeder;
 mod flow_file;

@@ -20,12 +20,10 @@ pub struct RegisterValue {
     pub value: u32,
 }
 
-/// A rule, as `ovs-appctl dpctl/dump-flows -m` prints it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleText {
-    pub text: String,
-    pub packets: u64,
-    pub bytes: u64,
+/// A rule as people read it.
+#[derive(Deserialize)]
+struct RuleText {
+    text: String,
 }
 
 pub fn rules(args: &QueryArgs) -> Result<()> {

@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(message("SCRTCH"), "unknown register `SCRTCH`: `millrace reg` lists them");
         assert_eq!(message("queue_ctrl[12]"), "unknown register `queue_ctrl[12]`: the index of QUEUE_CTRL is 0 to 11");
         assert_eq!(message("ID[0]"), "unknown register `ID[0]`: ID is a single register");
-        assert_eq!(message("0x24"), "there is no register at 0x0024");
+        assert_eq!(message("0x3c"), "there is no register at 0x003c");
         assert_eq!(number("0x1_0000_0000").unwrap_err().0, "`0x1_0000_0000` is not a number of 0 to 0xffffffff");
         assert_eq!(number("").unwrap_err().0, "`` is not a number of 0 to 0xffffffff");
         assert_eq!((number("0xffffffff").unwrap(), number("10").unwrap()), (u32::MAX, 10));

@@ -2,6 +2,7 @@
 //! The slow path without a device: what becomes of a missed packet, and the life of its megaflow.
 
 use super::cache::{Cache, FlowId, Home, Megaflow};
+use super::departed::Departed;
 use super::offload::{Hits, Offload};
 use super::stats::{Dropped, FlowStats, Stats};
 use crate::compile::{Program, Software, hardware_key, hardware_mask, program};
@@ -12,7 +13,9 @@ use crate::xlate::{Pipeline, Translation, translate};
 use millrace_driver::Count;
 use millrace_regs::config::MAX_FRAME;
 use millrace_regs::{Key, Mask, UpcallReason};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use std::hash::Hash;
 
 /// Nanoseconds of one `AGE_EPOCH`.
 pub const EPOCH_NS: u64 = 1_000_000;
@@ -24,6 +27,9 @@ const RETRY_NS: u64 = EPOCH_NS;
 const EVICTION_SAMPLE: usize = 64;
 /// Within this time each rule's counters are read once.
 const SYNC_NS: u64 = 500_000_000;
+
+/// Time between two questions for the last counts of rules that were taken out.
+const LAST_COUNTS_NS: u64 = EPOCH_NS;
 
 /// Limits and times. Times are device time in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,6 +77,9 @@ pub struct Core<R> {
     sync_hand: usize,
     sync_time: u64,
     evict_hand: usize,
+    pub(super) departed: FxHashMap<R, Departed>,
+    /// Device time (ns) at which last counts were last asked for.
+    asked_last_counts: u64,
 }
 
 /// Where a megaflow was put.
@@ -83,7 +92,7 @@ enum Placed<R> {
     NoRoom,
 }
 
-impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
+impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
     /// Starts with these flows at this device time.
     pub fn new(flows: FlowTable, settings: Settings, now: u64) -> Core<R> {
         let flow_stats = vec![FlowStats { created: now, used: now, ..FlowStats::default() }; flows.flows.len()];
@@ -104,6 +113,8 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
             sync_hand: 0,
             sync_time: now,
             evict_hand: 0,
+            departed: FxHashMap::default(),
+            asked_last_counts: now,
         }
     }
 
@@ -197,8 +208,9 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
         for &flow in &self.translation.flows {
             credit(&mut self.flow_stats[flow as usize], Count { packets: 1, bytes: length }, now);
         }
-        let id = self.record(offload, now);
-        if let Some(megaflow) = self.cache.get_mut(id) {
+        let (id, new) = self.record(offload, now);
+        // As in Open vSwitch, the packet that a megaflow was made for does not count for it.
+        if let Some(megaflow) = self.cache.get_mut(id).filter(|_| !new) {
             megaflow.count.packets += 1;
             megaflow.count.bytes += length;
             megaflow.used = now;
@@ -206,21 +218,21 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
         self.follow_moves(offload, now);
     }
 
-    /// The megaflow of the packet in hand; makes it if there is none.
-    fn record(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) -> FlowId {
+    /// The megaflow of the packet in hand; makes it if there is none, and says that it did.
+    fn record(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) -> (FlowId, bool) {
         let (full, mask) = (hardware_key(&self.key), hardware_mask(&self.translation.mask));
         let wide = self.cache.find(&(full & mask), &mask);
         if let Some(id) = wide {
             match self.cache.get(id).map(|m| m.home) {
                 Some(Home::NoRoom(retry)) if now >= retry => {}
-                _ => return id,
+                _ => return (id, false),
             }
         }
         let program = if self.punted { Err(Software::Punted) } else { program(&self.key, &self.translation) };
         let home_mask_program = match program {
             Err(reason) => (Home::Software(reason), mask, Program::new()),
             Ok(program) => match self.put(offload, &full, &mask, &program, wide, now) {
-                Placed::Known(id) => return id,
+                Placed::Known(id) => return (id, false),
                 Placed::Hardware(rule, placed) => (Home::Hardware(rule), placed, program),
                 Placed::NoRoom => {
                     self.stats.no_room += 1;
@@ -233,13 +245,13 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
             if *placed == mask {
                 let home = *home;
                 self.cache.refresh(id, |m| m.home = home);
-                return id;
+                return (id, false);
             }
         } else if self.cache.len() >= self.settings.flow_limit {
             self.evict(offload, &Mask::ANY, now);
         }
         let (home, placed, program) = home_mask_program;
-        self.cache.insert(self.megaflow(full, placed, home, program, now))
+        (self.cache.insert(self.megaflow(full, placed, home, program, now)), true)
     }
 
     fn megaflow(&self, full: Key, hw_mask: Mask, home: Home<R>, program: Program, now: u64) -> Megaflow<R> {
@@ -384,6 +396,9 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
             let hits = offload.remove(rule);
             self.book(id, hits, now);
             self.stats.removed += 1;
+            if let Some(megaflow) = self.cache.get(id) {
+                self.departed.insert(rule, Departed::new(megaflow, now));
+            }
         }
         self.cache.remove(id);
     }
@@ -481,6 +496,7 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
         }
         self.pipeline = pipeline;
         self.flow_stats = stats;
+        self.departed.values_mut().for_each(|departed| departed.renumber(&numbers));
         for id in self.cache.ids() {
             self.revalidate_renumbered(offload, id, now, Some(&numbers));
         }
@@ -490,6 +506,10 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
     /// What is to be done as time passes: ageing of stations, megaflows and flows.
     pub fn tick(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
         self.read_counters(offload, now);
+        if now.saturating_sub(self.asked_last_counts) >= LAST_COUNTS_NS {
+            self.asked_last_counts = now;
+            self.book_last_counts(offload);
+        }
         while let Some(station) = self.macs.expire(now) {
             // It may have been heard of in hardware since.
             self.moved.push(station);
@@ -525,6 +545,7 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
         for id in self.cache.ids() {
             self.sync(offload, id, now);
         }
+        self.book_last_counts(offload);
         self.follow_moves(offload, now);
     }
 
@@ -575,7 +596,7 @@ pub const fn epoch_of(now: u64) -> u32 {
     (now / EPOCH_NS) as u32
 }
 
-fn credit(stats: &mut FlowStats, count: Count, used: u64) {
+pub(super) fn credit(stats: &mut FlowStats, count: Count, used: u64) {
     stats.packets += count.packets;
     stats.bytes += count.bytes;
     stats.used = stats.used.max(used);
@@ -583,8 +604,7 @@ fn credit(stats: &mut FlowStats, count: Count, used: u64) {
 
 /// For each old flow that is in the new tables too, its number there.
 fn same_flows(old: &Pipeline, new: &Pipeline) -> Vec<Option<u32>> {
-    let by_match: rustc_hash::FxHashMap<_, u32> =
-        new.flows().map(|(n, f)| ((f.table, f.priority, f.matches), n)).collect();
+    let by_match: FxHashMap<_, u32> = new.flows().map(|(n, f)| ((f.table, f.priority, f.matches), n)).collect();
     (0..old.len() as u32)
         .map(|n| {
             let flow = old.flow(n);

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Megaflows and flows as text, in the forms of `ovs-appctl dpctl/dump-flows -m` and `ovs-ofctl dump-flows`.
+//! Megaflows and flows as text, in the forms of `ovs-appctl dpctl/dump-flows -m` (Open vSwitch, lib/dpif.c and lib/odp-util.c) and
+//! `ovs-ofctl dump-flows`.
 //!
-//! In a megaflow's actions each step says what is changed in the packet as it was received, then where it goes.
+//! Attributes that Millrace's key does not have (`skb_mark`, `ct_state`, …) are left out. `dec_ttl(1)` stands where Open vSwitch
+//! shows the TTL that it sets, for the megaflow does not know it.
 
 use super::cache::{FlowId, Home, Megaflow};
 use super::core::Core;
 use super::stats::FlowStats;
 use crate::compile::hardware_key;
-use crate::openflow::field::{ETH_TYPE_ARP, ETH_TYPE_IP, ETH_TYPE_IPV6, ETH_TYPE_RARP, ipproto};
+use crate::openflow::field::{
+    ETH_TYPE_ARP, ETH_TYPE_IP, ETH_TYPE_IPV6, ETH_TYPE_NONE, ETH_TYPE_RARP, ETH_TYPE_VLAN, ETH_TYPE_VLAN_8021AD,
+    ipproto,
+};
 use crate::openflow::{Flow, Ports};
 use millrace_regs::{Key, Mask, Step};
 use rustc_hash::FxHasher;
@@ -31,8 +36,10 @@ pub struct MegaflowDump {
     pub used_ns: Option<u64>,
     /// The hardware handles it.
     pub offloaded: bool,
-    /// What is done, or why the slow path has to.
+    /// What is done.
     pub actions: String,
+    /// Where in the hardware's tables it is, or why it is in none.
+    pub extra: String,
 }
 
 impl Display for MegaflowDump {
@@ -45,7 +52,8 @@ impl Display for MegaflowDump {
         if self.offloaded {
             f.write_str(", offloaded:yes")?;
         }
-        write!(f, ", dp:{}, actions:{}", if self.offloaded { "millrace" } else { "software" }, self.actions)
+        let datapath = if self.offloaded { "millrace" } else { "software" };
+        write!(f, ", dp:{datapath}, actions:{}, dp-extra-info:{}", self.actions, self.extra)
     }
 }
 
@@ -84,10 +92,10 @@ impl Display for FlowDump {
 }
 
 impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
-    /// All megaflows.
-    pub fn dump_megaflows(&self, now: u64) -> Vec<MegaflowDump> {
+    /// All megaflows. `place` says where a rule of the hardware is.
+    pub fn dump_megaflows(&self, now: u64, place: impl Fn(R) -> String) -> Vec<MegaflowDump> {
         let ports = self.pipeline.ports();
-        self.cache.iter().map(|(id, megaflow)| dump(id, megaflow, &ports, now)).collect()
+        self.cache.iter().map(|(id, megaflow)| dump(id, megaflow, &ports, now, &place)).collect()
     }
 
     /// All OpenFlow flows.
@@ -97,9 +105,23 @@ impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
     }
 }
 
-fn dump<R: Copy + PartialEq>(id: FlowId, megaflow: &Megaflow<R>, ports: &Ports, now: u64) -> MegaflowDump {
+fn dump<R: Copy + PartialEq>(
+    id: FlowId,
+    megaflow: &Megaflow<R>,
+    ports: &Ports,
+    now: u64,
+    place: impl Fn(R) -> String,
+) -> MegaflowDump {
     // As Open vSwitch does: values of a packet of the megaflow also where they do not count.
     let key = hardware_key(&megaflow.packet);
+    let program = || actions(&megaflow.program, &key, ports);
+    let (actions, extra) = match megaflow.home {
+        Home::Hardware(rule) => (program(), place(rule)),
+        Home::NoRoom(_) => (program(), "tables_full".to_owned()),
+        Home::Software(reason) => {
+            ("userspace(pid=0,slow_path(action))".to_owned(), reason.to_string().replace(' ', "_"))
+        }
+    };
     MegaflowDump {
         ufid: ufid(id, &megaflow.hw_key, &megaflow.hw_mask),
         matches: matches(&key, &megaflow.hw_mask, ports),
@@ -107,10 +129,8 @@ fn dump<R: Copy + PartialEq>(id: FlowId, megaflow: &Megaflow<R>, ports: &Ports, 
         bytes: megaflow.count.bytes,
         used_ns: (megaflow.count.packets > 0).then(|| now.saturating_sub(megaflow.used)),
         offloaded: matches!(megaflow.home, Home::Hardware(_)),
-        actions: match megaflow.home {
-            Home::Software(reason) => format!("userspace(slow_path({reason}))"),
-            Home::Hardware(_) | Home::NoRoom(_) => actions(&megaflow.program, &key, ports),
-        },
+        actions,
+        extra,
     }
 }
 
@@ -188,17 +208,28 @@ fn matches(key: &Key, mask: &Mask, ports: &Ports) -> String {
     let tags = [(key.vlan_tci0, mask.vlan_tci0, key.vlan_ad0), (key.vlan_tci1, mask.vlan_tci1, key.vlan_ad1)];
     let mut depth = 0;
     for (tci, mask, service) in tags.into_iter().take_while(|(tci, ..)| tci & 0x1000 != 0) {
-        let vid = number("vid", (tci & 0xfff).into(), (mask & 0xfff).into(), 0xfff);
-        let pcp = number("pcp", (tci >> 13).into(), (mask >> 13).into(), 7);
+        let part = |name, value: u16, mask: u16, ones| {
+            let mask = (mask != ones).then(|| format!("{mask:#x}"));
+            Item { name, value, mask }
+        };
+        let vid = part("vid", tci & 0xfff, mask & 0xfff, 0xfff);
+        let pcp = part("pcp", tci >> 13, mask >> 13, 7);
         let tpid = if service { 0x88a8 } else { 0x8100 };
-        _ = write!(s, ",eth_type({tpid:#06x}),vlan({vid},{pcp}),encap(");
+        let comma = if depth == 0 { "," } else { "" };
+        _ = write!(s, "{comma}eth_type({tpid:#06x}),vlan({vid},{pcp}),encap(");
         depth += 1;
     }
     // Behind `encap(` no comma.
-    let comma = if depth > 0 { "" } else { "," };
-    if mask.dl_type == 0xffff {
-        _ = write!(s, "{comma}eth_type({:#06x})", key.dl_type);
-    }
+    let comma = if depth == 0 { "," } else { "" };
+    _ = match key.dl_type {
+        // No Ethernet type (LLC).
+        ETH_TYPE_NONE => write!(s, "{comma}eth_type(0/0xffff)"),
+        // A tag that is cut: no packet of this type has a TCI.
+        ETH_TYPE_VLAN | ETH_TYPE_VLAN_8021AD if depth == 0 => {
+            write!(s, ",eth_type({:#06x}),vlan(vid=0,pcp=0/0x0,cfi=0),encap()", key.dl_type)
+        }
+        dl_type => write!(s, "{comma}eth_type({dl_type:#06x})"),
+    };
     match key.dl_type {
         ETH_TYPE_IP | ETH_TYPE_IPV6 => ip(&mut s, key, mask),
         ETH_TYPE_ARP | ETH_TYPE_RARP => arp(&mut s, key, mask),
@@ -224,7 +255,7 @@ fn ip(s: &mut String, key: &Key, mask: &Mask) {
         let (src, dst) = (ipv6("src", key.nw_src, mask.nw_src), ipv6("dst", key.nw_dst, mask.nw_dst));
         write!(s, ",ipv6({src},{dst},{proto},{},{},frag={frag})", tos("tclass"), ttl("hlimit"))
     };
-    if mask.nw_proto != 0xff || key.nw_frag & 2 != 0 {
+    if key.nw_frag & 2 != 0 {
         return;
     }
     let l4 = |a, b, ones: u64| {
@@ -233,14 +264,12 @@ fn ip(s: &mut String, key: &Key, mask: &Mask) {
     };
     _ = match key.nw_proto {
         ipproto::TCP => {
-            let flags = Hex(key.tcp_flags.into());
-            let mask = Hex(mask.tcp_flags.into());
-            write!(s, ",tcp({}),tcp_flags({flags}/{mask})", l4("src", "dst", 0xffff))
+            write!(s, ",tcp({})", l4("src", "dst", 0xffff)).and_then(|()| tcp_flags(s, key.tcp_flags, mask.tcp_flags))
         }
         ipproto::UDP => write!(s, ",udp({})", l4("src", "dst", 0xffff)),
         ipproto::SCTP => write!(s, ",sctp({})", l4("src", "dst", 0xffff)),
-        ipproto::ICMP => write!(s, ",icmp({})", l4("type", "code", 0xff)),
-        ipproto::ICMPV6 => write!(s, ",icmpv6({})", l4("type", "code", 0xff)),
+        ipproto::ICMP if key.dl_type == ETH_TYPE_IP => write!(s, ",icmp({})", l4("type", "code", 0xff)),
+        ipproto::ICMPV6 if key.dl_type == ETH_TYPE_IPV6 => write!(s, ",icmpv6({})", l4("type", "code", 0xff)),
         _ => Ok(()),
     };
 }
@@ -258,55 +287,113 @@ fn arp(s: &mut String, key: &Key, mask: &Mask) {
     );
 }
 
-/// A program as datapath actions.
+const TCP_FLAGS: [&str; 12] = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"];
+
+/// `tcp_flags(syn|ack)` if all flags count, `tcp_flags(+syn-ack)` if some do, `tcp_flags(0/0)` if none does.
+fn tcp_flags(s: &mut String, flags: u16, mask: u16) -> fmt::Result {
+    let named = |bits: u16| TCP_FLAGS.iter().enumerate().filter(move |(n, _)| bits >> n & 1 != 0);
+    match mask {
+        0 => s.write_str(",tcp_flags(0/0)"),
+        0xfff if flags == 0 => s.write_str(",tcp_flags(0)"),
+        0xfff => write!(s, ",tcp_flags({})", named(flags).map(|(_, name)| *name).collect::<Vec<_>>().join("|")),
+        _ => {
+            let sign = |n: usize| if flags >> n & 1 != 0 { '+' } else { '-' };
+            let some: String = named(mask).map(|(n, name)| format!("{}{name}", sign(n))).collect();
+            write!(s, ",tcp_flags({some})")
+        }
+    }
+}
+
+/// A program as datapath actions: before each output what has changed since the one before.
 fn actions(program: &[Step], key: &Key, ports: &Ports) -> String {
     if program.iter().all(|step| step.outputs == 0) {
         return "drop".to_owned();
     }
     let mut list: Vec<String> = Vec::new();
-    for (n, step) in program.iter().enumerate() {
-        let same = n > 0 && Step { outputs: 0, ..*step } == Step { outputs: 0, ..program[n - 1] };
-        if !same {
-            edits(step, key, &mut list);
-        }
+    let mut before = Edits::new(&Step::DROP, key);
+    for step in program {
+        let edits = Edits::new(step, key);
+        edits.since(&before, key, &mut list);
+        before = edits;
         let vports = (0..31u8).filter(|v| step.outputs >> v & 1 != 0);
         list.extend(vports.map(|v| port_name(v, ports)));
     }
     list.join(",")
 }
 
-fn edits(step: &Step, key: &Key, list: &mut Vec<String>) {
-    let set = |protocol: &str, fields: &[Option<String>]| {
-        let fields: Vec<&str> = fields.iter().flatten().map(String::as_str).collect();
-        (!fields.is_empty()).then(|| format!("set({protocol}({}))", fields.join(",")))
-    };
-    let src = step.set_dl_src.then(|| mac("src", step.dl_src, u64::MAX >> 16).to_string());
-    let dst = step.set_dl_dst.then(|| mac("dst", step.dl_dst, u64::MAX >> 16).to_string());
-    list.extend(set("eth", &[src, dst]));
-    list.extend((0..step.vlan_pop).map(|_| "pop_vlan".to_owned()));
-    let tags = [(step.push0_tpid, step.push0_tci), (step.push1_tpid, step.push1_tci)];
-    for (tpid, tci) in tags[..usize::from(step.vlan_push.min(2))].iter().rev() {
-        let tpid = if *tpid == 0x8100 { String::new() } else { format!("tpid={tpid:#06x},") };
-        list.push(format!("push_vlan({tpid}vid={},pcp={})", tci & 0xfff, tci >> 13));
+/// What a step makes of a packet, as far as it changes it.
+struct Edits {
+    dl: [Option<u64>; 2],
+    nw: [Option<u128>; 2],
+    tos: Option<(u8, u8)>,
+    ttl: Option<u8>,
+    ttl_dec: u8,
+    tp: [Option<u16>; 2],
+    /// TPID and TCI of the outer tags, the outermost first, those of the packet itself too.
+    tags: Vec<(u16, u16)>,
+}
+
+impl Edits {
+    fn new(step: &Step, key: &Key) -> Edits {
+        let own = [(key.vlan_tci0, key.vlan_ad0), (key.vlan_tci1, key.vlan_ad1)];
+        let own = own.into_iter().filter(|(tci, _)| tci & 0x1000 != 0);
+        let own = own.map(|(tci, service)| (if service { 0x88a8 } else { 0x8100 }, tci & !0x1000));
+        let pushed = [(step.push0_tpid, step.push0_tci), (step.push1_tpid, step.push1_tci)];
+        let pushed = pushed.into_iter().take(step.vlan_push.into());
+        Edits {
+            dl: [step.set_dl_src.then_some(step.dl_src), step.set_dl_dst.then_some(step.dl_dst)],
+            nw: [step.set_nw_src.then_some(step.nw_src), step.set_nw_dst.then_some(step.nw_dst)],
+            tos: (step.nw_tos_mask != 0).then_some((step.nw_tos, step.nw_tos_mask)),
+            ttl: step.set_nw_ttl.then_some(step.nw_ttl),
+            ttl_dec: step.ttl_dec,
+            tp: [step.set_tp_src.then_some(step.tp_src), step.set_tp_dst.then_some(step.tp_dst)],
+            tags: pushed.chain(own.skip(step.vlan_pop.into())).collect(),
+        }
     }
-    let v4 = key.dl_type == ETH_TYPE_IP;
-    let address = |on: bool, name, value: u128| {
-        on.then(|| if v4 { ipv4(name, value, u128::MAX).to_string() } else { ipv6(name, value, u128::MAX).to_string() })
-    };
-    let tos = (step.nw_tos_mask != 0).then(|| Item {
-        name: if v4 { "tos" } else { "tclass" },
-        value: Hex(step.nw_tos.into()),
-        mask: (step.nw_tos_mask != 0xff).then_some(Hex(step.nw_tos_mask.into())),
-    });
-    let ttl = step.set_nw_ttl.then(|| format!("{}={}", if v4 { "ttl" } else { "hlimit" }, step.nw_ttl));
-    let (src, dst) = (address(step.set_nw_src, "src", step.nw_src), address(step.set_nw_dst, "dst", step.nw_dst));
-    list.extend(set(if v4 { "ipv4" } else { "ipv6" }, &[src, dst, tos.map(|t| t.to_string()), ttl]));
-    if step.ttl_dec > 0 {
-        list.push(format!("dec_ttl({})", step.ttl_dec));
+
+    /// The actions that lead here from another state of the packet, in the order in which Open vSwitch gives them.
+    fn since(&self, before: &Edits, key: &Key, list: &mut Vec<String>) {
+        let v4 = key.dl_type == ETH_TYPE_IP;
+        const NAMES: [&str; 2] = ["src", "dst"];
+        let dl = (0..2).filter(|&n| self.dl[n] != before.dl[n]);
+        let dl = dl.filter_map(|n| Some(mac(NAMES[n], self.dl[n]?, u64::MAX >> 16).to_string()));
+        list.extend(set("eth", dl.collect()));
+
+        let address = |n: usize, value: u128| match v4 {
+            true => ipv4(NAMES[n], value, u128::MAX).to_string(),
+            false => ipv6(NAMES[n], value, u128::MAX).to_string(),
+        };
+        let nw = (0..2).filter(|&n| self.nw[n] != before.nw[n]);
+        let mut nw: Vec<String> = nw.filter_map(|n| Some(address(n, self.nw[n]?))).collect();
+        nw.extend(self.tos.filter(|tos| Some(*tos) != before.tos).map(|(value, mask)| {
+            let mask = (mask != 0xff).then_some(Hex(mask.into()));
+            Item { name: if v4 { "tos" } else { "tclass" }, value: Hex(value.into()), mask }.to_string()
+        }));
+        let ttl = self.ttl.filter(|ttl| Some(*ttl) != before.ttl);
+        nw.extend(ttl.map(|ttl| format!("{}={ttl}", if v4 { "ttl" } else { "hlimit" })));
+        list.extend(set(if v4 { "ipv4" } else { "ipv6" }, nw));
+        if self.ttl_dec > before.ttl_dec {
+            list.push(format!("dec_ttl({})", self.ttl_dec - before.ttl_dec));
+        }
+
+        let tp = (0..2).filter(|&n| self.tp[n] != before.tp[n]);
+        let tp = tp.filter_map(|n| Some(format!("{}={}", NAMES[n], self.tp[n]?))).collect();
+        list.extend(set(if key.nw_proto == ipproto::UDP { "udp" } else { "tcp" }, tp));
+        self.tags_since(before, list);
     }
-    let (src, dst) = (
-        step.set_tp_src.then(|| format!("src={}", step.tp_src)),
-        step.set_tp_dst.then(|| format!("dst={}", step.tp_dst)),
-    );
-    list.extend(set(if key.nw_proto == ipproto::UDP { "udp" } else { "tcp" }, &[src, dst]));
+
+    /// Takes off and puts on tags, but those that both have at the inner end.
+    fn tags_since(&self, before: &Edits, list: &mut Vec<String>) {
+        let pairs = self.tags.iter().rev().zip(before.tags.iter().rev());
+        let same = pairs.take_while(|(new, old)| new == old).count();
+        list.extend((same..before.tags.len()).map(|_| "pop_vlan".to_owned()));
+        for (tpid, tci) in self.tags.iter().rev().skip(same) {
+            let tpid = if *tpid == 0x8100 { String::new() } else { format!("tpid={tpid:#06x},") };
+            list.push(format!("push_vlan({tpid}vid={},pcp={})", tci & 0xfff, tci >> 13));
+        }
+    }
+}
+
+fn set(protocol: &str, fields: Vec<String>) -> Option<String> {
+    (!fields.is_empty()).then(|| format!("set({protocol}({}))", fields.join(",")))
 }

@@ -4,6 +4,7 @@
 
 mod cache;
 mod core;
+mod departed;
 mod dump;
 mod offload;
 mod stats;
@@ -16,7 +17,7 @@ pub use stats::{Dropped, FlowStats, Stats};
 
 use crate::compile::hardware_mask;
 use crate::openflow::FlowTable;
-use millrace_driver::{Device, DeviceError, RuleId, Rules, Sent};
+use millrace_driver::{Device, DeviceError, Place, RuleId, Rules, Sent};
 use millrace_regs::Mask;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -138,7 +139,7 @@ impl SlowPath {
     pub fn dump_megaflows(&mut self, device: &mut dyn Device) -> Result<Vec<MegaflowDump>, DeviceError> {
         let now = device.now();
         self.with_tables(device, |core, tables| core.sync_all(tables, now))?;
-        Ok(self.core.dump_megaflows(now))
+        Ok(self.core.dump_megaflows(now, |rule| place(&self.rules, rule)))
     }
 
     /// All OpenFlow flows, with counters of this moment.
@@ -203,6 +204,16 @@ impl SlowPath {
             self.epoch = epoch;
         }
         Ok(())
+    }
+}
+
+/// Where a rule is, in the form of Open vSwitch's `dp-extra-info`.
+fn place(rules: &Rules, rule: RuleId) -> String {
+    match rules.place(rule) {
+        Ok(Place::Hash { table, slot }) => format!("hash_table({table},{slot})"),
+        Ok(Place::Tcam { entry }) => format!("tcam({entry})"),
+        // A megaflow's rule is in the tables; if ever it is not, the dump says so.
+        Err(error) => error.to_string(),
     }
 }
 

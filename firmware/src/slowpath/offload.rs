@@ -10,7 +10,7 @@ const PRIORITY: u16 = 1;
 /// Where megaflows are handed over to.
 pub trait Offload {
     /// Names a rule that was taken.
-    type Rule: Copy + PartialEq + std::fmt::Debug;
+    type Rule: Copy + Eq + std::hash::Hash + std::fmt::Debug;
 
     /// The mask under which a megaflow with this mask would be taken: its own, or one that looks at more. None if there is no room.
     fn place(&mut self, mask: &Mask) -> Option<Mask>;
@@ -21,8 +21,11 @@ pub trait Offload {
     /// Gives a rule another program. If that cannot be done the rule is as it was, and this says `false`.
     fn update(&mut self, rule: Self::Rule, program: &[Step]) -> bool;
 
-    /// Takes a rule out; gives its last counts.
+    /// Takes a rule out; gives what it has counted so far. Packets that were matched before may still count for it.
     fn remove(&mut self, rule: Self::Rule) -> Hits;
+
+    /// The rules that were taken out and for which no packet can count any more, each once, with all that they have counted.
+    fn last_counts(&mut self) -> Vec<(Self::Rule, Count)>;
 
     /// What a rule has counted so far.
     fn hits(&mut self, rule: Self::Rule) -> Hits;
@@ -177,12 +180,18 @@ impl Offload for Tables<'_> {
     }
 
     fn remove(&mut self, rule: RuleId) -> Hits {
-        // A packet that hits the rule between these two is not counted for its flows.
         let hits = self.hits(rule);
         if let Err(error) = self.rules.delete(self.device, rule) {
             self.note(error);
         }
         hits
+    }
+
+    fn last_counts(&mut self) -> Vec<(RuleId, Count)> {
+        if let Err(error) = self.rules.settle(self.device) {
+            self.note(error.into());
+        }
+        self.rules.last_counts().collect()
     }
 
     fn hits(&mut self, rule: RuleId) -> Hits {

@@ -6,6 +6,7 @@ use super::*;
 use crate::compile::hardware_key;
 use crate::openflow::{Ports, parse_flow_file};
 use crate::packet::parse;
+use millrace_driver::Count;
 use millrace_regs::config::MAX_FRAME;
 use millrace_regs::{Key, Mask, Step, UpcallReason};
 
@@ -18,11 +19,14 @@ struct List {
     capacity: usize,
     /// Masks that may be used besides the widest; none: all.
     only: Option<Mask>,
+    /// Rules that were taken out and what they had counted, with what their last packets have yet to count.
+    gone: Vec<(usize, Count)>,
+    late: Count,
 }
 
 impl List {
     fn new(capacity: usize) -> List {
-        List { rules: Vec::new(), capacity, only: None }
+        List { rules: Vec::new(), capacity, only: None, gone: Vec::new(), late: Count::default() }
     }
 
     fn live(&self) -> usize {
@@ -65,7 +69,14 @@ impl Offload for List {
     }
 
     fn remove(&mut self, rule: usize) -> Hits {
-        self.rules[rule].take().expect("a live rule").3
+        let hits = self.rules[rule].take().expect("a live rule").3;
+        let Count { packets, bytes } = hits.count;
+        self.gone.push((rule, Count { packets: packets + self.late.packets, bytes: bytes + self.late.bytes }));
+        hits
+    }
+
+    fn last_counts(&mut self) -> Vec<(usize, Count)> {
+        std::mem::take(&mut self.gone)
     }
 
     fn hits(&mut self, rule: usize) -> Hits {
@@ -184,6 +195,27 @@ fn replacing_the_flows_updates_keeps_and_removes_rules() {
     b.core.sync_all(&mut b.list, b.now);
     let counts: Vec<u64> = b.core.dump_flows(b.now).iter().map(|f| f.stats.packets).collect();
     assert_eq!(counts, [1, 3, 0], "only the flow that stayed the same keeps its count");
+}
+
+#[test]
+fn packets_that_count_after_their_rule_was_taken_out_are_credited() {
+    let mut b = Bench::new("in_port=1,actions=output:2\nin_port=2,actions=output:1");
+    b.packet(0, &udp(80, 64));
+    b.packet(0, &udp(80, 64));
+    b.list.late = Count { packets: 3, bytes: 126 };
+    let narrower =
+        "in_port=2,actions=output:1\npriority=65535,in_port=1,udp,tp_dst=81,actions=drop\nin_port=1,actions=output:2";
+    b.core.replace_flows(&mut b.list, flows(narrower), b.now);
+    assert_eq!(b.list.live(), 0, "the rule was too wide");
+    // The flow gets another number while the packets are on their way.
+    let other = "in_port=1,actions=output:2\nin_port=2,actions=output:1";
+    b.core.replace_flows(&mut b.list, flows(other), b.now);
+    b.now += EPOCH_NS;
+    b.core.tick(&mut b.list, b.now);
+    let counts: Vec<(u64, u64)> = b.core.dump_flows(b.now).iter().map(|f| (f.stats.packets, f.stats.bytes)).collect();
+    assert_eq!(counts, [(5, 210), (0, 0)]);
+    b.core.sync_all(&mut b.list, b.now);
+    assert_eq!(b.core.dump_flows(b.now)[0].stats.packets, 5, "and only once");
 }
 
 #[test]
@@ -309,7 +341,8 @@ fn arp_edits_stay_in_software() {
         assert_eq!(out[22..28], mac(5));
     }
     assert_eq!((b.core.megaflows(), b.list.live()), ((1, 0), 0));
-    assert_eq!(b.core.dump_megaflows(0)[0].actions, "userspace(slow_path(arp edit))");
+    assert_eq!(b.core.dump_megaflows(0, |_| unreachable!())[0].actions, "userspace(pid=0,slow_path(action))");
+    assert_eq!(b.core.dump_megaflows(0, |_| unreachable!())[0].extra, "arp_edit");
 }
 
 #[test]
@@ -345,13 +378,18 @@ fn what_is_dropped_counts_once_under_its_port_and_reason() {
 fn dumps_have_the_forms_of_open_vswitch() {
     let mut b = Bench::new("table=0,priority=9,udp,tp_dst=80,actions=dec_ttl,mod_dl_src:02:00:00:00:00:09,output:vf0");
     b.packet(0, &udp(80, 64));
+    let dump = |b: &Bench| b.core.dump_megaflows(b.now, |rule| format!("rule({rule})"))[0].to_string();
+    assert!(dump(&b).contains(", packets:0, bytes:0, used:never, "), "the packet that it was made for does not count");
+    b.packet(0, &udp(80, 64));
+    b.core.sync_all(&mut b.list, b.now);
     b.now += 5_000_000;
-    let dump = b.core.dump_megaflows(b.now)[0].to_string();
     let expected = ", recirc_id(0),in_port(p0),packet_type(ns=0,id=0),\
         eth(src=02:00:00:00:00:01/00:00:00:00:00:00,dst=02:00:00:00:00:02/00:00:00:00:00:00),eth_type(0x0800),\
         ipv4(src=10.0.0.1/0.0.0.0,dst=10.0.0.2/0.0.0.0,proto=17,tos=0/0,ttl=64/0,frag=no),udp(src=1024/0,dst=80), \
-        packets:1, bytes:42, used:0.005s, offloaded:yes, dp:millrace, actions:set(eth(src=02:00:00:00:00:09)),dec_ttl(1),vf0";
+        packets:1, bytes:42, used:0.005s, offloaded:yes, dp:millrace, actions:set(eth(src=02:00:00:00:00:09)),dec_ttl(1),vf0, \
+        dp-extra-info:rule(0)";
+    let dump = dump(&b);
     assert_eq!(dump.split_once(", ").map(|(_, rest)| format!(", {rest}")).as_deref(), Some(expected));
     let flow = b.core.dump_flows(b.now)[0].to_string();
-    assert!(flow.starts_with(" cookie=0x0, duration=0.005s, table=0, n_packets=1, n_bytes=42, idle_age=0, priority=9,udp,tp_dst=80 actions="), "{flow}");
+    assert!(flow.starts_with(" cookie=0x0, duration=0.005s, table=0, n_packets=2, n_bytes=84, idle_age=0, priority=9,udp,tp_dst=80 actions="), "{flow}");
 }

@@ -36,6 +36,7 @@ pub struct Ovs {
     sent: u64,
     /// Frames of each port's capture that belong to earlier runs.
     seen: Vec<usize>,
+    details: Vec<String>,
     _vswitchd: Daemon,
     _ovsdb: Daemon,
 }
@@ -72,7 +73,16 @@ impl Ovs {
         let inputs: std::io::Result<_> =
             PORTS.iter().map(|port| UnixStream::connect(at(&format!("{port}.sock")))).collect();
         let inputs = inputs.context("cannot connect to a dummy port of Open vSwitch")?;
-        Ok(Ovs { dir, inputs, control, sent: 0, seen: vec![0; PORTS.len()], _vswitchd: vswitchd, _ovsdb: ovsdb })
+        Ok(Ovs {
+            dir,
+            inputs,
+            control,
+            sent: 0,
+            seen: vec![0; PORTS.len()],
+            details: Vec::new(),
+            _vswitchd: vswitchd,
+            _ovsdb: ovsdb,
+        })
     }
 
     /// Replaces all flows by those of a flow file, and forgets MAC addresses, cached flows and what came out so far.
@@ -105,8 +115,15 @@ impl Ovs {
             ensure!(Instant::now() < deadline, "Open vSwitch did not take a frame of {} bytes", frame.len());
         }
         let flows = self.control.call("dpctl/dump-flows", &[])?;
+        let details = self.control.call("dpctl/dump-flows", &["-m"])?;
+        self.details = details.lines().filter(|line| line.contains("in_port(")).map(str::to_owned).collect();
         self.control.call("revalidator/purge", &[])?;
         Ok(flows.lines().filter_map(megaflow).collect())
+    }
+
+    /// The megaflows that there were after the last [`Self::frame`], in the form of `dpctl/dump-flows -m`.
+    pub fn details(&self) -> &[String] {
+        &self.details
     }
 
     /// Lets `seconds` go by for everything in the switch that has a timeout.

@@ -75,6 +75,11 @@ impl Millrace {
         self.slow_path.megaflows().0
     }
 
+    /// The megaflows that there are now, as `millrace rules` shows them.
+    pub fn dump(&mut self) -> Result<Vec<String>> {
+        Ok(self.slow_path.dump_megaflows(&mut self.device)?.iter().map(ToString::to_string).collect())
+    }
+
     /// Packets that the slow path had to handle.
     pub fn upcalls(&self) -> u64 {
         let stats = self.slow_path.stats();

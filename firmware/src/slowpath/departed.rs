@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Rules that were taken out, until their last packets have been counted.
+
+use super::cache::Megaflow;
+use super::core::{Core, credit};
+use super::offload::Offload;
+use millrace_driver::Count;
+use smallvec::SmallVec;
+use std::hash::Hash;
+
+/// What a megaflow leaves behind whose rule was taken out: packets that were matched before are still on their way to the rule's
+/// counter.
+pub(super) struct Departed {
+    /// Flows that its packets matched.
+    flows: SmallVec<[u32; 12]>,
+    /// What was booked for them.
+    booked: Count,
+    /// Device time (ns) at which the rule was taken out.
+    at: u64,
+}
+
+impl Departed {
+    /// Of a megaflow whose rule's counter was just booked.
+    pub fn new<R>(megaflow: &Megaflow<R>, now: u64) -> Departed {
+        Departed { flows: megaflow.flows.clone(), booked: megaflow.hw_count, at: now }
+    }
+
+    /// The flow tables were replaced: gives the flows their new numbers.
+    pub fn renumber(&mut self, numbers: &[Option<u32>]) {
+        self.flows = self.flows.iter().filter_map(|&n| numbers[n as usize]).collect();
+    }
+}
+
+impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
+    /// Books what rules that were taken out have counted after that.
+    pub(super) fn book_last_counts(&mut self, offload: &mut impl Offload<Rule = R>) {
+        if self.departed.is_empty() {
+            return;
+        }
+        for (rule, count) in offload.last_counts() {
+            let Some(departed) = self.departed.remove(&rule) else {
+                continue;
+            };
+            let late = count.since(departed.booked);
+            for &flow in departed.flows.iter().filter(|_| late.packets > 0) {
+                credit(&mut self.flow_stats[flow as usize], late, departed.at);
+            }
+        }
+    }
+}
