@@ -45,7 +45,7 @@ Examples:
 The flow file is in the syntax of `ovs-ofctl add-flows`. SIGHUP reads it again; SIGINT ends the run and still writes
 all results. Exit code 2 means that something given cannot be used: then nothing was run, and no file was changed.
 
-Port names, of which --preset ecp5 has the first four: p0 p1 pf vf0 vf1 vf2 vf3 vf4 vf5 vf6 vf7.")]
+Ports are p0 p1 pf vf0 vf1 vf2 vf3 vf4 vf5 vf6 vf7 with --preset sim; small presets have fewer VFs.")]
 pub struct RunArgs {
     /// Flow file, in the syntax of `ovs-ofctl add-flows`.
     #[arg(long, value_name = "FILE")]

@@ -4,6 +4,7 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use millrace_sim::CYCLE_NS;
 use millrace_testbench::iperf::{iperf, ping};
 use millrace_testbench::live::{Dpu, Live};
 use nix::unistd::Uid;
@@ -29,17 +30,30 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
-    if arguments.replay || !Uid::effective().is_root() {
-        println!("Replaying captures of two Linux stacks (as root, the stacks would be live).");
-        replay(&captures)
-    } else {
-        live(&captures, arguments.seconds)
+    if arguments.replay {
+        println!("Replaying what two Linux stacks, 10.0.0.1 on vf0 and 10.0.0.2 on vf1, once said.");
+        return replay(&captures);
+    }
+    if !Uid::effective().is_root() {
+        println!(
+            "Replaying what two Linux stacks, 10.0.0.1 on vf0 and 10.0.0.2 on vf1, once said: live ones need root."
+        );
+        return replay(&captures);
+    }
+    match Live::start(&captures.join("demo.flows")) {
+        Ok(stacks) => live(stacks, arguments.seconds),
+        // Root of a container may not make network namespaces or TAP devices.
+        Err(error) => {
+            println!(
+                "Live Linux stacks are not possible here: {error:#}\nReplaying what two of them once said instead."
+            );
+            replay(&captures)
+        }
     }
 }
 
-fn live(captures: &Path, seconds: u32) -> Result<()> {
+fn live(live: Live, seconds: u32) -> Result<()> {
     println!("Two Linux stacks, 10.0.0.1 on vf0 and 10.0.0.2 on vf1, joined by the simulated DPU.");
-    let live = Live::start(&captures.join("demo.flows"))?;
     println!("\n$ ping -c 5 10.0.0.2\n{}", ping(&live, 5)?);
     let tcp = iperf(&live, seconds, &[])?;
     println!("\n$ iperf3 -c 10.0.0.2 -t {seconds}\n{:.1} Mbit/s", tcp.bits_per_second / 1e6);
@@ -87,24 +101,28 @@ fn dropped(counts: &Value) -> u64 {
     places.filter_map(|(_, reasons)| reasons.as_object()).flatten().filter_map(|(_, packets)| packets.as_u64()).sum()
 }
 
-/// The share of the hardware, port by port.
+/// What happened port by port, average rates, and the share of the hardware.
 fn summary(stats: &Value) -> Result<()> {
+    let seconds = stats["cycles"].as_f64().unwrap_or(0.0) * CYCLE_NS as f64 / 1e9;
     println!(
-        "\n{:6} {:>10} {:>10} {:>12} {:>12} {:>10}",
-        "port", "in", "out", "by hardware", "by slow path", "dropped"
+        "\n{:6} {:>10} {:>10} {:>12} {:>13} {:>8} {:>10} {:>10}",
+        "port", "in", "out", "by hardware", "by slow path", "dropped", "Mbit/s in", "Mbit/s out"
     );
     let mut hardware = 0;
     for (port, counts) in stats["ports"].as_object().context("no ports in the statistics")? {
-        let packets = |direction: &str| counts[direction]["packets"].as_u64().unwrap_or(0);
         let count = |name: &str| counts[name].as_u64().unwrap_or(0);
-        let dropped = dropped(counts);
+        let packets = |direction: &str| counts[direction]["packets"].as_u64().unwrap_or(0);
+        let rate = |direction: &str| counts[direction]["bytes"].as_f64().unwrap_or(0.0) * 8.0 / 1e6 / seconds.max(1e-9);
         if packets("in") + packets("out") > 0 {
             println!(
-                "{port:6} {:>10} {:>10} {:>12} {:>12} {dropped:>10}",
+                "{port:6} {:>10} {:>10} {:>12} {:>13} {:>8} {:>10.2} {:>10.2}",
                 packets("in"),
                 packets("out"),
                 count("hardware"),
                 count("slow_path"),
+                dropped(counts),
+                rate("in"),
+                rate("out"),
             );
         }
         hardware += count("hardware");
@@ -112,6 +130,6 @@ fn summary(stats: &Value) -> Result<()> {
     let all = received(stats);
     let share = 100.0 * hardware as f64 / all.max(1) as f64;
     println!("\n{hardware} of {all} packets were handled in hardware alone: {share:.2} %.");
-    println!("{} clock cycles were simulated.", stats["cycles"]);
+    println!("Rates are averages over {seconds:.1} s of device time ({} clock cycles).", stats["cycles"]);
     Ok(())
 }

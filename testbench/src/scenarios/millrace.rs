@@ -86,3 +86,41 @@ impl Millrace {
         stats.misses + stats.punts + stats.rule_upcalls
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenarios::build::v4;
+
+    #[test]
+    fn packets_under_way_while_their_rule_is_taken_out_are_credited() {
+        const FRAMES: u64 = 4000;
+        // Each makes the rules of the one before too wide.
+        let looked_at = ["udp,tp_src=1", "udp,tp_dst=1", "ip,nw_src=1.1.1.1", "ip,nw_dst=1.1.1.1"];
+        let flows = |n: usize| {
+            let one = looked_at[n % looked_at.len()];
+            let text =
+                format!("actions=resubmit(,1)\ntable=1,priority=9,{one},actions=drop\ntable=1,priority=1,actions=p1");
+            parse_flow_file("flows", &text, Ports::sim()).unwrap()
+        };
+        let mut device = Embedded::new(Preset::Sim).unwrap();
+        let mut slow_path = SlowPath::new(&mut device, flows(0), Settings::default()).unwrap();
+        for _ in 0..FRAMES {
+            device.simulation().send(0, v4(1, 2).udp(1000, 53, 12));
+        }
+        let mut reloads = 0;
+        while !device.simulation().idle() || device.simulation().upcalls_waiting() > 0 || slow_path.waiting() > 0 {
+            (0..200).for_each(|_| device.simulation().step());
+            slow_path.poll(&mut device).unwrap();
+            reloads += 1;
+            slow_path.replace_flows(&mut device, flows(reloads)).unwrap();
+        }
+        let packets = |dump: &[millrace_firmware::slowpath::FlowDump]| -> u64 {
+            dump.iter().filter(|dump| dump.flow.table == 0).map(|dump| dump.stats.packets).sum()
+        };
+        let dump = slow_path.dump_flows(&mut device).unwrap();
+        assert_eq!(packets(&dump), FRAMES, "after {reloads} reloads");
+        let (stats, hits) = (slow_path.stats(), FRAMES - slow_path.stats().misses);
+        assert!(reloads > 8 && stats.removed > 4 && hits > FRAMES / 8, "{reloads} reloads, {hits} hits, {stats:?}");
+    }
+}

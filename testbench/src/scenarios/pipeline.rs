@@ -92,6 +92,28 @@ pub fn scenarios() -> Vec<Scenario> {
             &[("p1", 1), ("pf", 1), ("vf0", 1), ("vf1", 1)],
         ),
         Scenario::new(
+            "more_spellings",
+            [
+                on(1, [v4(1, 2).tos(1).tcp(9, 80, tcp::SYN, 5), v6(1, 2).icmp(128, 0, 8), arp(1, 1, 2)]),
+                on(3, [udp(1, 2, 9, 53)]),
+                on(4, [udp(4, 2, 9, 53), udp(1, 2, 9, 53)]),
+            ]
+            .concat(),
+            &[
+                ("p0", 1),
+                ("p1", 3),
+                ("pf", 3),
+                ("vf0", 2),
+                ("vf1", 2),
+                ("vf2", 2),
+                ("vf3", 2),
+                ("vf4", 2),
+                ("vf5", 2),
+                ("vf6", 2),
+                ("vf7", 2),
+            ],
+        ),
+        Scenario::new(
             "many_masks",
             on(1, (0..24u8).map(|n| v4(n * 9, 250 - n).udp(u16::from(n) * 311, 50 + u16::from(n % 5), 4))),
             &[("p1", 5), ("pf", 4), ("vf0", 6), ("vf1", 5), ("vf2", 4)],
