@@ -81,7 +81,7 @@ fn async_fifo() -> Proof {
         claim: "keeps every word between any two clocks, bits of a crossing word late or not",
         design: || modules(AsyncFifo::<Bits<8>, 2, 3>::new(), "async_fifo"),
         sources: sources!["base/formal/synchroniser.sv", "base/formal/ring_ram.sv", "base/formal/async_fifo.sv"],
-        engine: Engine::Induction { depth: 12, search: 40 },
+        engine: Engine::Induction { depth: 12, from: 10, to: 40 },
         multiclock: true,
         slow: false,
         mutants: &[

@@ -94,7 +94,7 @@ fn checksum_word() -> Proof {
         claim: "one word changes: a right checksum becomes what summing gives, a wrong one stays wrong",
         design: || modules(EditChecksum::new(), "edit_checksum"),
         sources: sources!["fastpath/formal/checksum_word.sv"],
-        engine: Engine::Induction { depth: 8, search: 8 },
+        engine: Engine::Induction { depth: 8, from: 6, to: 8 },
         multiclock: false,
         slow: false,
         mutants: &[
@@ -113,7 +113,7 @@ fn checksum_words() -> Proof {
         claim: "all words change: RFC 1624 equation 3, and word by word comes to the same",
         design: || modules(EditChecksum::new(), "edit_checksum"),
         sources: sources!["fastpath/formal/checksum_words.sv"],
-        engine: Engine::Induction { depth: 9, search: 9 },
+        engine: Engine::Induction { depth: 9, from: 6, to: 9 },
         multiclock: false,
         slow: false,
         mutants: &[
@@ -136,7 +136,7 @@ fn hash_table() -> Proof {
         claim: "a key is found exactly when it is in one of its places: an entry that is moved never misses",
         design: || modules(HashTable::<4>::new(), "hash_table"),
         sources: sources!["fastpath/formal/slot_ram.sv", "fastpath/formal/hash_table.sv"],
-        engine: Engine::Induction { depth: 12, search: 20 },
+        engine: Engine::Induction { depth: 12, from: 14, to: 24 },
         multiclock: false,
         slow: true,
         mutants: &[

@@ -46,8 +46,8 @@ macro_rules! sources {
 pub enum Engine {
     /// Property directed reachability (ABC's `pdr`): finds the invariants itself.
     Pdr,
-    /// k-induction over this many clocks (Bitwuzla). Counterexamples of mutants are searched as deep as `search`.
-    Induction { depth: u32, search: u32 },
+    /// k-induction over this many clocks (Bitwuzla). Counterexamples of mutants are searched in clocks `from` to `to` after reset.
+    Induction { depth: u32, from: u32, to: u32 },
 }
 
 /// A fault: each text occurs once in the emitted Verilog and is replaced by the other.

@@ -104,19 +104,18 @@ fn name(file: &str) -> &str {
 
 /// SymbiYosys's description of the run. A mutant of a proof by induction must show its fault from reset on: bounded search.
 fn script(proof: &Proof, mutant: bool) -> String {
-    let (mode, depth, engine) = match (proof.engine, mutant) {
-        (Engine::Pdr, _) => ("prove", 0, "abc pdr"),
-        (Engine::Induction { depth, .. }, false) => ("prove", depth, "smtbmc bitwuzla"),
-        (Engine::Induction { search, .. }, true) => ("bmc", search, "smtbmc bitwuzla"),
+    let (mode, engine) = match (proof.engine, mutant) {
+        (Engine::Pdr, _) => ("prove".to_string(), "abc pdr"),
+        (Engine::Induction { depth, .. }, false) => (format!("prove\ndepth {depth}"), "smtbmc bitwuzla"),
+        (Engine::Induction { from, to, .. }, true) => (format!("bmc\nskip {from}\ndepth {to}"), "smtbmc bitwuzla"),
     };
-    let depth = if depth > 0 { format!("depth {depth}\n") } else { String::new() };
     let multiclock = if proof.multiclock { "multiclock on\n" } else { "" };
     let files: Vec<&str> = proof.sources.iter().map(|source| name(source.file)).collect();
     // A mutant must break what is promised, not just an invariant that the proof leans on.
     let define = if mutant { " -DPROMISES_ONLY" } else { "" };
     let reads: Vec<String> = files.iter().map(|file| format!("read_verilog -sv -formal{define} {file}\n")).collect();
     format!(
-        "[options]\nmode {mode}\n{depth}{multiclock}timeout {TIMEOUT}\naigsmt bitwuzla\n\n[engines]\n{engine}\n\n\
+        "[options]\nmode {mode}\n{multiclock}timeout {TIMEOUT}\naigsmt bitwuzla\n\n[engines]\n{engine}\n\n\
          [script]\nread_verilog design.v\n{}prep -flatten -top {}_proof\n\n[files]\ndesign.v\n{}\n",
         reads.concat(),
         proof.name,

@@ -63,21 +63,13 @@ module hash_table_proof (
     assume (index3 == \dut.way_3.ram.watched );
   end
 
-  // What lies there.
-  (* hierconn *) wire [512:0] \dut.way_0.ram.word ;
-  (* hierconn *) wire [512:0] \dut.way_1.ram.word ;
-  (* hierconn *) wire [512:0] \dut.way_2.ram.word ;
-  (* hierconn *) wire [512:0] \dut.way_3.ram.word ;
-  wire [3:0] there = {
-    \dut.way_3.ram.word == entry, \dut.way_2.ram.word == entry,
-    \dut.way_1.ram.word == entry, \dut.way_0.ram.word == entry
+  // Whether it was written there last. write_index: way[5:4], slot[3:0].
+  wire [3:0] written = write_entry << write_index[5:4] & {
+    write_index[3:0] == \dut.way_3.ram.watched , write_index[3:0] == \dut.way_2.ram.watched ,
+    write_index[3:0] == \dut.way_1.ram.watched , write_index[3:0] == \dut.way_0.ram.watched
   };
-
-  // Memories start as zeros.
-  always @* if (!started) begin
-    assume (\dut.way_0.ram.word == 0 & \dut.way_1.ram.word == 0);
-    assume (\dut.way_2.ram.word == 0 & \dut.way_3.ram.word == 0);
-  end
+  reg [3:0] there = 0;
+  always @(posedge clock) there <= there & ~written | written & {4{slot == entry}};
 
   // The driver writes what it likes, but for another rule under the same key.
   always @* assume (!(write_entry & slot[512] & slot[479:0] == entry[479:0]) | slot == entry);
@@ -92,9 +84,17 @@ module hash_table_proof (
   reg [3:0] stayed = 0;
   always @(posedge clock) stayed <= there == 0 ? 0 : stayed == 10 ? 10 : stayed + 1'b1;
 
+  (* hierconn *) wire [512:0] \dut.way_0.ram.word ;
+  (* hierconn *) wire [512:0] \dut.way_1.ram.word ;
+  (* hierconn *) wire [512:0] \dut.way_2.ram.word ;
+  (* hierconn *) wire [512:0] \dut.way_3.ram.word ;
   (* hierconn *) wire [479:0] \dut.mask_reg ;
   (* hierconn *) wire [31:0] \dut.seed_reg ;
   (* hierconn *) wire \dut.enable_reg ;
+  wire [3:0] same = {
+    \dut.way_3.ram.word == entry, \dut.way_2.ram.word == entry,
+    \dut.way_1.ram.word == entry, \dut.way_0.ram.word == entry
+  };
   wire [3:0] alike = {
     \dut.way_3.ram.word [512] & \dut.way_3.ram.word [479:0] == entry[479:0],
     \dut.way_2.ram.word [512] & \dut.way_2.ram.word [479:0] == entry[479:0],
@@ -102,17 +102,24 @@ module hash_table_proof (
     \dut.way_0.ram.word [512] & \dut.way_0.ram.word [479:0] == entry[479:0]
   };
 
+  // Memories start as zeros.
+  always @* if (!started) begin
+    assume (\dut.way_0.ram.word == 0 & \dut.way_1.ram.word == 0);
+    assume (\dut.way_2.ram.word == 0 & \dut.way_3.ram.word == 0);
+  end
+
 `ifndef PROMISES_ONLY
-  // What the proof leans on: the mask is loaded, and a key has one rule.
+  // What the proof leans on: the mask is loaded, what was written is there, and a key has one rule.
   always @(posedge clock) begin
     the_mask_was_loaded_before: assert (hashed < 2 | loaded);
     the_mask_is_kept: assert (!loaded | \dut.mask_reg == mask & \dut.seed_reg == seed & \dut.enable_reg );
+    what_was_written_is_there: assert (same == there);
     a_key_has_one_rule: assert (alike == there);
   end
 `endif
 
   always @(posedge clock) if (looked[9]) begin
-    a_key_is_found_where_it_lies: assert (hit[0] == was_there[5]);
+    a_key_is_found_where_it_was_put: assert (hit[0] == was_there[5]);
     it_brings_its_rule: assert (!hit[0] | hit[32:1] == rule_priority);
     an_entry_that_is_moved_never_misses: assert (stayed != 10 | hit[0]);
   end
