@@ -95,10 +95,23 @@ impl<D: Synth, const A: usize> Logic for LutRam<D, A> {
 fn memory(style: &str, width: usize, address: usize, read: &str) -> String {
     let read = if read.is_empty() { String::new() } else { format!("  {read}\n") };
     format!(
-        "(* ram_style = \"{style}\" *) reg [{}:0] mem [0:{}];\n\ninteger i;\ninitial for (i = 0; i < {}; i = i + 1) mem[i] = {width}'d0;\n\n\
+        "(* ram_style = \"{style}\" *) reg [{}:0] mem [0:{}];\n\n{}\n\n\
          always @(posedge clock) begin\n{read}  if (we) mem[waddr] <= wdata;\nend",
         width - 1,
         (1usize << address) - 1,
-        1usize << address,
+        zeros(width, 1 << address),
+    )
+}
+
+/// The initial blocks of an array of zeros. Yosys unrolls such a loop in time quadratic in its length: long ones are cut, but not
+/// so short that Verilator unrolls them too (64).
+fn zeros(width: usize, depth: usize) -> String {
+    const PIECE: usize = 256;
+    if depth <= PIECE {
+        return format!("integer i;\ninitial for (i = 0; i < {depth}; i = i + 1) mem[i] = {width}'d0;");
+    }
+    format!(
+        "genvar piece;\ngenerate\n  for (piece = 0; piece < {depth}; piece = piece + {PIECE}) begin : zeros\n    integer i;\n    \
+         initial for (i = piece; i < piece + {PIECE}; i = i + 1) mem[i] = {width}'d0;\n  end\nendgenerate"
     )
 }

@@ -99,7 +99,7 @@ impl Logic for Board {
 /// A write that `Match` or `Expand` saw.
 #[derive(Debug, PartialEq)]
 enum Seen {
-    Table(TableWrite),
+    Table(Box<TableWrite>),
     Step(u64, u32),
 }
 
@@ -155,7 +155,7 @@ impl Bench {
         dut.tables_busy.next = self.table_left > 0;
         settle(dut);
         if dut.runner.table_write_valid.val() {
-            self.seen.push(Seen::Table(dut.runner.table_write.val()));
+            self.seen.push(Seen::Table(Box::new(dut.runner.table_write.val())));
             self.table_left = self.table_time;
         }
         if dut.runner.step_write.val() {

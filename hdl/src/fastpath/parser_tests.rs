@@ -207,7 +207,7 @@ fn check(frames: &[Vec<u8>], gap: usize) {
         }
         tick(&mut *uut, |u| &mut u.clock);
         let done = n as isize + 1 - Parser::LATENCY as isize;
-        let due = done >= 0 && done as usize % (1 + gap) == 0 && done as usize / (1 + gap) < frames.len();
+        let due = done >= 0 && (done as usize).is_multiple_of(1 + gap) && done as usize / (1 + gap) < frames.len();
         assert_eq!(uut.parsed_valid.val(), due, "clock {n}");
         if due {
             let (start, f) = (done as usize, &frames[done as usize / (1 + gap)]);
