@@ -29,7 +29,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Format check, then every test
+    /// Format check, Clippy, every test, and the quick proofs
     Test,
     /// Compare RTL and reference model on random packets and rules
     Soak {

@@ -9,6 +9,8 @@ use std::time::Instant;
 /// Runs every check in the order of its cost. The first that fails ends the run.
 pub fn all() -> Result<()> {
     step("format", cargo(&["fmt", "--all", "--check"]))?;
+    let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--features", "millrace-hdl/cli"];
+    step("clippy", cargo(&[&clippy[..], &["--", "--deny", "warnings"]].concat()))?;
     // Optimised: most of the time goes into simulation. `--no-fail-fast` so that one run shows all that is broken.
     // With the programs of `hdl`, which the proofs need next.
     let test = ["test", "--release", "--workspace", "--features", "millrace-hdl/cli", "--no-fail-fast"];
