@@ -25,11 +25,6 @@ const BUSY_NS: u64 = EPOCH_NS;
 const RETRY_NS: u64 = EPOCH_NS;
 /// Megaflows looked at in search of one that is not in use.
 const EVICTION_SAMPLE: usize = 64;
-/// Within this time each rule's counters are read once.
-const SYNC_NS: u64 = 500_000_000;
-
-/// Time between two questions for the last counts of rules that were taken out.
-const LAST_COUNTS_NS: u64 = EPOCH_NS;
 
 /// Limits and times. Times are device time in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,14 +67,14 @@ pub struct Core<R> {
     punted: bool,
     packet: Packet,
     /// Stations whose place changed, and on which megaflows may depend.
-    moved: Vec<Station>,
+    pub(super) moved: Vec<Station>,
     /// Where the last walk over the cache stopped: for counters, for eviction.
-    sync_hand: usize,
-    sync_time: u64,
+    pub(super) sync_hand: usize,
+    pub(super) sync_time: u64,
     evict_hand: usize,
     pub(super) departed: FxHashMap<R, Departed>,
     /// Device time (ns) at which last counts were last asked for.
-    asked_last_counts: u64,
+    pub(super) asked_last_counts: u64,
 }
 
 /// Where a megaflow was put.
@@ -340,7 +335,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
     }
 
     /// Looks again at the megaflows that depend on stations whose place has changed.
-    fn follow_moves(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
+    pub(super) fn follow_moves(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
         while let Some(station) = self.moved.pop() {
             let port = self.macs.lookup(station);
             for id in self.cache.dependents(station) {
@@ -501,90 +496,6 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             self.revalidate_renumbered(offload, id, now, Some(&numbers));
         }
         self.follow_moves(offload, now);
-    }
-
-    /// What is to be done as time passes: ageing of stations, megaflows and flows.
-    pub fn tick(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
-        self.read_counters(offload, now);
-        if now.saturating_sub(self.asked_last_counts) >= LAST_COUNTS_NS {
-            self.asked_last_counts = now;
-            self.book_last_counts(offload);
-        }
-        while let Some(station) = self.macs.expire(now) {
-            // It may have been heard of in hardware since.
-            self.moved.push(station);
-            for id in self.cache.dependents(station) {
-                self.sync(offload, id, now);
-            }
-        }
-        self.expire_flows(offload, now);
-        self.follow_moves(offload, now);
-    }
-
-    /// Reads the counters of a share of the rules, and removes megaflows that are idle.
-    fn read_counters(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
-        let slots = self.cache.capacity();
-        let elapsed = now.saturating_sub(self.sync_time).min(SYNC_NS);
-        let share = (slots as u128 * u128::from(elapsed) / u128::from(SYNC_NS)) as usize;
-        if share == 0 {
-            return;
-        }
-        self.sync_time = now;
-        for _ in 0..share {
-            self.sync_hand = if self.sync_hand + 1 < slots { self.sync_hand + 1 } else { 0 };
-            let id = self.sync_hand as FlowId;
-            self.sync(offload, id, now);
-            if self.cache.get(id).is_some_and(|m| now.saturating_sub(m.used) >= self.settings.max_idle) {
-                self.remove(offload, id, now);
-            }
-        }
-    }
-
-    /// Books the counters of all rules.
-    pub fn sync_all(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
-        for id in self.cache.ids() {
-            self.sync(offload, id, now);
-        }
-        self.book_last_counts(offload);
-        self.follow_moves(offload, now);
-    }
-
-    /// Removes flows whose time is over, and the megaflows that used them.
-    fn expire_flows(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
-        let due = |stats: &FlowStats, (idle, hard): (u16, u16)| {
-            let over = |since: u64, seconds: u16| {
-                seconds != 0 && now.saturating_sub(since) >= u64::from(seconds) * 1_000_000_000
-            };
-            over(stats.created, hard) || over(stats.used, idle)
-        };
-        let mut expired: Vec<u32> = Vec::new();
-        let candidates = self.pipeline.timed().iter().filter(|n| self.pipeline.is_live(**n));
-        for &n in candidates {
-            let flow = self.pipeline.flow(n);
-            if due(&self.flow_stats[n as usize], (flow.idle_timeout, flow.hard_timeout)) {
-                expired.push(n);
-            }
-        }
-        if expired.is_empty() {
-            return;
-        }
-        // The hardware may have used them since it was last asked.
-        let users: Vec<FlowId> =
-            self.cache.iter().filter(|(_, m)| m.flows.iter().any(|f| expired.contains(f))).map(|(id, _)| id).collect();
-        for &id in &users {
-            self.sync(offload, id, now);
-        }
-        expired.retain(|&n| {
-            let flow = self.pipeline.flow(n);
-            due(&self.flow_stats[n as usize], (flow.idle_timeout, flow.hard_timeout))
-        });
-        self.pipeline.remove(&expired);
-        self.stats.expired += expired.len() as u64;
-        for id in users {
-            if self.cache.get(id).is_some_and(|m| m.flows.iter().any(|f| expired.contains(f))) {
-                self.revalidate(offload, id, now);
-            }
-        }
     }
 }
 

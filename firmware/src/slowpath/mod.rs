@@ -2,6 +2,7 @@
 //! The slow path: takes the packets that miss, decides their fate with the flow tables, puts them out through the
 //! representors, and programs rules so that the rest of their flow stays in hardware.
 
+mod ageing;
 mod cache;
 mod core;
 mod departed;
