@@ -23,6 +23,7 @@ impl Device for Null {
             addr::CONFIG1 => words[1],
             addr::CONFIG2 => words[2],
             addr::CONFIG3 => words[3],
+            addr::CONFIG4 => words[4],
             _ => 0,
         })
     }

@@ -3,9 +3,12 @@
 
 use crate::{Device, DeviceError};
 use millrace_regs::addr;
-use millrace_regs::config::{Config, WAYS};
+use millrace_regs::config::{Config, MAX_FRAME, MIN_FRAME, WAYS};
 use millrace_regs::hash::MAX_SLOT_BITS;
 use millrace_regs::map::{GLOBAL, MAX_VPORTS, Register, Reset};
+
+/// Width of a rule id in a slot, in bits.
+const MAX_RULE_ID_BITS: usize = 16;
 
 /// PFs are not told apart by a register: the contract has one, behind the uplinks.
 const PFS: u32 = 1;
@@ -45,8 +48,9 @@ pub fn discover(device: &mut dyn Device) -> Result<Config, DeviceError> {
         device.read32(addr::CONFIG1)?,
         device.read32(addr::CONFIG2)?,
         device.read32(addr::CONFIG3)?,
+        device.read32(addr::CONFIG4)?,
     ];
-    let config = Config {
+    let mut config = Config {
         bus_bits: 8 * field("CONFIG3", "bus_bytes", words[3]) as usize,
         uplinks: field("CONFIG0", "uplinks", words[0]) as usize,
         pfs: PFS as usize,
@@ -55,13 +59,19 @@ pub fn discover(device: &mut dyn Device) -> Result<Config, DeviceError> {
         slots_log2: field("CONFIG1", "slot_bits", words[1]) as usize,
         tcam_entries: field("CONFIG1", "tcam_entries", words[1]) as usize,
         steps_log2: field("CONFIG3", "continuation_steps", words[3]).checked_ilog2().unwrap_or(0) as usize,
+        rule_id_bits: MAX_RULE_ID_BITS,
+        max_frame: field("CONFIG4", "max_frame", words[4]) as usize,
+        header_clocks: field("CONFIG4", "header_clocks", words[4]) as usize,
     };
+    if (words[2] as usize) < config.rule_ids() {
+        config.rule_id_bits = words[2].checked_ilog2().unwrap_or(0) as usize;
+    }
     check(&config, words)?;
     Ok(config)
 }
 
 /// Refuses what the driver would go wrong with.
-fn check(config: &Config, words: [u32; 4]) -> Result<(), DeviceError> {
+fn check(config: &Config, words: [u32; 5]) -> Result<(), DeviceError> {
     let problem = |register, value, problem| Err(DeviceError::Config { register, value, problem });
     if config.vports() > MAX_VPORTS as usize {
         return problem("CONFIG0", words[0], "more vports than a step has output bits");
@@ -76,7 +86,13 @@ fn check(config: &Config, words: [u32; 4]) -> Result<(), DeviceError> {
         return problem("CONFIG1", words[1], "more slots than the table hash serves");
     }
     if words[2] as usize != config.rule_ids() {
-        return problem("CONFIG2", words[2], "not one rule id per slot and TCAM entry");
+        return problem("CONFIG2", words[2], "neither one rule id per slot and TCAM entry nor a power of two");
+    }
+    if !(MIN_FRAME..=MAX_FRAME).contains(&config.max_frame) {
+        return problem("CONFIG4", words[4], "a longest frame that the contract does not have");
+    }
+    if words[4] != config.registers()[4] {
+        return problem("CONFIG4", words[4], "reserved bits are set");
     }
     if words != config.registers() {
         return problem("CONFIG3", words[3], "continuation steps are not a power of two");

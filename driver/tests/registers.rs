@@ -20,8 +20,8 @@ fn reset_value(instance: &Instance, config: &Config) -> u32 {
     match instance.register.reset {
         Reset::Value(value) => value,
         Reset::Build => {
-            let first = addr::CONFIG0;
-            config.registers()[((instance.address - first) / 4) as usize]
+            let number = instance.register.name.strip_prefix("CONFIG").and_then(|n| n.parse::<usize>().ok());
+            config.registers()[number.expect("CONFIG0 and so on depend on the build")]
         }
     }
 }

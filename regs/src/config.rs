@@ -7,12 +7,12 @@ use std::str::FromStr;
 
 /// Ways of every hash table. Fixed: the table hash yields four indices.
 pub const WAYS: usize = 4;
-/// Longest frame in bytes, without FCS.
+/// Longest frame of any build in bytes, without FCS; [`Config::max_frame`] is that of one build.
 pub const MAX_FRAME: usize = 9216;
 /// Shortest frame in bytes, without FCS.
 pub const MIN_FRAME: usize = 14;
 
-/// Sizes of one build. The same numbers can be read from the registers `CONFIG0` to `CONFIG3`.
+/// Sizes of one build. The same numbers can be read from the registers `CONFIG0` to `CONFIG4`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Config {
     /// Width of the streams in bits: 64, 128, 256, 512 or 1024.
@@ -31,6 +31,13 @@ pub struct Config {
     pub tcam_entries: usize,
     /// log2 of the number of continuation steps.
     pub steps_log2: usize,
+    /// Width of a rule id in bits, at most 16: there are no more rule ids than it can tell apart.
+    pub rule_id_bits: usize,
+    /// Longest frame in bytes, without FCS: at most [`MAX_FRAME`]. Frame buffers are as large as it demands.
+    pub max_frame: usize,
+    /// Clocks from one frame's header to the next, at least. 1: everything is looked up at once. 16: the ways of a hash table and
+    /// the entries of the TCAM are looked at one after the other, in a sixteenth of the logic.
+    pub header_clocks: usize,
 }
 
 impl Config {
@@ -59,10 +66,14 @@ impl Config {
         WAYS * self.slots()
     }
 
-    /// Rule ids: one per slot of every table and one per TCAM entry, but no more than an id of 16 bits can tell apart.
+    /// Places for rules: slots of all hash tables, and TCAM entries.
+    pub const fn places(&self) -> usize {
+        self.hash_tables * self.table_rules() + self.tcam_entries
+    }
+
+    /// Rule ids: one per place, but no more than [`Self::rule_id_bits`] can tell apart.
     pub const fn rule_ids(&self) -> usize {
-        let places = self.hash_tables * self.table_rules() + self.tcam_entries;
-        if places > 1 << 16 { 1 << 16 } else { places }
+        if self.places() > 1 << self.rule_id_bits { 1 << self.rule_id_bits } else { self.places() }
     }
 
     /// Continuation steps.
@@ -87,13 +98,14 @@ impl Config {
         (0..self.vports()).find(|v| self.vport_name(*v).as_deref() == Some(name))
     }
 
-    /// The values of the registers `CONFIG0` to `CONFIG3`.
-    pub const fn registers(&self) -> [u32; 4] {
+    /// The values of the registers `CONFIG0` to `CONFIG4`.
+    pub const fn registers(&self) -> [u32; 5] {
         [
             (self.vports() | self.uplinks << 8 | self.hash_tables << 16 | WAYS << 24) as u32,
             (self.slots_log2 | self.tcam_entries << 16) as u32,
             self.rule_ids() as u32,
             (self.bus_bytes() | self.steps() << 16) as u32,
+            (self.max_frame | self.header_clocks << 16) as u32,
         ]
     }
 }
@@ -108,6 +120,9 @@ const SMALL: Config = Config {
     slots_log2: 6,
     tcam_entries: 16,
     steps_log2: 5,
+    rule_id_bits: 16,
+    max_frame: MAX_FRAME,
+    header_clocks: 1,
 };
 
 /// The builds that are kept working.
@@ -117,7 +132,7 @@ pub enum Preset {
     /// The simulation's: 512 bits, 2 uplinks, 1 PF, 8 VFs, 8 tables of 2,048 rules.
     #[default]
     Sim,
-    /// Fits an ECP5-85k: 64 bits, 2 uplinks, 1 PF, 1 VF, one table of 1,024 rules.
+    /// Fits an ECP5-45k: 64 bits, 2 uplinks, 1 PF, 1 VF, one table of 1,024 rules, frames of up to 2,048 bytes.
     Ecp5,
     /// For UltraScale+: 512 bits, as many ports as `Sim`, 8 tables of 8,192 rules.
     Alveo,
@@ -148,6 +163,9 @@ impl Preset {
                 slots_log2: 9,
                 tcam_entries: 32,
                 steps_log2: 8,
+                rule_id_bits: 16,
+                max_frame: MAX_FRAME,
+                header_clocks: 1,
             },
             Preset::Ecp5 => Config {
                 bus_bits: 64,
@@ -158,6 +176,9 @@ impl Preset {
                 slots_log2: 8,
                 tcam_entries: 16,
                 steps_log2: 4,
+                rule_id_bits: 10,
+                max_frame: 2048,
+                header_clocks: 16,
             },
             Preset::Alveo => Config {
                 bus_bits: 512,
@@ -168,6 +189,9 @@ impl Preset {
                 slots_log2: 11,
                 tcam_entries: 256,
                 steps_log2: 10,
+                rule_id_bits: 16,
+                max_frame: MAX_FRAME,
+                header_clocks: 1,
             },
             Preset::W128 => Config { bus_bits: 128, ..SMALL },
             Preset::W256 => Config { bus_bits: 256, ..SMALL },
@@ -228,11 +252,13 @@ mod tests {
     fn sizes_follow_the_contract() {
         let c = Preset::Sim.config();
         assert_eq!((c.table_rules(), c.rule_ids(), c.queues()), (2048, 8 * 2048 + 32, 12));
-        assert_eq!(c.registers(), [0x0408_020b, 0x0020_0009, 16416, 0x0100_0040]);
+        assert_eq!(c.registers(), [0x0408_020b, 0x0020_0009, 16416, 0x0100_0040, 0x0001_2400]);
         let alveo = Preset::Alveo.config();
         assert_eq!((alveo.hash_tables * alveo.table_rules(), alveo.rule_ids()), (65_536, 65_536));
         let widths = Preset::SIMULATED.map(|p| p.config().bus_bits);
         assert!([64, 128, 256, 512, 1024].iter().all(|width| widths.contains(width)), "{widths:?}");
+        let ecp5 = Preset::Ecp5.config();
+        assert_eq!((ecp5.places(), ecp5.rule_ids(), ecp5.registers()[4]), (1040, 1024, 0x0010_0800));
         for p in Preset::ALL {
             assert!(p.config().vports() <= 31 && p.config().slots_log2 <= 14, "{p}: the output mask has 31 vport bits");
             assert_eq!(p.name().parse(), Ok(p));

@@ -205,7 +205,7 @@ pub const GLOBAL: &[Register] = &[
         0x0010,
         Ro,
         Build,
-        &[bits("rule_ids", 0, 32, "number of rule ids: H·4·2^S + T, at most 65,536")],
+        &[bits("rule_ids", 0, 32, "number of rule ids: H·4·2^S + T, or fewer in some builds; at most 65,536")],
         "Sizes of the build.",
     ),
     register(
@@ -261,6 +261,17 @@ pub const GLOBAL: &[Register] = &[
         Value(0),
         &[bits("frames", 0, 32, "modulo 2^32")],
         "Frames whose action program has ended. A rule's id and steps are free when `ACTED` has reached what `MATCHED` was after its entry was cleared.",
+    ),
+    register(
+        "CONFIG4",
+        0x002c,
+        Ro,
+        Build,
+        &[
+            bits("max_frame", 0, 16, "longest frame in bytes, without FCS"),
+            bits("header_clocks", 16, 8, "clocks from one frame's header to the next, at least"),
+        ],
+        "Sizes of the build.",
     ),
     register(
         "COMMAND",

@@ -45,13 +45,13 @@ outcomes! {
         PacketOut = 3, "packet_out";
         /// Shorter than 14 bytes.
         DropRunt = 4, "drop_runt";
-        /// Longer than 9,216 bytes.
+        /// Longer than the build's longest frame.
         DropOversize = 5, "drop_oversize";
         /// The source marked the frame as broken.
         DropRxError = 6, "drop_rx_error";
         /// The first step ended the program: TTL too low.
         DropTtl = 7, "drop_ttl";
-        /// The first step's frame would be longer than 9,216 bytes.
+        /// The first step's frame would be longer than the build's longest.
         DropTxOversize = 8, "drop_tx_oversize";
         /// Packet-out to a vport that does not exist.
         DropNoVport = 9, "drop_no_vport";

@@ -281,6 +281,7 @@ impl Device for Fake {
             addr::CONFIG1 => self.config.registers()[1],
             addr::CONFIG2 => self.config.registers()[2],
             addr::CONFIG3 => self.config.registers()[3],
+            addr::CONFIG4 => self.config.registers()[4],
             addr::SCRATCH => self.scratch,
             addr::EVENTS => self.events,
             addr::AGE_EPOCH => self.epoch,

@@ -4,7 +4,10 @@
 use super::Tag;
 use rust_hdl_core::prelude::*;
 
-/// Simple dual-port block RAM: one write port, one read port, `1 << A` words. `rdata` holds the word at `raddr` one clock
+/// log2 of the words up to which LUT RAM is smaller than block RAM.
+const SHORT: usize = 4;
+
+/// Simple dual-port RAM: one write port, one read port, `1 << A` words; block RAM unless it has 16 words or fewer. `rdata` holds the word at `raddr` one clock
 /// after `re`, and keeps it while `re` is low. A read of the word being written gives the old word.
 #[derive(LogicBlock, Default)]
 pub struct Ram<D: Synth, const A: usize> {
@@ -41,7 +44,12 @@ impl<D: Synth, const A: usize> Logic for Ram<D, A> {
         self.rdata.connect()
     }
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(memory("block", D::BITS, A, "if (re) rdata <= mem[raddr];"))
+        Verilog::Custom(memory(
+            if A <= SHORT { "distributed" } else { "block" },
+            D::BITS,
+            A,
+            "if (re) rdata <= mem[raddr];",
+        ))
     }
     fn timing(&self) -> Vec<TimingInfo> {
         vec![TimingInfo {

@@ -6,8 +6,8 @@ use super::types::Step;
 use crate::base::{Dff, Param, Ram, Tag};
 use rust_hdl_core::prelude::*;
 
-/// `(1 << A) + (1 << B)` steps: one per slot of the hash tables and one per TCAM entry, in two RAMs, so that the few of the TCAM
-/// do not double the memory. `step` comes three clocks after `rule` (RAM, its output register, choice).
+/// `1 << A` steps, and [`with_entries`](Self::with_entries) `1 << B` more: one per slot of the hash tables and one per TCAM entry, in
+/// two RAMs, so that the few of the TCAM do not double the memory. `step` comes three clocks after `rule` (RAM, its output register, choice).
 #[derive(LogicBlock, Default)]
 pub struct ActionRam<const A: usize, const B: usize> {
     tag: Tag<Self>,
@@ -18,32 +18,41 @@ pub struct ActionRam<const A: usize, const B: usize> {
     pub write_rule: Signal<In, Bits<16>>,
     pub write_bits: Signal<In, Bits<544>>,
     slots: Ram<Step, A>,
-    entries: Ram<Step, B>,
+    entries: Vec<Ram<Step, B>>,
     slot_step: Dff<Step>,
-    entry_step: Dff<Step>,
+    entry_step: Vec<Dff<Step>>,
     of_entry1: Dff<Bit>,
     of_entry2: Dff<Bit>,
     chosen: Dff<Step>,
     written: StepFromBits,
     /// Number of slots: the first rule id of the entries.
     first_entry: Param<Bits<17>>,
+    _entries: usize,
 }
 
 impl<const A: usize, const B: usize> ActionRam<A, B> {
     /// Clocks from `rule` to `step`.
     pub const LATENCY: usize = 3;
 
-    /// All steps zero. (`Default` has no memory.)
+    /// `1 << A` steps of zeros. (`Default` has no memory.)
     ///
     /// # Panics
     /// If `A` or `B` exceeds the 16 bits of a rule id.
     pub fn new() -> Self {
         assert!(A <= 16 && B <= A, "rule ids of {A} and {B} bits");
+        Self { slots: Ram::new(), first_entry: Param::new((1usize << A).to_bits()), ..Default::default() }
+    }
+
+    /// `(1 << A) + (1 << B)` steps of zeros.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub fn with_entries() -> Self {
         Self {
-            slots: Ram::new(),
-            entries: Ram::new(),
-            first_entry: Param::new((1usize << A).to_bits()),
-            ..Default::default()
+            entries: vec![Ram::new()],
+            entry_step: (0..1).map(|_| Default::default()).collect(),
+            _entries: 1,
+            ..Self::new()
         }
     }
 }
@@ -51,18 +60,17 @@ impl<const A: usize, const B: usize> ActionRam<A, B> {
 impl<const A: usize, const B: usize> Logic for ActionRam<A, B> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, slots, entries, slot_step, entry_step, of_entry1, of_entry2, chosen);
+        clock!(self, clock, slots, slot_step, of_entry1, of_entry2, chosen);
         self.slots.re.next = true;
         self.slots.raddr.next = bit_cast::<A, 16>(self.rule.val());
-        self.entries.re.next = true;
-        self.entries.raddr.next = bit_cast::<B, 16>(self.rule.val());
         self.of_entry1.d.next = bit_cast::<17, 16>(self.rule.val()) >= self.first_entry.val();
         self.slot_step.d.next = self.slots.rdata.val();
-        self.entry_step.d.next = self.entries.rdata.val();
         self.of_entry2.d.next = self.of_entry1.q.val();
         self.chosen.d.next = self.slot_step.q.val();
-        if self.of_entry2.q.val() {
-            self.chosen.d.next = self.entry_step.q.val();
+        for i in 0..self._entries {
+            if self.of_entry2.q.val() {
+                self.chosen.d.next = self.entry_step[i].q.val();
+            }
         }
         self.step.next = self.chosen.q.val();
 
@@ -70,9 +78,17 @@ impl<const A: usize, const B: usize> Logic for ActionRam<A, B> {
         self.slots.waddr.next = bit_cast::<A, 16>(self.write_rule.val());
         self.slots.wdata.next = self.written.step.val();
         self.slots.we.next = self.write.val() & (bit_cast::<17, 16>(self.write_rule.val()) < self.first_entry.val());
-        self.entries.waddr.next = bit_cast::<B, 16>(self.write_rule.val());
-        self.entries.wdata.next = self.written.step.val();
-        self.entries.we.next = self.write.val() & (bit_cast::<17, 16>(self.write_rule.val()) >= self.first_entry.val());
+        for i in 0..self._entries {
+            self.entries[i].clock.next = self.clock.val();
+            self.entries[i].re.next = true;
+            self.entries[i].raddr.next = bit_cast::<B, 16>(self.rule.val());
+            self.entries[i].waddr.next = bit_cast::<B, 16>(self.write_rule.val());
+            self.entries[i].wdata.next = self.written.step.val();
+            self.entries[i].we.next =
+                self.write.val() & (bit_cast::<17, 16>(self.write_rule.val()) >= self.first_entry.val());
+            self.entry_step[i].clock.next = self.clock.val();
+            self.entry_step[i].d.next = self.entries[i].rdata.val();
+        }
     }
 }
 
@@ -83,7 +99,7 @@ mod tests {
 
     #[test]
     fn every_rule_has_its_step() {
-        let mut uut = Box::new(ActionRam::<4, 2>::new());
+        let mut uut = Box::new(ActionRam::<4, 2>::with_entries());
         uut.connect_all();
         for rule in 0..20u64 {
             uut.write.next = true;
@@ -103,6 +119,7 @@ mod tests {
 
     #[test]
     fn lints() {
-        assert_lints(ActionRam::<14, 5>::new());
+        assert_lints(ActionRam::<14, 5>::with_entries());
+        assert_lints(ActionRam::<10, 4>::new());
     }
 }

@@ -161,7 +161,7 @@ fn fixed_value(register: &Instance, config: &Config) -> Param<Bits<32>> {
         Reset::Value(value) => value,
         Reset::Build => {
             let number = register.register.name.strip_prefix("CONFIG").and_then(|n| n.parse::<usize>().ok());
-            config.registers()[number.expect("CONFIG0 to CONFIG3 depend on the build")]
+            config.registers()[number.expect("CONFIG0 and so on depend on the build")]
         }
     };
     Param::new(u64::from(value).into())

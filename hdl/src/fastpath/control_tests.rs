@@ -121,8 +121,8 @@ impl Bench {
         let mut dut = Box::new(Board {
             control: Control::new(&config),
             runner: CommandRunner::new(),
-            rules: Counters::new(),
-            verdicts: Counters::new(),
+            rules: Counters::with_copy(),
+            verdicts: Counters::without_copy(),
             _queues: config.queues(),
             tag: Default::default(),
             clock: Default::default(),

@@ -17,7 +17,7 @@ use rust_hdl_core::prelude::*;
 /// [`Beat`]: data in the low bits, then the byte count, then `last`. `packet_out_vport` is held through the frame; `upcall_vport` and
 /// `upcall_reason` are valid with every beat of `upcall`.
 #[derive(LogicBlock)]
-pub struct Core<
+pub struct Millrace<
     const W: usize,
     const C: usize,
     const B: usize,
@@ -28,6 +28,7 @@ pub struct Core<
     const N: usize,
     const Q: usize,
     const S: usize,
+    const U: usize,
     const T: usize,
     const X: usize,
     const Y: usize,
@@ -69,7 +70,7 @@ pub struct Core<
     /// `clock_ctrl` may stand still as long as nothing comes in on `s_axil`.
     pub idle_ctrl: Signal<Out, Bit>,
 
-    pipeline: Pipeline<W, C, B, D, A, P, H, N, Q, S, T, X, Y, K, R, V>,
+    pipeline: Pipeline<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>,
     control: Control,
     axi: AxiLite,
     sent_up: Signal<Local, Beat<W, C>>,
@@ -86,13 +87,14 @@ impl<
     const N: usize,
     const Q: usize,
     const S: usize,
+    const U: usize,
     const T: usize,
     const X: usize,
     const Y: usize,
     const K: usize,
     const R: usize,
     const V: usize,
-> Core<W, C, B, D, A, P, H, N, Q, S, T, X, Y, K, R, V>
+> Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>
 {
     /// The core of a build.
     ///
@@ -150,13 +152,14 @@ impl<
     const N: usize,
     const Q: usize,
     const S: usize,
+    const U: usize,
     const T: usize,
     const X: usize,
     const Y: usize,
     const K: usize,
     const R: usize,
     const V: usize,
-> Logic for Core<W, C, B, D, A, P, H, N, Q, S, T, X, Y, K, R, V>
+> Logic for Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>
 {
     #[hdl_gen]
     fn update(&mut self) {
@@ -243,7 +246,7 @@ impl<
 /// The type of a build's core.
 macro_rules! core_of {
     ($config:expr) => {
-        Core<
+        Millrace<
             { $config.bus_bits },
             { count_bits(&$config) },
             { buffer_log2(&$config) },
@@ -254,6 +257,7 @@ macro_rules! core_of {
             { $config.vports() },
             { $config.queues() },
             { $config.slots_log2 },
+            { $config.slots_log2 + 2 },
             { $config.tcam_entries },
             { hash_rules_log2(&$config) },
             { tcam_log2(&$config) },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Packet and byte counters in block RAM: one event per clock, any index, exact.
 
-use crate::base::{Dff, DffE, DffR, Ram, Tag};
+use crate::base::{Dff, DffE, DffR, Param, Ram, Tag};
 use crate::{comment, wire_struct};
 use rust_hdl_core::prelude::*;
 
@@ -30,9 +30,11 @@ wire_struct! {
 /// choice between RAM and newer words (1 to 2), addition (2 to 3), RAM write (3). An event finds what up to three events before it
 /// have not written yet in stages 2, 3 and 4.
 ///
-/// `read` (a pulse, not again before `done`) reads counter `read_index` from a second copy of the RAM: `done` is high five
-/// clocks later, `read_packets`, `read_bytes` and `read_epoch` are valid then and keep their value until the next read. A read
-/// sees all events up to the clock of `read`, and none after.
+/// `read` (a pulse, not again before `done`) reads counter `read_index`; `read_packets`, `read_bytes` and `read_epoch` are valid with
+/// `done` and keep their value until the next read. [With a copy](Self::with_copy) of the RAM, `done` is high five clocks later,
+/// whatever is counted, and the read sees all events up to the clock of `read`, and none after. [Without](Self::without_copy), it
+/// takes the first clock without `count`, like an event that counts nothing: `done` is high three clocks after that, and the
+/// read sees all events before it.
 ///
 /// The counters start at zero and are not cleared by `reset`. `busy` is high while anything is under way.
 #[derive(LogicBlock, Default)]
@@ -52,7 +54,7 @@ pub struct Counters<const A: usize> {
     pub done: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
     counters: Ram<CounterWord, A>,
-    copy: Ram<CounterWord, A>,
+    copy: Vec<Ram<CounterWord, A>>,
     s1_valid: DffR<Bit>,
     s1: Dff<CountEvent<A>>,
     s2_valid: DffR<Bit>,
@@ -69,33 +71,60 @@ pub struct Counters<const A: usize> {
     /// Where the read is: bit n is high n + 1 clocks after `read`.
     read_stage: DffR<Bits<5>>,
     read_at: DffE<Bits<A>>,
+    /// Without a copy: the read waits, is in stage 1, is in stage 2; its result.
+    waiting: DffR<Bit>,
+    s1_read: DffR<Bit>,
+    s2_read: DffR<Bit>,
+    has_result: DffR<Bit>,
+    result: DffE<CounterWord>,
+    inject: Signal<Local, Bit>,
+    at: Signal<Local, Bits<A>>,
+    found: Signal<Local, CounterWord>,
     newest: Signal<Local, CounterWord>,
     base: Signal<Local, CounterWord>,
+    shared: Param<Bit>,
+    _copies: usize,
 }
 
 impl<const A: usize> Counters<A> {
-    /// Counters of zero.
-    pub fn new() -> Self {
-        Self { counters: Ram::new(), copy: Ram::new(), ..Default::default() }
+    /// Counters of zero, with a second RAM for reads.
+    pub fn with_copy() -> Self {
+        Self { counters: Ram::new(), copy: vec![Ram::new()], _copies: 1, ..Default::default() }
+    }
+
+    /// Counters of zero in half the memory, for builds in which events leave clocks free.
+    pub fn without_copy() -> Self {
+        Self { counters: Ram::new(), shared: Param::new(true), ..Default::default() }
     }
 }
 
 impl<const A: usize> Logic for Counters<A> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, counters, copy, s1_valid, s1, s2_valid, s2, s2_word, s2_follows);
+        clock!(self, clock, counters, s1_valid, s1, s2_valid, s2, s2_word, s2_follows);
         clock!(self, clock, s3_valid, s3_index, s3_word, s4_valid, s4_index, s4_word, read_stage, read_at);
         self.s1_valid.reset.next = self.reset.val();
         self.s2_valid.reset.next = self.reset.val();
         self.s3_valid.reset.next = self.reset.val();
         self.s4_valid.reset.next = self.reset.val();
         self.read_stage.reset.next = self.reset.val();
+        clock!(self, clock, waiting, s1_read, s2_read, has_result, result);
+        self.waiting.reset.next = self.reset.val();
+        self.s1_read.reset.next = self.reset.val();
+        self.s2_read.reset.next = self.reset.val();
+        self.has_result.reset.next = self.reset.val();
 
         comment!("stage 0: read the counter");
-        self.counters.re.next = self.count.val();
-        self.counters.raddr.next = self.index.val();
+        self.inject.next = self.waiting.q.val() & !self.count.val();
+        self.at.next = self.index.val();
+        if self.inject.val() {
+            self.at.next = self.read_at.q.val();
+        }
+        self.counters.re.next = self.count.val() | self.inject.val();
+        self.counters.raddr.next = self.at.val();
         self.s1_valid.d.next = self.count.val();
-        self.s1.d.next.index = self.index.val();
+        self.s1_read.d.next = self.inject.val();
+        self.s1.d.next.index = self.at.val();
         self.s1.d.next.bytes = self.bytes.val();
         self.s1.d.next.epoch = self.epoch.val();
 
@@ -109,6 +138,7 @@ impl<const A: usize> Logic for Counters<A> {
         self.s2_word.d.next = self.newest.val();
         self.s2_follows.d.next = self.s2_valid.q.val() & (self.s2.q.val().index == self.s1.q.val().index);
         self.s2_valid.d.next = self.s1_valid.q.val();
+        self.s2_read.d.next = self.s1_read.q.val();
         self.s2.d.next = self.s1.q.val();
 
         comment!("stage 2: add");
@@ -122,30 +152,48 @@ impl<const A: usize> Logic for Counters<A> {
         self.s3_index.d.next = self.s2.q.val().index;
         self.s3_valid.d.next = self.s2_valid.q.val();
 
-        comment!("stage 3: write both copies");
+        comment!("stage 3: write");
         self.counters.we.next = self.s3_valid.q.val();
         self.counters.waddr.next = self.s3_index.q.val();
         self.counters.wdata.next = self.s3_word.q.val();
-        self.copy.we.next = self.s3_valid.q.val();
-        self.copy.waddr.next = self.s3_index.q.val();
-        self.copy.wdata.next = self.s3_word.q.val();
         self.s4_valid.d.next = self.s3_valid.q.val();
         self.s4_index.d.next = self.s3_index.q.val();
         self.s4_word.d.next = self.s3_word.q.val();
 
-        comment!("a read waits until the event of its own clock is written");
-        self.read_stage.d.next = (self.read_stage.q.val() << 1) | bit_cast::<5, 1>(self.read.val().into());
         self.read_at.en.next = self.read.val();
         self.read_at.d.next = self.read_index.val();
-        self.copy.re.next = self.read_stage.q.val().get_bit(3);
-        self.copy.raddr.next = self.read_at.q.val();
-        self.read_packets.next = self.copy.rdata.val().packets;
-        self.read_bytes.next = self.copy.rdata.val().bytes;
-        self.read_epoch.next = self.copy.rdata.val().epoch;
-        self.done.next = self.read_stage.q.val().get_bit(4);
+        self.result.en.next = self.s2_read.q.val();
+        self.result.d.next = self.base.val();
+        self.has_result.d.next = self.s2_read.q.val();
+        comment!("without a copy, a read is an event that counts nothing, in the first clock without another");
+        self.waiting.d.next = self.shared.val() & (self.read.val() | (self.waiting.q.val() & self.count.val()));
+        self.read_stage.d.next = 0.into();
+        self.done.next = self.has_result.q.val();
+        self.found.next = self.result.q.val();
+        for i in 0..self._copies {
+            comment!("a read waits until the event of its own clock is written to the copy");
+            self.copy[i].clock.next = self.clock.val();
+            self.copy[i].we.next = self.s3_valid.q.val();
+            self.copy[i].waddr.next = self.s3_index.q.val();
+            self.copy[i].wdata.next = self.s3_word.q.val();
+            self.copy[i].re.next = self.read_stage.q.val().get_bit(3);
+            self.copy[i].raddr.next = self.read_at.q.val();
+            self.read_stage.d.next = (self.read_stage.q.val() << 1) | bit_cast::<5, 1>(self.read.val().into());
+            self.done.next = self.read_stage.q.val().get_bit(4);
+            self.found.next = self.copy[i].rdata.val();
+        }
+        self.read_packets.next = self.found.val().packets;
+        self.read_bytes.next = self.found.val().bytes;
+        self.read_epoch.next = self.found.val().epoch;
 
-        self.busy.next =
-            self.s1_valid.q.val() | self.s2_valid.q.val() | self.s3_valid.q.val() | self.read_stage.q.val().any();
+        self.busy.next = self.s1_valid.q.val()
+            | self.s2_valid.q.val()
+            | self.s3_valid.q.val()
+            | self.read_stage.q.val().any()
+            | self.waiting.q.val()
+            | self.s1_read.q.val()
+            | self.s2_read.q.val()
+            | self.has_result.q.val();
     }
 }
 
@@ -170,7 +218,7 @@ mod tests {
     /// Random events and reads; each read must give exactly what was counted up to its clock.
     fn hammer(seed: u64, indices: usize, duty: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut dut = connected(Counters::<A>::new());
+        let mut dut = connected(Counters::<A>::with_copy());
         let mut model = [(0u64, 0u64, 0u32); 1 << A];
         let mut expected = None;
         for clock in 0..2000u32 {
@@ -215,14 +263,62 @@ mod tests {
         }
     }
 
+    /// Random events and reads without a copy: a read takes the first free clock and sees what was counted before.
+    fn hammer_shared(seed: u64, indices: usize, duty: f64) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut dut = connected(Counters::<A>::without_copy());
+        let mut model = [(0u64, 0u64, 0u32); 1 << A];
+        let (mut asked, mut expected, mut reads) = (None, None, 0);
+        for clock in 0..2000u32 {
+            let (index, bytes) = (rng.random_range(0..indices), rng.random_range(0..16384u64));
+            let count = rng.random_bool(duty);
+            dut.count.next = count;
+            dut.index.next = (index as u64).into();
+            dut.bytes.next = bytes.into();
+            dut.epoch.next = u64::from(clock).into();
+            if !count && let Some(index) = asked.take() {
+                expected = Some((clock + 3, model[index]));
+            }
+            let read = asked.is_none() && expected.is_none() && rng.random_bool(0.3);
+            dut.read.next = read;
+            if read {
+                asked = Some(rng.random_range(0..indices));
+                dut.read_index.next = (asked.unwrap() as u64).into();
+            }
+            if count {
+                let m = &mut model[index];
+                *m = (m.0 + 1, m.1 + bytes, clock);
+            }
+            tick(&mut dut);
+            assert_eq!(dut.done.val(), expected.is_some_and(|e| e.0 == clock + 1));
+            assert!(dut.busy.val() || (asked.is_none() && expected.is_none()));
+            if dut.done.val() {
+                let got =
+                    (dut.read_packets.val().to_u64(), dut.read_bytes.val().to_u64(), dut.read_epoch.val().to_u32());
+                assert_eq!(got, expected.take().unwrap().1, "read in clock {clock}");
+                reads += 1;
+            }
+        }
+        assert!(reads > 50, "{reads} reads");
+    }
+
+    #[test]
+    fn reads_without_a_copy_take_a_free_clock() {
+        for (seed, indices) in [(21, 1), (22, 2), (23, 4), (24, 16)] {
+            hammer_shared(seed, indices, 0.9);
+            hammer_shared(seed + 10, indices, 0.3);
+        }
+    }
+
     #[test]
     fn verilog_passes_lint() {
-        assert_lints(Counters::<A>::new());
+        assert_lints(Counters::<A>::with_copy());
+        assert_lints(Counters::<A>::without_copy());
     }
 
     #[test]
     fn busy_covers_events_and_reads() {
-        let mut dut = connected(Counters::<A>::new());
+        let mut dut = connected(Counters::<A>::with_copy());
         tick(&mut dut);
         assert!(!dut.busy.val());
         dut.count.next = true;

@@ -6,7 +6,7 @@ use crate::base::{DffE, DffR, Fifo, Param, Reg, Snk, Src, Tag};
 use crate::comment;
 use rust_hdl_core::prelude::*;
 
-/// A queue of `1 << B` beats (at least 16 KiB) for each of `N` vports, and one for upcalls as number N; `P` = B + 1, `Q` = N + 1.
+/// A queue of `1 << B` beats (a longest frame at least) for each of `N` vports, and one for upcalls as number N; `P` = B + 1, `Q` = N + 1.
 ///
 /// A beat goes into all queues of its frame in one clock, one beat per clock. In a queue's default mode a full queue makes the input wait;
 /// with its bit of `drop_when_full` a frame that does not fit whole is dropped for this queue alone, decided at its first beat. Four
@@ -62,19 +62,19 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
 impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize>
     Egress<W, C, B, P, N, Q>
 {
-    /// Empty queues.
+    /// Empty queues, for frames of up to `max_frame` bytes.
     ///
     /// # Panics
     /// If the sizes do not fit each other.
-    pub fn new() -> Self {
+    pub fn new(max_frame: usize) -> Self {
         assert!(
             W / 8 == 1 << (C - 1) && P == B + 1 && Q == N + 1 && N <= 31,
             "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: sizes do not fit"
         );
         assert!(
-            (W / 8) << B >= 16_384 && B <= 11,
-            "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: queues of 16 to {} KiB",
-            W / 4
+            (W / 8) << B >= max_frame && B <= 11,
+            "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: queues of {max_frame} to {} bytes",
+            W << 8
         );
         let counters = || (0..Q).map(|_| Reg::default()).collect();
         let outputs = || vec![Signal::default(); Q];
@@ -215,6 +215,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
 mod tests {
     use super::*;
     use crate::testing::{assert_lints, beats, bytes, settle, tick};
+    use millrace_regs::config::MAX_FRAME;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
@@ -252,7 +253,7 @@ mod tests {
         drain: [f64; 4],
     ) -> ([Vec<usize>; 4], usize, Box<Egress<W, C, B, P, 3, 4>>) {
         let mut rng = ChaCha8Rng::seed_from_u64(21);
-        let mut e = Box::new(Egress::<W, C, B, P, 3, 4>::new());
+        let mut e = Box::new(Egress::<W, C, B, P, 3, 4>::new(MAX_FRAME));
         e.connect_all();
         e.reset.next = true;
         tick(&mut *e, |e| &mut e.clock);
@@ -377,7 +378,7 @@ mod tests {
 
     #[test]
     fn egress_emits_clean_verilog() {
-        assert_lints(Egress::<512, 7, 8, 9, 11, 12>::new());
-        assert_lints(Egress::<64, 4, 11, 12, 4, 5>::new());
+        assert_lints(Egress::<512, 7, 8, 9, 11, 12>::new(MAX_FRAME));
+        assert_lints(Egress::<64, 4, 11, 12, 4, 5>::new(MAX_FRAME));
     }
 }

@@ -99,10 +99,10 @@ pub struct Expand<const P: usize> {
 }
 
 impl<const P: usize> Expand<P> {
-    /// For a build with this many vports.
-    pub fn new(vports: usize) -> Self {
+    /// For a build with this many vports, and frames of up to `max_frame` bytes.
+    pub fn new(vports: usize, max_frame: usize) -> Self {
         assert!((1..=31).contains(&vports), "{vports} vports: outputs have 31 vport bits");
-        let longest = millrace_regs::config::MAX_FRAME as u64;
+        let longest = max_frame as u64;
         Self {
             vports: Param::new((vports as u64).into()),
             existing: Param::new((1u64 << 31 | ((1 << vports) - 1)).into()),
@@ -296,6 +296,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
 
+    use millrace_regs::config::MAX_FRAME;
+
     const VPORTS: usize = 11;
     const P: usize = 4;
     const UPCALL: u32 = 1 << 31;
@@ -457,7 +459,7 @@ mod tests {
     }
 
     fn with_steps(rng: &mut ChaCha8Rng) -> (Box<Expand<P>>, Vec<Step>) {
-        let mut dut = connected(Expand::<P>::new(VPORTS));
+        let mut dut = connected(Expand::<P>::new(VPORTS, MAX_FRAME));
         let mut steps = vec![];
         for i in 0..1u64 << P {
             let next = (rng.random_bool(0.6) && i + 1 < 1 << P).then(|| rng.random_range(i + 1..1 << P));
@@ -519,7 +521,7 @@ mod tests {
 
     #[test]
     fn one_job_per_clock_for_rules_of_one_step() {
-        let mut dut = connected(Expand::<P>::new(VPORTS));
+        let mut dut = connected(Expand::<P>::new(VPORTS, MAX_FRAME));
         let step = Step { outputs: 1u64.into(), ..Default::default() };
         dut.result.data.next = MatchResult { hit: true, step, len: 60u64.into(), ..Default::default() };
         dut.result.valid.next = true;
@@ -539,7 +541,7 @@ mod tests {
 
     #[test]
     fn program_that_runs_in_a_circle_ends_after_as_many_steps_as_there_are() {
-        let mut dut = connected(Expand::<P>::new(VPORTS));
+        let mut dut = connected(Expand::<P>::new(VPORTS, MAX_FRAME));
         let step = Step { outputs: 1u64.into(), more: true, next_step: 3u64.into(), ..Default::default() };
         dut.step_write.next = true;
         dut.step_index.next = 3u64.into();
@@ -569,6 +571,6 @@ mod tests {
 
     #[test]
     fn verilog_passes_lint() {
-        assert_lints(Expand::<P>::new(VPORTS));
+        assert_lints(Expand::<P>::new(VPORTS, MAX_FRAME));
     }
 }

@@ -16,6 +16,8 @@ pub struct Gather<const W: usize, const C: usize> {
     pub valid: Signal<In, Bit>,
     pub window: Signal<Out, Window>,
     pub window_valid: Signal<Out, Bit>,
+    /// A beat goes into the window.
+    pub filling: Signal<Out, Bit>,
     /// The window's beats; cleared by the first beat of a frame.
     slots: Vec<Reg<Bits<W>>>,
     vport: DffE<Bits<8>>,
@@ -46,6 +48,7 @@ impl<const W: usize, const C: usize> Default for Gather<W, C> {
             valid: Default::default(),
             window: Default::default(),
             window_valid: Default::default(),
+            filling: Default::default(),
             slots: (0..slots).map(|_| Default::default()).collect(),
             vport: Default::default(),
             packet_out: Default::default(),
@@ -87,6 +90,7 @@ impl<const W: usize, const C: usize> Logic for Gather<W, C> {
         if (self.place.val() & self.final_slot.val()).any() {
             self.next.d.next = 0.into();
         }
+        self.filling.next = self.valid.val() & self.place.val().any();
         self.complete.d.next = self.valid.val()
             & ((self.place.val().any() & self.inp.val().last) | (self.place.val() & self.final_slot.val()).any());
 

@@ -3,10 +3,10 @@
 
 use super::types::{Beat, FrameMeta, MergedBeat};
 use crate::base::{DffE, DffR, Ram, Reg, Snk, Src, Tag};
-use millrace_regs::config::{MAX_FRAME, MIN_FRAME};
+use millrace_regs::config::MIN_FRAME;
 use rust_hdl_core::prelude::*;
 
-/// One frame buffer of `1 << B` beats (at least 16 KiB), `P` = B + 1.
+/// One frame buffer of `1 << B` beats (more than a longest frame), `P` = B + 1.
 ///
 /// A frame shows at `out` once it is stored whole, and then comes out without a gap: one beat per clock as long as `out.ready` is
 /// high. `vport`, `packet_out`, `len` and `fault` of a beat are meant for its frame's first beat only. Of a faulty frame only the first
@@ -59,10 +59,14 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     last: Signal<Local, Bit>,
 }
 
-impl<const W: usize, const C: usize, const B: usize, const P: usize> Default for Ingress<W, C, B, P> {
-    fn default() -> Self {
+impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, C, B, P> {
+    /// Empty, for frames of up to `max_frame` bytes.
+    ///
+    /// # Panics
+    /// If the sizes do not fit each other.
+    pub fn new(max_frame: usize) -> Self {
         assert!(W / 8 == 1 << (C - 1) && P == B + 1, "Ingress<{W}, {C}, {B}, {P}>: sizes do not fit each other");
-        assert!((W / 8) << B >= 16_384, "Ingress<{W}, {C}, {B}, {P}> holds less than 16 KiB");
+        assert!((W / 8) << B > max_frame, "Ingress<{W}, {C}, {B}, {P}> does not hold a frame of {max_frame} bytes");
         Self {
             tag: Default::default(),
             clock: Default::default(),
@@ -84,7 +88,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Default for
             word: Default::default(),
             first: Reg::new(true),
             capacity: Constant::new((1u64 << B).to_bits()),
-            longest: Constant::new(MAX_FRAME.to_bits()),
+            longest: Constant::new(max_frame.to_bits()),
             shortest: Constant::new(MIN_FRAME.to_bits()),
             held: Default::default(),
             room: Default::default(),
@@ -194,6 +198,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
 mod tests {
     use super::*;
     use crate::testing::{assert_lints, beats, bytes, settle, tick};
+    use millrace_regs::config::MAX_FRAME;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
@@ -219,7 +224,7 @@ mod tests {
     /// Sends the frames with gaps, takes them with waits, compares, and returns the beats that came with `out.ready` high all the time.
     fn run<const W: usize, const C: usize, const B: usize, const P: usize>(frames: Vec<Frame>, fill: f64, drain: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut i = Box::<Ingress<W, C, B, P>>::default();
+        let mut i = Box::new(Ingress::<W, C, B, P>::new(MAX_FRAME));
         i.connect_all();
         i.reset.next = true;
         tick(&mut *i, |i| &mut i.clock);
@@ -308,7 +313,7 @@ mod tests {
 
     #[test]
     fn ingress_emits_clean_verilog() {
-        assert_lints(Ingress::<64, 4, 11, 12>::default());
-        assert_lints(Ingress::<512, 7, 8, 9>::default());
+        assert_lints(Ingress::<64, 4, 11, 12>::new(MAX_FRAME));
+        assert_lints(Ingress::<512, 7, 8, 9>::new(MAX_FRAME));
     }
 }

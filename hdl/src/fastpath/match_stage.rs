@@ -2,12 +2,12 @@
 //! From the key to the rule and its first step.
 
 use super::action_ram::ActionRam;
-use super::hash_table::HashTable;
-use super::select::Select;
-use super::tcam::Tcam;
-use super::types::{Hit, MatchResult, Parsed, Slot, Step, TableWrite};
+use super::lookup::Lookup;
+use super::lookup_in_turn::LookupInTurn;
+use super::types::{Hit, MatchResult, Parsed, Step, TableWrite};
 use crate::base::{Delay, Dff, DffE, DffR, Reg, Tag};
 use crate::{comment, wire_struct};
+use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
@@ -26,16 +26,17 @@ wire_struct! {
     }
 }
 
-/// "Match" of `docs/hardware.md`: hash tables of `4 << S` slots, `T` TCAM entries and the first step of each of the
-/// `(1 << A) + (1 << B)` rules; `1 << A` = tables · 4 · `1 << S`, `1 << B` = `T`.
+/// "Match" of `docs/hardware.md`: hash tables of `4 << S` slots (`U` = S + 2), `T` TCAM entries (`1 << B` = `T`), and the first step of
+/// each rule: `1 << A` = tables · 4 · `1 << S` of them, and `T` more if the build has as many rule ids.
 ///
-/// One header per clock; `result` comes [`latency`](Self::latency) clocks after `parsed`. A faulty frame, a packet-out and a punted
+/// One header per clock, or in builds with `header_clocks` above 1 one in so many; `result` comes [`latency`](Self::latency) clocks
+/// after `parsed`. A faulty frame, a packet-out and a punted
 /// packet hit nothing.
 ///
 /// `write` is taken over in a clock with `write_valid`, which must not come while `busy`. `busy` stays high until every header is
 /// matched wholly before or wholly after the command; the next command may rely on that.
 #[derive(LogicBlock, Default)]
-pub struct Match<const S: usize, const T: usize, const A: usize, const B: usize> {
+pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> {
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
@@ -50,11 +51,10 @@ pub struct Match<const S: usize, const T: usize, const A: usize, const B: usize>
     pub idle: Signal<Out, Bit>,
     // lookup
     key: Signal<Local, Bits<480>>,
-    key_delay: Delay<Bits<480>, 3>,
-    table: Vec<HashTable<S>>,
-    tcam: Tcam<T>,
-    tcam_delay: Delay<Hit, 3>,
-    select: Select,
+    at_once: Vec<Lookup<S, T>>,
+    in_turn: Vec<LookupInTurn<S, U, T, B>>,
+    best: Signal<Local, Hit>,
+    tables_busy: Signal<Local, Bit>,
     actions: ActionRam<A, B>,
     winners: Vec<Dff<Bits<17>>>,
     won: Signal<Local, Bits<17>>,
@@ -70,56 +70,56 @@ pub struct Match<const S: usize, const T: usize, const A: usize, const B: usize>
     command: DffE<TableWrite>,
     start: DffR<Bit>,
     hold: Reg<Bits<5>>,
-    slot: Signal<Local, Slot>,
-    answer: Signal<Local, Hit>,
     data: Signal<Local, Bits<1024>>,
     under_way: Signal<Local, Bit>,
-    _tables: usize,
+    _at_once: usize,
+    _in_turn: usize,
     _last: usize,
     _latency: usize,
 }
 
-impl<const S: usize, const T: usize, const A: usize, const B: usize> Match<S, T, A, B> {
-    /// A match stage with this many hash tables, all of them disabled and empty. (`Default` has none.)
+impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> Match<S, U, T, A, B> {
+    /// A match stage with the tables of `config`, all of them disabled and empty. (`Default` has none.)
     ///
     /// # Panics
     /// If the sizes do not belong together.
-    pub fn new(tables: usize) -> Self {
+    pub fn new(config: &Config) -> Self {
+        let tables = config.hash_tables;
         assert!((tables * 4) << S == 1 << A, "{tables} tables of 4 << {S} slots are not 1 << {A} slots");
         assert!(T == 1 << B, "{T} TCAM entries are not 1 << {B}");
-        let tables_at = HashTable::<S>::LATENCY + Select::tree_latency(tables);
-        let latency = Self::latency(tables);
+        let at_once = config.header_clocks < LookupInTurn::<S, U, T, B>::CLOCKS;
+        let latency = Self::latency(config);
         Self {
-            key_delay: Delay::new(HashTable::<S>::LATE_KEY),
-            table: (0..tables).map(|_| HashTable::new()).collect(),
-            tcam: Tcam::new(),
-            tcam_delay: Delay::new(tables_at - Tcam::<T>::LATENCY),
-            select: Select::new(tables),
-            actions: ActionRam::new(),
+            at_once: (0..usize::from(at_once)).map(|_| Lookup::new(tables)).collect(),
+            in_turn: (0..usize::from(!at_once)).map(|_| LookupInTurn::new(tables)).collect(),
+            actions: if config.rule_ids() > 1 << A { ActionRam::with_entries() } else { ActionRam::new() },
             winners: (0..ActionRam::<A, B>::LATENCY).map(|_| Default::default()).collect(),
             meta_delay: Delay::new(latency - 1),
             valids: (0..latency).map(|_| Default::default()).collect(),
-            _tables: tables,
+            _at_once: at_once.into(),
+            _in_turn: (!at_once).into(),
             _last: latency - 1,
             _latency: latency,
             ..Default::default()
         }
     }
 
-    /// Clocks from `valid` to `result_valid`: hash tables, selection, action RAM, and the result's register.
-    pub const fn latency(tables: usize) -> usize {
-        HashTable::<S>::LATENCY + Select::tree_latency(tables) + 1 + ActionRam::<A, B>::LATENCY + 1
+    /// Clocks from `valid` to `result_valid`: lookup, action RAM, and the result's register.
+    pub const fn latency(config: &Config) -> usize {
+        let lookup = if config.header_clocks < LookupInTurn::<S, U, T, B>::CLOCKS {
+            Lookup::<S, T>::latency(config.hash_tables)
+        } else {
+            LookupInTurn::<S, U, T, B>::LATENCY
+        };
+        lookup + ActionRam::<A, B>::LATENCY + 1
     }
 }
 
-impl<const S: usize, const T: usize, const A: usize, const B: usize> Logic for Match<S, T, A, B> {
+impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> Logic for Match<S, U, T, A, B> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, key_delay, tcam, tcam_delay, select, actions, meta_delay, out, command, start, hold);
-        self.key_delay.reset.next = self.reset.val();
-        self.tcam_delay.reset.next = self.reset.val();
+        clock!(self, clock, actions, meta_delay, out, command, start, hold);
         self.meta_delay.reset.next = self.reset.val();
-        self.tcam.reset.next = self.reset.val();
 
         comment!(
             "Commands: taken over, then decoded. The longest is the TCAM's; the others are held as long as a lookup takes."
@@ -128,56 +128,43 @@ impl<const S: usize, const T: usize, const A: usize, const B: usize> Logic for M
         self.command.d.next = self.write.val();
         self.start.reset.next = self.reset.val();
         self.start.d.next = self.write_valid.val();
-        self.under_way.next = self.start.q.val() | self.hold.q.val().any() | self.tcam.busy.val();
         self.hold.reset.next = self.reset.val();
         self.hold.en.next = self.start.q.val() | self.hold.q.val().any();
         self.hold.d.next = self.hold.q.val() + 1;
-        self.busy.next = self.under_way.val();
         self.data.next = self.command.q.val().data;
-        self.slot.next.key = self.data.val().get_bits::<480>(0);
-        self.slot.next.priority = self.data.val().get_bits::<16>(480);
-        self.slot.next.rule = self.data.val().get_bits::<16>(496);
-        self.slot.next.valid = self.data.val().get_bit(512);
-        self.answer.next.hit = self.data.val().get_bit(512);
-        self.answer.next.priority = self.data.val().get_bits::<16>(480);
-        self.answer.next.rule = self.data.val().get_bits::<16>(496);
 
         comment!("The tables.");
         self.key.next = self.parsed.val().key;
-        self.key_delay.inp.next = self.key.val();
-        for i in 0..self._tables {
-            self.table[i].clock.next = self.clock.val();
-            self.table[i].reset.next = self.reset.val();
-            self.table[i].key.next = self.key.val();
-            self.table[i].late_key.next = self.key_delay.out.val();
-            self.table[i].write_entry.next = self.start.q.val()
-                & self.command.q.val().write_entry
-                & (self.command.q.val().table == i.to_bits::<8>());
-            self.table[i].write_mask.next =
-                self.start.q.val() & self.command.q.val().write_mask & (self.command.q.val().table == i.to_bits::<8>());
-            self.table[i].write_index.next = self.command.q.val().index;
-            self.table[i].slot.next = self.slot.val();
-            self.table[i].mask.next = self.data.val().get_bits::<480>(0);
-            self.table[i].seed.next = self.data.val().get_bits::<32>(480);
-            self.table[i].enable.next = self.data.val().get_bit(512);
-            self.select.table[i].next = self.table[i].hit.val();
+        self.tables_busy.next = false;
+        for i in 0..self._at_once {
+            self.at_once[i].clock.next = self.clock.val();
+            self.at_once[i].reset.next = self.reset.val();
+            self.at_once[i].key.next = self.key.val();
+            self.at_once[i].start.next = self.start.q.val();
+            self.at_once[i].command.next = self.command.q.val();
+            self.tables_busy.next = self.at_once[i].busy.val();
+            self.best.next = self.at_once[i].best.val();
         }
-        self.tcam.key.next = self.key.val();
-        self.tcam.write.next = self.start.q.val() & self.command.q.val().write_tcam;
-        self.tcam.index.next = self.command.q.val().index;
-        self.tcam.value.next = self.data.val().get_bits::<480>(0);
-        self.tcam.mask.next = self.data.val().get_bits::<480>(544);
-        self.tcam.answer.next = self.answer.val();
-        self.tcam_delay.inp.next = self.tcam.hit.val();
-        self.select.tcam.next = self.tcam_delay.out.val();
+        for i in 0..self._in_turn {
+            self.in_turn[i].clock.next = self.clock.val();
+            self.in_turn[i].reset.next = self.reset.val();
+            self.in_turn[i].key.next = self.key.val();
+            self.in_turn[i].valid.next = self.valid.val();
+            self.in_turn[i].start.next = self.start.q.val();
+            self.in_turn[i].command.next = self.command.q.val();
+            self.best.next = self.in_turn[i].best.val();
+        }
+
+        self.under_way.next = self.start.q.val() | self.hold.q.val().any() | self.tables_busy.val();
+        self.busy.next = self.under_way.val();
 
         comment!("The winner and its step.");
-        self.actions.rule.next = self.select.best.val().rule;
+        self.actions.rule.next = self.best.val().rule;
         self.actions.write.next = self.start.q.val() & self.command.q.val().write_action;
         self.actions.write_rule.next = self.command.q.val().index;
         self.actions.write_bits.next = self.data.val().get_bits::<544>(0);
         self.winners[0].d.next =
-            bit_cast::<17, 16>(self.select.best.val().rule) << 1 | bit_cast::<17, 1>(self.select.best.val().hit.into());
+            bit_cast::<17, 16>(self.best.val().rule) << 1 | bit_cast::<17, 1>(self.best.val().hit.into());
         for i in 0..2 {
             self.winners[i + 1].d.next = self.winners[i].q.val();
         }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The match stage against plain Rust: random tables, commands between headers at full rate.
+//! The match stage against plain Rust: random tables, commands between headers, at full rate and with a header in 16 clocks.
 
 use super::*;
 use crate::fastpath::match_reference::{
     Answer, Entry, Table, TcamEntries, Words, key_bits, masked, select, table_hash, tcam_lookup,
 };
 use crate::testing::{assert_lints, tick};
+use millrace_regs::config::Preset;
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
@@ -15,7 +16,12 @@ const S: usize = 2;
 const T: usize = 4;
 const A: usize = 5;
 const B: usize = 2;
-type Uut = Match<S, T, A, B>;
+type Uut = Match<S, 4, T, A, B>;
+
+/// The smallest build, with so many clocks between headers.
+fn config(header_clocks: usize) -> Config {
+    Config { hash_tables: TABLES, slots_log2: S, tcam_entries: T, header_clocks, ..Preset::Sim.config() }
+}
 
 /// What a header's result must be.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +34,7 @@ struct Expected {
 
 struct Bench {
     uut: Box<Uut>,
+    config: Config,
     tables: Vec<Table>,
     tcam: TcamEntries,
     outputs: Vec<u32>,
@@ -36,18 +43,20 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Self {
-        let mut uut = Box::new(Uut::new(TABLES));
+    fn new(header_clocks: usize) -> Self {
+        let config = config(header_clocks);
+        let mut uut = Box::new(Uut::new(&config));
         uut.connect_all();
         uut.reset.next = true;
         tick(&mut *uut, |u| &mut u.clock);
         uut.reset.next = false;
         Self {
             uut,
+            config,
             tables: vec![Table::new(S); TABLES],
             tcam: vec![None; T],
             outputs: vec![0; (1 << A) + T],
-            due: vec![None; Uut::latency(TABLES) - 1].into(),
+            due: vec![None; Uut::latency(&config) - 1].into(),
             results: 0,
         }
     }
@@ -59,6 +68,14 @@ impl Bench {
         let outputs = rule.map_or(0, |r| self.outputs[usize::from(r)].into());
         let punt = parsed.punt && !parsed.packet_out && parsed.fault.to_u64() == 0;
         Expected { rule, punt, parsed, outputs }
+    }
+
+    /// A header, and the clocks until the next may come.
+    fn header(&mut self, key: Words, parsed: Parsed) {
+        self.clock(Some((key, parsed)));
+        for _ in 1..self.config.header_clocks {
+            self.clock(None);
+        }
     }
 
     /// One clock, with a header or without.
@@ -89,7 +106,7 @@ impl Bench {
 
     /// A command, and idle clocks until it is done.
     fn command(&mut self, write: TableWrite) {
-        for _ in 0..Uut::latency(TABLES) {
+        for _ in 0..Uut::latency(&self.config) {
             self.clock(None);
         }
         assert!(self.uut.idle.val());
@@ -174,8 +191,17 @@ fn parsed(key: &Words, rng: &mut ChaCha8Rng) -> Parsed {
 
 #[test]
 fn random_rules_in_all_tables_at_full_rate() {
+    random_rules(1);
+}
+
+#[test]
+fn random_rules_in_all_tables_looked_at_in_turn() {
+    random_rules(16);
+}
+
+fn random_rules(header_clocks: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(header_clocks);
     for rule in 0..(1 << A) + T {
         bench.write_action(rule, 0x1000 + rule as u32);
     }
@@ -207,10 +233,10 @@ fn random_rules_in_all_tables_at_full_rate() {
             }
             let header = parsed(&key, &mut rng);
             hits += usize::from(bench.expected(&key, header).rule.is_some());
-            bench.clock(Some((key, header)));
+            bench.header(key, header);
         }
     }
-    for _ in 0..Uut::latency(TABLES) {
+    for _ in 0..Uut::latency(&bench.config) {
         bench.clock(None);
     }
     assert!(bench.uut.idle.val());
@@ -220,7 +246,13 @@ fn random_rules_in_all_tables_at_full_rate() {
 
 #[test]
 fn every_rule_in_a_tcam_entry_of_its_own_priority_wins_over_equal_ones() {
-    let mut bench = Bench::new();
+    for header_clocks in [1, 16] {
+        equal_priorities(header_clocks);
+    }
+}
+
+fn equal_priorities(header_clocks: usize) {
+    let mut bench = Bench::new(header_clocks);
     let key = [7; 15];
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let header = Parsed { punt: false, packet_out: false, fault: 0.into(), ..parsed(&key, &mut rng) };
@@ -230,16 +262,16 @@ fn every_rule_in_a_tcam_entry_of_its_own_priority_wins_over_equal_ones() {
         let masked = masked(&key, &bench.tables[table].mask);
         let index = table_hash(&masked, 1, S);
         bench.write_entry(table, 2, index[2], Some(Entry { key: masked, priority, rule }));
-        bench.clock(Some((key, header)));
+        bench.header(key, header);
     }
     for (index, priority, rule) in [(3, 3, 1 << A), (2, 4, 21), (1, 4, 22), (3, 5, (1 << A) + 3)] {
         bench.write_tcam(index, Some((Entry { key, priority, rule }, [0; 15])));
-        bench.clock(Some((key, header)));
+        bench.header(key, header);
     }
     bench.write_mask(0, [!0; 15], 1, false);
     bench.write_tcam(3, None);
-    bench.clock(Some((key, header)));
-    for _ in 0..Uut::latency(TABLES) {
+    bench.header(key, header);
+    for _ in 0..Uut::latency(&bench.config) {
         bench.clock(None);
     }
     assert_eq!(bench.results, 8);
@@ -247,7 +279,13 @@ fn every_rule_in_a_tcam_entry_of_its_own_priority_wins_over_equal_ones() {
 
 #[test]
 fn every_lookup_during_a_command_is_before_or_after_it() {
-    let mut bench = Bench::new();
+    lookups_during_a_command(1, 60, 15..30);
+    lookups_during_a_command(16, 16 * 60, 18..24);
+}
+
+/// The command comes in a third of the clocks; the header whose result is the first of the new rule must be in `changes`.
+fn lookups_during_a_command(header_clocks: usize, clocks: usize, changes: std::ops::Range<usize>) {
+    let mut bench = Bench::new(header_clocks);
     let key = [9; 15];
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let header = Parsed { punt: false, packet_out: false, fault: 0.into(), ..parsed(&key, &mut rng) };
@@ -257,7 +295,7 @@ fn every_lookup_during_a_command_is_before_or_after_it() {
     let index = table_hash(&key, 1, S);
     bench.write_entry(0, 1, index[1], Some(Entry { key, priority: 1, rule: 1 }));
     let data = entry_words(Some(Entry { key, priority: 1, rule: 2 }));
-    for _ in 0..Uut::latency(TABLES) {
+    for _ in 0..Uut::latency(&bench.config) {
         bench.clock(None);
     }
     bench.uut.write.next = TableWrite {
@@ -266,11 +304,11 @@ fn every_lookup_during_a_command_is_before_or_after_it() {
         data: key_bits(&data),
         ..Default::default()
     };
-    bench.uut.valid.next = true;
     bench.uut.parsed.next = header;
     let mut seen = vec![];
-    for n in 0..60 {
-        bench.uut.write_valid.next = n == 20;
+    for n in 0..clocks {
+        bench.uut.valid.next = n % header_clocks == 0;
+        bench.uut.write_valid.next = n == clocks / 3;
         tick(&mut *bench.uut, |u| &mut u.clock);
         if bench.uut.result_valid.val() {
             let r = bench.uut.result.val();
@@ -279,7 +317,7 @@ fn every_lookup_during_a_command_is_before_or_after_it() {
         }
     }
     let change = seen.iter().position(|s| s.0 == 2).unwrap();
-    assert!((15..30).contains(&change), "{seen:?}");
+    assert!(changes.contains(&change), "{seen:?}");
     assert!(
         seen[..change].iter().all(|s| *s == (1, 0x11)) && seen[change..].iter().all(|s| *s == (2, 0x22)),
         "{seen:?}"
@@ -288,12 +326,12 @@ fn every_lookup_during_a_command_is_before_or_after_it() {
 
 #[test]
 fn sizes_that_do_not_belong_together_are_refused() {
-    assert!(std::panic::catch_unwind(|| Match::<9, 32, 13, 5>::new(8)).is_err());
-    assert!(std::panic::catch_unwind(|| Match::<2, 4, 5, 3>::new(2)).is_err());
+    assert!(std::panic::catch_unwind(|| Match::<9, 11, 32, 13, 5>::new(&Preset::Sim.config())).is_err());
+    assert!(std::panic::catch_unwind(|| Match::<2, 4, 4, 5, 3>::new(&config(1))).is_err());
 }
 
 #[test]
 fn lints() {
-    assert_lints(Match::<9, 32, 14, 5>::new(8));
-    assert_lints(Match::<8, 16, 10, 4>::new(1));
+    assert_lints(Match::<9, 11, 32, 14, 5>::new(&Preset::Sim.config()));
+    assert_lints(Match::<8, 10, 16, 10, 4>::new(&Preset::Ecp5.config()));
 }

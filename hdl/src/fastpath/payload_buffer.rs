@@ -3,7 +3,6 @@
 
 use super::types::MergedBeat;
 use crate::base::{DffE, DffR, Param, Ram, Reg, Tag};
-use millrace_regs::config::MAX_FRAME;
 use rust_hdl_core::prelude::*;
 
 /// Ring of `1 << A` beats in two banks, even and odd; `P` = A + 1, `H` = A - 1. It takes a beat in every clock (room is the sender's care, with
@@ -45,12 +44,12 @@ pub struct PayloadBuffer<const W: usize, const C: usize, const A: usize, const P
 }
 
 impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> PayloadBuffer<W, C, A, P, H> {
-    /// An empty buffer.
+    /// An empty buffer, for frames of up to `max_frame` bytes.
     ///
     /// # Panics
     /// If the sizes do not fit each other, or three longest frames do not fit in.
-    pub fn new() -> Self {
-        let longest = MAX_FRAME.div_ceil(W / 8);
+    pub fn new(max_frame: usize) -> Self {
+        let longest = max_frame.div_ceil(W / 8);
         assert!(P == A + 1 && H + 1 == A, "PayloadBuffer<{W}, {C}, {A}, {P}, {H}>: sizes do not fit each other");
         assert!(3 * longest < 1 << A, "PayloadBuffer<{W}, {C}, {A}, {P}, {H}>: less than three longest frames");
         Self {

@@ -8,19 +8,22 @@ use super::egress::Egress;
 use super::expand::Expand;
 use super::gather::Gather;
 use super::header_edit::HeaderEdit;
+use super::header_fifo::HeaderFifo;
 use super::ingress::Ingress;
 use super::match_stage::Match;
 use super::merge::Merge;
+use super::pace::Pace;
 use super::parser::Parser;
 use super::payload_buffer::PayloadBuffer;
 use super::splice::Splice;
 use super::types::{Beat, Edited, MatchResult, UpcallBeat};
-use crate::base::{Fifo, Param, Reg, Snk, Src, Tag};
+use crate::base::{Param, Reg, Snk, Src, Tag};
 use crate::comment;
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
-/// Frames between `Merge` and `Expand` at most. More than the clocks they need there, so that one frame per clock is possible.
+/// Frames between `Merge` and `Expand` at most, in builds with a header in each clock. More than the clocks they need there, so that one
+/// frame per clock is possible.
 const FRAMES: usize = 64;
 /// Jobs between `Expand` and `Splice` at most; likewise.
 const JOBS: usize = 32;
@@ -31,7 +34,7 @@ const JOBS: usize = 32;
 /// - `B` log2 of the beats in an ingress or egress buffer, `D` = B + 1
 /// - `A` log2 of the beats in the payload buffer, `P` = A + 1, `H` = A - 1
 /// - `N` vports, `Q` = N + 1 queues (and sources)
-/// - `S` log2 of the slots in a way, `T` TCAM entries, `X` and `Y` log2 of the rules in all hash tables and in the TCAM
+/// - `S` log2 of the slots in a way, `U` = S + 2, `T` TCAM entries, `X` and `Y` log2 of the rules in all hash tables and in the TCAM
 /// - `K` log2 of the continuation steps, `R` bits of a rule id, `V` bits of a verdict counter's index
 ///
 /// `idle` is high when no clock edge changes anything that shows, as long as nothing comes in.
@@ -47,6 +50,7 @@ pub struct Pipeline<
     const N: usize,
     const Q: usize,
     const S: usize,
+    const U: usize,
     const T: usize,
     const X: usize,
     const Y: usize,
@@ -89,15 +93,16 @@ pub struct Pipeline<
     packet_out_ingress: Ingress<W, C, B, D>,
     merge: Merge<W, C, Q>,
     frame_credit: Credit<7>,
+    pace: Pace,
     gather: Gather<W, C>,
     parser: Parser,
-    matching: Match<S, T, X, Y>,
-    windows: Fifo<Bits<1024>, 6, 7>,
-    results: Fifo<MatchResult, 6, 7>,
+    matching: Match<S, U, T, X, Y>,
+    windows: HeaderFifo<Bits<1024>, 6, 7>,
+    results: HeaderFifo<MatchResult, 6, 7>,
     expand: Expand<K>,
     job_credit: Credit<6>,
     header_edit: HeaderEdit,
-    edited: Fifo<Edited, 5, 6>,
+    edited: HeaderFifo<Edited, 5, 6>,
     payload: PayloadBuffer<W, C, A, P, H>,
     splice: Splice<W, C, A, P>,
     egress: Egress<W, C, B, D, N, Q>,
@@ -123,13 +128,14 @@ impl<
     const N: usize,
     const Q: usize,
     const S: usize,
+    const U: usize,
     const T: usize,
     const X: usize,
     const Y: usize,
     const K: usize,
     const R: usize,
     const V: usize,
-> Pipeline<W, C, B, D, A, P, H, N, Q, S, T, X, Y, K, R, V>
+> Pipeline<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>
 {
     /// The fast path of a build.
     ///
@@ -143,6 +149,8 @@ impl<
             "not the tables of {config:?}"
         );
         assert!(config.rule_ids() <= 1 << R && config.queues() * 16 <= 1 << V, "not the counters of {config:?}");
+        // Headers are far apart: few are under way, and counters have clocks to spare.
+        let short = config.header_clocks >= 4;
         let outputs = || vec![Signal::default(); Q];
         Self {
             tag: Default::default(),
@@ -172,25 +180,26 @@ impl<
             queue_drops: outputs(),
             matched: Default::default(),
             acted: Default::default(),
-            ingress: (0..N).map(|_| Default::default()).collect(),
-            packet_out_ingress: Default::default(),
+            ingress: (0..N).map(|_| Ingress::new(config.max_frame)).collect(),
+            packet_out_ingress: Ingress::new(config.max_frame),
             merge: Default::default(),
-            frame_credit: Credit::new(FRAMES),
+            frame_credit: Credit::new(if short { HeaderFifo::<Bits<1024>, 6, 7>::SHORT } else { FRAMES }),
+            pace: Pace::new(config.header_clocks),
             gather: Default::default(),
             parser: Default::default(),
-            matching: Match::new(config.hash_tables),
-            windows: Default::default(),
-            results: Default::default(),
-            expand: Expand::new(N),
-            job_credit: Credit::new(JOBS),
+            matching: Match::new(config),
+            windows: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
+            results: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
+            expand: Expand::new(N, config.max_frame),
+            job_credit: Credit::new(if short { HeaderFifo::<Edited, 5, 6>::SHORT } else { JOBS }),
             header_edit: HeaderEdit::new(),
-            edited: Default::default(),
-            payload: PayloadBuffer::new(),
+            edited: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
+            payload: PayloadBuffer::new(config.max_frame),
             splice: Splice::new(),
-            egress: Egress::new(),
+            egress: Egress::new(config.max_frame),
             runner: CommandRunner::new(),
-            rule_counters: Counters::new(),
-            verdict_counters: Counters::new(),
+            rule_counters: if short { Counters::without_copy() } else { Counters::with_copy() },
+            verdict_counters: if short { Counters::without_copy() } else { Counters::with_copy() },
             matched_q: Default::default(),
             acted_q: Default::default(),
             vport_number: (0..N).map(|v| Constant::new(v.to_bits())).collect(),
@@ -211,13 +220,14 @@ impl<
     const N: usize,
     const Q: usize,
     const S: usize,
+    const U: usize,
     const T: usize,
     const X: usize,
     const Y: usize,
     const K: usize,
     const R: usize,
     const V: usize,
-> Logic for Pipeline<W, C, B, D, A, P, H, N, Q, S, T, X, Y, K, R, V>
+> Logic for Pipeline<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>
 {
     #[hdl_gen]
     fn update(&mut self) {
@@ -227,6 +237,7 @@ impl<
             packet_out_ingress,
             merge,
             frame_credit,
+            pace,
             gather,
             parser,
             matching,
@@ -253,6 +264,7 @@ impl<
         self.merge.reset.next = self.reset.val();
         self.frame_credit.reset.next = self.reset.val();
         self.gather.reset.next = self.reset.val();
+        self.pace.reset.next = self.reset.val();
         self.parser.reset.next = self.reset.val();
         self.matching.reset.next = self.reset.val();
         self.windows.reset.next = self.reset.val();
@@ -300,8 +312,10 @@ impl<
         }
 
         comment!("a frame starts when there is room for it everywhere behind");
-        self.merge.credit.next = self.frame_credit.available.val() & self.payload.room.val();
+        self.merge.credit.next = self.frame_credit.available.val() & self.payload.room.val() & self.pace.ready.val();
         self.frame_credit.take.next = self.merge.started.val();
+        self.pace.started.next = self.merge.started.val();
+        self.pace.filling.next = self.gather.filling.val();
         self.frame_credit.give_back.next = self.results.out.valid.val() & self.expand.result.ready.val();
 
         comment!("headers");
@@ -410,6 +424,7 @@ impl<
         );
         self.idle.next = self.ingress_idle.val().all()
             & self.frame_credit.idle.val()
+            & self.pace.idle.val()
             & !self.expand.busy.val()
             & self.job_credit.idle.val()
             & self.splice.idle.val()

@@ -3,10 +3,15 @@
 
 use millrace_regs::config::Config;
 
-/// What an ingress buffer and a transmit queue hold, in bytes: a longest frame, and most of the next one.
-const BUFFER_BYTES: usize = 16 << 10;
-/// What the payload buffer holds, in bytes: three longest frames.
-const PAYLOAD_BYTES: usize = 32 << 10;
+/// What an ingress buffer and a transmit queue hold, in bytes: a longest frame, and half of the next one or more.
+pub const fn buffer_bytes(config: &Config) -> usize {
+    (config.max_frame * 3 / 2).next_power_of_two()
+}
+
+/// What the payload buffer holds, in bytes: three longest frames, and what is on its way.
+pub const fn payload_bytes(config: &Config) -> usize {
+    (config.max_frame * 3 + 1).next_power_of_two()
+}
 
 /// Bits of a byte count in a beat (`C`).
 pub const fn count_bits(config: &Config) -> usize {
@@ -15,12 +20,12 @@ pub const fn count_bits(config: &Config) -> usize {
 
 /// log2 of the beats in an ingress buffer or a transmit queue (`B`).
 pub const fn buffer_log2(config: &Config) -> usize {
-    (BUFFER_BYTES / config.bus_bytes()).ilog2() as usize
+    (buffer_bytes(config) / config.bus_bytes()).ilog2() as usize
 }
 
 /// log2 of the beats in the payload buffer (`A`).
 pub const fn payload_log2(config: &Config) -> usize {
-    (PAYLOAD_BYTES / config.bus_bytes()).ilog2() as usize
+    (payload_bytes(config) / config.bus_bytes()).ilog2() as usize
 }
 
 /// log2 of the rules in all hash tables (`X`).

@@ -284,6 +284,7 @@ mod tests {
     use crate::fastpath::payload_buffer::PayloadBuffer;
     use crate::fastpath::types::MergedBeat;
     use crate::testing::{assert_lints, beats, bits_of, bytes, settle, tick};
+    use millrace_regs::config::MAX_FRAME;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
@@ -336,7 +337,7 @@ mod tests {
                 job: Default::default(),
                 out: Default::default(),
                 idle: Default::default(),
-                buffer: PayloadBuffer::new(),
+                buffer: PayloadBuffer::new(MAX_FRAME),
                 splice: Splice::new(),
             })
         }
@@ -505,6 +506,6 @@ mod tests {
         assert_lints(Splice::<64, 4, 12, 13>::new());
         assert_lints(Splice::<512, 7, 9, 10>::new());
         assert_lints(Splice::<1024, 8, 8, 9>::new());
-        assert_lints(PayloadBuffer::<512, 7, 9, 10, 8>::new());
+        assert_lints(PayloadBuffer::<512, 7, 9, 10, 8>::new(MAX_FRAME));
     }
 }

@@ -216,9 +216,9 @@ fn checksum(header: &[u8]) -> u16 {
     !(sum as u16)
 }
 
-/// Lengths: mostly short ones, so that one-beat frames follow each other; all up to and past the longest frame.
+/// Lengths: mostly short ones, so that one-beat frames follow each other; up to and past the longest frames of the presets.
 fn payload() -> impl Strategy<Value = u16> {
-    prop_oneof![8 => 0u16..90, 3 => 90u16..700, 1 => 700u16..2000, 1 => 9100u16..9250]
+    prop_oneof![8 => 0u16..90, 3 => 90u16..700, 1 => 700u16..1950, 1 => 1950u16..2060, 1 => 9100u16..9250]
 }
 
 fn network() -> impl Strategy<Value = Network> {

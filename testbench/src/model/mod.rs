@@ -8,7 +8,7 @@ mod parser;
 
 pub use parser::{L3, L4, Parsed, parse};
 
-use millrace_regs::config::{Config, MAX_FRAME, MIN_FRAME};
+use millrace_regs::config::{Config, MIN_FRAME};
 use millrace_regs::{Key, Mask, OUTPUT_UPCALL, Step, UpcallReason, Verdict};
 use std::collections::BTreeMap;
 
@@ -69,6 +69,7 @@ const LONGEST_COUNTED: usize = 16_383;
 /// The hardware, by its contract.
 pub struct Model {
     vports: usize,
+    max_frame: usize,
     rules: BTreeMap<u32, Rule>,
     rule_counts: BTreeMap<u32, Count>,
     verdicts: BTreeMap<(usize, Verdict), Count>,
@@ -78,6 +79,7 @@ impl Model {
     pub fn new(config: &Config) -> Self {
         Self {
             vports: config.vports(),
+            max_frame: config.max_frame,
             rules: BTreeMap::new(),
             rule_counts: BTreeMap::new(),
             verdicts: BTreeMap::new(),
@@ -126,7 +128,7 @@ impl Model {
             Some(Verdict::DropRxError)
         } else if frame.len() < MIN_FRAME {
             Some(Verdict::DropRunt)
-        } else if frame.len() > MAX_FRAME {
+        } else if frame.len() > self.max_frame {
             Some(Verdict::DropOversize)
         } else {
             None
@@ -142,7 +144,7 @@ impl Model {
         let exists = vport < self.vports;
         let (verdict, outputs) = match frame.len() {
             ..MIN_FRAME => (Verdict::DropRunt, vec![]),
-            len if len > MAX_FRAME => (Verdict::DropOversize, vec![]),
+            len if len > self.max_frame => (Verdict::DropOversize, vec![]),
             _ if exists => (Verdict::PacketOut, vec![Output::Vport { vport, frame: frame.to_vec() }]),
             _ => (Verdict::DropNoVport, vec![]),
         };
@@ -187,7 +189,7 @@ impl Model {
             if expires(step, frame, parsed) {
                 break;
             }
-            if edit::length(step, frame.len(), parsed.tags) <= MAX_FRAME {
+            if edit::length(step, frame.len(), parsed.tags) <= self.max_frame {
                 let edited = edit::apply(step, frame, parsed);
                 let vports = (0..self.vports).filter(|v| step.outputs >> v & 1 == 1);
                 outputs.extend(vports.map(|vport| Output::Vport { vport, frame: edited.clone() }));
@@ -201,7 +203,7 @@ impl Model {
         let reachable = first.outputs & (OUTPUT_UPCALL | ((1 << self.vports) - 1)) != 0;
         let verdict = if expires(&first, frame, parsed) {
             Verdict::DropTtl
-        } else if edit::length(&first, frame.len(), parsed.tags) > MAX_FRAME {
+        } else if edit::length(&first, frame.len(), parsed.tags) > self.max_frame {
             Verdict::DropTxOversize
         } else if !reachable && program.len() < 2 {
             Verdict::DropRule

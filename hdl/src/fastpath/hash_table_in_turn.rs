@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! An exact-match table with a mask of its own whose ways lie in one memory.
+
+use super::key_hash::KeyHash;
+use super::types::{Hit, Slot};
+use crate::base::{Dff, DffE, DffR, Param, Ram, Reg, Tag};
+use crate::comment;
+use rust_hdl_core::prelude::*;
+
+/// Four ways of `1 << S` slots under one mask ("Match" in `docs/hardware.md`), `U` = S + 2; like `HashTable`, but its ways are looked at
+/// one after the other, in one memory and with one comparison.
+///
+/// `start` is high in the clock before `key` is there, which then stays for 16 clocks. `hit` is valid
+/// [`LATENCY`](Self::LATENCY) clocks after `start`, and for 12 clocks from then: hash (4), four reads one clock apart (4), RAM, its output
+/// register and comparison (3).
+#[derive(LogicBlock, Default)]
+pub struct HashTableInTurn<const S: usize, const U: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub start: Signal<In, Bit>,
+    pub key: Signal<In, Bits<480>>,
+    pub hit: Signal<Out, Hit>,
+    /// Write `slot` at `write_index` (way << S | slot number).
+    pub write_entry: Signal<In, Bit>,
+    pub write_index: Signal<In, Bits<16>>,
+    pub slot: Signal<In, Slot>,
+    /// Load `mask`, `seed` and `enable`.
+    pub write_mask: Signal<In, Bit>,
+    pub mask: Signal<In, Bits<480>>,
+    pub seed: Signal<In, Bits<32>>,
+    pub enable: Signal<In, Bit>,
+    mask_reg: DffE<Bits<480>>,
+    seed_reg: DffE<Bits<32>>,
+    enable_reg: Reg<Bit>,
+    hash: KeyHash<S>,
+    /// Bit n is high n + 1 clocks after `start`.
+    when: DffR<Bits<11>>,
+    ram: Ram<Slot, U>,
+    found: Dff<Slot>,
+    same_words: Dff<Bits<15>>,
+    answer: Dff<Hit>,
+    best: DffE<Hit>,
+    index: Signal<Local, Bits<U>>,
+    masked_key: Signal<Local, Bits<480>>,
+    found_key: Signal<Local, Bits<480>>,
+    same: Signal<Local, Bits<15>>,
+    /// `1 << S`.
+    way_size: Param<Bits<U>>,
+}
+
+impl<const S: usize, const U: usize> HashTableInTurn<S, U> {
+    /// Clocks from `start` to `hit`.
+    pub const LATENCY: usize = 12;
+
+    /// A disabled table without entries. (`Default` has no memory.)
+    ///
+    /// # Panics
+    /// If `U` is not S + 2.
+    pub fn new() -> Self {
+        assert!(U == S + 2, "HashTableInTurn<{S}, {U}>: four ways of 1 << {S} slots");
+        Self {
+            hash: KeyHash::new(),
+            ram: Ram::new(),
+            way_size: Param::new((1usize << S).to_bits()),
+            ..Default::default()
+        }
+    }
+}
+
+impl<const S: usize, const U: usize> Logic for HashTableInTurn<S, U> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, mask_reg, seed_reg, enable_reg, hash, when, ram, found, same_words, answer, best);
+        self.mask_reg.en.next = self.write_mask.val();
+        self.mask_reg.d.next = self.mask.val();
+        self.seed_reg.en.next = self.write_mask.val();
+        self.seed_reg.d.next = self.seed.val();
+        self.enable_reg.reset.next = self.reset.val();
+        self.enable_reg.en.next = self.write_mask.val();
+        self.enable_reg.d.next = self.enable.val();
+        self.when.reset.next = self.reset.val();
+        self.when.d.next = (self.when.q.val() << 1) | bit_cast::<11, 1>(self.start.val().into());
+
+        comment!("Way n is read n + 5 clocks after start.");
+        self.masked_key.next = self.key.val() & self.mask_reg.q.val();
+        self.hash.key.next = self.masked_key.val();
+        self.hash.seed.next = self.seed_reg.q.val();
+        self.index.next = bit_cast::<U, S>(self.hash.index0.val());
+        if self.when.q.val().get_bit(5) {
+            self.index.next = bit_cast::<U, S>(self.hash.index1.val()) | self.way_size.val();
+        }
+        if self.when.q.val().get_bit(6) {
+            self.index.next = bit_cast::<U, S>(self.hash.index2.val()) | (self.way_size.val() << 1);
+        }
+        if self.when.q.val().get_bit(7) {
+            self.index.next =
+                bit_cast::<U, S>(self.hash.index3.val()) | (self.way_size.val() << 1) | self.way_size.val();
+        }
+        self.ram.re.next = true;
+        self.ram.raddr.next = self.index.val();
+        self.ram.we.next = self.write_entry.val();
+        self.ram.waddr.next = bit_cast::<U, 16>(self.write_index.val());
+        self.ram.wdata.next = self.slot.val();
+        self.found.d.next = self.ram.rdata.val();
+
+        comment!("The lowest way that has the key.");
+        self.found_key.next = self.found.q.val().key;
+        self.same.next = 0.into();
+        for i in 0..15 {
+            self.same.next = self.same.val().replace_bit(
+                i,
+                self.found_key.val().get_bits::<32>(i * 32) == self.masked_key.val().get_bits::<32>(i * 32),
+            );
+        }
+        self.same_words.d.next = self.same.val();
+        self.answer.d.next.hit = self.found.q.val().valid & self.enable_reg.q.val();
+        self.answer.d.next.priority = self.found.q.val().priority;
+        self.answer.d.next.rule = self.found.q.val().rule;
+        self.best.en.next = self.when.q.val().get_bit(7)
+            | ((self.when.q.val().get_bit(8) | self.when.q.val().get_bit(9) | self.when.q.val().get_bit(10))
+                & !self.best.q.val().hit);
+        self.best.d.next = self.answer.q.val();
+        self.best.d.next.hit = self.answer.q.val().hit & self.same_words.q.val().all();
+        self.hit.next = self.best.q.val();
+    }
+}
