@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::needless_range_loop))]
 
 pub mod base;
+pub mod docs;
 pub mod emit;
 pub mod fastpath;
 #[cfg(test)]

@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask verilog`: the Verilog of a preset, one file per module, with what an engineer needs beside it.
 
+#[path = "verilog/fusesoc.rs"]
+mod fusesoc;
+#[path = "verilog/ip_xact.rs"]
+mod ip_xact;
+#[path = "verilog/ports.rs"]
+mod ports;
+
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use millrace_hdl::emit;
-use millrace_hdl::fastpath::core::build;
+use millrace_hdl::fastpath::axi_stream;
+use millrace_hdl::{docs, emit};
 use millrace_regs::config::Preset;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Writes the Verilog of a preset: one file per module, a list of them, the register reference, the C header.
+/// Name of the top module: the core (`millrace`, what the simulation runs) with AXI4-Stream pins.
+const TOP: &str = "millrace_axi";
+
+/// Writes the Verilog of a preset: one file per module, file lists, descriptions of the ports, the register reference, the C header.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask verilog --")]
 struct Arguments {
@@ -23,23 +33,47 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let Arguments { preset, out } = Arguments::parse();
-    let modules = match emit::modules(build(preset).as_ref(), Some("millrace")) {
-        Ok(modules) => modules,
-        Err(errors) => bail!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
-    };
-    fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    let names: Vec<String> = modules.iter().map(|module| format!("{}.v", module.name)).collect();
-    for (module, name) in modules.iter().zip(&names) {
-        write(&out, name, &module.text)?;
+    check(&out)?;
+    let files = files(preset)?;
+    fs::create_dir_all(&out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    for (name, text) in &files {
+        let path = out.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    write(&out, "millrace.f", &(names.join("\n") + "\n"))?;
-    write(&out, "millrace.h", &millrace_regs::c_header())?;
-    write(&out, "registers.md", &millrace_regs::markdown())?;
-    println!("{} modules of the {preset} preset in {}", modules.len(), out.display());
+    let modules = files.iter().filter(|(name, _)| name.ends_with(".v")).count();
+    println!("{modules} modules of the {preset} preset in {}; top module {TOP}", out.display());
     Ok(())
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
-    let path = folder.join(name);
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+/// Refuses a folder that cannot be one before anything is made.
+fn check(out: &Path) -> Result<()> {
+    let there = out.ancestors().find(|path| path.as_os_str().is_empty() || path.exists()).unwrap_or(Path::new("."));
+    if !there.as_os_str().is_empty() && !there.is_dir() {
+        bail!(
+            "--out {}: {} is a file; a folder is needed, or a place where one can be made",
+            out.display(),
+            there.display()
+        );
+    }
+    Ok(())
+}
+
+/// Names and texts of all files.
+fn files(preset: Preset) -> Result<Vec<(String, String)>> {
+    let modules = match emit::modules(axi_stream::build(preset).as_ref(), Some(TOP)) {
+        Ok(modules) => modules,
+        Err(errors) => bail!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+    };
+    let top = modules.iter().find(|module| module.name == TOP).context("the top module is missing")?;
+    let ports = ports::of(&top.text, TOP);
+    let names: Vec<String> = modules.iter().map(|module| format!("{}.v", module.name)).collect();
+    let mut files: Vec<(String, String)> =
+        modules.iter().zip(&names).map(|(module, name)| (name.clone(), docs::header(module) + &module.text)).collect();
+    files.push(("millrace.f".into(), names.join("\n") + "\n"));
+    files.push(("millrace.core".into(), fusesoc::core(preset, TOP, &names)));
+    files.push(("millrace.xml".into(), ip_xact::component(preset, TOP, &ports, &names)));
+    files.push(("ports.md".into(), ports::markdown(preset, TOP, &ports)));
+    files.push(("millrace.h".into(), millrace_regs::c_header()));
+    files.push(("registers.md".into(), millrace_regs::markdown()));
+    Ok(files)
 }

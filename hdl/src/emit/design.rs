@@ -18,6 +18,8 @@ pub struct Module {
     /// The Rust type it is made from, without paths of modules: `Fifo<Bits<40>, 9, 10>`. Blocks of other types that give the
     /// same Verilog share the module.
     pub rust_type: String,
+    /// The full name of that type, with paths of modules.
+    pub block: String,
     /// Paths of its instances from the top: `top.match.tcam`.
     pub instances: Vec<String>,
     /// The whole text, with its header comment.
@@ -109,7 +111,8 @@ impl Drafts {
 impl Draft {
     fn module(self, name: &str, names: &dyn Fn(usize) -> String) -> Module {
         let text = self.header(name) + &self.body.text(name, names);
-        Module { name: name.into(), rust_type: without_paths(&self.rust_type), instances: self.instances, text }
+        let rust_type = without_paths(&self.rust_type);
+        Module { name: name.into(), rust_type, block: self.rust_type, instances: self.instances, text }
     }
 
     /// Where the module comes from, where it is used, and what the bits of its structs are.

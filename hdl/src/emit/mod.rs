@@ -48,6 +48,7 @@ pub fn modules(block: &dyn Block, top: Option<&str>) -> Result<Vec<Module>, Vec<
     modules.extend(cores.into_iter().map(|text| Module {
         name: "cores".into(),
         rust_type: String::new(),
+        block: String::new(),
         instances: vec![],
         text,
     }));

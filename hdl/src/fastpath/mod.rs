@@ -3,6 +3,7 @@
 
 pub mod action_ram;
 pub mod axi_lite;
+pub mod axi_stream;
 pub mod better_hit;
 pub mod control;
 pub mod control_runner;
