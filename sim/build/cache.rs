@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Entries that stay when a new one is made.
-const KEEP: usize = 16;
+const KEEP: usize = 32;
 
 pub struct Cache {
     root: PathBuf,

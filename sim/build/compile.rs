@@ -23,10 +23,10 @@ impl Compiler {
         Ok(Self { scratch: scratch.to_owned(), include, march: march.then_some(MARCH) })
     }
 
-    /// What the compiler is, for the cache's key.
+    /// What the compiler is and is told, for the cache's key: but not where it works, which differs from build to build.
     pub fn describe(&self) -> Result<String> {
         let tool = self
-            .build(&self.scratch, 3)
+            .options(&self.scratch, 3)
             .try_get_compiler()
             .context("no C++ compiler is found; `cargo xtask setup` installs one (Debian's package is `g++`)")?;
         let mut command = tool.to_command();
@@ -56,8 +56,14 @@ impl Compiler {
     }
 
     fn build(&self, folder: &Path, optimisation: u32) -> Build {
+        let mut build = self.options(folder, optimisation);
+        build.include(folder);
+        build
+    }
+
+    fn options(&self, folder: &Path, optimisation: u32) -> Build {
         let mut build = base(&self.include, folder);
-        build.opt_level(optimisation).include(folder);
+        build.opt_level(optimisation);
         if let Some(march) = self.march {
             build.flag(march);
         }
