@@ -112,6 +112,8 @@ pub struct MillraceAxi<
     pub reset: Signal<In, Bit>,
     pub s_axis_rx: Vec<AxisSnk<Bits<W>, Bits<E>, Bit>>,
     pub m_axis_tx: Vec<AxisSrc<Bits<W>, Bits<E>, Bit>>,
+    /// Bit v: `m_axis_tx[v]` has a whole frame or more to give, and will not pause before the end of one.
+    pub tx_whole: Signal<Out, Bits<N>>,
     pub s_axis_packet_out: AxisSnk<Bits<W>, Bits<E>, Bits<8>>,
     pub m_axis_upcall: AxisSrc<Bits<W>, Bits<E>, Bits<16>>,
     pub s_axil_awaddr: Signal<In, Bits<16>>,
@@ -175,6 +177,7 @@ impl<
             reset: Default::default(),
             s_axis_rx: vec![Default::default(); N],
             m_axis_tx: vec![Default::default(); N],
+            tx_whole: Default::default(),
             s_axis_packet_out: Default::default(),
             m_axis_upcall: Default::default(),
             s_axil_awaddr: Default::default(),
@@ -258,6 +261,7 @@ impl<
             self.m_axis_tx[i].tvalid.next = self.core.tx[i].valid.val();
             self.core.tx[i].ready.next = self.m_axis_tx[i].tready.val();
         }
+        self.tx_whole.next = self.core.tx_whole.val();
         self.packet_out_bytes.keep.next = self.s_axis_packet_out.tkeep.val();
         self.core.packet_out.data.next.data = self.s_axis_packet_out.tdata.val();
         self.core.packet_out.data.next.bytes = self.full.val();

@@ -43,6 +43,8 @@ pub struct Millrace<
     pub rx: Vec<Snk<Beat<W, C>>>,
     pub rx_error: Vec<Signal<In, Bit>>,
     pub tx: Vec<Src<Beat<W, C>>>,
+    /// Bit v: transmit queue v holds a whole frame or more, so that `tx[v]` will not pause before the end of one.
+    pub tx_whole: Signal<Out, Bits<N>>,
     pub packet_out: Snk<Beat<W, C>>,
     pub packet_out_vport: Signal<In, Bits<8>>,
     pub upcall: Src<Beat<W, C>>,
@@ -109,6 +111,7 @@ impl<
             rx: vec![Default::default(); N],
             rx_error: vec![Default::default(); N],
             tx: vec![Default::default(); N],
+            tx_whole: Default::default(),
             packet_out: Default::default(),
             packet_out_vport: Default::default(),
             upcall: Default::default(),
@@ -180,6 +183,7 @@ impl<
             self.tx[i].valid.next = self.pipeline.tx[i].valid.val();
             self.pipeline.tx[i].ready.next = self.tx[i].ready.val();
         }
+        self.tx_whole.next = self.pipeline.tx_whole.val();
         self.pipeline.packet_out.data.next = self.packet_out.data.val();
         self.pipeline.packet_out.valid.next = self.packet_out.valid.val();
         self.packet_out.ready.next = self.pipeline.packet_out.ready.val();

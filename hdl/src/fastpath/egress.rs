@@ -19,6 +19,8 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     pub inp: Snk<OutBeat<W, C>>,
     pub tx: Vec<Src<Beat<W, C>>>,
     pub upcall: Src<UpcallBeat<W, C>>,
+    /// Bit v: the queue of vport v holds a whole frame or more, so that `tx` will not pause before the end of one.
+    pub tx_whole: Signal<Out, Bits<N>>,
     /// Bit q: mode of queue q. To be changed at any time; counts from the next frame on.
     pub drop_when_full: Signal<In, Bits<Q>>,
     /// Per queue: frames and bytes queued, frames dropped because the queue was full.
@@ -37,6 +39,10 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     taking: DffE<Bits<Q>>,
     queues: Vec<Fifo<Beat<W, C>, B, P>>,
     upcalls: Fifo<UpcallBeat<W, C>, B, P>,
+    /// Per queue of a vport: whether a frame's end was queued in the last two clocks (which a beat spends on its way to the
+    /// queue's output), and the frames that are in it to their end.
+    ends: Vec<DffR<Bits<2>>>,
+    whole: Vec<Reg<Bits<P>>>,
     counted: DffR<Bits<Q>>,
     dropped: DffR<Bits<Q>>,
     counted_len: DffE<Bits<14>>,
@@ -56,6 +62,9 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     accept: Signal<Local, Bits<Q>>,
     fire: Signal<Local, Bit>,
     free: Signal<Local, Bit>,
+    enters: Signal<Local, Bit>,
+    leaves: Signal<Local, Bit>,
+    sent: Signal<Local, Beat<W, C>>,
     plain: Signal<Local, Beat<W, C>>,
 }
 
@@ -84,6 +93,8 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             bytes: outputs(),
             drops: outputs(),
             queues: (0..N).map(|_| Fifo::default()).collect(),
+            ends: (0..N).map(|_| DffR::default()).collect(),
+            whole: (0..N).map(|_| Reg::default()).collect(),
             packets_q: counters(),
             bytes_q: counters(),
             drops_q: counters(),
@@ -164,6 +175,26 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             self.queues[i].out.ready.next = self.tx[i].ready.val();
             self.tx[i].valid.next = self.queues[i].out.valid.val();
             self.tx[i].data.next = self.queues[i].out.data.val();
+        }
+        self.tx_whole.next = 0.into();
+        for i in 0..N {
+            self.ends[i].clock.next = self.clock.val();
+            self.ends[i].reset.next = self.reset.val();
+            self.ends[i].d.next = self.ends[i].q.val() << 1;
+            if self.fire.val() & self.accept.val().get_bit(i) & self.beat.q.val().last {
+                self.ends[i].d.next = (self.ends[i].q.val() << 1) | 1;
+            }
+            self.enters.next = self.ends[i].q.val().get_bit(1);
+            self.sent.next = self.queues[i].out.data.val();
+            self.leaves.next = self.queues[i].out.valid.val() & self.tx[i].ready.val() & self.sent.val().last;
+            self.whole[i].clock.next = self.clock.val();
+            self.whole[i].reset.next = self.reset.val();
+            self.whole[i].en.next = self.enters.val() != self.leaves.val();
+            self.whole[i].d.next = self.whole[i].q.val() - 1;
+            if self.enters.val() {
+                self.whole[i].d.next = self.whole[i].q.val() + 1;
+            }
+            self.tx_whole.next = self.tx_whole.val().replace_bit(i, self.whole[i].q.val().any());
         }
         self.upcalls.inp.valid.next = false;
         for i in N..Q {
@@ -374,6 +405,40 @@ mod tests {
         let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0b1111, [0.3, 0.1, 1.0, 0.3]);
         assert!(e.drops[1].val().to_u64() > 10 && out[1].len() > 10);
         assert_eq!(e.drops[2].val().to_u64(), 0);
+    }
+
+    #[test]
+    fn a_frame_that_was_whole_when_it_began_comes_out_without_a_pause() {
+        let mut rng = ChaCha8Rng::seed_from_u64(23);
+        let mut e = Box::new(Egress::<64, 4, 11, 12, 3, 4>::new(MAX_FRAME));
+        e.connect_all();
+        e.reset.next = true;
+        tick(&mut *e, |e| &mut e.clock);
+        e.reset.next = false;
+        e.upcall.ready.next = true;
+        let frames: Vec<_> =
+            (0..200u8).map(|n| Frame { bytes: vec![n; rng.random_range(14..300)], outputs: 3 }).collect();
+        let mut input = stream::<64, 4>(&frames);
+        let (mut sent, mut inside) = (0, false);
+        while sent < frames.len() {
+            e.inp.valid.next = !input.is_empty() && rng.random_bool(0.7);
+            e.inp.data.next = input.front().copied().unwrap_or_default();
+            e.tx[0].ready.next = inside || e.tx_whole.val().get_bit(0) && rng.random_bool(0.9);
+            e.tx[1].ready.next = rng.random_bool(0.5);
+            settle(&mut *e);
+            assert!(!inside || e.tx[0].valid.val(), "a pause inside frame {sent}");
+            if e.tx[0].ready.val() {
+                assert!(e.tx[0].valid.val(), "nothing there, but a whole frame was promised");
+                inside = !e.tx[0].data.val().last;
+                sent += !inside as usize;
+            }
+            if e.inp.valid.val() && e.inp.ready.val() {
+                input.pop_front();
+            }
+            tick(&mut *e, |e| &mut e.clock);
+            settle(&mut *e);
+        }
+        assert!(!e.tx_whole.val().get_bit(0), "no frame is left");
     }
 
     #[test]

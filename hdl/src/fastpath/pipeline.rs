@@ -64,6 +64,8 @@ pub struct Pipeline<
     pub rx: Vec<Snk<Beat<W, C>>>,
     pub rx_error: Vec<Signal<In, Bit>>,
     pub tx: Vec<Src<Beat<W, C>>>,
+    /// Bit v: transmit queue v holds a whole frame or more, so that `tx[v]` will not pause before the end of one.
+    pub tx_whole: Signal<Out, Bits<N>>,
     pub packet_out: Snk<Beat<W, C>>,
     pub packet_out_vport: Signal<In, Bits<8>>,
     pub upcall: Src<UpcallBeat<W, C>>,
@@ -159,6 +161,7 @@ impl<
             rx: vec![Default::default(); N],
             rx_error: vec![Default::default(); N],
             tx: vec![Default::default(); N],
+            tx_whole: Default::default(),
             packet_out: Default::default(),
             packet_out_vport: Default::default(),
             upcall: Default::default(),
@@ -362,6 +365,7 @@ impl<
             self.tx[i].valid.next = self.egress.tx[i].valid.val();
             self.egress.tx[i].ready.next = self.tx[i].ready.val();
         }
+        self.tx_whole.next = self.egress.tx_whole.val();
         self.upcall.data.next = self.egress.upcall.data.val();
         self.upcall.valid.next = self.egress.upcall.valid.val();
         self.egress.upcall.ready.next = self.upcall.ready.val();

@@ -88,7 +88,11 @@ pub fn markdown(preset: Preset, top: &str, ports: &[Port]) -> String {
     );
     let buses = buses(ports);
     for port in ports.iter().filter(|port| !buses.iter().any(|bus| port.name.starts_with(&format!("{}_", bus.name)))) {
-        let meaning = if port.name == "clock" { "the only clock" } else { "see above" };
+        let meaning = match port.name.as_str() {
+            "clock" => "the only clock",
+            "tx_whole" => "bit v: `m_axis_tx_v` has a whole frame to give, and will not pause before its end",
+            _ => "see above",
+        };
         writeln!(page, "| `{}` | {} | {meaning} |", port.name, if port.input { "in" } else { "out" }).unwrap();
     }
     for bus in &buses {
