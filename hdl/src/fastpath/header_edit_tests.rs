@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The header editor against plain byte-wise edits written from the contract, and against checksums taken over whole packets.
 
-use super::header_edit::{HEADER_EDIT_LATENCY, HeaderEdit};
+use super::header_edit::{HEADER_EDIT_APART, HEADER_EDIT_LATENCY, HeaderEdit};
 use super::types::{EditJob, Edited, Step};
 use crate::testing::assert_lints;
 use rand::{Rng, SeedableRng};
@@ -310,15 +310,24 @@ fn whole(e: &Edited, received: &[u8]) -> Vec<u8> {
 
 #[test]
 fn edits_of_every_kind_give_the_frames_of_the_contract() {
+    edits_give_the_frames_of_the_contract(HeaderEdit::new(), 6000);
+}
+
+#[test]
+fn and_with_jobs_that_are_apart() {
+    edits_give_the_frames_of_the_contract(HeaderEdit::apart(), 6000 * HEADER_EDIT_APART);
+}
+
+fn edits_give_the_frames_of_the_contract(dut: HeaderEdit, clocks: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut dut = connected(HeaderEdit::new());
+    let mut dut = connected(dut);
     let mut under_way = VecDeque::new();
     let (mut recomputed, mut zero_udp, mut full_udp) = (0, 0, 0);
-    for clock in 0..6000 {
+    for clock in 0..clocks {
         let frame = random_frame(&mut rng);
         let step = random_step(&mut rng, &frame);
         let job = job(&mut rng, &frame, &step);
-        let valid = rng.random_bool(0.8);
+        let valid = dut.ready.val() && rng.random_bool(0.8);
         dut.job.next = job;
         dut.job_valid.next = valid;
         under_way.push_back(valid.then_some((frame, step, job)));
@@ -396,4 +405,5 @@ fn busy_while_a_job_is_under_way() {
 #[test]
 fn verilog_passes_lint() {
     assert_lints(HeaderEdit::new());
+    assert_lints(HeaderEdit::apart());
 }

@@ -195,7 +195,7 @@ impl<
             results: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
             expand: Expand::new(N, config.max_frame),
             job_credit: Credit::new(if short { HeaderFifo::<Edited, 5, 6>::SHORT } else { JOBS }),
-            header_edit: HeaderEdit::new(),
+            header_edit: if short { HeaderEdit::apart() } else { HeaderEdit::new() },
             edited: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
             payload: PayloadBuffer::new(config.max_frame),
             splice: Splice::new(),
@@ -338,7 +338,7 @@ impl<
         self.expand.window.data.next = self.windows.out.data.val();
         self.expand.window.valid.next = self.windows.out.valid.val();
         self.windows.out.ready.next = self.expand.window.ready.val();
-        self.expand.credit.next = self.job_credit.available.val();
+        self.expand.credit.next = self.job_credit.available.val() & self.header_edit.ready.val();
         self.job_credit.take.next = self.expand.job_valid.val();
         self.job_credit.give_back.next = self.edited.out.valid.val() & self.splice.job.ready.val();
         self.header_edit.job.next = self.expand.job.val();
