@@ -102,7 +102,7 @@ impl Simulation {
             sources.push(pins.source(&format!("rx_{vport}"), Some(&format!("rx_error_{vport}")), None)?);
             sink_pins.push(pins.sink(&format!("tx_{vport}"))?);
         }
-        sources.push(pins.source("packet_out", None, Some("packet_out_vport"))?);
+        sources.push(pins.source("packet_out", Some("packet_out_error"), Some("packet_out_vport"))?);
         sink_pins.push(pins.sink("upcall")?);
         let bytes = config.bus_bytes();
         let sources = sources.into_iter().map(|pins| Source::new(pins, bytes)).collect();

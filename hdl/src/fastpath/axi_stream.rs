@@ -271,6 +271,7 @@ impl<
         self.core.packet_out.data.next.last = self.s_axis_packet_out.tlast.val();
         self.core.packet_out.valid.next = self.s_axis_packet_out.tvalid.val();
         self.core.packet_out_vport.next = self.s_axis_packet_out.tuser.val();
+        self.core.packet_out_error.next = false;
         self.s_axis_packet_out.tready.next = self.core.packet_out.ready.val();
         self.upcall_keep.bytes.next = self.core.upcall.data.val().bytes;
         self.m_axis_upcall.tdata.next = self.core.upcall.data.val().data;

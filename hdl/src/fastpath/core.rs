@@ -47,7 +47,11 @@ pub struct Millrace<
     pub tx_whole: Signal<Out, Bits<N>>,
     pub packet_out: Snk<Beat<W, C>>,
     pub packet_out_vport: Signal<In, Bits<8>>,
+    /// With the last beat: the frame is damaged, and dropped as `drop_rx_error` of its destination.
+    pub packet_out_error: Signal<In, Bit>,
     pub upcall: Src<Beat<W, C>>,
+    /// As `tx_whole`, of `upcall`.
+    pub upcall_whole: Signal<Out, Bit>,
     pub upcall_vport: Signal<Out, Bits<8>>,
     pub upcall_reason: Signal<Out, Bits<8>>,
     pub s_axil_awaddr: Signal<In, Bits<16>>,
@@ -114,7 +118,9 @@ impl<
             tx_whole: Default::default(),
             packet_out: Default::default(),
             packet_out_vport: Default::default(),
+            packet_out_error: Default::default(),
             upcall: Default::default(),
+            upcall_whole: Default::default(),
             upcall_vport: Default::default(),
             upcall_reason: Default::default(),
             s_axil_awaddr: Default::default(),
@@ -188,9 +194,11 @@ impl<
         self.pipeline.packet_out.valid.next = self.packet_out.valid.val();
         self.packet_out.ready.next = self.pipeline.packet_out.ready.val();
         self.pipeline.packet_out_vport.next = self.packet_out_vport.val();
+        self.pipeline.packet_out_error.next = self.packet_out_error.val();
         self.sent_up.next.data = self.pipeline.upcall.data.val().data;
         self.sent_up.next.bytes = self.pipeline.upcall.data.val().bytes;
         self.sent_up.next.last = self.pipeline.upcall.data.val().last;
+        self.upcall_whole.next = self.pipeline.upcall_whole.val();
         self.upcall.data.next = self.sent_up.val();
         self.upcall.valid.next = self.pipeline.upcall.valid.val();
         self.pipeline.upcall.ready.next = self.upcall.ready.val();

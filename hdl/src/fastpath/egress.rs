@@ -21,6 +21,8 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     pub upcall: Src<UpcallBeat<W, C>>,
     /// Bit v: the queue of vport v holds a whole frame or more, so that `tx` will not pause before the end of one.
     pub tx_whole: Signal<Out, Bits<N>>,
+    /// The same of the upcalls.
+    pub upcall_whole: Signal<Out, Bit>,
     /// Bit q: mode of queue q. To be changed at any time; counts from the next frame on.
     pub drop_when_full: Signal<In, Bits<Q>>,
     /// Per queue: frames and bytes queued, frames dropped because the queue was full.
@@ -39,7 +41,7 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     taking: DffE<Bits<Q>>,
     queues: Vec<Fifo<Beat<W, C>, B, P>>,
     upcalls: Fifo<UpcallBeat<W, C>, B, P>,
-    /// Per queue of a vport: whether a frame's end was queued in the last two clocks (which a beat spends on its way to the
+    /// Per queue: whether a frame's end was queued in the last two clocks (which a beat spends on its way to the
     /// queue's output), and the frames that are in it to their end.
     ends: Vec<DffR<Bits<2>>>,
     whole: Vec<Reg<Bits<P>>>,
@@ -93,8 +95,8 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             bytes: outputs(),
             drops: outputs(),
             queues: (0..N).map(|_| Fifo::default()).collect(),
-            ends: (0..N).map(|_| DffR::default()).collect(),
-            whole: (0..N).map(|_| Reg::default()).collect(),
+            ends: (0..Q).map(|_| DffR::default()).collect(),
+            whole: (0..Q).map(|_| Reg::default()).collect(),
             packets_q: counters(),
             bytes_q: counters(),
             drops_q: counters(),
@@ -195,6 +197,26 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
                 self.whole[i].d.next = self.whole[i].q.val() + 1;
             }
             self.tx_whole.next = self.tx_whole.val().replace_bit(i, self.whole[i].q.val().any());
+        }
+        self.upcall_whole.next = false;
+        for i in N..Q {
+            self.ends[i].clock.next = self.clock.val();
+            self.ends[i].reset.next = self.reset.val();
+            self.ends[i].d.next = self.ends[i].q.val() << 1;
+            if self.fire.val() & self.accept.val().get_bit(i) & self.beat.q.val().last {
+                self.ends[i].d.next = (self.ends[i].q.val() << 1) | 1;
+            }
+            self.enters.next = self.ends[i].q.val().get_bit(1);
+            self.leaves.next =
+                self.upcalls.out.valid.val() & self.upcall.ready.val() & self.upcalls.out.data.val().last;
+            self.whole[i].clock.next = self.clock.val();
+            self.whole[i].reset.next = self.reset.val();
+            self.whole[i].en.next = self.enters.val() != self.leaves.val();
+            self.whole[i].d.next = self.whole[i].q.val() - 1;
+            if self.enters.val() {
+                self.whole[i].d.next = self.whole[i].q.val() + 1;
+            }
+            self.upcall_whole.next = self.whole[i].q.val().any();
         }
         self.upcalls.inp.valid.next = false;
         for i in N..Q {
@@ -415,16 +437,16 @@ mod tests {
         e.reset.next = true;
         tick(&mut *e, |e| &mut e.clock);
         e.reset.next = false;
-        e.upcall.ready.next = true;
         let frames: Vec<_> =
-            (0..200u8).map(|n| Frame { bytes: vec![n; rng.random_range(14..300)], outputs: 3 }).collect();
+            (0..200u8).map(|n| Frame { bytes: vec![n; rng.random_range(14..300)], outputs: 1 << 31 | 3 }).collect();
         let mut input = stream::<64, 4>(&frames);
-        let (mut sent, mut inside) = (0, false);
-        while sent < frames.len() {
+        let (mut sent, mut inside, mut sent_up, mut inside_up) = (0, false, 0, false);
+        while sent < frames.len() || sent_up < frames.len() {
             e.inp.valid.next = !input.is_empty() && rng.random_bool(0.7);
             e.inp.data.next = input.front().copied().unwrap_or_default();
             e.tx[0].ready.next = inside || e.tx_whole.val().get_bit(0) && rng.random_bool(0.9);
             e.tx[1].ready.next = rng.random_bool(0.5);
+            e.upcall.ready.next = inside_up || e.upcall_whole.val() && rng.random_bool(0.9);
             settle(&mut *e);
             assert!(!inside || e.tx[0].valid.val(), "a pause inside frame {sent}");
             if e.tx[0].ready.val() {
@@ -432,13 +454,18 @@ mod tests {
                 inside = !e.tx[0].data.val().last;
                 sent += !inside as usize;
             }
+            if e.upcall.ready.val() {
+                assert!(e.upcall.valid.val(), "a pause inside upcall {sent_up}, or nothing there");
+                inside_up = !e.upcall.data.val().last;
+                sent_up += !inside_up as usize;
+            }
             if e.inp.valid.val() && e.inp.ready.val() {
                 input.pop_front();
             }
             tick(&mut *e, |e| &mut e.clock);
             settle(&mut *e);
         }
-        assert!(!e.tx_whole.val().get_bit(0), "no frame is left");
+        assert!(!e.tx_whole.val().get_bit(0) && !e.upcall_whole.val(), "no frame is left");
     }
 
     #[test]

@@ -68,7 +68,11 @@ pub struct Pipeline<
     pub tx_whole: Signal<Out, Bits<N>>,
     pub packet_out: Snk<Beat<W, C>>,
     pub packet_out_vport: Signal<In, Bits<8>>,
+    /// With the last beat: the frame is damaged, and dropped as `drop_rx_error` of its destination.
+    pub packet_out_error: Signal<In, Bit>,
     pub upcall: Src<UpcallBeat<W, C>>,
+    /// As `tx_whole`, of `upcall`.
+    pub upcall_whole: Signal<Out, Bit>,
     pub idle: Signal<Out, Bit>,
 
     /// A command of `Control`; see `CommandRunner`.
@@ -164,7 +168,9 @@ impl<
             tx_whole: Default::default(),
             packet_out: Default::default(),
             packet_out_vport: Default::default(),
+            packet_out_error: Default::default(),
             upcall: Default::default(),
+            upcall_whole: Default::default(),
             idle: Default::default(),
             request: Default::default(),
             op: Default::default(),
@@ -304,7 +310,7 @@ impl<
         self.packet_out_ingress.rx.data.next = self.packet_out.data.val();
         self.packet_out_ingress.rx.valid.next = self.packet_out.valid.val();
         self.packet_out.ready.next = self.packet_out_ingress.rx.ready.val();
-        self.packet_out_ingress.rx_error.next = false;
+        self.packet_out_ingress.rx_error.next = self.packet_out_error.val();
         self.packet_out_ingress.vport.next = self.packet_out_vport.val();
         self.packet_out_ingress.packet_out.next = true;
         for i in N..Q {
@@ -366,6 +372,7 @@ impl<
             self.egress.tx[i].ready.next = self.tx[i].ready.val();
         }
         self.tx_whole.next = self.egress.tx_whole.val();
+        self.upcall_whole.next = self.egress.upcall_whole.val();
         self.upcall.data.next = self.egress.upcall.data.val();
         self.upcall.valid.next = self.egress.upcall.valid.val();
         self.egress.upcall.ready.next = self.upcall.ready.val();
