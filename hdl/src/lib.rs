@@ -2,12 +2,13 @@
 //! The fast path of the Millrace DPU in Rust-HDL, and the emitter that writes its Verilog.
 //!
 //! [`base`] holds the building blocks (streams, registers, memories, FIFOs), [`emit`] the Verilog emitter,
-//! [`fastpath`] the pipeline.
+//! [`fastpath`] the pipeline, [`board`] what a board adds to it.
 
 // Tests count ports and tables by their numbers, as the hardware does.
 #![cfg_attr(test, allow(clippy::needless_range_loop))]
 
 pub mod base;
+pub mod board;
 pub mod docs;
 pub mod emit;
 pub mod fastpath;

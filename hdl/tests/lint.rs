@@ -4,6 +4,7 @@
 mod support;
 
 use millrace_hdl::base::*;
+use millrace_hdl::board::{gigabit_nic, millrace_host};
 use millrace_hdl::emit::{self, Module};
 use millrace_hdl::fastpath::core::build;
 use millrace_regs::config::Preset;
@@ -61,6 +62,18 @@ fn the_core_of_the_simulation_passes() {
 #[test]
 fn the_core_for_alveo_passes_lint() {
     support::lint(&text(&modules(Preset::Alveo)), TOP);
+}
+
+#[test]
+fn the_tops_of_boards_pass() {
+    for (block, top) in [
+        (gigabit_nic::build(Preset::Ecp5, 2, 54).expect("a card"), gigabit_nic::TOP),
+        (millrace_host::build(Preset::W128), millrace_host::TOP),
+    ] {
+        let verilog = emit::verilog(block.as_ref(), Some(top)).unwrap_or_else(|e| panic!("{}", e.join("\n")));
+        support::lint(&verilog, top);
+        support::yosys_check(&verilog, top);
+    }
 }
 
 #[test]

@@ -6,4 +6,4 @@ mod cosim;
 mod tools;
 
 pub use cosim::{Design, Mismatches, Port, Rows, cosimulate, netlist};
-pub use tools::{lint, verilator, yosys, yosys_check};
+pub use tools::{DESIGN, Folder, lint, verilator, yosys, yosys_check};

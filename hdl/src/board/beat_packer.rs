@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Bytes that come when they come, as beats.
+
+use super::types::MarkedBeat;
+use crate::base::{DffE, DffR, Param, Reg, Src, Tag};
+use crate::comment;
+use rust_hdl_core::prelude::*;
+
+/// Makes beats of bytes that cannot be made to wait: in a clock comes a byte (`push`), the end of a frame (`finish`, with `error` if it is
+/// damaged), or nothing. A beat goes out with the first byte of the next one, or with `finish`: no clock of latency.
+///
+/// A beat that finds `out.ready` low is gone, which `out` must expect; its frame goes no further, and is ended with an `error` as soon as
+/// there is room. A frame that begins before that is not seen at `out` at all: `lost` is high when it ends. A `finish` without a byte gives a
+/// beat of one byte, in error.
+#[derive(LogicBlock, Default)]
+pub struct BeatPacker<const W: usize, const C: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub octet: Signal<In, Bits<8>>,
+    pub push: Signal<In, Bit>,
+    pub finish: Signal<In, Bit>,
+    pub error: Signal<In, Bit>,
+    pub out: Src<MarkedBeat<W, C>>,
+    pub lost: Signal<Out, Bit>,
+
+    /// The beat so far, its last byte first.
+    bytes: Vec<DffE<Bits<8>>>,
+    count: Reg<Bits<C>>,
+    /// A byte of this frame has come.
+    inside: DffR<Bit>,
+    /// Nothing of this frame goes out; nothing more of it does.
+    skipping: DffR<Bit>,
+    spoiled: DffR<Bit>,
+    /// The end of a frame that was cut waits for room.
+    closing: DffR<Bit>,
+    places: Vec<Param<Bits<C>>>,
+    size: Param<Bits<C>>,
+    _bytes: usize,
+
+    full: Signal<Local, Bit>,
+    place: Signal<Local, Bits<C>>,
+    skip: Signal<Local, Bit>,
+    offer: Signal<Local, Bit>,
+    refused: Signal<Local, Bit>,
+    data: Signal<Local, Bits<W>>,
+    byte_of: Signal<Local, Bits<8>>,
+    beat: Signal<Local, MarkedBeat<W, C>>,
+}
+
+impl<const W: usize, const C: usize> BeatPacker<W, C> {
+    /// The block. (`Default` has no bytes.)
+    ///
+    /// # Panics
+    /// If `C` is not log2(W / 8) + 1.
+    pub fn new() -> Self {
+        assert!(W / 8 == 1 << (C - 1), "BeatPacker<{W}, {C}>: sizes do not fit each other");
+        let bytes = W / 8;
+        Self {
+            bytes: (0..bytes).map(|_| Default::default()).collect(),
+            places: (0..bytes).rev().map(|place| Param::new(place.to_bits())).collect(),
+            size: Param::new(bytes.to_bits()),
+            _bytes: bytes,
+            ..Default::default()
+        }
+    }
+}
+
+impl<const W: usize, const C: usize> Logic for BeatPacker<W, C> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, count, inside, skipping, spoiled, closing);
+        self.count.reset.next = self.reset.val();
+        self.inside.reset.next = self.reset.val();
+        self.skipping.reset.next = self.reset.val();
+        self.spoiled.reset.next = self.reset.val();
+        self.closing.reset.next = self.reset.val();
+
+        comment!("a byte goes to its place; a full beat has gone by then");
+        self.full.next = self.count.q.val() == self.size.val();
+        self.place.next = self.count.q.val();
+        if self.full.val() {
+            self.place.next = 0.into();
+        }
+        self.data.next = 0.into();
+        self.byte_of.next = 0.into();
+        for i in 0..self._bytes {
+            self.bytes[i].clock.next = self.clock.val();
+            self.bytes[i].en.next = self.push.val() & (self.place.val() == self.places[i].val());
+            self.bytes[i].d.next = self.octet.val();
+            self.byte_of.next = self.bytes[i].q.val();
+            self.data.next = (self.data.val() << 8) | bit_cast::<W, 8>(self.byte_of.val());
+        }
+        self.count.en.next = self.push.val() | self.finish.val();
+        self.count.d.next = self.place.val() + 1;
+        if self.finish.val() {
+            self.count.d.next = 0.into();
+        }
+
+        comment!("what goes out");
+        self.skip.next = self.skipping.q.val() | (self.closing.q.val() & !self.inside.q.val());
+        self.offer.next = ((self.push.val() & self.full.val()) | self.finish.val()) & !self.skip.val();
+        self.refused.next = self.spoiled.q.val() | (self.offer.val() & !self.out.ready.val());
+        self.inside.d.next = (self.inside.q.val() | self.push.val()) & !self.finish.val();
+        self.skipping.d.next = self.skip.val() & (self.inside.q.val() | self.push.val()) & !self.finish.val();
+        self.spoiled.d.next = self.refused.val() & !self.finish.val();
+        self.closing.d.next = (self.finish.val() & !self.skip.val() & self.refused.val())
+            | (self.closing.q.val() & !self.out.ready.val());
+        self.lost.next = self.finish.val() & self.skip.val();
+
+        self.beat.next.data = self.data.val();
+        self.beat.next.bytes = self.count.q.val();
+        if !self.count.q.val().any() {
+            self.beat.next.bytes = 1.into();
+        }
+        self.beat.next.last = self.finish.val() | self.closing.q.val();
+        self.beat.next.error = self.error.val() | self.closing.q.val() | !self.count.q.val().any();
+        self.out.data.next = self.beat.val();
+        self.out.valid.next = (self.offer.val() & !self.spoiled.q.val()) | self.closing.q.val();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::testing::{Frames, random};
+    use crate::testing::{assert_lints, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// 300 frames of up to 40 bytes, some in error; `ready` is the share of clocks in which `out` is ready, for some clocks in a row. Returns what
+    /// went in, what came out, and how many frames were lost.
+    fn run<const W: usize, const C: usize>(ready: f64) -> (Vec<(Vec<u8>, bool)>, Vec<(Vec<u8>, bool)>, usize) {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let mut p = BeatPacker::<W, C>::new();
+        p.connect_all();
+        p.reset.next = true;
+        tick(&mut p, |p| &mut p.clock);
+        p.reset.next = false;
+        let (mut sent, mut frames, mut lost) = (vec![], Frames::default(), 0);
+        let mut clock = |p: &mut BeatPacker<W, C>, rng: &mut ChaCha8Rng, ready: f64| {
+            if rng.random_bool(0.2) {
+                p.out.ready.next = rng.random_bool(ready);
+            }
+            settle(p);
+            if p.out.valid.val() && p.out.ready.val() {
+                frames.take(p.out.data.val());
+            }
+            lost += usize::from(p.lost.val());
+            tick(p, |p| &mut p.clock);
+        };
+        p.out.ready.next = ready == 1.0;
+        for _ in 0..300 {
+            let len = rng.random_range(0..40);
+            let frame = random(len, &mut rng);
+            let error = rng.random_bool(0.1);
+            for byte in &frame {
+                p.push.next = false;
+                while rng.random_bool(0.3) {
+                    clock(&mut p, &mut rng, ready);
+                }
+                p.push.next = true;
+                p.octet.next = u64::from(*byte).into();
+                clock(&mut p, &mut rng, ready);
+            }
+            p.push.next = false;
+            p.finish.next = true;
+            p.error.next = error;
+            clock(&mut p, &mut rng, ready);
+            p.finish.next = false;
+            sent.push((frame, error));
+        }
+        for _ in 0..100 {
+            clock(&mut p, &mut rng, 1.0);
+        }
+        assert!(!frames.inside());
+        (sent, frames.done, lost)
+    }
+
+    fn all_come_out_where_there_is_room<const W: usize, const C: usize>() {
+        let (sent, got, lost) = run::<W, C>(1.0);
+        assert_eq!((lost, got.len()), (0, sent.len()));
+        for ((frame, error), (out, marked)) in sent.iter().zip(&got) {
+            assert_eq!(*marked, *error || frame.is_empty());
+            assert!(out == frame || frame.is_empty() && out.len() == 1);
+        }
+    }
+
+    #[test]
+    fn bytes_come_out_as_beats() {
+        all_come_out_where_there_is_room::<64, 4>();
+        all_come_out_where_there_is_room::<128, 5>();
+    }
+
+    #[test]
+    fn a_frame_that_finds_no_room_is_marked_or_counted_and_no_other_suffers() {
+        for ready in [0.05, 0.3, 0.7] {
+            let (sent, got, lost) = run::<64, 4>(ready);
+            assert_eq!(got.len() + lost, sent.len());
+            let whole: Vec<_> = got.iter().filter(|(_, marked)| !marked).map(|(frame, _)| frame).collect();
+            let mut sound = sent.iter().filter(|(frame, error)| !error && !frame.is_empty()).map(|(frame, _)| frame);
+            assert!(whole.iter().all(|frame| sound.any(|other| other == *frame)), "whole frames, in order");
+            assert!(!whole.is_empty() && whole.len() < got.len() && lost > 0, "{} whole, {lost} lost", whole.len());
+        }
+    }
+
+    #[test]
+    fn lints() {
+        assert_lints(BeatPacker::<64, 4>::new());
+        assert_lints(BeatPacker::<512, 7>::new());
+    }
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages of the host, to where they belong.
+
+use super::types::{MarkedBeat, RegisterRequest};
+use crate::base::{DffE, DffR, Param, Snk, Src, Tag};
+use crate::comment;
+use crate::fastpath::types::Beat;
+use rust_hdl_core::prelude::*;
+use std::ops::Range;
+
+/// Host to device: takes the header beat off each message of the host channel (`docs/board.md`) and passes its frame on to the
+/// vport's receive stream or to packet out, or a register access to `registers`. No clock of latency, a beat per clock.
+///
+/// `N` vports, of which some are on this channel; the others' `rx` never has anything. `rx_error` goes with the last beat of whatever frame
+/// goes out. Dropped and counted: a message of another kind, of a vport that is not on this channel, with fewer than 8 bytes of header,
+/// without a frame where one belongs or with more where none does, or whose `error` comes with the header.
+#[derive(LogicBlock, Default)]
+pub struct HostDemux<const W: usize, const C: usize, const N: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub inp: Snk<MarkedBeat<W, C>>,
+    /// A message was lost on its way here: counted with those dropped.
+    pub lost: Signal<In, Bit>,
+    pub rx: Vec<Src<Beat<W, C>>>,
+    pub rx_error: Signal<Out, Bit>,
+    pub packet_out: Src<Beat<W, C>>,
+    /// Held through the frame.
+    pub packet_out_vport: Signal<Out, Bits<8>>,
+    pub registers: Src<RegisterRequest>,
+    /// Messages dropped or lost, modulo 2^32.
+    pub dropped: Signal<Out, Bits<32>>,
+    /// The count moves.
+    pub moves: Signal<Out, Bit>,
+
+    /// A frame is passing: to a vport, to packet out, or to nobody.
+    inside: DffR<Bit>,
+    to_vport: DffR<Bits<N>>,
+    to_slow_path: DffR<Bit>,
+    vport: DffE<Bits<8>>,
+    dropped_q: DffR<Bits<32>>,
+    /// The vports on this channel; there is something behind `registers`.
+    mine: Param<Bits<N>>,
+    has_registers: Param<Bit>,
+
+    header: Signal<Local, Bits<64>>,
+    kind: Signal<Local, Bits<8>>,
+    operand: Signal<Local, Bits<8>>,
+    sound: Signal<Local, Bit>,
+    addressed: Signal<Local, Bits<N>>,
+    is_access: Signal<Local, Bit>,
+    is_frame: Signal<Local, Bit>,
+    is_packet_out: Signal<Local, Bit>,
+    ready: Signal<Local, Bits<N>>,
+    accept: Signal<Local, Bit>,
+    starts: Signal<Local, Bit>,
+    drops: Signal<Local, Bit>,
+    beat: Signal<Local, Beat<W, C>>,
+    request: Signal<Local, RegisterRequest>,
+}
+
+impl<const W: usize, const C: usize, const N: usize> HostDemux<W, C, N> {
+    /// A channel that the `vports` are on; without `registers` it has no register access.
+    ///
+    /// # Panics
+    /// If the sizes do not fit each other.
+    pub fn new(vports: Range<usize>, registers: bool) -> Self {
+        assert!(
+            W / 8 == 1 << (C - 1) && W >= 64 && N <= 31 && vports.end <= N,
+            "HostDemux<{W}, {C}, {N}> for {vports:?}: sizes do not fit each other"
+        );
+        Self {
+            rx: vec![Default::default(); N],
+            mine: Param::new(vports.map(|vport| 1u64 << vport).sum::<u64>().to_bits()),
+            has_registers: Param::new(registers),
+            ..Default::default()
+        }
+    }
+}
+
+impl<const W: usize, const C: usize, const N: usize> Logic for HostDemux<W, C, N> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, inside, to_vport, to_slow_path, vport, dropped_q);
+        self.inside.reset.next = self.reset.val();
+        self.to_vport.reset.next = self.reset.val();
+        self.to_slow_path.reset.next = self.reset.val();
+        self.dropped_q.reset.next = self.reset.val();
+
+        comment!("what the header says");
+        self.header.next = bit_cast::<64, W>(self.inp.data.val().data);
+        self.kind.next = self.header.val().get_bits::<8>(0);
+        self.operand.next = self.header.val().get_bits::<8>(8);
+        self.addressed.next = 0.into();
+        for i in 0..N {
+            self.addressed.next = self.addressed.val().replace_bit(i, self.operand.val() == i.to_bits::<8>());
+        }
+        self.addressed.next = self.addressed.val() & self.mine.val();
+        self.sound.next = (self.inp.data.val().bytes >= 8) & !(self.inp.data.val().last & self.inp.data.val().error);
+        self.is_access.next = self.has_registers.val()
+            & self.sound.val()
+            & self.inp.data.val().last
+            & (self.kind.val() == 2)
+            & (self.operand.val() < 2);
+        self.is_packet_out.next = self.sound.val() & !self.inp.data.val().last & (self.kind.val() == 1);
+        self.is_frame.next =
+            self.sound.val() & !self.inp.data.val().last & (self.kind.val() == 0) & self.addressed.val().any();
+
+        comment!("to whom");
+        self.ready.next = 0.into();
+        for i in 0..N {
+            self.ready.next = self.ready.val().replace_bit(i, self.rx[i].ready.val());
+        }
+        self.accept.next = !(self.to_vport.q.val() & !self.ready.val()).any()
+            & (!self.to_slow_path.q.val() | self.packet_out.ready.val());
+        if !self.inside.q.val() {
+            self.accept.next = !self.is_access.val() | self.registers.ready.val();
+        }
+        self.inp.ready.next = self.accept.val();
+        self.starts.next = self.inp.valid.val() & self.accept.val() & !self.inside.q.val();
+        self.drops.next = self.starts.val() & !self.is_access.val() & !self.is_packet_out.val() & !self.is_frame.val();
+        self.inside.d.next = self.inside.q.val();
+        if self.inp.valid.val() & self.accept.val() {
+            self.inside.d.next = !self.inp.data.val().last;
+        }
+        self.to_vport.d.next = self.to_vport.q.val();
+        self.to_slow_path.d.next = self.to_slow_path.q.val();
+        if self.starts.val() {
+            self.to_vport.d.next = 0.into();
+            if self.is_frame.val() {
+                self.to_vport.d.next = self.addressed.val();
+            }
+            self.to_slow_path.d.next = self.is_packet_out.val();
+        }
+        self.vport.en.next = self.starts.val();
+        self.vport.d.next = self.operand.val();
+
+        comment!("what goes out");
+        self.beat.next.data = self.inp.data.val().data;
+        self.beat.next.bytes = self.inp.data.val().bytes;
+        self.beat.next.last = self.inp.data.val().last;
+        for i in 0..N {
+            self.rx[i].data.next = self.beat.val();
+            self.rx[i].valid.next = self.inp.valid.val() & self.inside.q.val() & self.to_vport.q.val().get_bit(i);
+        }
+        self.rx_error.next = self.inp.data.val().error;
+        self.packet_out.data.next = self.beat.val();
+        self.packet_out.valid.next = self.inp.valid.val() & self.inside.q.val() & self.to_slow_path.q.val();
+        self.packet_out_vport.next = self.vport.q.val();
+        self.request.next.write = self.operand.val().get_bit(0);
+        self.request.next.address = self.header.val().get_bits::<16>(16);
+        self.request.next.data = self.header.val().get_bits::<32>(32);
+        self.registers.data.next = self.request.val();
+        self.registers.valid.next = self.inp.valid.val() & !self.inside.q.val() & self.is_access.val();
+
+        comment!("what does not");
+        self.dropped_q.d.next = self.dropped_q.q.val();
+        if self.drops.val() & self.lost.val() {
+            self.dropped_q.d.next = self.dropped_q.q.val() + 2;
+        } else if self.drops.val() | self.lost.val() {
+            self.dropped_q.d.next = self.dropped_q.q.val() + 1;
+        }
+        self.dropped.next = self.dropped_q.q.val();
+        self.moves.next = self.drops.val() | self.lost.val();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::testing::random;
+    use crate::testing::{assert_lints, beats, bytes, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// What a message comes to.
+    #[derive(Clone, Debug, PartialEq)]
+    enum Outcome {
+        Frame { vport: usize, frame: Vec<u8>, error: bool },
+        PacketOut { vport: u8, frame: Vec<u8>, error: bool },
+        Register { write: bool, address: u16, data: u32 },
+        Dropped,
+    }
+
+    /// The rules of `docs/board.md` for a channel with vports 2 and 3 and registers.
+    fn expected(message: &[u8], header_bytes: usize, error: bool) -> Outcome {
+        let (header, frame) = message.split_at(header_bytes.min(message.len()));
+        match (header.first(), header.get(1)) {
+            _ if header.len() < 8 || error && frame.is_empty() => Outcome::Dropped,
+            (Some(0), Some(vport @ 2..=3)) if !frame.is_empty() => {
+                Outcome::Frame { vport: (*vport).into(), frame: frame.into(), error }
+            }
+            (Some(1), Some(vport)) if !frame.is_empty() => {
+                Outcome::PacketOut { vport: *vport, frame: frame.into(), error }
+            }
+            (Some(2), Some(write @ 0..=1)) if frame.is_empty() => Outcome::Register {
+                write: *write == 1,
+                address: u16::from_le_bytes(header[2..4].try_into().unwrap()),
+                data: u32::from_le_bytes(header[4..8].try_into().unwrap()),
+            },
+            _ => Outcome::Dropped,
+        }
+    }
+
+    fn run<const W: usize, const C: usize>(seed: u64, fill: f64, drain: f64) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut messages = vec![];
+        for _ in 0..200 {
+            let frame = rng.random_range(0..60) * usize::from(rng.random_bool(0.7));
+            let mut message = random(W / 8 + frame, &mut rng);
+            message[0] = rng.random_range(0..4);
+            message[1] = rng.random_range(0..6) >> rng.random_range(0..3);
+            if rng.random_bool(0.1) {
+                message.truncate(rng.random_range(1..W / 8));
+            }
+            messages.push((message, rng.random_bool(0.1)));
+        }
+        let mut stream = messages
+            .iter()
+            .flat_map(|(message, error)| {
+                beats::<W, C>(message).into_iter().map(|b| MarkedBeat {
+                    data: b.data,
+                    bytes: b.bytes,
+                    last: b.last,
+                    error: b.last && *error,
+                })
+            })
+            .peekable();
+        let mut demux = Box::new(HostDemux::<W, C, 4>::new(2..4, true));
+        demux.connect_all();
+        demux.reset.next = true;
+        tick(&mut *demux, |d| &mut d.clock);
+        demux.reset.next = false;
+        let (mut got, mut partial, mut lost, mut held, mut rest) = (vec![], vec![], 0, false, 30);
+        while rest > 0 {
+            held = stream.peek().is_some() && (held || rng.random_bool(fill));
+            demux.inp.valid.next = held;
+            demux.inp.data.next = stream.peek().copied().unwrap_or_default();
+            for rx in &mut demux.rx {
+                rx.ready.next = rng.random_bool(drain);
+            }
+            demux.packet_out.ready.next = rng.random_bool(drain);
+            demux.registers.ready.next = rng.random_bool(drain);
+            demux.lost.next = rng.random_bool(0.05);
+            settle(&mut *demux);
+            lost += u64::from(demux.lost.val());
+            let error = demux.rx_error.val();
+            for vport in 0..4 {
+                let rx = &demux.rx[vport];
+                if rx.valid.val() && rx.ready.val() {
+                    partial.extend(bytes(rx.data.val().data, rx.data.val().bytes));
+                    if rx.data.val().last {
+                        got.push(Outcome::Frame { vport, frame: std::mem::take(&mut partial), error });
+                    }
+                }
+            }
+            let out = &demux.packet_out;
+            if out.valid.val() && out.ready.val() {
+                partial.extend(bytes(out.data.val().data, out.data.val().bytes));
+                if out.data.val().last {
+                    let vport = demux.packet_out_vport.val().to_u64() as u8;
+                    got.push(Outcome::PacketOut { vport, frame: std::mem::take(&mut partial), error });
+                }
+            }
+            let request = demux.registers.data.val();
+            if demux.registers.valid.val() && demux.registers.ready.val() {
+                let (address, data) = (request.address.to_u64() as u16, request.data.to_u64() as u32);
+                got.push(Outcome::Register { write: request.write, address, data });
+            }
+            if held && demux.inp.ready.val() {
+                stream.next();
+                held = false;
+            }
+            rest -= i32::from(stream.peek().is_none());
+            tick(&mut *demux, |d| &mut d.clock);
+        }
+        let all: Vec<_> = messages.iter().map(|(message, error)| expected(message, W / 8, *error)).collect();
+        let (dropped, passed): (Vec<_>, Vec<_>) = all.into_iter().partition(|outcome| *outcome == Outcome::Dropped);
+        assert!(passed.len() > 30 && dropped.len() > 30, "{} {}", passed.len(), dropped.len());
+        assert_eq!(got, passed);
+        settle(&mut *demux);
+        assert_eq!(demux.dropped.val().to_u64(), dropped.len() as u64 + lost);
+    }
+
+    #[test]
+    fn each_message_goes_where_it_belongs_or_is_counted() {
+        for (seed, fill, drain) in [(1, 1.0, 1.0), (2, 0.5, 0.5), (3, 1.0, 0.3)] {
+            run::<64, 4>(seed, fill, drain);
+        }
+        run::<256, 6>(4, 0.8, 0.6);
+    }
+
+    #[test]
+    fn a_channel_without_registers_drops_their_messages() {
+        let mut demux = HostDemux::<64, 4, 4>::new(2..4, false);
+        demux.connect_all();
+        demux.inp.valid.next = true;
+        demux.inp.data.next = MarkedBeat { data: 2u64.into(), bytes: 8u64.into(), last: true, error: false };
+        for count in 0..5 {
+            settle(&mut demux);
+            assert_eq!((demux.inp.ready.val(), demux.registers.valid.val()), (true, false));
+            assert_eq!(demux.dropped.val().to_u64(), count);
+            tick(&mut demux, |d| &mut d.clock);
+        }
+    }
+
+    #[test]
+    fn lints() {
+        assert_lints(HostDemux::<64, 4, 4>::new(2..4, true));
+        assert_lints(HostDemux::<512, 7, 11>::new(2..11, false));
+    }
+}

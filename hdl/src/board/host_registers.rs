@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Register accesses of the host channel.
+
+use super::types::{RegisterAnswer, RegisterRequest};
+use crate::base::{DffR, Param, Snk, Src, Tag};
+use crate::comment;
+use rust_hdl_core::prelude::*;
+
+/// Where the words of the board begin: no register of the core is that far up.
+pub const BOARD_ADDRESS: u64 = 0x8000;
+
+/// Carries register accesses out, one after the other: those below 0x8000 as a master on AXI4-Lite, the others itself. There, word i of
+/// `words` is read at 0x8000 + 4i; all else is a slave error (2).
+///
+/// A request is taken with its answer, so that it need not be kept; a transfer on AXI4-Lite takes as long as the slave does.
+#[derive(LogicBlock, Default)]
+pub struct HostRegisters {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub request: Snk<RegisterRequest>,
+    pub answer: Src<RegisterAnswer>,
+    pub words: Vec<Signal<In, Bits<32>>>,
+    pub m_axil_awaddr: Signal<Out, Bits<16>>,
+    pub m_axil_awvalid: Signal<Out, Bit>,
+    pub m_axil_awready: Signal<In, Bit>,
+    pub m_axil_wdata: Signal<Out, Bits<32>>,
+    pub m_axil_wstrb: Signal<Out, Bits<4>>,
+    pub m_axil_wvalid: Signal<Out, Bit>,
+    pub m_axil_wready: Signal<In, Bit>,
+    pub m_axil_bresp: Signal<In, Bits<2>>,
+    pub m_axil_bvalid: Signal<In, Bit>,
+    pub m_axil_bready: Signal<Out, Bit>,
+    pub m_axil_araddr: Signal<Out, Bits<16>>,
+    pub m_axil_arvalid: Signal<Out, Bit>,
+    pub m_axil_arready: Signal<In, Bit>,
+    pub m_axil_rdata: Signal<In, Bits<32>>,
+    pub m_axil_rresp: Signal<In, Bits<2>>,
+    pub m_axil_rvalid: Signal<In, Bit>,
+    pub m_axil_rready: Signal<Out, Bit>,
+
+    /// The slave has taken the address of the read or write, the data of the write.
+    address_sent: DffR<Bit>,
+    data_sent: DffR<Bit>,
+    addresses: Vec<Param<Bits<16>>>,
+    _words: usize,
+
+    writes: Signal<Local, Bit>,
+    reads: Signal<Local, Bit>,
+    written: Signal<Local, Bit>,
+    was_read: Signal<Local, Bit>,
+    own: Signal<Local, Bit>,
+    sends_aw: Signal<Local, Bit>,
+    sends_w: Signal<Local, Bit>,
+    sends_ar: Signal<Local, Bit>,
+    done: Signal<Local, Bit>,
+    result: Signal<Local, RegisterAnswer>,
+}
+
+impl HostRegisters {
+    /// With so many words of the board.
+    pub fn new(words: usize) -> Self {
+        Self {
+            words: vec![Default::default(); words],
+            addresses: (0..words).map(|i| Param::new((BOARD_ADDRESS + 4 * i as u64).to_bits())).collect(),
+            _words: words,
+            ..Default::default()
+        }
+    }
+}
+
+impl Logic for HostRegisters {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, address_sent, data_sent);
+        self.address_sent.reset.next = self.reset.val();
+        self.data_sent.reset.next = self.reset.val();
+        self.own.next = self.request.valid.val() & self.request.data.val().address.get_bit(15);
+        self.writes.next = self.request.valid.val() & !self.own.val() & self.request.data.val().write;
+        self.reads.next = self.request.valid.val() & !self.own.val() & !self.request.data.val().write;
+
+        comment!("to the slave, each part once");
+        self.sends_aw.next = self.writes.val() & !self.address_sent.q.val();
+        self.sends_w.next = self.writes.val() & !self.data_sent.q.val();
+        self.sends_ar.next = self.reads.val() & !self.address_sent.q.val();
+        self.m_axil_awaddr.next = self.request.data.val().address;
+        self.m_axil_awvalid.next = self.sends_aw.val();
+        self.m_axil_wdata.next = self.request.data.val().data;
+        self.m_axil_wstrb.next = 0xf.into();
+        self.m_axil_wvalid.next = self.sends_w.val();
+        self.m_axil_araddr.next = self.request.data.val().address;
+        self.m_axil_arvalid.next = self.sends_ar.val();
+
+        comment!("and its answer");
+        self.written.next =
+            self.writes.val() & self.address_sent.q.val() & self.data_sent.q.val() & self.m_axil_bvalid.val();
+        self.was_read.next = self.reads.val() & self.address_sent.q.val() & self.m_axil_rvalid.val();
+        self.result.next.address = self.request.data.val().address;
+        self.result.next.response = 2.into();
+        self.result.next.data = 0.into();
+        if self.writes.val() {
+            self.result.next.response = self.m_axil_bresp.val();
+        }
+        if self.reads.val() {
+            self.result.next.response = self.m_axil_rresp.val();
+            self.result.next.data = self.m_axil_rdata.val();
+        }
+        for i in 0..self._words {
+            if self.own.val()
+                & !self.request.data.val().write
+                & (self.request.data.val().address == self.addresses[i].val())
+            {
+                self.result.next.response = 0.into();
+                self.result.next.data = self.words[i].val();
+            }
+        }
+        self.answer.data.next = self.result.val();
+        self.answer.valid.next = self.own.val() | self.written.val() | self.was_read.val();
+        self.done.next = (self.own.val() | self.written.val() | self.was_read.val()) & self.answer.ready.val();
+        self.m_axil_bready.next = self.written.val() & self.answer.ready.val();
+        self.m_axil_rready.next = self.was_read.val() & self.answer.ready.val();
+        self.request.ready.next = self.done.val();
+        self.address_sent.d.next = (self.address_sent.q.val()
+            | (self.sends_aw.val() & self.m_axil_awready.val())
+            | (self.sends_ar.val() & self.m_axil_arready.val()))
+            & !self.done.val();
+        self.data_sent.d.next =
+            (self.data_sent.q.val() | (self.sends_w.val() & self.m_axil_wready.val())) & !self.done.val();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_lints, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::collections::HashMap;
+
+    const SLVERR: u64 = 2;
+
+    /// A slave of words below 0x4000 that takes its time with each handshake; each channel by itself.
+    #[derive(Default)]
+    struct Slave {
+        words: HashMap<u64, u64>,
+        address: Option<u64>,
+        data: Option<u64>,
+        read: Option<u64>,
+        written: Option<u64>,
+        was_read: Option<(u64, u64)>,
+    }
+
+    impl Slave {
+        fn drive(&self, dut: &mut HostRegisters, rng: &mut ChaCha8Rng) {
+            dut.m_axil_awready.next = self.address.is_none() && rng.random_bool(0.5);
+            dut.m_axil_wready.next = self.data.is_none() && rng.random_bool(0.5);
+            dut.m_axil_arready.next = self.read.is_none() && rng.random_bool(0.5);
+            dut.m_axil_bvalid.next = self.written.is_some();
+            dut.m_axil_bresp.next = self.written.unwrap_or(3).into();
+            dut.m_axil_rvalid.next = self.was_read.is_some();
+            dut.m_axil_rresp.next = self.was_read.map_or(3, |(response, _)| response).into();
+            dut.m_axil_rdata.next = self.was_read.map_or(0xdead, |(_, data)| data).into();
+        }
+
+        fn clock(&mut self, dut: &HostRegisters, rng: &mut ChaCha8Rng) {
+            if dut.m_axil_bvalid.val() && dut.m_axil_bready.val() {
+                self.written = None;
+            }
+            if dut.m_axil_rvalid.val() && dut.m_axil_rready.val() {
+                self.was_read = None;
+            }
+            if dut.m_axil_awvalid.val() && dut.m_axil_awready.val() {
+                self.address = Some(dut.m_axil_awaddr.val().to_u64());
+            }
+            if dut.m_axil_wvalid.val() && dut.m_axil_wready.val() {
+                assert_eq!(dut.m_axil_wstrb.val().to_u64(), 15);
+                self.data = Some(dut.m_axil_wdata.val().to_u64());
+            }
+            if dut.m_axil_arvalid.val() && dut.m_axil_arready.val() {
+                self.read = Some(dut.m_axil_araddr.val().to_u64());
+            }
+            if let (Some(address), Some(data), true) = (self.address, self.data, rng.random_bool(0.4)) {
+                (self.address, self.data) = (None, None);
+                self.written = Some(if address < 0x4000 { 0 } else { SLVERR });
+                self.words.insert(address, data);
+            }
+            if let (Some(address), true) = (self.read, rng.random_bool(0.4)) {
+                self.read = None;
+                let known = self.words.get(&address).copied().unwrap_or(0);
+                self.was_read = Some(if address < 0x4000 { (0, known) } else { (SLVERR, 0) });
+            }
+        }
+    }
+
+    #[test]
+    fn each_request_is_carried_out_and_answered_once() {
+        let mut rng = ChaCha8Rng::seed_from_u64(14);
+        let mut dut = Box::new(HostRegisters::new(3));
+        dut.connect_all();
+        for (i, word) in dut.words.iter_mut().enumerate() {
+            word.next = (0x100 + i as u64).into();
+        }
+        dut.reset.next = true;
+        tick(&mut *dut, |d| &mut d.clock);
+        dut.reset.next = false;
+        let (mut slave, mut model) = (Slave::default(), HashMap::new());
+        let board = |address: u64| if address < 0x800c { (0, 0x100 + (address & 0xf) / 4) } else { (SLVERR, 0) };
+        for _ in 0..400 {
+            let write = rng.random_bool(0.5);
+            let address = [0x40, 0x44, 0x48, 0x5000, 0x8000, 0x8004, 0x8008, 0x800c, 0xfffc][rng.random_range(0..9)];
+            let data = u64::from(rng.random::<u32>());
+            let (response, read) = match address {
+                0x8000.. if write => (SLVERR, 0),
+                0x8000.. => board(address),
+                0x4000.. => (SLVERR, 0),
+                _ if write => (0, 0),
+                _ => (0, model.get(&address).copied().unwrap_or(0)),
+            };
+            if write {
+                model.insert(address, data);
+            }
+            dut.request.data.next = RegisterRequest { write, address: address.into(), data: data.into() };
+            dut.request.valid.next = true;
+            let mut clocks = 0;
+            loop {
+                slave.drive(&mut dut, &mut rng);
+                dut.answer.ready.next = rng.random_bool(0.5);
+                settle(&mut *dut);
+                let (answer, done) = (dut.answer.data.val(), dut.answer.valid.val() && dut.answer.ready.val());
+                assert_eq!(dut.request.ready.val(), done, "a request is taken with its answer");
+                slave.clock(&dut, &mut rng);
+                tick(&mut *dut, |d| &mut d.clock);
+                clocks += 1;
+                assert!(clocks < 200, "no answer");
+                if done {
+                    let got = (answer.response.to_u64(), answer.address.to_u64(), answer.data.to_u64());
+                    assert_eq!(got, (response, address, read));
+                    break;
+                }
+            }
+            if rng.random_bool(0.5) {
+                dut.request.valid.next = false;
+                settle(&mut *dut);
+                assert!(!dut.answer.valid.val());
+                tick(&mut *dut, |d| &mut d.clock);
+            }
+        }
+    }
+
+    #[test]
+    fn lints() {
+        assert_lints(HostRegisters::new(3));
+    }
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Receiving half of an Ethernet MAC.
+
+use super::beat_packer::BeatPacker;
+use super::crc32::{Crc32, RESIDUE};
+use super::types::MarkedBeat;
+use crate::base::{Dff, DffE, DffR, Param, Reg, Src, Tag};
+use crate::comment;
+use rust_hdl_core::prelude::*;
+
+/// Frames from a GMII (IEEE 802.3 clause 35) in the PHY's receive clock: preamble, start frame delimiter and FCS are taken off, padding
+/// is not. Two clocks from pin to beat, and four for the FCS.
+///
+/// The last beat is marked with `error` if the FCS is wrong (§3.2.9), if `rx_er` was high within the frame, if the frame is no longer than an
+/// FCS, or if `out` was not ready at some time: see [`BeatPacker`], also for `lost`. A carrier without a start frame delimiter is no frame.
+#[derive(LogicBlock, Default)]
+pub struct MacRx<const W: usize, const C: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub rxd: Signal<In, Bits<8>>,
+    pub rx_dv: Signal<In, Bit>,
+    pub rx_er: Signal<In, Bit>,
+    pub out: Src<MarkedBeat<W, C>>,
+    pub lost: Signal<Out, Bit>,
+
+    data: Dff<Bits<8>>,
+    carrier: DffR<Bit>,
+    damage: Dff<Bit>,
+    /// No start frame delimiter has come since there was no carrier.
+    hunting: DffR<Bit>,
+    inside: DffR<Bit>,
+    damaged: DffR<Bit>,
+    /// The last four bytes, of which the frame's end says whether they are the FCS; and how many of them there are.
+    tail: DffE<Bits<32>>,
+    tail_bytes: Reg<Bits<3>>,
+    crc: Reg<Bits<32>>,
+    step: Crc32,
+    packer: BeatPacker<W, C>,
+    residue: Param<Bits<32>>,
+
+    start: Signal<Local, Bit>,
+    take: Signal<Local, Bit>,
+}
+
+impl<const W: usize, const C: usize> MacRx<W, C> {
+    /// The block. (`Default` does not know the CRC.)
+    ///
+    /// # Panics
+    /// If `C` is not log2(W / 8) + 1.
+    pub fn new() -> Self {
+        Self {
+            crc: Reg::new(u32::MAX.to_bits()),
+            residue: Param::new(RESIDUE.to_bits()),
+            packer: BeatPacker::new(),
+            ..Default::default()
+        }
+    }
+}
+
+impl<const W: usize, const C: usize> Logic for MacRx<W, C> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, data, carrier, damage, hunting, inside, damaged, tail, tail_bytes, crc, packer);
+        self.carrier.reset.next = self.reset.val();
+        self.hunting.reset.next = self.reset.val();
+        self.inside.reset.next = self.reset.val();
+        self.packer.reset.next = self.reset.val();
+
+        comment!("where a frame begins and ends");
+        self.data.d.next = self.rxd.val();
+        self.carrier.d.next = self.rx_dv.val();
+        self.damage.d.next = self.rx_er.val();
+        self.start.next = self.hunting.q.val() & self.carrier.q.val() & (self.data.q.val() == 0xd5);
+        self.take.next = self.inside.q.val() & self.carrier.q.val();
+        self.hunting.d.next = !self.carrier.q.val() | (self.hunting.q.val() & !self.start.val());
+        self.inside.d.next = self.start.val() | self.take.val();
+
+        comment!("its check sequence");
+        self.damaged.reset.next = !self.inside.q.val();
+        self.damaged.d.next = self.damaged.q.val() | (self.take.val() & self.damage.q.val());
+        self.step.crc.next = self.crc.q.val();
+        self.step.octet.next = self.data.q.val();
+        self.crc.reset.next = !self.inside.q.val();
+        self.crc.en.next = self.take.val();
+        self.crc.d.next = self.step.out.val();
+
+        comment!("all but its last four bytes");
+        self.tail.en.next = self.take.val();
+        self.tail.d.next = (self.tail.q.val() << 8) | bit_cast::<32, 8>(self.data.q.val());
+        self.tail_bytes.reset.next = !self.inside.q.val();
+        self.tail_bytes.en.next = self.take.val() & !self.tail_bytes.q.val().get_bit(2);
+        self.tail_bytes.d.next = self.tail_bytes.q.val() + 1;
+        self.packer.octet.next = self.tail.q.val().get_bits::<8>(24);
+        self.packer.push.next = self.take.val() & self.tail_bytes.q.val().get_bit(2);
+        self.packer.finish.next = self.inside.q.val() & !self.carrier.q.val();
+        self.packer.error.next = self.damaged.q.val() | (self.crc.q.val() != self.residue.val());
+        self.out.data.next = self.packer.out.data.val();
+        self.out.valid.next = self.packer.out.valid.val();
+        self.packer.out.ready.next = self.out.ready.val();
+        self.lost.next = self.packer.lost.val();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::testing::{Frames, Gmii, QUIET, carrier, on_wire, random};
+    use crate::testing::{assert_lints, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Clocks the wire through a receiver whose output is ready whenever `ready` says so, and then long enough to empty it: frames, and how
+    /// many were lost.
+    fn receive<const W: usize, const C: usize>(
+        wire: &[Gmii],
+        mut ready: impl FnMut() -> bool,
+    ) -> (Vec<(Vec<u8>, bool)>, usize) {
+        let mut mac = Box::new(MacRx::<W, C>::new());
+        mac.connect_all();
+        mac.reset.next = true;
+        tick(&mut *mac, |m| &mut m.clock);
+        mac.reset.next = false;
+        let (mut frames, mut lost) = (Frames::default(), 0);
+        let quiet = [QUIET; 20];
+        for (clock, (data, valid, error)) in quiet.iter().chain(wire).chain(&quiet).enumerate() {
+            mac.rxd.next = u64::from(*data).into();
+            mac.rx_dv.next = *valid;
+            mac.rx_er.next = *error;
+            mac.out.ready.next = clock >= wire.len() + 30 || ready();
+            settle(&mut *mac);
+            if mac.out.valid.val() && mac.out.ready.val() {
+                frames.take(mac.out.data.val());
+            }
+            lost += usize::from(mac.lost.val());
+            tick(&mut *mac, |m| &mut m.clock);
+        }
+        assert!(!frames.inside(), "a frame without an end");
+        (frames.done, lost)
+    }
+
+    fn gap(rng: &mut ChaCha8Rng) -> Vec<Gmii> {
+        // A carrier extension (data 0x0f, error without carrier) is no frame.
+        (0..rng.random_range(1..16)).map(|_| if rng.random_bool(0.1) { (0x0f, false, true) } else { QUIET }).collect()
+    }
+
+    fn sound_frames_come_out_as_they_were<const W: usize, const C: usize>() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let lens = (60..80).chain([1, 2, 7, 8, 9, 300, 1514]);
+        let frames: Vec<_> = lens.map(|len| random(len, &mut rng)).collect();
+        let wire: Vec<_> = frames.iter().flat_map(|frame| [on_wire(frame), gap(&mut rng)].concat()).collect();
+        let (got, lost) = receive::<W, C>(&wire, || true);
+        assert_eq!(lost, 0);
+        assert_eq!(got, frames.into_iter().map(|frame| (frame, false)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn preamble_and_check_sequence_are_taken_off() {
+        sound_frames_come_out_as_they_were::<64, 4>();
+        sound_frames_come_out_as_they_were::<128, 5>();
+    }
+
+    #[test]
+    fn every_damage_is_marked_and_only_its_frame() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let (mut wire, mut expected) = (vec![], vec![]);
+        for n in 0..120 {
+            let len = rng.random_range(1..90);
+            let frame = random(len, &mut rng);
+            let mut one = on_wire(&frame);
+            let at = rng.random_range(8..one.len());
+            match n % 4 {
+                1 => one[at].0 ^= 1 << rng.random_range(0..8),
+                2 => one[at].2 = true,
+                3 => one.truncate(at),
+                _ => (),
+            }
+            let received = one.len().saturating_sub(12);
+            expected.push((received, (n % 4 == 0).then_some(frame)));
+            wire.extend([one, gap(&mut rng)].concat());
+        }
+        let (got, lost) = receive::<64, 4>(&wire, || true);
+        assert_eq!((lost, got.len()), (0, expected.len()));
+        for ((out, marked), (received, sound)) in got.iter().zip(expected) {
+            assert_eq!(out.len(), received.max(1));
+            assert_eq!(*marked, sound.is_none());
+            assert!(sound.is_none_or(|frame| frame == *out));
+        }
+    }
+
+    #[test]
+    fn what_has_no_delimiter_is_no_frame_and_a_long_preamble_is_none_either() {
+        let frame = [7; 60];
+        let sound = on_wire(&frame);
+        let noise = [(0x55, true, false); 20];
+        let long = [&noise[..], &sound].concat();
+        let wire = [&noise[..], &[QUIET], &long, &[QUIET; 12], &[(0xd5, false, false); 4], &sound].concat();
+        assert_eq!(receive::<64, 4>(&wire, || true), (vec![(frame.to_vec(), false); 2], 0));
+    }
+
+    #[test]
+    fn a_delimiter_inside_a_frame_is_data_and_nothing_but_a_check_sequence_is_an_error() {
+        let frame = [0xd5; 64];
+        let empty = on_wire(&[]);
+        let wire = [&on_wire(&frame)[..], &[QUIET], &empty, &[QUIET], &carrier(&[]), &[QUIET]].concat();
+        let (got, _) = receive::<64, 4>(&wire, || true);
+        assert_eq!((got[0].clone(), got[1].1, got[2].1, got.len()), ((frame.to_vec(), false), true, true, 3));
+    }
+
+    #[test]
+    fn a_full_fifo_marks_frames_or_has_them_counted() {
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        let frames: Vec<_> = (0..150).map(|n| random(60 + n % 20, &mut rng)).collect();
+        let wire: Vec<_> = frames.iter().flat_map(|frame| [on_wire(frame), gap(&mut rng)].concat()).collect();
+        let (mut open, mut clock) = (true, 0);
+        let (got, lost) = receive::<64, 4>(&wire, || {
+            clock += 1;
+            open ^= clock % 50 == 0 && rng.random_bool(0.2);
+            open
+        });
+        assert_eq!(got.len() + lost, frames.len());
+        let (bad, good): (Vec<_>, Vec<_>) = got.into_iter().partition(|(_, marked)| *marked);
+        let mut sent = frames.iter();
+        assert!(good.iter().all(|(frame, _)| sent.any(|other| other == frame)), "whole frames, in order");
+        assert!(!good.is_empty() && !bad.is_empty() && lost > 0, "{} {} {lost}", good.len(), bad.len());
+    }
+
+    #[test]
+    fn lints() {
+        assert_lints(MacRx::<64, 4>::new());
+    }
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sending half of an Ethernet MAC.
+
+use super::beat_bytes::BeatBytes;
+use super::crc32::Crc32;
+use crate::base::{Dff, DffR, Param, Reg, Snk, Tag};
+use crate::comment;
+use crate::fastpath::types::Beat;
+use rust_hdl_core::prelude::*;
+
+/// What goes over the wire.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum TxState {
+    Idle,
+    Preamble,
+    Data,
+    Pad,
+    Check,
+    Gap,
+}
+
+/// Bytes between two frames (IEEE 802.3 §4.4.2), of which one passes before the next frame is seen.
+const GAP: u64 = 12 - 1;
+/// Shortest frame on the wire in bytes, without FCS (IEEE 802.3 §4.4.2).
+const SHORTEST: u64 = 60;
+
+/// Frames to a GMII (IEEE 802.3 clause 35) at 125 MHz: seven bytes of preamble, start frame delimiter, the frame, zeros up to 60 bytes, FCS,
+/// and a gap of 12 bytes or more. Three clocks from a beat to the pins; frames that wait follow each other with the shortest gap.
+///
+/// Once a frame has begun its beats must come as fast as they go. If one is late, `tx_er` is high for a byte, the frame ends there with a
+/// wrong FCS, and the rest of it is thrown away.
+#[derive(LogicBlock, Default)]
+pub struct MacTx<const W: usize, const C: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub inp: Snk<Beat<W, C>>,
+    pub txd: Signal<Out, Bits<8>>,
+    pub tx_en: Signal<Out, Bit>,
+    pub tx_er: Signal<Out, Bit>,
+
+    bytes: BeatBytes<W, C>,
+    state: DffR<TxState>,
+    /// Bytes of preamble, FCS or gap so far; bytes of the frame so far, no more than the shortest frame has.
+    step: Reg<Bits<4>>,
+    length: Reg<Bits<6>>,
+    /// The rest of this frame is thrown away when it comes; its FCS shall be wrong.
+    broken: DffR<Bit>,
+    spoiled: DffR<Bit>,
+
+    /// The next byte, and what it is.
+    octet: Dff<Bits<8>>,
+    enable: DffR<Bit>,
+    error: DffR<Bit>,
+    summed: DffR<Bit>,
+    check: DffR<Bit>,
+    crc: Reg<Bits<32>>,
+    divide: Crc32,
+    txd_q: Dff<Bits<8>>,
+    tx_en_q: DffR<Bit>,
+    tx_er_q: DffR<Bit>,
+    gap: Param<Bits<4>>,
+    shortest: Param<Bits<6>>,
+    nearly: Param<Bits<6>>,
+
+    late: Signal<Local, Bit>,
+    ends: Signal<Local, Bit>,
+    enough: Signal<Local, Bit>,
+    low: Signal<Local, Bits<8>>,
+}
+
+impl<const W: usize, const C: usize> MacTx<W, C> {
+    /// The block. (`Default` does not know the sizes.)
+    ///
+    /// # Panics
+    /// If `C` is not log2(W / 8) + 1.
+    pub fn new() -> Self {
+        Self {
+            bytes: BeatBytes::new(),
+            state: DffR::new(TxState::Idle),
+            crc: Reg::new(u32::MAX.to_bits()),
+            gap: Param::new((GAP - 1).to_bits()),
+            shortest: Param::new(SHORTEST.to_bits()),
+            nearly: Param::new((SHORTEST - 1).to_bits()),
+            ..Default::default()
+        }
+    }
+}
+
+impl<const W: usize, const C: usize> Logic for MacTx<W, C> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, bytes, state, step, length, broken, spoiled, octet, enable, error, summed, check);
+        clock!(self, clock, crc, txd_q, tx_en_q, tx_er_q);
+        self.bytes.reset.next = self.reset.val();
+        self.state.reset.next = self.reset.val();
+        self.step.reset.next = self.reset.val();
+        self.broken.reset.next = self.reset.val();
+        self.spoiled.reset.next = self.reset.val();
+        self.enable.reset.next = self.reset.val();
+        self.error.reset.next = self.reset.val();
+        self.summed.reset.next = self.reset.val();
+        self.check.reset.next = self.reset.val();
+        self.tx_en_q.reset.next = self.reset.val();
+        self.tx_er_q.reset.next = self.reset.val();
+
+        comment!("the frame's bytes");
+        self.bytes.inp.data.next = self.inp.data.val();
+        self.bytes.inp.valid.next = self.inp.valid.val();
+        self.inp.ready.next = self.bytes.inp.ready.val();
+        self.bytes.out.ready.next = (self.state.q.val() == TxState::Data) | self.broken.q.val();
+        self.late.next = (self.state.q.val() == TxState::Data) & !self.bytes.out.valid.val();
+        self.ends.next = self.late.val() | self.bytes.out.data.val().last;
+        self.broken.d.next =
+            self.late.val() | (self.broken.q.val() & !(self.bytes.out.valid.val() & self.bytes.out.data.val().last));
+        self.spoiled.d.next = self.late.val() | (self.spoiled.q.val() & (self.state.q.val() != TxState::Idle));
+
+        comment!("what is next");
+        self.step.en.next = true;
+        self.step.d.next = 0.into();
+        self.length.reset.next = self.state.q.val() == TxState::Preamble;
+        self.length.en.next = self.length.q.val() != self.shortest.val();
+        self.length.d.next = self.length.q.val() + 1;
+        self.enough.next = (self.length.q.val() == self.nearly.val()) | (self.length.q.val() == self.shortest.val());
+        self.state.d.next = self.state.q.val();
+        self.octet.d.next = 0.into();
+        self.enable.d.next = false;
+        self.summed.d.next = false;
+        self.check.d.next = false;
+        self.error.d.next = self.late.val();
+        match self.state.q.val() {
+            TxState::Idle => {
+                if self.bytes.out.valid.val() & !self.broken.q.val() {
+                    self.state.d.next = TxState::Preamble;
+                }
+            }
+            TxState::Preamble => {
+                self.enable.d.next = true;
+                self.octet.d.next = 0x55.into();
+                self.step.d.next = self.step.q.val() + 1;
+                if self.step.q.val() == 7 {
+                    self.octet.d.next = 0xd5.into();
+                    self.step.d.next = 0.into();
+                    self.state.d.next = TxState::Data;
+                }
+            }
+            TxState::Data => {
+                self.enable.d.next = true;
+                self.summed.d.next = true;
+                self.octet.d.next = self.bytes.out.data.val().data;
+                if self.ends.val() {
+                    self.state.d.next = TxState::Pad;
+                    if self.enough.val() {
+                        self.state.d.next = TxState::Check;
+                    }
+                }
+            }
+            TxState::Pad => {
+                self.enable.d.next = true;
+                self.summed.d.next = true;
+                if self.enough.val() {
+                    self.state.d.next = TxState::Check;
+                }
+            }
+            TxState::Check => {
+                self.enable.d.next = true;
+                self.check.d.next = true;
+                self.step.d.next = self.step.q.val() + 1;
+                if self.step.q.val() == 3 {
+                    self.step.d.next = 0.into();
+                    self.state.d.next = TxState::Gap;
+                }
+            }
+            TxState::Gap => {
+                self.step.d.next = self.step.q.val() + 1;
+                if self.step.q.val() == self.gap.val() {
+                    self.state.d.next = TxState::Idle;
+                }
+            }
+        }
+
+        comment!("the check sequence, and the pins");
+        self.divide.crc.next = self.crc.q.val();
+        self.divide.octet.next = self.octet.q.val();
+        self.crc.reset.next = !self.summed.q.val() & !self.check.q.val();
+        self.crc.en.next = true;
+        self.crc.d.next = self.crc.q.val() >> 8;
+        if self.summed.q.val() {
+            self.crc.d.next = self.divide.out.val();
+        }
+        self.low.next = bit_cast::<8, 32>(self.crc.q.val());
+        self.txd_q.d.next = self.octet.q.val();
+        if self.check.q.val() {
+            self.txd_q.d.next = !self.low.val();
+            if self.spoiled.q.val() {
+                self.txd_q.d.next = self.low.val();
+            }
+        }
+        self.tx_en_q.d.next = self.enable.q.val();
+        self.tx_er_q.d.next = self.error.q.val();
+        self.txd.next = self.txd_q.q.val();
+        self.tx_en.next = self.tx_en_q.q.val();
+        self.tx_er.next = self.tx_er_q.q.val();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::testing::{Gmii, on_wire, random};
+    use crate::testing::{assert_lints, beats, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// What a transmitter puts on the wire for these beats, each offered so many clocks after the one before was taken.
+    fn send<const W: usize, const C: usize>(beats: &[(Beat<W, C>, usize)]) -> Vec<Gmii> {
+        let mut mac = Box::new(MacTx::<W, C>::new());
+        mac.connect_all();
+        mac.reset.next = true;
+        tick(&mut *mac, |m| &mut m.clock);
+        tick(&mut *mac, |m| &mut m.clock);
+        mac.reset.next = false;
+        let (mut wire, mut at, mut wait) = (vec![], 0, beats[0].1);
+        let mut rest = 120;
+        while rest > 0 {
+            let offered = at < beats.len() && wait == 0;
+            mac.inp.valid.next = offered;
+            mac.inp.data.next = beats.get(at).map_or(Beat::default(), |(beat, _)| *beat);
+            settle(&mut *mac);
+            wire.push((mac.txd.val().to_u64() as u8, mac.tx_en.val(), mac.tx_er.val()));
+            wait = wait.saturating_sub(1);
+            if offered && mac.inp.ready.val() {
+                at += 1;
+                wait = beats.get(at).map_or(0, |(_, wait)| *wait);
+            }
+            rest -= usize::from(at == beats.len());
+            assert!(wire.len() < 100_000, "stuck");
+            tick(&mut *mac, |m| &mut m.clock);
+        }
+        wire
+    }
+
+    /// The frames on a wire, with the idle clocks before each.
+    fn carriers(wire: &[Gmii]) -> Vec<(usize, Vec<Gmii>)> {
+        let (mut found, mut gap): (Vec<(usize, Vec<Gmii>)>, _) = (vec![], 1);
+        for clock in wire {
+            match (clock.1, gap) {
+                (false, _) => gap += 1,
+                (true, 0) => found.last_mut().unwrap().1.push(*clock),
+                (true, _) => found.push((std::mem::take(&mut gap), vec![*clock])),
+            }
+        }
+        found
+    }
+
+    fn padded(frame: &[u8]) -> Vec<u8> {
+        let mut frame = frame.to_vec();
+        frame.resize(frame.len().max(60), 0);
+        frame
+    }
+
+    fn frames_go_out_padded_and_with_their_check_sequence<const W: usize, const C: usize>(late: bool) {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let lens: Vec<usize> = (14..18).chain(50..74).chain([1, 8, 9, 300, 1514]).collect();
+        let frames: Vec<_> = lens.iter().map(|len| random(*len, &mut rng)).collect();
+        let mut stream = vec![];
+        for frame in &frames {
+            let wait = if late { rng.random_range(0..200) } else { 0 };
+            stream.extend(
+                beats::<W, C>(frame).into_iter().enumerate().map(|(i, beat)| (beat, if i == 0 { wait } else { 0 })),
+            );
+        }
+        let found = carriers(&send(&stream));
+        assert_eq!(found.len(), frames.len());
+        for (n, ((gap, clocks), frame)) in found.iter().zip(&frames).enumerate() {
+            assert_eq!(*clocks, on_wire(&padded(frame)), "frame {n} of {} bytes", frame.len());
+            assert!(*gap >= 12 || n == 0);
+            assert!(late || n == 0 || *gap == 12, "frames that wait follow at once: {gap}");
+        }
+    }
+
+    #[test]
+    fn frames_go_out_at_line_rate() {
+        frames_go_out_padded_and_with_their_check_sequence::<64, 4>(false);
+        frames_go_out_padded_and_with_their_check_sequence::<128, 5>(false);
+    }
+
+    #[test]
+    fn frames_that_come_late_go_out_as_well() {
+        frames_go_out_padded_and_with_their_check_sequence::<64, 4>(true);
+    }
+
+    #[test]
+    fn a_late_beat_ends_its_frame_in_error_and_the_next_one_is_sound() {
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        for late_by in [20, 1, 40, 9] {
+            for at in [1, 3, 9, 11] {
+                let frames = [random(100, &mut rng), random(61, &mut rng)];
+                let mut stream: Vec<_> =
+                    frames.iter().flat_map(|frame| beats::<64, 4>(frame)).map(|beat| (beat, 0)).collect();
+                // As many clocks as a beat takes, and some more.
+                stream[at].1 = 8 + late_by;
+                let found = carriers(&send(&stream));
+                assert_eq!(found.len(), 2);
+                let (_, cut) = &found[0];
+                assert_eq!(cut.iter().filter(|clock| clock.2).count(), 1, "tx_er once");
+                let bytes: Vec<u8> = cut[8..].iter().map(|clock| clock.0).collect();
+                let (data, check) = bytes.split_at(bytes.len() - 4);
+                assert_eq!(data[..8 * at], frames[0][..8 * at]);
+                assert!(data.len() >= 60 && crc32fast::hash(data).to_le_bytes() != check);
+                assert_eq!(found[1].1, on_wire(&frames[1]));
+            }
+        }
+    }
+
+    #[test]
+    fn lints() {
+        assert_lints(MacTx::<64, 4>::new());
+    }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The host channel over a UART.
+
+use super::beat_bytes::BeatBytes;
+use super::beat_packer::BeatPacker;
+use super::slip_decoder::SlipDecoder;
+use super::slip_encoder::SlipEncoder;
+use super::types::MarkedBeat;
+use super::uart_rx::UartRx;
+use super::uart_tx::UartTx;
+use crate::base::{LutFifo, Snk, Src, Tag};
+use crate::comment;
+use crate::fastpath::types::Beat;
+use rust_hdl_core::prelude::*;
+
+/// Messages of beats to and from a UART (8 data bits, no parity, one stop bit), in SLIP framing (RFC 1055).
+///
+/// The line cannot be stopped: 16 beats wait for `received`, and a message for which that is not enough is cut short and ends in `error`.
+/// `lost`: a message is gone without even that.
+#[derive(LogicBlock)]
+pub struct UartLink<const W: usize, const C: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub rx_line: Signal<In, Bit>,
+    pub tx_line: Signal<Out, Bit>,
+    pub received: Src<MarkedBeat<W, C>>,
+    pub lost: Signal<Out, Bit>,
+    pub send: Snk<Beat<W, C>>,
+
+    rx: UartRx,
+    decoder: SlipDecoder,
+    packer: BeatPacker<W, C>,
+    fifo: LutFifo<MarkedBeat<W, C>, 4, 5>,
+    bytes: BeatBytes<W, C>,
+    encoder: SlipEncoder,
+    tx: UartTx,
+}
+
+impl<const W: usize, const C: usize> UartLink<W, C> {
+    /// A line with `clocks_per_bit` clocks of `clock` to a bit.
+    ///
+    /// # Panics
+    /// If they are not 4 to 65,535, or `C` is not log2(W / 8) + 1.
+    pub fn new(clocks_per_bit: usize) -> Self {
+        Self {
+            tag: Default::default(),
+            clock: Default::default(),
+            reset: Default::default(),
+            rx_line: Default::default(),
+            tx_line: Default::default(),
+            received: Default::default(),
+            lost: Default::default(),
+            send: Default::default(),
+            rx: UartRx::new(clocks_per_bit),
+            decoder: Default::default(),
+            packer: BeatPacker::new(),
+            fifo: Default::default(),
+            bytes: BeatBytes::new(),
+            encoder: Default::default(),
+            tx: UartTx::new(clocks_per_bit),
+        }
+    }
+}
+
+impl<const W: usize, const C: usize> Logic for UartLink<W, C> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, rx, decoder, packer, fifo, bytes, encoder, tx);
+        self.rx.reset.next = self.reset.val();
+        self.decoder.reset.next = self.reset.val();
+        self.packer.reset.next = self.reset.val();
+        self.fifo.reset.next = self.reset.val();
+        self.bytes.reset.next = self.reset.val();
+        self.encoder.reset.next = self.reset.val();
+        self.tx.reset.next = self.reset.val();
+
+        comment!("in");
+        self.rx.line.next = self.rx_line.val();
+        self.decoder.line_byte.next = self.rx.octet.val();
+        self.decoder.line_valid.next = self.rx.valid.val();
+        self.decoder.line_error.next = self.rx.error.val();
+        self.packer.octet.next = self.decoder.octet.val();
+        self.packer.push.next = self.decoder.push.val();
+        self.packer.finish.next = self.decoder.finish.val();
+        self.packer.error.next = self.decoder.error.val();
+        self.fifo.inp.data.next = self.packer.out.data.val();
+        self.fifo.inp.valid.next = self.packer.out.valid.val();
+        self.packer.out.ready.next = self.fifo.inp.ready.val();
+        self.received.data.next = self.fifo.out.data.val();
+        self.received.valid.next = self.fifo.out.valid.val();
+        self.fifo.out.ready.next = self.received.ready.val();
+        self.lost.next = self.packer.lost.val();
+
+        comment!("out");
+        self.bytes.inp.data.next = self.send.data.val();
+        self.bytes.inp.valid.next = self.send.valid.val();
+        self.send.ready.next = self.bytes.inp.ready.val();
+        self.encoder.inp.data.next = self.bytes.out.data.val();
+        self.encoder.inp.valid.next = self.bytes.out.valid.val();
+        self.bytes.out.ready.next = self.encoder.inp.ready.val();
+        self.tx.inp.data.next = self.encoder.out.data.val();
+        self.tx.inp.valid.next = self.encoder.out.valid.val();
+        self.encoder.out.ready.next = self.tx.inp.ready.val();
+        self.tx_line.next = self.tx.line.val();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::testing::{Frames, random, slip, unslip};
+    use crate::testing::{assert_lints, beats, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    const CLOCKS: usize = 4;
+
+    /// A line at rest, then these bytes, then at rest again: its level in each clock.
+    fn levels(bytes: &[u8]) -> Vec<bool> {
+        let bits =
+            bytes.iter().flat_map(|byte| (0..10).map(move |bit| (u16::from(*byte) << 1 | 0x200) >> bit & 1 == 1));
+        let rest = [true; 40];
+        rest.into_iter().chain(bits.flat_map(|bit| [bit; CLOCKS])).chain(rest).collect()
+    }
+
+    /// The bytes that the levels of a line say.
+    fn read(line: &[bool]) -> Vec<u8> {
+        let (mut bytes, mut at) = (vec![], 0);
+        while let Some(start) = line[at..].iter().position(|level| !level) {
+            let bit = |n: usize| u8::from(line[at + start + n * CLOCKS + CLOCKS / 2]) << (n - 1);
+            bytes.push((1..9).map(bit).sum());
+            at += start + 10 * CLOCKS - CLOCKS / 2;
+        }
+        bytes
+    }
+
+    fn connected() -> Box<UartLink<64, 4>> {
+        let mut link = Box::new(UartLink::<64, 4>::new(CLOCKS));
+        link.connect_all();
+        link.reset.next = true;
+        link.rx_line.next = true;
+        for _ in 0..4 {
+            tick(&mut *link, |l| &mut l.clock);
+        }
+        link.reset.next = false;
+        link
+    }
+
+    /// What is received of these messages if the other side is ready only when `ready` says so, by clock, and how many were lost.
+    fn receive(messages: &[Vec<u8>], ready: impl Fn(usize) -> bool) -> (Vec<(Vec<u8>, bool)>, usize) {
+        let line = levels(&[vec![0xc0], messages.iter().flat_map(|m| slip(m)).collect()].concat());
+        let mut link = connected();
+        let (mut frames, mut lost) = (Frames::default(), 0);
+        for (clock, level) in line.iter().enumerate() {
+            link.rx_line.next = *level;
+            link.received.ready.next = clock + 30 > line.len() || ready(clock);
+            settle(&mut *link);
+            if link.received.valid.val() && link.received.ready.val() {
+                frames.take(link.received.data.val());
+            }
+            lost += usize::from(link.lost.val());
+            tick(&mut *link, |l| &mut l.clock);
+        }
+        (frames.done, lost)
+    }
+
+    fn messages(count: usize, longest: usize) -> Vec<Vec<u8>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(13);
+        (0..count)
+            .map(|_| {
+                let len = rng.random_range(1..longest);
+                random(len, &mut rng)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn messages_come_in() {
+        let messages = messages(12, 60);
+        let expected: Vec<_> = messages.iter().map(|m| (m.clone(), false)).collect();
+        assert_eq!(receive(&messages, |_| true), (expected, 0));
+    }
+
+    #[test]
+    fn a_message_without_room_is_marked_or_counted_and_the_next_is_sound() {
+        let messages = [vec![vec![1; 80], vec![2; 200], vec![3; 50], vec![4; 60]], vec![vec![5; 20]; 4]].concat();
+        let bytes: usize = messages[..3].iter().map(|m| m.len() + 1).sum();
+        // Until the middle of message 4 nobody takes anything.
+        let (got, lost) = receive(&messages, |clock| clock > (bytes + 30) * 10 * CLOCKS);
+        assert_eq!(lost, 2, "both that came while the mark of the second waited");
+        assert_eq!(got[0], (messages[0].clone(), false));
+        assert!(got[1].1 && messages[1].starts_with(&got[1].0[..got[1].0.len() - 1]), "cut short");
+        let rest: Vec<_> = got[2..].iter().map(|(m, error)| (m.clone(), *error)).collect();
+        assert_eq!(rest, vec![(vec![5; 20], false); 4]);
+    }
+
+    #[test]
+    fn messages_go_out() {
+        let messages = messages(8, 30);
+        let mut link = connected();
+        let mut stream = messages.iter().flat_map(|m| beats::<64, 4>(m)).peekable();
+        let (mut line, mut rest) = (vec![], 40 * 20);
+        while rest > 0 {
+            link.send.valid.next = stream.peek().is_some();
+            link.send.data.next = stream.peek().copied().unwrap_or_default();
+            settle(&mut *link);
+            line.push(link.tx_line.val());
+            if link.send.valid.val() && link.send.ready.val() {
+                stream.next();
+            }
+            rest -= i32::from(stream.peek().is_none());
+            tick(&mut *link, |l| &mut l.clock);
+        }
+        assert_eq!(unslip(&read(&line)), messages);
+    }
+
+    #[test]
+    fn lints() {
+        assert_lints(UartLink::<64, 4>::new(54));
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Receiving half of a UART.
+
+use crate::base::{DffE, DffR, Param, Reg, Synchroniser, Tag};
+use crate::comment;
+use rust_hdl_core::prelude::*;
+
+/// Bytes from a line with 8 data bits, no parity, one stop bit. `valid` is high for one clock with each byte, in the middle of its stop
+/// bit; `error` is instead, if the stop bit is not there. `line` may be asynchronous.
+#[derive(LogicBlock, Default)]
+pub struct UartRx {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub line: Signal<In, Bit>,
+    pub octet: Signal<Out, Bits<8>>,
+    pub valid: Signal<Out, Bit>,
+    pub error: Signal<Out, Bit>,
+    level: Synchroniser<1>,
+    busy: DffR<Bit>,
+    /// Clocks until the middle of the next bit, and its number: 0 is the start bit, 9 the stop bit.
+    timer: Reg<Bits<16>>,
+    number: Reg<Bits<4>>,
+    shift: DffE<Bits<8>>,
+    to_middle: Param<Bits<16>>,
+    to_next: Param<Bits<16>>,
+
+    high: Signal<Local, Bit>,
+    sample: Signal<Local, Bit>,
+    stop: Signal<Local, Bit>,
+}
+
+impl UartRx {
+    /// A line with `clocks_per_bit` clocks of `clock` to a bit. (`Default` has no rate.)
+    ///
+    /// # Panics
+    /// If they are not 4 to 65,535.
+    pub fn new(clocks_per_bit: usize) -> Self {
+        assert!((4..=0xffff).contains(&clocks_per_bit), "a bit has 4 to 65,535 clocks, not {clocks_per_bit}");
+        Self {
+            to_middle: Param::new((clocks_per_bit / 2 - 1).to_bits()),
+            to_next: Param::new((clocks_per_bit - 1).to_bits()),
+            ..Default::default()
+        }
+    }
+}
+
+impl Logic for UartRx {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, level, busy, timer, number, shift);
+        self.busy.reset.next = self.reset.val();
+        self.timer.reset.next = self.reset.val();
+        self.number.reset.next = self.reset.val();
+        self.level.d.next = self.line.val().into();
+        self.high.next = self.level.q.val().any();
+        self.sample.next = self.busy.q.val() & !self.timer.q.val().any();
+        self.stop.next = self.sample.val() & (self.number.q.val() == 9);
+
+        comment!("from the start bit's edge to its middle, then from bit to bit");
+        self.timer.en.next = true;
+        self.timer.d.next = self.timer.q.val() - 1;
+        self.number.en.next = self.sample.val();
+        self.number.d.next = self.number.q.val() + 1;
+        self.busy.d.next = self.busy.q.val() & !self.stop.val();
+        if self.sample.val() {
+            self.timer.d.next = self.to_next.val();
+        }
+        if self.sample.val() & !self.number.q.val().any() & self.high.val() {
+            self.busy.d.next = false;
+        }
+        if !self.busy.q.val() {
+            self.timer.d.next = self.to_middle.val();
+            self.number.en.next = true;
+            self.number.d.next = 0.into();
+            self.busy.d.next = !self.high.val();
+        }
+        self.shift.en.next = self.sample.val() & !self.stop.val();
+        self.shift.d.next = (self.shift.q.val() >> 1) | (bit_cast::<8, 1>(self.level.q.val()) << 7);
+        self.octet.next = self.shift.q.val();
+        self.valid.next = self.stop.val() & self.high.val();
+        self.error.next = self.stop.val() & !self.high.val();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_lints, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// The bytes of a line, `None` for a damaged one, that holds each level for so many clocks.
+    fn receive(clocks_per_bit: usize, line: impl Iterator<Item = (bool, usize)>) -> Vec<Option<u8>> {
+        let mut uart = UartRx::new(clocks_per_bit);
+        uart.connect_all();
+        uart.reset.next = true;
+        uart.line.next = true;
+        for _ in 0..4 {
+            tick(&mut uart, |u| &mut u.clock);
+        }
+        uart.reset.next = false;
+        let mut got = vec![];
+        for (level, clocks) in line.chain([(true, 2 * clocks_per_bit)]) {
+            uart.line.next = level;
+            for _ in 0..clocks {
+                settle(&mut uart);
+                if uart.valid.val() || uart.error.val() {
+                    assert!(!(uart.valid.val() && uart.error.val()));
+                    got.push(uart.valid.val().then_some(uart.octet.val().to_u64() as u8));
+                }
+                tick(&mut uart, |u| &mut u.clock);
+            }
+        }
+        got
+    }
+
+    fn bits(byte: u8) -> impl Iterator<Item = bool> {
+        [false].into_iter().chain((0..8).map(move |bit| byte >> bit & 1 == 1)).chain([true])
+    }
+
+    #[test]
+    fn bytes_are_received_at_every_rate_and_from_a_sender_three_percent_off() {
+        let mut rng = ChaCha8Rng::seed_from_u64(12);
+        for (ours, theirs) in [(4, 4), (8, 8), (33, 32), (33, 34), (868, 868)] {
+            let bytes: Vec<u8> = (0..20).map(|_| rng.random()).collect();
+            let mut line = vec![];
+            for byte in &bytes {
+                line.extend(bits(*byte).map(|level| (level, theirs)));
+                line.push((true, rng.random_range(0..theirs)));
+            }
+            let expected: Vec<_> = bytes.into_iter().map(Some).collect();
+            assert_eq!(receive(ours, line.into_iter()), expected, "{ours} and {theirs} clocks");
+        }
+    }
+
+    #[test]
+    fn a_missing_stop_bit_is_an_error_and_a_spike_is_nothing() {
+        let mut line: Vec<_> = bits(0x5a).map(|level| (level, 16)).collect();
+        line[9].0 = false;
+        line.extend([(true, 32), (false, 3), (true, 40)]);
+        line.extend(bits(0xa5).map(|level| (level, 16)));
+        assert_eq!(receive(16, line.into_iter()), [None, Some(0xa5)]);
+    }
+
+    #[test]
+    fn lints() {
+        assert_lints(UartRx::new(54));
+    }
+}
