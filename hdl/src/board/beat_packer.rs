@@ -9,7 +9,7 @@ use rust_hdl_core::prelude::*;
 /// Makes beats of bytes that cannot be made to wait: in a clock comes a byte (`push`), the end of a frame (`finish`, with `error` if it is
 /// damaged), or nothing. A beat goes out with the first byte of the next one, or with `finish`: no clock of latency.
 ///
-/// A beat that finds `out.ready` low is gone, which `out` must expect; its frame goes no further, and is ended with an `error` as soon as
+/// A beat that finds `out.ready` low is gone, which `out` must expect; its frame goes no further, and is ended by a beat of no meaning with an `error` as soon as
 /// there is room. A frame that begins before that is not seen at `out` at all: `lost` is high when it ends. A `finish` without a byte gives a
 /// beat of one byte, in error.
 #[derive(LogicBlock, Default)]

@@ -2,6 +2,7 @@
 //! `cargo xtask prove`: proves properties of the Verilog that the emitter writes, and that each proof notices a fault.
 
 mod base;
+mod board;
 mod fastpath;
 mod proof;
 mod report;
@@ -70,6 +71,7 @@ struct Job<'a> {
 fn chosen(arguments: &Arguments) -> Result<Vec<Proof>> {
     let mut proofs = base::proofs();
     proofs.extend(fastpath::proofs());
+    proofs.extend(board::proofs());
     if let Some(name) = arguments.names.iter().find(|name| proofs.iter().all(|proof| proof.name != **name)) {
         let known: Vec<&str> = proofs.iter().map(|proof| proof.name).collect();
         bail!("there is no proof `{name}`; there are {}", known.join(", "));
