@@ -50,6 +50,8 @@ pub struct HostRegisters {
     written: Signal<Local, Bit>,
     was_read: Signal<Local, Bit>,
     own: Signal<Local, Bit>,
+    word: Signal<Local, Bits<32>>,
+    known: Signal<Local, Bit>,
     sends_aw: Signal<Local, Bit>,
     sends_w: Signal<Local, Bit>,
     sends_ar: Signal<Local, Bit>,
@@ -105,14 +107,17 @@ impl Logic for HostRegisters {
             self.result.next.response = self.m_axil_rresp.val();
             self.result.next.data = self.m_axil_rdata.val();
         }
+        self.word.next = 0.into();
+        self.known.next = false;
         for i in 0..self._words {
-            if self.own.val()
-                & !self.request.data.val().write
-                & (self.request.data.val().address == self.addresses[i].val())
-            {
-                self.result.next.response = 0.into();
-                self.result.next.data = self.words[i].val();
+            if self.request.data.val().address == self.addresses[i].val() {
+                self.word.next = self.word.val() | self.words[i].val();
+                self.known.next = true;
             }
+        }
+        if self.own.val() & self.known.val() & !self.request.data.val().write {
+            self.result.next.response = 0.into();
+            self.result.next.data = self.word.val();
         }
         self.answer.data.next = self.result.val();
         self.answer.valid.next = self.own.val() | self.written.val() | self.was_read.val();
