@@ -159,7 +159,8 @@ fn bench(stimulus: &Stimulus) -> String {
     at_{i} = at_{i} + 1;
   end
   always @(posedge tx_clock) begin
-    if (tx_en_{i}) $fwrite(sent_{i}, tx_er_{i} ? \"error \" : \"%02x \", txd_{i});
+    if (tx_er_{i}) $fwrite(sent_{i}, \"error \");
+    else if (tx_en_{i}) $fwrite(sent_{i}, \"%02x \", txd_{i});
     else if (sending_{i}) $fwrite(sent_{i}, \"\\n\");
     sending_{i} <= tx_en_{i};
   end
