@@ -254,8 +254,7 @@ fn read_verdicts(card: &mut Stimulus, vport: u32, verdict: Verdict) {
 #[test]
 fn a_frame_misses_comes_out_of_the_uart_and_a_rule_sends_the_next_one_from_port_to_port() {
     let (first, second, back, own) = (frame(60, 1), frame(300, 3), frame(20, 4), frame(77, 5));
-    let mut card = Stimulus::default();
-    card.uart = vec![true; 100];
+    let mut card = Stimulus { uart: vec![true; 100], ..Default::default() };
     card.read(addr::ID);
     card.frame(0, &first, fcs(&first));
     card.frame(1, &first, [1, 2, 3, 4]);

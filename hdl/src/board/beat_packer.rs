@@ -123,14 +123,14 @@ impl<const W: usize, const C: usize> Logic for BeatPacker<W, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::testing::{Frames, random};
+    use crate::board::testing::{Frames, Marked, random};
     use crate::testing::{assert_lints, settle, tick};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
     /// 300 frames of up to 40 bytes, some in error; `ready` is the share of clocks in which `out` is ready, for some clocks in a row. Returns what
     /// went in, what came out, and how many frames were lost.
-    fn run<const W: usize, const C: usize>(ready: f64) -> (Vec<(Vec<u8>, bool)>, Vec<(Vec<u8>, bool)>, usize) {
+    fn run<const W: usize, const C: usize>(ready: f64) -> (Vec<Marked>, Vec<Marked>, usize) {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let mut p = BeatPacker::<W, C>::new();
         p.connect_all();

@@ -162,7 +162,7 @@ impl<const W: usize, const C: usize> Logic for GigabitPort<W, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::testing::{Gmii, QUIET, on_wire, random};
+    use crate::board::testing::{Gmii, Marked, QUIET, on_wire, random};
     use crate::testing::{assert_lints, beats, bytes, settle, tick};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -178,7 +178,7 @@ mod tests {
         /// What the PHY receives, what was sent, the frames the core got with their marks, what the core is to send.
         incoming: VecDeque<Gmii>,
         outgoing: Vec<Gmii>,
-        frames: Vec<(Vec<u8>, bool)>,
+        frames: Vec<Marked>,
         partial: Vec<u8>,
         queue: VecDeque<Beat<64, 4>>,
         /// Share of core clocks in which the core takes a beat.

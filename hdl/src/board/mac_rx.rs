@@ -105,17 +105,14 @@ impl<const W: usize, const C: usize> Logic for MacRx<W, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::testing::{Frames, Gmii, QUIET, carrier, on_wire, random};
+    use crate::board::testing::{Frames, Gmii, Marked, QUIET, carrier, on_wire, random};
     use crate::testing::{assert_lints, settle, tick};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
     /// Clocks the wire through a receiver whose output is ready whenever `ready` says so, and then long enough to empty it: frames, and how
     /// many were lost.
-    fn receive<const W: usize, const C: usize>(
-        wire: &[Gmii],
-        mut ready: impl FnMut() -> bool,
-    ) -> (Vec<(Vec<u8>, bool)>, usize) {
+    fn receive<const W: usize, const C: usize>(wire: &[Gmii], mut ready: impl FnMut() -> bool) -> (Vec<Marked>, usize) {
         let mut mac = Box::new(MacRx::<W, C>::new());
         mac.connect_all();
         mac.reset.next = true;

@@ -33,10 +33,13 @@ pub fn on_wire(frame: &[u8]) -> Vec<Gmii> {
     carrier(&[frame, &fcs(frame)].concat())
 }
 
-/// Puts the beats of frames together again: each with its mark.
+/// A frame, and whether it is marked as damaged.
+pub type Marked = (Vec<u8>, bool);
+
+/// Puts the beats of frames together again.
 #[derive(Default)]
 pub struct Frames {
-    pub done: Vec<(Vec<u8>, bool)>,
+    pub done: Vec<Marked>,
     partial: Vec<u8>,
 }
 

@@ -109,7 +109,7 @@ impl<const W: usize, const C: usize> Logic for UartLink<W, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::testing::{Frames, random, slip, unslip};
+    use crate::board::testing::{Frames, Marked, random, slip, unslip};
     use crate::testing::{assert_lints, beats, settle, tick};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -148,7 +148,7 @@ mod tests {
     }
 
     /// What is received of these messages if the other side is ready only when `ready` says so, by clock, and how many were lost.
-    fn receive(messages: &[Vec<u8>], ready: impl Fn(usize) -> bool) -> (Vec<(Vec<u8>, bool)>, usize) {
+    fn receive(messages: &[Vec<u8>], ready: impl Fn(usize) -> bool) -> (Vec<Marked>, usize) {
         let line = levels(&[vec![0xc0], messages.iter().flat_map(|m| slip(m)).collect()].concat());
         let mut link = connected();
         let (mut frames, mut lost) = (Frames::default(), 0);
