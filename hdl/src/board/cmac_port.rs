@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Between a port of the core and a 100G MAC.
+
+use super::frame_gate::FrameGate;
+use super::loss_mark::LossMark;
+use super::mac_beat::MacBeat;
+use crate::base::{AsyncFifo, Param, Reg, Tag};
+use crate::comment;
+use crate::fastpath::axi_stream::{AxisSnk, AxisSrc, KeepToBytes};
+use rust_hdl_core::prelude::*;
+
+/// Bytes of the shortest frame on the wire, without FCS (IEEE 802.3 §3.2.7).
+const SHORTEST: usize = 60;
+
+/// Takes frames from the core's clock to the MAC's and back; for UltraScale+'s CMAC with its 512-bit AXI4-Stream. `W` = 512, `E` = 64, `C` = 7.
+///
+/// To the MAC: short frames are padded with zeros to 60 bytes; a frame of up to 256 beats waits until it is there to its end, so that the MAC sees no
+/// pause. From the MAC, which cannot wait: 64 beats are held; a frame that finds no room goes to the core as a damaged one (`LossMark`).
+/// The MAC adds and checks the FCS.
+///
+/// `port_reset` and `mac_reset` are one reset in the two clocks, high together for four clocks of the slower one, when the MAC is not there.
+/// `reset` is the core's, and means `port_reset` too. A frame on its way when `port_reset` comes is lost: on receive its end is marked damaged;
+/// on transmit its rest is taken and left out. In `port_reset` the core waits.
+#[derive(LogicBlock)]
+pub struct CmacPort<const W: usize, const E: usize, const C: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub port_reset: Signal<In, Bit>,
+    pub s_axis_tx: AxisSnk<Bits<W>, Bits<E>, Bit>,
+    pub m_axis_rx: AxisSrc<Bits<W>, Bits<E>, Bit>,
+
+    pub mac_clock: Signal<In, Clock>,
+    pub mac_reset: Signal<In, Bit>,
+    pub m_axis_mac: AxisSrc<Bits<W>, Bits<E>, Bit>,
+    /// From the MAC, without `tready`.
+    pub mac_rx_tdata: Signal<In, Bits<W>>,
+    pub mac_rx_tkeep: Signal<In, Bits<E>>,
+    pub mac_rx_tlast: Signal<In, Bit>,
+    pub mac_rx_tuser: Signal<In, Bit>,
+    pub mac_rx_tvalid: Signal<In, Bit>,
+    /// The MAC's receiver alone is in reset.
+    pub mac_rx_reset: Signal<In, Bit>,
+
+    to_mac: AsyncFifo<MacBeat<W, E>, 4, 5>,
+    gate: FrameGate<W, E, 8, 9>,
+    loss: LossMark<W, E>,
+    from_mac: AsyncFifo<MacBeat<W, E>, 6, 7>,
+
+    /// Inside a frame; of one that a reset cut.
+    tx_open: Reg<Bit>,
+    tx_torn: Reg<Bit>,
+    rx_open: Reg<Bit>,
+    tx_bytes: KeepToBytes<E, C>,
+    ones: Param<Bits<W>>,
+    shortest: Param<Bits<E>>,
+    one_byte: Param<Bits<E>>,
+
+    kept: Signal<Local, Bits<W>>,
+    keep: Signal<Local, Bits<E>>,
+    taken: Signal<Local, Bit>,
+    tear: Signal<Local, Bit>,
+    ready: Signal<Local, Bit>,
+    end: Signal<Local, Bit>,
+    given: Signal<Local, Bit>,
+    valid: Signal<Local, Bit>,
+    last: Signal<Local, Bit>,
+}
+
+impl<const W: usize, const E: usize, const C: usize> CmacPort<W, E, C> {
+    /// The block. (`Default` has no memories.)
+    ///
+    /// # Panics
+    /// If `W` is not 512, `E` not 64, or `C` not 7.
+    pub fn new() -> Self {
+        assert!(W == 512 && E == 64 && C == 7, "CmacPort<{W}, {E}, {C}>: the CMAC's AXI4-Stream has 512 bits");
+        Self {
+            tag: Default::default(),
+            clock: Default::default(),
+            reset: Default::default(),
+            port_reset: Default::default(),
+            s_axis_tx: Default::default(),
+            m_axis_rx: Default::default(),
+            mac_clock: Default::default(),
+            mac_reset: Default::default(),
+            m_axis_mac: Default::default(),
+            mac_rx_tdata: Default::default(),
+            mac_rx_tkeep: Default::default(),
+            mac_rx_tlast: Default::default(),
+            mac_rx_tuser: Default::default(),
+            mac_rx_tvalid: Default::default(),
+            mac_rx_reset: Default::default(),
+            to_mac: AsyncFifo::new(),
+            gate: Default::default(),
+            loss: Default::default(),
+            from_mac: AsyncFifo::new(),
+            tx_open: Default::default(),
+            tx_torn: Default::default(),
+            rx_open: Default::default(),
+            tx_bytes: KeepToBytes::new(),
+            ones: Param::new(!Bits::<W>::default()),
+            shortest: Param::new(((1u64 << SHORTEST) - 1).to_bits()),
+            one_byte: Param::new(1u64.to_bits()),
+            kept: Default::default(),
+            keep: Default::default(),
+            taken: Default::default(),
+            tear: Default::default(),
+            ready: Default::default(),
+            end: Default::default(),
+            given: Default::default(),
+            valid: Default::default(),
+            last: Default::default(),
+        }
+    }
+}
+
+impl<const W: usize, const E: usize, const C: usize> Default for CmacPort<W, E, C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const W: usize, const E: usize, const C: usize> Logic for CmacPort<W, E, C> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, tx_open, tx_torn, rx_open);
+        self.to_mac.write_clock.next = self.clock.val();
+        self.to_mac.read_clock.next = self.mac_clock.val();
+        self.gate.clock.next = self.mac_clock.val();
+        self.loss.clock.next = self.mac_clock.val();
+        self.from_mac.write_clock.next = self.mac_clock.val();
+        self.from_mac.read_clock.next = self.clock.val();
+        self.tx_open.reset.next = self.reset.val();
+        self.tx_torn.reset.next = self.reset.val();
+        self.rx_open.reset.next = self.reset.val();
+        self.to_mac.write_reset.next = self.port_reset.val();
+        self.to_mac.read_reset.next = self.mac_reset.val();
+        self.gate.reset.next = self.mac_reset.val();
+        self.loss.reset.next = self.mac_reset.val();
+        self.from_mac.write_reset.next = self.mac_reset.val();
+        self.from_mac.read_reset.next = self.port_reset.val();
+
+        comment!("to the MAC: zeros behind the frame's end, and as many as a short frame lacks");
+        self.keep.next = self.s_axis_tx.tkeep.val();
+        self.kept.next = self.s_axis_tx.tdata.val();
+        self.tx_bytes.keep.next = self.s_axis_tx.tkeep.val();
+        if self.s_axis_tx.tlast.val() {
+            self.kept.next =
+                self.s_axis_tx.tdata.val() & !(self.ones.val() << (bit_cast::<11, C>(self.tx_bytes.bytes.val()) << 3));
+        }
+        if !self.tx_open.q.val() {
+            self.keep.next = self.keep.val() | self.shortest.val();
+        }
+        self.tear.next = self.tx_torn.q.val();
+        self.ready.next = !self.port_reset.val() & (self.to_mac.inp.ready.val() | self.tear.val());
+        self.taken.next = self.s_axis_tx.tvalid.val() & self.ready.val();
+        self.s_axis_tx.tready.next = self.ready.val();
+        self.to_mac.inp.valid.next = self.taken.val() & !self.tear.val();
+        self.to_mac.inp.data.next.data = self.kept.val();
+        self.to_mac.inp.data.next.keep = self.keep.val();
+        self.to_mac.inp.data.next.last = self.s_axis_tx.tlast.val();
+        self.to_mac.inp.data.next.error = self.s_axis_tx.tuser.val();
+        self.tx_open.en.next = self.taken.val();
+        self.tx_open.d.next = !self.s_axis_tx.tlast.val();
+        self.tx_torn.en.next = self.port_reset.val() | self.taken.val();
+        self.tx_torn.d.next = self.tx_open.q.val();
+        if self.taken.val() {
+            self.tx_torn.d.next = self.tx_torn.q.val() & !self.s_axis_tx.tlast.val();
+        }
+        self.gate.inp.data.next = self.to_mac.out.data.val();
+        self.gate.inp.valid.next = self.to_mac.out.valid.val();
+        self.to_mac.out.ready.next = self.gate.inp.ready.val();
+        self.m_axis_mac.tdata.next = self.gate.out.data.val().data;
+        self.m_axis_mac.tkeep.next = self.gate.out.data.val().keep;
+        self.m_axis_mac.tlast.next = self.gate.out.data.val().last;
+        self.m_axis_mac.tuser.next = self.gate.out.data.val().error;
+        self.m_axis_mac.tvalid.next = self.gate.out.valid.val();
+        self.gate.out.ready.next = self.m_axis_mac.tready.val();
+
+        comment!("from the MAC; a reset ends the frame that it cuts");
+        self.loss.data.next.data = self.mac_rx_tdata.val();
+        self.loss.data.next.keep = self.mac_rx_tkeep.val();
+        self.loss.data.next.last = self.mac_rx_tlast.val();
+        self.loss.data.next.error = self.mac_rx_tuser.val();
+        self.loss.valid.next = self.mac_rx_tvalid.val();
+        self.loss.gone.next = self.mac_rx_reset.val();
+        self.from_mac.inp.data.next = self.loss.out.data.val();
+        self.from_mac.inp.valid.next = self.loss.out.valid.val();
+        self.loss.out.ready.next = self.from_mac.inp.ready.val();
+        self.end.next = self.port_reset.val() & self.rx_open.q.val();
+        self.valid.next = self.end.val() | (!self.port_reset.val() & self.from_mac.out.valid.val());
+        self.last.next = self.end.val() | self.from_mac.out.data.val().last;
+        self.m_axis_rx.tdata.next = self.from_mac.out.data.val().data;
+        self.m_axis_rx.tkeep.next = self.from_mac.out.data.val().keep;
+        if self.end.val() {
+            self.m_axis_rx.tkeep.next = self.one_byte.val();
+        }
+        self.m_axis_rx.tlast.next = self.last.val();
+        self.m_axis_rx.tuser.next = self.end.val() | self.from_mac.out.data.val().error;
+        self.m_axis_rx.tvalid.next = self.valid.val();
+        self.from_mac.out.ready.next = self.m_axis_rx.tready.val() & !self.port_reset.val();
+        self.given.next = self.valid.val() & self.m_axis_rx.tready.val();
+        self.rx_open.en.next = self.given.val();
+        self.rx_open.d.next = !self.last.val();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_lints, bits_of, bytes, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::collections::VecDeque;
+
+    type Port = CmacPort<512, 64, 7>;
+
+    /// A transfer: data, bytes, last, error.
+    type Transfer = (Bits<512>, usize, bool, bool);
+
+    fn keep(bytes: usize) -> Bits<64> {
+        (u64::MAX >> (64 - bytes)).into()
+    }
+
+    /// The transfers of a frame, with garbage past its end.
+    fn transfers(frame: &[u8], error: bool) -> Vec<Transfer> {
+        let n = frame.len().div_ceil(64);
+        let transfer = |(i, chunk): (usize, &[u8])| {
+            let mut all = [0xa5; 64];
+            all[..chunk.len()].copy_from_slice(chunk);
+            (bits_of(&all), chunk.len(), i + 1 == n, error && i + 1 == n)
+        };
+        frame.chunks(64).enumerate().map(transfer).collect()
+    }
+
+    /// A port, the frames that came out of it on both sides (with the MAC's or the port's error mark), and its random clocks.
+    struct Bench {
+        port: Box<Port>,
+        rng: ChaCha8Rng,
+        /// Where each side is in its input.
+        to_mac: VecDeque<Transfer>,
+        to_core: VecDeque<Transfer>,
+        sent: (Vec<u8>, Vec<(Vec<u8>, bool)>),
+        received: (Vec<u8>, Vec<(Vec<u8>, bool)>),
+        core_ready: f64,
+        /// The MAC took a transfer that was not a frame's last.
+        inside: bool,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let mut port = Box::new(Port::new());
+            port.connect_all();
+            let mut bench = Bench {
+                port,
+                rng: ChaCha8Rng::seed_from_u64(41),
+                to_mac: VecDeque::new(),
+                to_core: VecDeque::new(),
+                sent: Default::default(),
+                received: Default::default(),
+                core_ready: 0.9,
+                inside: false,
+            };
+            bench.port.reset.next = true;
+            bench.port_reset(6);
+            bench.port.reset.next = false;
+            bench
+        }
+
+        fn port_reset(&mut self, clocks: usize) {
+            for level in [true, false] {
+                self.port.port_reset.next = level;
+                self.port.mac_reset.next = level;
+                for _ in 0..clocks {
+                    self.core_clock();
+                    self.mac_clock();
+                }
+            }
+        }
+
+        fn core_clock(&mut self) {
+            let port = &mut *self.port;
+            let next = self.to_mac.front().filter(|_| self.rng.random_bool(0.8)).copied();
+            let (data, count, last, error) = next.unwrap_or_default();
+            port.s_axis_tx.tvalid.next = next.is_some();
+            port.s_axis_tx.tdata.next = data;
+            port.s_axis_tx.tkeep.next = if count == 0 { 0u64.into() } else { keep(count) };
+            port.s_axis_tx.tlast.next = last;
+            port.s_axis_tx.tuser.next = error;
+            port.m_axis_rx.tready.next = self.rng.random_bool(self.core_ready);
+            settle(port);
+            if next.is_some() && port.s_axis_tx.tready.val() {
+                self.to_mac.pop_front();
+            }
+            if port.m_axis_rx.tvalid.val() && port.m_axis_rx.tready.val() {
+                let count = port.m_axis_rx.tkeep.val().to_u64().count_ones() as usize;
+                self.received.0.extend(bytes::<512, 7>(port.m_axis_rx.tdata.val(), count.to_bits()));
+                if port.m_axis_rx.tlast.val() {
+                    let frame = std::mem::take(&mut self.received.0);
+                    self.received.1.push((frame, port.m_axis_rx.tuser.val()));
+                }
+            }
+            tick(port, |p| &mut p.clock);
+        }
+
+        fn mac_clock(&mut self) {
+            let port = &mut *self.port;
+            let (data, count, last, error) = self.to_core.front().copied().unwrap_or_default();
+            port.mac_rx_tvalid.next = !self.to_core.is_empty();
+            port.mac_rx_tdata.next = data;
+            port.mac_rx_tkeep.next = if count == 0 { 0u64.into() } else { keep(count) };
+            port.mac_rx_tlast.next = last;
+            port.mac_rx_tuser.next = error;
+            port.m_axis_mac.tready.next = self.rng.random_bool(0.7);
+            settle(port);
+            self.to_core.pop_front();
+            assert!(!self.inside || port.mac_reset.val() || port.m_axis_mac.tvalid.val(), "a pause inside a frame");
+            if port.m_axis_mac.tvalid.val() && port.m_axis_mac.tready.val() {
+                let count = port.m_axis_mac.tkeep.val().to_u64().count_ones() as usize;
+                self.sent.0.extend(bytes::<512, 7>(port.m_axis_mac.tdata.val(), count.to_bits()));
+                self.inside = !port.m_axis_mac.tlast.val();
+                if !self.inside {
+                    let frame = std::mem::take(&mut self.sent.0);
+                    self.sent.1.push((frame, port.m_axis_mac.tuser.val()));
+                }
+            }
+            tick(port, |p| &mut p.mac_clock);
+        }
+
+        /// Both clocks, 4 : 5 as 250 MHz to 322 MHz nearly is, in random order.
+        fn run(&mut self, instants: usize) {
+            for _ in 0..instants {
+                if self.rng.random_bool(0.44) { self.core_clock() } else { self.mac_clock() }
+            }
+        }
+
+        fn frame(&mut self, len: usize) -> Vec<u8> {
+            (0..len).map(|_| self.rng.random()).collect()
+        }
+    }
+
+    #[test]
+    fn frames_reach_the_mac_padded_and_without_a_pause() {
+        let mut bench = Bench::new();
+        let lens = [14, 59, 60, 61, 64, 65, 128, 200, 1518, 14, 9216, 63, 33];
+        let frames: Vec<Vec<u8>> = lens.iter().map(|len| bench.frame(*len)).collect();
+        for frame in &frames {
+            bench.to_mac.extend(transfers(frame, false));
+        }
+        bench.run(2500);
+        let mut expected = frames;
+        expected.iter_mut().for_each(|frame| frame.resize(frame.len().max(60), 0));
+        assert!(bench.sent.1.iter().all(|(_, error)| !error));
+        assert_eq!(bench.sent.1.into_iter().map(|(frame, _)| frame).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn frames_reach_the_core_with_the_mac_s_mark() {
+        let mut bench = Bench::new();
+        let lens = [60, 64, 65, 1518, 60, 200];
+        let frames: Vec<(Vec<u8>, bool)> =
+            lens.iter().enumerate().map(|(i, len)| (bench.frame(*len), i == 3)).collect();
+        for (frame, error) in &frames {
+            bench.to_core.extend(transfers(frame, *error));
+        }
+        bench.run(400);
+        assert_eq!(bench.received.1, frames);
+    }
+
+    #[test]
+    fn what_finds_no_room_reaches_the_core_as_damaged() {
+        let mut bench = Bench::new();
+        bench.core_ready = 0.0;
+        for _ in 0..100 {
+            let frame = bench.frame(100);
+            bench.to_core.extend(transfers(&frame, false));
+        }
+        bench.run(600);
+        bench.core_ready = 1.0;
+        bench.run(900);
+        let whole = bench.received.1.iter().filter(|(_, error)| !error).count();
+        assert_eq!(bench.received.1.len(), 100, "each frame is told of");
+        assert!((30..=33).contains(&whole), "64 beats are held, and one in the output register: {whole} frames");
+        assert!(bench.received.1.iter().all(|(frame, error)| *error || frame.len() == 100));
+    }
+
+    #[test]
+    fn a_reset_of_the_port_ends_what_it_cuts_and_nothing_else() {
+        let mut bench = Bench::new();
+        let long = bench.frame(6400);
+        let next = bench.frame(300);
+        for queue in [&mut bench.to_mac, &mut bench.to_core] {
+            queue.extend(transfers(&long, false));
+        }
+        bench.run(60);
+        assert!(bench.port.tx_open.q.val() && bench.port.rx_open.q.val(), "both frames are under way");
+        bench.to_core.clear();
+        bench.port_reset(20);
+        bench.sent.0.clear();
+        bench.inside = false;
+        for queue in [&mut bench.to_mac, &mut bench.to_core] {
+            queue.extend(transfers(&next, false));
+        }
+        bench.run(800);
+        assert_eq!(bench.sent.1, [(next.clone(), false)], "of the torn frame nothing goes out");
+        let received = &bench.received.1;
+        assert_eq!(received.len(), 2);
+        assert!(received[0].1 && long.starts_with(&received[0].0[..received[0].0.len() - 1]), "cut, and said so");
+        assert_eq!(received[1], (next, false));
+    }
+
+    #[test]
+    fn cmac_port_emits_clean_verilog() {
+        assert_lints(Port::new());
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Gives frames to a MAC that bears no pause.
+
+use super::mac_beat::MacBeat;
+use crate::base::{DffR, Fifo, Reg, Snk, Src, Tag};
+use rust_hdl_core::prelude::*;
+
+/// FIFO of `1 << A` beats from which a frame comes only when it is there to its end: `out.valid` does not fall inside a frame.
+/// `P` = A + 1. Full rate; four clocks from a frame's last beat to its first at the output. A frame has at most `1 << A` beats.
+#[derive(LogicBlock)]
+pub struct FrameGate<const W: usize, const E: usize, const A: usize, const P: usize> {
+    tag: Tag<Self>,
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub inp: Snk<MacBeat<W, E>>,
+    pub out: Src<MacBeat<W, E>>,
+    fifo: Fifo<MacBeat<W, E>, A, P>,
+    /// A frame's end went in one clock ago, and two: it is on its way through the FIFO, whose beats then follow one another in each clock.
+    entered: DffR<Bit>,
+    settled: DffR<Bit>,
+    /// Frames that are held to their end.
+    whole: Reg<Bits<P>>,
+    enters: Signal<Local, Bit>,
+    leaves: Signal<Local, Bit>,
+}
+
+impl<const W: usize, const E: usize, const A: usize, const P: usize> Default for FrameGate<W, E, A, P> {
+    fn default() -> Self {
+        Self {
+            tag: Default::default(),
+            clock: Default::default(),
+            reset: Default::default(),
+            inp: Default::default(),
+            out: Default::default(),
+            fifo: Default::default(),
+            entered: Default::default(),
+            settled: Default::default(),
+            whole: Default::default(),
+            enters: Default::default(),
+            leaves: Default::default(),
+        }
+    }
+}
+
+impl<const W: usize, const E: usize, const A: usize, const P: usize> Logic for FrameGate<W, E, A, P> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        clock!(self, clock, fifo, entered, settled, whole);
+        self.fifo.reset.next = self.reset.val();
+        self.entered.reset.next = self.reset.val();
+        self.settled.reset.next = self.reset.val();
+        self.whole.reset.next = self.reset.val();
+
+        self.fifo.inp.data.next = self.inp.data.val();
+        self.fifo.inp.valid.next = self.inp.valid.val();
+        self.inp.ready.next = self.fifo.inp.ready.val();
+        self.enters.next = self.inp.valid.val() & self.fifo.inp.ready.val() & self.inp.data.val().last;
+        self.entered.d.next = self.enters.val();
+        self.settled.d.next = self.entered.q.val();
+
+        self.out.data.next = self.fifo.out.data.val();
+        self.out.valid.next = self.fifo.out.valid.val() & self.whole.q.val().any();
+        self.fifo.out.ready.next = self.out.ready.val() & self.whole.q.val().any();
+        self.leaves.next =
+            self.fifo.out.valid.val() & self.whole.q.val().any() & self.out.ready.val() & self.fifo.out.data.val().last;
+
+        self.whole.en.next = self.settled.q.val() ^ self.leaves.val();
+        self.whole.d.next = self.whole.q.val() - 1;
+        if self.settled.q.val() {
+            self.whole.d.next = self.whole.q.val() + 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_lints, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Passes 300 frames of 1 to 16 beats. Returns the clocks it took.
+    fn run(fill: f64, drain: f64) -> usize {
+        let mut rng = ChaCha8Rng::seed_from_u64(37);
+        let mut gate = FrameGate::<64, 8, 4, 5>::default();
+        gate.connect_all();
+        gate.reset.next = true;
+        tick(&mut gate, |g| &mut g.clock);
+        gate.reset.next = false;
+        let lens: Vec<u64> = (0..300).map(|_| rng.random_range(1..=16)).collect();
+        let beats: Vec<(u64, bool)> = lens.iter().flat_map(|len| (0..*len).map(move |i| (i, i + 1 == *len))).collect();
+        let (mut sent, mut got, mut inside) = (0, 0, false);
+        for clock in 0.. {
+            gate.inp.valid.next = sent < beats.len() && rng.random_bool(fill);
+            if let Some((place, last)) = beats.get(sent) {
+                gate.inp.data.next = MacBeat { data: (*place).into(), keep: 0xffu64.into(), last: *last, error: false };
+            }
+            gate.out.ready.next = rng.random_bool(drain);
+            settle(&mut gate);
+            assert!(!inside || gate.out.valid.val(), "a pause before beat {got}");
+            if gate.out.valid.val() && gate.out.ready.val() {
+                let (place, last) = beats[got];
+                assert_eq!((gate.out.data.val().data.to_u64(), gate.out.data.val().last), (place, last));
+                got += 1;
+                inside = !last;
+            }
+            let pushed = gate.inp.valid.val() && gate.inp.ready.val();
+            tick(&mut gate, |g| &mut g.clock);
+            sent += pushed as usize;
+            if got == beats.len() {
+                return clock;
+            }
+            assert!(clock < 50_000, "stuck after {got} beats");
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn a_frame_comes_out_without_a_pause_however_slowly_it_comes_in() {
+        for (fill, drain) in [(0.2, 1.0), (0.9, 1.0), (1.0, 0.4), (0.5, 0.5)] {
+            run(fill, drain);
+        }
+    }
+
+    #[test]
+    fn frame_gate_emits_clean_verilog() {
+        assert_lints(FrameGate::<512, 64, 8, 9>::default());
+    }
+}
