@@ -8,11 +8,13 @@ mod ip_xact;
 #[path = "verilog/ports.rs"]
 mod ports;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
+use millrace_hdl::board::cmac_port;
 use millrace_hdl::fastpath::axi_stream;
 use millrace_hdl::{docs, emit};
 use millrace_regs::config::Preset;
+use rust_hdl_core::prelude::Block;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,12 +31,18 @@ struct Arguments {
     /// Folder to write into; made if it is not there
     #[arg(long)]
     out: PathBuf,
+    /// The modules between the core and a 100G MAC (`cmac_port`), too
+    #[arg(long)]
+    with_cmac_port: bool,
 }
 
 fn main() -> Result<()> {
-    let Arguments { preset, out } = Arguments::parse();
+    let Arguments { preset, out, with_cmac_port } = Arguments::parse();
     check(&out)?;
-    let files = files(preset)?;
+    if with_cmac_port {
+        check_cmac(preset)?;
+    }
+    let files = files(preset, with_cmac_port)?;
     fs::create_dir_all(&out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     for (name, text) in &files {
         let path = out.join(name);
@@ -58,12 +66,46 @@ fn check(out: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a preset whose bus is not the CMAC's.
+fn check_cmac(preset: Preset) -> Result<()> {
+    let fits = |preset: &Preset| preset.config().bus_bits == cmac_port::BUS_BITS;
+    if !fits(&preset) {
+        let names: Vec<&str> = Preset::ALL.iter().filter(|preset| fits(preset)).map(|preset| preset.name()).collect();
+        bail!(
+            "--with-cmac-port: a CMAC has {} bits, preset `{preset}` {}; the presets that fit are {}",
+            cmac_port::BUS_BITS,
+            preset.config().bus_bits,
+            names.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// The modules of a block named `top`.
+fn modules(block: &dyn Block, top: &str) -> Result<Vec<emit::Module>> {
+    emit::modules(block, Some(top))
+        .map_err(|errors| anyhow!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+/// Adds those of `more` that are not there. Modules of one name have to be the same, but for the comments that name their instances.
+fn merge(modules: &mut Vec<emit::Module>, more: Vec<emit::Module>) -> Result<()> {
+    let code = |text: &str| text.lines().filter(|line| !line.starts_with("//")).map(str::to_owned).collect::<Vec<_>>();
+    for module in more {
+        match modules.iter().find(|other| other.name == module.name) {
+            Some(other) if code(&other.text) == code(&module.text) => {}
+            Some(other) => bail!("{} and {} are both named {}", other.rust_type, module.rust_type, module.name),
+            None => modules.push(module),
+        }
+    }
+    Ok(())
+}
+
 /// Names and texts of all files.
-fn files(preset: Preset) -> Result<Vec<(String, String)>> {
-    let modules = match emit::modules(axi_stream::build(preset).as_ref(), Some(TOP)) {
-        Ok(modules) => modules,
-        Err(errors) => bail!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
-    };
+fn files(preset: Preset, with_cmac_port: bool) -> Result<Vec<(String, String)>> {
+    let mut modules = self::modules(axi_stream::build(preset).as_ref(), TOP)?;
+    if with_cmac_port {
+        merge(&mut modules, self::modules(cmac_port::build().as_ref(), cmac_port::TOP)?)?;
+    }
     let top = modules.iter().find(|module| module.name == TOP).context("the top module is missing")?;
     let ports = ports::of(&top.text, TOP);
     let names: Vec<String> = modules.iter().map(|module| format!("{}.v", module.name)).collect();

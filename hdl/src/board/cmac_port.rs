@@ -205,6 +205,19 @@ impl<const W: usize, const E: usize, const C: usize> Logic for CmacPort<W, E, C>
     }
 }
 
+/// Name of the module.
+pub const TOP: &str = "cmac_port";
+
+/// Width of the CMAC's streams in bits.
+pub const BUS_BITS: usize = 512;
+
+/// The block, connected.
+pub fn build() -> Box<dyn Block> {
+    let mut port = Box::new(CmacPort::<BUS_BITS, { BUS_BITS / 8 }, 7>::new());
+    port.connect_all();
+    port
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
