@@ -6,13 +6,13 @@ use super::loss_mark::LossMark;
 use super::mac_beat::MacBeat;
 use crate::base::{AsyncFifo, Param, Reg, Tag};
 use crate::comment;
-use crate::fastpath::axi_stream::{AxisSnk, AxisSrc, KeepToBytes};
+use crate::fastpath::axi_stream::{AxisSnk, AxisSrc};
 use rust_hdl_core::prelude::*;
 
 /// Bytes of the shortest frame on the wire, without FCS (IEEE 802.3 §3.2.7).
 const SHORTEST: usize = 60;
 
-/// Takes frames from the core's clock to the MAC's and back; for UltraScale+'s CMAC with its 512-bit AXI4-Stream. `W` = 512, `E` = 64, `C` = 7.
+/// Takes frames from the core's clock to the MAC's and back; for UltraScale+'s CMAC with its 512-bit AXI4-Stream. `W` = 512, `E` = 64.
 ///
 /// To the MAC: short frames are padded with zeros to 60 bytes; a frame of up to 256 beats waits until it is there to its end, so that the MAC sees no
 /// pause. From the MAC, which cannot wait: 64 beats are held; a frame that finds no room goes to the core as a damaged one (`LossMark`).
@@ -22,7 +22,7 @@ const SHORTEST: usize = 60;
 /// `reset` is the core's, and means `port_reset` too. A frame on its way when `port_reset` comes is lost: on receive its end is marked damaged;
 /// on transmit its rest is taken and left out. In `port_reset` the core waits.
 #[derive(LogicBlock)]
-pub struct CmacPort<const W: usize, const E: usize, const C: usize> {
+pub struct CmacPort<const W: usize, const E: usize> {
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
@@ -51,12 +51,13 @@ pub struct CmacPort<const W: usize, const E: usize, const C: usize> {
     tx_open: Reg<Bit>,
     tx_torn: Reg<Bit>,
     rx_open: Reg<Bit>,
-    tx_bytes: KeepToBytes<E, C>,
-    ones: Param<Bits<W>>,
+    /// The bits of each byte.
+    place: Vec<Constant<Bits<W>>>,
+    all: Param<Bits<E>>,
     shortest: Param<Bits<E>>,
     one_byte: Param<Bits<E>>,
 
-    kept: Signal<Local, Bits<W>>,
+    mask: Signal<Local, Bits<W>>,
     keep: Signal<Local, Bits<E>>,
     taken: Signal<Local, Bit>,
     tear: Signal<Local, Bit>,
@@ -67,13 +68,13 @@ pub struct CmacPort<const W: usize, const E: usize, const C: usize> {
     last: Signal<Local, Bit>,
 }
 
-impl<const W: usize, const E: usize, const C: usize> CmacPort<W, E, C> {
+impl<const W: usize, const E: usize> CmacPort<W, E> {
     /// The block. (`Default` has no memories.)
     ///
     /// # Panics
-    /// If `W` is not 512, `E` not 64, or `C` not 7.
+    /// If `W` is not 512, or `E` not 64.
     pub fn new() -> Self {
-        assert!(W == 512 && E == 64 && C == 7, "CmacPort<{W}, {E}, {C}>: the CMAC's AXI4-Stream has 512 bits");
+        assert!(W == 512 && E == 64, "CmacPort<{W}, {E}>: the CMAC's AXI4-Stream has 512 bits");
         Self {
             tag: Default::default(),
             clock: Default::default(),
@@ -97,11 +98,11 @@ impl<const W: usize, const E: usize, const C: usize> CmacPort<W, E, C> {
             tx_open: Default::default(),
             tx_torn: Default::default(),
             rx_open: Default::default(),
-            tx_bytes: KeepToBytes::new(),
-            ones: Param::new(!Bits::<W>::default()),
+            place: (0..E).map(|byte| Constant::new(Bits::<W>::from(0xff_u64) << (8 * byte as u64))).collect(),
+            all: Param::new(!Bits::<E>::default()),
             shortest: Param::new(((1u64 << SHORTEST) - 1).to_bits()),
             one_byte: Param::new(1u64.to_bits()),
-            kept: Default::default(),
+            mask: Default::default(),
             keep: Default::default(),
             taken: Default::default(),
             tear: Default::default(),
@@ -114,13 +115,13 @@ impl<const W: usize, const E: usize, const C: usize> CmacPort<W, E, C> {
     }
 }
 
-impl<const W: usize, const E: usize, const C: usize> Default for CmacPort<W, E, C> {
+impl<const W: usize, const E: usize> Default for CmacPort<W, E> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<const W: usize, const E: usize, const C: usize> Logic for CmacPort<W, E, C> {
+impl<const W: usize, const E: usize> Logic for CmacPort<W, E> {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, tx_open, tx_torn, rx_open);
@@ -142,11 +143,14 @@ impl<const W: usize, const E: usize, const C: usize> Logic for CmacPort<W, E, C>
 
         comment!("to the MAC: zeros behind the frame's end, and as many as a short frame lacks");
         self.keep.next = self.s_axis_tx.tkeep.val();
-        self.kept.next = self.s_axis_tx.tdata.val();
-        self.tx_bytes.keep.next = self.s_axis_tx.tkeep.val();
-        if self.s_axis_tx.tlast.val() {
-            self.kept.next =
-                self.s_axis_tx.tdata.val() & !(self.ones.val() << (bit_cast::<11, C>(self.tx_bytes.bytes.val()) << 3));
+        if !self.s_axis_tx.tlast.val() {
+            self.keep.next = self.all.val();
+        }
+        self.mask.next = 0.into();
+        for i in 0..E {
+            if self.keep.val().get_bit(i) {
+                self.mask.next = self.mask.val() | self.place[i].val();
+            }
         }
         if !self.tx_open.q.val() {
             self.keep.next = self.keep.val() | self.shortest.val();
@@ -156,7 +160,7 @@ impl<const W: usize, const E: usize, const C: usize> Logic for CmacPort<W, E, C>
         self.taken.next = self.s_axis_tx.tvalid.val() & self.ready.val();
         self.s_axis_tx.tready.next = self.ready.val();
         self.to_mac.inp.valid.next = self.taken.val() & !self.tear.val();
-        self.to_mac.inp.data.next.data = self.kept.val();
+        self.to_mac.inp.data.next.data = self.s_axis_tx.tdata.val() & self.mask.val();
         self.to_mac.inp.data.next.keep = self.keep.val();
         self.to_mac.inp.data.next.last = self.s_axis_tx.tlast.val();
         self.to_mac.inp.data.next.error = self.s_axis_tx.tuser.val();
@@ -213,7 +217,7 @@ pub const BUS_BITS: usize = 512;
 
 /// The block, connected.
 pub fn build() -> Box<dyn Block> {
-    let mut port = Box::new(CmacPort::<BUS_BITS, { BUS_BITS / 8 }, 7>::new());
+    let mut port = Box::new(CmacPort::<BUS_BITS, { BUS_BITS / 8 }>::new());
     port.connect_all();
     port
 }
@@ -226,7 +230,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
 
-    type Port = CmacPort<512, 64, 7>;
+    type Port = CmacPort<512, 64>;
 
     /// A transfer: data, bytes, last, error.
     type Transfer = (Bits<512>, usize, bool, bool);
@@ -297,7 +301,8 @@ mod tests {
             let (data, count, last, error) = next.unwrap_or_default();
             port.s_axis_tx.tvalid.next = next.is_some();
             port.s_axis_tx.tdata.next = data;
-            port.s_axis_tx.tkeep.next = if count == 0 { 0u64.into() } else { keep(count) };
+            // What counts is the last beat's.
+            port.s_axis_tx.tkeep.next = if last { keep(count) } else { 0u64.into() };
             port.s_axis_tx.tlast.next = last;
             port.s_axis_tx.tuser.next = error;
             port.m_axis_rx.tready.next = self.rng.random_bool(self.core_ready);
