@@ -9,8 +9,8 @@ mod ip_xact;
 mod ports;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Parser;
-use millrace_hdl::board::cmac_port;
+use clap::{Parser, ValueEnum};
+use millrace_hdl::board::{cmac_port, millrace_host};
 use millrace_hdl::fastpath::axi_stream;
 use millrace_hdl::{docs, emit};
 use millrace_regs::config::Preset;
@@ -18,8 +18,25 @@ use rust_hdl_core::prelude::Block;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Name of the top module: the core (`millrace`, what the simulation runs) with AXI4-Stream pins.
-const TOP: &str = "millrace_axi";
+/// What the top module is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Top {
+    /// The core (`millrace`, what the simulation runs) with AXI4-Stream pins for every vport: `millrace_axi`
+    #[default]
+    Axi,
+    /// The core with AXI4-Stream pins for uplinks, and a host channel for all else: `millrace_host`
+    Host,
+}
+
+impl Top {
+    /// Name of the module.
+    fn name(self) -> &'static str {
+        match self {
+            Top::Axi => "millrace_axi",
+            Top::Host => millrace_host::TOP,
+        }
+    }
+}
 
 /// Writes the Verilog of a preset: one file per module, file lists, descriptions of the ports, the register reference, the C header.
 #[derive(Parser)]
@@ -31,25 +48,32 @@ struct Arguments {
     /// Folder to write into; made if it is not there
     #[arg(long)]
     out: PathBuf,
+    /// Top module
+    #[arg(long, default_value = "axi")]
+    top: Top,
+    /// With `--top host`: uplinks that have pins [default: all]
+    #[arg(long)]
+    uplinks: Option<usize>,
     /// The modules between the core and a 100G MAC (`cmac_port`), too
     #[arg(long)]
     with_cmac_port: bool,
 }
 
 fn main() -> Result<()> {
-    let Arguments { preset, out, with_cmac_port } = Arguments::parse();
-    check(&out)?;
-    if with_cmac_port {
-        check_cmac(preset)?;
+    let arguments = Arguments::parse();
+    let Arguments { preset, out, top, .. } = &arguments;
+    check(out)?;
+    if arguments.with_cmac_port {
+        check_cmac(*preset)?;
     }
-    let files = files(preset, with_cmac_port)?;
-    fs::create_dir_all(&out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    let files = files(&arguments)?;
+    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     for (name, text) in &files {
         let path = out.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let modules = files.iter().filter(|(name, _)| name.ends_with(".v")).count();
-    println!("{modules} modules of the {preset} preset in {}; top module {TOP}", out.display());
+    println!("{modules} modules of the {preset} preset in {}; top module {}", out.display(), top.name());
     Ok(())
 }
 
@@ -81,6 +105,17 @@ fn check_cmac(preset: Preset) -> Result<()> {
     Ok(())
 }
 
+/// The top block.
+fn block(arguments: &Arguments) -> Result<Box<dyn Block>> {
+    let Arguments { preset, top, uplinks, .. } = *arguments;
+    match (top, uplinks) {
+        (Top::Axi, None) => Ok(axi_stream::build(preset)),
+        (Top::Axi, Some(_)) => bail!("--uplinks: `--top axi` has pins for every vport; `--top host` takes it"),
+        (Top::Host, None) => Ok(millrace_host::build(preset)),
+        (Top::Host, Some(uplinks)) => Ok(millrace_host::build_with(preset, uplinks)?),
+    }
+}
+
 /// The modules of a block named `top`.
 fn modules(block: &dyn Block, top: &str) -> Result<Vec<emit::Module>> {
     emit::modules(block, Some(top))
@@ -101,20 +136,22 @@ fn merge(modules: &mut Vec<emit::Module>, more: Vec<emit::Module>) -> Result<()>
 }
 
 /// Names and texts of all files.
-fn files(preset: Preset, with_cmac_port: bool) -> Result<Vec<(String, String)>> {
-    let mut modules = self::modules(axi_stream::build(preset).as_ref(), TOP)?;
-    if with_cmac_port {
+fn files(arguments: &Arguments) -> Result<Vec<(String, String)>> {
+    let Arguments { preset, top, .. } = *arguments;
+    let mut modules = self::modules(block(arguments)?.as_ref(), top.name())?;
+    if arguments.with_cmac_port {
         merge(&mut modules, self::modules(cmac_port::build().as_ref(), cmac_port::TOP)?)?;
     }
-    let top = modules.iter().find(|module| module.name == TOP).context("the top module is missing")?;
-    let ports = ports::of(&top.text, TOP);
+    let top = top.name();
+    let module = modules.iter().find(|module| module.name == top).context("the top module is missing")?;
+    let ports = ports::of(&module.text, top);
     let names: Vec<String> = modules.iter().map(|module| format!("{}.v", module.name)).collect();
     let mut files: Vec<(String, String)> =
         modules.iter().zip(&names).map(|(module, name)| (name.clone(), docs::header(module) + &module.text)).collect();
     files.push(("millrace.f".into(), names.join("\n") + "\n"));
-    files.push(("millrace.core".into(), fusesoc::core(preset, TOP, &names)));
-    files.push(("millrace.xml".into(), ip_xact::component(preset, TOP, &ports, &names)));
-    files.push(("ports.md".into(), ports::markdown(preset, TOP, &ports)));
+    files.push(("millrace.core".into(), fusesoc::core(preset, top, &names)));
+    files.push(("millrace.xml".into(), ip_xact::component(preset, top, &ports, &names)));
+    files.push(("ports.md".into(), ports::markdown(preset, top, &ports)));
     files.push(("millrace.h".into(), millrace_regs::c_header()));
     files.push(("registers.md".into(), millrace_regs::markdown()));
     Ok(files)

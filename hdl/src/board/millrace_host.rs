@@ -294,9 +294,12 @@ impl<
     }
 }
 
-/// The type of a build whose uplinks have streams of their own.
+/// The type of a build whose first `$streams` uplinks have streams of their own.
 macro_rules! host_of {
     ($config:expr) => {
+        host_of!($config, $config.uplinks)
+    };
+    ($config:expr, $streams:expr) => {
         MillraceHost<
             { $config.bus_bits },
             { count_bits(&$config) },
@@ -316,7 +319,7 @@ macro_rules! host_of {
             { rule_bits(&$config) },
             { verdict_bits(&$config) },
             { $config.bus_bytes() },
-            { $config.uplinks },
+            { $streams },
             { $config.vports() + 2 },
         >
     };
@@ -346,11 +349,44 @@ pub fn build(preset: Preset) -> Box<dyn Block> {
     core
 }
 
+/// Why there is no such core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("preset `{preset}` with streams for {streams} uplinks: {} are possible{}", preset.config().uplinks, if *preset == Preset::Alveo { ", or 1" } else { "" })]
+pub struct BuildError {
+    preset: Preset,
+    streams: usize,
+}
+
+/// The same with streams of their own for the first `streams` uplinks alone; the others are on the host channel, too.
+///
+/// # Errors
+/// If no board needs such a core: it is not among the types that are built.
+pub fn build_with(preset: Preset, streams: usize) -> Result<Box<dyn Block>, BuildError> {
+    match (preset, streams) {
+        (Preset::Alveo, 1) => {
+            let mut core: Box<dyn Block> = Box::new(<host_of!(ALVEO, 1)>::new(&ALVEO));
+            core.connect_all();
+            Ok(core)
+        }
+        _ if streams == preset.config().uplinks => Ok(build(preset)),
+        _ => Err(BuildError { preset, streams }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::emit;
     use crate::testing::lint;
+
+    #[test]
+    fn streams_for_some_of_the_uplinks_are_refused_where_no_board_has_them() {
+        let refused = |preset, streams| build_with(preset, streams).err().unwrap().to_string();
+        assert_eq!(refused(Preset::Sim, 1), "preset `sim` with streams for 1 uplinks: 2 are possible");
+        assert_eq!(refused(Preset::Alveo, 3), "preset `alveo` with streams for 3 uplinks: 2 are possible, or 1");
+        let one = build_with(Preset::Alveo, 1).unwrap();
+        lint(&emit::verilog(one.as_ref(), Some(TOP)).unwrap_or_else(|e| panic!("{}", e.join("\n"))), TOP);
+    }
 
     #[test]
     fn every_preset_emits_clean_verilog() {

@@ -90,6 +90,7 @@ pub fn markdown(preset: Preset, top: &str, ports: &[Port]) -> String {
     for port in ports.iter().filter(|port| !buses.iter().any(|bus| port.name.starts_with(&format!("{}_", bus.name)))) {
         let meaning = match port.name.as_str() {
             "clock" => "the only clock",
+            "host_dropped" => "messages of the host that had no place to go, modulo 2^32",
             "tx_whole" => "bit v: `m_axis_tx_v` has a whole frame to give, and will not pause before its end",
             _ => "see above",
         };
@@ -118,6 +119,8 @@ fn meaning(bus: &str) -> String {
         "m_axis_upcall" => {
             "frames for the slow path; `TUSER` = ingress vport 7:0, reason 15:8 (0 miss, 1 punt, 2 action)".into()
         }
+        "s_axis_host" => "messages of the host channel; `TUSER` with the last beat: the message arrived damaged".into(),
+        "m_axis_host" => "messages of the host channel; `TUSER` is 0".into(),
         _ if bus.starts_with("s_axis_rx") => {
             format!("frames coming in on vport {number}; `TUSER` with the last beat: the frame arrived damaged")
         }
