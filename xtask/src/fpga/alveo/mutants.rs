@@ -108,9 +108,14 @@ pub const SCRIPTS: &[Mutant] = &[
 ];
 
 /// In the wrapper: elaborated again.
-pub const WRAPPER: &[Mutant] = &[mutant(
-    "alveo/rtl/alveo_qsfp.v",
-    ".mac_rx_reset     (mac_rx_reset)",
-    ".mac_rx_reset     (port_reset)",
-    "without a synchroniser",
-)];
+pub const WRAPPER: &[Mutant] = &[
+    mutant(
+        "alveo/rtl/alveo_qsfp.v",
+        ".mac_rx_reset     (mac_rx_reset)",
+        ".mac_rx_reset     (port_reset)",
+        "without a synchroniser",
+    ),
+    mutant("alveo/rtl/alveo_qsfp.v", ".mac_clock        (mac_clock)", ".mac_clock        (clock)", "no such endpoint"),
+    // A wire that nothing drives.
+    mutant("alveo/rtl/alveo_qsfp.v", ".reset  (mac_reset)", ".reset  ()", "has no driver"),
+];
