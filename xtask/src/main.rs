@@ -88,6 +88,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench { args } => {
             setup::install(&[Need::Build, Need::Demo])?;
             run::build("millrace", "millrace", &[])?;
+            run::build("millrace-hdl", "verilog", &["cli"])?;
             run::release("millrace-testbench", "bench", &[], &args)
         }
         Command::Prove { args } => {

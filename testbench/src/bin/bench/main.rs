@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask bench`: the project's figures, each as a row of a table and as a JSON line.
 
+mod emission;
 mod report;
 mod rules;
 mod speed;
@@ -32,6 +33,8 @@ enum Figure {
     Rules,
     /// Upcalls per second of the slow path, on one core
     Upcalls,
+    /// CPU time in which the whole core is written as Verilog
+    Emission,
     /// Packets and bits per second between two Linux stacks (as root)
     Taps,
 }
@@ -54,6 +57,9 @@ fn main() -> Result<()> {
     }
     if wanted(Figure::Upcalls) {
         upcalls::measure(&mut report)?;
+    }
+    if wanted(Figure::Emission) {
+        emission::measure(&mut report)?;
     }
     if wanted(Figure::Taps) {
         taps::measure(&mut report)?;
