@@ -7,8 +7,12 @@ use rust_hdl_core::prelude::*;
 /// log2 of the words up to which LUT RAM is smaller than block RAM.
 const SHORT: usize = 4;
 
-/// Simple dual-port RAM: one write port, one read port, `1 << A` words; block RAM unless it has 16 words or fewer. `rdata` holds the word at `raddr` one clock
-/// after `re`, and keeps it while `re` is low. A read of the word being written gives the old word.
+/// log2 of the words from which on ultra RAM is smaller: a block RAM of UltraScale+ then holds less than a bit of each word.
+const DEEP: usize = 16;
+
+/// Simple dual-port RAM: one write port, one read port, `1 << A` words; block RAM unless it has 16 words or fewer, or 65,536 or
+/// more (ultra RAM). `rdata` holds the word at `raddr` one clock after `re`, and keeps it while `re` is low. A read of the word being
+/// written gives the old word.
 #[derive(LogicBlock, Default)]
 pub struct Ram<D: Synth, const A: usize> {
     tag: Tag<Self>,
@@ -44,12 +48,12 @@ impl<D: Synth, const A: usize> Logic for Ram<D, A> {
         self.rdata.connect()
     }
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(memory(
-            if A <= SHORT { "distributed" } else { "block" },
-            D::BITS,
-            A,
-            "if (re) rdata <= mem[raddr];",
-        ))
+        let style = match A {
+            ..=SHORT => "distributed",
+            DEEP.. => "ultra",
+            _ => "block",
+        };
+        Verilog::Custom(memory(style, D::BITS, A, "if (re) rdata <= mem[raddr];"))
     }
     fn timing(&self) -> Vec<TimingInfo> {
         vec![TimingInfo {
@@ -102,12 +106,14 @@ impl<D: Synth, const A: usize> Logic for LutRam<D, A> {
 /// The array, its zeros, and the clocked block; `read` is the read statement, if it is clocked.
 fn memory(style: &str, width: usize, address: usize, read: &str) -> String {
     let read = if read.is_empty() { String::new() } else { format!("  {read}\n") };
+    let zeros = zeros(width, 1 << address);
+    // Ultra RAM starts as zeros, and synthesis takes no other contents for it.
+    let zeros = if style == "ultra" { format!("`ifndef SYNTHESIS\n{zeros}\n`endif") } else { zeros };
     format!(
-        "(* ram_style = \"{style}\" *) reg [{}:0] mem [0:{}];\n\n{}\n\n\
+        "(* ram_style = \"{style}\" *) reg [{}:0] mem [0:{}];\n\n{zeros}\n\n\
          always @(posedge clock) begin\n{read}  if (we) mem[waddr] <= wdata;\nend",
         width - 1,
         (1usize << address) - 1,
-        zeros(width, 1 << address),
     )
 }
 
