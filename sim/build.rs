@@ -2,8 +2,10 @@
 //! Writes the Verilog of each preset, turns it into C++ with Verilator, compiles that and links it statically.
 //! The result is kept in a cache under `target/`, so that only a change of the Verilog makes it work again.
 //!
+//! With feature `gates`, only preset `ecp5` is there, and is simulated from its netlist: `cargo xtask gates` makes it.
+//!
 //! Environment: `VERILATOR_ROOT` (a Verilator that is not the one on `PATH`), `MILLRACE_CACHE` (the cache's folder),
-//! `CXX` (the compiler).
+//! `CXX` (the compiler), `MILLRACE_GATES` (with feature `gates`: the netlist and the models of its cells).
 
 #[path = "build/cache.rs"]
 mod cache;
@@ -46,12 +48,16 @@ fn build() -> Result<()> {
     let compiler = Compiler::new(&out, verilator.include())?;
     let cache = Cache::new(&out, &[verilator.version(), &compiler.describe()?])?;
 
+    let gates = env::var_os("CARGO_FEATURE_GATES").is_some();
+    let (presets, effort) =
+        if gates { (&[Preset::Ecp5][..], Effort::GATES) } else { (&Preset::SIMULATED[..], Effort::RTL) };
     let mut bindings = String::new();
-    for preset in Preset::SIMULATED {
-        let model = Model::new(preset, &out)?;
+    for preset in presets {
+        let netlist = if gates { Some(netlist()?) } else { None };
+        let model = Model::new(*preset, netlist, &out)?;
         let folder = cache.get(&model.library, &[&model.verilog, &model.shim], |folder| {
-            let sources = verilator.run(&model.prefix, &model.file, folder)?;
-            compiler.compile_model(&model.library, &sources, &model.shim, folder)
+            let sources = verilator.run(&model.prefix, &model.file, folder, effort.split)?;
+            compiler.compile_model(&model.library, &sources, effort.optimisation, &model.shim, folder)
         })?;
         println!("cargo:rustc-link-search=native={}", folder.display());
         println!("cargo:rustc-link-lib=static={}", model.library);
@@ -68,6 +74,30 @@ fn build() -> Result<()> {
     cache.prune()
 }
 
+/// What is done to have a fast model, and to have it soon.
+struct Effort {
+    /// Size of C++ files, in Verilator's count.
+    split: u32,
+    /// The compiler's level, for what runs in every cycle.
+    optimisation: u32,
+}
+
+impl Effort {
+    const RTL: Effort = Effort { split: 4_000, optimisation: 3 };
+    /// A netlist has so many signals that reading their declarations takes most of the time for a file: few files. It runs
+    /// a few packets: quick to make is better than quick to run.
+    const GATES: Effort = Effort { split: 60_000, optimisation: 1 };
+}
+
+/// The netlist of preset `ecp5`, with its cells.
+fn netlist() -> Result<String> {
+    println!("cargo:rerun-if-env-changed=MILLRACE_GATES");
+    let file = env::var_os("MILLRACE_GATES").map(PathBuf::from);
+    let file = file.context("feature `gates` needs MILLRACE_GATES: run `cargo xtask gates`")?;
+    println!("cargo:rerun-if-changed={}", file.display());
+    fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+}
+
 /// One preset on its way to a library.
 struct Model {
     name: &'static str,
@@ -79,16 +109,18 @@ struct Model {
 }
 
 impl Model {
-    fn new(preset: Preset, out: &Path) -> Result<Self> {
+    /// The model of a preset's RTL, or of a netlist with the same ports.
+    fn new(preset: Preset, netlist: Option<String>, out: &Path) -> Result<Self> {
         let name = preset.name();
         let verilog = millrace_hdl::fastpath::verilog(preset)
             .map_err(|errors| anyhow!("preset {name} has no Verilog:\n{}", errors.join("\n")))?;
         let file = out.join(format!("{name}.v"));
-        fs::write(&file, &verilog)?;
         let ports = shim::ports(&verilog, TOP);
         if ports.is_empty() {
             bail!("no module `{TOP}` in the Verilog of preset {name}");
         }
+        let verilog = netlist.unwrap_or(verilog);
+        fs::write(&file, &verilog)?;
         let prefix = format!("VMillrace{}{}", name[..1].to_uppercase(), &name[1..]);
         let shim = shim::source(name, &prefix, &ports);
         Ok(Self { name, prefix, library: format!("millrace_model_{name}"), verilog, file, shim })

@@ -35,12 +35,19 @@ impl Compiler {
         Ok(format!("{}{:?}", String::from_utf8_lossy(&answer.stdout), tool.args()))
     }
 
-    /// Makes `libLIBRARY.a` of a model and its shim in `folder`.
-    pub fn compile_model(&self, library: &str, sources: &Sources, shim: &str, folder: &Path) -> Result<()> {
+    /// Makes `libLIBRARY.a` of a model and its shim in `folder`; what runs in every cycle at level `optimisation`.
+    pub fn compile_model(
+        &self,
+        library: &str,
+        sources: &Sources,
+        optimisation: u32,
+        shim: &str,
+        folder: &Path,
+    ) -> Result<()> {
         let shim_file = folder.join("shim.cpp");
         fs::write(&shim_file, shim)?;
         let mut objects = vec![];
-        for (optimisation, files) in [(3, &sources.fast), (1, &sources.trace), (0, &sources.slow)] {
+        for (optimisation, files) in [(optimisation, &sources.fast), (1, &sources.trace), (0, &sources.slow)] {
             objects.extend(compile(self.build(folder, optimisation).files(files))?);
         }
         objects.extend(compile(self.build(folder, 3).file(&shim_file))?);

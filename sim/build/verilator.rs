@@ -21,10 +21,6 @@ const OPTIONS: &[&str] = &[
     "fast",
     "--no-assert",
     "--trace-fst",
-    "--output-split",
-    "4000",
-    "--output-split-ctrace",
-    "4000",
     "-Wno-fatal",
     "-Wno-lint",
     "-Wno-style",
@@ -75,10 +71,12 @@ impl Verilator {
         &self.version
     }
 
-    /// Verilates `file`, with every C++ name under `prefix`, into `folder`.
-    pub fn run(&self, prefix: &str, file: &Path, folder: &Path) -> Result<Sources> {
+    /// Verilates `file`, with every C++ name under `prefix`, into `folder`, in files of size `split`.
+    pub fn run(&self, prefix: &str, file: &Path, folder: &Path, split: u32) -> Result<Sources> {
+        let split = split.to_string();
         let output = Command::new(&self.program)
             .args(OPTIONS)
+            .args(["--output-split", &split, "--output-split-ctrace", &split])
             .args(["--prefix", prefix, "--top-module", "millrace", "--Mdir"])
             .arg(folder)
             .arg(file)

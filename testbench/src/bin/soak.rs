@@ -4,7 +4,7 @@
 use anyhow::Result;
 use clap::Parser;
 use millrace_regs::config::Preset;
-use millrace_testbench::compare::soak::{Length, soak};
+use millrace_testbench::compare::soak::{Failing, Length, soak};
 use std::time::Instant;
 
 /// Compares RTL and reference model on random packets, rules, and changes of rules under traffic.
@@ -20,13 +20,17 @@ struct Arguments {
     /// Build of the hardware
     #[arg(long, default_value = "sim")]
     preset: Preset,
+    /// Tell a failing case as it is, instead of making it small and keeping it
+    #[arg(long)]
+    as_it_is: bool,
 }
 
 fn main() -> Result<()> {
-    let Arguments { packets, seed, preset } = Arguments::parse();
+    let Arguments { packets, seed, preset, as_it_is } = Arguments::parse();
     let start = Instant::now();
     let mut reported = 0;
-    let done = soak(preset, packets, seed, Length::Long, |done| {
+    let failing = if as_it_is { Failing::Tell } else { Failing::Keep };
+    let done = soak(preset, packets, seed, Length::Long, failing, |done| {
         if done / 100_000 > reported {
             reported = done / 100_000;
             println!("{done} packets, {:.0} s", start.elapsed().as_secs_f64());

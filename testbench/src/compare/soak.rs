@@ -18,6 +18,15 @@ pub enum Length {
     Long = 4_000,
 }
 
+/// What is done with a case that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failing {
+    /// It is made as small as can be, and kept in [`kept_cases`].
+    Keep,
+    /// It is told as it is.
+    Tell,
+}
+
 /// Attempts to make a failing case smaller.
 const SHRINK_LIMIT: usize = 2_000;
 
@@ -29,8 +38,15 @@ pub fn kept_cases() -> PathBuf {
 /// Compares RTL and model until `packets` packets went through; the number that did. `progress` is told it after each case.
 ///
 /// # Errors
-/// The first difference; the case, made as small as could be, is kept in [`kept_cases`].
-pub fn soak(preset: Preset, packets: u64, seed: u64, length: Length, mut progress: impl FnMut(u64)) -> Result<u64> {
+/// The first difference.
+pub fn soak(
+    preset: Preset,
+    packets: u64,
+    seed: u64,
+    length: Length,
+    failing: Failing,
+    mut progress: impl FnMut(u64),
+) -> Result<u64> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -40,7 +56,10 @@ pub fn soak(preset: Preset, packets: u64, seed: u64, length: Length, mut progres
     while done < packets {
         let mut tree =
             strategy.new_tree(&mut runner).map_err(|reason| anyhow::anyhow!("cannot draw a case: {reason}"))?;
-        if run(&tree.current(), preset).is_err() {
+        if let Err(error) = run(&tree.current(), preset) {
+            if failing == Failing::Tell {
+                return Err(error.context(format!("seed {seed}, after {done} packets")));
+            }
             let (case, error) = shrink(&mut tree, preset);
             let path = keep(&case, preset, seed)?;
             bail!("seed {seed}, after {done} packets: {error:#}\nThe case is kept in {}", path.display());
