@@ -2,6 +2,8 @@
 //! `cargo xtask …`: set-up, demo, tests, Verilog and benchmarks. Each command first installs what it lacks.
 
 mod fpga;
+mod fpga_report;
+mod gates;
 mod prove;
 mod run;
 mod setup;
@@ -59,6 +61,10 @@ enum Command {
     },
     /// Check a board
     Fpga(fpga::Arguments),
+    /// Print what the presets take of their devices and how long their paths are, by module
+    FpgaReport(fpga_report::Arguments),
+    /// Compare the netlist of preset ecp5 with the reference model on random packets
+    Gates(gates::Arguments),
 }
 
 fn main() {
@@ -97,5 +103,13 @@ fn dispatch(command: Command) -> Result<()> {
         }
         Command::Fpga(arguments) => fpga::run(&arguments),
         Command::Verilog { args } => run::release("millrace-hdl", "verilog", &["cli"], &args),
+        Command::FpgaReport(arguments) => {
+            setup::install(arguments.needs())?;
+            fpga_report::report(&arguments)
+        }
+        Command::Gates(arguments) => {
+            setup::install(&[Need::Build, Need::Synthesis])?;
+            gates::check(&arguments)
+        }
     }
 }

