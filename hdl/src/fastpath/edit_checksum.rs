@@ -14,6 +14,7 @@ wire_struct! {
         pub ipv4: Bit,
         pub l4: Bit,
         pub udp: Bit,
+        pub ip_at: Bits<4>,
         pub l4_at: Bits<6>,
     }
 }
@@ -64,7 +65,8 @@ pub struct EditChecksum {
     ip_flips: Signal<Local, Bits<16>>,
     l4_flips: Signal<Local, Bits<16>>,
     last: Signal<Local, Received>,
-    here: Signal<Local, Bits<40>>,
+    ip_here: Signal<Local, Bits<15>>,
+    l4_here: Signal<Local, Bits<48>>,
     inverted_ip: Signal<Local, Bits<16>>,
     inverted_l4: Signal<Local, Bits<16>>,
 }
@@ -116,6 +118,7 @@ impl Logic for EditChecksum {
         self.received[0].d.next.ipv4 = self.words.val().ipv4;
         self.received[0].d.next.l4 = self.words.val().l4;
         self.received[0].d.next.udp = self.words.val().udp;
+        self.received[0].d.next.ip_at = self.words.val().ip_at;
         self.received[0].d.next.l4_at = self.words.val().l4_at;
         for i in 0..4 {
             self.received[i + 1].d.next = self.received[i].q.val();
@@ -185,11 +188,16 @@ impl Logic for EditChecksum {
         }
         self.result.d.next.ip = self.ip_flips.val();
         self.result.d.next.l4 = self.l4_flips.val();
-        self.here.next = 0.into();
-        for k in 14..40 {
-            self.here.next = self.here.val().replace_bit(k, self.last.val().l4_at == k.to_bits::<6>());
+        self.ip_here.next = 0.into();
+        for k in 6..15 {
+            self.ip_here.next = self.ip_here.val().replace_bit(k, self.last.val().ip_at == k.to_bits::<4>());
         }
-        self.result.d.next.l4_here = self.here.val();
+        self.l4_here.next = 0.into();
+        for k in 14..48 {
+            self.l4_here.next = self.l4_here.val().replace_bit(k, self.last.val().l4_at == k.to_bits::<6>());
+        }
+        self.result.d.next.ip_here = self.ip_here.val();
+        self.result.d.next.l4_here = self.l4_here.val();
         self.flips.next = self.result.q.val();
     }
 }

@@ -26,6 +26,7 @@ pub struct EditFields {
     port_at_q: Dff<Bits<4>>,
     a: Signal<Local, Aligned>,
     body: Signal<Local, Bits<864>>,
+    new_body: Signal<Local, Bits<864>>,
     /// The first 40 bytes of the IP header.
     ip: Signal<Local, Bits<320>>,
     tos: Signal<Local, Bits<8>>,
@@ -57,6 +58,8 @@ pub struct EditFields {
     half: Signal<Local, Bits<16>>,
     l4_checksum: Signal<Local, Bits<16>>,
     l4_at: Signal<Local, Bits<6>>,
+    /// 16-bit words that the outgoing tags take.
+    tag_words: Signal<Local, Bits<6>>,
 }
 
 impl Logic for EditFields {
@@ -200,12 +203,16 @@ impl Logic for EditFields {
         self.words_q.d.next.ipv4 = self.a.val().ipv4;
         self.words_q.d.next.l4 = self.a.val().l4.any();
         self.words_q.d.next.udp = self.a.val().l4 == 2;
-        self.words_q.d.next.l4_at = self.l4_at.val();
+        self.tag_words.next = bit_cast::<6, 3>(self.a.val().tag_count) << 1;
+        self.words_q.d.next.ip_at = bit_cast::<4, 6>(self.tag_words.val()) + 6;
+        self.words_q.d.next.l4_at = self.l4_at.val() + self.tag_words.val();
 
-        self.stage.d.next.body = self.body.val() ^ (bit_cast::<864, 320>(self.ip_flips.val()) << 16);
+        self.new_body.next = self.body.val() ^ (bit_cast::<864, 320>(self.ip_flips.val()) << 16);
+        self.stage.d.next.tagged =
+            bit_cast::<992, 128>(self.a.val().tags) | (bit_cast::<992, 864>(self.new_body.val()) << 128);
+        // 4 - tag_count, of three bits
+        self.stage.d.next.ahead = !self.a.val().tag_count + 5;
         self.stage.d.next.mac = self.a.val().mac;
-        self.stage.d.next.tags = self.a.val().tags;
-        self.stage.d.next.tag_count = self.a.val().tag_count;
         self.stage.d.next.out_len = self.a.val().out_len;
         self.stage.d.next.in_len = self.a.val().in_len;
         self.stage.d.next.shift = self.a.val().shift;

@@ -7,7 +7,7 @@ use crate::base::{Dff, Tag};
 use crate::comment;
 use rust_hdl_core::prelude::*;
 
-/// One clock from `frame` and `flips` to `edited`.
+/// One clock from `frame`, with no tag `ahead`, and `flips` to `edited`.
 #[derive(LogicBlock, Default)]
 pub struct EditPlace {
     tag: Tag<Self>,
@@ -16,39 +16,33 @@ pub struct EditPlace {
     pub flips: Signal<In, ChecksumFlips>,
     pub edited: Signal<Out, Edited>,
     stage: Dff<Edited>,
-    body: Signal<Local, Bits<864>>,
-    flip: Signal<Local, Bits<16>>,
-    here: Signal<Local, Bits<40>>,
-    /// Four tags, the outgoing ones last, and the body.
-    tagged: Signal<Local, Bits<992>>,
     behind_mac: Signal<Local, Bits<864>>,
+    flip: Signal<Local, Bits<16>>,
+    ip_here: Signal<Local, Bits<15>>,
+    l4_here: Signal<Local, Bits<48>>,
 }
 
 impl Logic for EditPlace {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, stage);
-        comment!("IPv4's checksum is at byte 12 of the body, that of L4 at one of 26 places");
-        self.body.next = self.frame.val().body ^ (bit_cast::<864, 16>(self.flips.val().ip) << 96);
-        self.flip.next = self.flips.val().l4;
-        self.here.next = self.flips.val().l4_here;
-        for k in 14..40 {
-            if self.here.val().get_bit(k) {
-                self.body.next = self.body.val() ^ (bit_cast::<864, 16>(self.flip.val()) << (k * 16).to_bits::<10>());
+        comment!("IPv4's checksum is at one of 5 places, that of L4 at one of 34");
+        self.behind_mac.next = self.frame.val().tagged.get_bits::<864>(0);
+        self.ip_here.next = self.flips.val().ip_here;
+        self.flip.next = self.flips.val().ip;
+        for k in 6..15 {
+            if self.ip_here.val().get_bit(k) {
+                self.behind_mac.next =
+                    self.behind_mac.val() ^ (bit_cast::<864, 16>(self.flip.val()) << (k * 16).to_bits::<10>());
             }
         }
-
-        self.tagged.next = bit_cast::<992, 128>(self.frame.val().tags) | (bit_cast::<992, 864>(self.body.val()) << 128);
-        if self.frame.val().tag_count == 4 {
-            self.behind_mac.next = self.tagged.val().get_bits::<864>(0);
-        } else if self.frame.val().tag_count == 3 {
-            self.behind_mac.next = self.tagged.val().get_bits::<864>(32);
-        } else if self.frame.val().tag_count == 2 {
-            self.behind_mac.next = self.tagged.val().get_bits::<864>(64);
-        } else if self.frame.val().tag_count == 1 {
-            self.behind_mac.next = self.tagged.val().get_bits::<864>(96);
-        } else {
-            self.behind_mac.next = self.tagged.val().get_bits::<864>(128);
+        self.l4_here.next = self.flips.val().l4_here;
+        self.flip.next = self.flips.val().l4;
+        for k in 14..48 {
+            if self.l4_here.val().get_bit(k) {
+                self.behind_mac.next =
+                    self.behind_mac.val() ^ (bit_cast::<864, 16>(self.flip.val()) << (k * 16).to_bits::<10>());
+            }
         }
         self.stage.d.next.head =
             bit_cast::<960, 96>(self.frame.val().mac) | (bit_cast::<960, 864>(self.behind_mac.val()) << 96);

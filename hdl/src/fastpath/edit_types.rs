@@ -48,9 +48,10 @@ wire_struct! {
     /// A frame whose checksums are still those received.
     pub struct EditedBody {
         pub mac: Bits<96>,
-        pub tags: Bits<128>,
-        pub tag_count: Bits<3>,
-        pub body: Bits<864>,
+        /// Four tags, the outgoing ones last, and the body: what goes out behind the MAC addresses, and before it in the lowest bits
+        /// `ahead` tags that do not.
+        pub tagged: Bits<992>,
+        pub ahead: Bits<3>,
         pub out_len: Bits<14>,
         pub in_len: Bits<14>,
         pub shift: Bits<3>,
@@ -76,7 +77,8 @@ wire_struct! {
         /// There is an L4 checksum.
         pub l4: Bit,
         pub udp: Bit,
-        /// Place of the L4 checksum in the body, in 16-bit words.
+        /// Places of the checksums behind the outgoing MAC addresses, in 16-bit words.
+        pub ip_at: Bits<4>,
         pub l4_at: Bits<6>,
     }
 }
@@ -86,7 +88,8 @@ wire_struct! {
     pub struct ChecksumFlips {
         pub ip: Bits<16>,
         pub l4: Bits<16>,
-        /// Bit n: the L4 checksum is word n of the body.
-        pub l4_here: Bits<40>,
+        /// Bit n: the checksum of IPv4 (of L4) is word n behind the outgoing MAC addresses.
+        pub ip_here: Bits<15>,
+        pub l4_here: Bits<48>,
     }
 }

@@ -39,11 +39,16 @@ pub struct HeaderEdit {
     checksum: EditChecksum,
     place: EditPlace,
     valid: DffR<Bits<9>>,
-    /// The frame beside the checksums: on its way, or at rest.
+    /// The frame beside the checksums: on its way, or at rest. Meanwhile the tags that do not go out are shifted away.
     frame: Vec<Dff<EditedBody>>,
     resting: Vec<DffE<EditedBody>>,
+    /// A frame comes to rest, or a tag of the one at rest is shifted away.
+    stirs: Vec<DffR<Bit>>,
     with_ports: Signal<Local, EditedBody>,
-    body: Signal<Local, Bits<864>>,
+    tagged: Signal<Local, Bits<992>>,
+    shifted: Signal<Local, EditedBody>,
+    at_rest: Signal<Local, EditedBody>,
+    arrives: Signal<Local, Bit>,
     _moves: usize,
     _on_its_way: usize,
     _at_rest: usize,
@@ -53,12 +58,18 @@ impl HeaderEdit {
     /// For a job in each clock. (`Default` has no registers.)
     pub fn new() -> Self {
         let frame = (0..6).map(|_| Dff::default()).collect();
-        Self { checksum: EditChecksum::new(), frame, _moves: 5, _on_its_way: 1, ..Default::default() }
+        Self { checksum: EditChecksum::new(), frame, _moves: 3, _on_its_way: 1, ..Default::default() }
     }
 
     /// For jobs [`HEADER_EDIT_APART`] clocks apart.
     pub fn apart() -> Self {
-        Self { checksum: EditChecksum::new(), resting: vec![DffE::default()], _at_rest: 1, ..Default::default() }
+        Self {
+            checksum: EditChecksum::new(),
+            resting: vec![DffE::default()],
+            stirs: vec![DffR::default()],
+            _at_rest: 1,
+            ..Default::default()
+        }
     }
 }
 
@@ -76,31 +87,61 @@ impl Logic for HeaderEdit {
         self.checksum.words.next = self.fields.words.val();
 
         comment!("ports go in while the checksums are summed up");
-        self.body.next = self.fields.edited.val().body;
+        self.with_ports.next = self.fields.edited.val();
+        self.tagged.next = self.with_ports.val().tagged;
         for k in 5_u64..16 {
             if self.fields.port_at.val() == k.to_bits::<4>() {
-                self.body.next = self.body.val() ^ (bit_cast::<864, 32>(self.fields.port_flips.val()) << (k * 32 + 16));
+                self.tagged.next =
+                    self.tagged.val() ^ (bit_cast::<992, 32>(self.fields.port_flips.val()) << (k * 32 + 144));
             }
         }
-        self.with_ports.next = self.fields.edited.val();
-        self.with_ports.next.body = self.body.val();
+        self.with_ports.next.tagged = self.tagged.val();
         self.ready.next = true;
         for i in 0..self._on_its_way {
+            comment!("the tags ahead go in two steps: four or two, then one");
             self.frame[i].clock.next = self.clock.val();
             self.frame[i].d.next = self.with_ports.val();
+            self.shifted.next = self.frame[i].q.val();
+            if self.shifted.val().ahead.get_bit(2) {
+                self.shifted.next.tagged = self.shifted.val().tagged >> 128;
+            } else if self.shifted.val().ahead.get_bit(1) {
+                self.shifted.next.tagged = self.shifted.val().tagged >> 64;
+            }
+            self.frame[i + 1].clock.next = self.clock.val();
+            self.frame[i + 1].d.next = self.shifted.val();
+            self.shifted.next = self.frame[i + 1].q.val();
+            if self.shifted.val().ahead.get_bit(0) {
+                self.shifted.next.tagged = self.shifted.val().tagged >> 32;
+            }
+            self.frame[i + 2].clock.next = self.clock.val();
+            self.frame[i + 2].d.next = self.shifted.val();
         }
         for i in 0..self._moves {
-            self.frame[i + 1].clock.next = self.clock.val();
-            self.frame[i + 1].d.next = self.frame[i].q.val();
+            self.frame[i + 3].clock.next = self.clock.val();
+            self.frame[i + 3].d.next = self.frame[i + 2].q.val();
         }
         for i in 0..self._on_its_way {
             self.place.frame.next = self.frame[i + 5].q.val();
         }
         for i in 0..self._at_rest {
+            comment!("the tags ahead go one by one, in the six clocks that there are");
+            self.at_rest.next = self.resting[i].q.val();
+            self.shifted.next = self.at_rest.val();
+            self.shifted.next.tagged = self.at_rest.val().tagged >> 32;
+            self.shifted.next.ahead = self.at_rest.val().ahead - 1;
+            self.arrives.next = self.valid.q.val().get_bit(1);
             self.resting[i].clock.next = self.clock.val();
-            self.resting[i].en.next = self.valid.q.val().get_bit(1);
-            self.resting[i].d.next = self.with_ports.val();
-            self.place.frame.next = self.resting[i].q.val();
+            self.resting[i].en.next = self.stirs[i].q.val();
+            self.resting[i].d.next = self.shifted.val();
+            self.stirs[i].clock.next = self.clock.val();
+            self.stirs[i].reset.next = self.reset.val();
+            self.stirs[i].d.next =
+                self.valid.q.val().get_bit(0) | (self.stirs[i].q.val() & (self.at_rest.val().ahead > 1));
+            if self.arrives.val() {
+                self.resting[i].d.next = self.with_ports.val();
+                self.stirs[i].d.next = self.with_ports.val().ahead.any();
+            }
+            self.place.frame.next = self.at_rest.val();
             self.ready.next = !self.valid.q.val().get_bits::<5>(0).any();
         }
 
