@@ -4,6 +4,7 @@
 mod fpga;
 mod fpga_report;
 mod gates;
+mod nextpnr;
 mod prove;
 mod run;
 mod setup;
@@ -55,11 +56,11 @@ enum Command {
     },
     /// Write the Verilog of a preset, one file per module, with its register reference and C header
     Verilog {
-        /// Arguments of the emitter: --preset P --out DIR
+        /// Arguments of the emitter: --preset P --out DIR; for a board, with its wrapper and constraints: --board B --out DIR
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Check a board
+    /// Build a board to a bitstream, or check what can be checked without its vendor's tools
     Fpga(fpga::Arguments),
     /// Print what the presets take of their devices and how long their paths are, by module
     FpgaReport(fpga_report::Arguments),
@@ -102,6 +103,10 @@ fn dispatch(command: Command) -> Result<()> {
             run::release("millrace-hdl", "prove", &["cli"], &prove::arguments(args))
         }
         Command::Fpga(arguments) => fpga::run(&arguments),
+        Command::Verilog { args } if args.iter().any(|arg| arg.starts_with("--board")) => {
+            let name = "cargo xtask verilog".to_owned();
+            fpga::verilog(&fpga::VerilogArguments::parse_from(std::iter::once(name).chain(args)))
+        }
         Command::Verilog { args } => run::release("millrace-hdl", "verilog", &["cli"], &args),
         Command::FpgaReport(arguments) => {
             setup::install(arguments.needs())?;

@@ -17,7 +17,7 @@ pub fn all() -> Result<()> {
     step("test", cargo(&test))?;
     step("proofs", prove::quick()?)?;
     eprintln!("test: boards");
-    fpga::alveo::quick()
+    fpga::quick()
 }
 
 fn cargo(args: &[&str]) -> Command {

@@ -10,7 +10,7 @@ mod ports;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, ValueEnum};
-use millrace_hdl::board::{cmac_port, millrace_host};
+use millrace_hdl::board::{cmac_port, gigabit_nic, millrace_host};
 use millrace_hdl::fastpath::axi_stream;
 use millrace_hdl::{docs, emit};
 use millrace_regs::config::Preset;
@@ -26,6 +26,8 @@ enum Top {
     Axi,
     /// The core with AXI4-Stream pins for uplinks, and a host channel for all else: `millrace_host`
     Host,
+    /// The core of preset `ecp5` with gigabit MACs at uplinks, and a host channel over a UART for all else: `gigabit_nic`
+    GigabitNic,
 }
 
 impl Top {
@@ -34,6 +36,7 @@ impl Top {
         match self {
             Top::Axi => "millrace_axi",
             Top::Host => millrace_host::TOP,
+            Top::GigabitNic => gigabit_nic::TOP,
         }
     }
 }
@@ -51,9 +54,12 @@ struct Arguments {
     /// Top module
     #[arg(long, default_value = "axi")]
     top: Top,
-    /// With `--top host`: uplinks that have pins [default: all]
+    /// With `--top host` or `gigabit-nic`: uplinks that have pins [default: all]
     #[arg(long)]
     uplinks: Option<usize>,
+    /// With `--top gigabit-nic`: clocks of the core in a bit of the UART
+    #[arg(long, default_value_t = 42)]
+    uart_clocks_per_bit: usize,
     /// The modules between the core and a 100G MAC (`cmac_port`), too
     #[arg(long)]
     with_cmac_port: bool,
@@ -110,9 +116,15 @@ fn block(arguments: &Arguments) -> Result<Box<dyn Block>> {
     let Arguments { preset, top, uplinks, .. } = *arguments;
     match (top, uplinks) {
         (Top::Axi, None) => Ok(axi_stream::build(preset)),
-        (Top::Axi, Some(_)) => bail!("--uplinks: `--top axi` has pins for every vport; `--top host` takes it"),
+        (Top::Axi, Some(_)) => {
+            bail!("--uplinks: `--top axi` has pins for every vport; `--top host` and `gigabit-nic` take it")
+        }
         (Top::Host, None) => Ok(millrace_host::build(preset)),
         (Top::Host, Some(uplinks)) => Ok(millrace_host::build_with(preset, uplinks)?),
+        (Top::GigabitNic, uplinks) => {
+            let uplinks = uplinks.unwrap_or(preset.config().uplinks);
+            Ok(gigabit_nic::build(preset, uplinks, arguments.uart_clocks_per_bit)?)
+        }
     }
 }
 

@@ -1,34 +1,131 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask fpga`: boards.
+//! `cargo xtask fpga`: boards, from Rust to a bitstream, or as far as that goes without a vendor's tools.
 
-pub mod alveo;
+mod alveo;
+mod board;
+mod ecp5;
+mod pins;
 
-use anyhow::{Result, bail};
-use clap::Args;
+use crate::run;
+use crate::setup::{self, Need};
+use anyhow::{Context, Result, bail};
+use board::{Board, Family};
+use clap::{Args, Parser};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the board below `constraints/`
     #[arg(long)]
     board: String,
-    /// Check everything short of the vendor's tools
+    /// Check everything short of place and route
     #[arg(long)]
     check: bool,
     /// Build of the hardware [default: the one that the board is made for]
     #[arg(long)]
     preset: Option<String>,
+    /// Seed of nextpnr's placer; may be given several times: all have to close, the first is the bitstream's
+    #[arg(long = "seed", default_values_t = [1], conflicts_with = "check")]
+    seeds: Vec<u32>,
+    /// Folder to write into [default: target/fpga/BOARD]
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
-/// Checks a board.
+/// Builds a board, or checks it.
 ///
 /// # Errors
-/// An unknown board, a preset that does not fit it, or what is wrong with it.
+/// An unknown board, a preset that does not fit it, or what is wrong with it; a clock that is too slow.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { board, check, preset } = arguments;
-    alveo::fits(board, preset.as_deref())?;
-    if !check {
-        bail!("{board} is built by Vivado (constraints/alveo/README.md); --check does everything short of that");
+    let board = Board::load(&arguments.board)?;
+    board.fits(arguments.preset.as_deref())?;
+    let out = arguments.out.clone().unwrap_or_else(|| run::target().join("fpga").join(&board.id));
+    println!("{}, preset {}, into {}", board.title, board.preset, out.display());
+    match (&board.family, arguments.check) {
+        (Family::Ecp5(_), true) => {
+            setup::install(&[Need::Build, Need::Synthesis])?;
+            ecp5::check(&board, &out)
+        }
+        (Family::Ecp5(ecp5), false) => {
+            setup::install(&[Need::Synthesis, Need::Route])?;
+            ecp5::build(&board, ecp5, &out, &arguments.seeds)
+        }
+        (Family::Alveo, true) => {
+            setup::install(&[Need::Build, Need::Synthesis, Need::Vendor])?;
+            alveo::check(&board, &out)
+        }
+        (Family::Alveo, false) => {
+            bail!(
+                "{} is built by Vivado (constraints/alveo/README.md); --check does everything short of that",
+                board.id
+            )
+        }
     }
-    crate::setup::install(&[crate::setup::Need::Build, crate::setup::Need::Synthesis, crate::setup::Need::Vendor])?;
-    alveo::check(board)
+}
+
+/// The quick checks of all boards, for the tests.
+pub fn quick() -> Result<()> {
+    let mut first = true;
+    for board in Board::all()? {
+        let out = run::target().join("fpga").join(&board.id);
+        match board.family {
+            Family::Ecp5(_) => ecp5::check(&board, &out)?,
+            Family::Alveo => alveo::quick(&board, &out, std::mem::take(&mut first))?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes what a board is built from into one folder: the emitted Verilog, its wrapper and its constraints.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask verilog")]
+pub struct VerilogArguments {
+    /// Folder of the board below `constraints/`
+    #[arg(long)]
+    board: String,
+    /// Build of the hardware [default: the one that the board is made for]
+    #[arg(long)]
+    preset: Option<String>,
+    /// Folder to write into; made if it is not there
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// Writes what a board is built from into a folder: the emitted Verilog beside its wrapper and constraints.
+///
+/// # Errors
+/// An unknown board, or a preset that is not its own.
+pub fn verilog(arguments: &VerilogArguments) -> Result<()> {
+    let board = Board::load(&arguments.board)?;
+    board.fits(arguments.preset.as_deref())?;
+    emit_into(&board, &arguments.out)?;
+    for file in board.sources().chain([board.pins()]) {
+        let to = arguments.out.join(file.file_name().context("a source without a name")?);
+        fs::copy(&file, &to).with_context(|| format!("cannot write {}", to.display()))?;
+    }
+    Ok(())
+}
+
+/// Emits the Verilog that a board's wrapper instantiates into `out/rtl`, and gives that folder.
+fn emit(board: &Board, out: &Path) -> Result<PathBuf> {
+    let rtl = out.join("rtl");
+    emit_into(board, &rtl)?;
+    Ok(rtl)
+}
+
+fn emit_into(board: &Board, rtl: &Path) -> Result<()> {
+    let mut args = vec![format!("--preset={}", board.preset), format!("--uplinks={}", board.uplinks)];
+    match &board.family {
+        Family::Ecp5(ecp5) => {
+            args.push("--top=gigabit-nic".into());
+            args.push(format!("--uart-clocks-per-bit={}", ecp5.uart_clocks_per_bit));
+        }
+        Family::Alveo => args.extend(["--top=host".into(), "--with-cmac-port".into()]),
+    }
+    args.push(format!("--out={}", rtl.display()));
+    run::build("millrace-hdl", "verilog", &["cli"])?;
+    let mut program = run::command(run::target().join("release/verilog"));
+    program.args(&args);
+    run::checked(program)
 }

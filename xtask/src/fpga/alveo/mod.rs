@@ -6,13 +6,15 @@ mod mutants;
 mod netlist;
 mod record;
 
+use super::board::Board;
+use super::emit;
 use crate::run;
 use crate::yosys::Yosys;
 use anyhow::{Context, Result, bail};
 use mutants::Mutant;
 use netlist::Netlist;
 use record::Record;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -23,81 +25,23 @@ const CORE: &str = "millrace_host";
 /// Stands in for Vivado.
 const VIVADO: &str = include_str!("vivado.tcl");
 
-/// An Alveo board: a folder of `constraints/`.
-struct Card {
-    name: &'static str,
-    top: &'static str,
-    /// Uplinks with a MAC of their own.
-    uplinks: usize,
-}
-
-const CARDS: &[Card] = &[
-    Card { name: "alveo-u50", top: "alveo_u50", uplinks: 1 },
-    Card { name: "alveo-u250", top: "alveo_u250", uplinks: 2 },
-];
-
-/// The build of the hardware that the boards are made for.
-const PRESET: &str = "alveo";
-
-/// Whether there is such a board, and it can have this preset.
-///
-/// # Errors
-/// If not, with what there is.
-pub fn fits(board: &str, preset: Option<&str>) -> Result<()> {
-    card(board)?;
-    match preset {
-        Some(preset) if preset != PRESET => bail!("board `{board}` is made for preset `{PRESET}`, not `{preset}`"),
-        _ => Ok(()),
-    }
-}
-
 /// Emits the Verilog of `board` and checks everything that is built from it, the core included.
 ///
 /// # Errors
-/// An unknown board; or what is wrong, with its place.
-pub fn check(board: &str) -> Result<()> {
-    let card = card(board)?;
-    let out = run::target().join("fpga").join(card.name);
-    let rtl = emit(card, &out)?;
-    Check::new(card, rtl, out)?.all(true, "")
+/// What is wrong, with its place.
+pub fn check(board: &Board, out: &Path) -> Result<()> {
+    Check::new(board, out)?.all(true, "")
 }
 
-/// The same for all boards without a look into the core, which tests of its own look into.
-pub fn quick() -> Result<()> {
-    for (number, card) in CARDS.iter().enumerate() {
-        let out = run::target().join("fpga").join(card.name);
-        let rtl = emit(card, &out)?;
-        // Of what the boards share, a fault found on one is found on all.
-        Check::new(card, rtl, out)?.all(false, if number == 0 { "" } else { "{board}" })?;
-    }
-    Ok(())
-}
-
-fn card(board: &str) -> Result<&'static Card> {
-    CARDS.iter().find(|card| card.name == board).with_context(|| {
-        format!(
-            "unknown board `{board}`: the boards are {}",
-            CARDS.iter().map(|card| card.name).collect::<Vec<_>>().join(", ")
-        )
-    })
-}
-
-/// Writes the board's Verilog.
-fn emit(card: &Card, out: &Path) -> Result<PathBuf> {
-    let rtl = out.join("rtl");
-    let mut args = vec![format!("--preset={PRESET}"), "--top=host".into(), "--with-cmac-port".into()];
-    args.push(format!("--uplinks={}", card.uplinks));
-    args.push(format!("--out={}", rtl.display()));
-    run::build("millrace-hdl", "verilog", &["cli"])?;
-    let mut program = run::command(run::target().join("release/verilog"));
-    program.args(&args);
-    run::checked(program)?;
-    Ok(rtl)
+/// The same without a look into the core, which tests of its own look into. Of what the boards share, a fault found on one is
+/// found on all: they are put into the `first` one alone.
+pub fn quick(board: &Board, out: &Path, first: bool) -> Result<()> {
+    Check::new(board, out)?.all(false, if first { "" } else { "{board}" })
 }
 
 /// A board, its Verilog, and a folder to work in.
-struct Check {
-    card: &'static Card,
+struct Check<'a> {
+    board: &'a Board,
     rtl: PathBuf,
     out: PathBuf,
     /// `constraints/`.
@@ -105,17 +49,18 @@ struct Check {
     yosys: Yosys,
 }
 
-impl Check {
-    fn new(card: &'static Card, rtl: PathBuf, out: PathBuf) -> Result<Self> {
+impl<'a> Check<'a> {
+    fn new(board: &'a Board, out: &Path) -> Result<Self> {
+        let rtl = emit(board, out)?;
         let constraints = run::root().join("constraints").canonicalize().context("constraints/")?;
-        Ok(Self { card, rtl: rtl.canonicalize()?, out: out.canonicalize()?, constraints, yosys: Yosys::find()? })
+        Ok(Self { board, rtl: rtl.canonicalize()?, out: out.canonicalize()?, constraints, yosys: Yosys::find()? })
     }
 
     /// All checks; faults are put into files below `faults_in`.
     fn all(&self, with_core: bool, faults_in: &str) -> Result<()> {
         let start = Instant::now();
-        let name = self.card.name;
-        self.lint().context("Verilator's lint of the wrapper and the core")?;
+        let name = &self.board.id;
+        self.lint(with_core).context("Verilator's lint of the wrapper and the core")?;
         let netlist = self.elaborate(&self.constraints, with_core).context("Yosys's elaboration")?;
         let (cells, crossings, clocks) = netlist.size();
         println!("{name}: {cells} cells outside the core, {clocks} clocks, {crossings} ends of paths between clocks");
@@ -140,7 +85,7 @@ impl Check {
         let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
         let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
         files.sort();
-        files.push(constraints.join(self.card.name).join(format!("{}.v", self.card.top)));
+        files.push(constraints.join(&self.board.id).join(format!("{}.v", &self.board.top)));
         Ok(files)
     }
 
@@ -148,32 +93,69 @@ impl Check {
         self.constraints.join("alveo/check/black_boxes.v")
     }
 
+    /// The Verilog to elaborate below the wrapper: all that was emitted, or with the core's pins in its place.
+    fn below(&self, with_core: bool) -> Result<Vec<PathBuf>> {
+        let mut files = vec![self.black_boxes()];
+        if with_core {
+            files.extend(self.emitted()?);
+            return Ok(files);
+        }
+        let core = self.rtl.join(format!("{CORE}.v"));
+        let text = fs::read_to_string(&core).with_context(|| format!("cannot read {}", core.display()))?;
+        let pins = self.out.join(format!("{CORE}_pins.v"));
+        let (header, _) = text.split_once("\n);\n").with_context(|| format!("{} has no pins", core.display()))?;
+        fs::write(&pins, format!("/* verilator lint_off UNDRIVEN */\n(* blackbox *)\n{header}\n);\nendmodule\n"))?;
+        files.push(pins);
+        files.extend(self.reached("cmac_port")?);
+        Ok(files)
+    }
+
+    /// The emitted files of `module` and all that is in it.
+    fn reached(&self, module: &str) -> Result<Vec<PathBuf>> {
+        let files: BTreeMap<String, PathBuf> = self
+            .emitted()?
+            .into_iter()
+            .filter_map(|file| Some((file.file_stem()?.to_str()?.to_owned(), file)))
+            .collect();
+        let (mut found, mut open) = (BTreeSet::new(), vec![module.to_owned()]);
+        while let Some(name) = open.pop() {
+            let file = files.get(&name).with_context(|| format!("{}: no module {name}", self.rtl.display()))?;
+            if found.insert(file.clone()) {
+                let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+                // `    module instance (`
+                let first_words =
+                    text.lines().filter(|line| line.ends_with(" (")).filter_map(|l| l.split_whitespace().next());
+                open.extend(first_words.filter(|word| files.contains_key(*word)).map(str::to_owned));
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
     /// Every warning on; the three waivers are those of the core's own lint, about no defect.
-    fn lint(&self) -> Result<()> {
+    fn lint(&self, with_core: bool) -> Result<()> {
         let mut verilator = run::command("verilator");
         verilator.args(["--lint-only", "-Wall", "-Wno-DECLFILENAME", "-Wno-UNUSED", "-Wno-PINCONNECTEMPTY"]);
-        verilator.args(["--top-module", self.card.top]).arg(self.black_boxes());
-        verilator.args(self.emitted()?).args(self.wrapper(&self.constraints)?);
+        verilator.args(["--top-module", &self.board.top]);
+        verilator.args(self.below(with_core)?).args(self.wrapper(&self.constraints)?);
         run::checked(verilator)
     }
 
-    /// Elaborates the design with the wrapper below `constraints`. The core becomes a black box: after Yosys has checked it (`with_core`),
-    /// or, when that has been done elsewhere, before.
+    /// Elaborates the design with the wrapper below `constraints`. The core becomes a black box, `with_core` after Yosys has checked it.
     fn elaborate(&self, constraints: &Path, with_core: bool) -> Result<Netlist> {
-        let quoted =
-            |files: &[PathBuf]| files.iter().map(|file| format!(" \"{}\"", file.display())).collect::<String>();
-        let core = if with_core { String::new() } else { format!("blackbox {CORE}; ") };
+        let files: String = self
+            .below(with_core)?
+            .iter()
+            .chain(&self.wrapper(constraints)?)
+            .map(|file| format!("read_verilog \"{}\"\n", file.display()))
+            .collect();
         let script = format!(
-            "read_verilog{emitted}{boxes}\n{core}read_verilog{wrapper}\nhierarchy -check -top {top}\nproc\n\
-             select -assert-none t:$dlatch\ncheck -assert\nblackbox {CORE}\nwrite_json modules.json\nflatten\nmemory_collect\nopt_clean\nwrite_json netlist.json\n",
-            emitted = quoted(&self.emitted()?),
-            boxes = quoted(&[self.black_boxes()]),
-            wrapper = quoted(&self.wrapper(constraints)?),
-            top = self.card.top,
+            "{files}hierarchy -check -top {top}\nproc\nselect -assert-none t:$dlatch\ncheck -assert\nblackbox {CORE}\n\
+             write_json modules.json\nflatten\nmemory_collect\nopt_clean\nwrite_json netlist.json\n",
+            top = &self.board.top,
         );
-        self.yosys.run(&self.out, &script.replace("; ", "\n"), &["modules.json", "netlist.json"])?;
+        self.yosys.run(&self.out, &script, &["modules.json", "netlist.json"])?;
         let read = |name: &str| fs::read_to_string(self.out.join(name)).with_context(|| format!("cannot read {name}"));
-        netlist::read(&read("modules.json")?, &read("netlist.json")?, self.card.top, CORE)
+        netlist::read(&read("modules.json")?, &read("netlist.json")?, &self.board.top, CORE)
     }
 
     /// Runs the build script below `constraints`, and judges what it asked for.
@@ -188,7 +170,7 @@ impl Check {
         let record = self.out.join("record.txt");
         let mut tclsh = run::command("tclsh");
         tclsh.args([&vivado, &design, &record]).arg(constraints.join("alveo/build.tcl"));
-        tclsh.arg(self.card.name).args([&self.rtl, &self.out.join("build")]);
+        tclsh.arg(&self.board.id).args([&self.rtl, &self.out.join("build")]);
         let answer = tclsh.output().context("cannot start tclsh")?;
         if !answer.status.success() {
             bail!("build.tcl: {}", String::from_utf8_lossy(&answer.stderr).trim());
@@ -225,7 +207,7 @@ impl Check {
     /// A copy of `constraints/alveo` and the board's folder with the mutant's fault.
     fn mutate(&self, mutant: &Mutant) -> Result<tempfile::TempDir> {
         let copy = tempfile::tempdir_in(&self.out).context("a temporary folder")?;
-        for folder in ["alveo", "alveo/rtl", self.card.name] {
+        for folder in ["alveo", "alveo/rtl", &self.board.id] {
             fs::create_dir_all(copy.path().join(folder))?;
             for entry in fs::read_dir(self.constraints.join(folder))? {
                 let entry = entry?;
@@ -234,7 +216,7 @@ impl Check {
                 }
             }
         }
-        let file = copy.path().join(mutant.file.replace("{board}", self.card.name));
+        let file = copy.path().join(mutant.file.replace("{board}", &self.board.id));
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         if !text.contains(mutant.from) {
             bail!("{} has no `{}` to put a fault into", mutant.file, mutant.from);
@@ -250,18 +232,5 @@ fn found(said: &str, outcome: Result<()>) -> Result<()> {
         Err(error) if format!("{error:#}").contains(said) => Ok(()),
         Err(error) => bail!("the fault was to be called `{said}`, but this was said: {error:#}"),
         Ok(()) => bail!("the fault was not found; `{said}` was to be said"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn what_does_not_fit_is_refused_with_what_would() {
-        let refused = |board, preset| fits(board, preset).unwrap_err().to_string();
-        assert_eq!(refused("alveo-u280", None), "unknown board `alveo-u280`: the boards are alveo-u50, alveo-u250");
-        assert_eq!(refused("alveo-u50", Some("ecp5")), "board `alveo-u50` is made for preset `alveo`, not `ecp5`");
-        assert!(fits("alveo-u250", Some("alveo")).is_ok());
     }
 }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From a board's Verilog to a bitstream with the open tools: Yosys, nextpnr-ecp5, ecppack.
+
+use super::board::{Board, Ecp5};
+use super::{emit, pins};
+use crate::nextpnr::{self, Report};
+use crate::run;
+use crate::yosys::Yosys;
+use anyhow::{Context, Result, bail};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const NETLIST: &str = "netlist.json";
+
+/// Builds a board in the folder `out`: synthesis, then place and route once per seed, then a bitstream of the first seed that closes.
+///
+/// # Errors
+/// Pins that do not fit, a tool that fails, or a seed whose clocks are slower than the board needs; all seeds are tried first.
+pub fn build(board: &Board, ecp5: &Ecp5, out: &Path, seeds: &[u32]) -> Result<()> {
+    pins::check(board)?;
+    synthesise(board, &emit(board, out)?, out)?;
+    let mut closed = None;
+    let mut slow = vec![];
+    for seed in seeds {
+        let report = route(board, ecp5, out, *seed)?;
+        println!("seed {seed}:\n{report}");
+        let too_slow = report.too_slow();
+        if too_slow.is_empty() {
+            closed = closed.or(Some(*seed));
+        } else {
+            slow.push(format!("seed {seed}: {}", too_slow.join(", ")));
+        }
+    }
+    if let Some(seed) = closed {
+        println!("bitstream: {}", pack(board, out, seed)?.display());
+    }
+    if !slow.is_empty() {
+        bail!("{} of {} seeds do not close:\n{}", slow.len(), seeds.len(), slow.join("\n"));
+    }
+    Ok(())
+}
+
+/// Checks a board short of synthesis: its pins, and with Yosys the wrapper around what is emitted.
+pub fn check(board: &Board, out: &Path) -> Result<()> {
+    pins::check(board)?;
+    let read = read(board, &emit(board, out)?)?;
+    let top = &board.top;
+    let script = format!(
+        "read_verilog -lib +/ecp5/cells_sim.v +/ecp5/cells_bb.v\n{read}hierarchy -check -top {top}\nproc\n\
+         select -assert-none t:$dlatch\ncheck -assert\ntee -q -o elaborated.txt stat\n"
+    );
+    timed(&format!("{}: elaboration", board.id), || Yosys::find()?.run(out, &script, &["elaborated.txt"]))
+}
+
+/// Yosys's commands to read the emitted Verilog in `rtl`, and the wrapper.
+fn read(board: &Board, rtl: &Path) -> Result<String> {
+    let list = rtl.join("millrace.f");
+    let emitted = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    let sources = emitted.lines().map(|file| rtl.join(file)).chain(board.sources());
+    Ok(sources.map(|file| format!("read_verilog {}\n", file.display())).collect())
+}
+
+fn synthesise(board: &Board, rtl: &Path, out: &Path) -> Result<()> {
+    let read = read(board, rtl)?;
+    // Up to `check`, which gives every cell a name: minutes of work, and nets have names already. nextpnr wants models of cells gone.
+    let script = format!(
+        "{read}synth_ecp5 -top {top} -no-rw-check -run begin:check\ntee -q -o cells.txt stat\n\
+         hierarchy -check -top {top}\ncheck -assert\nblackbox =A:whitebox\nwrite_json {NETLIST}\n",
+        top = board.top
+    );
+    let yosys = Yosys::find()?;
+    timed("synthesis", || yosys.run(out, &script, &[NETLIST]))
+}
+
+fn route(board: &Board, ecp5: &Ecp5, out: &Path, seed: u32) -> Result<Report> {
+    let report = out.join(format!("seed{seed}.json"));
+    let mut nextpnr = nextpnr::command(&ecp5.part, seed);
+    nextpnr.arg("--json").arg(out.join(NETLIST)).arg("--lpf").arg(board.pins());
+    nextpnr.arg("--textcfg").arg(config(out, seed)).arg("--report").arg(&report);
+    nextpnr.arg("--log").arg(out.join(format!("seed{seed}.log")));
+    timed(&format!("place and route, seed {seed}"), || run::checked(nextpnr))?;
+    Report::read(&report)
+}
+
+fn pack(board: &Board, out: &Path, seed: u32) -> Result<PathBuf> {
+    let bitstream = out.join(format!("{}.bit", board.top));
+    let program = env::var_os("MILLRACE_ECPPACK").map_or_else(|| "yowasp-ecppack".into(), PathBuf::from);
+    let mut ecppack = run::command(program);
+    ecppack.arg("--compress").arg("--input").arg(config(out, seed)).arg("--bit").arg(&bitstream);
+    ecppack.arg("--svf").arg(bitstream.with_extension("svf"));
+    timed("bitstream", || run::checked(ecppack))?;
+    Ok(bitstream)
+}
+
+/// nextpnr's result for a seed.
+fn config(out: &Path, seed: u32) -> PathBuf {
+    out.join(format!("seed{seed}.config"))
+}
+
+fn timed(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    eprintln!("fpga: {what}");
+    let start = Instant::now();
+    work()?;
+    eprintln!("fpga: {what} took {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
