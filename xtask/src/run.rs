@@ -5,7 +5,7 @@ use crate::setup;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 /// The workspace's root folder.
@@ -30,6 +30,15 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 /// The cargo that runs us.
 pub fn cargo() -> Command {
     command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// The way from a folder to a file. YoWASP's tools see a `/tmp` of their own, but relative paths lead out of it.
+pub fn way(from: &Path, to: &Path) -> Result<PathBuf> {
+    let real = |path: &Path| path.canonicalize().with_context(|| format!("cannot find {}", path.display()));
+    let (from, to) = (real(from)?, real(to)?);
+    let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(shared).map(|_| Component::ParentDir);
+    Ok(up.chain(to.components().skip(shared)).collect())
 }
 
 /// Runs `command` and fails if it does.
@@ -64,4 +73,20 @@ pub fn release(package: &str, bin: &str, features: &[&str], args: &[String]) -> 
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_leads_to_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("a/b")).unwrap();
+        std::fs::write(at("f"), "").unwrap();
+        assert_eq!(way(&at("a/b"), &at("f")).unwrap(), Path::new("../../f"));
+        assert_eq!(way(folder.path(), &at("a/b")).unwrap(), Path::new("a/b"));
+        assert!(way(folder.path(), &at("g")).is_err());
+    }
 }

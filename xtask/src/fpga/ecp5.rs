@@ -45,7 +45,7 @@ pub fn build(board: &Board, ecp5: &Ecp5, out: &Path, seeds: &[u32]) -> Result<()
 /// Checks a board short of synthesis: its pins, and with Yosys the wrapper around what is emitted.
 pub fn check(board: &Board, out: &Path) -> Result<()> {
     pins::check(board)?;
-    let read = read(board, &emit(board, out)?)?;
+    let read = read(board, &emit(board, out)?, out)?;
     let top = &board.top;
     let script = format!(
         "read_verilog -lib +/ecp5/cells_sim.v +/ecp5/cells_bb.v\n{read}hierarchy -check -top {top}\nproc\n\
@@ -54,16 +54,16 @@ pub fn check(board: &Board, out: &Path) -> Result<()> {
     timed(&format!("{}: elaboration", board.id), || Yosys::find()?.run(out, &script, &["elaborated.txt"]))
 }
 
-/// Yosys's commands to read the emitted Verilog in `rtl`, and the wrapper.
-fn read(board: &Board, rtl: &Path) -> Result<String> {
+/// The commands for a Yosys in `out` to read the emitted Verilog in `rtl`, and the wrapper.
+fn read(board: &Board, rtl: &Path, out: &Path) -> Result<String> {
     let list = rtl.join("millrace.f");
     let emitted = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
     let sources = emitted.lines().map(|file| rtl.join(file)).chain(board.sources());
-    Ok(sources.map(|file| format!("read_verilog {}\n", file.display())).collect())
+    sources.map(|file| Ok(format!("read_verilog {}\n", run::way(out, &file)?.display()))).collect()
 }
 
 fn synthesise(board: &Board, rtl: &Path, out: &Path) -> Result<()> {
-    let read = read(board, rtl)?;
+    let read = read(board, rtl, out)?;
     // Up to `check`, which gives every cell a name: minutes of work, and nets have names already. nextpnr wants models of cells gone.
     let script = format!(
         "{read}synth_ecp5 -top {top} -no-rw-check -run begin:check\ntee -q -o cells.txt stat\n\
@@ -75,28 +75,27 @@ fn synthesise(board: &Board, rtl: &Path, out: &Path) -> Result<()> {
 }
 
 fn route(board: &Board, ecp5: &Ecp5, out: &Path, seed: u32) -> Result<Report> {
-    let report = out.join(format!("seed{seed}.json"));
+    let report = format!("seed{seed}.json");
     let mut nextpnr = nextpnr::command(&ecp5.part, seed);
-    nextpnr.arg("--json").arg(out.join(NETLIST)).arg("--lpf").arg(board.pins());
-    nextpnr.arg("--textcfg").arg(config(out, seed)).arg("--report").arg(&report);
-    nextpnr.arg("--log").arg(out.join(format!("seed{seed}.log")));
+    nextpnr.current_dir(out).args(["--json", NETLIST, "--textcfg", &config(seed), "--report", &report]);
+    nextpnr.arg("--lpf").arg(run::way(out, &board.pins())?).args(["--log", &format!("seed{seed}.log")]);
     timed(&format!("place and route, seed {seed}"), || run::checked(nextpnr))?;
-    Report::read(&report)
+    Report::read(&out.join(report))
 }
 
 fn pack(board: &Board, out: &Path, seed: u32) -> Result<PathBuf> {
-    let bitstream = out.join(format!("{}.bit", board.top));
+    let bitstream = format!("{}.bit", board.top);
     let program = env::var_os("MILLRACE_ECPPACK").map_or_else(|| "yowasp-ecppack".into(), PathBuf::from);
     let mut ecppack = run::command(program);
-    ecppack.arg("--compress").arg("--input").arg(config(out, seed)).arg("--bit").arg(&bitstream);
-    ecppack.arg("--svf").arg(bitstream.with_extension("svf"));
+    ecppack.current_dir(out).args(["--compress", "--input", &config(seed), "--bit", &bitstream]);
+    ecppack.args(["--svf", &format!("{}.svf", board.top)]);
     timed("bitstream", || run::checked(ecppack))?;
-    Ok(bitstream)
+    Ok(out.join(bitstream))
 }
 
 /// nextpnr's result for a seed.
-fn config(out: &Path, seed: u32) -> PathBuf {
-    out.join(format!("seed{seed}.config"))
+fn config(seed: u32) -> String {
+    format!("seed{seed}.config")
 }
 
 fn timed(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -12,13 +12,13 @@ use anyhow::{Context, Result, bail};
 use board::{Board, Family};
 use clap::{Args, Parser};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Folder of the board below `constraints/`
-    #[arg(long)]
-    board: String,
+    /// Folder of the board below `constraints/`; with --check and no board, all boards are checked, but not the cores in them
+    #[arg(long, required_unless_present = "check")]
+    board: Option<String>,
     /// Check everything short of place and route
     #[arg(long)]
     check: bool,
@@ -38,9 +38,15 @@ pub struct Arguments {
 /// # Errors
 /// An unknown board, a preset that does not fit it, or what is wrong with it; a clock that is too slow.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let board = Board::load(&arguments.board)?;
+    let Some(board) = &arguments.board else {
+        setup::install(&[Need::Build, Need::Synthesis, Need::Vendor])?;
+        return quick();
+    };
+    let board = Board::load(board)?;
     board.fits(arguments.preset.as_deref())?;
     let out = arguments.out.clone().unwrap_or_else(|| run::target().join("fpga").join(&board.id));
+    // Tools run in other folders than this one.
+    let out = path::absolute(&out).with_context(|| format!("--out {}", out.display()))?;
     println!("{}, preset {}, into {}", board.title, board.preset, out.display());
     match (&board.family, arguments.check) {
         (Family::Ecp5(_), true) => {
@@ -99,9 +105,10 @@ pub struct VerilogArguments {
 pub fn verilog(arguments: &VerilogArguments) -> Result<()> {
     let board = Board::load(&arguments.board)?;
     board.fits(arguments.preset.as_deref())?;
-    emit_into(&board, &arguments.out)?;
+    let out = path::absolute(&arguments.out).with_context(|| format!("--out {}", arguments.out.display()))?;
+    emit_into(&board, &out)?;
     for file in board.sources().chain([board.pins()]) {
-        let to = arguments.out.join(file.file_name().context("a source without a name")?);
+        let to = out.join(file.file_name().context("a source without a name")?);
         fs::copy(&file, &to).with_context(|| format!("cannot write {}", to.display()))?;
     }
     Ok(())

@@ -10,6 +10,7 @@ module checksum_word_proof (
   input ipv4,
   input l4,
   input udp,
+  input [3:0] ip_at,
   input [5:0] l4_at
 );
   // Sum of all other words under each checksum. It is never zero: IPv4 has its version there, TCP and UDP their protocol number.
@@ -19,11 +20,11 @@ module checksum_word_proof (
 
   wire [15:0] from = old[15:0];
   wire [319:0] new_words = {old[319:16], changed};
-  wire [71:0] flips;
+  wire [94:0] flips;
 
   edit_checksum dut (
     .clock(clock),
-    .words({l4_at, udp, l4, ipv4, l4_checksum, ip_checksum, new_words, old}),
+    .words({l4_at, ip_at, udp, l4, ipv4, l4_checksum, ip_checksum, new_words, old}),
     .flips(flips)
   );
 

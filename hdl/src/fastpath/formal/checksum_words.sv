@@ -10,13 +10,14 @@ module checksum_words_proof (
   input ipv4,
   input l4,
   input udp,
+  input [3:0] ip_at,
   input [5:0] l4_at
 );
-  wire [71:0] flips;
+  wire [94:0] flips;
 
   edit_checksum dut (
     .clock(clock),
-    .words({l4_at, udp, l4, ipv4, l4_checksum, ip_checksum, new_words, old}),
+    .words({l4_at, ip_at, udp, l4, ipv4, l4_checksum, ip_checksum, new_words, old}),
     .flips(flips)
   );
 
@@ -48,16 +49,17 @@ module checksum_words_proof (
   endfunction
 
   // What is due six clocks later.
-  localparam WIDTH = 32 + 32 + 16 + 16 + 3 + 6;
+  localparam WIDTH = 32 + 32 + 16 + 16 + 3 + 4 + 6;
   reg [6*WIDTH-1:0] pipe;
   reg [2:0] clocks = 0;
   wire [31:0] ip_due, l4_due;
   wire [15:0] ip_was, l4_was;
   wire ip_changes, l4_changes, was_udp;
-  wire [5:0] was_at;
-  assign {ip_due, l4_due, ip_was, l4_was, ip_changes, l4_changes, was_udp, was_at} = pipe[6*WIDTH-1 -: WIDTH];
+  wire [3:0] ip_was_at;
+  wire [5:0] l4_was_at;
+  assign {ip_due, l4_due, ip_was, l4_was, ip_changes, l4_changes, was_udp, ip_was_at, l4_was_at} = pipe[6*WIDTH-1 -: WIDTH];
   always @(posedge clock) begin
-    pipe <= {pipe[5*WIDTH-1:0], ip_total, l4_total, ip_checksum, l4_checksum, ip_covers, l4_covers, udp, l4_at};
+    pipe <= {pipe[5*WIDTH-1:0], ip_total, l4_total, ip_checksum, l4_checksum, ip_covers, l4_covers, udp, ip_at, l4_at};
     if (clocks != 6) clocks <= clocks + 1'b1;
   end
   wire [15:0] ip_new = ~fold(ip_due);
@@ -67,7 +69,8 @@ module checksum_words_proof (
   always @(posedge clock) if (clocks == 6) begin
     ip_follows_equation_3: assert ((ip_was ^ flips[15:0]) == (ip_changes ? ip_new : ip_was));
     l4_follows_equation_3: assert ((l4_was ^ flips[31:16]) == (l4_changes ? l4_new : l4_was));
-    it_goes_to_its_place: assert (flips[71:32] == (was_at >= 14 & was_at < 40 ? 40'd1 << was_at : 0));
+    ip_goes_to_its_place: assert (flips[46:32] == (ip_was_at >= 6 & ip_was_at < 15 ? 15'd1 << ip_was_at : 0));
+    l4_goes_to_its_place: assert (flips[94:47] == (l4_was_at >= 14 & l4_was_at < 48 ? 48'd1 << l4_was_at : 0));
   end
 
   // Any sum that can occur, and one more term.

@@ -146,8 +146,8 @@ impl<'a> Check<'a> {
             .below(with_core)?
             .iter()
             .chain(&self.wrapper(constraints)?)
-            .map(|file| format!("read_verilog \"{}\"\n", file.display()))
-            .collect();
+            .map(|file| Ok(format!("read_verilog \"{}\"\n", run::way(&self.out, file)?.display())))
+            .collect::<Result<_>>()?;
         let script = format!(
             "{files}hierarchy -check -top {top}\nproc\nselect -assert-none t:$dlatch\ncheck -assert\nblackbox {CORE}\n\
              write_json modules.json\nflatten\nmemory_collect\nopt_clean\nwrite_json netlist.json\n",
