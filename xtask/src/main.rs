@@ -6,6 +6,7 @@ mod fpga_report;
 mod gates;
 mod nextpnr;
 mod prove;
+mod rtl;
 mod run;
 mod setup;
 mod test;

@@ -4,11 +4,10 @@
 use super::board::{Board, Ecp5};
 use super::{emit, pins};
 use crate::nextpnr::{self, Report};
-use crate::run;
 use crate::yosys::Yosys;
-use anyhow::{Context, Result, bail};
+use crate::{rtl, run};
+use anyhow::{Result, bail};
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -54,16 +53,14 @@ pub fn check(board: &Board, out: &Path) -> Result<()> {
     timed(&format!("{}: elaboration", board.id), || Yosys::find()?.run(out, &script, &["elaborated.txt"]))
 }
 
-/// The commands for a Yosys in `out` to read the emitted Verilog in `rtl`, and the wrapper.
-fn read(board: &Board, rtl: &Path, out: &Path) -> Result<String> {
-    let list = rtl.join("millrace.f");
-    let emitted = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
-    let sources = emitted.lines().map(|file| rtl.join(file)).chain(board.sources());
+/// The commands for a Yosys in `out` to read what was emitted into a folder, and the wrapper.
+fn read(board: &Board, emitted: &Path, out: &Path) -> Result<String> {
+    let sources = rtl::files(emitted)?.into_iter().chain(board.sources());
     sources.map(|file| Ok(format!("read_verilog {}\n", run::way(out, &file)?.display()))).collect()
 }
 
-fn synthesise(board: &Board, rtl: &Path, out: &Path) -> Result<()> {
-    let read = read(board, rtl, out)?;
+fn synthesise(board: &Board, emitted: &Path, out: &Path) -> Result<()> {
+    let read = read(board, emitted, out)?;
     // Up to `check`, which gives every cell a name: minutes of work, and nets have names already. nextpnr wants models of cells gone.
     let script = format!(
         "{read}synth_ecp5 -top {top} -no-rw-check -run begin:check\ntee -q -o cells.txt stat\n\

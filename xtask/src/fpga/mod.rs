@@ -6,8 +6,8 @@ mod board;
 mod ecp5;
 mod pins;
 
-use crate::run;
 use crate::setup::{self, Need};
+use crate::{rtl, run};
 use anyhow::{Context, Result, bail};
 use board::{Board, Family};
 use clap::{Args, Parser};
@@ -116,12 +116,12 @@ pub fn verilog(arguments: &VerilogArguments) -> Result<()> {
 
 /// Emits the Verilog that a board's wrapper instantiates into `out/rtl`, and gives that folder.
 fn emit(board: &Board, out: &Path) -> Result<PathBuf> {
-    let rtl = out.join("rtl");
-    emit_into(board, &rtl)?;
-    Ok(rtl)
+    let folder = out.join("rtl");
+    emit_into(board, &folder)?;
+    Ok(folder)
 }
 
-fn emit_into(board: &Board, rtl: &Path) -> Result<()> {
+fn emit_into(board: &Board, folder: &Path) -> Result<()> {
     let mut args = vec![format!("--preset={}", board.preset), format!("--uplinks={}", board.uplinks)];
     match &board.family {
         Family::Ecp5(ecp5) => {
@@ -130,9 +130,5 @@ fn emit_into(board: &Board, rtl: &Path) -> Result<()> {
         }
         Family::Alveo => args.extend(["--top=host".into(), "--with-cmac-port".into()]),
     }
-    args.push(format!("--out={}", rtl.display()));
-    run::build("millrace-hdl", "verilog", &["cli"])?;
-    let mut program = run::command(run::target().join("release/verilog"));
-    program.args(&args);
-    run::checked(program)
+    run::checked(rtl::emitter(&args, folder)?)
 }

@@ -2,8 +2,8 @@
 //! Emitting and synthesising a preset. Netlists are kept in `target/fpga` by the hash of what they are made from, so that RTL
 //! that has not changed is not synthesised again.
 
-use crate::run;
 use crate::yosys::Yosys;
+use crate::{rtl, run};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use sha2::{Digest, Sha256};
@@ -76,17 +76,13 @@ pub struct Rtl {
 impl Rtl {
     /// Has it written by the program behind `cargo xtask verilog`.
     pub fn emit(preset: Preset) -> Result<Self> {
-        run::build("millrace-hdl", "verilog", &["cli"])?;
         let folder = root().join(format!("{preset}-rtl"));
         let _ = fs::remove_dir_all(&folder);
-        let mut emit = run::command(run::target().join("release/verilog"));
-        emit.args(["--preset", preset.name(), "--out"]).arg(&folder).stdout(Stdio::null());
-        run::checked(emit)?;
-        let read = |name: &str| {
-            let path = folder.join(name);
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-        };
-        let texts: Result<Vec<String>> = read("millrace.f")?.lines().map(read).collect();
+        let mut emitter = rtl::emitter(&["--preset".into(), preset.name().into()], &folder)?;
+        emitter.stdout(Stdio::null());
+        run::checked(emitter)?;
+        let read = |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+        let texts: Result<Vec<String>> = rtl::files(&folder)?.iter().map(read).collect();
         // Comments change without the hardware.
         let text = texts?.join("\n").lines().filter(|line| !line.starts_with("//")).collect::<Vec<_>>().join("\n");
         Ok(Self { preset, text })

@@ -8,8 +8,8 @@ mod record;
 
 use super::board::Board;
 use super::emit;
-use crate::run;
 use crate::yosys::Yosys;
+use crate::{rtl, run};
 use anyhow::{Context, Result, bail};
 use mutants::Mutant;
 use netlist::Netlist;
@@ -72,13 +72,6 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// The Verilog that `list` names.
-    fn emitted(&self) -> Result<Vec<PathBuf>> {
-        let list = self.rtl.join("millrace.f");
-        let text = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
-        Ok(text.lines().map(|name| self.rtl.join(name)).collect())
-    }
-
     /// The wrapper's Verilog below `constraints`.
     fn wrapper(&self, constraints: &Path) -> Result<Vec<PathBuf>> {
         let folder = constraints.join("alveo/rtl");
@@ -97,7 +90,7 @@ impl<'a> Check<'a> {
     fn below(&self, with_core: bool) -> Result<Vec<PathBuf>> {
         let mut files = vec![self.black_boxes()];
         if with_core {
-            files.extend(self.emitted()?);
+            files.extend(rtl::files(&self.rtl)?);
             return Ok(files);
         }
         let core = self.rtl.join(format!("{CORE}.v"));
@@ -112,8 +105,7 @@ impl<'a> Check<'a> {
 
     /// The emitted files of `module` and all that is in it.
     fn reached(&self, module: &str) -> Result<Vec<PathBuf>> {
-        let files: BTreeMap<String, PathBuf> = self
-            .emitted()?
+        let files: BTreeMap<String, PathBuf> = rtl::files(&self.rtl)?
             .into_iter()
             .filter_map(|file| Some((file.file_stem()?.to_str()?.to_owned(), file)))
             .collect();
@@ -176,7 +168,8 @@ impl<'a> Check<'a> {
             bail!("build.tcl: {}", String::from_utf8_lossy(&answer.stderr).trim());
         }
         let record = Record::read(&fs::read_to_string(&record)?)?;
-        let elaborated: BTreeSet<PathBuf> = self.emitted()?.into_iter().chain(self.wrapper(constraints)?).collect();
+        let elaborated: BTreeSet<PathBuf> =
+            rtl::files(&self.rtl)?.into_iter().chain(self.wrapper(constraints)?).collect();
         record::same_files(&record.verilog, &elaborated)?;
         record.judge(netlist)?;
         Ok(record)
