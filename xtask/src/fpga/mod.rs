@@ -23,13 +23,13 @@ pub struct Arguments {
     #[arg(long)]
     check: bool,
     /// Build of the hardware [default: the one that the board is made for]
-    #[arg(long)]
+    #[arg(long, requires = "board")]
     preset: Option<String>,
     /// Seed of nextpnr's placer; may be given several times: all have to close, the first is the bitstream's
     #[arg(long = "seed", default_values_t = [1], conflicts_with = "check")]
     seeds: Vec<u32>,
     /// Folder to write into [default: target/fpga/BOARD]
-    #[arg(long)]
+    #[arg(long, requires = "board")]
     out: Option<PathBuf>,
 }
 
