@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! First stage of the header editor: takes the frame apart and puts the step's numbers into wire order.
 
+use super::edit_meta::EditMeta;
 use super::edit_types::Aligned;
 use super::types::{EditJob, Step};
 use crate::base::{ByteSwap, Dff, Tag};
@@ -15,13 +16,15 @@ pub struct EditAlign {
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub job: Signal<In, EditJob>,
+    /// The first 128 bytes of its frame as received.
+    pub hdr: Signal<In, Bits<1024>>,
     pub aligned: Signal<Out, Aligned>,
     stage: Dff<Aligned>,
+    meta: EditMeta,
     nw_src: ByteSwap<128>,
     nw_dst: ByteSwap<128>,
     mac: ByteSwap<128>,
     tags_and_ports: ByteSwap<128>,
-    hdr: Signal<Local, Bits<1024>>,
     step: Signal<Local, Step>,
     kept: Signal<Local, Bits<2>>,
     inner: Signal<Local, Bits<32>>,
@@ -32,15 +35,12 @@ pub struct EditAlign {
     slot3: Signal<Local, Bits<32>>,
     dl_dst: Signal<Local, Bits<48>>,
     dl_src: Signal<Local, Bits<48>>,
-    added: Signal<Local, Bits<14>>,
-    removed: Signal<Local, Bits<14>>,
 }
 
 impl Logic for EditAlign {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, stage);
-        self.hdr.next = self.job.val().hdr;
         self.step.next = self.job.val().step;
 
         self.nw_src.inp.next = self.step.val().nw_src;
@@ -105,21 +105,6 @@ impl Logic for EditAlign {
             self.stage.d.next.body = self.hdr.val().get_bits::<864>(96);
         }
 
-        comment!("length, and how far the payload moves");
-        self.added.next = bit_cast::<14, 2>(self.step.val().vlan_push) << 2;
-        self.removed.next = bit_cast::<14, 2>(self.step.val().vlan_pop) << 2;
-        self.stage.d.next.out_len = (self.job.val().len + self.added.val()) - self.removed.val();
-        self.stage.d.next.shift = 0.into();
-        if self.added.val() == self.removed.val() + 4 {
-            self.stage.d.next.shift = 1.into();
-        } else if self.added.val() == self.removed.val() + 8 {
-            self.stage.d.next.shift = 2.into();
-        } else if self.removed.val() == self.added.val() + 4 {
-            self.stage.d.next.shift = 3.into();
-        } else if self.removed.val() == self.added.val() + 8 {
-            self.stage.d.next.shift = 4.into();
-        }
-
         self.stage.d.next.ipv4 = self.job.val().l3 == 1;
         self.stage.d.next.ipv6 = self.job.val().l3 == 2;
         self.stage.d.next.l4 = self.job.val().l4;
@@ -133,13 +118,8 @@ impl Logic for EditAlign {
         self.stage.d.next.nw_tos_mask = self.step.val().nw_tos_mask;
         self.stage.d.next.nw_ttl = self.step.val().nw_ttl;
         self.stage.d.next.ttl_dec = self.step.val().ttl_dec;
-        self.stage.d.next.in_len = self.job.val().len;
-        self.stage.d.next.outputs = self.step.val().outputs;
-        self.stage.d.next.faulty = self.job.val().faulty;
-        self.stage.d.next.discard = self.job.val().discard;
-        self.stage.d.next.again = self.job.val().again;
-        self.stage.d.next.vport = self.job.val().vport;
-        self.stage.d.next.reason = self.job.val().reason;
+        self.meta.job.next = self.job.val();
+        self.stage.d.next.meta = self.meta.edited.val();
         self.aligned.next = self.stage.q.val();
     }
 }

@@ -213,15 +213,7 @@ impl Logic for EditFields {
         // 4 - tag_count, of three bits
         self.stage.d.next.ahead = !self.a.val().tag_count + 5;
         self.stage.d.next.mac = self.a.val().mac;
-        self.stage.d.next.out_len = self.a.val().out_len;
-        self.stage.d.next.in_len = self.a.val().in_len;
-        self.stage.d.next.shift = self.a.val().shift;
-        self.stage.d.next.outputs = self.a.val().outputs;
-        self.stage.d.next.faulty = self.a.val().faulty;
-        self.stage.d.next.discard = self.a.val().discard;
-        self.stage.d.next.again = self.a.val().again;
-        self.stage.d.next.vport = self.a.val().vport;
-        self.stage.d.next.reason = self.a.val().reason;
+        self.stage.d.next.meta = self.a.val().meta;
         self.edited.next = self.stage.q.val();
         self.words.next = self.words_q.q.val();
         self.port_flips.next = self.port_flips_q.q.val();

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Last stage of the header editor: puts the checksums in and the frame's head together.
 
-use super::edit_types::{ChecksumFlips, EditedBody};
-use super::types::Edited;
+use super::edit_types::{ChecksumFlips, EditedBody, EditedFrame};
 use crate::base::{Dff, Tag};
 use crate::comment;
 use rust_hdl_core::prelude::*;
@@ -14,8 +13,8 @@ pub struct EditPlace {
     pub clock: Signal<In, Clock>,
     pub frame: Signal<In, EditedBody>,
     pub flips: Signal<In, ChecksumFlips>,
-    pub edited: Signal<Out, Edited>,
-    stage: Dff<Edited>,
+    pub edited: Signal<Out, EditedFrame>,
+    stage: Dff<EditedFrame>,
     behind_mac: Signal<Local, Bits<864>>,
     flip: Signal<Local, Bits<16>>,
     ip_here: Signal<Local, Bits<15>>,
@@ -46,15 +45,7 @@ impl Logic for EditPlace {
         }
         self.stage.d.next.head =
             bit_cast::<960, 96>(self.frame.val().mac) | (bit_cast::<960, 864>(self.behind_mac.val()) << 96);
-        self.stage.d.next.out_len = self.frame.val().out_len;
-        self.stage.d.next.in_len = self.frame.val().in_len;
-        self.stage.d.next.shift = self.frame.val().shift;
-        self.stage.d.next.outputs = self.frame.val().outputs;
-        self.stage.d.next.faulty = self.frame.val().faulty;
-        self.stage.d.next.discard = self.frame.val().discard;
-        self.stage.d.next.again = self.frame.val().again;
-        self.stage.d.next.vport = self.frame.val().vport;
-        self.stage.d.next.reason = self.frame.val().reason;
+        self.stage.d.next.meta = self.frame.val().meta;
         self.edited.next = self.stage.q.val();
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What travels between the stages of the header editor. Bytes and words are in wire order: byte 0 in bits 7:0.
 
+use super::types::Edited;
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
@@ -32,15 +33,7 @@ wire_struct! {
         pub nw_tos_mask: Bits<8>,
         pub nw_ttl: Bits<8>,
         pub ttl_dec: Bits<8>,
-        pub out_len: Bits<14>,
-        pub in_len: Bits<14>,
-        pub shift: Bits<3>,
-        pub outputs: Bits<32>,
-        pub faulty: Bit,
-        pub discard: Bit,
-        pub again: Bit,
-        pub vport: Bits<8>,
-        pub reason: Bits<2>,
+        pub meta: Edited,
     }
 }
 
@@ -52,15 +45,7 @@ wire_struct! {
         /// `ahead` tags that do not.
         pub tagged: Bits<992>,
         pub ahead: Bits<3>,
-        pub out_len: Bits<14>,
-        pub in_len: Bits<14>,
-        pub shift: Bits<3>,
-        pub outputs: Bits<32>,
-        pub faulty: Bit,
-        pub discard: Bit,
-        pub again: Bit,
-        pub vport: Bits<8>,
-        pub reason: Bits<2>,
+        pub meta: Edited,
     }
 }
 
@@ -91,5 +76,14 @@ wire_struct! {
         /// Bit n: the checksum of IPv4 (of L4) is word n behind the outgoing MAC addresses.
         pub ip_here: Bits<15>,
         pub l4_here: Bits<48>,
+    }
+}
+
+wire_struct! {
+    /// A frame's head as it goes out.
+    pub struct EditedFrame {
+        /// First 120 bytes.
+        pub head: Bits<960>,
+        pub meta: Edited,
     }
 }

@@ -2,15 +2,15 @@
 //! Turns each frame's match result into edit jobs: one per step of its rule, or one for an upcall, a packet-out or a drop.
 
 use super::types::{EditJob, MatchResult, Step};
-use crate::base::{DffE, DffR, Param, Ram, Snk, Tag};
+use crate::base::{DffE, DffR, Param, Ram, Snk, Src, Tag};
 use crate::comment;
 use rust_hdl_core::prelude::*;
 
 /// `P` = log2 of the number of continuation steps.
 ///
-/// Takes the heads of the result and window FIFOs together. `job` is issued in a clock with `job_valid`, which is only high while
-/// `credit` is: `credit` says, without looking at `job_valid`, that there is room for one more job behind this block.
-/// A frame with one step takes one clock and leaves two clocks after its result was taken; each further step takes two clocks.
+/// `job` comes from a register. A frame with one step takes one clock and leaves two clocks after its result was taken; each further
+/// step takes two clocks. Who keeps the frames' windows follows with `take` (the next frame is at work from the next clock on) and
+/// `issue` (`job` is for the frame at work from the next clock on).
 ///
 /// Every frame gets at least one job; all but its last have `again`. A step that puts nothing out is no job, or with `discard` if it
 /// is the frame's last, so that its payload is consumed. In a job, `step.outputs` has bits of existing vports only, and `vlan_pop` and
@@ -26,10 +26,9 @@ pub struct Expand<const P: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub result: Snk<MatchResult>,
-    pub window: Snk<Bits<1024>>,
-    pub credit: Signal<In, Bit>,
-    pub job: Signal<Out, EditJob>,
-    pub job_valid: Signal<Out, Bit>,
+    pub job: Src<EditJob>,
+    pub take: Signal<Out, Bit>,
+    pub issue: Signal<Out, Bit>,
     /// Writes continuation step `step_index`.
     pub step_write: Signal<In, Bit>,
     pub step_index: Signal<In, Bits<P>>,
@@ -57,7 +56,6 @@ pub struct Expand<const P: usize> {
     steps: Ram<Step, P>,
     /// The frame at work and its present step.
     current: DffE<MatchResult>,
-    current_window: DffE<Bits<1024>>,
     current_valid: DffR<Bit>,
     /// The present step is the rule's first.
     first: DffE<Bit>,
@@ -93,7 +91,7 @@ pub struct Expand<const P: usize> {
     edits: Signal<Local, Step>,
     room: Signal<Local, Bit>,
     go: Signal<Local, Bit>,
-    issue: Signal<Local, Bit>,
+    issues: Signal<Local, Bit>,
     free: Signal<Local, Bit>,
     load: Signal<Local, Bit>,
 }
@@ -120,7 +118,7 @@ impl<const P: usize> Expand<P> {
 impl<const P: usize> Logic for Expand<P> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, steps, current, current_window, current_valid, first, fetch, next_job, next_job_valid);
+        clock!(self, clock, steps, current, current_valid, first, fetch, next_job, next_job_valid);
         clock!(self, clock, taken, may_go_on, verdict_valid_q, verdict_q, rule_valid_q, rule_q, bytes_q);
         self.current_valid.reset.next = self.reset.val();
         self.fetch.reset.next = self.reset.val();
@@ -198,17 +196,16 @@ impl<const P: usize> Logic for Expand<P> {
         }
 
         comment!("one step per clock, unless the job before it waits");
-        self.room.next = !self.next_job_valid.q.val() | self.credit.val();
+        self.room.next = !self.next_job_valid.q.val() | self.job.ready.val();
         self.go.next = self.current_valid.q.val() & !self.fetch.q.val() & self.room.val();
-        self.issue.next = self.go.val() & !(self.discard.val() & self.more.val());
+        self.issues.next = self.go.val() & !(self.discard.val() & self.more.val());
         self.free.next = !self.current_valid.q.val() | (self.go.val() & !self.more.val());
-        self.load.next = self.free.val() & self.result.valid.val() & self.window.valid.val();
-        self.result.ready.next = self.free.val() & self.window.valid.val();
-        self.window.ready.next = self.free.val() & self.result.valid.val();
+        self.load.next = self.free.val() & self.result.valid.val();
+        self.result.ready.next = self.free.val();
+        self.take.next = self.load.val();
+        self.issue.next = self.issues.val();
 
         self.current_valid.d.next = self.load.val() | !self.free.val();
-        self.current_window.en.next = self.load.val();
-        self.current_window.d.next = self.window.data.val();
         self.first.en.next = self.load.val() | self.fetch.q.val();
         self.first.d.next = self.load.val();
         self.taken.en.next = self.load.val() | self.fetch.q.val();
@@ -250,8 +247,7 @@ impl<const P: usize> Logic for Expand<P> {
             self.edits.next.nw_tos_mask = 0.into();
             self.edits.next.ttl_dec = 0.into();
         }
-        self.next_job.en.next = self.issue.val();
-        self.next_job.d.next.hdr = self.current_window.q.val();
+        self.next_job.en.next = self.issues.val();
         self.next_job.d.next.step = self.edits.val();
         self.next_job.d.next.vlans = self.current.q.val().vlans;
         self.next_job.d.next.l3 = self.current.q.val().l3;
@@ -263,9 +259,9 @@ impl<const P: usize> Logic for Expand<P> {
         self.next_job.d.next.discard = self.discard.val();
         self.next_job.d.next.again = self.more.val();
         self.next_job.d.next.reason = self.reason.val();
-        self.next_job_valid.d.next = self.issue.val() | !self.room.val();
-        self.job.next = self.next_job.q.val();
-        self.job_valid.next = self.next_job_valid.q.val() & self.credit.val();
+        self.next_job_valid.d.next = self.issues.val() | !self.room.val();
+        self.job.data.next = self.next_job.q.val();
+        self.job.valid.next = self.next_job_valid.q.val();
 
         comment!("events");
         self.verdict_valid_q.d.next = self.go.val() & self.first.q.val();
@@ -323,7 +319,8 @@ mod tests {
         reason: u64,
         edits: bool,
         len: u64,
-        first_byte: u64,
+        /// The clock in which its frame was taken.
+        taken: u64,
     }
 
     #[derive(Debug, PartialEq, Clone, Copy)]
@@ -345,7 +342,7 @@ mod tests {
             reason: 0,
             edits: false,
             len: r.len.to_u64(),
-            first_byte: 0,
+            taken: 0,
         }
     }
 
@@ -442,7 +439,7 @@ mod tests {
         }
     }
 
-    fn seen(j: &EditJob) -> Job {
+    fn seen(j: &EditJob, taken: u64) -> Job {
         let s = j.step;
         Job {
             outputs: if j.discard && (j.faulty || j.reason == 0) { 0 } else { s.outputs.to_u32() },
@@ -454,7 +451,7 @@ mod tests {
             reason: j.reason.to_u64(),
             edits: s.set_dl_dst && s.set_nw_ttl && s.nw_tos_mask == 0xff,
             len: j.len.to_u64(),
-            first_byte: j.hdr.get_bits::<8>(0).to_u64(),
+            taken,
         }
     }
 
@@ -479,26 +476,25 @@ mod tests {
         let (mut dut, steps) = with_steps(&mut rng);
         let (mut jobs, mut events) = (VecDeque::new(), VecDeque::new());
         let mut head = None;
+        // Followed with `take` and `issue`: when the frame at work was taken, and that of `job`.
+        let (mut at_work, mut of_job) = (0, 0);
         let mut verdicts = [0; 11];
         for clock in 0..6000u64 {
             let result: &MatchResult = head.get_or_insert_with(|| random_result(&mut rng));
             dut.result.data.next = *result;
             dut.result.valid.next = rng.random_bool(0.9);
-            dut.window.data.next = (clock & 0xff).into();
-            dut.window.valid.next = rng.random_bool(0.9);
-            dut.credit.next = rng.random_bool(0.8);
+            dut.job.ready.next = rng.random_bool(0.8);
             settle(&mut *dut);
-            if dut.result.ready.val() && dut.result.valid.val() {
-                assert!(dut.window.ready.val() && dut.window.valid.val(), "both heads are taken together");
+            assert_eq!(dut.take.val(), dut.result.ready.val() && dut.result.valid.val());
+            if dut.take.val() {
                 let (expected_jobs, event) = expected(result, &steps);
-                jobs.extend(expected_jobs.into_iter().map(|j| Job { first_byte: clock & 0xff, ..j }));
+                jobs.extend(expected_jobs.into_iter().map(|j| Job { taken: clock, ..j }));
                 events.push_back(event);
                 head = None;
             }
-            if dut.job_valid.val() {
-                assert!(dut.credit.val());
+            if dut.job.valid.val() && dut.job.ready.val() {
                 let mut want = jobs.pop_front().expect("a job of a frame");
-                let got = seen(&dut.job.val());
+                let got = seen(&dut.job.data.val(), of_job);
                 if want.discard {
                     want.outputs = got.outputs;
                 }
@@ -513,6 +509,12 @@ mod tests {
             } else {
                 assert!(!dut.rule_valid.val());
             }
+            if dut.issue.val() {
+                of_job = at_work;
+            }
+            if dut.take.val() {
+                at_work = clock;
+            }
             tick(&mut dut);
         }
         assert!(verdicts.iter().all(|n| *n >= 5), "{verdicts:?}");
@@ -525,18 +527,17 @@ mod tests {
         let step = Step { outputs: 1u64.into(), ..Default::default() };
         dut.result.data.next = MatchResult { hit: true, step, len: 60u64.into(), ..Default::default() };
         dut.result.valid.next = true;
-        dut.window.valid.next = true;
-        dut.credit.next = true;
+        dut.job.ready.next = true;
         tick(&mut dut);
         for _ in 0..20 {
             tick(&mut dut);
-            assert!(dut.job_valid.val() && dut.verdict_valid.val() && dut.rule_valid.val() && dut.busy.val());
+            assert!(dut.job.valid.val() && dut.verdict_valid.val() && dut.rule_valid.val() && dut.busy.val());
         }
         dut.result.valid.next = false;
         tick(&mut dut);
         tick(&mut dut);
         tick(&mut dut);
-        assert!(!dut.busy.val() && !dut.job_valid.val());
+        assert!(!dut.busy.val() && !dut.job.valid.val());
     }
 
     #[test]
@@ -549,17 +550,16 @@ mod tests {
         tick(&mut dut);
         dut.step_write.next = false;
         dut.result.data.next = MatchResult { hit: true, step, len: 60u64.into(), ..Default::default() };
-        dut.credit.next = true;
+        dut.job.ready.next = true;
         for _ in 0..2 {
             dut.result.valid.next = true;
-            dut.window.valid.next = true;
             tick(&mut dut);
             dut.result.valid.next = false;
             let (mut again, mut jobs, mut ended) = (true, 0, 0);
             for _ in 0..3 << P {
-                if dut.job_valid.val() {
+                if dut.job.valid.val() {
                     assert!(again, "a job after the last");
-                    (again, jobs) = (dut.job.val().again, jobs + 1);
+                    (again, jobs) = (dut.job.data.val().again, jobs + 1);
                 }
                 ended += u64::from(dut.ended.val());
                 tick(&mut dut);

@@ -7,8 +7,8 @@ use super::credit::Credit;
 use super::egress::Egress;
 use super::expand::Expand;
 use super::gather::Gather;
-use super::header_edit::HeaderEdit;
 use super::header_fifo::HeaderFifo;
+use super::headers::Headers;
 use super::ingress::Ingress;
 use super::match_stage::Match;
 use super::merge::Merge;
@@ -16,7 +16,7 @@ use super::pace::Pace;
 use super::parser::Parser;
 use super::payload_buffer::PayloadBuffer;
 use super::splice::Splice;
-use super::types::{Beat, Edited, MatchResult, UpcallBeat};
+use super::types::{Beat, MatchResult, UpcallBeat};
 use crate::base::{Param, Reg, Snk, Src, Tag};
 use crate::comment;
 use millrace_regs::config::Config;
@@ -25,8 +25,6 @@ use rust_hdl_core::prelude::*;
 /// Frames between `Merge` and `Expand` at most, in builds with a header in each clock. More than the clocks they need there, so that one
 /// frame per clock is possible.
 const FRAMES: usize = 64;
-/// Jobs between `Expand` and `Splice` at most; likewise.
-const JOBS: usize = 32;
 
 /// The fast path without its registers. All sizes follow from a `Config`; see [`sizes`](super::sizes) for how:
 ///
@@ -103,12 +101,9 @@ pub struct Pipeline<
     gather: Gather<W, C>,
     parser: Parser,
     matching: Match<S, U, T, X, Y>,
-    windows: HeaderFifo<Bits<1024>, 6, 7>,
     results: HeaderFifo<MatchResult, 6, 7>,
     expand: Expand<K>,
-    job_credit: Credit<6>,
-    header_edit: HeaderEdit,
-    edited: HeaderFifo<Edited, 5, 6>,
+    headers: Headers<W, C>,
     payload: PayloadBuffer<W, C, A, P, H>,
     splice: Splice<W, C, A, P>,
     egress: Egress<W, C, B, D, N, Q>,
@@ -192,17 +187,14 @@ impl<
             ingress: (0..N).map(|_| Ingress::new(config.max_frame)).collect(),
             packet_out_ingress: Ingress::new(config.max_frame),
             merge: Default::default(),
-            frame_credit: Credit::new(if short { HeaderFifo::<Bits<1024>, 6, 7>::SHORT } else { FRAMES }),
+            frame_credit: Credit::new(if short { HeaderFifo::<MatchResult, 6, 7>::SHORT } else { FRAMES }),
             pace: Pace::new(config.header_clocks),
             gather: Default::default(),
             parser: Default::default(),
             matching: Match::new(config),
-            windows: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
             results: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
             expand: Expand::new(N, config.max_frame),
-            job_credit: Credit::new(if short { HeaderFifo::<Edited, 5, 6>::SHORT } else { JOBS }),
-            header_edit: if short { HeaderEdit::apart() } else { HeaderEdit::new() },
-            edited: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
+            headers: if short { Headers::in_turn() } else { Headers::at_once() },
             payload: PayloadBuffer::new(config.max_frame),
             splice: Splice::new(),
             egress: Egress::new(config.max_frame),
@@ -240,26 +232,11 @@ impl<
 {
     #[hdl_gen]
     fn update(&mut self) {
+        clock!(self, clock, packet_out_ingress, merge, frame_credit, pace, gather, parser, matching, results, expand);
         clock!(
             self,
             clock,
-            packet_out_ingress,
-            merge,
-            frame_credit,
-            pace,
-            gather,
-            parser,
-            matching,
-            windows,
-            results,
-            expand
-        );
-        clock!(
-            self,
-            clock,
-            job_credit,
-            header_edit,
-            edited,
+            headers,
             payload,
             splice,
             egress,
@@ -276,12 +253,9 @@ impl<
         self.pace.reset.next = self.reset.val();
         self.parser.reset.next = self.reset.val();
         self.matching.reset.next = self.reset.val();
-        self.windows.reset.next = self.reset.val();
         self.results.reset.next = self.reset.val();
         self.expand.reset.next = self.reset.val();
-        self.job_credit.reset.next = self.reset.val();
-        self.header_edit.reset.next = self.reset.val();
-        self.edited.reset.next = self.reset.val();
+        self.headers.reset.next = self.reset.val();
         self.payload.reset.next = self.reset.val();
         self.splice.reset.next = self.reset.val();
         self.egress.reset.next = self.reset.val();
@@ -334,23 +308,27 @@ impl<
         self.parser.valid.next = self.gather.window_valid.val();
         self.matching.parsed.next = self.parser.parsed.val();
         self.matching.valid.next = self.parser.parsed_valid.val();
-        self.windows.inp.data.next = self.gather.window.val().hdr;
-        self.windows.inp.valid.next = self.gather.window_valid.val();
         self.results.inp.data.next = self.matching.result.val();
         self.results.inp.valid.next = self.matching.result_valid.val();
         self.expand.result.data.next = self.results.out.data.val();
         self.expand.result.valid.next = self.results.out.valid.val();
         self.results.out.ready.next = self.expand.result.ready.val();
-        self.expand.window.data.next = self.windows.out.data.val();
-        self.expand.window.valid.next = self.windows.out.valid.val();
-        self.windows.out.ready.next = self.expand.window.ready.val();
-        self.expand.credit.next = self.job_credit.available.val() & self.header_edit.ready.val();
-        self.job_credit.take.next = self.expand.job_valid.val();
-        self.job_credit.give_back.next = self.edited.out.valid.val() & self.splice.job.ready.val();
-        self.header_edit.job.next = self.expand.job.val();
-        self.header_edit.job_valid.next = self.expand.job_valid.val();
-        self.edited.inp.data.next = self.header_edit.edited.val();
-        self.edited.inp.valid.next = self.header_edit.edited_valid.val();
+        self.headers.beat.next = self.merge.out.val();
+        self.headers.beat_valid.next = self.merge.valid.val();
+        self.headers.window.next = self.gather.window.val().hdr;
+        self.headers.window_valid.next = self.gather.window_valid.val();
+        self.headers.take.next = self.expand.take.val();
+        self.headers.issue.next = self.expand.issue.val();
+        self.headers.job.data.next = self.expand.job.data.val();
+        self.headers.job.valid.next = self.expand.job.valid.val();
+        self.expand.job.ready.next = self.headers.job.ready.val();
+        self.splice.job.data.next = self.headers.edited.data.val();
+        self.splice.job.valid.next = self.headers.edited.valid.val();
+        self.headers.edited.ready.next = self.splice.job.ready.val();
+        self.headers.head_number.next = self.splice.head_number.val();
+        self.headers.head_slot.next = self.splice.head_slot.val();
+        self.headers.head_done.next = self.splice.head_done.val();
+        self.splice.head.next = self.headers.head.val();
 
         comment!("payloads");
         self.payload.inp.next = self.merge.out.val();
@@ -360,9 +338,6 @@ impl<
         self.payload.addr.next = self.splice.addr.val();
         self.splice.low.next = self.payload.low.val();
         self.splice.high.next = self.payload.high.val();
-        self.splice.job.data.next = self.edited.out.data.val();
-        self.splice.job.valid.next = self.edited.out.valid.val();
-        self.edited.out.ready.next = self.splice.job.ready.val();
         self.egress.inp.data.next = self.splice.out.data.val();
         self.egress.inp.valid.next = self.splice.out.valid.val();
         self.splice.out.ready.next = self.egress.inp.ready.val();
@@ -437,7 +412,7 @@ impl<
             & self.frame_credit.idle.val()
             & self.pace.idle.val()
             & !self.expand.busy.val()
-            & self.job_credit.idle.val()
+            & self.headers.idle.val()
             & self.splice.idle.val()
             & self.payload.idle.val()
             & self.egress.idle.val()

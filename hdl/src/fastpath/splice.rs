@@ -6,7 +6,7 @@ use crate::base::{DffE, DffR, LutFifo, Param, Reg, Snk, Src, Tag};
 use crate::comment;
 use rust_hdl_core::prelude::*;
 
-/// For each job puts out the first 120 bytes from `head`, and all further bytes from the payload, moved by `shift`. `A`, `P`: as of
+/// For each job puts out the first 120 bytes from the head that was made for it, and all further bytes from the payload, moved by `shift`. `A`, `P`: as of
 /// `PayloadBuffer`.
 ///
 /// All output beats but a frame's last are full. One output beat per clock, whatever the shift, and no clock between frames: one-beat
@@ -24,6 +24,13 @@ pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize
     pub addr: Signal<Out, Bits<A>>,
     pub low: Signal<In, Bits<W>>,
     pub high: Signal<In, Bits<W>>,
+    /// Which beat of the present job's head it wants, as a number and one-hot (0 behind the head).
+    pub head_number: Signal<Out, Bits<12>>,
+    pub head_slot: Signal<Out, Bits<16>>,
+    /// That beat, in the same clock; of a job taken in the clock before as well.
+    pub head: Signal<In, Bits<W>>,
+    /// The present job's head is not looked at any more.
+    pub head_done: Signal<Out, Bit>,
     pub out: Src<OutBeat<W, C>>,
     /// Nothing is held.
     pub idle: Signal<Out, Bit>,
@@ -64,7 +71,6 @@ pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize
     round_up: Param<Bits<15>>,
     beat_log2: Param<Bits<4>>,
     byte_mask: Param<Bits<C>>,
-    slot_shift: Vec<Constant<Bits<11>>>,
     final_slot: Param<Bits<16>>,
     /// Bits of the seam beat that come from the head.
     seam_mask: Param<Bits<W>>,
@@ -81,14 +87,10 @@ pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize
     shrinks: Signal<Local, Bit>,
     place: Signal<Local, Bits<P>>,
     upper: Signal<Local, Bits<12>>,
-    wide_head: Signal<Local, Bits<1024>>,
-    moved_head: Signal<Local, Bits<1024>>,
-    head: Signal<Local, Bits<W>>,
     above: Signal<Local, Bits<W>>,
     payload: Signal<Local, Bits<W>>,
     joined: Signal<Local, Bits<W>>,
     pop: Signal<Local, Bit>,
-    _slots: usize,
 }
 
 impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C, A, P> {
@@ -108,12 +110,10 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
             round_up: Param::new((W / 8 - 1).to_bits()),
             beat_log2: Param::new((C - 1).to_bits()),
             byte_mask: Param::new((W / 8 - 1).to_bits()),
-            slot_shift: (0..slots).map(|i| Constant::new((i * W).to_bits())).collect(),
             final_slot: Param::new((1u64 << (slots - 1)).into()),
             seam_mask: Param::new(!Bits::<W>::default() >> 64),
             all_but_4: Param::new((W - 32).to_bits()),
             all_but_8: Param::new((W - 64).to_bits()),
-            _slots: slots,
             ..Default::default()
         }
     }
@@ -198,15 +198,9 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Logic for S
         }
         self.addr.next = bit_cast::<A, P>(self.place.val());
         self.read.next = self.issue.val() & (self.at_seam.val() | !self.slot.q.val().any());
-        self.wide_head.next = bit_cast::<1024, 960>(self.current.q.val().head);
-        self.head.next = 0.into();
-        self.moved_head.next = 0.into();
-        for i in 0..self._slots {
-            if self.slot.q.val().get_bit(i) {
-                self.moved_head.next = self.wide_head.val() >> self.slot_shift[i].val();
-                self.head.next = bit_cast::<W, 1024>(self.moved_head.val());
-            }
-        }
+        self.head_number.next = self.number.q.val();
+        self.head_slot.next = self.slot.q.val();
+        self.head_done.next = self.finish.val();
         self.valid_1.d.next = self.issue.val();
         self.beat_1.en.next = self.issue.val();
         self.beat_1.d.next.data = self.head.val();
@@ -299,6 +293,10 @@ mod tests {
         valid: Signal<In, Bit>,
         room: Signal<Out, Bit>,
         job: Snk<Edited>,
+        head: Signal<In, Bits<W>>,
+        head_number: Signal<Out, Bits<12>>,
+        head_slot: Signal<Out, Bits<16>>,
+        head_done: Signal<Out, Bit>,
         out: Src<OutBeat<W, C>>,
         idle: Signal<Out, Bit>,
         buffer: PayloadBuffer<W, C, A, P, H>,
@@ -320,6 +318,10 @@ mod tests {
             self.splice.low.next = self.buffer.low.val();
             self.splice.high.next = self.buffer.high.val();
             Snk::<Edited>::link(&mut self.job, &mut self.splice.job);
+            self.splice.head.next = self.head.val();
+            self.head_number.next = self.splice.head_number.val();
+            self.head_slot.next = self.splice.head_slot.val();
+            self.head_done.next = self.splice.head_done.val();
             Src::<OutBeat<W, C>>::link(&mut self.out, &mut self.splice.out);
             self.idle.next = self.splice.idle.val() & self.buffer.idle.val();
         }
@@ -335,6 +337,10 @@ mod tests {
                 valid: Default::default(),
                 room: Default::default(),
                 job: Default::default(),
+                head: Default::default(),
+                head_number: Default::default(),
+                head_slot: Default::default(),
+                head_done: Default::default(),
                 out: Default::default(),
                 idle: Default::default(),
                 buffer: PayloadBuffer::new(MAX_FRAME),
@@ -377,9 +383,7 @@ mod tests {
             writes.extend(beats::<W, C>(stored));
             for (i, v) in c.versions.iter().enumerate() {
                 let out = v.map(|s| outgoing(&c.frame, s, &mut rng));
-                let head = out.as_deref().unwrap_or(&[]);
                 let job = Edited {
-                    head: bits_of(&head[..head.len().min(120)]),
                     out_len: out.as_ref().map_or(0, Vec::len).to_bits(),
                     in_len: c.frame.len().to_bits(),
                     shift: v.unwrap_or(0).into(),
@@ -390,10 +394,14 @@ mod tests {
                     vport: rng.random::<u8>().to_bits(),
                     reason: rng.random_range(0..4u64).into(),
                 };
-                jobs.push_back((writes.len(), job));
+                jobs.push_back((writes.len(), job, out.clone().unwrap_or_default()));
                 expected.extend(out.map(|o| (o, job)));
             }
         }
+        // The head of the job at work.
+        let mut head = vec![];
+        // Jobs taken, and done with.
+        let mut done = (0, 0);
         let (mut written, mut got, mut first_clock, mut clock, mut count, mut stuck) = (0, vec![], 0, 0, 0, 0);
         while !expected.is_empty() || !jobs.is_empty() {
             p.valid.next = !writes.is_empty() && p.room.val();
@@ -408,10 +416,17 @@ mod tests {
             p.job.data.next = due.map(|j| j.1).unwrap_or_default();
             p.out.ready.next = rng.random_bool(drain);
             settle(&mut *p);
+            let (number, slot) = (p.head_number.val().index(), p.head_slot.val().to_u64());
+            assert_eq!(slot, if number < 1024 / W { 1 << number } else { 0 });
+            let beat = head.chunks(W / 8).nth(number).filter(|_| slot != 0).unwrap_or(&[]);
+            p.head.next = bits_of(beat);
+            settle(&mut *p);
             stuck += 1;
             assert!(stuck < 3000, "nothing moves");
             if p.job.valid.val() && p.job.ready.val() {
-                jobs.pop_front();
+                let (.., frame) = jobs.pop_front().unwrap();
+                head = frame[..frame.len().min(120)].to_vec();
+                done.0 += 1;
                 stuck = 0;
             }
             if p.out.valid.val() && p.out.ready.val() {
@@ -435,6 +450,7 @@ mod tests {
                     expected.pop_front();
                 }
             }
+            done.1 += usize::from(p.head_done.val());
             clock += 1;
             tick(&mut *p, |p| &mut p.clock);
         }
@@ -442,6 +458,7 @@ mod tests {
             tick(&mut *p, |p| &mut p.clock);
         }
         assert!(p.idle.val() && p.room.val());
+        assert_eq!(done.0, done.1, "every job's head is given back");
         (clock - first_clock, count)
     }
 

@@ -195,7 +195,6 @@ wire_struct! {
 wire_struct! {
     /// One outgoing version of a frame, to be made.
     pub struct EditJob {
-        pub hdr: Bits<1024>,
         pub step: Step,
         pub vlans: Bits<2>,
         pub l3: Bits<2>,
@@ -215,10 +214,8 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// The head of an outgoing frame, and how its payload follows.
+    /// An outgoing frame whose head is made, and how its payload follows.
     pub struct Edited {
-        /// First 120 bytes of the outgoing frame.
-        pub head: Bits<960>,
         pub out_len: Bits<14>,
         pub in_len: Bits<14>,
         /// How far the payload moves: 0 not, 1 +4, 2 +8, 3 -4, 4 -8 bytes.
