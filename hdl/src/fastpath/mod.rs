@@ -4,6 +4,7 @@
 pub mod action_ram;
 pub mod axi_lite;
 pub mod axi_stream;
+pub mod beside;
 pub mod better_hit;
 pub mod control;
 pub mod control_runner;

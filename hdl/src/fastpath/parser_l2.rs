@@ -2,7 +2,7 @@
 //! Parser, first part: Ethernet and VLAN tags.
 
 use super::types::Window;
-use crate::base::{Dff, DffR, Tag};
+use crate::base::{Dff, DffE, DffR, Tag};
 use crate::{comment, wire_struct};
 use rust_hdl_core::prelude::*;
 
@@ -13,8 +13,6 @@ wire_struct! {
         pub l3: Bits<64>,
         /// Bytes 40..44 behind the Ethernet type: of an IPv6 fragment header.
         pub l3_40: Bits<32>,
-        /// Bytes 22..96 of the frame, not moved: with two tags and the longest IPv4 header, 14 bytes of TCP are in it.
-        pub body: Bits<592>,
         /// In wire order.
         pub dl_dst: Bits<48>,
         /// In wire order.
@@ -40,7 +38,7 @@ wire_struct! {
 }
 
 /// Finds up to two VLAN tags and moves the start of L3 to a fixed place. Two clocks (tags, then alignment), one header per clock.
-/// No tag select has much more than a hundred loads: the rest is moved later, or picked from where it is.
+/// No tag select has much more than a hundred loads: the rest is moved later, or picked from where it is, in `hdr`.
 /// Steps 1, 2 and 4 of "Parser" in `docs/hardware.md`.
 #[derive(LogicBlock, Default)]
 pub struct ParserL2 {
@@ -50,6 +48,8 @@ pub struct ParserL2 {
     pub window: Signal<In, Window>,
     pub valid: Signal<In, Bit>,
     pub out: Signal<Out, L2>,
+    /// Bytes 0..96 of the frame, one clock after `valid` and until the next one.
+    pub hdr: Signal<Out, Bits<768>>,
     pub out_valid: Signal<Out, Bit>,
     // first clock
     type0: Signal<Local, Bits<16>>,
@@ -58,7 +58,7 @@ pub struct ParserL2 {
     ad1: Signal<Local, Bit>,
     tag0: Signal<Local, Bit>,
     tag1: Signal<Local, Bit>,
-    hdr: Dff<Bits<768>>,
+    hdr_q: DffE<Bits<768>>,
     outer_ad: Dff<Bit>,
     inner_ad: Dff<Bit>,
     one: Dff<Bit>,
@@ -76,7 +76,7 @@ pub struct ParserL2 {
 impl Logic for ParserL2 {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, hdr, outer_ad, inner_ad, one, two, vport, packet_out, len, fault, valid1, l2, valid2);
+        clock!(self, clock, hdr_q, outer_ad, inner_ad, one, two, vport, packet_out, len, fault, valid1, l2, valid2);
         self.valid1.reset.next = self.reset.val();
         self.valid2.reset.next = self.reset.val();
 
@@ -93,7 +93,8 @@ impl Logic for ParserL2 {
         self.two.d.next = self.tag0.val() & self.tag1.val();
         self.outer_ad.d.next = self.ad0.val();
         self.inner_ad.d.next = self.ad1.val();
-        self.hdr.d.next = self.window.val().hdr.get_bits::<768>(0);
+        self.hdr_q.en.next = self.valid.val();
+        self.hdr_q.d.next = self.window.val().hdr.get_bits::<768>(0);
         self.vport.d.next = self.window.val().vport;
         self.packet_out.d.next = self.window.val().packet_out;
         self.len.d.next = self.window.val().len;
@@ -101,15 +102,14 @@ impl Logic for ParserL2 {
         self.valid1.d.next = self.valid.val();
 
         comment!("Clock 2: the start of L3 to its place.");
-        self.l2.d.next.dl_dst = self.hdr.q.val().get_bits::<48>(0);
-        self.l2.d.next.dl_src = self.hdr.q.val().get_bits::<48>(48);
-        self.l2.d.next.body = self.hdr.q.val().get_bits::<592>(176);
+        self.l2.d.next.dl_dst = self.hdr_q.q.val().get_bits::<48>(0);
+        self.l2.d.next.dl_src = self.hdr_q.q.val().get_bits::<48>(48);
         self.l2.d.next.one = self.one.q.val();
         self.l2.d.next.two = self.two.q.val();
-        self.l2.d.next.l3 = self.hdr.q.val().get_bits::<64>(112);
-        self.l2.d.next.l3_40 = self.hdr.q.val().get_bits::<32>(432);
-        self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(96)) << 8
-            | bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(104));
+        self.l2.d.next.l3 = self.hdr_q.q.val().get_bits::<64>(112);
+        self.l2.d.next.l3_40 = self.hdr_q.q.val().get_bits::<32>(432);
+        self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(96)) << 8
+            | bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(104));
         self.l2.d.next.vlan_tci0 = 0.into();
         self.l2.d.next.vlan_tci1 = 0.into();
         self.l2.d.next.vlan_ad0 = false;
@@ -117,26 +117,26 @@ impl Logic for ParserL2 {
         self.l2.d.next.vlans = 0.into();
         self.l2.d.next.avail = self.len.q.val() - 14;
         if self.one.q.val() | self.two.q.val() {
-            self.l2.d.next.vlan_tci0 = bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(112)) << 8
-                | bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(120))
+            self.l2.d.next.vlan_tci0 = bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(112)) << 8
+                | bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(120))
                 | 0x1000;
             self.l2.d.next.vlan_ad0 = self.outer_ad.q.val();
         }
         if self.one.q.val() {
-            self.l2.d.next.l3 = self.hdr.q.val().get_bits::<64>(144);
-            self.l2.d.next.l3_40 = self.hdr.q.val().get_bits::<32>(464);
-            self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(128)) << 8
-                | bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(136));
+            self.l2.d.next.l3 = self.hdr_q.q.val().get_bits::<64>(144);
+            self.l2.d.next.l3_40 = self.hdr_q.q.val().get_bits::<32>(464);
+            self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(128)) << 8
+                | bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(136));
             self.l2.d.next.vlans = 1.into();
             self.l2.d.next.avail = self.len.q.val() - 18;
         }
         if self.two.q.val() {
-            self.l2.d.next.l3 = self.hdr.q.val().get_bits::<64>(176);
-            self.l2.d.next.l3_40 = self.hdr.q.val().get_bits::<32>(496);
-            self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(160)) << 8
-                | bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(168));
-            self.l2.d.next.vlan_tci1 = bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(144)) << 8
-                | bit_cast::<16, 8>(self.hdr.q.val().get_bits::<8>(152))
+            self.l2.d.next.l3 = self.hdr_q.q.val().get_bits::<64>(176);
+            self.l2.d.next.l3_40 = self.hdr_q.q.val().get_bits::<32>(496);
+            self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(160)) << 8
+                | bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(168));
+            self.l2.d.next.vlan_tci1 = bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(144)) << 8
+                | bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(152))
                 | 0x1000;
             self.l2.d.next.vlan_ad1 = self.inner_ad.q.val();
             self.l2.d.next.vlans = 2.into();
@@ -149,6 +149,7 @@ impl Logic for ParserL2 {
         self.valid2.d.next = self.valid1.q.val();
 
         self.out.next = self.l2.q.val();
+        self.hdr.next = self.hdr_q.q.val();
         self.out_valid.next = self.valid2.q.val();
     }
 }

@@ -9,9 +9,7 @@ use rust_hdl_core::prelude::*;
 wire_struct! {
     /// A frame whose L3 header has been read.
     pub struct L3 {
-        /// Bytes 34..96 of the frame: L4 starts at one of its first thirteen words.
-        pub tail: Bits<496>,
-        /// Where in `tail` L4 starts, in words: `l4_words` - 5 + `vlans`.
+        /// Where L4 starts, in words from byte 34 of the frame on: `l4_words` - 5 + `vlans`.
         pub l4_at: Bits<4>,
         /// 5..=15, see [`Layout`](super::types::Layout).
         pub l4_words: Bits<4>,
@@ -53,13 +51,14 @@ pub struct ParserL3 {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Signal<In, L2>,
+    /// Bytes 22..96 of the frame, not moved.
+    pub body: Signal<In, Bits<592>>,
     pub valid: Signal<In, Bit>,
     pub out: Signal<Out, L3>,
     pub out_valid: Signal<Out, Bit>,
     // first clock
     data: Signal<Local, Bits<64>>,
     fragment: Signal<Local, Bits<32>>,
-    body: Signal<Local, Bits<592>>,
     slack: Signal<Local, Bits<18>>,
     kind: Signal<Local, Bits<16>>,
     avail: Signal<Local, Bits<17>>,
@@ -93,7 +92,6 @@ pub struct ParserL3 {
     // second clock
     start: Signal<Local, Bits<64>>,
     bytes: Signal<Local, Bits<256>>,
-    raw: Signal<Local, Bits<592>>,
     l4_words: Signal<Local, Bits<4>>,
     src6: ByteSwap<128>,
     dst6: ByteSwap<128>,
@@ -140,7 +138,6 @@ impl Logic for ParserL3 {
         comment!("Clock 1: what it is, and whether its lengths hold.");
         self.data.next = self.inp.val().l3;
         self.fragment.next = self.inp.val().l3_40;
-        self.body.next = self.inp.val().body;
         self.kind.next = self.inp.val().dl_type;
         self.avail.next = bit_cast::<17, 14>(self.inp.val().avail);
         self.word0.next = bit_cast::<16, 8>(self.data.val().get_bits::<8>(0)) << 8
@@ -224,7 +221,6 @@ impl Logic for ParserL3 {
         comment!("Clock 2: the fields.");
         self.start.next = self.l2.q.val().l3;
         self.bytes.next = self.fields.q.val();
-        self.raw.next = self.l2.q.val().body;
         self.src4.inp.next = self.bytes.val().get_bits::<32>(32);
         self.dst4.inp.next = self.bytes.val().get_bits::<32>(64);
         self.src6.inp.next = self.bytes.val().get_bits::<128>(0);
@@ -239,7 +235,6 @@ impl Logic for ParserL3 {
             | self.short_frag6.q.val()
             | (self.has6.q.val() & self.extension2.q.val() & !self.frag6.q.val().get_bit(1));
 
-        self.l3.d.next.tail = self.raw.val().get_bits::<496>(96);
         self.l3.d.next.punt = self.snap.q.val();
         self.l3.d.next.l3 = 0.into();
         self.l3.d.next.l4_ok = false;

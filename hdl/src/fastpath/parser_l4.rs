@@ -26,11 +26,12 @@ pub struct ParserL4 {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Signal<In, L3>,
+    /// Bytes 34..96 of the frame: L4 starts at one of its first thirteen words.
+    pub tail: Signal<In, Bits<496>>,
     pub valid: Signal<In, Bit>,
     pub parsed: Signal<Out, Parsed>,
     pub out_valid: Signal<Out, Bit>,
     // first clock
-    tail: Signal<Local, Bits<496>>,
     at: Signal<Local, Bits<4>>,
     first: Signal<Local, Bits<32>>,
     fourth: Signal<Local, Bits<16>>,
@@ -60,7 +61,6 @@ impl Logic for ParserL4 {
         self.valid2.reset.next = self.reset.val();
 
         comment!("Clock 1: the words of L4 that count, and whether it is complete.");
-        self.tail.next = self.inp.val().tail;
         self.at.next = self.inp.val().l4_at;
         self.first.next = 0.into();
         self.fourth.next = 0.into();

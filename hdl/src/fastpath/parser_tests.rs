@@ -191,9 +191,15 @@ fn trim(e: Expected) -> Expected {
     if e.punt { Expected { punt: true, ..Default::default() } } else { e }
 }
 
-/// Runs frames through, back to back with `gap` idle clocks after each, and compares each with the plain Rust.
+/// Runs frames through with `gap` idle clocks after each, and as many as there must be where they come in turn.
 fn check(frames: &[Vec<u8>], gap: usize) {
-    let mut uut = Box::<Parser>::default();
+    check_parser(Parser::at_once(), frames, gap);
+    check_parser(Parser::in_turn(), frames, 3);
+}
+
+/// Compares each frame's result with the plain Rust.
+fn check_parser(parser: Parser, frames: &[Vec<u8>], gap: usize) {
+    let mut uut = Box::new(parser);
     uut.connect_all();
     uut.reset.next = true;
     tick(&mut *uut, |u| &mut u.clock);
@@ -202,9 +208,7 @@ fn check(frames: &[Vec<u8>], gap: usize) {
     for n in 0..(frames.len() * (1 + gap) + Parser::LATENCY) {
         let frame = frames.get(n / (1 + gap)).filter(|_| n % (1 + gap) == 0);
         uut.valid.next = frame.is_some();
-        if let Some(f) = frame {
-            uut.window.next = window(f, (n % 251) as u8);
-        }
+        uut.window.next = frame.map(|f| window(f, (n % 251) as u8)).unwrap_or_default();
         tick(&mut *uut, |u| &mut u.clock);
         let done = n as isize + 1 - Parser::LATENCY as isize;
         let due = done >= 0 && (done as usize).is_multiple_of(1 + gap) && done as usize / (1 + gap) < frames.len();
@@ -396,7 +400,7 @@ fn the_longest_headers_lie_within_the_window() {
 
 #[test]
 fn meta_data_of_faulty_frames_and_packet_outs_pass() {
-    let mut uut = Box::<Parser>::default();
+    let mut uut = Box::new(Parser::at_once());
     uut.connect_all();
     uut.valid.next = true;
     uut.window.next =
@@ -411,5 +415,6 @@ fn meta_data_of_faulty_frames_and_packet_outs_pass() {
 
 #[test]
 fn lints() {
-    assert_lints(Parser::default());
+    assert_lints(Parser::at_once());
+    assert_lints(Parser::in_turn());
 }

@@ -190,7 +190,7 @@ impl<
             frame_credit: Credit::new(if short { HeaderFifo::<MatchResult, 6, 7>::SHORT } else { FRAMES }),
             pace: Pace::new(config.header_clocks),
             gather: Default::default(),
-            parser: Default::default(),
+            parser: if short { Parser::in_turn() } else { Parser::at_once() },
             matching: Match::new(config),
             results: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
             expand: Expand::new(N, config.max_frame),
