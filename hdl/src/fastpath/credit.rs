@@ -5,7 +5,7 @@ use crate::base::{DffR, Param, Reg, Tag};
 use rust_hdl_core::prelude::*;
 
 /// `limit` credits (less than `1 << N`), all there at reset. `available` says from a register whether one is left, and already counts
-/// what was taken in the clock before.
+/// what was taken in the clock before. What is given back counts two clocks later.
 #[derive(LogicBlock, Default)]
 pub struct Credit<const N: usize> {
     tag: Tag<Self>,
@@ -18,6 +18,7 @@ pub struct Credit<const N: usize> {
     /// None is taken.
     pub idle: Signal<Out, Bit>,
     taken: Reg<Bits<N>>,
+    returned: DffR<Bit>,
     exhausted: DffR<Bit>,
     limit: Param<Bits<N>>,
     next: Signal<Local, Bits<N>>,
@@ -37,16 +38,18 @@ impl<const N: usize> Credit<N> {
 impl<const N: usize> Logic for Credit<N> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, taken, exhausted);
+        clock!(self, clock, taken, returned, exhausted);
         self.taken.reset.next = self.reset.val();
+        self.returned.reset.next = self.reset.val();
         self.exhausted.reset.next = self.reset.val();
+        self.returned.d.next = self.give_back.val();
         self.next.next = self.taken.q.val();
-        if self.take.val() & !self.give_back.val() {
+        if self.take.val() & !self.returned.q.val() {
             self.next.next = self.taken.q.val() + 1;
-        } else if self.give_back.val() & !self.take.val() {
+        } else if self.returned.q.val() & !self.take.val() {
             self.next.next = self.taken.q.val() - 1;
         }
-        self.taken.en.next = self.take.val() ^ self.give_back.val();
+        self.taken.en.next = self.take.val() ^ self.returned.q.val();
         self.taken.d.next = self.next.val();
         self.exhausted.d.next = self.next.val() == self.limit.val();
         self.available.next = !self.exhausted.q.val();
@@ -66,15 +69,17 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(14);
         let mut c = Credit::<3>::new(5);
         c.connect_all();
-        let (mut taken, mut most) = (0, 0);
+        // Taken, given back in the clock before, most ever taken.
+        let (mut taken, mut late, mut most) = (0, 0, 0);
         for clock in 0..2000 {
             let hurry = if clock / 200 % 2 == 0 { 0.9 } else { 0.3 };
             settle(&mut c);
-            assert_eq!(c.available.val(), taken < 5);
-            assert_eq!(c.idle.val(), taken == 0);
+            assert_eq!(c.available.val(), taken + late < 5);
+            assert_eq!(c.idle.val(), taken + late == 0);
             c.take.next = c.available.val() && rng.random_bool(hurry);
             c.give_back.next = taken > 0 && rng.random_bool(0.5);
-            taken = taken + c.take.next as usize - c.give_back.next as usize;
+            late = c.give_back.next as usize;
+            taken = taken + c.take.next as usize - late;
             most = most.max(taken);
             tick(&mut c, |c| &mut c.clock);
         }

@@ -9,8 +9,9 @@ use rust_hdl_core::prelude::*;
 /// A queue of `1 << B` beats (a longest frame at least) for each of `N` vports, and one for upcalls as number N; `P` = B + 1, `Q` = N + 1.
 ///
 /// A beat goes into all queues of its frame in one clock, one beat per clock. In a queue's default mode a full queue makes the input wait;
-/// with its bit of `drop_when_full` a frame that does not fit whole is dropped for this queue alone, decided at its first beat. Four
-/// clocks from `inp` to `tx`. The counters of a frame move two clocks after its first beat was queued.
+/// with its bit of `drop_when_full` a frame that does not fit whole is dropped for this queue alone, decided at its first beat. Five
+/// clocks from `inp` to `tx`: the queues that take a frame are chosen in the first, and its beats are queued in the second. The counters of
+/// a frame move two clocks after its first beat was queued.
 #[derive(LogicBlock, Default)]
 pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize> {
     tag: Tag<Self>,
@@ -29,16 +30,18 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     pub packets: Vec<Signal<Out, Bits<64>>>,
     pub bytes: Vec<Signal<Out, Bits<64>>>,
     pub drops: Vec<Signal<Out, Bits<64>>>,
-    /// All queues are empty and nothing is on its way to one.
+    /// All queues were empty a clock ago, and nothing is on its way to one.
     pub idle: Signal<Out, Bit>,
 
-    /// The beat to queue, the queues it is meant for, and its frame's length in beats.
+    /// The beat that came, and its frame's length in beats.
     beat: DffE<OutBeat<W, C>>,
     beat_valid: DffR<Bit>,
-    wanted: DffE<Bits<Q>>,
     need: DffE<Bits<12>>,
-    /// Queues that take the frame being queued.
+    /// The beat to queue, the queues that take its frame, and those that drop it.
+    placed: DffE<OutBeat<W, C>>,
+    placed_valid: DffR<Bit>,
     taking: DffE<Bits<Q>>,
+    dropping: DffE<Bits<Q>>,
     queues: Vec<Fifo<Beat<W, C>, B, P>>,
     upcalls: Fifo<UpcallBeat<W, C>, B, P>,
     /// Per queue: whether a frame's end was queued in the last two clocks (which a beat spends on its way to the
@@ -48,6 +51,7 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     counted: DffR<Bits<Q>>,
     dropped: DffR<Bits<Q>>,
     counted_len: DffE<Bits<14>>,
+    active: DffR<Bit>,
     packets_q: Vec<Reg<Bits<64>>>,
     bytes_q: Vec<Reg<Bits<64>>>,
     drops_q: Vec<Reg<Bits<64>>>,
@@ -56,14 +60,18 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     beat_log2: Param<Bits<4>>,
     depth: Param<Bits<12>>,
 
-    sorted: Signal<Local, Bits<Q>>,
+    wanted: Signal<Local, Bits<Q>>,
     ready: Signal<Local, Bits<Q>>,
+    pending: Signal<Local, Bits<Q>>,
     fits: Signal<Local, Bits<Q>>,
     empty: Signal<Local, Bits<Q>>,
     count: Signal<Local, Bits<P>>,
+    sum: Signal<Local, Bits<12>>,
     accept: Signal<Local, Bits<Q>>,
     fire: Signal<Local, Bit>,
+    onward: Signal<Local, Bit>,
     free: Signal<Local, Bit>,
+    begins: Signal<Local, Bit>,
     enters: Signal<Local, Bit>,
     leaves: Signal<Local, Bit>,
     sent: Signal<Local, Beat<W, C>>,
@@ -113,66 +121,82 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
 {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, beat, beat_valid, wanted, need, taking, upcalls, counted, dropped, counted_len);
+        clock!(self, clock, beat, beat_valid, need, placed, placed_valid, taking, dropping, upcalls);
+        clock!(self, clock, counted, dropped, counted_len, active);
         self.beat_valid.reset.next = self.reset.val();
+        self.placed_valid.reset.next = self.reset.val();
         self.upcalls.reset.next = self.reset.val();
         self.counted.reset.next = self.reset.val();
         self.dropped.reset.next = self.reset.val();
+        self.active.reset.next = self.reset.val();
 
-        comment!("which queues take it, and can they?");
+        comment!("can the queues take the beat in front?");
         self.ready.next = 0.into();
-        self.fits.next = 0.into();
-        self.empty.next = 0.into();
         for i in 0..N {
-            self.count.next = self.queues[i].count.val();
             self.ready.next = self.ready.val().replace_bit(i, self.queues[i].inp.ready.val());
-            self.fits.next = self
-                .fits
-                .val()
-                .replace_bit(i, (bit_cast::<12, P>(self.count.val()) + self.need.q.val()) <= self.depth.val());
-            self.empty.next = self.empty.val().replace_bit(i, self.queues[i].empty.val());
         }
         for i in N..Q {
             self.ready.next = self.ready.val().replace_bit(i, self.upcalls.inp.ready.val());
-            self.fits.next = self
-                .fits
-                .val()
-                .replace_bit(i, (bit_cast::<12, P>(self.upcalls.count.val()) + self.need.q.val()) <= self.depth.val());
-            self.empty.next = self.empty.val().replace_bit(i, self.upcalls.empty.val());
         }
-        self.accept.next = self.wanted.q.val() & self.taking.q.val();
-        if self.beat.q.val().first {
-            self.accept.next = self.wanted.q.val() & (self.fits.val() | !self.drop_when_full.val());
-        }
-        self.fire.next = self.beat_valid.q.val() & (self.ready.val() | !self.accept.val()).all();
-        self.free.next = !self.beat_valid.q.val() | self.fire.val();
-        self.taking.en.next = self.fire.val();
-        self.taking.d.next = self.accept.val();
+        self.fire.next = self.placed_valid.q.val() & (self.ready.val() | !self.taking.q.val()).all();
+        self.onward.next = self.beat_valid.q.val() & (!self.placed_valid.q.val() | self.fire.val());
+        self.free.next = !self.beat_valid.q.val() | self.onward.val();
+        self.placed_valid.d.next = self.onward.val() | (self.placed_valid.q.val() & !self.fire.val());
+        self.placed.en.next = self.onward.val();
+        self.placed.d.next = self.beat.q.val();
 
         comment!("a beat arrives");
-        self.sorted.next = bit_cast::<Q, 32>(self.inp.data.val().outputs);
-        for i in N..Q {
-            self.sorted.next = self.sorted.val().replace_bit(i, self.inp.data.val().outputs.get_bit(31));
-        }
         self.inp.ready.next = self.free.val();
         self.beat_valid.d.next = self.inp.valid.val() | !self.free.val();
         self.beat.en.next = self.free.val() & self.inp.valid.val();
         self.beat.d.next = self.inp.data.val();
-        self.wanted.en.next = self.free.val() & self.inp.valid.val();
-        self.wanted.d.next = self.sorted.val();
         self.need.en.next = self.free.val() & self.inp.valid.val();
         self.need.d.next = bit_cast::<12, 15>(
             (bit_cast::<15, 14>(self.inp.data.val().out_len) + self.round_up.val()) >> self.beat_log2.val(),
         );
 
+        comment!("which queues take its frame? The beat being queued is not in their counts yet");
+        self.wanted.next = bit_cast::<Q, 32>(self.beat.q.val().outputs);
+        for i in N..Q {
+            self.wanted.next = self.wanted.val().replace_bit(i, self.beat.q.val().outputs.get_bit(31));
+        }
+        self.pending.next = 0.into();
+        if self.placed_valid.q.val() {
+            self.pending.next = self.taking.q.val();
+        }
+        self.fits.next = 0.into();
+        for i in 0..N {
+            self.count.next = self.queues[i].count.val();
+            self.sum.next = bit_cast::<12, P>(self.count.val()) + self.need.q.val();
+            self.fits.next = self.fits.val().replace_bit(
+                i,
+                (self.sum.val() < self.depth.val())
+                    | ((self.sum.val() == self.depth.val()) & !self.pending.val().get_bit(i)),
+            );
+        }
+        for i in N..Q {
+            self.sum.next = bit_cast::<12, P>(self.upcalls.count.val()) + self.need.q.val();
+            self.fits.next = self.fits.val().replace_bit(
+                i,
+                (self.sum.val() < self.depth.val())
+                    | ((self.sum.val() == self.depth.val()) & !self.pending.val().get_bit(i)),
+            );
+        }
+        self.accept.next = self.fits.val() | !self.drop_when_full.val();
+        self.begins.next = self.onward.val() & self.beat.q.val().first;
+        self.taking.en.next = self.begins.val();
+        self.taking.d.next = self.wanted.val() & self.accept.val();
+        self.dropping.en.next = self.begins.val();
+        self.dropping.d.next = self.wanted.val() & !self.accept.val();
+
         comment!("into the queues");
-        self.plain.next.data = self.beat.q.val().data;
-        self.plain.next.bytes = self.beat.q.val().bytes;
-        self.plain.next.last = self.beat.q.val().last;
+        self.plain.next.data = self.placed.q.val().data;
+        self.plain.next.bytes = self.placed.q.val().bytes;
+        self.plain.next.last = self.placed.q.val().last;
         for i in 0..N {
             self.queues[i].clock.next = self.clock.val();
             self.queues[i].reset.next = self.reset.val();
-            self.queues[i].inp.valid.next = self.fire.val() & self.accept.val().get_bit(i);
+            self.queues[i].inp.valid.next = self.fire.val() & self.taking.q.val().get_bit(i);
             self.queues[i].inp.data.next = self.plain.val();
             self.queues[i].out.ready.next = self.tx[i].ready.val();
             self.tx[i].valid.next = self.queues[i].out.valid.val();
@@ -183,7 +207,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             self.ends[i].clock.next = self.clock.val();
             self.ends[i].reset.next = self.reset.val();
             self.ends[i].d.next = self.ends[i].q.val() << 1;
-            if self.fire.val() & self.accept.val().get_bit(i) & self.beat.q.val().last {
+            if self.fire.val() & self.taking.q.val().get_bit(i) & self.placed.q.val().last {
                 self.ends[i].d.next = (self.ends[i].q.val() << 1) | 1;
             }
             self.enters.next = self.ends[i].q.val().get_bit(1);
@@ -203,7 +227,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             self.ends[i].clock.next = self.clock.val();
             self.ends[i].reset.next = self.reset.val();
             self.ends[i].d.next = self.ends[i].q.val() << 1;
-            if self.fire.val() & self.accept.val().get_bit(i) & self.beat.q.val().last {
+            if self.fire.val() & self.taking.q.val().get_bit(i) & self.placed.q.val().last {
                 self.ends[i].d.next = (self.ends[i].q.val() << 1) | 1;
             }
             self.enters.next = self.ends[i].q.val().get_bit(1);
@@ -220,13 +244,13 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         }
         self.upcalls.inp.valid.next = false;
         for i in N..Q {
-            self.upcalls.inp.valid.next = self.fire.val() & self.accept.val().get_bit(i);
+            self.upcalls.inp.valid.next = self.fire.val() & self.taking.q.val().get_bit(i);
         }
-        self.upcalls.inp.data.next.data = self.beat.q.val().data;
-        self.upcalls.inp.data.next.bytes = self.beat.q.val().bytes;
-        self.upcalls.inp.data.next.last = self.beat.q.val().last;
-        self.upcalls.inp.data.next.vport = self.beat.q.val().vport;
-        self.upcalls.inp.data.next.reason = self.beat.q.val().reason;
+        self.upcalls.inp.data.next.data = self.placed.q.val().data;
+        self.upcalls.inp.data.next.bytes = self.placed.q.val().bytes;
+        self.upcalls.inp.data.next.last = self.placed.q.val().last;
+        self.upcalls.inp.data.next.vport = self.placed.q.val().vport;
+        self.upcalls.inp.data.next.reason = self.placed.q.val().reason;
         self.upcalls.out.ready.next = self.upcall.ready.val();
         self.upcall.valid.next = self.upcalls.out.valid.val();
         self.upcall.data.next = self.upcalls.out.data.val();
@@ -234,12 +258,12 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         comment!("counters");
         self.counted.d.next = 0.into();
         self.dropped.d.next = 0.into();
-        if self.fire.val() & self.beat.q.val().first {
-            self.counted.d.next = self.accept.val();
-            self.dropped.d.next = self.wanted.q.val() & !self.accept.val();
+        if self.fire.val() & self.placed.q.val().first {
+            self.counted.d.next = self.taking.q.val();
+            self.dropped.d.next = self.dropping.q.val();
         }
-        self.counted_len.en.next = self.fire.val() & self.beat.q.val().first;
-        self.counted_len.d.next = self.beat.q.val().out_len;
+        self.counted_len.en.next = self.fire.val() & self.placed.q.val().first;
+        self.counted_len.d.next = self.placed.q.val().out_len;
         for i in 0..Q {
             self.packets_q[i].clock.next = self.clock.val();
             self.packets_q[i].reset.next = self.reset.val();
@@ -257,10 +281,22 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             self.drops_q[i].d.next = self.drops_q[i].q.val() + 1;
             self.drops[i].next = self.drops_q[i].q.val();
         }
-        self.idle.next = !self.beat_valid.q.val()
-            & self.empty.val().all()
-            & !self.counted.q.val().any()
-            & !self.dropped.q.val().any();
+
+        comment!("idle");
+        self.empty.next = 0.into();
+        for i in 0..N {
+            self.empty.next = self.empty.val().replace_bit(i, self.queues[i].empty.val());
+        }
+        for i in N..Q {
+            self.empty.next = self.empty.val().replace_bit(i, self.upcalls.empty.val());
+        }
+        self.active.d.next = self.inp.valid.val()
+            | self.beat_valid.q.val()
+            | self.placed_valid.q.val()
+            | !self.empty.val().all()
+            | self.counted.q.val().any()
+            | self.dropped.q.val().any();
+        self.idle.next = !self.active.q.val();
     }
 }
 

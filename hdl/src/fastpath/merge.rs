@@ -5,7 +5,9 @@ use super::types::MergedBeat;
 use crate::base::{DffE, DffR, Reg, RoundRobin, Snk, Tag};
 use rust_hdl_core::prelude::*;
 
-/// Round robin over `N` sources, frame by frame. One beat per clock, without a bubble between frames; one clock of latency.
+/// Round robin over `N` sources, frame by frame. Whose turn is next is decided a clock ahead, beside the beat before, so that frames that wait
+/// follow each other without a bubble. Two clocks from a frame's first beat at `inp` to `out` if no other is there, and one for each
+/// beat after it.
 ///
 /// A frame is begun only in a clock with `credit`, and then runs to its end without a gap, because the sources (`Ingress`) never pause
 /// inside a frame. Bytes past `bytes` leave as zeros.
@@ -23,15 +25,18 @@ pub struct Merge<const W: usize, const C: usize, const N: usize> {
     pub started: Signal<Out, Bit>,
 
     arbiter: RoundRobin<N>,
-    /// Inside a frame; the source it comes from, one-hot.
+    /// Inside a frame.
     busy: Reg<Bit>,
-    owner: Reg<Bits<N>>,
+    /// The source it comes from, or that may begin one now: one-hot, or none.
+    turn: Reg<Bits<N>>,
     word: DffE<MergedBeat<W, C>>,
     word_valid: DffR<Bit>,
 
     ones: Constant<Bits<W>>,
     requests: Signal<Local, Bits<N>>,
-    select: Signal<Local, Bits<N>>,
+    here: Signal<Local, Bit>,
+    open: Signal<Local, Bit>,
+    pass_on: Signal<Local, Bit>,
     beat: Signal<Local, MergedBeat<W, C>>,
     moves: Signal<Local, Bit>,
     data: Signal<Local, Bits<W>>,
@@ -57,12 +62,14 @@ impl<const W: usize, const C: usize, const N: usize> Default for Merge<W, C, N> 
             started: Default::default(),
             arbiter: Default::default(),
             busy: Default::default(),
-            owner: Default::default(),
+            turn: Default::default(),
             word: Default::default(),
             word_valid: Default::default(),
             ones: Constant::new(!Bits::<W>::default()),
             requests: Default::default(),
-            select: Default::default(),
+            here: Default::default(),
+            open: Default::default(),
+            pass_on: Default::default(),
             beat: Default::default(),
             moves: Default::default(),
             data: Default::default(),
@@ -79,27 +86,22 @@ impl<const W: usize, const C: usize, const N: usize> Default for Merge<W, C, N> 
 impl<const W: usize, const C: usize, const N: usize> Logic for Merge<W, C, N> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, arbiter, busy, owner, word, word_valid);
+        clock!(self, clock, arbiter, busy, turn, word, word_valid);
         self.arbiter.reset.next = self.reset.val();
         self.busy.reset.next = self.reset.val();
-        self.owner.reset.next = self.reset.val();
+        self.turn.reset.next = self.reset.val();
         self.word_valid.reset.next = self.reset.val();
 
         self.requests.next = 0.into();
         for i in 0..N {
             self.requests.next = self.requests.val().replace_bit(i, self.inp[i].valid.val());
         }
-        self.arbiter.request.next = self.requests.val();
-        self.select.next = self.owner.q.val();
-        self.moves.next = true;
-        if !self.busy.q.val() {
-            self.select.next = self.arbiter.grant.val();
-            self.moves.next = self.credit.val() & self.arbiter.any.val();
-        }
-        self.started.next = !self.busy.q.val() & self.moves.val();
-        self.arbiter.take.next = !self.busy.q.val() & self.moves.val();
+        self.here.next = (self.requests.val() & self.turn.q.val()).any();
+        self.open.next = self.busy.q.val() | self.credit.val();
+        self.moves.next = self.here.val() & self.open.val();
+        self.started.next = self.here.val() & self.credit.val() & !self.busy.q.val();
         for i in 0..N {
-            self.inp[i].ready.next = self.select.val().get_bit(i) & self.moves.val();
+            self.inp[i].ready.next = self.turn.q.val().get_bit(i) & self.open.val();
         }
 
         self.data.next = 0.into();
@@ -111,7 +113,7 @@ impl<const W: usize, const C: usize, const N: usize> Logic for Merge<W, C, N> {
         self.fault.next = 0.into();
         for i in 0..N {
             self.beat.next = self.inp[i].data.val();
-            if self.select.val().get_bit(i) {
+            if self.turn.q.val().get_bit(i) {
                 self.data.next = self.data.val() | self.beat.val().data;
                 self.bytes.next = self.bytes.val() | self.beat.val().bytes;
                 self.last.next = self.last.val() | self.beat.val().last;
@@ -124,10 +126,16 @@ impl<const W: usize, const C: usize, const N: usize> Logic for Merge<W, C, N> {
         if self.last.val() {
             self.data.next = self.data.val() & !(self.ones.val() << (bit_cast::<11, C>(self.bytes.val()) << 3));
         }
+        // The turn is kept while its frame lasts or waits for credit. Whoever has it comes last: with no other request, the source
+        // goes on, and if it has nothing more, the turn is given up a clock later.
+        self.pass_on.next = !self.here.val() | (self.open.val() & self.last.val());
+        self.arbiter.request.next = self.requests.val();
+        self.arbiter.take.next = self.pass_on.val() & self.arbiter.any.val();
+        self.turn.en.next = self.pass_on.val();
+        self.turn.d.next = self.arbiter.grant.val();
+
         self.busy.en.next = self.moves.val();
         self.busy.d.next = !self.last.val();
-        self.owner.en.next = !self.busy.q.val();
-        self.owner.d.next = self.arbiter.grant.val();
 
         self.word_valid.d.next = self.moves.val();
         self.word.en.next = self.moves.val();
@@ -191,7 +199,7 @@ mod tests {
         let mut frames: Vec<VecDeque<Vec<u8>>> = vec![VecDeque::new(); 4];
         let mut queues: Vec<VecDeque<MergedBeat<W, C>>> = vec![VecDeque::new(); 4];
         for s in sources {
-            for _ in 0..60 {
+            for _ in 0..200 {
                 let f: Vec<u8> = (0..lens(&mut rng)).map(|_| rng.random()).collect();
                 queues[*s].extend(stored::<W, C>(&f, *s, &mut rng));
                 frames[*s].push_back(f);

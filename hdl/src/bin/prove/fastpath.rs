@@ -24,12 +24,16 @@ fn merge() -> Proof {
         multiclock: false,
         slow: false,
         mutants: &[
-            Mutant { name: "starts without credit", edits: &[("moves = credit & arbiter_any", "moves = arbiter_any")] },
-            Mutant { name: "frames mix", edits: &[("select = owner;", "select = arbiter_grant;")] },
+            Mutant { name: "starts without credit", edits: &[("open = busy | credit", "open = 1'b1")] },
+            Mutant { name: "frames mix", edits: &[("!here | (open & last)", "1'b1")] },
+            Mutant {
+                name: "a clock between frames",
+                edits: &[("turn <= arbiter_grant", "turn <= arbiter_grant & ~turn")],
+            },
             Mutant { name: "bytes past the end kept", edits: &[("data = data & ~(ones", "data = data & (ones")] },
             Mutant {
-                name: "first in turn at every beat",
-                edits: &[("arbiter_take = !busy & moves", "arbiter_take = 1'b0")],
+                name: "always the lowest in turn",
+                edits: &[("arbiter_take = pass_on & arbiter_any", "arbiter_take = 1'b0")],
             },
         ],
     }
@@ -46,7 +50,7 @@ fn credit() -> Proof {
         slow: false,
         mutants: &[
             Mutant { name: "a clock late", edits: &[("exhausted <= next == limit", "exhausted <= taken == limit")] },
-            Mutant { name: "take and give back count", edits: &[("if (take & !give_back) begin", "if (take) begin")] },
+            Mutant { name: "take and give back count", edits: &[("if (take & !returned) begin", "if (take) begin")] },
         ],
     }
 }

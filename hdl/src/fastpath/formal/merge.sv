@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Merge: every beat that a source hands over leaves once, in the next clock, unchanged but for zeros past its last byte;
-// frames leave whole and without a gap; one is begun only with a credit, and in turn.
+// frames leave whole and without a gap; one is begun only with a credit, in turn, and without a clock between if it was there.
 // Three sources, two bytes a beat.
 module merge_proof (
   input clock,
@@ -40,16 +40,24 @@ module merge_proof (
   wire mine_valid = valid_in >> me;
   wire mine_taken = taken >> me;
   wire waiting = mine_valid & inside == 0 & !mine_taken;
+  // In the clock before: sources with a beat that was not taken, the one with a beat that was.
+  reg [2:0] asked;
+  reg [2:0] served;
+  wire there = asked != 0 | (served & valid_in) != 0;
 
   always @(posedge clock) begin
     started <= 1;
     inside <= (inside | taken) & ~(taken & last);
+    asked <= valid_in & ~taken;
+    served <= taken;
     beat_due <= taken != 0;
     due <= {beat[44:20], inside == 0, beat[18:16], beat[15:0] & kept};
     if (start & waiting) starts <= starts + 1'b1;
     if (mine_taken | !mine_valid) starts <= 0;
     if (reset) begin
       inside <= 0;
+      asked <= 0;
+      served <= 0;
       beat_due <= 0;
       starts <= 0;
     end
@@ -57,8 +65,8 @@ module merge_proof (
 
   always @* if (!started) assume (reset);
   always @* assume (me < 3);
-  // `Ingress` never pauses inside a frame.
-  always @* assume ((inside & ~valid_in) == 0);
+  // `Ingress` never pauses inside a frame, and holds what it offers.
+  always @* assume (((inside | asked) & ~valid_in) == 0);
 
   always @(posedge clock) if (started & !reset) begin
     a_beat_leaves_in_the_next_clock: assert (valid == beat_due);
@@ -66,7 +74,8 @@ module merge_proof (
     one_beat_is_taken_at_most: assert ((taken & (taken - 1'b1)) == 0);
     frames_do_not_mix: assert (inside == 0 | taken == inside);
     one_frame_is_open_at_most: assert ((inside & (inside - 1'b1)) == 0);
-    a_frame_starts_with_credit_alone: assert (start == (inside == 0 & credit & valid_in != 0));
+    a_frame_starts_with_credit_alone: assert (!start | inside == 0 & credit);
+    a_frame_that_is_there_starts_at_once: assert (start | !(inside == 0 & credit & there));
     a_start_says_so: assert (start == (inside == 0 & taken != 0));
     a_frame_waits_for_two_others_at_most: assert (!(start & waiting) | starts < 2);
   end
