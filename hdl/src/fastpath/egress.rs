@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The transmit queues.
 
+use super::queue_counters::QueueCounters;
 use super::types::{Beat, OutBeat, UpcallBeat};
 use crate::base::{DffE, DffR, Fifo, Param, Reg, Snk, Src, Tag};
 use crate::comment;
@@ -33,10 +34,10 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     /// All queues were empty a clock ago, and nothing is on its way to one.
     pub idle: Signal<Out, Bit>,
 
-    /// The beat that came, and its frame's length in beats.
+    /// The beat that came, and the beats that a queue may hold at most for the beat's frame to fit.
     beat: DffE<OutBeat<W, C>>,
     beat_valid: DffR<Bit>,
-    need: DffE<Bits<12>>,
+    most: DffE<Bits<12>>,
     /// The beat to queue, the queues that take its frame, and those that drop it.
     placed: DffE<OutBeat<W, C>>,
     placed_valid: DffR<Bit>,
@@ -52,13 +53,11 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     dropped: DffR<Bits<Q>>,
     counted_len: DffE<Bits<14>>,
     active: DffR<Bit>,
-    packets_q: Vec<Reg<Bits<64>>>,
-    bytes_q: Vec<Reg<Bits<64>>>,
-    drops_q: Vec<Reg<Bits<64>>>,
+    counters: Vec<QueueCounters>,
 
-    round_up: Param<Bits<15>>,
+    /// Bytes of a queue.
+    capacity: Param<Bits<20>>,
     beat_log2: Param<Bits<4>>,
-    depth: Param<Bits<12>>,
 
     wanted: Signal<Local, Bits<Q>>,
     ready: Signal<Local, Bits<Q>>,
@@ -66,7 +65,7 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     fits: Signal<Local, Bits<Q>>,
     empty: Signal<Local, Bits<Q>>,
     count: Signal<Local, Bits<P>>,
-    sum: Signal<Local, Bits<12>>,
+    filled: Signal<Local, Bits<13>>,
     accept: Signal<Local, Bits<Q>>,
     fire: Signal<Local, Bit>,
     onward: Signal<Local, Bit>,
@@ -95,7 +94,6 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: queues of {max_frame} to {} bytes",
             W << 8
         );
-        let counters = || (0..Q).map(|_| Reg::default()).collect();
         let outputs = || vec![Signal::default(); Q];
         Self {
             tx: vec![Default::default(); N],
@@ -105,12 +103,9 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             queues: (0..N).map(|_| Fifo::default()).collect(),
             ends: (0..Q).map(|_| DffR::default()).collect(),
             whole: (0..Q).map(|_| Reg::default()).collect(),
-            packets_q: counters(),
-            bytes_q: counters(),
-            drops_q: counters(),
-            round_up: Param::new((W / 8 - 1).to_bits()),
+            counters: (0..Q).map(|_| QueueCounters::default()).collect(),
+            capacity: Param::new(((W / 8) << B).to_bits()),
             beat_log2: Param::new((C - 1).to_bits()),
-            depth: Param::new((1usize << B).to_bits()),
             ..Default::default()
         }
     }
@@ -121,7 +116,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
 {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, beat, beat_valid, need, placed, placed_valid, taking, dropping, upcalls);
+        clock!(self, clock, beat, beat_valid, most, placed, placed_valid, taking, dropping, upcalls);
         clock!(self, clock, counted, dropped, counted_len, active);
         self.beat_valid.reset.next = self.reset.val();
         self.placed_valid.reset.next = self.reset.val();
@@ -150,12 +145,14 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         self.beat_valid.d.next = self.inp.valid.val() | !self.free.val();
         self.beat.en.next = self.free.val() & self.inp.valid.val();
         self.beat.d.next = self.inp.data.val();
-        self.need.en.next = self.free.val() & self.inp.valid.val();
-        self.need.d.next = bit_cast::<12, 15>(
-            (bit_cast::<15, 14>(self.inp.data.val().out_len) + self.round_up.val()) >> self.beat_log2.val(),
+        self.most.en.next = self.free.val() & self.inp.valid.val();
+        self.most.d.next = bit_cast::<12, 20>(
+            (self.capacity.val() - bit_cast::<20, 14>(self.inp.data.val().out_len)) >> self.beat_log2.val(),
         );
 
-        comment!("which queues take its frame? The beat being queued is not in their counts yet");
+        comment!(
+            "which queues take its frame? The beat in front is not in their counts yet: it goes in as half a beat more"
+        );
         self.wanted.next = bit_cast::<Q, 32>(self.beat.q.val().outputs);
         for i in N..Q {
             self.wanted.next = self.wanted.val().replace_bit(i, self.beat.q.val().outputs.get_bit(31));
@@ -167,20 +164,20 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         self.fits.next = 0.into();
         for i in 0..N {
             self.count.next = self.queues[i].count.val();
-            self.sum.next = bit_cast::<12, P>(self.count.val()) + self.need.q.val();
-            self.fits.next = self.fits.val().replace_bit(
-                i,
-                (self.sum.val() < self.depth.val())
-                    | ((self.sum.val() == self.depth.val()) & !self.pending.val().get_bit(i)),
-            );
+            self.filled.next = bit_cast::<13, P>(self.count.val()) << 1;
+            if self.pending.val().get_bit(i) {
+                self.filled.next = self.filled.val() | 1;
+            }
+            self.fits.next =
+                self.fits.val().replace_bit(i, self.filled.val() <= (bit_cast::<13, 12>(self.most.q.val()) << 1));
         }
         for i in N..Q {
-            self.sum.next = bit_cast::<12, P>(self.upcalls.count.val()) + self.need.q.val();
-            self.fits.next = self.fits.val().replace_bit(
-                i,
-                (self.sum.val() < self.depth.val())
-                    | ((self.sum.val() == self.depth.val()) & !self.pending.val().get_bit(i)),
-            );
+            self.filled.next = bit_cast::<13, P>(self.upcalls.count.val()) << 1;
+            if self.pending.val().get_bit(i) {
+                self.filled.next = self.filled.val() | 1;
+            }
+            self.fits.next =
+                self.fits.val().replace_bit(i, self.filled.val() <= (bit_cast::<13, 12>(self.most.q.val()) << 1));
         }
         self.accept.next = self.fits.val() | !self.drop_when_full.val();
         self.begins.next = self.onward.val() & self.beat.q.val().first;
@@ -265,21 +262,14 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         self.counted_len.en.next = self.fire.val() & self.placed.q.val().first;
         self.counted_len.d.next = self.placed.q.val().out_len;
         for i in 0..Q {
-            self.packets_q[i].clock.next = self.clock.val();
-            self.packets_q[i].reset.next = self.reset.val();
-            self.packets_q[i].en.next = self.counted.q.val().get_bit(i);
-            self.packets_q[i].d.next = self.packets_q[i].q.val() + 1;
-            self.packets[i].next = self.packets_q[i].q.val();
-            self.bytes_q[i].clock.next = self.clock.val();
-            self.bytes_q[i].reset.next = self.reset.val();
-            self.bytes_q[i].en.next = self.counted.q.val().get_bit(i);
-            self.bytes_q[i].d.next = self.bytes_q[i].q.val() + bit_cast::<64, 14>(self.counted_len.q.val());
-            self.bytes[i].next = self.bytes_q[i].q.val();
-            self.drops_q[i].clock.next = self.clock.val();
-            self.drops_q[i].reset.next = self.reset.val();
-            self.drops_q[i].en.next = self.dropped.q.val().get_bit(i);
-            self.drops_q[i].d.next = self.drops_q[i].q.val() + 1;
-            self.drops[i].next = self.drops_q[i].q.val();
+            self.counters[i].clock.next = self.clock.val();
+            self.counters[i].reset.next = self.reset.val();
+            self.counters[i].queued.next = self.counted.q.val().get_bit(i);
+            self.counters[i].len.next = self.counted_len.q.val();
+            self.counters[i].dropped.next = self.dropped.q.val().get_bit(i);
+            self.packets[i].next = self.counters[i].packets.val();
+            self.bytes[i].next = self.counters[i].bytes.val();
+            self.drops[i].next = self.counters[i].drops.val();
         }
 
         comment!("idle");

@@ -5,9 +5,8 @@ use super::types::MergedBeat;
 use crate::base::{DffE, DffR, Reg, RoundRobin, Snk, Tag};
 use rust_hdl_core::prelude::*;
 
-/// Round robin over `N` sources, frame by frame. Whose turn is next is decided a clock ahead, beside the beat before, so that frames that wait
-/// follow each other without a bubble. Two clocks from a frame's first beat at `inp` to `out` if no other is there, and one for each
-/// beat after it.
+/// Round robin over `N` sources, frame by frame; one beat per clock, without a bubble between frames that wait. One clock from `inp` to
+/// `out`. Whose turn is next is decided a clock ahead, beside the beat before: a frame that finds no other waits one clock for its turn.
 ///
 /// A frame is begun only in a clock with `credit`, and then runs to its end without a gap, because the sources (`Ingress`) never pause
 /// inside a frame. Bytes past `bytes` leave as zeros.

@@ -46,6 +46,7 @@ pub mod parser_l3;
 pub mod parser_l4;
 pub mod payload_buffer;
 pub mod pipeline;
+pub mod queue_counters;
 pub mod select;
 pub mod sizes;
 pub mod splice;
