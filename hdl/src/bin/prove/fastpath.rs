@@ -6,12 +6,13 @@ use crate::sources;
 use millrace_hdl::fastpath::axi_lite::AxiLite;
 use millrace_hdl::fastpath::credit::Credit;
 use millrace_hdl::fastpath::edit_checksum::EditChecksum;
+use millrace_hdl::fastpath::egress::Egress;
 use millrace_hdl::fastpath::hash_table::HashTable;
 use millrace_hdl::fastpath::merge::Merge;
 
 /// The proofs of this file.
 pub fn proofs() -> Vec<Proof> {
-    vec![merge(), credit(), axi_lite(), checksum_word(), checksum_words(), hash_table()]
+    vec![merge(), credit(), egress(), axi_lite(), checksum_word(), checksum_words(), hash_table()]
 }
 
 fn merge() -> Proof {
@@ -51,6 +52,41 @@ fn credit() -> Proof {
         mutants: &[
             Mutant { name: "a clock late", edits: &[("exhausted <= next == limit", "exhausted <= taken == limit")] },
             Mutant { name: "take and give back count", edits: &[("if (take & !returned) begin", "if (take) begin")] },
+        ],
+    }
+}
+
+fn egress() -> Proof {
+    Proof {
+        name: "egress",
+        claim: "every beat leaves each queue that takes its frame once; frames are taken or dropped whole, as told; none pauses if whole",
+        design: || modules(Egress::<16, 2, 2, 3, 2, 3>::new(8), "egress"),
+        sources: sources!["base/formal/stream_order.sv", "fastpath/formal/egress.sv"],
+        engine: Engine::Pdr,
+        multiclock: false,
+        slow: false,
+        mutants: &[
+            Mutant { name: "the beat being queued not counted", edits: &[("pending = taking", "pending = 3'd0")] },
+            Mutant {
+                name: "a frame that fills the queue dropped",
+                edits: &[("fits[1] = filled <= {most, 1'b0}", "fits[1] = filled < {most, 1'b0}")],
+            },
+            Mutant { name: "drops without being told", edits: &[("accept = fits | ~drop_when_full", "accept = fits")] },
+            Mutant { name: "decided at every beat", edits: &[("begins = onward & beat[19]", "begins = onward")] },
+            Mutant { name: "waits for a queue that does not take it", edits: &[("&(ready | ~taking)", "&ready")] },
+            Mutant {
+                name: "a beat overwritten while it waits",
+                edits: &[("onward = beat_valid & (!placed_valid | fire)", "onward = beat_valid")],
+            },
+            Mutant {
+                name: "queued though one queue is full",
+                edits: &[("ready[0] = queues_0_inp_ready", "ready[0] = 1'b1")],
+            },
+            Mutant { name: "an upcall's reason lost", edits: &[("placed[75:74]", "2'd0")] },
+            Mutant { name: "whole a clock early", edits: &[("enters = ends_1[1]", "enters = ends_1[0]")] },
+            Mutant { name: "whole at any beat", edits: &[("fire & taking[0] & placed[18]", "fire & taking[0]")] },
+            Mutant { name: "a drop not counted", edits: &[("dropped_d = dropping", "dropped_d = 3'd0")] },
+            Mutant { name: "idle with frames in a queue", edits: &[("!(&empty) | ", "")] },
         ],
     }
 }
