@@ -33,8 +33,9 @@ wire_struct! {
 /// after `parsed`. A faulty frame, a packet-out and a punted
 /// packet hit nothing.
 ///
-/// `write` is taken over in a clock with `write_valid`, which must not come while `busy`. `busy` stays high until every header is
-/// matched wholly before or wholly after the command; the next command may rely on that.
+/// A command comes as `write` in a clock with `write_valid`, which must not come while `busy`; `write` stays as it is until `busy` falls.
+/// `busy` is high from the next clock on until every header is matched wholly before or wholly after the command; the next command may
+/// rely on that.
 #[derive(LogicBlock, Default)]
 pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> {
     tag: Tag<Self>,
@@ -67,7 +68,8 @@ pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize,
     out: Dff<MatchResult>,
     step: Signal<Local, Step>,
     // commands
-    command: DffE<TableWrite>,
+    taken: Vec<DffE<TableWrite>>,
+    command: Signal<Local, TableWrite>,
     start: DffR<Bit>,
     hold: Reg<Bits<5>>,
     data: Signal<Local, Bits<1024>>,
@@ -93,6 +95,7 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
             at_once: (0..usize::from(at_once)).map(|_| Lookup::new(tables)).collect(),
             in_turn: (0..usize::from(!at_once)).map(|_| LookupInTurn::new(tables)).collect(),
             actions: if config.rule_ids() > 1 << A { ActionRam::with_entries() } else { ActionRam::new() },
+            taken: (0..usize::from(at_once)).map(|_| Default::default()).collect(),
             winners: (0..ActionRam::<A, B>::LATENCY).map(|_| Default::default()).collect(),
             meta_delay: Delay::new(latency - 1),
             valids: (0..latency).map(|_| Default::default()).collect(),
@@ -118,20 +121,25 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
 impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> Logic for Match<S, U, T, A, B> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, actions, meta_delay, out, command, start, hold);
+        clock!(self, clock, actions, meta_delay, out, start, hold);
         self.meta_delay.reset.next = self.reset.val();
 
         comment!(
-            "Commands: taken over, then decoded. The longest is the TCAM's; the others are held as long as a lookup takes."
+            "Commands. The longest is the TCAM's; the others are held as long as a lookup takes. Where tables are many, a register drives them."
         );
-        self.command.en.next = self.write_valid.val();
-        self.command.d.next = self.write.val();
+        self.command.next = self.write.val();
+        for i in 0..self._at_once {
+            self.taken[i].clock.next = self.clock.val();
+            self.taken[i].en.next = self.write_valid.val();
+            self.taken[i].d.next = self.write.val();
+            self.command.next = self.taken[i].q.val();
+        }
         self.start.reset.next = self.reset.val();
         self.start.d.next = self.write_valid.val();
         self.hold.reset.next = self.reset.val();
         self.hold.en.next = self.start.q.val() | self.hold.q.val().any();
         self.hold.d.next = self.hold.q.val() + 1;
-        self.data.next = self.command.q.val().data;
+        self.data.next = self.command.val().data;
 
         comment!("The tables.");
         self.key.next = self.parsed.val().key;
@@ -141,7 +149,7 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
             self.at_once[i].reset.next = self.reset.val();
             self.at_once[i].key.next = self.key.val();
             self.at_once[i].start.next = self.start.q.val();
-            self.at_once[i].command.next = self.command.q.val();
+            self.at_once[i].command.next = self.command.val();
             self.tables_busy.next = self.at_once[i].busy.val();
             self.best.next = self.at_once[i].best.val();
         }
@@ -151,7 +159,7 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
             self.in_turn[i].key.next = self.key.val();
             self.in_turn[i].valid.next = self.valid.val();
             self.in_turn[i].start.next = self.start.q.val();
-            self.in_turn[i].command.next = self.command.q.val();
+            self.in_turn[i].command.next = self.command.val();
             self.best.next = self.in_turn[i].best.val();
         }
 
@@ -160,8 +168,8 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
 
         comment!("The winner and its step.");
         self.actions.rule.next = self.best.val().rule;
-        self.actions.write.next = self.start.q.val() & self.command.q.val().write_action;
-        self.actions.write_rule.next = self.command.q.val().index;
+        self.actions.write.next = self.start.q.val() & self.command.val().write_action;
+        self.actions.write_rule.next = self.command.val().index;
         self.actions.write_bits.next = self.data.val().get_bits::<544>(0);
         self.winners[0].d.next =
             bit_cast::<17, 16>(self.best.val().rule) << 1 | bit_cast::<17, 1>(self.best.val().hit.into());

@@ -113,12 +113,12 @@ impl Bench {
         self.uut.write.next = write;
         self.uut.write_valid.next = true;
         self.clock(None);
-        // The operands need not stay.
-        self.uut.write.next = TableWrite { data: key_bits(&[0xdead_beef; 32]), ..Default::default() };
         assert!(self.uut.busy.val() && !self.uut.idle.val());
         while self.uut.busy.val() {
             self.clock(None);
         }
+        // From now on the operands need not stay.
+        self.uut.write.next = TableWrite { data: key_bits(&[0xdead_beef; 32]), ..Default::default() };
     }
 
     fn write_mask(&mut self, table: usize, mask: Words, seed: u32, enable: bool) {

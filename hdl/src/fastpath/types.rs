@@ -258,7 +258,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// A command of `Control` to a table of the match stage; travels with a `valid` pulse of one clock.
+    /// A command of `Control` to a table of the match stage; travels with a `valid` pulse of one clock, and stays until the command is done.
     /// Exactly one of the four `write_*` bits is set, `table` and `index` are in range.
     pub struct TableWrite {
         pub write_entry: Bit,
@@ -267,7 +267,7 @@ wire_struct! {
         pub write_action: Bit,
         pub table: Bits<8>,
         pub index: Bits<16>,
-        /// The staging words `DATA[0..32]`, word 0 in the least significant bits. Taken over with the pulse.
+        /// The staging words `DATA[0..32]`, word 0 in the least significant bits.
         pub data: Bits<1024>,
     }
 }
