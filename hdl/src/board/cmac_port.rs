@@ -4,7 +4,7 @@
 use super::frame_gate::FrameGate;
 use super::loss_mark::LossMark;
 use super::mac_beat::MacBeat;
-use crate::base::{AsyncFifo, Param, Reg, Tag};
+use crate::base::{AsyncFifo, DffR, Param, Reg, Tag};
 use crate::comment;
 use crate::fastpath::axi_stream::{AxisSnk, AxisSrc};
 use rust_hdl_core::prelude::*;
@@ -19,8 +19,8 @@ const SHORTEST: usize = 60;
 /// The MAC adds and checks the FCS.
 ///
 /// `port_reset` and `mac_reset` are one reset in the two clocks, high together for four clocks of the slower one, when the MAC is not there.
-/// `reset` is the core's, and means `port_reset` too. A frame on its way when `port_reset` comes is lost: on receive its end is marked damaged;
-/// on transmit its rest is taken and left out. In `port_reset` the core waits.
+/// `reset` is the core's, and means `port_reset` too. A frame on its way when `port_reset` comes is lost: on receive a beat marked damaged
+/// ends it, before any other frame; on transmit its rest is taken and left out. In `port_reset` the core waits.
 #[derive(LogicBlock)]
 pub struct CmacPort<const W: usize, const E: usize> {
     tag: Tag<Self>,
@@ -47,10 +47,11 @@ pub struct CmacPort<const W: usize, const E: usize> {
     loss: LossMark<W, E>,
     from_mac: AsyncFifo<MacBeat<W, E>, 6, 7>,
 
-    /// Inside a frame; of one that a reset cut.
+    /// Inside a frame; inside one that a reset cut.
     tx_open: Reg<Bit>,
     tx_torn: Reg<Bit>,
     rx_open: Reg<Bit>,
+    rx_torn: DffR<Bit>,
     /// The bits of each byte.
     place: Vec<Constant<Bits<W>>>,
     all: Param<Bits<E>>,
@@ -98,6 +99,7 @@ impl<const W: usize, const E: usize> CmacPort<W, E> {
             tx_open: Default::default(),
             tx_torn: Default::default(),
             rx_open: Default::default(),
+            rx_torn: Default::default(),
             place: (0..E).map(|byte| Constant::new(Bits::<W>::from(0xff_u64) << (8 * byte as u64))).collect(),
             all: Param::new(!Bits::<E>::default()),
             shortest: Param::new(((1u64 << SHORTEST) - 1).to_bits()),
@@ -124,7 +126,7 @@ impl<const W: usize, const E: usize> Default for CmacPort<W, E> {
 impl<const W: usize, const E: usize> Logic for CmacPort<W, E> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, tx_open, tx_torn, rx_open);
+        clock!(self, clock, tx_open, tx_torn, rx_open, rx_torn);
         self.to_mac.write_clock.next = self.clock.val();
         self.to_mac.read_clock.next = self.mac_clock.val();
         self.gate.clock.next = self.mac_clock.val();
@@ -134,6 +136,7 @@ impl<const W: usize, const E: usize> Logic for CmacPort<W, E> {
         self.tx_open.reset.next = self.reset.val();
         self.tx_torn.reset.next = self.reset.val();
         self.rx_open.reset.next = self.reset.val();
+        self.rx_torn.reset.next = self.reset.val();
         self.to_mac.write_reset.next = self.port_reset.val();
         self.to_mac.read_reset.next = self.mac_reset.val();
         self.gate.reset.next = self.mac_reset.val();
@@ -191,7 +194,7 @@ impl<const W: usize, const E: usize> Logic for CmacPort<W, E> {
         self.from_mac.inp.data.next = self.loss.out.data.val();
         self.from_mac.inp.valid.next = self.loss.out.valid.val();
         self.loss.out.ready.next = self.from_mac.inp.ready.val();
-        self.end.next = self.port_reset.val() & self.rx_open.q.val();
+        self.end.next = self.rx_open.q.val() & (self.port_reset.val() | self.rx_torn.q.val());
         self.valid.next = self.end.val() | (!self.port_reset.val() & self.from_mac.out.valid.val());
         self.last.next = self.end.val() | self.from_mac.out.data.val().last;
         self.m_axis_rx.tdata.next = self.from_mac.out.data.val().data;
@@ -202,10 +205,11 @@ impl<const W: usize, const E: usize> Logic for CmacPort<W, E> {
         self.m_axis_rx.tlast.next = self.last.val();
         self.m_axis_rx.tuser.next = self.end.val() | self.from_mac.out.data.val().error;
         self.m_axis_rx.tvalid.next = self.valid.val();
-        self.from_mac.out.ready.next = self.m_axis_rx.tready.val() & !self.port_reset.val();
+        self.from_mac.out.ready.next = self.m_axis_rx.tready.val() & !self.port_reset.val() & !self.end.val();
         self.given.next = self.valid.val() & self.m_axis_rx.tready.val();
         self.rx_open.en.next = self.given.val();
         self.rx_open.d.next = !self.last.val();
+        self.rx_torn.d.next = self.end.val() & !self.given.val();
     }
 }
 
@@ -404,6 +408,16 @@ mod tests {
 
     #[test]
     fn a_reset_of_the_port_ends_what_it_cuts_and_nothing_else() {
+        cut(0.9);
+    }
+
+    #[test]
+    fn what_a_reset_cuts_is_ended_even_if_the_core_takes_nothing_meanwhile() {
+        cut(0.0);
+    }
+
+    /// A reset inside frames of both directions, in which the core takes beats with this probability.
+    fn cut(core_ready: f64) {
         let mut bench = Bench::new();
         let long = bench.frame(6400);
         let next = bench.frame(300);
@@ -413,7 +427,9 @@ mod tests {
         bench.run(60);
         assert!(bench.port.tx_open.q.val() && bench.port.rx_open.q.val(), "both frames are under way");
         bench.to_core.clear();
+        bench.core_ready = core_ready;
         bench.port_reset(20);
+        bench.core_ready = 0.9;
         bench.sent.0.clear();
         bench.inside = false;
         for queue in [&mut bench.to_mac, &mut bench.to_core] {
