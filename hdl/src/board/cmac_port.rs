@@ -39,7 +39,7 @@ pub struct CmacPort<const W: usize, const E: usize> {
     pub mac_rx_tlast: Signal<In, Bit>,
     pub mac_rx_tuser: Signal<In, Bit>,
     pub mac_rx_tvalid: Signal<In, Bit>,
-    /// The MAC's receiver alone is in reset.
+    /// The MAC's receiver is in reset, alone or with the port: the frame that it is sending will not end.
     pub mac_rx_reset: Signal<In, Bit>,
 
     to_mac: AsyncFifo<MacBeat<W, E>, 4, 5>,
@@ -408,16 +408,17 @@ mod tests {
 
     #[test]
     fn a_reset_of_the_port_ends_what_it_cuts_and_nothing_else() {
-        cut(0.9);
+        cut(0.9, true);
+        cut(0.9, false);
     }
 
     #[test]
     fn what_a_reset_cuts_is_ended_even_if_the_core_takes_nothing_meanwhile() {
-        cut(0.0);
+        cut(0.0, true);
     }
 
-    /// A reset inside frames of both directions, in which the core takes beats with this probability.
-    fn cut(core_ready: f64) {
+    /// A reset inside frames of both directions, in which the core takes beats with this probability, and the MAC's receiver is `gone` or goes on.
+    fn cut(core_ready: f64, gone: bool) {
         let mut bench = Bench::new();
         let long = bench.frame(6400);
         let next = bench.frame(300);
@@ -426,9 +427,14 @@ mod tests {
         }
         bench.run(60);
         assert!(bench.port.tx_open.q.val() && bench.port.rx_open.q.val(), "both frames are under way");
-        bench.to_core.clear();
+        if gone {
+            bench.to_core.clear();
+        }
         bench.core_ready = core_ready;
+        bench.port.mac_rx_reset.next = gone;
         bench.port_reset(20);
+        bench.port.mac_rx_reset.next = false;
+        assert_eq!(bench.to_core.is_empty(), gone, "the rest comes after the reset");
         bench.core_ready = 0.9;
         bench.sent.0.clear();
         bench.inside = false;

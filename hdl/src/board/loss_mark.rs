@@ -2,7 +2,7 @@
 //! Keeps a stream of frames in order when its receiver has no room.
 
 use super::mac_beat::MacBeat;
-use crate::base::{DffR, Param, Reg, Src, Tag};
+use crate::base::{Dff, DffR, Param, Reg, Src, Tag};
 use crate::comment;
 use rust_hdl_core::prelude::*;
 
@@ -12,6 +12,7 @@ use rust_hdl_core::prelude::*;
 /// `error`. A frame that loses its first beat becomes a mark alone. So each frame that comes in goes out once, whole or damaged, and the
 /// core counts the damaged ones (`drop_rx_error`). Marks wait for a clock in which nothing comes in, but for the one that ends a
 /// frame: while that waits, no other frame begins. Up to 2^40 marks wait: two hours of shortest frames at 100 Gb/s.
+/// A frame that is coming in when `reset` falls is left out to its end.
 #[derive(LogicBlock)]
 pub struct LossMark<const W: usize, const E: usize> {
     tag: Tag<Self>,
@@ -24,8 +25,8 @@ pub struct LossMark<const W: usize, const E: usize> {
     pub out: Src<MacBeat<W, E>>,
     /// Marks that are still to be sent.
     owed: Reg<Bits<40>>,
-    /// The frame that comes in has been cut.
-    skips: DffR<Bit>,
+    /// The frame that comes in has been cut: also by `reset`, so this register has none.
+    skips: Dff<Bit>,
     /// The frame that went out last has not ended; and its rest will not come.
     open: DffR<Bit>,
     cut: DffR<Bit>,
@@ -65,7 +66,6 @@ impl<const W: usize, const E: usize> Logic for LossMark<W, E> {
     fn update(&mut self) {
         clock!(self, clock, owed, skips, open, cut);
         self.owed.reset.next = self.reset.val();
-        self.skips.reset.next = self.reset.val();
         self.open.reset.next = self.reset.val();
         self.cut.reset.next = self.reset.val();
 
@@ -90,9 +90,10 @@ impl<const W: usize, const E: usize> Logic for LossMark<W, E> {
             self.out.data.next.error = true;
         }
 
-        self.skips.d.next = self.skips.q.val() & !self.gone.val();
+        self.skips.d.next =
+            (self.skips.q.val() | (self.reset.val() & self.open.q.val() & !self.cut.q.val())) & !self.gone.val();
         if self.comes.val() {
-            self.skips.d.next = !self.data.val().last & (self.skips.q.val() | self.lose.val());
+            self.skips.d.next = !self.data.val().last & (self.skips.q.val() | self.lose.val() | self.reset.val());
         }
         self.open.d.next = self.open.q.val() & !self.mark.val();
         if self.accept.val() {
@@ -210,6 +211,41 @@ mod tests {
             tick(&mut m, |m| &mut m.clock);
         }
         assert_eq!(out, [(false, false), (false, false), (true, true), (true, false)]);
+    }
+
+    #[test]
+    fn what_a_reset_finds_on_its_way_in_is_left_out_to_its_end() {
+        let mut m = LossMark::<64, 8>::default();
+        m.connect_all();
+        m.out.ready.next = true;
+        let mut out = vec![];
+        // Two beats of a frame; a reset between its beats, and its last; a frame of two beats.
+        for (n, (reset, valid, last)) in [
+            (true, false, false),
+            (false, true, false),
+            (false, true, false),
+            (true, false, false),
+            (true, true, false),
+            (true, false, false),
+            (false, true, false),
+            (false, true, true),
+            (false, true, false),
+            (false, true, true),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            m.reset.next = reset;
+            m.valid.next = valid;
+            m.gone.next = n == 0;
+            m.data.next = MacBeat { data: (n as u64).into(), keep: 0xffu64.into(), last, error: false };
+            settle(&mut m);
+            if m.out.valid.val() && !reset {
+                out.push(m.out.data.val().data.to_u64());
+            }
+            tick(&mut m, |m| &mut m.clock);
+        }
+        assert_eq!(out, [1, 2, 8, 9]);
     }
 
     #[test]
