@@ -557,3 +557,120 @@ impl Netlist {
         (self.cells.len(), self.crossings.len(), self.clock_at.values().collect::<BTreeSet<_>>().len())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn cell(kind: &str, inputs: &[(&str, Value)], outputs: &[(&str, Value)]) -> Value {
+        let connections: serde_json::Map<_, _> =
+            inputs.iter().chain(outputs).map(|(pin, bits)| (pin.to_string(), bits.clone())).collect();
+        let directions: serde_json::Map<_, _> = inputs
+            .iter()
+            .map(|(pin, _)| (pin.to_string(), json!("input")))
+            .chain(outputs.iter().map(|(pin, _)| (pin.to_string(), json!("output"))))
+            .collect();
+        json!({"type": kind, "parameters": {}, "attributes": {}, "port_directions": directions, "connections": connections})
+    }
+
+    /// `u.first` of clock `a` holds input `d` and goes into `seen`, two registers of clock `b`; `held` of `b` has the asynchronous reset `d`, and takes
+    /// `seen[1]` and the lower bit of a bitwise or of `u.first` and itself, and of itself and itself.
+    fn flat() -> Value {
+        let mut held = cell(
+            "$adff",
+            &[("CLK", json!([3])), ("D", json!([10, 11])), ("ARST", json!([4]))],
+            &[("Q", json!([8, 9]))],
+        );
+        held["parameters"] = json!({"ARST_VALUE": "00"});
+        let mut scope = cell("$scopeinfo", &[], &[]);
+        scope["attributes"] = json!({"module": "sub"});
+        json!({"modules": {"top": {
+            "ports": {
+                "a": {"direction": "input", "bits": [2]},
+                "b": {"direction": "input", "bits": [3]},
+                "d": {"direction": "input", "bits": [4]},
+                "q": {"direction": "output", "bits": [8, 9]},
+            },
+            "cells": {
+                "u": scope,
+                "$flatten\\u.$procdff$1": cell("$dff", &[("CLK", json!([2])), ("D", json!([4]))], &[("Q", json!([5]))]),
+                "$procdff$2": cell("$dff", &[("CLK", json!([3])), ("D", json!([5, 6]))], &[("Q", json!([6, 7]))]),
+                "$procdff$3": held,
+                "$or$4": cell("$or", &[("A", json!([7, 9])), ("B", json!([9, 9]))], &[("Y", json!([10, 11]))]),
+            },
+            "netnames": {
+                "u.out": {"bits": [5], "attributes": {}},
+                "u.first": {"bits": [5], "attributes": {}},
+                "seen": {"bits": [6, 7], "attributes": {"ASYNC_REG": "TRUE"}},
+                "held": {"bits": [8, 9], "attributes": {}},
+                "q": {"bits": [8, 9], "attributes": {}},
+                "$not_a_name": {"bits": [5], "attributes": {}},
+            },
+        }}})
+    }
+
+    fn modules() -> Value {
+        let port = json!({"direction": "output", "bits": [2]});
+        let top = json!({"ports": {}, "cells": {}, "netnames": {}});
+        json!({"modules": {"sub": {"ports": {"out": port}, "cells": {}, "netnames": {}}, "top": top}})
+    }
+
+    fn read_flat(flat: &Value) -> Result<Netlist> {
+        read(&modules().to_string(), &flat.to_string(), "top", "core")
+    }
+
+    /// The design above.
+    pub fn sample() -> Netlist {
+        read_flat(&flat()).unwrap()
+    }
+
+    fn crossing<'a>(netlist: &'a Netlist, end: &str) -> Option<(Vec<&'a str>, End)> {
+        let found = netlist.crossings.iter().find(|crossing| crossing.end == end)?;
+        Some((found.starts.iter().map(String::as_str).collect(), found.end_is))
+    }
+
+    #[test]
+    fn registers_are_called_after_their_own_variable_not_the_port_that_it_drives() {
+        let registers: Vec<String> = sample().cells.into_keys().filter(|name| name.contains("_reg")).collect();
+        assert_eq!(registers, ["held_reg[0]", "held_reg[1]", "seen_reg[0]", "seen_reg[1]", "u/first_reg"]);
+        let mut nameless = flat();
+        nameless["modules"]["top"]["netnames"].as_object_mut().unwrap().remove("seen");
+        let error = read_flat(&nameless).err().unwrap().to_string();
+        assert_eq!(error, "register $procdff$2 has no name of its own");
+    }
+
+    #[test]
+    fn paths_between_clocks_are_found_with_what_they_start_and_end_at() {
+        let netlist = sample();
+        assert_eq!(crossing(&netlist, "u/first_reg/D"), Some((vec!["d"], End::Other)));
+        assert_eq!(crossing(&netlist, "seen_reg[0]/D"), Some((vec!["u/first_reg/C"], End::Synchroniser { bus: true })));
+        assert_eq!(crossing(&netlist, "held_reg[0]/CLR"), Some((vec!["d"], End::Reset)));
+        let ends: BTreeSet<&str> = netlist.crossings.iter().map(|crossing| crossing.end.as_str()).collect();
+        let expected = ["held_reg[0]/CLR", "held_reg[1]/CLR", "seen_reg[0]/D", "u/first_reg/D"];
+        assert_eq!(ends, BTreeSet::from(expected), "what stays with one clock crosses nothing");
+    }
+
+    #[test]
+    fn logic_passes_a_crossing_on_bit_by_bit_only_where_it_is_bitwise() {
+        let mut design = flat();
+        let or = &mut design["modules"]["top"]["cells"]["$or$4"];
+        or["connections"]["A"] = json!([5, 9]);
+        let netlist = read_flat(&design).unwrap();
+        assert_eq!(crossing(&netlist, "held_reg[0]/D"), Some((vec!["u/first_reg/C"], End::Other)));
+        assert_eq!(crossing(&netlist, "held_reg[1]/D"), None);
+        design["modules"]["top"]["cells"]["$or$4"]["type"] = json!("$add");
+        let netlist = read_flat(&design).unwrap();
+        assert_eq!(crossing(&netlist, "held_reg[1]/D"), Some((vec!["u/first_reg/C"], End::Other)));
+    }
+
+    #[test]
+    fn a_clock_without_a_driver_is_an_error() {
+        let mut design = flat();
+        design["modules"]["top"]["cells"]["$procdff$2"]["connections"]["CLK"] = json!([99]);
+        assert_eq!(read_flat(&design).err().unwrap().to_string(), "a clock pin has no driver");
+        design["modules"]["top"]["cells"]["$procdff$2"]["connections"]["CLK"] = json!(["0"]);
+        assert_eq!(read_flat(&design).err().unwrap().to_string(), "a clock pin is constant");
+        assert!(read(&modules().to_string(), &flat().to_string(), "other", "core").is_err());
+    }
+}

@@ -199,3 +199,84 @@ pub fn same_files(read: &BTreeSet<PathBuf>, elaborated: &BTreeSet<PathBuf>) -> R
         Some(file) => bail!("build.tcl does not read {}", file.display()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::netlist::tests::sample;
+    use super::*;
+
+    /// A record under which the sample of `netlist` is constrained.
+    const GOOD: &str = "part\txcu50\n\
+        port\ta\tPACKAGE_PIN\tA1\nport\ta\tIOSTANDARD\tLVCMOS18\nport\tb\tPACKAGE_PIN\tA2\nport\tb\tIOSTANDARD\tLVCMOS18\n\
+        port\td\tPACKAGE_PIN\tA3\nport\td\tIOSTANDARD\tLVCMOS18\nport\tq[0]\tPACKAGE_PIN\tA4\nport\tq[0]\tIOSTANDARD\tLVCMOS18\n\
+        port\tq[1]\tPACKAGE_PIN\tA5\nport\tq[1]\tIOSTANDARD\tLVCMOS18\n\
+        clock\ta\t4.0\nclock\tb\t3.1\n\
+        false_path\td\t\t\nfalse_path\t\t{q[0]} {q[1]}\t\n\
+        max_delay\tu/first_reg/C\t{seen_reg[0]/D}\t3.1\nbus_skew\tu/first_reg/C\t{seen_reg[0]/D}\t3.1\n\
+        false_path\t\t{held_reg[0]/CLR} {held_reg[1]/CLR}\t\nfalse_path\td\tu/first_reg/D\t\n\
+        verilog\ttop.v\nstep\troute\nbitstream\ttop.bit\n";
+
+    /// What the sample's netlist lacks in a record; the input `d` goes into a register without a synchroniser in any.
+    fn faults(record: &str) -> Vec<String> {
+        let faults = Record::read(record).unwrap().judge(&sample()).unwrap_err().to_string();
+        faults.lines().filter(|fault| !fault.starts_with("u/first_reg/D takes d over")).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_constrained_design_has_no_fault_but_its_own() {
+        assert_eq!(faults(GOOD), [""; 0]);
+        let fault = Record::read(GOOD).unwrap().judge(&sample()).unwrap_err().to_string();
+        assert_eq!(fault, "u/first_reg/D takes d over from another clock without a synchroniser");
+    }
+
+    #[test]
+    fn each_line_that_is_left_out_is_missed() {
+        for (without, fault) in [
+            ("port\tq[0]\tPACKAGE_PIN\tA4\n", "q[0] has no PACKAGE_PIN"),
+            ("port\td\tIOSTANDARD\tLVCMOS18\n", "d has no IOSTANDARD"),
+            ("clock\tb\t3.1\n", "b is neither a clock nor on a false path"),
+            ("false_path\t\t{q[0]} {q[1]}\t\n", "q[0] is neither a clock nor on a false path"),
+            (
+                "max_delay\tu/first_reg/C\t{seen_reg[0]/D}\t3.1\n",
+                "the path from u/first_reg/C to seen_reg[0]/D crosses between clocks without a constraint",
+            ),
+            (
+                "bus_skew\tu/first_reg/C\t{seen_reg[0]/D}\t3.1\n",
+                "the path from u/first_reg/C to seen_reg[0]/D is one of several bits without a bus skew",
+            ),
+            (
+                "false_path\t\t{held_reg[0]/CLR} {held_reg[1]/CLR}\t\n",
+                "the path from d to held_reg[0]/CLR crosses between clocks without a constraint",
+            ),
+            ("bitstream\ttop.bit\n", "the build ends at `route` without a bitstream"),
+        ] {
+            assert_eq!(GOOD.matches(without).count(), 1, "{without}");
+            assert_eq!(faults(&GOOD.replace(without, "")).first().map(String::as_str), Some(fault));
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_fault() {
+        for (line, fault) in [
+            ("port\tq[1]\tPACKAGE_PIN\tA4\n", "pin A4 is both q[0] and q[1]"),
+            ("clock\tq[0]\t5.0\n", "q[0] has a clock, but is no input"),
+            ("false_path\tq[0]\t\t\n", "false_path from q[0], which is an output"),
+            ("max_delay\t\td\t1.0\n", "max_delay to d, which is an input"),
+            ("max_delay\t\tseen_reg[1]/D\t3.1\n", "max_delay at seen_reg[1]/D constrains no path between clocks"),
+        ] {
+            assert_eq!(faults(&format!("{GOOD}{line}")), [fault]);
+        }
+        let error = Record::read("port\ta\n").err().unwrap().to_string();
+        assert_eq!(error, "not a line of the record: port\ta");
+    }
+
+    #[test]
+    fn files_of_the_script_and_of_the_design_are_the_same() {
+        let files = |names: &[&str]| names.iter().map(PathBuf::from).collect::<BTreeSet<_>>();
+        assert!(same_files(&files(&["a.v", "b.v"]), &files(&["b.v", "a.v"])).is_ok());
+        let extra = same_files(&files(&["a.v", "b.v"]), &files(&["a.v"])).unwrap_err().to_string();
+        assert_eq!(extra, "build.tcl reads b.v, which is no part of the design");
+        let missing = same_files(&files(&["a.v"]), &files(&["a.v", "b.v"])).unwrap_err().to_string();
+        assert_eq!(missing, "build.tcl does not read b.v");
+    }
+}
