@@ -13,6 +13,7 @@ fn frame(id: u8, length: usize) -> Vec<u8> {
 }
 
 fn simulation(preset: Preset) -> Simulation {
+    println!("preset {preset}");
     let mut simulation = Simulation::new(preset).unwrap();
     assert!(simulation.run_until_idle(ENOUGH), "the core does not come to rest after reset");
     simulation
@@ -63,14 +64,17 @@ fn frames_of_all_lengths_miss_and_come_back_whole_from_every_vport() {
 
 #[test]
 fn faulty_frames_go_nowhere() {
-    let mut simulation = simulation(Preset::Sim);
-    simulation.send(0, frame(1, 13));
-    simulation.send(1, frame(1, 9217));
-    simulation.send_with_error(2, frame(1, 200));
-    simulation.send(3, frame(4, 14));
-    assert!(simulation.run_until_idle(ENOUGH));
-    assert_eq!(simulation.upcall().map(|upcall| upcall.vport), Some(3));
-    assert_eq!(simulation.upcall(), None);
+    for preset in Preset::SIMULATED {
+        let mut simulation = simulation(preset);
+        simulation.send(0, frame(1, 13));
+        let too_long = simulation.config().max_frame + 1;
+        simulation.send(1, frame(1, too_long));
+        simulation.send_with_error(2, frame(1, 200));
+        simulation.send(3, frame(4, 14));
+        assert!(simulation.run_until_idle(ENOUGH));
+        assert_eq!(simulation.upcall().map(|upcall| upcall.vport), Some(3));
+        assert_eq!(simulation.upcall(), None);
+    }
 }
 
 #[test]
@@ -93,50 +97,55 @@ fn packets_of_the_slow_path_leave_through_their_vport() {
 
 #[test]
 fn the_packet_out_queue_is_bounded() {
-    let mut simulation = simulation(Preset::Sim);
-    let accepted = (0..1000).take_while(|_| simulation.packet_out(0, frame(0, 60))).count();
-    assert!((1..1000).contains(&accepted));
-    assert_eq!(simulation.packet_out_pending(), accepted);
-    assert!(simulation.run_until_idle(ENOUGH));
-    assert_eq!((simulation.received(0), simulation.packet_out(0, frame(0, 60))), (accepted, true));
+    for preset in Preset::SIMULATED {
+        let mut simulation = simulation(preset);
+        let accepted = (0..1000).take_while(|_| simulation.packet_out(0, frame(0, 60))).count();
+        assert!((1..1000).contains(&accepted));
+        assert_eq!(simulation.packet_out_pending(), accepted);
+        assert!(simulation.run_until_idle(ENOUGH));
+        assert_eq!((simulation.received(0), simulation.packet_out(0, frame(0, 60))), (accepted, true));
+    }
 }
 
 #[test]
 fn a_sink_that_is_not_ready_loses_nothing() {
-    for pattern in [Ready::Periodic { on: 1, off: 5 }, Ready::Random { of_256: 60, seed: 7 }] {
-        let mut simulation = simulation(Preset::Sim);
-        simulation.set_ready(5, pattern);
-        let sent: Vec<Vec<u8>> = (0..40).map(|i| frame(i, 60 + 37 * i as usize)).collect();
-        let mut left = sent.clone().into_iter().peekable();
-        while left.peek().is_some() {
-            while let Some(next) = left.peek()
-                && simulation.packet_out(5, next.clone())
-            {
-                left.next();
+    for preset in Preset::SIMULATED {
+        for pattern in [Ready::Periodic { on: 1, off: 5 }, Ready::Random { of_256: 60, seed: 7 }] {
+            let mut simulation = simulation(preset);
+            simulation.set_ready(3, pattern);
+            let sent: Vec<Vec<u8>> = (0..40).map(|i| frame(i, 60 + 37 * i as usize)).collect();
+            let mut left = sent.clone().into_iter().peekable();
+            while left.peek().is_some() {
+                while let Some(next) = left.peek()
+                    && simulation.packet_out(3, next.clone())
+                {
+                    left.next();
+                }
+                simulation.step();
             }
-            simulation.step();
+            assert!(simulation.run_until_idle(ENOUGH));
+            let received: Vec<Vec<u8>> = std::iter::from_fn(|| simulation.recv(3)).map(|r| r.frame).collect();
+            assert!(received == sent, "{pattern:?}: {} frames of {}", received.len(), sent.len());
         }
-        assert!(simulation.run_until_idle(ENOUGH));
-        let received: Vec<Vec<u8>> = std::iter::from_fn(|| simulation.recv(5)).map(|r| r.frame).collect();
-        assert!(received == sent, "{pattern:?}: {} frames of {}", received.len(), sent.len());
+        let mut simulation = simulation(preset);
+        simulation.set_ready(3, Ready::Never);
+        simulation.packet_out(3, frame(1, 60));
+        assert!(!simulation.run_until_idle(10_000) && simulation.recv(3).is_none());
+        simulation.set_ready(3, Ready::Always);
+        assert!(simulation.run_until_idle(ENOUGH) && simulation.recv(3).is_some());
     }
-    let mut simulation = simulation(Preset::Sim);
-    simulation.set_ready(5, Ready::Never);
-    simulation.packet_out(5, frame(1, 60));
-    assert!(!simulation.run_until_idle(10_000) && simulation.recv(5).is_none());
-    simulation.set_ready(5, Ready::Always);
-    assert!(simulation.run_until_idle(ENOUGH) && simulation.recv(5).is_some());
 }
 
 /// A run with idle gaps and register accesses between: everything that came out, with its cycle.
-fn busy_run(gating: bool) -> (Vec<Upcall>, Vec<Received>, Vec<u32>, u64) {
-    let mut simulation = simulation(Preset::Sim);
+fn busy_run(preset: Preset, gating: bool) -> (Vec<Upcall>, Vec<Received>, Vec<u32>, u64) {
+    let mut simulation = simulation(preset);
     simulation.set_gating(gating);
+    let vports = simulation.config().vports();
     simulation.set_ready(0, Ready::Random { of_256: 90, seed: 1 });
     let mut read = vec![];
     for round in 0..60_u64 {
-        for vport in 0..(round % 7) as usize {
-            simulation.send(vport, frame(round as u8, 14 + (round * 97) as usize % 3000));
+        for vport in 0..(round % 5) as usize {
+            simulation.send(vport % vports, frame(round as u8, 14 + (round * 97) as usize % 2000));
         }
         simulation.packet_out(0, frame(round as u8, 64 + round as usize));
         simulation.skip(round * 13 % 900);
@@ -151,22 +160,26 @@ fn busy_run(gating: bool) -> (Vec<Upcall>, Vec<Received>, Vec<u32>, u64) {
 
 #[test]
 fn gated_clocks_change_no_frame_and_no_cycle() {
-    let (gated, free) = (busy_run(true), busy_run(false));
-    assert_eq!((gated.0.len(), gated.1.len(), gated.3), (free.0.len(), free.1.len(), free.3));
-    assert!(gated == free, "gating changes what comes out, or when");
-    assert!(!gated.0.is_empty() && gated.1.len() == 60);
+    for preset in Preset::SIMULATED {
+        let (gated, free) = (busy_run(preset, true), busy_run(preset, false));
+        assert_eq!((gated.0.len(), gated.1.len(), gated.3), (free.0.len(), free.1.len(), free.3));
+        assert!(gated == free, "{preset}: gating changes what comes out, or when");
+        assert!(!gated.0.is_empty() && gated.1.len() == 60);
+    }
 }
 
 #[test]
 fn idle_time_passes_at_once() {
-    let mut simulation = simulation(Preset::Sim);
-    let (cycle, clocked) = (simulation.cycle(), simulation.clocked_cycles());
-    simulation.skip(1 << 50);
-    assert_eq!((simulation.cycle(), simulation.clocked_cycles()), (cycle + (1 << 50), clocked));
-    simulation.send(0, frame(1, 60));
-    assert!(simulation.run_until_idle(ENOUGH));
-    let upcall = simulation.upcall().unwrap();
-    assert!((1..200).contains(&(upcall.cycle - cycle - (1 << 50))), "left in cycle {}", upcall.cycle);
+    for preset in Preset::SIMULATED {
+        let mut simulation = simulation(preset);
+        let (cycle, clocked) = (simulation.cycle(), simulation.clocked_cycles());
+        simulation.skip(1 << 50);
+        assert_eq!((simulation.cycle(), simulation.clocked_cycles()), (cycle + (1 << 50), clocked));
+        simulation.send(0, frame(1, 60));
+        assert!(simulation.run_until_idle(ENOUGH));
+        let upcall = simulation.upcall().unwrap();
+        assert!((1..200).contains(&(upcall.cycle - cycle - (1 << 50))), "left in cycle {}", upcall.cycle);
+    }
 }
 
 #[test]
