@@ -9,6 +9,7 @@ use millrace_regs::{Command, Instance, addr, by_address, instances};
 const PATTERNS: [u32; 6] = [u32::MAX, 0, 0x5555_5555, 0xaaaa_aaaa, 0x0123_4567, 0x89ab_cdef];
 
 fn device(preset: Preset) -> (Embedded, Config) {
+    println!("preset {preset}");
     (Embedded::new(preset).unwrap(), preset.config())
 }
 
@@ -46,109 +47,121 @@ fn every_register_reads_its_reset_value() {
 
 #[test]
 fn read_only_registers_refuse_writes_and_keep_their_value() {
-    let (mut device, config) = device(Preset::Sim);
-    for instance in all(&config).filter(|instance| instance.register.access == Access::Ro) {
-        for pattern in PATTERNS {
-            refused(device.write32(instance.address, pattern), "write", instance.address);
+    for preset in Preset::SIMULATED {
+        let (mut device, config) = device(preset);
+        for instance in all(&config).filter(|instance| instance.register.access == Access::Ro) {
+            for pattern in PATTERNS {
+                refused(device.write32(instance.address, pattern), "write", instance.address);
+            }
         }
-    }
-    for instance in all(&config) {
-        assert_eq!(device.read32(instance.address).unwrap(), reset_value(&instance, &config), "{instance}");
+        for instance in all(&config) {
+            assert_eq!(device.read32(instance.address).unwrap(), reset_value(&instance, &config), "{instance}");
+        }
     }
 }
 
 #[test]
 fn read_write_registers_hold_what_is_written_and_nothing_in_reserved_bits() {
-    let (mut device, config) = device(Preset::Sim);
-    let all: Vec<_> = all(&config).filter(|instance| instance.register.access == Access::Rw).collect();
-    assert!(all.len() > 32 + config.queues());
-    for pattern in PATTERNS {
-        // A value of its own for each, so that one that stands for another shows.
-        let value = |instance: &Instance| pattern ^ instance.address;
-        for instance in &all {
-            device.write32(instance.address, value(instance)).unwrap();
-        }
-        for instance in &all {
-            let expected = value(instance) & instance.register.mask();
-            assert_eq!(device.read32(instance.address).unwrap(), expected, "{instance}");
+    for preset in Preset::SIMULATED {
+        let (mut device, config) = device(preset);
+        let all: Vec<_> = all(&config).filter(|instance| instance.register.access == Access::Rw).collect();
+        assert!(all.len() > 32 + config.queues());
+        for pattern in PATTERNS {
+            // A value of its own for each, so that one that stands for another shows.
+            let value = |instance: &Instance| pattern ^ instance.address;
+            for instance in &all {
+                device.write32(instance.address, value(instance)).unwrap();
+            }
+            for instance in &all {
+                let expected = value(instance) & instance.register.mask();
+                assert_eq!(device.read32(instance.address).unwrap(), expected, "{instance}");
+            }
         }
     }
 }
 
 #[test]
 fn write_only_registers_read_zero() {
-    let (mut device, config) = device(Preset::Sim);
-    for instance in all(&config).filter(|instance| instance.register.access == Access::Wo) {
-        device.write32(instance.address, Command::WriteStep.word(0)).unwrap();
-        assert_eq!(device.read32(instance.address).unwrap(), 0, "{instance}");
+    for preset in Preset::SIMULATED {
+        let (mut device, config) = device(preset);
+        for instance in all(&config).filter(|instance| instance.register.access == Access::Wo) {
+            device.write32(instance.address, Command::WriteStep.word(0)).unwrap();
+            assert_eq!(device.read32(instance.address).unwrap(), 0, "{instance}");
+        }
     }
 }
 
 #[test]
 fn event_bits_are_set_by_what_they_name_and_cleared_by_writing_one() {
-    let (mut device, config) = device(Preset::Sim);
-    let bad_command = 1;
-    let bad = |device: &mut Embedded, op: u32, table: u32, index: usize| {
-        device.write32(addr::INDEX, index as u32).unwrap();
-        device.write32(addr::COMMAND, op | table << 8).unwrap();
-        while device.read32(addr::STATUS).unwrap() != 0 {}
-        let events = device.read32(addr::EVENTS).unwrap();
-        device.write32(addr::EVENTS, !events).unwrap();
-        assert_eq!(device.read32(addr::EVENTS).unwrap(), events, "a 0 clears nothing");
-        device.write32(addr::EVENTS, events).unwrap();
-        assert_eq!(device.read32(addr::EVENTS).unwrap(), 0, "a 1 clears");
-        events
-    };
-    for op in [0, 8, 9, 15] {
-        assert_eq!(bad(&mut device, op, 0, 0), bad_command, "op {op}");
-    }
-    let (tables, slots) = (config.hash_tables as u32, config.table_rules());
-    for (command, table, last) in [
-        (Command::WriteEntry, 0, slots - 1),
-        (Command::WriteEntry, tables - 1, slots - 1),
-        (Command::WriteTcam, 0, config.tcam_entries - 1),
-        (Command::WriteAction, 0, config.rule_ids() - 1),
-        (Command::WriteStep, 0, config.steps() - 1),
-        (Command::ReadRuleCounter, 0, config.rule_ids() - 1),
-        (Command::ReadVerdictCounter, 0, 16 * (config.vports() + 1) - 1),
-    ] {
-        let op = command as u32;
-        assert_eq!(bad(&mut device, op, table, last), 0, "{} {table} {last}", command.name());
-        for past in [last + 1, last + 0x1_0000, last + 0x8000_0000] {
-            assert_eq!(bad(&mut device, op, table, past), bad_command, "{} {table} {past:#x}", command.name());
+    for preset in Preset::SIMULATED {
+        let (mut device, config) = device(preset);
+        let bad_command = 1;
+        let bad = |device: &mut Embedded, op: u32, table: u32, index: usize| {
+            device.write32(addr::INDEX, index as u32).unwrap();
+            device.write32(addr::COMMAND, op | table << 8).unwrap();
+            while device.read32(addr::STATUS).unwrap() != 0 {}
+            let events = device.read32(addr::EVENTS).unwrap();
+            device.write32(addr::EVENTS, !events).unwrap();
+            assert_eq!(device.read32(addr::EVENTS).unwrap(), events, "a 0 clears nothing");
+            device.write32(addr::EVENTS, events).unwrap();
+            assert_eq!(device.read32(addr::EVENTS).unwrap(), 0, "a 1 clears");
+            events
+        };
+        for op in [0, 8, 9, 15] {
+            assert_eq!(bad(&mut device, op, 0, 0), bad_command, "op {op}");
         }
-    }
-    for command in [Command::WriteEntry, Command::WriteMask] {
-        assert_eq!(bad(&mut device, command as u32, tables - 1, 0), 0);
-        for table in [tables, 255] {
-            assert_eq!(bad(&mut device, command as u32, table, 0), bad_command, "{} {table}", command.name());
+        let (tables, slots) = (config.hash_tables as u32, config.table_rules());
+        for (command, table, last) in [
+            (Command::WriteEntry, 0, slots - 1),
+            (Command::WriteEntry, tables - 1, slots - 1),
+            (Command::WriteTcam, 0, config.tcam_entries - 1),
+            (Command::WriteAction, 0, config.rule_ids() - 1),
+            (Command::WriteStep, 0, config.steps() - 1),
+            (Command::ReadRuleCounter, 0, config.rule_ids() - 1),
+            (Command::ReadVerdictCounter, 0, 16 * (config.vports() + 1) - 1),
+        ] {
+            let op = command as u32;
+            assert_eq!(bad(&mut device, op, table, last), 0, "{} {table} {last}", command.name());
+            for past in [last + 1, last + 0x1_0000, last + 0x8000_0000] {
+                assert_eq!(bad(&mut device, op, table, past), bad_command, "{} {table} {past:#x}", command.name());
+            }
+        }
+        for command in [Command::WriteEntry, Command::WriteMask] {
+            assert_eq!(bad(&mut device, command as u32, tables - 1, 0), 0);
+            for table in [tables, 255] {
+                assert_eq!(bad(&mut device, command as u32, table, 0), bad_command, "{} {table}", command.name());
+            }
         }
     }
 }
 
 #[test]
 fn addresses_between_the_registers_are_refused() {
-    let (mut device, config) = device(Preset::Sim);
-    for address in (0..ADDRESS_SPACE).step_by(4) {
-        if by_address(address, config.vports() as u32).is_none() {
-            refused(device.read32(address).map(|_| ()), "read", address);
-            refused(device.write32(address, u32::MAX), "write", address);
+    for preset in Preset::SIMULATED {
+        let (mut device, config) = device(preset);
+        for address in (0..ADDRESS_SPACE).step_by(4) {
+            if by_address(address, config.vports() as u32).is_none() {
+                refused(device.read32(address).map(|_| ()), "read", address);
+                refused(device.write32(address, u32::MAX), "write", address);
+            }
         }
-    }
-    for instance in all(&config) {
-        assert_eq!(device.read32(instance.address).unwrap(), reset_value(&instance, &config), "{instance}");
+        for instance in all(&config) {
+            assert_eq!(device.read32(instance.address).unwrap(), reset_value(&instance, &config), "{instance}");
+        }
     }
 }
 
 #[test]
 fn partial_writes_are_refused_and_change_nothing() {
-    let (mut device, config) = device(Preset::Sim);
-    for instance in all(&config).filter(|instance| instance.register.access.writable()) {
-        for strobe in 0..0b1111 {
-            let result = device.simulation().write_bytes(instance.address as u16, u32::MAX, strobe);
-            assert!(result.is_err(), "{instance} takes a write of bytes {strobe:04b}");
+    for preset in Preset::SIMULATED {
+        let (mut device, config) = device(preset);
+        for instance in all(&config).filter(|instance| instance.register.access.writable()) {
+            for strobe in 0..0b1111 {
+                let result = device.simulation().write_bytes(instance.address as u16, u32::MAX, strobe);
+                assert!(result.is_err(), "{instance} takes a write of bytes {strobe:04b}");
+            }
+            assert_eq!(device.read32(instance.address).unwrap(), reset_value(&instance, &config), "{instance}");
         }
-        assert_eq!(device.read32(instance.address).unwrap(), reset_value(&instance, &config), "{instance}");
     }
 }
 
