@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The register map as a C header.
 
+use crate::host_channel::{BOARD, HEADER_BYTES, HEADERS, MessageKind};
 use crate::map::{BLOCKS, Bits, Register, Repeat};
 use crate::{Command, Field, KEY_FIELDS, STEP_FIELDS, UpcallReason, Verdict};
 use std::fmt::Write;
 
-/// The register map as a C header: addresses, field masks, commands, verdicts, and the layouts of key and step.
+/// The register map as a C header: addresses, field masks, commands, verdicts, and the layouts of key, step and the host
+/// channel's headers.
 pub fn c_header() -> String {
     let mut out = String::from(
         "/* SPDX-License-Identifier: MIT OR Apache-2.0 */\n\
          /* Register map of the Millrace DPU. Generated from regs/src/map.rs: do not edit. */\n\
          #ifndef MILLRACE_REGS_H\n#define MILLRACE_REGS_H\n",
     );
-    for block in BLOCKS {
+    for block in BLOCKS.iter().chain([&BOARD]) {
         write!(out, "\n/* {} */\n", block.doc).unwrap();
         for register in block.registers {
             let stride = if block.repeat == Repeat::Once { 4 } else { block.stride };
@@ -35,6 +37,14 @@ pub fn c_header() -> String {
     }
     layout(&mut out, "KEY", 480, KEY_FIELDS);
     layout(&mut out, "STEP", 544, STEP_FIELDS);
+    out.push_str("\n/* Kinds of messages of the host channel. */\n");
+    for kind in MessageKind::ALL {
+        let name = format!("HOST_KIND_{}", kind.name().to_uppercase());
+        define(&mut out, &name, &format!("{}u", *kind as u8), kind.doc());
+    }
+    for header in HEADERS {
+        layout(&mut out, &format!("HOST_{}", header.name.to_uppercase()), 8 * HEADER_BYTES, header.fields);
+    }
     out.push_str("\n#endif\n");
     out
 }

@@ -7,6 +7,7 @@
 //! - [`Key`], [`Mask`], [`Step`]: what software writes into tables, with [`KEY_FIELDS`] and [`STEP_FIELDS`]
 //! - [`config`]: what a build contains
 //! - [`Command`], [`Verdict`], [`UpcallReason`], the table [`hash`]
+//! - [`host_channel`]: what a board adds: messages, and words beside the registers
 //! - [`c_header`], [`markdown`]: the register reference for C and for people
 #![deny(missing_docs)]
 
@@ -14,6 +15,7 @@ mod c_header;
 mod command;
 pub mod config;
 pub mod hash;
+pub mod host_channel;
 mod instances;
 mod key;
 pub mod map;

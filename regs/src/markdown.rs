@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The register reference for people.
 
+use crate::host_channel::{BOARD, HEADERS};
 use crate::map::{BLOCKS, Block, Register, Repeat, Reset};
 use crate::{Command, Field, KEY_FIELDS, Operand, Place, STEP_FIELDS, UpcallReason, Verdict};
 use std::fmt::Write;
 
 /// The register reference in Markdown: every register with its fields, every command with its operands, the layouts of
-/// key and step, verdicts and upcall reasons. `docs/registers.md` is a copy of it.
+/// key and step, verdicts and upcall reasons, the messages of the host channel and the words of a board. `docs/registers.md` is a copy of it.
 pub fn markdown() -> String {
     let mut out = String::from(
         "<!-- SPDX-License-Identifier: MIT OR Apache-2.0 -->\n\
@@ -25,6 +26,8 @@ pub fn markdown() -> String {
     layout(&mut out, "Key", "Match key and masks, 480 bits in 15 words.", KEY_FIELDS);
     layout(&mut out, "Action step", "544 bits in 17 words; bits outside the fields are reserved.", STEP_FIELDS);
     outcomes(&mut out);
+    messages(&mut out);
+    self::block(&mut out, &BOARD);
     out
 }
 
@@ -109,6 +112,20 @@ fn outcomes(out: &mut String) {
     out.push_str("\n## Upcall reasons\n\n| n | reason | |\n|---|---|---|\n");
     for reason in UpcallReason::ALL {
         writeln!(out, "| {} | `{}` | {} |", *reason as u8, reason.name(), reason.doc()).unwrap();
+    }
+}
+
+fn messages(out: &mut String) {
+    out.push_str(
+        "\n## Messages of the host channel\n\nOf a board ([board.md](board.md)): 64 bits before the frame. Bits of no field are 0 from the \
+         device, and ignored by it.\n\n| kind, 7:0 | message | to the | bits | field | |\n|---|---|---|---|---|---|\n",
+    );
+    for header in HEADERS {
+        let to = if header.to_device { "device" } else { "host" };
+        writeln!(out, "| {} | `{}` | {to} | | | {} |", header.kind as u8, header.name, header.doc).unwrap();
+        for field in header.fields {
+            writeln!(out, "| | | | {} | `{}` | {} |", range(field.offset, field.width), field.name, field.doc).unwrap();
+        }
     }
 }
 

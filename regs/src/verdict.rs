@@ -13,7 +13,7 @@ macro_rules! outcomes {
             /// All of them, in the order of their numbers.
             pub const ALL: &[$enum] = &[$($enum::$variant),*];
 
-            /// As in `docs/hardware.md`.
+            /// As in the documentation.
             pub const fn name(self) -> &'static str {
                 match self { $($enum::$variant => $name,)* }
             }
@@ -30,6 +30,8 @@ macro_rules! outcomes {
         }
     };
 }
+
+pub(crate) use outcomes;
 
 outcomes! {
     /// What became of a frame. Each frame gets exactly one, counted under its ingress vport

@@ -5,6 +5,7 @@ use super::types::{MarkedBeat, RegisterRequest};
 use crate::base::{DffE, DffR, Param, Snk, Src, Tag};
 use crate::comment;
 use crate::fastpath::types::Beat;
+use millrace_regs::host_channel::{HEADER_BYTES, MessageKind};
 use rust_hdl_core::prelude::*;
 use std::ops::Range;
 
@@ -42,6 +43,10 @@ pub struct HostDemux<const W: usize, const C: usize, const N: usize> {
     /// The vports on this channel; there is something behind `registers`.
     mine: Param<Bits<N>>,
     has_registers: Param<Bit>,
+    frame_kind: Param<Bits<8>>,
+    slow_path_kind: Param<Bits<8>>,
+    register_kind: Param<Bits<8>>,
+    header_bytes: Param<Bits<C>>,
 
     header: Signal<Local, Bits<64>>,
     kind: Signal<Local, Bits<8>>,
@@ -73,6 +78,10 @@ impl<const W: usize, const C: usize, const N: usize> HostDemux<W, C, N> {
             rx: vec![Default::default(); N],
             mine: Param::new(vports.map(|vport| 1u64 << vport).sum::<u64>().to_bits()),
             has_registers: Param::new(registers),
+            frame_kind: Param::new((MessageKind::Frame as u64).to_bits()),
+            slow_path_kind: Param::new((MessageKind::SlowPath as u64).to_bits()),
+            register_kind: Param::new((MessageKind::Register as u64).to_bits()),
+            header_bytes: Param::new((HEADER_BYTES as u64).to_bits()),
             ..Default::default()
         }
     }
@@ -96,15 +105,19 @@ impl<const W: usize, const C: usize, const N: usize> Logic for HostDemux<W, C, N
             self.addressed.next = self.addressed.val().replace_bit(i, self.operand.val() == i.to_bits::<8>());
         }
         self.addressed.next = self.addressed.val() & self.mine.val();
-        self.sound.next = (self.inp.data.val().bytes >= 8) & !(self.inp.data.val().last & self.inp.data.val().error);
+        self.sound.next = (self.inp.data.val().bytes >= self.header_bytes.val())
+            & !(self.inp.data.val().last & self.inp.data.val().error);
         self.is_access.next = self.has_registers.val()
             & self.sound.val()
             & self.inp.data.val().last
-            & (self.kind.val() == 2)
+            & (self.kind.val() == self.register_kind.val())
             & (self.operand.val() < 2);
-        self.is_packet_out.next = self.sound.val() & !self.inp.data.val().last & (self.kind.val() == 1);
-        self.is_frame.next =
-            self.sound.val() & !self.inp.data.val().last & (self.kind.val() == 0) & self.addressed.val().any();
+        self.is_packet_out.next =
+            self.sound.val() & !self.inp.data.val().last & (self.kind.val() == self.slow_path_kind.val());
+        self.is_frame.next = self.sound.val()
+            & !self.inp.data.val().last
+            & (self.kind.val() == self.frame_kind.val())
+            & self.addressed.val().any();
 
         comment!("to whom");
         self.ready.next = 0.into();
@@ -170,6 +183,8 @@ mod tests {
     use super::*;
     use crate::board::testing::random;
     use crate::testing::{assert_lints, beats, bytes, settle, tick};
+    use millrace_regs::Field;
+    use millrace_regs::host_channel::{ADDRESS, DATA, KIND, VPORT, WRITE, header_words};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -185,19 +200,22 @@ mod tests {
     /// The rules of `docs/board.md` for a channel with vports 2 and 3 and registers.
     fn expected(message: &[u8], header_bytes: usize, error: bool) -> Outcome {
         let (header, frame) = message.split_at(header_bytes.min(message.len()));
-        match (header.first(), header.get(1)) {
-            _ if header.len() < 8 || error && frame.is_empty() => Outcome::Dropped,
-            (Some(0), Some(vport @ 2..=3)) if !frame.is_empty() => {
-                Outcome::Frame { vport: (*vport).into(), frame: frame.into(), error }
+        let Some(header) = header.first_chunk() else { return Outcome::Dropped };
+        if error && frame.is_empty() {
+            return Outcome::Dropped;
+        }
+        let words = header_words(*header);
+        let of = |field: Field| field.get(&words) as u32;
+        match MessageKind::from_number(of(KIND)) {
+            Some(MessageKind::Frame) if !frame.is_empty() && (2..4).contains(&of(VPORT)) => {
+                Outcome::Frame { vport: of(VPORT) as usize, frame: frame.into(), error }
             }
-            (Some(1), Some(vport)) if !frame.is_empty() => {
-                Outcome::PacketOut { vport: *vport, frame: frame.into(), error }
+            Some(MessageKind::SlowPath) if !frame.is_empty() => {
+                Outcome::PacketOut { vport: of(VPORT) as u8, frame: frame.into(), error }
             }
-            (Some(2), Some(write @ 0..=1)) if frame.is_empty() => Outcome::Register {
-                write: *write == 1,
-                address: u16::from_le_bytes(header[2..4].try_into().unwrap()),
-                data: u32::from_le_bytes(header[4..8].try_into().unwrap()),
-            },
+            Some(MessageKind::Register) if frame.is_empty() && of(WRITE) < 2 => {
+                Outcome::Register { write: of(WRITE) == 1, address: of(ADDRESS) as u16, data: of(DATA) }
+            }
             _ => Outcome::Dropped,
         }
     }

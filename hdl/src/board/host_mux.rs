@@ -5,6 +5,7 @@ use super::types::RegisterAnswer;
 use crate::base::{DffR, Param, RoundRobin, Snk, Src, Tag};
 use crate::comment;
 use crate::fastpath::types::Beat;
+use millrace_regs::host_channel::MessageKind;
 use rust_hdl_core::prelude::*;
 use std::ops::Range;
 
@@ -35,6 +36,9 @@ pub struct HostMux<const W: usize, const C: usize, const N: usize, const K: usiz
     /// The vports on this channel.
     mine: Param<Bits<N>>,
     size: Param<Bits<C>>,
+    frame_kind: Param<Bits<8>>,
+    slow_path_kind: Param<Bits<8>>,
+    register_kind: Param<Bits<8>>,
 
     request: Signal<Local, Bits<K>>,
     source: Signal<Local, Beat<W, C>>,
@@ -65,6 +69,9 @@ impl<const W: usize, const C: usize, const N: usize, const K: usize> HostMux<W, 
             tx: vec![Default::default(); N],
             mine: Param::new(vports.map(|vport| 1u64 << vport).sum::<u64>().to_bits()),
             size: Param::new((W / 8).to_bits()),
+            frame_kind: Param::new((MessageKind::Frame as u64).to_bits()),
+            slow_path_kind: Param::new((MessageKind::SlowPath as u64).to_bits()),
+            register_kind: Param::new((MessageKind::Register as u64).to_bits()),
             ..Default::default()
         }
     }
@@ -119,15 +126,17 @@ impl<const W: usize, const C: usize, const N: usize, const K: usize> Logic for H
         }
 
         comment!("its header");
-        self.header.next = bit_cast::<64, 8>(self.vport.val()) << 8;
+        self.header.next = (bit_cast::<64, 8>(self.vport.val()) << 8) | bit_cast::<64, 8>(self.frame_kind.val());
         if self.chosen.q.val().get_bit(0) {
-            self.header.next = self.header.val() | (bit_cast::<64, 8>(self.upcall_reason.val()) << 16) | 1;
+            self.header.next = (bit_cast::<64, 8>(self.upcall_reason.val()) << 16)
+                | (bit_cast::<64, 8>(self.vport.val()) << 8)
+                | bit_cast::<64, 8>(self.slow_path_kind.val());
         }
         if self.chosen.q.val().get_bit(1) {
             self.header.next = (bit_cast::<64, 32>(self.registers.data.val().data) << 32)
                 | (bit_cast::<64, 16>(self.registers.data.val().address) << 16)
                 | (bit_cast::<64, 2>(self.registers.data.val().response) << 8)
-                | 2;
+                | bit_cast::<64, 8>(self.register_kind.val());
         }
         self.registers.ready.next = self.chosen.q.val().get_bit(1) & self.out.ready.val();
 
@@ -160,6 +169,7 @@ mod tests {
     use super::*;
     use crate::board::testing::random;
     use crate::testing::{assert_lints, beats, bytes, settle, tick};
+    use millrace_regs::host_channel::{ADDRESS, DATA, REASON, RESPONSE, VPORT, header_bytes};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
@@ -192,10 +202,6 @@ mod tests {
         }
     }
 
-    fn header(bytes: [u8; 4], data: u32) -> Vec<u8> {
-        [bytes, data.to_le_bytes()].concat()
-    }
-
     fn run<const W: usize, const C: usize>(seed: u64, drain: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut mux = Box::new(HostMux::<W, C, 4, 6>::new(2..4));
@@ -210,7 +216,10 @@ mod tests {
             for i in 0..40 {
                 let len = rng.random_range(1..70);
                 let frame = random(len, &mut rng);
-                let mut message = if n == 4 { header([1, i, i % 3, 0], 0) } else { header([0, n as u8, 0, 0], 0) };
+                let mut message = match n {
+                    4 => header_bytes(MessageKind::SlowPath, &[(VPORT, i), (REASON, i % 3)]).to_vec(),
+                    n => header_bytes(MessageKind::Frame, &[(VPORT, n as u32)]).to_vec(),
+                };
                 message.resize(W / 8, 0);
                 message.extend(&frame);
                 expected[n].push(message);
@@ -221,8 +230,8 @@ mod tests {
             .map(|_| (rng.random_range(0..3), rng.random_range(0..0x1_0000), rng.random::<u32>().into()))
             .collect();
         for (response, address, data) in &answers {
-            let [low, high] = (*address as u16).to_le_bytes();
-            let mut message = header([2, *response as u8, low, high], *data as u32);
+            let values = [(RESPONSE, *response as u32), (ADDRESS, *address as u32), (DATA, *data as u32)];
+            let mut message = header_bytes(MessageKind::Register, &values).to_vec();
             message.resize(W / 8, 0);
             expected[5].push(message);
         }

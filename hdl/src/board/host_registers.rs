@@ -4,13 +4,11 @@
 use super::types::{RegisterAnswer, RegisterRequest};
 use crate::base::{DffR, Param, Snk, Src, Tag};
 use crate::comment;
+use millrace_regs::host_channel::BOARD;
 use rust_hdl_core::prelude::*;
 
-/// Where the words of the board begin: no register of the core is that far up.
-pub const BOARD_ADDRESS: u64 = 0x8000;
-
-/// Carries register accesses out, one after the other: those below 0x8000 as a master on AXI4-Lite, the others itself. There, word i of
-/// `words` is read at 0x8000 + 4i; all else is a slave error (2).
+/// Carries register accesses out, one after the other: those below the board's words (`regs`, 0x8000) as a master on AXI4-Lite, the others
+/// itself. There, word i of `words` is read at 0x8000 + 4i; all else is a slave error (2).
 ///
 /// A request is taken with its answer, so that it need not be kept; a transfer on AXI4-Lite takes as long as the slave does.
 #[derive(LogicBlock, Default)]
@@ -42,6 +40,7 @@ pub struct HostRegisters {
     /// The slave has taken the address of the read or write, the data of the write.
     address_sent: DffR<Bit>,
     data_sent: DffR<Bit>,
+    first: Param<Bits<16>>,
     addresses: Vec<Param<Bits<16>>>,
     _words: usize,
 
@@ -64,7 +63,8 @@ impl HostRegisters {
     pub fn new(words: usize) -> Self {
         Self {
             words: vec![Default::default(); words],
-            addresses: (0..words).map(|i| Param::new((BOARD_ADDRESS + 4 * i as u64).to_bits())).collect(),
+            addresses: (0..words).map(|i| Param::new((u64::from(BOARD.base) + 4 * i as u64).to_bits())).collect(),
+            first: Param::new(u64::from(BOARD.base).to_bits()),
             _words: words,
             ..Default::default()
         }
@@ -77,7 +77,7 @@ impl Logic for HostRegisters {
         clock!(self, clock, address_sent, data_sent);
         self.address_sent.reset.next = self.reset.val();
         self.data_sent.reset.next = self.reset.val();
-        self.own.next = self.request.valid.val() & self.request.data.val().address.get_bit(15);
+        self.own.next = self.request.valid.val() & (self.request.data.val().address >= self.first.val());
         self.writes.next = self.request.valid.val() & !self.own.val() & self.request.data.val().write;
         self.reads.next = self.request.valid.val() & !self.own.val() & !self.request.data.val().write;
 
