@@ -2,6 +2,7 @@
 //! `millrace rules` against `ovs-appctl dpctl/dump-flows -m`: the megaflows that both switches make for the frames of all scenarios,
 //! attribute by attribute.
 
+use millrace_regs::config::Preset;
 use millrace_testbench::ovs::Ovs;
 use millrace_testbench::scenarios::millrace::Millrace;
 use millrace_testbench::scenarios::{self, Scenario, Step};
@@ -106,7 +107,7 @@ fn values(matches: &str) -> String {
 /// The megaflows of both switches, by the values of the packet that they were made for.
 fn dumps(ovs: &mut Ovs, scenario: &Scenario) -> anyhow::Result<(BTreeMap<String, Line>, Vec<Line>)> {
     ovs.load_flows(&scenario.flow_file())?;
-    let mut millrace = Millrace::start(&scenario.flow_file())?;
+    let mut millrace = Millrace::start(&scenario.flow_file(), Preset::Sim)?;
     let (mut theirs, mut ours) = (BTreeMap::new(), BTreeMap::new());
     for step in &scenario.steps {
         match step {

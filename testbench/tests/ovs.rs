@@ -4,6 +4,7 @@
 //! Each frame goes in twice. The first one shows what the slow path does, the second one mostly what the hardware does with the
 //! rule that the first one left behind.
 
+use millrace_regs::config::Preset;
 use millrace_testbench::ovs::{Frames, Ovs, PORTS};
 use millrace_testbench::scenarios::millrace::Millrace;
 use millrace_testbench::scenarios::{self, Scenario, Step, command};
@@ -36,7 +37,7 @@ fn through_ovs(ovs: &mut Ovs, scenario: &Scenario) -> anyhow::Result<Outcome> {
 }
 
 fn through_millrace(scenario: &Scenario) -> anyhow::Result<Outcome> {
-    let mut millrace = Millrace::start(&scenario.flow_file())?;
+    let mut millrace = Millrace::start(&scenario.flow_file(), Preset::Sim)?;
     for step in &scenario.steps {
         match step {
             Step::Frame(port, frame) => {

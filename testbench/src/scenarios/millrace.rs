@@ -21,11 +21,12 @@ pub struct Millrace {
 }
 
 impl Millrace {
-    /// Fresh from reset, with the flows of a file.
-    pub fn start(flow_file: &Path) -> Result<Millrace> {
+    /// A build of the hardware, fresh from reset, with the flows of a file. They are for the ports of preset `sim`; a build with fewer ignores
+    /// what goes out on the others (`docs/hardware.md`, "Actions").
+    pub fn start(flow_file: &Path, preset: Preset) -> Result<Millrace> {
         let name = flow_file.display().to_string();
         let flows: FlowTable = parse_flow_file(&name, &std::fs::read_to_string(flow_file)?, Ports::sim())?;
-        let mut device = Embedded::new(Preset::Sim)?;
+        let mut device = Embedded::new(preset)?;
         let slow_path = SlowPath::new(&mut device, flows, Settings::default())?;
         let vports = device.simulation().config().vports();
         Ok(Millrace { device, slow_path, vports, output: vec![Vec::new(); vports] })
