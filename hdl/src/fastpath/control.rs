@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The registers, and software's end of the command interface.
 
-use crate::base::{DffE, DffR, Param, Reg, Tag};
+use super::staging::Staging;
+use crate::base::{Dff, DffE, DffR, LutRam, Param, Reg, Tag};
 use crate::comment;
 use millrace_regs::config::Config;
 use millrace_regs::map::{Access, DATA_WORDS, Reset};
@@ -21,10 +22,10 @@ const LIVE: [&str; 9] = [
     "ACTED",
 ];
 
-/// Registers that keep what is written, in the order of `stored`: these, then `DATA`, then `QUEUE_CTRL`.
+/// Registers that keep what is written, in the order of `stored`: these, then `QUEUE_CTRL`.
 const STORED: [&str; 3] = ["SCRATCH", "AGE_EPOCH", "INDEX"];
 
-/// Register side of the simple bus (see `AxiLite`): a transfer is answered in the third clock. All decoding is derived from
+/// Register side of the simple bus (see `AxiLite`): a transfer is answered in the fourth clock. All decoding is derived from
 /// `millrace_regs`.
 ///
 /// Everything here runs on `clock` = the core's `clock_ctrl`. A command goes to `CommandRunner`, on the pipeline's clock, with `request` and `op`,
@@ -78,6 +79,8 @@ pub struct Control {
     /// Per queue packets, bytes, drops.
     low_address: Vec<Param<Bits<16>>>,
     high_address: Vec<Param<Bits<16>>>,
+    /// Upper bits of the address of `DATA`.
+    data_address: Param<Bits<9>>,
     events_address: Param<Bits<16>>,
     command_address: Param<Bits<16>>,
     /// Per operation: one more than the largest `INDEX`, 0 if there is no such operation.
@@ -87,6 +90,7 @@ pub struct Control {
     tables: Param<Bits<8>>,
 
     taken: DffR<Bit>,
+    chosen: DffR<Bit>,
     ack_q: DffR<Bit>,
     error_q: DffE<Bit>,
     read_data_q: DffE<Bits<32>>,
@@ -95,11 +99,21 @@ pub struct Control {
     stored_hit: Vec<DffE<Bit>>,
     low_hit: Vec<DffE<Bit>>,
     high_hit: Vec<DffE<Bit>>,
+    data_hit: DffE<Bit>,
     events_hit: DffE<Bit>,
     command_hit: DffE<Bit>,
     stored: Vec<Reg<Bits<32>>>,
-    /// Upper halves of the queues' counters as of the last read of the lower ones.
-    high: Vec<Reg<Bits<32>>>,
+    staging: Staging,
+    /// The counter of a queue that is read, by queue; then its number among all counters.
+    counter_of_queue: Vec<Dff<Bits<64>>>,
+    counter_at: Dff<Bits<8>>,
+    low_read: DffR<Bit>,
+    high_read: DffR<Bit>,
+    /// Upper halves of the counters as of the last read of the lower ones, 16 to a RAM; and whether there was one.
+    high: Vec<LutRam<Bits<32>, 4>>,
+    high_kept: Vec<Reg<Bit>>,
+    high_number: Vec<Constant<Bits<4>>>,
+    counter_number: Vec<Constant<Bits<8>>>,
     events: DffR<Bits<2>>,
     request_q: DffR<Bit>,
     op_q: DffE<Bits<4>>,
@@ -119,6 +133,7 @@ pub struct Control {
     live: Vec<Signal<Local, Bits<32>>>,
     counters: Vec<Signal<Local, Bits<64>>>,
     counter: Signal<Local, Bits<64>>,
+    term64: Signal<Local, Bits<64>>,
     hit: Signal<Local, Bit>,
     set_events: Signal<Local, Bits<2>>,
     clear_events: Signal<Local, Bits<2>>,
@@ -131,13 +146,18 @@ pub struct Control {
     start: Signal<Local, Bit>,
     finish: Signal<Local, Bit>,
     result: Signal<Local, Bit>,
-    words: Signal<Local, Bits<1024>>,
     word: Signal<Local, Bits<32>>,
+    counter_choice: Signal<Local, Bits<64>>,
+    counter_place: Signal<Local, Bits<8>>,
+    any_low: Signal<Local, Bit>,
+    any_high: Signal<Local, Bit>,
+    to_data: Signal<Local, Bit>,
     modes: Signal<Local, Bits<32>>,
     _fixed: usize,
     _stored: usize,
     _queues: usize,
     _counters: usize,
+    _high: usize,
 }
 
 /// All instances of the registers of this name.
@@ -192,7 +212,7 @@ impl Control {
         let mut stored = of(&STORED);
         let data = of(&["DATA"]);
         assert_eq!((data.len(), DATA_WORDS), (32, 32), "the kernel counts on 32 staging words");
-        stored.extend(data);
+        assert_eq!(data[0].address % 128, 0, "the kernel takes the number of a staging word from its address");
         stored.extend(of(&["QUEUE_CTRL"]));
         let by_queue = |mut registers: Vec<Instance>| {
             registers.sort_by_key(|i| i.address);
@@ -202,13 +222,13 @@ impl Control {
         let high = by_queue(of(&["QUEUE_PACKETS_HI", "QUEUE_BYTES_HI", "QUEUE_DROPS_HI"]));
         let (events, command) = (of(&["EVENTS"]), of(&["COMMAND"]));
         let others: Vec<Instance> =
-            [&live, &stored, &low, &high, &events, &command].into_iter().flatten().copied().collect();
+            [&live, &stored, &data, &low, &high, &events, &command].into_iter().flatten().copied().collect();
         let fixed: Vec<Instance> = all.iter().filter(|i| !others.contains(i)).copied().collect();
         for register in &fixed {
             assert_eq!(register.register.access, Access::Ro, "{register} is not implemented");
         }
         for register in &all {
-            let writable = stored.contains(register) || events.contains(register) || command.contains(register);
+            let writable = [&stored, &data, &events, &command].iter().any(|some| some.contains(register));
             assert_eq!(register.register.access.writable(), writable, "{register}");
         }
         let queues = config.queues();
@@ -228,6 +248,7 @@ impl Control {
             stored_mask: stored.iter().map(|i| Param::new(u64::from(i.register.mask()).into())).collect(),
             low_address: addresses(&low),
             high_address: addresses(&high),
+            data_address: Param::new(u64::from(data[0].address >> 7).into()),
             events_address: addresses(&events).remove(0),
             command_address: addresses(&command).remove(0),
             index_end: (0..16).map(|op| Param::new(index_end(op, config).into())).collect(),
@@ -239,13 +260,19 @@ impl Control {
             low_hit: hits(low.len()),
             high_hit: hits(high.len()),
             stored: stored.iter().map(reset).collect(),
-            high: high.iter().map(|_| Reg::default()).collect(),
+            staging: Staging::new(),
+            counter_of_queue: (0..queues).map(|_| Dff::default()).collect(),
+            high: (0..low.len().div_ceil(16)).map(|_| LutRam::new()).collect(),
+            high_kept: high.iter().map(|_| Reg::default()).collect(),
+            high_number: (0..low.len().div_ceil(16)).map(|i| Constant::new((i as u64).into())).collect(),
+            counter_number: (0..low.len()).map(|i| Constant::new((i as u64).into())).collect(),
             live: vec![Default::default(); live.len()],
             counters: vec![Default::default(); low.len()],
             _fixed: fixed.len(),
             _stored: stored.len(),
             _queues: queues,
             _counters: low.len(),
+            _high: low.len().div_ceil(16),
             ..Default::default()
         }
     }
@@ -258,9 +285,11 @@ impl Logic for Control {
             self,
             clock,
             taken,
+            chosen,
             ack_q,
             error_q,
             read_data_q,
+            data_hit,
             events_hit,
             command_hit,
             events,
@@ -268,7 +297,12 @@ impl Logic for Control {
             op_q,
             table_q
         );
-        clock!(self, clock, counter_packets, counter_bytes, counter_epoch, counter_hit);
+        clock!(self, clock, counter_packets, counter_bytes, counter_epoch, counter_hit, staging, counter_at);
+        clock!(self, clock, low_read, high_read);
+        self.staging.reset.next = self.reset.val();
+        self.low_read.reset.next = self.reset.val();
+        self.high_read.reset.next = self.reset.val();
+        self.chosen.reset.next = self.reset.val();
         self.taken.reset.next = self.reset.val();
         self.ack_q.reset.next = self.reset.val();
         self.events.reset.next = self.reset.val();
@@ -282,9 +316,14 @@ impl Logic for Control {
         self.busy.next = self.request_q.q.val() | self.done.val();
         self.take.next = (self.write.val() | self.read.val())
             & !self.taken.q.val()
+            & !self.chosen.q.val()
             & !self.ack_q.q.val()
             & !(self.write.val() & self.busy.val() & (self.address.val() != self.command_address.val()));
         self.taken.d.next = self.take.val();
+        self.chosen.d.next = self.taken.q.val();
+        self.data_hit.en.next = self.take.val();
+        self.data_hit.d.next = (self.address.val().get_bits::<9>(7) == self.data_address.val())
+            & !self.address.val().get_bits::<2>(0).any();
         self.events_hit.en.next = self.take.val();
         self.events_hit.d.next = self.address.val() == self.events_address.val();
         self.command_hit.en.next = self.take.val();
@@ -313,11 +352,11 @@ impl Logic for Control {
             self.high_hit[i].d.next = self.address.val() == self.high_address[i].val();
         }
 
-        comment!("second clock: write, or choose the value");
+        comment!("second clock: write; third clock: choose the value");
         self.act.next = self.taken.q.val() & self.write.val();
         self.answer.next = 0.into();
-        self.known.next = self.events_hit.q.val() | self.command_hit.q.val();
-        self.writable.next = self.events_hit.q.val() | self.command_hit.q.val();
+        self.known.next = self.events_hit.q.val() | self.command_hit.q.val() | self.data_hit.q.val();
+        self.writable.next = self.events_hit.q.val() | self.command_hit.q.val() | self.data_hit.q.val();
         for i in 0..self._fixed {
             self.hit.next = self.fixed_hit[i].q.val();
             self.term.next = 0.into();
@@ -359,34 +398,73 @@ impl Logic for Control {
             self.known.next = self.known.val() | self.hit.val();
             self.writable.next = self.writable.val() | self.hit.val();
         }
+        self.to_data.next = self.act.val() & self.data_hit.q.val();
+        self.staging.write.next = self.to_data.val();
+        self.staging.at.next = self.address.val().get_bits::<5>(2);
+        self.staging.write_data.next = self.write_data.val();
+        if self.data_hit.q.val() {
+            self.answer.next = self.answer.val() | self.staging.value.val();
+        }
+
+        comment!("the queues' counters: in the second clock one of each queue, in the third the one");
         for q in 0..self._queues {
             self.counters[3 * q].next = self.queue_packets[q].val();
             self.counters[3 * q + 1].next = self.queue_bytes[q].val();
             self.counters[3 * q + 2].next = self.queue_drops[q].val();
         }
+        self.counter_place.next = 0.into();
+        self.any_low.next = false;
+        self.any_high.next = false;
         for i in 0..self._counters {
-            self.high[i].clock.next = self.clock.val();
-            self.high[i].reset.next = self.reset.val();
-            self.counter.next = self.counters[i].val();
-            self.hit.next = self.low_hit[i].q.val();
-            self.high[i].en.next = self.taken.q.val() & self.read.val() & self.hit.val();
-            self.high[i].d.next = self.counter.val().get_bits::<32>(32);
-            self.term.next = 0.into();
+            self.high_kept[i].clock.next = self.clock.val();
+            self.high_kept[i].reset.next = self.reset.val();
+            self.high_kept[i].en.next = self.taken.q.val() & self.read.val() & self.low_hit[i].q.val();
+            self.high_kept[i].d.next = true;
+            self.hit.next = self.low_hit[i].q.val() | self.high_hit[i].q.val();
+            self.known.next = self.known.val() | self.hit.val();
             if self.hit.val() {
-                self.term.next = self.counter.val().get_bits::<32>(0);
-            } else if self.high_hit[i].q.val() {
-                self.term.next = self.high[i].q.val();
+                self.counter_place.next = self.counter_place.val() | self.counter_number[i].val();
             }
-            self.answer.next = self.answer.val() | self.term.val();
-            self.known.next = self.known.val() | self.hit.val() | self.high_hit[i].q.val();
+            self.any_low.next = self.any_low.val() | self.low_hit[i].q.val();
+            self.any_high.next = self.any_high.val() | (self.high_hit[i].q.val() & self.high_kept[i].q.val());
+        }
+        self.counter_at.d.next = self.counter_place.val();
+        self.low_read.d.next = self.taken.q.val() & self.read.val() & self.any_low.val();
+        self.high_read.d.next = self.taken.q.val() & self.any_high.val();
+        self.counter.next = 0.into();
+        for q in 0..self._queues {
+            self.counter_choice.next = 0.into();
+            for kind in 0..3 {
+                self.term64.next = self.counters[3 * q + kind].val();
+                if self.low_hit[3 * q + kind].q.val() {
+                    self.counter_choice.next = self.counter_choice.val() | self.term64.val();
+                }
+            }
+            self.counter_of_queue[q].clock.next = self.clock.val();
+            self.counter_of_queue[q].d.next = self.counter_choice.val();
+            self.counter.next = self.counter.val() | self.counter_of_queue[q].q.val();
+        }
+        if self.low_read.q.val() {
+            self.answer.next = self.answer.val() | self.counter.val().get_bits::<32>(0);
+        }
+        for i in 0..self._high {
+            self.hit.next = self.counter_at.q.val().get_bits::<4>(4) == self.high_number[i].val();
+            self.high[i].clock.next = self.clock.val();
+            self.high[i].we.next = self.low_read.q.val() & self.hit.val();
+            self.high[i].waddr.next = self.counter_at.q.val().get_bits::<4>(0);
+            self.high[i].wdata.next = self.counter.val().get_bits::<32>(32);
+            self.high[i].raddr.next = self.counter_at.q.val().get_bits::<4>(0);
+            if self.high_read.q.val() & self.hit.val() {
+                self.answer.next = self.answer.val() | self.high[i].rdata.val();
+            }
         }
         if self.events_hit.q.val() {
             self.answer.next = bit_cast::<32, 2>(self.events.q.val());
         }
-        self.ack_q.d.next = self.taken.q.val();
-        self.error_q.en.next = self.taken.q.val();
+        self.ack_q.d.next = self.chosen.q.val();
+        self.error_q.en.next = self.chosen.q.val();
         self.error_q.d.next = !self.known.val() | (self.write.val() & !self.writable.val());
-        self.read_data_q.en.next = self.taken.q.val();
+        self.read_data_q.en.next = self.chosen.q.val();
         self.read_data_q.d.next = self.answer.val();
         self.ack.next = self.ack_q.q.val();
         self.error.next = self.error_q.q.val();
@@ -437,15 +515,9 @@ impl Logic for Control {
         self.counter_hit.d.next = self.epoch.val() == self.stored[1].q.val();
 
         comment!("stored registers to where they act");
-        self.words.next = 0.into();
-        for k in 0..32 {
-            self.words.next = self.words.val() >> 32;
-            self.word.next = self.stored[k + 3].q.val();
-            self.words.next = self.words.val() | (bit_cast::<1024, 32>(self.word.val()) << 992);
-        }
         self.modes.next = 0.into();
         for q in 0..self._queues {
-            self.word.next = self.stored[q + 35].q.val();
+            self.word.next = self.stored[q + 3].q.val();
             self.modes.next = self.modes.val().replace_bit(q, self.word.val().get_bit(0));
         }
         self.age_epoch.next = self.stored[1].q.val();
@@ -454,7 +526,7 @@ impl Logic for Control {
         self.op.next = self.op_q.q.val();
         self.table_number.next = self.table_q.q.val();
         self.index.next = self.stored[2].q.val().get_bits::<16>(0);
-        self.data.next = self.words.val();
+        self.data.next = self.staging.data.val();
         self.pending.next = self.request_q.q.val() | self.done.val();
         self.idle.next = !(self.write.val() | self.read.val() | self.busy.val());
     }

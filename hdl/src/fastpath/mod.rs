@@ -50,6 +50,7 @@ pub mod queue_counters;
 pub mod select;
 pub mod sizes;
 pub mod splice;
+pub mod staging;
 pub mod step_from_bits;
 pub mod tcam;
 pub mod tcam_chunk;
