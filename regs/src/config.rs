@@ -35,8 +35,8 @@ pub struct Config {
     pub rule_id_bits: usize,
     /// Longest frame in bytes, without FCS: at most [`MAX_FRAME`]. Frame buffers are as large as it demands.
     pub max_frame: usize,
-    /// Clocks from one frame's header to the next, at least. 1: everything is looked up at once. 16: the ways of a hash table and
-    /// the entries of the TCAM are looked at one after the other, in a sixteenth of the logic.
+    /// Clocks from one frame's header to the next, at least. 1: everything is looked up at once. 24: the ways of a hash table and
+    /// the entries of the TCAM are looked at one after the other, in a fraction of the logic.
     pub header_clocks: usize,
 }
 
@@ -178,7 +178,7 @@ impl Preset {
                 steps_log2: 4,
                 rule_id_bits: 10,
                 max_frame: 2048,
-                header_clocks: 16,
+                header_clocks: 24,
             },
             Preset::Alveo => Config {
                 bus_bits: 512,

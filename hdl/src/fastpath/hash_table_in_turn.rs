@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! An exact-match table with a mask of its own whose ways lie in one memory.
 
-use super::key_hash::KeyHash;
+use super::key_hash_in_turn::KeyHashInTurn;
 use super::types::{Hit, Slot};
 use crate::base::{Dff, DffE, DffR, Param, Ram, Reg, Tag};
 use crate::comment;
@@ -10,9 +10,9 @@ use rust_hdl_core::prelude::*;
 /// Four ways of `1 << S` slots under one mask ("Match" in `docs/hardware.md`), `U` = S + 2; like `HashTable`, but its ways are looked at
 /// one after the other, in one memory and with one comparison.
 ///
-/// `start` is high in the clock before `key` is there, which then stays for 16 clocks. `hit` is valid
-/// [`LATENCY`](Self::LATENCY) clocks after `start`, and for 12 clocks from then: hash (4), four reads one clock apart (4), RAM, its output
-/// register and comparison (3).
+/// `start` is high in the clock before `key` is there, which then stays for 21 clocks. `hit` is valid
+/// [`LATENCY`](Self::LATENCY) clocks after `start`, and until 18 clocks after the next one: hash (16), four reads one clock apart (4), RAM,
+/// its output register and comparison (3). No lookup is done half under one mask and half under the next.
 #[derive(LogicBlock, Default)]
 pub struct HashTableInTurn<const S: usize, const U: usize> {
     tag: Tag<Self>,
@@ -25,7 +25,7 @@ pub struct HashTableInTurn<const S: usize, const U: usize> {
     pub write_entry: Signal<In, Bit>,
     pub write_index: Signal<In, Bits<16>>,
     pub slot: Signal<In, Slot>,
-    /// Load `mask`, `seed` and `enable`.
+    /// Load `mask`, `seed` and `enable`, which stay as they are for 22 clocks: with the next key, or at once if there is none.
     pub write_mask: Signal<In, Bit>,
     pub mask: Signal<In, Bits<480>>,
     pub seed: Signal<In, Bits<32>>,
@@ -33,14 +33,18 @@ pub struct HashTableInTurn<const S: usize, const U: usize> {
     mask_reg: DffE<Bits<480>>,
     seed_reg: DffE<Bits<32>>,
     enable_reg: Reg<Bit>,
-    hash: KeyHash<S>,
-    /// Bit n is high n + 1 clocks after `start`.
-    when: DffR<Bits<11>>,
+    /// A key is looked up; a mask waits until that is done.
+    looking: Reg<Bit>,
+    waiting: DffR<Bit>,
+    hash: KeyHashInTurn<S>,
+    /// Bit n is high n + 1 clocks after the indices are there.
+    when: DffR<Bits<6>>,
     ram: Ram<Slot, U>,
     found: Dff<Slot>,
     same_words: Dff<Bits<15>>,
     answer: Dff<Hit>,
     best: DffE<Hit>,
+    load: Signal<Local, Bit>,
     index: Signal<Local, Bits<U>>,
     masked_key: Signal<Local, Bits<480>>,
     found_key: Signal<Local, Bits<480>>,
@@ -51,7 +55,7 @@ pub struct HashTableInTurn<const S: usize, const U: usize> {
 
 impl<const S: usize, const U: usize> HashTableInTurn<S, U> {
     /// Clocks from `start` to `hit`.
-    pub const LATENCY: usize = 12;
+    pub const LATENCY: usize = KeyHashInTurn::<S>::LATENCY + 7;
 
     /// A disabled table without entries. (`Default` has no memory.)
     ///
@@ -59,41 +63,45 @@ impl<const S: usize, const U: usize> HashTableInTurn<S, U> {
     /// If `U` is not S + 2.
     pub fn new() -> Self {
         assert!(U == S + 2, "HashTableInTurn<{S}, {U}>: four ways of 1 << {S} slots");
-        Self {
-            hash: KeyHash::new(),
-            ram: Ram::new(),
-            way_size: Param::new((1usize << S).to_bits()),
-            ..Default::default()
-        }
+        Self { ram: Ram::new(), way_size: Param::new((1usize << S).to_bits()), ..Default::default() }
     }
 }
 
 impl<const S: usize, const U: usize> Logic for HashTableInTurn<S, U> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, mask_reg, seed_reg, enable_reg, hash, when, ram, found, same_words, answer, best);
-        self.mask_reg.en.next = self.write_mask.val();
+        clock!(self, clock, mask_reg, seed_reg, enable_reg, looking, waiting, hash, when, ram, found, same_words);
+        clock!(self, clock, answer, best);
+        self.load.next = (self.write_mask.val() | self.waiting.q.val()) & (self.start.val() | !self.looking.q.val());
+        self.hash.reset.next = self.reset.val();
+        self.looking.reset.next = self.reset.val();
+        self.looking.en.next = self.start.val() | self.when.q.val().get_bit(4);
+        self.looking.d.next = self.start.val();
+        self.waiting.reset.next = self.reset.val();
+        self.waiting.d.next = (self.waiting.q.val() | self.write_mask.val()) & !self.load.val();
+        self.mask_reg.en.next = self.load.val();
         self.mask_reg.d.next = self.mask.val();
-        self.seed_reg.en.next = self.write_mask.val();
+        self.seed_reg.en.next = self.load.val();
         self.seed_reg.d.next = self.seed.val();
         self.enable_reg.reset.next = self.reset.val();
-        self.enable_reg.en.next = self.write_mask.val();
+        self.enable_reg.en.next = self.load.val();
         self.enable_reg.d.next = self.enable.val();
         self.when.reset.next = self.reset.val();
-        self.when.d.next = (self.when.q.val() << 1) | bit_cast::<11, 1>(self.start.val().into());
+        self.when.d.next = (self.when.q.val() << 1) | bit_cast::<6, 1>(self.hash.ready.val().into());
 
-        comment!("Way n is read n + 5 clocks after start.");
+        comment!("Way n is read n clocks after the indices are there.");
         self.masked_key.next = self.key.val() & self.mask_reg.q.val();
+        self.hash.start.next = self.start.val();
         self.hash.key.next = self.masked_key.val();
         self.hash.seed.next = self.seed_reg.q.val();
         self.index.next = bit_cast::<U, S>(self.hash.index0.val());
-        if self.when.q.val().get_bit(5) {
+        if self.when.q.val().get_bit(0) {
             self.index.next = bit_cast::<U, S>(self.hash.index1.val()) | self.way_size.val();
         }
-        if self.when.q.val().get_bit(6) {
+        if self.when.q.val().get_bit(1) {
             self.index.next = bit_cast::<U, S>(self.hash.index2.val()) | (self.way_size.val() << 1);
         }
-        if self.when.q.val().get_bit(7) {
+        if self.when.q.val().get_bit(2) {
             self.index.next =
                 bit_cast::<U, S>(self.hash.index3.val()) | (self.way_size.val() << 1) | self.way_size.val();
         }
@@ -117,8 +125,8 @@ impl<const S: usize, const U: usize> Logic for HashTableInTurn<S, U> {
         self.answer.d.next.hit = self.found.q.val().valid & self.enable_reg.q.val();
         self.answer.d.next.priority = self.found.q.val().priority;
         self.answer.d.next.rule = self.found.q.val().rule;
-        self.best.en.next = self.when.q.val().get_bit(7)
-            | ((self.when.q.val().get_bit(8) | self.when.q.val().get_bit(9) | self.when.q.val().get_bit(10))
+        self.best.en.next = self.when.q.val().get_bit(2)
+            | ((self.when.q.val().get_bit(3) | self.when.q.val().get_bit(4) | self.when.q.val().get_bit(5))
                 & !self.best.q.val().hit);
         self.best.d.next = self.answer.q.val();
         self.best.d.next.hit = self.answer.q.val().hit & self.same_words.q.val().all();

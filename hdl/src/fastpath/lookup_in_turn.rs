@@ -36,17 +36,19 @@ pub struct LookupInTurn<const S: usize, const U: usize, const T: usize, const B:
 
 impl<const S: usize, const U: usize, const T: usize, const B: usize> LookupInTurn<S, U, T, B> {
     /// Clocks from one key to the next, at least.
-    pub const CLOCKS: usize = 16;
-    /// Clocks from `key` to `best`: the TCAM, later than the hash tables, and the choice between them.
-    pub const LATENCY: usize = TcamInTurn::<T, B>::LATENCY + 1;
+    pub const CLOCKS: usize = 24;
+    /// Clocks from `key` to `best` with so many hash tables: these, later than the TCAM, and the choices.
+    pub const fn latency(tables: usize) -> usize {
+        HashTableInTurn::<S, U>::LATENCY + Select::tree_latency(tables) + 1
+    }
 
     /// With this many hash tables, all of them disabled and empty. (`Default` has none.)
     ///
     /// # Panics
-    /// If the tables' hits do not last until the TCAM's is there (more than 64 tables).
+    /// If the TCAM's hit does not last until those of the tables are there (more than eight tables).
     pub fn new(tables: usize) -> Self {
-        let ready = HashTableInTurn::<S, U>::LATENCY + Select::tree_latency(tables);
-        assert!(ready <= TcamInTurn::<T, B>::LATENCY, "{tables} hash tables are too many");
+        let ready = Self::latency(tables) - 1;
+        assert!(TcamInTurn::<T, B>::LATENCY <= ready && ready <= Self::CLOCKS + 2, "{tables} hash tables are too many");
         Self {
             table: (0..tables).map(|_| HashTableInTurn::new()).collect(),
             tcam: TcamInTurn::new(),
@@ -96,7 +98,7 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> Logic for L
         self.tcam.value.next = self.data.val().get_bits::<480>(0);
         self.tcam.mask.next = self.data.val().get_bits::<480>(544);
         self.tcam.answer.next = self.answer.val();
-        comment!("the hash tables keep their hits until the TCAM has one");
+        comment!("the TCAM keeps its hit until the hash tables have theirs");
         self.select.tcam.next = self.tcam.hit.val();
         self.best.next = self.select.best.val();
     }

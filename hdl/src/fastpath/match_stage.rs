@@ -112,7 +112,7 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
         let lookup = if config.header_clocks < LookupInTurn::<S, U, T, B>::CLOCKS {
             Lookup::<S, T>::latency(config.hash_tables)
         } else {
-            LookupInTurn::<S, U, T, B>::LATENCY
+            LookupInTurn::<S, U, T, B>::latency(config.hash_tables)
         };
         lookup + ActionRam::<A, B>::LATENCY + 1
     }

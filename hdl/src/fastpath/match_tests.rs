@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The match stage against plain Rust: random tables, commands between headers, at full rate and with a header in 16 clocks.
+//! The match stage against plain Rust: random tables, commands between headers, at full rate and with a header in 24 clocks.
 
 use super::*;
 use crate::fastpath::match_reference::{
@@ -196,7 +196,7 @@ fn random_rules_in_all_tables_at_full_rate() {
 
 #[test]
 fn random_rules_in_all_tables_looked_at_in_turn() {
-    random_rules(16);
+    random_rules(24);
 }
 
 fn random_rules(header_clocks: usize) {
@@ -246,7 +246,7 @@ fn random_rules(header_clocks: usize) {
 
 #[test]
 fn every_rule_in_a_tcam_entry_of_its_own_priority_wins_over_equal_ones() {
-    for header_clocks in [1, 16] {
+    for header_clocks in [1, 24] {
         equal_priorities(header_clocks);
     }
 }
@@ -280,7 +280,7 @@ fn equal_priorities(header_clocks: usize) {
 #[test]
 fn every_lookup_during_a_command_is_before_or_after_it() {
     lookups_during_a_command(1, 60, 15..30);
-    lookups_during_a_command(16, 16 * 60, 18..24);
+    lookups_during_a_command(24, 24 * 60, 18..24);
 }
 
 /// The command comes in a third of the clocks; the header whose result is the first of the new rule must be in `changes`.

@@ -35,6 +35,7 @@ pub mod headers_in_turn;
 pub mod hit_tree;
 pub mod ingress;
 pub mod key_hash;
+pub mod key_hash_in_turn;
 pub mod lookup;
 pub mod lookup_in_turn;
 pub mod match_stage;

@@ -10,6 +10,7 @@ use super::gather::Gather;
 use super::header_fifo::HeaderFifo;
 use super::headers::Headers;
 use super::ingress::Ingress;
+use super::lookup_in_turn::LookupInTurn;
 use super::match_stage::Match;
 use super::merge::Merge;
 use super::pace::Pace;
@@ -151,7 +152,7 @@ impl<
         );
         assert!(config.rule_ids() <= 1 << R && config.queues() * 16 <= 1 << V, "not the counters of {config:?}");
         // Headers are far apart: few are under way, and counters have clocks to spare.
-        let short = config.header_clocks >= 4;
+        let short = config.header_clocks >= LookupInTurn::<S, U, T, Y>::CLOCKS;
         let outputs = || vec![Signal::default(); Q];
         Self {
             tag: Default::default(),
