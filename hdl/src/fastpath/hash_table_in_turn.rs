@@ -10,7 +10,7 @@ use rust_hdl_core::prelude::*;
 /// Four ways of `1 << S` slots under one mask ("Match" in `docs/hardware.md`), `U` = S + 2; like `HashTable`, but its ways are looked at
 /// one after the other, in one memory and with one comparison.
 ///
-/// `start` is high in the clock before `key` is there, which then stays for 21 clocks. `hit` is valid
+/// `key` is there with `start` and stays for 22 clocks. `hit` is valid
 /// [`LATENCY`](Self::LATENCY) clocks after `start`, and until 18 clocks after the next one: hash (16), four reads one clock apart (4), RAM,
 /// its output register and comparison (3). No lookup is done half under one mask and half under the next.
 #[derive(LogicBlock, Default)]
@@ -25,7 +25,7 @@ pub struct HashTableInTurn<const S: usize, const U: usize> {
     pub write_entry: Signal<In, Bit>,
     pub write_index: Signal<In, Bits<16>>,
     pub slot: Signal<In, Slot>,
-    /// Load `mask`, `seed` and `enable`, which stay as they are for 22 clocks: with the next key, or at once if there is none.
+    /// Load `mask`, `seed` and `enable`, which stay as they are for 24 clocks: after the lookup under way. Keys come 24 clocks apart.
     pub write_mask: Signal<In, Bit>,
     pub mask: Signal<In, Bits<480>>,
     pub seed: Signal<In, Bits<32>>,
@@ -33,6 +33,8 @@ pub struct HashTableInTurn<const S: usize, const U: usize> {
     mask_reg: DffE<Bits<480>>,
     seed_reg: DffE<Bits<32>>,
     enable_reg: Reg<Bit>,
+    /// One clock behind the key.
+    masked_key: Dff<Bits<480>>,
     /// A key is looked up; a mask waits until that is done.
     looking: Reg<Bit>,
     waiting: DffR<Bit>,
@@ -46,7 +48,6 @@ pub struct HashTableInTurn<const S: usize, const U: usize> {
     best: DffE<Hit>,
     load: Signal<Local, Bit>,
     index: Signal<Local, Bits<U>>,
-    masked_key: Signal<Local, Bits<480>>,
     found_key: Signal<Local, Bits<480>>,
     same: Signal<Local, Bits<15>>,
     /// `1 << S`.
@@ -70,9 +71,12 @@ impl<const S: usize, const U: usize> HashTableInTurn<S, U> {
 impl<const S: usize, const U: usize> Logic for HashTableInTurn<S, U> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, mask_reg, seed_reg, enable_reg, looking, waiting, hash, when, ram, found, same_words);
+        clock!(
+            self, clock, mask_reg, seed_reg, enable_reg, masked_key, looking, waiting, hash, when, ram, found,
+            same_words
+        );
         clock!(self, clock, answer, best);
-        self.load.next = (self.write_mask.val() | self.waiting.q.val()) & (self.start.val() | !self.looking.q.val());
+        self.load.next = (self.write_mask.val() | self.waiting.q.val()) & !self.start.val() & !self.looking.q.val();
         self.hash.reset.next = self.reset.val();
         self.looking.reset.next = self.reset.val();
         self.looking.en.next = self.start.val() | self.when.q.val().get_bit(4);
@@ -90,9 +94,9 @@ impl<const S: usize, const U: usize> Logic for HashTableInTurn<S, U> {
         self.when.d.next = (self.when.q.val() << 1) | bit_cast::<6, 1>(self.hash.ready.val().into());
 
         comment!("Way n is read n clocks after the indices are there.");
-        self.masked_key.next = self.key.val() & self.mask_reg.q.val();
+        self.masked_key.d.next = self.key.val() & self.mask_reg.q.val();
         self.hash.start.next = self.start.val();
-        self.hash.key.next = self.masked_key.val();
+        self.hash.key.next = self.masked_key.q.val();
         self.hash.seed.next = self.seed_reg.q.val();
         self.index.next = bit_cast::<U, S>(self.hash.index0.val());
         if self.when.q.val().get_bit(0) {
@@ -118,7 +122,7 @@ impl<const S: usize, const U: usize> Logic for HashTableInTurn<S, U> {
         for i in 0..15 {
             self.same.next = self.same.val().replace_bit(
                 i,
-                self.found_key.val().get_bits::<32>(i * 32) == self.masked_key.val().get_bits::<32>(i * 32),
+                self.found_key.val().get_bits::<32>(i * 32) == self.masked_key.q.val().get_bits::<32>(i * 32),
             );
         }
         self.same_words.d.next = self.same.val();

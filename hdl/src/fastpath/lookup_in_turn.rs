@@ -5,7 +5,7 @@ use super::hash_table_in_turn::HashTableInTurn;
 use super::select::Select;
 use super::tcam_in_turn::TcamInTurn;
 use super::types::{Hit, Slot, TableWrite};
-use crate::base::{DffE, Tag};
+use crate::base::Tag;
 use crate::comment;
 use rust_hdl_core::prelude::*;
 
@@ -19,12 +19,12 @@ pub struct LookupInTurn<const S: usize, const U: usize, const T: usize, const B:
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
+    /// Stays until the next one.
     pub key: Signal<In, Bits<480>>,
     pub valid: Signal<In, Bit>,
     pub best: Signal<Out, Hit>,
     pub start: Signal<In, Bit>,
     pub command: Signal<In, TableWrite>,
-    held_key: DffE<Bits<480>>,
     table: Vec<HashTableInTurn<S, U>>,
     tcam: TcamInTurn<T, B>,
     select: Select,
@@ -62,7 +62,7 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> LookupInTur
 impl<const S: usize, const U: usize, const T: usize, const B: usize> Logic for LookupInTurn<S, U, T, B> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, held_key, tcam, select);
+        clock!(self, clock, tcam, select);
         self.tcam.reset.next = self.reset.val();
         self.data.next = self.command.val().data;
         self.slot.next.key = self.data.val().get_bits::<480>(0);
@@ -73,13 +73,11 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> Logic for L
         self.answer.next.priority = self.data.val().get_bits::<16>(480);
         self.answer.next.rule = self.data.val().get_bits::<16>(496);
 
-        self.held_key.en.next = self.valid.val();
-        self.held_key.d.next = self.key.val();
         for i in 0..self._tables {
             self.table[i].clock.next = self.clock.val();
             self.table[i].reset.next = self.reset.val();
             self.table[i].start.next = self.valid.val();
-            self.table[i].key.next = self.held_key.q.val();
+            self.table[i].key.next = self.key.val();
             self.table[i].write_entry.next =
                 self.start.val() & self.command.val().write_entry & (self.command.val().table == i.to_bits::<8>());
             self.table[i].write_mask.next =
@@ -92,7 +90,7 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> Logic for L
             self.select.table[i].next = self.table[i].hit.val();
         }
         self.tcam.start.next = self.valid.val();
-        self.tcam.key.next = self.held_key.q.val();
+        self.tcam.key.next = self.key.val();
         self.tcam.write.next = self.start.val() & self.command.val().write_tcam;
         self.tcam.index.next = self.command.val().index;
         self.tcam.value.next = self.data.val().get_bits::<480>(0);

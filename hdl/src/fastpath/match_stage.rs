@@ -41,6 +41,7 @@ pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize,
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
+    /// Stays until the next one.
     pub parsed: Signal<In, Parsed>,
     pub valid: Signal<In, Bit>,
     pub result: Signal<Out, MatchResult>,

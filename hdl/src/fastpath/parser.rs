@@ -20,6 +20,7 @@ pub struct Parser {
     pub reset: Signal<In, Bit>,
     pub window: Signal<In, Window>,
     pub valid: Signal<In, Bit>,
+    /// Stays until the next one.
     pub parsed: Signal<Out, Parsed>,
     pub parsed_valid: Signal<Out, Bit>,
     part_l2: ParserL2,

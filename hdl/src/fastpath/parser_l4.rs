@@ -3,7 +3,7 @@
 
 use super::parser_l3::L3;
 use super::types::{Key, Parsed};
-use crate::base::{ByteSwap, Dff, DffR, Tag};
+use crate::base::{ByteSwap, Dff, DffE, DffR, Tag};
 use crate::{comment, wire_struct};
 use rust_hdl_core::prelude::*;
 
@@ -29,6 +29,7 @@ pub struct ParserL4 {
     /// Bytes 34..96 of the frame: L4 starts at one of its first thirteen words.
     pub tail: Signal<In, Bits<496>>,
     pub valid: Signal<In, Bit>,
+    /// Stays until the next one.
     pub parsed: Signal<Out, Parsed>,
     pub out_valid: Signal<Out, Bit>,
     // first clock
@@ -49,7 +50,7 @@ pub struct ParserL4 {
     dl_src: ByteSwap<48>,
     ports: Signal<Local, Bit>,
     key: Signal<Local, Key>,
-    out: Dff<Parsed>,
+    out: DffE<Parsed>,
     valid2: DffR<Bit>,
 }
 
@@ -120,6 +121,7 @@ impl Logic for ParserL4 {
             self.key.next.tp_src = bit_cast::<16, 8>(self.head.q.val().get_bits::<8>(0));
             self.key.next.tp_dst = bit_cast::<16, 8>(self.head.q.val().get_bits::<8>(8));
         }
+        self.out.en.next = self.valid1.q.val();
         self.out.d.next.key = bit_cast::<480, 8>(self.key.val().in_port)
             | bit_cast::<480, 2>(self.key.val().nw_frag) << 8
             | bit_cast::<480, 1>(self.key.val().vlan_ad0.into()) << 10
