@@ -6,11 +6,13 @@ use super::host_demux::HostDemux;
 use super::host_mux::HostMux;
 use super::host_registers::HostRegisters;
 use super::leds::Leds;
+use super::types::MarkedBeat;
 use super::uart_link::UartLink;
-use crate::base::Tag;
+use crate::base::{Skid, Tag};
 use crate::comment;
 use crate::fastpath::core::Millrace;
 use crate::fastpath::sizes::*;
+use crate::fastpath::types::Beat;
 use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
 use thiserror::Error;
@@ -61,6 +63,9 @@ pub struct GigabitNic<
     core: Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>,
     ports: Vec<GigabitPort<W, C>>,
     uart: UartLink<W, C>,
+    /// Part the channel from what it leads to: a message comes from LUT RAM, and `ready` of the line depends on the data.
+    received: Skid<MarkedBeat<W, C>>,
+    sent: Skid<Beat<W, C>>,
     demux: HostDemux<W, C, N>,
     mux: HostMux<W, C, N, M>,
     registers: HostRegisters,
@@ -115,6 +120,8 @@ impl<
             core: Millrace::new(config),
             ports: (0..G).map(|_| Default::default()).collect(),
             uart: UartLink::new(clocks_per_bit),
+            received: Default::default(),
+            sent: Default::default(),
             demux: HostDemux::new(G..N, true),
             mux: HostMux::new(G..N),
             registers: HostRegisters::new(G + 1),
@@ -148,10 +155,12 @@ impl<
 {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, core, uart, demux, mux, registers, leds);
+        clock!(self, clock, core, uart, received, sent, demux, mux, registers, leds);
         self.core.clock_ctrl.next = self.clock.val();
         self.core.reset.next = self.reset.val();
         self.uart.reset.next = self.reset.val();
+        self.received.reset.next = self.reset.val();
+        self.sent.reset.next = self.reset.val();
         self.demux.reset.next = self.reset.val();
         self.mux.reset.next = self.reset.val();
         self.registers.reset.next = self.reset.val();
@@ -191,9 +200,12 @@ impl<
         comment!("the other vports, and the slow path");
         self.uart.rx_line.next = self.uart_rx.val();
         self.uart_tx.next = self.uart.tx_line.val();
-        self.demux.inp.data.next = self.uart.received.data.val();
-        self.demux.inp.valid.next = self.uart.received.valid.val();
-        self.uart.received.ready.next = self.demux.inp.ready.val();
+        self.received.inp.data.next = self.uart.received.data.val();
+        self.received.inp.valid.next = self.uart.received.valid.val();
+        self.uart.received.ready.next = self.received.inp.ready.val();
+        self.demux.inp.data.next = self.received.out.data.val();
+        self.demux.inp.valid.next = self.received.out.valid.val();
+        self.received.out.ready.next = self.demux.inp.ready.val();
         self.demux.lost.next = self.uart.lost.val();
         for i in G..N {
             self.core.rx[i].data.next = self.demux.rx[i].data.val();
@@ -216,9 +228,12 @@ impl<
         self.mux.upcall_whole.next = self.core.upcall_whole.val();
         self.mux.upcall_vport.next = self.core.upcall_vport.val();
         self.mux.upcall_reason.next = self.core.upcall_reason.val();
-        self.uart.send.data.next = self.mux.out.data.val();
-        self.uart.send.valid.next = self.mux.out.valid.val();
-        self.mux.out.ready.next = self.uart.send.ready.val();
+        self.sent.inp.data.next = self.mux.out.data.val();
+        self.sent.inp.valid.next = self.mux.out.valid.val();
+        self.mux.out.ready.next = self.sent.inp.ready.val();
+        self.uart.send.data.next = self.sent.out.data.val();
+        self.uart.send.valid.next = self.sent.out.valid.val();
+        self.sent.out.ready.next = self.uart.send.ready.val();
 
         comment!("registers");
         self.registers.request.data.next = self.demux.registers.data.val();

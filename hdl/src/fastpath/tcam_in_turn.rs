@@ -19,7 +19,7 @@ wire_struct! {
 /// `T` entries, `B` = log2(T) up to 4 ("Match" in `docs/hardware.md`); like `Tcam`, but one entry is compared in each clock.
 ///
 /// `key` is there with `start` and stays for 18 clocks. `hit` is valid [`LATENCY`](Self::LATENCY)
-/// clocks after `start`, for that clock. `write` takes one clock, at any time: a key meets the entry before or after it.
+/// clocks after `start`, and until 2 clocks after the next one. `write` takes one clock, at any time: a key meets the entry before or after it.
 #[derive(LogicBlock, Default)]
 pub struct TcamInTurn<const T: usize, const B: usize> {
     tag: Tag<Self>,
