@@ -28,8 +28,8 @@ pub fn command(part: &Part, seed: u32) -> Command {
     let mut nextpnr = run::command(program);
     nextpnr.arg(format!("--{}", part.device)).args(["--package", &part.package]);
     nextpnr.args(["--speed", &part.speed.to_string(), "--seed", &seed.to_string()]);
-    // Where wires are scarce, the default router takes hours.
-    nextpnr.args(["--router", "router2", "--timing-allow-fail", "--quiet"]);
+    // Of its placers, this one leaves a fifth less wire; where wires are scarce, router2 does not find an end.
+    nextpnr.args(["--placer", "static", "--router", "router1", "--timing-allow-fail", "--quiet"]);
     nextpnr
 }
 

@@ -436,6 +436,10 @@ fn edits_in_turn_give_the_frames_of_the_contract<const W: usize, const C: usize>
         assert!(waited < 500, "nothing moves");
         crate::testing::tick(&mut *dut, |d| &mut d.clock);
     }
+    dut.head_done.next = false;
+    for _ in 0..2 {
+        crate::testing::tick(&mut *dut, |d| &mut d.clock);
+    }
     assert!(dut.idle.val());
     assert!(most >= HeadersInTurn::<W, C>::CLOCKS);
     assert!(seen.recomputed > 100 && seen.zero_udp > 3, "{} {}", seen.recomputed, seen.zero_udp);
