@@ -16,7 +16,7 @@ const JOBS: usize = 32;
 /// heads wait in a second FIFO. One job per clock.
 ///
 /// `job.ready` comes from a register. A window is there long before its frame is matched.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct HeadersAtOnce<const W: usize> {
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
@@ -48,34 +48,15 @@ pub struct HeadersAtOnce<const W: usize> {
 }
 
 impl<const W: usize> HeadersAtOnce<W> {
-    /// Without a frame.
+    /// Without a frame. (`Default` has no registers: use this.)
     pub fn new() -> Self {
         let slots = WINDOW_BITS / W;
         Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            window: Default::default(),
-            window_valid: Default::default(),
-            take: Default::default(),
-            issue: Default::default(),
-            job: Default::default(),
-            edited: Default::default(),
-            head_slot: Default::default(),
-            head: Default::default(),
-            idle: Default::default(),
-            windows: Default::default(),
-            at_work: Default::default(),
-            of_job: Default::default(),
             edit: HeaderEdit::new(),
             credit: Credit::new(JOBS),
-            heads: Default::default(),
-            taken: Default::default(),
-            accept: Default::default(),
-            leaves: Default::default(),
-            moved: Default::default(),
             shift: (0..slots).map(|i| Constant::new((i * W).to_bits())).collect(),
             _slots: slots,
+            ..Default::default()
         }
     }
 }

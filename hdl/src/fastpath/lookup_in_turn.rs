@@ -48,7 +48,8 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> LookupInTur
     /// If the TCAM's hit does not last until those of the tables are there (more than eight tables).
     pub fn new(tables: usize) -> Self {
         let ready = Self::latency(tables) - 1;
-        assert!(TcamInTurn::<T, B>::LATENCY <= ready && ready <= Self::CLOCKS + 2, "{tables} hash tables are too many");
+        let lasts = TcamInTurn::<T, B>::LATENCY..=Self::CLOCKS + 2;
+        assert!(lasts.contains(&ready), "{tables} hash tables are too many");
         Self {
             table: (0..tables).map(|_| HashTableInTurn::new()).collect(),
             tcam: TcamInTurn::new(),
