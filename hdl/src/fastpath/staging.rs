@@ -7,7 +7,7 @@ use rust_hdl_core::prelude::*;
 /// 32 words of 32 bits that are all seen at once in `data`, two clocks after `write`.
 ///
 /// What is read back comes from a copy in LUT RAM: a choice among 1,024 bits would draw all of them, which belong beside the tables
-/// they go to, to one place. `value` is word `at` in the same clock, 0 if it was not written since reset.
+/// they go to, to one place. `value` is word `at` of the clock before, 0 if it was not written since reset.
 #[derive(LogicBlock, Default)]
 pub struct Staging {
     tag: Tag<Self>,
@@ -24,6 +24,7 @@ pub struct Staging {
     word: Dff<Bits<32>>,
     load: DffR<Bits<32>>,
     words: Vec<DffE<Bits<32>>>,
+    read: Dff<Bits<32>>,
     one: Signal<Local, Bits<32>>,
     here: Signal<Local, Bits<32>>,
     known: Signal<Local, Bits<32>>,
@@ -41,7 +42,7 @@ impl Staging {
 impl Logic for Staging {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, copy, written, word, load);
+        clock!(self, clock, copy, written, word, load, read);
         self.written.reset.next = self.reset.val();
         self.load.reset.next = self.reset.val();
 
@@ -68,17 +69,18 @@ impl Logic for Staging {
         self.copy.wdata.next = self.write_data.val();
         self.copy.raddr.next = self.at.val();
         self.known.next = self.written.q.val() >> self.at.val();
-        self.value.next = 0.into();
+        self.read.d.next = 0.into();
         if self.known.val().get_bit(0) {
-            self.value.next = self.copy.rdata.val();
+            self.read.d.next = self.copy.rdata.val();
         }
+        self.value.next = self.read.q.val();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_lints, settle, tick};
+    use crate::testing::{assert_lints, tick};
 
     #[test]
     fn every_word_is_kept_at_its_place_and_read_back_and_a_reset_makes_it_zero() {
@@ -93,11 +95,12 @@ mod tests {
         tick(&mut *s, |s| &mut s.clock);
         for k in 0..32u64 {
             s.at.next = k.into();
-            settle(&mut *s);
+            tick(&mut *s, |s| &mut s.clock);
             assert_eq!(s.value.val().to_u64(), word(k));
             assert_eq!(s.data.val().get_bits::<32>(32 * k as usize).to_u64(), word(k));
         }
         s.reset.next = true;
+        tick(&mut *s, |s| &mut s.clock);
         tick(&mut *s, |s| &mut s.clock);
         assert_eq!(s.value.val().to_u64(), 0);
     }
