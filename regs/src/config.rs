@@ -258,7 +258,7 @@ mod tests {
         let widths = Preset::SIMULATED.map(|p| p.config().bus_bits);
         assert!([64, 128, 256, 512, 1024].iter().all(|width| widths.contains(width)), "{widths:?}");
         let ecp5 = Preset::Ecp5.config();
-        assert_eq!((ecp5.places(), ecp5.rule_ids(), ecp5.registers()[4]), (1040, 1024, 0x0010_0800));
+        assert_eq!((ecp5.places(), ecp5.rule_ids(), ecp5.registers()[4]), (1040, 1024, 0x0018_0800));
         for p in Preset::ALL {
             assert!(p.config().vports() <= 31 && p.config().slots_log2 <= 14, "{p}: the output mask has 31 vport bits");
             assert_eq!(p.name().parse(), Ok(p));

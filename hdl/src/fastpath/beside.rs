@@ -18,7 +18,7 @@ pub struct Beside<D: Synth> {
 impl<D: Synth> Beside<D> {
     /// A register.
     pub fn moves() -> Self {
-        Self { register: (0..1).map(|_| Dff::default()).collect(), _registers: 1, ..Default::default() }
+        Self { register: vec![Dff::default()], _registers: 1, ..Default::default() }
     }
 
     /// Wires.
