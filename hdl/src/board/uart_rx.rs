@@ -5,8 +5,8 @@ use crate::base::{DffE, DffR, Param, Reg, Synchroniser, Tag};
 use crate::comment;
 use rust_hdl_core::prelude::*;
 
-/// Bytes from a line with 8 data bits, no parity, one stop bit. `valid` is high for one clock with each byte, in the middle of its stop
-/// bit; `error` is instead, if the stop bit is not there. `line` may be asynchronous.
+/// Bytes from a line with 8 data bits, no parity, one stop bit. `valid` is high for one clock with each byte, a clock after the middle of its
+/// stop bit; `error` is instead, if the stop bit is not there. `line` may be asynchronous.
 #[derive(LogicBlock, Default)]
 pub struct UartRx {
     tag: Tag<Self>,
@@ -22,6 +22,8 @@ pub struct UartRx {
     timer: Reg<Bits<16>>,
     number: Reg<Bits<4>>,
     shift: DffE<Bits<8>>,
+    whole: DffR<Bit>,
+    broken: DffR<Bit>,
     to_middle: Param<Bits<16>>,
     to_next: Param<Bits<16>>,
 
@@ -48,10 +50,12 @@ impl UartRx {
 impl Logic for UartRx {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, level, busy, timer, number, shift);
+        clock!(self, clock, level, busy, timer, number, shift, whole, broken);
         self.busy.reset.next = self.reset.val();
         self.timer.reset.next = self.reset.val();
         self.number.reset.next = self.reset.val();
+        self.whole.reset.next = self.reset.val();
+        self.broken.reset.next = self.reset.val();
         self.level.d.next = self.line.val().into();
         self.high.next = self.level.q.val().any();
         self.sample.next = self.busy.q.val() & !self.timer.q.val().any();
@@ -78,8 +82,10 @@ impl Logic for UartRx {
         self.shift.en.next = self.sample.val() & !self.stop.val();
         self.shift.d.next = (self.shift.q.val() >> 1) | (bit_cast::<8, 1>(self.level.q.val()) << 7);
         self.octet.next = self.shift.q.val();
-        self.valid.next = self.stop.val() & self.high.val();
-        self.error.next = self.stop.val() & !self.high.val();
+        self.whole.d.next = self.stop.val() & self.high.val();
+        self.broken.d.next = self.stop.val() & !self.high.val();
+        self.valid.next = self.whole.q.val();
+        self.error.next = self.broken.q.val();
     }
 }
 
