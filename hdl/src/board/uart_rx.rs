@@ -22,6 +22,7 @@ pub struct UartRx {
     timer: Reg<Bits<16>>,
     number: Reg<Bits<4>>,
     shift: DffE<Bits<8>>,
+    /// The byte ended in the clock before: with a stop bit, without one.
     whole: DffR<Bit>,
     broken: DffR<Bit>,
     to_middle: Param<Bits<16>>,
