@@ -2,7 +2,7 @@
 //! Register accesses of the host channel.
 
 use super::types::{RegisterAnswer, RegisterRequest};
-use crate::base::{DffR, Param, Snk, Src, Tag};
+use crate::base::{DffE, DffR, Param, Snk, Src, Tag};
 use crate::comment;
 use millrace_regs::host_channel::BOARD;
 use rust_hdl_core::prelude::*;
@@ -10,7 +10,7 @@ use rust_hdl_core::prelude::*;
 /// Carries register accesses out, one after the other: those below the board's words (`regs`, 0x8000) as a master on AXI4-Lite, the others
 /// itself. There, word i of `words` is read at 0x8000 + 4i; all else is a slave error (2).
 ///
-/// A request is taken with its answer, so that it need not be kept; a transfer on AXI4-Lite takes as long as the slave does.
+/// A request is taken once the one before it is answered; a transfer on AXI4-Lite takes as long as the slave does.
 #[derive(LogicBlock, Default)]
 pub struct HostRegisters {
     tag: Tag<Self>,
@@ -37,6 +37,9 @@ pub struct HostRegisters {
     pub m_axil_rvalid: Signal<In, Bit>,
     pub m_axil_rready: Signal<Out, Bit>,
 
+    /// The request at work, if there is one.
+    held: DffE<RegisterRequest>,
+    busy: DffR<Bit>,
     /// The slave has taken the address of the read or write, the data of the write.
     address_sent: DffR<Bit>,
     data_sent: DffR<Bit>,
@@ -74,30 +77,31 @@ impl HostRegisters {
 impl Logic for HostRegisters {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, address_sent, data_sent);
+        clock!(self, clock, held, busy, address_sent, data_sent);
+        self.busy.reset.next = self.reset.val();
         self.address_sent.reset.next = self.reset.val();
         self.data_sent.reset.next = self.reset.val();
-        self.own.next = self.request.valid.val() & (self.request.data.val().address >= self.first.val());
-        self.writes.next = self.request.valid.val() & !self.own.val() & self.request.data.val().write;
-        self.reads.next = self.request.valid.val() & !self.own.val() & !self.request.data.val().write;
+        self.own.next = self.busy.q.val() & (self.held.q.val().address >= self.first.val());
+        self.writes.next = self.busy.q.val() & !self.own.val() & self.held.q.val().write;
+        self.reads.next = self.busy.q.val() & !self.own.val() & !self.held.q.val().write;
 
         comment!("to the slave, each part once");
         self.sends_aw.next = self.writes.val() & !self.address_sent.q.val();
         self.sends_w.next = self.writes.val() & !self.data_sent.q.val();
         self.sends_ar.next = self.reads.val() & !self.address_sent.q.val();
-        self.m_axil_awaddr.next = self.request.data.val().address;
+        self.m_axil_awaddr.next = self.held.q.val().address;
         self.m_axil_awvalid.next = self.sends_aw.val();
-        self.m_axil_wdata.next = self.request.data.val().data;
+        self.m_axil_wdata.next = self.held.q.val().data;
         self.m_axil_wstrb.next = 0xf.into();
         self.m_axil_wvalid.next = self.sends_w.val();
-        self.m_axil_araddr.next = self.request.data.val().address;
+        self.m_axil_araddr.next = self.held.q.val().address;
         self.m_axil_arvalid.next = self.sends_ar.val();
 
         comment!("and its answer");
         self.written.next =
             self.writes.val() & self.address_sent.q.val() & self.data_sent.q.val() & self.m_axil_bvalid.val();
         self.was_read.next = self.reads.val() & self.address_sent.q.val() & self.m_axil_rvalid.val();
-        self.result.next.address = self.request.data.val().address;
+        self.result.next.address = self.held.q.val().address;
         self.result.next.response = 2.into();
         self.result.next.data = 0.into();
         if self.writes.val() {
@@ -110,12 +114,12 @@ impl Logic for HostRegisters {
         self.word.next = 0.into();
         self.known.next = false;
         for i in 0..self._words {
-            if self.request.data.val().address == self.addresses[i].val() {
+            if self.held.q.val().address == self.addresses[i].val() {
                 self.word.next = self.word.val() | self.words[i].val();
                 self.known.next = true;
             }
         }
-        if self.own.val() & self.known.val() & !self.request.data.val().write {
+        if self.own.val() & self.known.val() & !self.held.q.val().write {
             self.result.next.response = 0.into();
             self.result.next.data = self.word.val();
         }
@@ -124,7 +128,10 @@ impl Logic for HostRegisters {
         self.done.next = (self.own.val() | self.written.val() | self.was_read.val()) & self.answer.ready.val();
         self.m_axil_bready.next = self.written.val() & self.answer.ready.val();
         self.m_axil_rready.next = self.was_read.val() & self.answer.ready.val();
-        self.request.ready.next = self.done.val();
+        self.request.ready.next = !self.busy.q.val();
+        self.held.en.next = !self.busy.q.val();
+        self.held.d.next = self.request.data.val();
+        self.busy.d.next = (self.busy.q.val() & !self.done.val()) | (!self.busy.q.val() & self.request.valid.val());
         self.address_sent.d.next = (self.address_sent.q.val()
             | (self.sends_aw.val() & self.m_axil_awready.val())
             | (self.sends_ar.val() & self.m_axil_arready.val()))
@@ -226,13 +233,22 @@ mod tests {
             }
             dut.request.data.next = RegisterRequest { write, address: address.into(), data: data.into() };
             dut.request.valid.next = true;
+            settle(&mut *dut);
+            assert!(dut.request.ready.val() && !dut.answer.valid.val());
+            tick(&mut *dut, |d| &mut d.clock);
             let mut clocks = 0;
             loop {
                 slave.drive(&mut dut, &mut rng);
+                // Whatever waits behind it does not matter.
+                dut.request.data.next = RegisterRequest {
+                    write: rng.random(),
+                    address: u64::from(rng.random::<u16>()).into(),
+                    data: 0.into(),
+                };
                 dut.answer.ready.next = rng.random_bool(0.5);
                 settle(&mut *dut);
                 let (answer, done) = (dut.answer.data.val(), dut.answer.valid.val() && dut.answer.ready.val());
-                assert_eq!(dut.request.ready.val(), done, "a request is taken with its answer");
+                assert!(!dut.request.ready.val(), "one at a time");
                 slave.clock(&dut, &mut rng);
                 tick(&mut *dut, |d| &mut d.clock);
                 clocks += 1;

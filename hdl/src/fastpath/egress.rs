@@ -46,9 +46,10 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     queues: Vec<Fifo<Beat<W, C>, B, P>>,
     upcalls: Fifo<UpcallBeat<W, C>, B, P>,
     /// Per queue: whether a frame's end was queued in the last two clocks (which a beat spends on its way to the
-    /// queue's output), and the frames that are in it to their end.
+    /// queue's output), the frames that are in it to their end, and whether there are any.
     ends: Vec<DffR<Bits<2>>>,
     whole: Vec<Reg<Bits<P>>>,
+    some_whole: Vec<DffR<Bit>>,
     counted: DffR<Bits<Q>>,
     dropped: DffR<Bits<Q>>,
     counted_len: DffE<Bits<14>>,
@@ -103,6 +104,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             queues: (0..N).map(|_| Fifo::default()).collect(),
             ends: (0..Q).map(|_| DffR::default()).collect(),
             whole: (0..Q).map(|_| Reg::default()).collect(),
+            some_whole: (0..Q).map(|_| DffR::default()).collect(),
             counters: (0..Q).map(|_| QueueCounters::default()).collect(),
             capacity: Param::new(((W / 8) << B).to_bits()),
             beat_log2: Param::new((C - 1).to_bits()),
@@ -214,10 +216,14 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             self.whole[i].reset.next = self.reset.val();
             self.whole[i].en.next = self.enters.val() != self.leaves.val();
             self.whole[i].d.next = self.whole[i].q.val() - 1;
+            self.some_whole[i].clock.next = self.clock.val();
+            self.some_whole[i].reset.next = self.reset.val();
+            self.some_whole[i].d.next =
+                self.enters.val() | (self.some_whole[i].q.val() & !(self.leaves.val() & (self.whole[i].q.val() == 1)));
             if self.enters.val() {
                 self.whole[i].d.next = self.whole[i].q.val() + 1;
             }
-            self.tx_whole.next = self.tx_whole.val().replace_bit(i, self.whole[i].q.val().any());
+            self.tx_whole.next = self.tx_whole.val().replace_bit(i, self.some_whole[i].q.val());
         }
         self.upcall_whole.next = false;
         for i in N..Q {
@@ -234,10 +240,14 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             self.whole[i].reset.next = self.reset.val();
             self.whole[i].en.next = self.enters.val() != self.leaves.val();
             self.whole[i].d.next = self.whole[i].q.val() - 1;
+            self.some_whole[i].clock.next = self.clock.val();
+            self.some_whole[i].reset.next = self.reset.val();
+            self.some_whole[i].d.next =
+                self.enters.val() | (self.some_whole[i].q.val() & !(self.leaves.val() & (self.whole[i].q.val() == 1)));
             if self.enters.val() {
                 self.whole[i].d.next = self.whole[i].q.val() + 1;
             }
-            self.upcall_whole.next = self.whole[i].q.val().any();
+            self.upcall_whole.next = self.some_whole[i].q.val();
         }
         self.upcalls.inp.valid.next = false;
         for i in N..Q {

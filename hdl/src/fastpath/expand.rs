@@ -59,9 +59,15 @@ pub struct Expand<const P: usize> {
     current_valid: DffR<Bit>,
     /// The present step is the rule's first.
     first: DffE<Bit>,
-    /// Continuation steps that the frame has taken, and whether it may take another.
+    /// Continuation steps that the frame has taken.
     taken: DffE<Bits<16>>,
-    may_go_on: DffE<Bit>,
+    /// Of the present step: the tags that it takes off and puts on; the TTL ends at it, tags make the frame too long, it has no outputs, another step follows.
+    pops: DffE<Bits<2>>,
+    pushes: DffE<Bits<2>>,
+    ttl_ends: DffE<Bit>,
+    too_long: DffE<Bit>,
+    silent: DffE<Bit>,
+    more: DffE<Bit>,
     /// The next step is being read.
     fetch: DffR<Bit>,
     next_job: DffE<EditJob>,
@@ -78,12 +84,14 @@ pub struct Expand<const P: usize> {
     packet_out: Signal<Local, Bit>,
     vport_exists: Signal<Local, Bit>,
     is_rule: Signal<Local, Bit>,
-    ttl_ends: Signal<Local, Bit>,
-    pops: Signal<Local, Bits<2>>,
-    pushes: Signal<Local, Bits<2>>,
-    too_long: Signal<Local, Bit>,
+    frame: Signal<Local, MatchResult>,
+    next_step: Signal<Local, Step>,
+    follows: Signal<Local, Bit>,
+    next_pops: Signal<Local, Bits<2>>,
+    next_pushes: Signal<Local, Bits<2>>,
+    next_ttl_ends: Signal<Local, Bit>,
+    next_too_long: Signal<Local, Bit>,
     outputs: Signal<Local, Bits<32>>,
-    more: Signal<Local, Bit>,
     discard: Signal<Local, Bit>,
     reason: Signal<Local, Bits<2>>,
     verdict: Signal<Local, Bits<4>>,
@@ -94,6 +102,7 @@ pub struct Expand<const P: usize> {
     issues: Signal<Local, Bit>,
     free: Signal<Local, Bit>,
     load: Signal<Local, Bit>,
+    moves: Signal<Local, Bit>,
 }
 
 impl<const P: usize> Expand<P> {
@@ -119,7 +128,22 @@ impl<const P: usize> Logic for Expand<P> {
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, steps, current, current_valid, first, fetch, next_job, next_job_valid);
-        clock!(self, clock, taken, may_go_on, verdict_valid_q, verdict_q, rule_valid_q, rule_q, bytes_q);
+        clock!(
+            self,
+            clock,
+            taken,
+            pops,
+            pushes,
+            ttl_ends,
+            too_long,
+            silent,
+            more,
+            verdict_valid_q,
+            verdict_q,
+            rule_valid_q,
+            rule_q,
+            bytes_q
+        );
         self.current_valid.reset.next = self.reset.val();
         self.fetch.reset.next = self.reset.val();
         self.next_job_valid.reset.next = self.reset.val();
@@ -137,27 +161,7 @@ impl<const P: usize> Logic for Expand<P> {
             & !self.current.q.val().punt
             & self.current.q.val().hit;
 
-        comment!("what the step does");
-        self.ttl_ends.next = self.current.q.val().l3.any()
-            & self.step.val().ttl_dec.any()
-            & (self.current.q.val().ttl <= self.step.val().ttl_dec);
-        self.pops.next = self.step.val().vlan_pop;
-        if self.step.val().vlan_pop > self.current.q.val().vlans {
-            self.pops.next = self.current.q.val().vlans;
-        }
-        self.pushes.next = self.step.val().vlan_push;
-        if self.step.val().vlan_push.all() {
-            self.pushes.next = 2.into();
-        }
-        comment!("no frame comes in too long: only tags can make it so");
-        self.too_long.next = false;
-        if (self.pushes.val() == 2) & (self.pops.val() == 0) {
-            self.too_long.next = self.current.q.val().len > self.room_for_two_tags.val();
-        } else if self.pushes.val() > self.pops.val() {
-            self.too_long.next = self.current.q.val().len > self.room_for_one_tag.val();
-        }
         self.outputs.next = self.step.val().outputs & self.existing.val();
-        self.more.next = self.is_rule.val() & self.step.val().more & !self.ttl_ends.val() & self.may_go_on.q.val();
 
         comment!("the verdict, and the job's outputs");
         self.discard.next = false;
@@ -182,12 +186,12 @@ impl<const P: usize> Logic for Expand<P> {
             self.verdict.next = 1.into();
         } else {
             self.reason.next = 2.into();
-            self.discard.next = self.ttl_ends.val() | self.too_long.val() | !self.outputs.val().any();
-            if self.ttl_ends.val() {
+            self.discard.next = self.ttl_ends.q.val() | self.too_long.q.val() | self.silent.q.val();
+            if self.ttl_ends.q.val() {
                 self.verdict.next = 7.into();
-            } else if self.too_long.val() {
+            } else if self.too_long.q.val() {
                 self.verdict.next = 8.into();
-            } else if !self.outputs.val().any() & !self.step.val().more {
+            } else if self.silent.q.val() & !self.step.val().more {
                 self.verdict.next = 10.into();
             }
         }
@@ -198,42 +202,79 @@ impl<const P: usize> Logic for Expand<P> {
         comment!("one step per clock, unless the job before it waits");
         self.room.next = !self.next_job_valid.q.val() | self.job.ready.val();
         self.go.next = self.current_valid.q.val() & !self.fetch.q.val() & self.room.val();
-        self.issues.next = self.go.val() & !(self.discard.val() & self.more.val());
-        self.free.next = !self.current_valid.q.val() | (self.go.val() & !self.more.val());
+        self.issues.next = self.go.val() & !(self.more.q.val() & (self.too_long.q.val() | self.silent.q.val()));
+        self.free.next = !self.current_valid.q.val() | (self.go.val() & !self.more.q.val());
         self.load.next = self.free.val() & self.result.valid.val();
         self.result.ready.next = self.free.val();
         self.take.next = self.load.val();
         self.issue.next = self.issues.val();
 
         self.current_valid.d.next = self.load.val() | !self.free.val();
-        self.first.en.next = self.load.val() | self.fetch.q.val();
-        self.first.d.next = self.load.val();
-        self.taken.en.next = self.load.val() | self.fetch.q.val();
+        self.moves.next = self.free.val() | self.fetch.q.val();
+        self.first.en.next = self.moves.val();
+        self.first.d.next = !self.fetch.q.val();
+        self.taken.en.next = self.moves.val();
         self.taken.d.next = 0.into();
-        self.may_go_on.en.next = self.load.val() | self.fetch.q.val();
-        self.may_go_on.d.next = true;
-        self.current.en.next = self.load.val() | self.fetch.q.val();
-        self.current.d.next = self.result.data.val();
+        self.current.en.next = self.moves.val();
+        self.frame.next = self.result.data.val();
+        self.follows.next = !self.result.data.val().fault.any()
+            & !self.result.data.val().packet_out
+            & !self.result.data.val().punt
+            & self.result.data.val().hit;
         if self.fetch.q.val() {
             self.taken.d.next = self.taken.q.val() + 1;
-            self.may_go_on.d.next = self.taken.q.val() + 1 != self.continuations.val();
-            self.current.d.next = self.current.q.val();
-            self.current.d.next.step = self.steps.rdata.val();
+            self.frame.next = self.current.q.val();
+            self.frame.next.step = self.steps.rdata.val();
+            self.follows.next = self.taken.q.val() + 1 != self.continuations.val();
         }
+        self.current.d.next = self.frame.val();
+
+        comment!("what the next step will do, as far as all else waits for it");
+        self.next_step.next = self.frame.val().step;
+        self.next_ttl_ends.next = self.frame.val().l3.any()
+            & self.next_step.val().ttl_dec.any()
+            & (self.frame.val().ttl <= self.next_step.val().ttl_dec);
+        self.next_pops.next = self.next_step.val().vlan_pop;
+        if self.next_step.val().vlan_pop > self.frame.val().vlans {
+            self.next_pops.next = self.frame.val().vlans;
+        }
+        self.next_pushes.next = self.next_step.val().vlan_push;
+        if self.next_step.val().vlan_push.all() {
+            self.next_pushes.next = 2.into();
+        }
+        comment!("no frame comes in too long: only tags can make it so");
+        self.next_too_long.next = false;
+        if (self.next_pushes.val() == 2) & (self.next_pops.val() == 0) {
+            self.next_too_long.next = self.frame.val().len > self.room_for_two_tags.val();
+        } else if self.next_pushes.val() > self.next_pops.val() {
+            self.next_too_long.next = self.frame.val().len > self.room_for_one_tag.val();
+        }
+        self.pops.en.next = self.moves.val();
+        self.pops.d.next = self.next_pops.val();
+        self.pushes.en.next = self.moves.val();
+        self.pushes.d.next = self.next_pushes.val();
+        self.ttl_ends.en.next = self.moves.val();
+        self.ttl_ends.d.next = self.next_ttl_ends.val();
+        self.too_long.en.next = self.moves.val();
+        self.too_long.d.next = self.next_too_long.val();
+        self.silent.en.next = self.moves.val();
+        self.silent.d.next = !(self.next_step.val().outputs & self.existing.val()).any();
+        self.more.en.next = self.moves.val();
+        self.more.d.next = self.follows.val() & self.next_step.val().more & !self.next_ttl_ends.val();
 
         comment!("continuation steps");
-        self.steps.re.next = self.go.val() & self.more.val();
+        self.steps.re.next = self.go.val() & self.more.q.val();
         self.steps.raddr.next = bit_cast::<P, 16>(self.step.val().next_step);
         self.steps.we.next = self.step_write.val();
         self.steps.waddr.next = self.step_index.val();
         self.steps.wdata.next = self.step_data.val();
-        self.fetch.d.next = self.go.val() & self.more.val();
+        self.fetch.d.next = self.go.val() & self.more.q.val();
 
         comment!("a frame that no rule edits goes out as it is");
         self.edits.next = self.step.val();
         self.edits.next.outputs = self.outputs.val();
-        self.edits.next.vlan_pop = self.pops.val();
-        self.edits.next.vlan_push = self.pushes.val();
+        self.edits.next.vlan_pop = self.pops.q.val();
+        self.edits.next.vlan_push = self.pushes.q.val();
         if !self.is_rule.val() {
             self.edits.next.set_dl_dst = false;
             self.edits.next.set_dl_src = false;
@@ -257,7 +298,7 @@ impl<const P: usize> Logic for Expand<P> {
         self.next_job.d.next.len = self.current.q.val().len;
         self.next_job.d.next.faulty = self.faulty.val();
         self.next_job.d.next.discard = self.discard.val();
-        self.next_job.d.next.again = self.more.val();
+        self.next_job.d.next.again = self.more.q.val();
         self.next_job.d.next.reason = self.reason.val();
         self.next_job_valid.d.next = self.issues.val() | !self.room.val();
         self.job.data.next = self.next_job.q.val();
@@ -278,7 +319,7 @@ impl<const P: usize> Logic for Expand<P> {
         self.rule_valid.next = self.rule_valid_q.q.val();
         self.rule.next = self.rule_q.q.val();
         self.bytes.next = self.bytes_q.q.val();
-        self.ended.next = self.go.val() & !self.more.val();
+        self.ended.next = self.go.val() & !self.more.q.val();
 
         self.busy.next = self.current_valid.q.val() | self.next_job_valid.q.val() | self.verdict_valid_q.q.val();
     }

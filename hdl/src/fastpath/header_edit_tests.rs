@@ -452,8 +452,8 @@ fn and_word_by_word() {
 }
 
 #[test]
-fn a_job_takes_as_many_clocks_as_its_head_has_words_and_twelve() {
-    for (len, clocks) in [(60u64, 27), (61, 28), (400, HeadersInTurn::<64, 4>::CLOCKS)] {
+fn a_job_takes_as_many_clocks_as_its_head_has_words_and_thirteen() {
+    for (len, clocks) in [(60u64, 28), (61, 29), (400, HeadersInTurn::<64, 4>::CLOCKS)] {
         let mut dut = Box::new(HeadersInTurn::<64, 4>::new());
         dut.connect_all();
         dut.job.data.next = EditJob { len: len.into(), ..Default::default() };

@@ -16,7 +16,7 @@ use rust_hdl_core::prelude::*;
 /// pushed, edits each word in `EditWord` while `EditSum` sums up, writes it into one of the two heads of [`HeadStore`], and last the
 /// checksums. All that moves in a frame moves by whole words.
 ///
-/// A job takes as many clocks as its head has words (30 at most), and 12. It stays at `job` until it is done; the next one may be
+/// A job takes as many clocks as its head has words (30 at most), and 13. It stays at `job` until it is done; the next one may be
 /// worked at while `Splice` puts out the one before.
 #[derive(LogicBlock, Default)]
 pub struct HeadersInTurn<const W: usize, const C: usize> {
@@ -46,6 +46,9 @@ pub struct HeadersInTurn<const W: usize, const C: usize> {
     frame: Reg<Bits<5>>,
     side: Reg<Bit>,
     read_side: Reg<Bit>,
+    /// The job has been there for a clock, and how long its head will be is known.
+    measured: DffR<Bit>,
+    out_len: Dff<Bits<14>>,
     /// A job is worked at; its words are being read.
     working: Reg<Bit>,
     reading: DffR<Bit>,
@@ -53,7 +56,7 @@ pub struct HeadersInTurn<const W: usize, const C: usize> {
     number: Reg<Bits<5>>,
     from: Reg<Bits<5>>,
     last: Dff<Bits<5>>,
-    /// Beside the RAM's read port, its register, and the word picked from the beat.
+    /// Beside the RAM's read port and its register.
     word: Vec<Dff<HeadWord>>,
     valid: Vec<DffR<Bit>>,
     /// Clocks since the last word was read, one-hot.
@@ -86,7 +89,7 @@ pub struct HeadersInTurn<const W: usize, const C: usize> {
 
 impl<const W: usize, const C: usize> HeadersInTurn<W, C> {
     /// Clocks that a job takes at most.
-    pub const CLOCKS: usize = 42;
+    pub const CLOCKS: usize = 43;
 
     /// Without a frame. (`Default` has no memory: use this.)
     ///
@@ -98,8 +101,8 @@ impl<const W: usize, const C: usize> HeadersInTurn<W, C> {
             windows: HeaderStore::new(),
             heads: HeadStore::new(),
             credit: Credit::new(2),
-            word: (0..3).map(|_| Dff::default()).collect(),
-            valid: (0..3).map(|_| DffR::default()).collect(),
+            word: (0..2).map(|_| Dff::default()).collect(),
+            valid: (0..2).map(|_| DffR::default()).collect(),
             beat_log2: Param::new(words.ilog2().to_bits()),
             within_beat: Param::new((words - 1).to_bits()),
             pick: (0..words).map(|i| Constant::new((i * 32).to_bits())).collect(),
@@ -113,9 +116,11 @@ impl<const W: usize, const C: usize> HeadersInTurn<W, C> {
 impl<const W: usize, const C: usize> Logic for HeadersInTurn<W, C> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, windows, words, sums, heads, queue, credit, frame, side, read_side, working, reading);
-        clock!(self, clock, number, from, last, tail);
-        for i in 0..3 {
+        clock!(
+            self, clock, windows, words, sums, heads, queue, credit, frame, side, read_side, measured, working, reading
+        );
+        clock!(self, clock, number, from, out_len, last, tail);
+        for i in 0..2 {
             self.word[i].clock.next = self.clock.val();
             self.valid[i].clock.next = self.clock.val();
             self.valid[i].reset.next = self.reset.val();
@@ -128,13 +133,16 @@ impl<const W: usize, const C: usize> Logic for HeadersInTurn<W, C> {
         self.frame.reset.next = self.reset.val();
         self.side.reset.next = self.reset.val();
         self.read_side.reset.next = self.reset.val();
+        self.measured.reset.next = self.reset.val();
         self.working.reset.next = self.reset.val();
         self.reading.reset.next = self.reset.val();
         self.tail.reset.next = self.reset.val();
 
         comment!("from a job's start, for which a head must be free, to its end");
         self.done.next = self.tail.q.val().get_bit(10);
-        self.start.next = self.job.valid.val() & !self.working.q.val() & self.credit.available.val();
+        self.measured.d.next = self.job.valid.val() & !self.done.val();
+        self.out_len.d.next = self.meta.edited.val().out_len;
+        self.start.next = self.measured.q.val() & !self.working.q.val() & self.credit.available.val();
         self.working.en.next = self.start.val() | self.done.val();
         self.working.d.next = self.start.val();
         self.job.ready.next = self.done.val();
@@ -160,7 +168,7 @@ impl<const W: usize, const C: usize> Logic for HeadersInTurn<W, C> {
         self.step.next = self.job.data.val().step;
         self.pop.next = self.step.val().vlan_pop;
         self.push.next = self.step.val().vlan_push;
-        self.final_word.next = bit_cast::<12, 14>((self.meta.edited.val().out_len - 1) >> 2);
+        self.final_word.next = bit_cast::<12, 14>((self.out_len.q.val() - 1) >> 2);
         self.last.d.next = bit_cast::<5, 12>(self.final_word.val());
         if self.final_word.val() >= 30 {
             self.last.d.next = 29.into();
@@ -221,13 +229,11 @@ impl<const W: usize, const C: usize> Logic for HeadersInTurn<W, C> {
         if (bit_cast::<14, 5>(self.w.val().from) << 2) >= self.job.data.val().len {
             self.picked.next = 0.into();
         }
-        self.word[2].d.next = self.w.val();
-        self.word[2].d.next.word = self.picked.val();
-        self.valid[2].d.next = self.valid[1].q.val();
+        self.words.word.next = self.w.val();
+        self.words.word.next.word = self.picked.val();
+        self.words.valid.next = self.valid[1].q.val();
 
         comment!("edit and write");
-        self.words.word.next = self.word[2].q.val();
-        self.words.valid.next = self.valid[2].q.val();
         self.sums.clear.next = self.start.val();
         self.sums.word.next = self.words.out.val();
         self.sums.valid.next = self.words.out_valid.val();

@@ -10,7 +10,7 @@ use rust_hdl_core::prelude::*;
 ///
 /// A frame shows at `out` once it is stored whole, and then comes out without a gap: one beat per clock as long as `out.ready` is
 /// high. `vport`, `packet_out`, `len` and `fault` of a beat are meant for its frame's first beat only. Of a faulty frame only the first
-/// beat comes out, as its last; its other beats never take up room. Three clocks from the last beat in to the first beat out.
+/// beat comes out, as its last; its other beats never take up room. Four clocks from the last beat in to the first beat out.
 #[derive(LogicBlock)]
 pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usize> {
     tag: Tag<Self>,
@@ -34,8 +34,19 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     start: Reg<Bits<P>>,
     /// The next beat to read.
     head: Reg<Bits<P>>,
-    /// Bytes so far of the frame coming in, saturating at 16,383.
-    len: Reg<Bits<14>>,
+    /// There is room for three beats.
+    room: Reg<Bit>,
+    /// A beat came in the clock before: it, and what came with it.
+    came: DffR<Bit>,
+    beat: DffE<Beat<W, C>>,
+    error: DffE<Bit>,
+    vport_q: DffE<Bits<8>>,
+    packet_out_q: DffE<Bit>,
+    /// Bytes up to its end of the frame it belongs to, saturating at 16,383; it was the frame's last.
+    total: DffE<Bits<14>>,
+    fresh: Reg<Bit>,
+    /// As many bytes as the longest frame has came before it.
+    overlong: Reg<Bit>,
     /// The RAMs' outputs, the output register hold a beat.
     fetched: DffR<Bit>,
     loaded: DffR<Bit>,
@@ -43,15 +54,15 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     /// The next beat out of the RAM begins a frame.
     first: Reg<Bit>,
 
-    capacity: Constant<Bits<P>>,
+    ready_up_to: Constant<Bits<P>>,
     longest: Constant<Bits<14>>,
     shortest: Constant<Bits<14>>,
     held: Signal<Local, Bits<P>>,
-    room: Signal<Local, Bit>,
     take: Signal<Local, Bit>,
-    ends: Signal<Local, Bit>,
+    before: Signal<Local, Bits<14>>,
     sum: Signal<Local, Bits<15>>,
-    total: Signal<Local, Bits<14>>,
+    stored: Signal<Local, Beat<W, C>>,
+    ends: Signal<Local, Bit>,
     fault: Signal<Local, Bits<2>>,
     end: Signal<Local, Bits<P>>,
     fetch: Signal<Local, Bit>,
@@ -66,7 +77,10 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
     /// If the sizes do not fit each other.
     pub fn new(max_frame: usize) -> Self {
         assert!(W / 8 == 1 << (C - 1) && P == B + 1, "Ingress<{W}, {C}, {B}, {P}>: sizes do not fit each other");
-        assert!((W / 8) << B > max_frame, "Ingress<{W}, {C}, {B}, {P}> does not hold a frame of {max_frame} bytes");
+        assert!(
+            max_frame.div_ceil(W / 8) + 3 <= 1 << B,
+            "Ingress<{W}, {C}, {B}, {P}> does not hold a frame of {max_frame} bytes"
+        );
         Self {
             tag: Default::default(),
             clock: Default::default(),
@@ -82,20 +96,28 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             tail: Default::default(),
             start: Default::default(),
             head: Default::default(),
-            len: Default::default(),
+            room: Default::default(),
+            came: Default::default(),
+            beat: Default::default(),
+            error: Default::default(),
+            vport_q: Default::default(),
+            packet_out_q: Default::default(),
+            total: Default::default(),
+            fresh: Reg::new(true),
+            overlong: Default::default(),
             fetched: Default::default(),
             loaded: Default::default(),
             word: Default::default(),
             first: Reg::new(true),
-            capacity: Constant::new((1u64 << B).to_bits()),
+            ready_up_to: Constant::new(((1u64 << B) - 3).to_bits()),
             longest: Constant::new(max_frame.to_bits()),
             shortest: Constant::new(MIN_FRAME.to_bits()),
             held: Default::default(),
-            room: Default::default(),
             take: Default::default(),
-            ends: Default::default(),
+            before: Default::default(),
             sum: Default::default(),
-            total: Default::default(),
+            stored: Default::default(),
+            ends: Default::default(),
             fault: Default::default(),
             end: Default::default(),
             fetch: Default::default(),
@@ -108,56 +130,76 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
 impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for Ingress<W, C, B, P> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, beats, metas, tail, start, head, len, fetched, loaded, word, first);
+        clock!(self, clock, beats, metas, tail, start, head, room, came, beat, error, fetched, loaded, word, first);
+        clock!(self, clock, vport_q, packet_out_q, total, fresh, overlong);
         self.tail.reset.next = self.reset.val();
         self.start.reset.next = self.reset.val();
         self.head.reset.next = self.reset.val();
-        self.len.reset.next = self.reset.val();
+        self.room.reset.next = self.reset.val();
+        self.came.reset.next = self.reset.val();
+        self.fresh.reset.next = self.reset.val();
+        self.overlong.reset.next = self.reset.val();
         self.fetched.reset.next = self.reset.val();
         self.loaded.reset.next = self.reset.val();
         self.first.reset.next = self.reset.val();
 
-        // Arrival.
+        // Arrival: up to three beats are not in `held` yet.
         self.held.next = self.tail.q.val() - self.head.q.val();
-        self.room.next = self.held.val() != self.capacity.val();
-        self.rx.ready.next = self.room.val();
-        self.take.next = self.rx.valid.val() & self.room.val();
-        self.ends.next = self.take.val() & self.rx.data.val().last;
+        self.room.en.next = true;
+        self.room.d.next = self.held.val() <= self.ready_up_to.val();
+        self.rx.ready.next = self.room.q.val();
+        self.take.next = self.rx.valid.val() & self.room.q.val();
+        self.came.d.next = self.take.val();
+        self.beat.en.next = self.take.val();
+        self.beat.d.next = self.rx.data.val();
+        self.error.en.next = self.take.val();
+        self.error.d.next = self.rx_error.val();
+        self.vport_q.en.next = self.take.val();
+        self.vport_q.d.next = self.vport.val();
+        self.packet_out_q.en.next = self.take.val();
+        self.packet_out_q.d.next = self.packet_out.val();
 
-        self.sum.next = bit_cast::<15, 14>(self.len.q.val()) + bit_cast::<15, C>(self.rx.data.val().bytes);
-        self.total.next = bit_cast::<14, 15>(self.sum.val());
+        self.before.next = self.total.q.val();
+        if self.fresh.q.val() {
+            self.before.next = 0.into();
+        }
+        self.sum.next = bit_cast::<15, 14>(self.before.val()) + bit_cast::<15, C>(self.rx.data.val().bytes);
+        self.fresh.en.next = self.take.val();
+        self.fresh.d.next = self.rx.data.val().last;
+        self.total.en.next = self.take.val();
+        self.total.d.next = bit_cast::<14, 15>(self.sum.val());
         if self.sum.val().get_bit(14) {
-            self.total.next = 0x3fff.into();
-        }
-        self.len.en.next = self.take.val();
-        self.len.d.next = self.total.val();
-        if self.rx.data.val().last {
-            self.len.d.next = 0.into();
+            self.total.d.next = 0x3fff.into();
         }
 
+        // What it comes to, a clock later.
+        self.stored.next = self.beat.q.val();
+        self.ends.next = self.came.q.val() & self.stored.val().last;
         self.fault.next = 0.into();
-        if self.rx_error.val() {
+        if self.error.q.val() {
             self.fault.next = 3.into();
-        } else if self.total.val() < self.shortest.val() {
+        } else if self.total.q.val() < self.shortest.val() {
             self.fault.next = 1.into();
-        } else if self.total.val() > self.longest.val() {
+        } else if self.total.q.val() > self.longest.val() {
             self.fault.next = 2.into();
         }
 
         // Beats past the longest frame are not stored: whatever comes, the frame is faulty and will be cut to its first beat.
-        self.beats.we.next = self.take.val() & (self.len.q.val() < self.longest.val());
+        self.overlong.en.next = self.came.q.val();
+        self.overlong.d.next = !self.stored.val().last & (self.total.q.val() >= self.longest.val());
+        self.beats.we.next = self.came.q.val() & !self.overlong.q.val();
         self.beats.waddr.next = bit_cast::<B, P>(self.tail.q.val());
-        self.beats.wdata.next = self.rx.data.val();
+        self.beats.wdata.next = self.stored.val();
         self.metas.we.next = self.ends.val();
         self.metas.waddr.next = bit_cast::<B, P>(self.start.q.val());
-        self.metas.wdata.next.vport = self.vport.val();
-        self.metas.wdata.next.packet_out = self.packet_out.val();
-        self.metas.wdata.next.len = self.total.val();
+        self.metas.wdata.next.vport = self.vport_q.q.val();
+        self.metas.wdata.next.packet_out = self.packet_out_q.q.val();
+        self.metas.wdata.next.len = self.total.q.val();
         self.metas.wdata.next.fault = self.fault.val();
 
-        self.tail.en.next = self.take.val() & (self.rx.data.val().last | (self.len.q.val() < self.longest.val()));
+        self.tail.en.next = self.came.q.val() & (self.stored.val().last | !self.overlong.q.val());
         self.end.next = self.tail.q.val() + 1;
-        if self.rx.data.val().last & self.fault.val().any() {
+        if self.stored.val().last & self.fault.val().any() {
             self.end.next = self.start.q.val() + 1;
         }
         self.tail.d.next = self.end.val();
@@ -190,7 +232,11 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
         self.word.d.next.fault = self.metas.rdata.val().fault;
         self.out.data.next = self.word.q.val();
         self.out.valid.next = self.loaded.q.val();
-        self.idle.next = !self.fetched.q.val() & !self.loaded.q.val() & (self.head.q.val() == self.start.q.val());
+        self.idle.next = !self.came.q.val()
+            & !self.fetched.q.val()
+            & !self.loaded.q.val()
+            & (self.head.q.val() == self.start.q.val())
+            & (self.room.q.val() == self.room.d.val());
     }
 }
 

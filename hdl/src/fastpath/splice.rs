@@ -35,11 +35,11 @@ pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize
     /// Nothing is held.
     pub idle: Signal<Out, Bit>,
 
-    /// The job at work, its length in beats coming in and going out, and the bytes of its last beat.
+    /// The job at work, its length in beats coming in, its output beats after the next one, and the bytes of its last beat.
     current: DffE<Edited>,
     current_valid: DffR<Bit>,
     beats_in: DffE<Bits<12>>,
-    beats_out: DffE<Bits<12>>,
+    left: DffE<Bits<12>>,
     final_bytes: DffE<Bits<C>>,
     /// Where its payload starts.
     start: Reg<Bits<P>>,
@@ -122,7 +122,7 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
 impl<const W: usize, const C: usize, const A: usize, const P: usize> Logic for Splice<W, C, A, P> {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, current, current_valid, beats_in, beats_out, final_bytes, start, number, slot, owed, queue);
+        clock!(self, clock, current, current_valid, beats_in, left, final_bytes, start, number, slot, owed, queue);
         clock!(
             self, clock, valid_1, valid_2, valid_3, beat_1, beat_2, beat_3, head_1, head_2, seam_1, seam_2, shift_1,
             shift_2, high_1, high_2
@@ -138,7 +138,7 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Logic for S
         self.valid_3.reset.next = self.reset.val();
 
         comment!("progress: an output beat per clock while the queue behind has room");
-        self.last.next = (self.number.q.val() + 1) == self.beats_out.q.val();
+        self.last.next = !self.left.q.val().any();
         self.issue.next = self.current_valid.q.val() & !self.current.q.val().discard & !self.owed.q.val().get_bit(4);
         self.finish.next =
             (self.issue.val() & self.last.val()) | (self.current_valid.q.val() & self.current.q.val().discard);
@@ -177,10 +177,11 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Logic for S
         if self.job.data.val().faulty {
             self.beats_in.d.next = 1.into();
         }
-        self.beats_out.en.next = self.load.val();
-        self.beats_out.d.next = bit_cast::<12, 15>(
-            (bit_cast::<15, 14>(self.job.data.val().out_len) + self.round_up.val()) >> self.beat_log2.val(),
-        );
+        self.left.en.next = self.load.val() | self.issue.val();
+        self.left.d.next = self.left.q.val() - 1;
+        if self.load.val() {
+            self.left.d.next = bit_cast::<12, 14>((self.job.data.val().out_len - 1) >> self.beat_log2.val());
+        }
         self.final_bytes.en.next = self.load.val();
         self.final_bytes.d.next = (bit_cast::<C, 14>(self.job.data.val().out_len - 1) & self.byte_mask.val()) + 1;
 

@@ -25,9 +25,11 @@ pub struct Staging {
     load: DffR<Bits<32>>,
     words: Vec<DffE<Bits<32>>>,
     read: Dff<Bits<32>>,
+    /// The word has been written: `read` means something.
+    known: Dff<Bit>,
     one: Signal<Local, Bits<32>>,
     here: Signal<Local, Bits<32>>,
-    known: Signal<Local, Bits<32>>,
+    at_or_above: Signal<Local, Bits<32>>,
     highest: Signal<Local, Bits<32>>,
     wide: Signal<Local, Bits<1024>>,
 }
@@ -42,7 +44,7 @@ impl Staging {
 impl Logic for Staging {
     #[hdl_gen]
     fn update(&mut self) {
-        clock!(self, clock, copy, written, word, load, read);
+        clock!(self, clock, copy, written, word, load, read, known);
         self.written.reset.next = self.reset.val();
         self.load.reset.next = self.reset.val();
 
@@ -68,12 +70,13 @@ impl Logic for Staging {
         self.copy.waddr.next = self.at.val();
         self.copy.wdata.next = self.write_data.val();
         self.copy.raddr.next = self.at.val();
-        self.known.next = self.written.q.val() >> self.at.val();
-        self.read.d.next = 0.into();
-        if self.known.val().get_bit(0) {
-            self.read.d.next = self.copy.rdata.val();
+        self.at_or_above.next = self.written.q.val() >> self.at.val();
+        self.known.d.next = self.at_or_above.val().get_bit(0);
+        self.read.d.next = self.copy.rdata.val();
+        self.value.next = 0.into();
+        if self.known.q.val() {
+            self.value.next = self.read.q.val();
         }
-        self.value.next = self.read.q.val();
     }
 }
 
