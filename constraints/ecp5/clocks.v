@@ -3,7 +3,7 @@
 // Clocks of a board with a 100 MHz oscillator: 125 MHz for the ports, the same a quarter of a period later for RGMII's transmit clock, and
 // the core's clock. The PLL's VCO runs at 625 MHz: 100 / 4 * 5 * 5 (Lattice FPGA-TN-02200: 400 to 800 MHz).
 module clocks #(
-    parameter CORE_DIVIDER = 8 // core clock = 625 MHz / CORE_DIVIDER: 5 = 125 MHz, 8 = 78.125 MHz, 10 = 62.5 MHz
+    parameter CORE_DIVIDER = 5 // core clock = 625 MHz / CORE_DIVIDER: 5 = 125 MHz, 8 = 78.125 MHz, 10 = 62.5 MHz
 ) (
     input  clk100,
     output tx_clock,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // The core's reset and the PHYs': both begin as soon as `ready` goes low; the core's ends 32 clocks after `ready` came back, the PHYs' 2^21
-// clocks after it (27 ms at 78.125 MHz; PHYs want 10 ms), so that the core is there when a link comes up.
+// clocks after it (17 ms at 125 MHz; PHYs want 10 ms), so that the core is there when a link comes up.
 module resets (
     input      clock,
     input      ready,

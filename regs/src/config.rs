@@ -134,6 +134,9 @@ pub enum Preset {
     Sim,
     /// Fits an ECP5-45k: 64 bits, 2 uplinks, 1 PF, 1 VF, one table of 1,024 rules, frames of up to 2,048 bytes.
     Ecp5,
+    /// `Ecp5` with one table of 128 rules, 4 TCAM entries and no VF: for a bitstream in minutes.
+    #[serde(rename = "ecp5-small")]
+    Ecp5Small,
     /// For UltraScale+: 512 bits, as many ports as `Sim`, 8 tables of 8,192 rules.
     Alveo,
     /// 128 bits with small tables. This and the next two are there so that each bus width is tested whole.
@@ -146,7 +149,8 @@ pub enum Preset {
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Preset; 6] = [Preset::Sim, Preset::Ecp5, Preset::Alveo, Preset::W128, Preset::W256, Preset::W1024];
+    pub const ALL: [Preset; 7] =
+        [Preset::Sim, Preset::Ecp5, Preset::Ecp5Small, Preset::Alveo, Preset::W128, Preset::W256, Preset::W1024];
 
     /// The presets that the simulation is built for. Among them is each bus width.
     pub const SIMULATED: [Preset; 5] = [Preset::Sim, Preset::Ecp5, Preset::W128, Preset::W256, Preset::W1024];
@@ -180,6 +184,9 @@ impl Preset {
                 max_frame: 2048,
                 header_clocks: 24,
             },
+            Preset::Ecp5Small => {
+                Config { vfs: 0, slots_log2: 5, tcam_entries: 4, rule_id_bits: 8, ..Preset::Ecp5.config() }
+            }
             Preset::Alveo => Config {
                 bus_bits: 512,
                 uplinks: 2,
@@ -204,6 +211,7 @@ impl Preset {
         match self {
             Preset::Sim => "sim",
             Preset::Ecp5 => "ecp5",
+            Preset::Ecp5Small => "ecp5-small",
             Preset::Alveo => "alveo",
             Preset::W128 => "w128",
             Preset::W256 => "w256",
@@ -265,7 +273,7 @@ mod tests {
         }
         assert_eq!(
             "fpga".parse::<Preset>().unwrap_err().to_string(),
-            "unknown preset `fpga`: the presets are sim, ecp5, alveo, w128, w256, w1024"
+            "unknown preset `fpga`: the presets are sim, ecp5, ecp5-small, alveo, w128, w256, w1024"
         );
     }
 }

@@ -299,6 +299,7 @@ macro_rules! nic_of {
 }
 
 const ECP5: Config = Preset::Ecp5.config();
+const SMALL: Config = Preset::Ecp5Small.config();
 
 /// Name of the top module.
 pub const TOP: &str = "gigabit_nic";
@@ -307,10 +308,10 @@ pub const TOP: &str = "gigabit_nic";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BuildError {
     /// Not a preset for such a board.
-    #[error("preset `{0}` is not for a board with gigabit ports and a UART: `ecp5` is")]
+    #[error("preset `{0}` is not for a board with gigabit ports and a UART: `ecp5` and `ecp5-small` are")]
     Preset(Preset),
     /// Not so many uplinks.
-    #[error("{0} gigabit ports: preset `ecp5` has 2 uplinks, of which 1 or 2 can have a port")]
+    #[error("{0} gigabit ports: preset `ecp5` can have 1 or 2, `ecp5-small` has 2")]
     Ports(usize),
     /// Not a rate of the UART.
     #[error("{0} clocks to a bit of the UART: 4 to 65535 are possible")]
@@ -322,16 +323,15 @@ pub enum BuildError {
 /// # Errors
 /// If there is no such card.
 pub fn build(preset: Preset, ports: usize, clocks_per_bit: usize) -> Result<Box<dyn Block>, BuildError> {
-    if preset != Preset::Ecp5 {
-        return Err(BuildError::Preset(preset));
-    }
     if !(4..=0xffff).contains(&clocks_per_bit) {
         return Err(BuildError::ClocksPerBit(clocks_per_bit));
     }
-    let mut nic: Box<dyn Block> = match ports {
-        1 => Box::new(<nic_of!(ECP5, 1)>::new(&ECP5, clocks_per_bit)),
-        2 => Box::new(<nic_of!(ECP5, 2)>::new(&ECP5, clocks_per_bit)),
-        _ => return Err(BuildError::Ports(ports)),
+    let mut nic: Box<dyn Block> = match (preset, ports) {
+        (Preset::Ecp5, 1) => Box::new(<nic_of!(ECP5, 1)>::new(&ECP5, clocks_per_bit)),
+        (Preset::Ecp5, 2) => Box::new(<nic_of!(ECP5, 2)>::new(&ECP5, clocks_per_bit)),
+        (Preset::Ecp5Small, 2) => Box::new(<nic_of!(SMALL, 2)>::new(&SMALL, clocks_per_bit)),
+        (Preset::Ecp5 | Preset::Ecp5Small, _) => return Err(BuildError::Ports(ports)),
+        _ => return Err(BuildError::Preset(preset)),
     };
     nic.connect_all();
     Ok(nic)
@@ -345,8 +345,8 @@ mod tests {
 
     #[test]
     fn a_card_with_one_or_two_ports_emits_clean_verilog() {
-        for ports in [1, 2] {
-            let nic = build(Preset::Ecp5, ports, 54).unwrap();
+        for (preset, ports) in [(Preset::Ecp5, 1), (Preset::Ecp5, 2), (Preset::Ecp5Small, 2)] {
+            let nic = build(preset, ports, 54).unwrap();
             let text = emit::verilog(nic.as_ref(), Some(TOP)).unwrap_or_else(|e| panic!("{}", e.join("\n")));
             lint(&text, TOP);
         }
@@ -355,9 +355,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_what_would() {
         let refused = |preset, ports, clocks| build(preset, ports, clocks).err().expect("an error").to_string();
-        assert!(refused(Preset::Sim, 2, 54).contains("`ecp5` is"));
+        assert!(refused(Preset::Sim, 2, 54).contains("`ecp5` and `ecp5-small` are"));
         assert!(refused(Preset::Ecp5, 0, 54).contains("1 or 2"));
         assert!(refused(Preset::Ecp5, 3, 54).contains("1 or 2"));
+        assert!(refused(Preset::Ecp5Small, 1, 54).contains("`ecp5-small` has 2"));
         assert!(refused(Preset::Ecp5, 2, 3).contains("4 to 65535"));
         assert!(refused(Preset::Ecp5, 2, 65_536).contains("4 to 65535"));
     }

@@ -327,6 +327,7 @@ macro_rules! host_of {
 
 const SIM: Config = Preset::Sim.config();
 const ECP5: Config = Preset::Ecp5.config();
+const ECP5_SMALL: Config = Preset::Ecp5Small.config();
 const ALVEO: Config = Preset::Alveo.config();
 const W128: Config = Preset::W128.config();
 const W256: Config = Preset::W256.config();
@@ -340,6 +341,7 @@ pub fn build(preset: Preset) -> Box<dyn Block> {
     let mut core: Box<dyn Block> = match preset {
         Preset::Sim => Box::new(<host_of!(SIM)>::new(&SIM)),
         Preset::Ecp5 => Box::new(<host_of!(ECP5)>::new(&ECP5)),
+        Preset::Ecp5Small => Box::new(<host_of!(ECP5_SMALL)>::new(&ECP5_SMALL)),
         Preset::Alveo => Box::new(<host_of!(ALVEO)>::new(&ALVEO)),
         Preset::W128 => Box::new(<host_of!(W128)>::new(&W128)),
         Preset::W256 => Box::new(<host_of!(W256)>::new(&W256)),

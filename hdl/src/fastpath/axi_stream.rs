@@ -334,6 +334,7 @@ pub fn build(preset: Preset) -> Box<dyn Block> {
     let mut core: Box<dyn Block> = match preset {
         Preset::Sim => Box::new(<axi_of!(SIM)>::new(&SIM)),
         Preset::Ecp5 => Box::new(<axi_of!(ECP5)>::new(&ECP5)),
+        Preset::Ecp5Small => Box::new(<axi_of!(ECP5_SMALL)>::new(&ECP5_SMALL)),
         Preset::Alveo => Box::new(<axi_of!(ALVEO)>::new(&ALVEO)),
         Preset::W128 => Box::new(<axi_of!(W128)>::new(&W128)),
         Preset::W256 => Box::new(<axi_of!(W256)>::new(&W256)),
@@ -345,6 +346,7 @@ pub fn build(preset: Preset) -> Box<dyn Block> {
 
 const SIM: Config = Preset::Sim.config();
 const ECP5: Config = Preset::Ecp5.config();
+const ECP5_SMALL: Config = Preset::Ecp5Small.config();
 const ALVEO: Config = Preset::Alveo.config();
 const W128: Config = Preset::W128.config();
 const W256: Config = Preset::W256.config();

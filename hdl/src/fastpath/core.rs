@@ -282,6 +282,7 @@ macro_rules! core_of {
 
 const SIM: Config = Preset::Sim.config();
 const ECP5: Config = Preset::Ecp5.config();
+const ECP5_SMALL: Config = Preset::Ecp5Small.config();
 const ALVEO: Config = Preset::Alveo.config();
 const W128: Config = Preset::W128.config();
 const W256: Config = Preset::W256.config();
@@ -291,6 +292,8 @@ const W1024: Config = Preset::W1024.config();
 pub type SimCore = core_of!(SIM);
 /// The core of preset `ecp5`.
 pub type Ecp5Core = core_of!(ECP5);
+/// The core of preset `ecp5-small`.
+pub type Ecp5SmallCore = core_of!(ECP5_SMALL);
 /// The core of preset `alveo`.
 pub type AlveoCore = core_of!(ALVEO);
 /// The core of preset `w128`.
@@ -305,6 +308,7 @@ pub fn build(preset: Preset) -> Box<dyn Block> {
     let mut core: Box<dyn Block> = match preset {
         Preset::Sim => Box::new(SimCore::new(&SIM)),
         Preset::Ecp5 => Box::new(Ecp5Core::new(&ECP5)),
+        Preset::Ecp5Small => Box::new(Ecp5SmallCore::new(&ECP5_SMALL)),
         Preset::Alveo => Box::new(AlveoCore::new(&ALVEO)),
         Preset::W128 => Box::new(W128Core::new(&W128)),
         Preset::W256 => Box::new(W256Core::new(&W256)),

@@ -19,7 +19,10 @@ pub struct Board {
     folder: PathBuf,
     /// For people.
     pub title: String,
-    /// Build of the hardware that fits.
+    /// Builds of the hardware that fit; the first is the one that the board is made for.
+    presets: Vec<String>,
+    /// The one of them that is built.
+    #[serde(skip)]
     pub preset: String,
     /// Module of the board's wrapper.
     pub top: String,
@@ -74,7 +77,10 @@ impl Board {
         let file = folder.join("board.toml");
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let mut board: Board = toml::from_str(&text).with_context(|| format!("{} cannot be used", file.display()))?;
-        (board.id, board.folder) = (id.into(), folder);
+        let Some(preset) = board.presets.first() else {
+            bail!("{} names no preset", file.display());
+        };
+        (board.id, board.folder, board.preset) = (id.into(), folder, preset.clone());
         let missing = board.sources().chain([board.pins()]).find(|source| !source.is_file());
         if let Some(source) = missing {
             bail!("{} names {}, which is not there", file.display(), source.display());
@@ -82,14 +88,16 @@ impl Board {
         Ok(board)
     }
 
-    /// Whether the board can have this preset: its own, if it is said at all.
-    pub fn fits(&self, preset: Option<&str>) -> Result<()> {
-        match preset {
-            Some(preset) if preset != self.preset => {
-                bail!("board `{}` is made for preset `{}`, not `{preset}`", self.id, self.preset)
-            }
-            _ => Ok(()),
+    /// The board with this preset, or with the one that it is made for.
+    ///
+    /// # Errors
+    /// A preset that is none of the board's, with those.
+    pub fn with_preset(self, preset: Option<&str>) -> Result<Self> {
+        let preset = preset.unwrap_or(&self.preset).to_owned();
+        if !self.presets.contains(&preset) {
+            bail!("board `{}` cannot have preset `{preset}`: its presets are {}", self.id, self.presets.join(", "));
         }
+        Ok(Self { preset, ..self })
     }
 
     /// Paths of the wrapper's Verilog.
@@ -134,8 +142,11 @@ mod tests {
         let unknown = Board::load("versa").unwrap_err().to_string();
         assert!(unknown.starts_with("unknown board `versa`: the boards are "), "{unknown}");
         assert!(unknown.contains("versa-ecp5"), "{unknown}");
-        let preset = Board::load("versa-ecp5").unwrap().fits(Some("alveo")).unwrap_err().to_string();
-        assert_eq!(preset, "board `versa-ecp5` is made for preset `ecp5`, not `alveo`");
+        let versa = |preset| Board::load("versa-ecp5").unwrap().with_preset(preset);
+        assert_eq!(versa(None).unwrap().preset, "ecp5");
+        assert_eq!(versa(Some("ecp5-small")).unwrap().preset, "ecp5-small");
+        let refused = versa(Some("alveo")).unwrap_err().to_string();
+        assert_eq!(refused, "board `versa-ecp5` cannot have preset `alveo`: its presets are ecp5, ecp5-small");
 
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("b")).unwrap();
@@ -143,8 +154,9 @@ mod tests {
             fs::write(folder.path().join("b/board.toml"), text).unwrap();
             format!("{:#}", Board::load_from(folder.path(), "b").unwrap_err())
         };
-        let good = "title='n'\npreset='ecp5'\ntop='t'\nsources=[]\npins='no.lpf'\nuplinks=1\nfamily='alveo'\n";
+        let good = "title='n'\npresets=['ecp5']\ntop='t'\nsources=[]\npins='no.lpf'\nuplinks=1\nfamily='alveo'\n";
         assert!(refused(good).contains("no.lpf, which is not there"));
+        assert!(refused(&good.replace("'ecp5'", "")).contains("names no preset"));
         assert!(refused(&format!("{good}colour='red'\n")).contains("unknown field `colour`"));
         assert!(refused(&good.replace("alveo", "ice40")).contains("unknown variant `ice40`"));
     }

@@ -28,7 +28,7 @@ pub struct Arguments {
     /// Seed of nextpnr's placer; may be given several times: all have to close, the first is the bitstream's
     #[arg(long = "seed", default_values_t = [1], conflicts_with = "check")]
     seeds: Vec<u32>,
-    /// Folder to write into [default: target/fpga/BOARD]
+    /// Folder to write into [default: target/fpga/BOARD/PRESET]
     #[arg(long, requires = "board")]
     out: Option<PathBuf>,
 }
@@ -42,9 +42,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         setup::install(&[Need::Build, Need::Synthesis, Need::Vendor])?;
         return quick();
     };
-    let board = Board::load(board)?;
-    board.fits(arguments.preset.as_deref())?;
-    let out = arguments.out.clone().unwrap_or_else(|| run::target().join("fpga").join(&board.id));
+    let board = Board::load(board)?.with_preset(arguments.preset.as_deref())?;
+    let out = arguments.out.clone().unwrap_or_else(|| folder(&board));
     // Tools run in other folders than this one.
     let out = path::absolute(&out).with_context(|| format!("--out {}", out.display()))?;
     println!("{}, preset {}, into {}", board.title, board.preset, out.display());
@@ -74,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 pub fn quick() -> Result<()> {
     let mut first = true;
     for board in Board::all()? {
-        let out = run::target().join("fpga").join(&board.id);
+        let out = folder(&board);
         match board.family {
             Family::Ecp5(_) => ecp5::check(&board, &out)?,
             Family::Alveo => alveo::quick(&board, &out, std::mem::take(&mut first))?,
@@ -103,8 +102,7 @@ pub struct VerilogArguments {
 /// # Errors
 /// An unknown board, or a preset that is not its own.
 pub fn verilog(arguments: &VerilogArguments) -> Result<()> {
-    let board = Board::load(&arguments.board)?;
-    board.fits(arguments.preset.as_deref())?;
+    let board = Board::load(&arguments.board)?.with_preset(arguments.preset.as_deref())?;
     let out = path::absolute(&arguments.out).with_context(|| format!("--out {}", arguments.out.display()))?;
     emit_into(&board, &out)?;
     for file in board.sources().chain([board.pins()]) {
@@ -112,6 +110,11 @@ pub fn verilog(arguments: &VerilogArguments) -> Result<()> {
         fs::copy(&file, &to).with_context(|| format!("cannot write {}", to.display()))?;
     }
     Ok(())
+}
+
+/// Where a board is built.
+fn folder(board: &Board) -> PathBuf {
+    run::target().join("fpga").join(&board.id).join(&board.preset)
 }
 
 /// Emits the Verilog that a board's wrapper instantiates into `out/rtl`, and gives that folder.
