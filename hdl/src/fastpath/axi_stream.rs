@@ -39,23 +39,42 @@ pub struct KeepToBytes<const E: usize, const C: usize> {
     tag: Tag<Self>,
     pub keep: Signal<In, Bits<E>>,
     pub bytes: Signal<Out, Bits<C>>,
+    /// 1, 2, 4, … up to half of `E`.
+    distance: Vec<Constant<Bits<C>>>,
     count: Vec<Constant<Bits<C>>>,
+    filled: Signal<Local, Bits<E>>,
+    highest: Signal<Local, Bits<E>>,
+    _doublings: usize,
 }
 
 impl<const E: usize, const C: usize> KeepToBytes<E, C> {
     /// The block. (`Default` has no constants.)
     pub fn new() -> Self {
-        Self { count: (1..=E).map(|n| Constant::new(n.to_bits())).collect(), ..Default::default() }
+        let doublings = C - 1;
+        Self {
+            distance: (0..doublings).map(|n| Constant::new((1usize << n).to_bits())).collect(),
+            count: (1..=E).map(|n| Constant::new(n.to_bits())).collect(),
+            _doublings: doublings,
+            ..Default::default()
+        }
     }
 }
 
 impl<const E: usize, const C: usize> Logic for KeepToBytes<E, C> {
     #[hdl_gen]
     fn update(&mut self) {
+        comment!(
+            "everything below a bit that is set, in steps that double: a chain of E bits would be too long for a clock"
+        );
+        self.filled.next = self.keep.val();
+        for i in 0..self._doublings {
+            self.filled.next = self.filled.val() | (self.filled.val() >> self.distance[i].val());
+        }
+        self.highest.next = self.filled.val() & !(self.filled.val() >> 1);
         self.bytes.next = 0.into();
         for i in 0..E {
-            if self.keep.val().get_bit(i) {
-                self.bytes.next = self.count[i].val();
+            if self.highest.val().get_bit(i) {
+                self.bytes.next = self.bytes.val() | self.count[i].val();
             }
         }
     }
@@ -370,6 +389,12 @@ mod tests {
             to_bytes.keep.next = to_keep.keep.val();
             settle(&mut to_bytes);
             assert_eq!(to_bytes.bytes.val().to_u64(), n);
+        }
+        // The highest bit counts, whatever is below it.
+        for keep in 1..256u64 {
+            to_bytes.keep.next = keep.into();
+            settle(&mut to_bytes);
+            assert_eq!(to_bytes.bytes.val().to_u64(), u64::from(keep.ilog2()) + 1);
         }
         assert_lints(KeepToBytes::<64, 7>::new());
         assert_lints(BytesToKeep::<64, 7>::default());
