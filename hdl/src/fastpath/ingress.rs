@@ -10,7 +10,7 @@ use rust_hdl_core::prelude::*;
 ///
 /// A frame shows at `out` once it is stored whole, and then comes out without a gap: one beat per clock as long as `out.ready` is
 /// high. `vport`, `packet_out`, `len` and `fault` of a beat are meant for its frame's first beat only. Of a faulty frame only the first
-/// beat comes out, as its last; its other beats never take up room. Four clocks from the last beat in to the first beat out.
+/// beat comes out, as its last; its other beats never take up room. Five clocks from the last beat in to the first beat out.
 #[derive(LogicBlock)]
 pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usize> {
     tag: Tag<Self>,
@@ -32,8 +32,9 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     /// Where the next beat goes; where its frame began, which is also the end of all whole frames.
     tail: Reg<Bits<P>>,
     start: Reg<Bits<P>>,
-    /// The next beat to read.
+    /// The next beat to read; it belonged to a whole frame a clock ago.
     head: Reg<Bits<P>>,
+    held_whole: DffR<Bit>,
     /// There is room for three beats.
     room: Reg<Bit>,
     /// A beat came in the clock before: it, and what came with it.
@@ -65,6 +66,7 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     ends: Signal<Local, Bit>,
     fault: Signal<Local, Bits<2>>,
     end: Signal<Local, Bits<P>>,
+    next_head: Signal<Local, Bits<P>>,
     fetch: Signal<Local, Bit>,
     load: Signal<Local, Bit>,
     last: Signal<Local, Bit>,
@@ -96,6 +98,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             tail: Default::default(),
             start: Default::default(),
             head: Default::default(),
+            held_whole: Default::default(),
             room: Default::default(),
             came: Default::default(),
             beat: Default::default(),
@@ -120,6 +123,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             ends: Default::default(),
             fault: Default::default(),
             end: Default::default(),
+            next_head: Default::default(),
             fetch: Default::default(),
             load: Default::default(),
             last: Default::default(),
@@ -131,10 +135,11 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, beats, metas, tail, start, head, room, came, beat, error, fetched, loaded, word, first);
-        clock!(self, clock, vport_q, packet_out_q, total, fresh, overlong);
+        clock!(self, clock, held_whole, vport_q, packet_out_q, total, fresh, overlong);
         self.tail.reset.next = self.reset.val();
         self.start.reset.next = self.reset.val();
         self.head.reset.next = self.reset.val();
+        self.held_whole.reset.next = self.reset.val();
         self.room.reset.next = self.reset.val();
         self.came.reset.next = self.reset.val();
         self.fresh.reset.next = self.reset.val();
@@ -208,11 +213,16 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
 
         // Departure.
         self.load.next = self.fetched.q.val() & (!self.loaded.q.val() | self.out.ready.val());
-        self.fetch.next = (self.head.q.val() != self.start.q.val()) & (!self.fetched.q.val() | self.load.val());
+        self.fetch.next = self.held_whole.q.val() & (!self.fetched.q.val() | self.load.val());
+        self.next_head.next = self.head.q.val();
+        if self.fetch.val() {
+            self.next_head.next = self.head.q.val() + 1;
+        }
+        self.held_whole.d.next = self.next_head.val() != self.start.q.val();
         self.loaded.d.next = self.load.val() | (self.loaded.q.val() & !self.out.ready.val());
         self.fetched.d.next = self.fetch.val() | (self.fetched.q.val() & !self.load.val());
         self.head.en.next = self.fetch.val();
-        self.head.d.next = self.head.q.val() + 1;
+        self.head.d.next = self.next_head.val();
         self.beats.re.next = self.fetch.val();
         self.beats.raddr.next = bit_cast::<B, P>(self.head.q.val());
         self.metas.re.next = self.fetch.val();
@@ -235,6 +245,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
         self.idle.next = !self.came.q.val()
             & !self.fetched.q.val()
             & !self.loaded.q.val()
+            & !self.held_whole.q.val()
             & (self.head.q.val() == self.start.q.val())
             & (self.room.q.val() == self.room.d.val());
     }
