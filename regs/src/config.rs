@@ -134,7 +134,7 @@ pub enum Preset {
     Sim,
     /// Fits an ECP5-45k: 64 bits, 2 uplinks, 1 PF, 1 VF, one table of 1,024 rules, frames of up to 2,048 bytes.
     Ecp5,
-    /// `Ecp5` with one table of 128 rules, 4 TCAM entries and no VF: for a bitstream in minutes.
+    /// `Ecp5` with one table of 128 rules, 4 TCAM entries and no VF: easier to place and route.
     #[serde(rename = "ecp5-small")]
     Ecp5Small,
     /// For UltraScale+: 512 bits, as many ports as `Sim`, 8 tables of 8,192 rules.

@@ -32,9 +32,11 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     /// Where the next beat goes; where its frame began, which is also the end of all whole frames.
     tail: Reg<Bits<P>>,
     start: Reg<Bits<P>>,
-    /// The next beat to read; it belonged to a whole frame a clock ago.
+    /// The next beat to read. A clock ago: whether it, and the one behind it, belonged to whole frames; whether one was read.
     head: Reg<Bits<P>>,
-    held_whole: DffR<Bit>,
+    one: DffR<Bit>,
+    two: DffR<Bit>,
+    moved: DffR<Bit>,
     /// There is room for three beats.
     room: Reg<Bit>,
     /// A beat came in the clock before: it, and what came with it.
@@ -67,6 +69,7 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     fault: Signal<Local, Bits<2>>,
     end: Signal<Local, Bits<P>>,
     next_head: Signal<Local, Bits<P>>,
+    whole: Signal<Local, Bit>,
     fetch: Signal<Local, Bit>,
     load: Signal<Local, Bit>,
     last: Signal<Local, Bit>,
@@ -98,7 +101,9 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             tail: Default::default(),
             start: Default::default(),
             head: Default::default(),
-            held_whole: Default::default(),
+            one: Default::default(),
+            two: Default::default(),
+            moved: Default::default(),
             room: Default::default(),
             came: Default::default(),
             beat: Default::default(),
@@ -124,6 +129,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             fault: Default::default(),
             end: Default::default(),
             next_head: Default::default(),
+            whole: Default::default(),
             fetch: Default::default(),
             load: Default::default(),
             last: Default::default(),
@@ -135,11 +141,13 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, beats, metas, tail, start, head, room, came, beat, error, fetched, loaded, word, first);
-        clock!(self, clock, held_whole, vport_q, packet_out_q, total, fresh, overlong);
+        clock!(self, clock, one, two, moved, vport_q, packet_out_q, total, fresh, overlong);
         self.tail.reset.next = self.reset.val();
         self.start.reset.next = self.reset.val();
         self.head.reset.next = self.reset.val();
-        self.held_whole.reset.next = self.reset.val();
+        self.one.reset.next = self.reset.val();
+        self.two.reset.next = self.reset.val();
+        self.moved.reset.next = self.reset.val();
         self.room.reset.next = self.reset.val();
         self.came.reset.next = self.reset.val();
         self.fresh.reset.next = self.reset.val();
@@ -213,12 +221,12 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
 
         // Departure.
         self.load.next = self.fetched.q.val() & (!self.loaded.q.val() | self.out.ready.val());
-        self.fetch.next = self.held_whole.q.val() & (!self.fetched.q.val() | self.load.val());
-        self.next_head.next = self.head.q.val();
-        if self.fetch.val() {
-            self.next_head.next = self.head.q.val() + 1;
-        }
-        self.held_whole.d.next = self.next_head.val() != self.start.q.val();
+        self.next_head.next = self.head.q.val() + 1;
+        self.one.d.next = self.head.q.val() != self.start.q.val();
+        self.two.d.next = self.next_head.val() != self.start.q.val();
+        self.whole.next = (!self.moved.q.val() & self.one.q.val()) | (self.moved.q.val() & self.two.q.val());
+        self.fetch.next = self.whole.val() & (!self.fetched.q.val() | self.load.val());
+        self.moved.d.next = self.fetch.val();
         self.loaded.d.next = self.load.val() | (self.loaded.q.val() & !self.out.ready.val());
         self.fetched.d.next = self.fetch.val() | (self.fetched.q.val() & !self.load.val());
         self.head.en.next = self.fetch.val();
@@ -245,7 +253,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
         self.idle.next = !self.came.q.val()
             & !self.fetched.q.val()
             & !self.loaded.q.val()
-            & !self.held_whole.q.val()
+            & !self.whole.val()
             & (self.head.q.val() == self.start.q.val())
             & (self.room.q.val() == self.room.d.val());
     }
