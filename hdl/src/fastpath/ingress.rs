@@ -39,8 +39,9 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     moved: DffR<Bit>,
     /// There is room for three beats.
     room: Reg<Bit>,
-    /// A beat came in the clock before: it, and what came with it.
+    /// A beat came in the clock before, two clocks before; it, and what came with it.
     came: DffR<Bit>,
+    came_before: DffR<Bit>,
     beat: DffE<Beat<W, C>>,
     error: DffE<Bit>,
     vport_q: DffE<Bits<8>>,
@@ -104,8 +105,9 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             one: Default::default(),
             two: Default::default(),
             moved: Default::default(),
-            room: Default::default(),
+            room: Reg::new(true),
             came: Default::default(),
+            came_before: Default::default(),
             beat: Default::default(),
             error: Default::default(),
             vport_q: Default::default(),
@@ -141,7 +143,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
     #[hdl_gen]
     fn update(&mut self) {
         clock!(self, clock, beats, metas, tail, start, head, room, came, beat, error, fetched, loaded, word, first);
-        clock!(self, clock, one, two, moved, vport_q, packet_out_q, total, fresh, overlong);
+        clock!(self, clock, came_before, one, two, moved, vport_q, packet_out_q, total, fresh, overlong);
         self.tail.reset.next = self.reset.val();
         self.start.reset.next = self.reset.val();
         self.head.reset.next = self.reset.val();
@@ -150,6 +152,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
         self.moved.reset.next = self.reset.val();
         self.room.reset.next = self.reset.val();
         self.came.reset.next = self.reset.val();
+        self.came_before.reset.next = self.reset.val();
         self.fresh.reset.next = self.reset.val();
         self.overlong.reset.next = self.reset.val();
         self.fetched.reset.next = self.reset.val();
@@ -163,6 +166,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
         self.rx.ready.next = self.room.q.val();
         self.take.next = self.rx.valid.val() & self.room.q.val();
         self.came.d.next = self.take.val();
+        self.came_before.d.next = self.came.q.val();
         self.beat.en.next = self.take.val();
         self.beat.d.next = self.rx.data.val();
         self.error.en.next = self.take.val();
@@ -253,9 +257,9 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
         self.idle.next = !self.came.q.val()
             & !self.fetched.q.val()
             & !self.loaded.q.val()
-            & !self.whole.val()
             & (self.head.q.val() == self.start.q.val())
-            & (self.room.q.val() == self.room.d.val());
+            & !self.moved.q.val()
+            & !self.came_before.q.val();
     }
 }
 
