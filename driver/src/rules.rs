@@ -356,8 +356,9 @@ impl Rules {
                 Ok(Home::Hash)
             }
             Target::Tcam(entry) => {
-                self.commands.write_tcam(device, entry, new.key, new.mask, new.priority, number)?;
-                self.tcam.put(entry, Entry { rule: number, value: *new.key, mask: *new.mask });
+                let content = Entry { rule: number, value: *new.key, mask: *new.mask };
+                self.fill_tcam(device, entry, &content, new.priority)?;
+                self.tcam.put(entry, content);
                 Ok(Home::Tcam { entry, priority: new.priority })
             }
         }
@@ -408,12 +409,34 @@ impl Rules {
     fn move_tcam(&mut self, device: &mut dyn Device, number: u16, from: u32, priority: u16) -> Result<(), RuleError> {
         let to = self.tcam_vacant()?;
         let content = *self.tcam.get(from).expect("the rule's entry");
-        self.commands.write_tcam(device, to, &content.value, &content.mask, priority, number)?;
-        self.commands.clear_tcam(device, from)?;
+        self.fill_tcam(device, to, &content, priority)?;
+        self.commands.clear_tcam(device, from).inspect_err(|_| self.vacate_tcam(device, to))?;
         self.tcam.remove(from);
         self.tcam.put(to, content);
         self.slots[usize::from(number)].home = Home::Tcam { entry: to, priority };
         Ok(())
+    }
+
+    /// Writes a vacant entry. On an error it is still vacant.
+    fn fill_tcam(
+        &mut self,
+        device: &mut dyn Device,
+        entry: u32,
+        content: &Entry,
+        priority: u16,
+    ) -> Result<(), DeviceError> {
+        let Entry { rule, value, mask } = content;
+        self.commands
+            .write_tcam(device, entry, value, mask, priority, *rule)
+            .inspect_err(|_| self.vacate_tcam(device, entry))
+    }
+
+    /// After a failed write: takes what may be in an entry out of the device, if it still can be reached. A copy left there
+    /// would outlive its rule.
+    fn vacate_tcam(&mut self, device: &mut dyn Device, entry: u32) {
+        if let Err(error) = self.commands.clear_tcam(device, entry) {
+            tracing::error!("TCAM entry {entry}: cannot be cleared after a failed write: {error}");
+        }
     }
 
     /// Takes a rule out of its table. A table that loses its last rule is free for another mask. Packets that were matched to

@@ -440,6 +440,26 @@ fn last_count_of_a_deleted_rule_holds_the_packets_that_were_in_flight() {
 }
 
 #[test]
+fn priority_that_could_not_be_changed_leaves_no_copy_in_the_tcam() {
+    let writes_of_a_change = {
+        let mut bench = Bench::new(small());
+        bench.insert(spec(1, MASKS[1], Placement::Tcam), 1).unwrap();
+        let before = bench.device.writes;
+        bench.set_priority(0, 700).unwrap();
+        bench.device.writes - before
+    };
+    for cut in 1..=writes_of_a_change {
+        let mut bench = Bench::new(small());
+        bench.insert(spec(1, MASKS[1], Placement::Tcam), 1).unwrap();
+        bench.device.fail_in = Some(cut as u32);
+        bench.set_priority(0, 700).unwrap_err();
+        let packet = bench.live[0].packet;
+        bench.delete(0).unwrap();
+        assert_eq!(bench.device.lookup(&packet), None, "write {cut} of {writes_of_a_change} failed");
+    }
+}
+
+#[test]
 fn new_manager_clears_what_the_old_one_left() {
     let mut bench = Bench::new(small());
     for n in 0..20 {
