@@ -254,12 +254,13 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for I
         self.word.d.next.fault = self.metas.rdata.val().fault;
         self.out.data.next = self.word.q.val();
         self.out.valid.next = self.loaded.q.val();
+        // `one` is of now if nothing came or left in the clocks that it lags behind.
         self.idle.next = !self.came.q.val()
-            & !self.fetched.q.val()
-            & !self.loaded.q.val()
-            & (self.head.q.val() == self.start.q.val())
+            & !self.came_before.q.val()
             & !self.moved.q.val()
-            & !self.came_before.q.val();
+            & !self.one.q.val()
+            & !self.fetched.q.val()
+            & !self.loaded.q.val();
     }
 }
 
