@@ -7,7 +7,7 @@ use rust_hdl_core::prelude::*;
 
 /// `1 << A` words on LUT RAM between two clocks of any ratio, `P` = A + 1; first word falls through. For board wrappers.
 ///
-/// Gray-code pointers cross through two-stage synchronisers; `full` and `empty` are late, never wrong. Full rate on both sides from 8 words
+/// Gray-code pointers cross through two-stage synchronisers; `full` and `empty` are late, never wrong. Full rate on both sides from 16 words
 /// on. Both resets must be high together for four clocks of the slower side.
 #[derive(LogicBlock, Default)]
 pub struct AsyncFifo<T: Synth, const A: usize, const P: usize> {
@@ -22,6 +22,8 @@ pub struct AsyncFifo<T: Synth, const A: usize, const P: usize> {
     ram: LutRam<T, A>,
     tail: Reg<Bits<P>>,
     tail_gray: Reg<Bits<P>>,
+    /// The ring is full, as far as the write side knew a clock ago.
+    full: DffR<Bit>,
     head: Reg<Bits<P>>,
     head_gray: Reg<Bits<P>>,
     /// `head_gray` as the write side sees it, `tail_gray` as the read side sees it.
@@ -32,10 +34,10 @@ pub struct AsyncFifo<T: Synth, const A: usize, const P: usize> {
     /// Gray codes this far apart are a whole ring apart.
     ring: Param<Bits<P>>,
 
-    full: Signal<Local, Bit>,
     push: Signal<Local, Bit>,
     fetch: Signal<Local, Bit>,
     tail_next: Signal<Local, Bits<P>>,
+    tail_gray_next: Signal<Local, Bits<P>>,
     head_next: Signal<Local, Bits<P>>,
 }
 
@@ -57,21 +59,27 @@ impl<T: Synth, const A: usize, const P: usize> Logic for AsyncFifo<T, A, P> {
         self.ram.clock.next = self.write_clock.val();
         self.tail.clock.next = self.write_clock.val();
         self.tail_gray.clock.next = self.write_clock.val();
+        self.full.clock.next = self.write_clock.val();
         self.head_seen.clock.next = self.write_clock.val();
         self.tail.reset.next = self.write_reset.val();
         self.tail_gray.reset.next = self.write_reset.val();
+        self.full.reset.next = self.write_reset.val();
         self.head_seen.d.next = self.head_gray.q.val();
-        self.full.next = (self.tail_gray.q.val() ^ self.head_seen.q.val()) == self.ring.val();
-        self.inp.ready.next = !self.full.val();
-        self.push.next = self.inp.valid.val() & !self.full.val();
+        self.inp.ready.next = !self.full.q.val();
+        self.push.next = self.inp.valid.val() & !self.full.q.val();
         self.ram.we.next = self.push.val();
         self.ram.waddr.next = bit_cast::<A, P>(self.tail.q.val());
         self.ram.wdata.next = self.inp.data.val();
         self.tail_next.next = self.tail.q.val() + 1;
         self.tail.en.next = self.push.val();
         self.tail.d.next = self.tail_next.val();
-        self.tail_gray.en.next = self.push.val();
-        self.tail_gray.d.next = self.tail_next.val() ^ (self.tail_next.val() >> 1);
+        self.tail_gray_next.next = self.tail_gray.q.val();
+        if self.push.val() {
+            self.tail_gray_next.next = self.tail_next.val() ^ (self.tail_next.val() >> 1);
+        }
+        self.tail_gray.en.next = true;
+        self.tail_gray.d.next = self.tail_gray_next.val();
+        self.full.d.next = (self.tail_gray_next.val() ^ self.head_seen.q.val()) == self.ring.val();
 
         comment!("read side");
         self.head.clock.next = self.read_clock.val();

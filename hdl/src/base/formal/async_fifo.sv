@@ -65,20 +65,21 @@ module async_fifo_proof (
     end
   end
 
-  // Nothing is stuck: a word shows after four clocks of the reader, a place that is free after three of the writer.
+  // Nothing is stuck: a word shows after four clocks of the reader, a place that is free after four of the writer.
   reg [2:0] reader_waited = 0;
   reg [2:0] writer_waited = 0;
   always @(posedge read_clock) reader_waited <= !read_reset & held != 0 & !out_valid ? reader_waited + 1'b1 : 0;
   always @(posedge write_clock) writer_waited <= !write_reset & held < 4 & !inp_ready ? writer_waited + 1'b1 : 0;
   always @* begin
     no_word_is_stuck: assert (reader_waited <= 4);
-    no_place_is_lost: assert (writer_waited <= 3);
+    no_place_is_lost: assert (writer_waited <= 4);
   end
 
   // What the proof leans on. Pointers count words; seen from the other side they lag, the later register the more, but never
   // by so much that a word is read that is not there, or overwritten that still is.
   (* hierconn *) wire [2:0] \dut.tail ;
   (* hierconn *) wire [2:0] \dut.head ;
+  (* hierconn *) wire \dut.full ;
   (* hierconn *) wire [2:0] \dut.tail_gray ;
   (* hierconn *) wire [2:0] \dut.head_gray ;
   (* hierconn *) wire [2:0] \dut.tail_seen.before ;
@@ -113,8 +114,8 @@ module async_fifo_proof (
     four_words_in_the_ring: assert (used <= 4);
     tail_lags: assert (tail_before <= 1 & tail_before <= tail_first & tail_first <= tail_second & tail_second <= used);
     head_lags: assert (head_before <= 1 & head_before <= head_first & head_first <= head_second);
-    no_place_is_given_twice: assert ({1'b0, head_second} + used <= 4);
-    reset_holds_the_writer: assert (!write_reset | pushed == 0 & !watching);
+    no_place_is_given_twice: assert ({1'b0, head_second} + used + !\dut.full <= 4);
+    reset_holds_the_writer: assert (!write_reset | pushed == 0 & !watching & !\dut.full );
     reset_holds_the_reader: assert (!read_reset | popped == 0 & !\dut.loaded & reader_waited == 0);
     if (watching & !seen) begin
       the_word_is_inside: assert (place < held & number[1:0] == \dut.ram.watched );
@@ -127,6 +128,7 @@ module async_fifo_proof (
     a_place_comes_1: assert (writer_waited < 1 | used + head_before < 4);
     a_place_comes_2: assert (writer_waited < 2 | used + head_first < 4);
     a_place_comes_3: assert (writer_waited < 3 | used + head_second < 4);
+    a_place_comes_4: assert (writer_waited < 4 | !\dut.full );
   end
 `endif
 endmodule

@@ -88,7 +88,7 @@ fn async_fifo() -> Proof {
             Mutant {
                 name: "pointers cross in binary",
                 edits: &[
-                    ("tail_gray <= tail_next ^ {1'b0, tail_next[2:1]}", "tail_gray <= tail_next"),
+                    ("tail_gray_next = tail_next ^ {1'b0, tail_next[2:1]}", "tail_gray_next = tail_next"),
                     ("head_gray <= head_next ^ {1'b0, head_next[2:1]}", "head_gray <= head_next"),
                     ("ring = 3'd6", "ring = 3'd4"),
                 ],
