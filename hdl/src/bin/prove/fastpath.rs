@@ -8,11 +8,38 @@ use millrace_hdl::fastpath::credit::Credit;
 use millrace_hdl::fastpath::edit_checksum::EditChecksum;
 use millrace_hdl::fastpath::egress::Egress;
 use millrace_hdl::fastpath::hash_table::HashTable;
+use millrace_hdl::fastpath::ingress::Ingress;
 use millrace_hdl::fastpath::merge::Merge;
 
 /// The proofs of this file.
 pub fn proofs() -> Vec<Proof> {
-    vec![merge(), credit(), egress(), axi_lite(), checksum_word(), checksum_words(), hash_table()]
+    vec![ingress(), merge(), credit(), egress(), axi_lite(), checksum_word(), checksum_words(), hash_table()]
+}
+
+fn ingress() -> Proof {
+    Proof {
+        name: "ingress",
+        claim: "every frame leaves once, whole and measured or cut to a beat with its fault, soon and without a pause",
+        design: || modules(Ingress::<64, 4, 3, 4>::new(24), "ingress"),
+        sources: sources!["fastpath/formal/ingress.sv"],
+        engine: Engine::Induction { depth: 6, from: 2, to: 20 },
+        multiclock: false,
+        slow: false,
+        mutants: &[
+            Mutant { name: "a beat too many taken", edits: &[("ready_up_to = 4'd5", "ready_up_to = 4'd6")] },
+            Mutant { name: "the beat behind not looked at", edits: &[("moved & two", "moved & one")] },
+            Mutant { name: "looked at anew each second clock", edits: &[("(moved & two)", "1'b0")] },
+            Mutant { name: "a beat overwritten while it waits", edits: &[("whole & (!fetched | load)", "whole")] },
+            Mutant { name: "beats past the longest stored", edits: &[("stored[68] | !overlong", "1'b1")] },
+            Mutant { name: "a faulty frame not cut", edits: &[("stored[68] & (|fault)", "1'b0")] },
+            Mutant { name: "a faulty frame without an end", edits: &[(" | (first & (|metas_rdata[24:23]))", "")] },
+            Mutant { name: "13 bytes taken for a frame", edits: &[("shortest = 14'he", "shortest = 14'hd")] },
+            Mutant { name: "25 bytes taken for a frame", edits: &[("longest = 14'h18", "longest = 14'h19")] },
+            Mutant { name: "measured with the frame before", edits: &[("if (fresh) begin", "if (1'b0) begin")] },
+            Mutant { name: "meta data at the frame's end", edits: &[(".waddr(start[2:0])", ".waddr(tail[2:0])")] },
+            Mutant { name: "idle a clock early", edits: &[("!came & !came_before", "!came")] },
+        ],
+    }
 }
 
 fn merge() -> Proof {
