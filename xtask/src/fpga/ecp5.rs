@@ -6,10 +6,10 @@ use super::{emit, pins};
 use crate::nextpnr::{self, Report};
 use crate::yosys::Yosys;
 use crate::{rtl, run};
-use anyhow::{Result, bail};
-use std::env;
+use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use std::{env, fs};
 
 const NETLIST: &str = "netlist.json";
 
@@ -53,10 +53,16 @@ pub fn check(board: &Board, out: &Path) -> Result<()> {
     timed(&format!("{}: elaboration", board.id), || Yosys::find()?.run(out, &script, &["elaborated.txt"]))
 }
 
-/// The commands for a Yosys in `out` to read what was emitted into a folder, and the wrapper.
+/// The commands for a Yosys in `out` to read what was emitted into a folder in it, and the wrapper, of which a copy is put there: paths become
+/// names in the netlist, and the result of place and route should not depend on where `out` is.
 fn read(board: &Board, emitted: &Path, out: &Path) -> Result<String> {
-    let sources = rtl::files(emitted)?.into_iter().chain(board.sources());
-    sources.map(|file| Ok(format!("read_verilog {}\n", run::way(out, &file)?.display()))).collect()
+    let mut sources = rtl::files(emitted)?;
+    for source in board.sources() {
+        let copy = out.join(source.file_name().context("a source without a name")?);
+        fs::copy(&source, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
+        sources.push(copy);
+    }
+    sources.iter().map(|file| Ok(format!("read_verilog {}\n", run::way(out, file)?.display()))).collect()
 }
 
 fn synthesise(board: &Board, emitted: &Path, out: &Path) -> Result<()> {
