@@ -19,9 +19,10 @@ pub struct Credit<const N: usize> {
     pub idle: Signal<Out, Bit>,
     taken: Reg<Bits<N>>,
     returned: DffR<Bit>,
-    exhausted: DffR<Bit>,
-    limit: Param<Bits<N>>,
-    next: Signal<Local, Bits<N>>,
+    exhausted: Reg<Bit>,
+    /// All credits but one.
+    last: Param<Bits<N>>,
+    changes: Signal<Local, Bit>,
 }
 
 impl<const N: usize> Credit<N> {
@@ -31,7 +32,7 @@ impl<const N: usize> Credit<N> {
     /// If `N` bits do not count them.
     pub fn new(limit: usize) -> Self {
         assert!(limit > 0 && limit < 1 << N, "{limit} credits do not fit {N} bits");
-        Self { limit: Param::new(limit.to_bits()), ..Default::default() }
+        Self { last: Param::new((limit - 1).to_bits()), ..Default::default() }
     }
 }
 
@@ -43,15 +44,15 @@ impl<const N: usize> Logic for Credit<N> {
         self.returned.reset.next = self.reset.val();
         self.exhausted.reset.next = self.reset.val();
         self.returned.d.next = self.give_back.val();
-        self.next.next = self.taken.q.val();
-        if self.take.val() & !self.returned.q.val() {
-            self.next.next = self.taken.q.val() + 1;
-        } else if self.returned.q.val() & !self.take.val() {
-            self.next.next = self.taken.q.val() - 1;
+        // `take` comes late in its clock, and decides only whether something changes.
+        self.changes.next = self.take.val() ^ self.returned.q.val();
+        self.taken.en.next = self.changes.val();
+        self.taken.d.next = self.taken.q.val() + 1;
+        if self.returned.q.val() {
+            self.taken.d.next = self.taken.q.val() - 1;
         }
-        self.taken.en.next = self.take.val() ^ self.returned.q.val();
-        self.taken.d.next = self.next.val();
-        self.exhausted.d.next = self.next.val() == self.limit.val();
+        self.exhausted.en.next = self.changes.val();
+        self.exhausted.d.next = !self.returned.q.val() & (self.taken.q.val() == self.last.val());
         self.available.next = !self.exhausted.q.val();
         self.idle.next = !self.taken.q.val().any();
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A FIFO of headers, as deep as the build demands.
 
-use crate::base::{Fifo, LutFifo, Snk, Src, Tag};
+use crate::base::{DffE, DffR, Fifo, LutFifo, Snk, Src, Tag};
 use rust_hdl_core::prelude::*;
 
 /// FIFO of `1 << A` words on block RAM (`C` = A + 1), or of 16 words on LUT RAM: where headers are clocks apart, few are under way.
-/// Full rate.
+/// Full rate; `out` comes from registers.
 #[derive(LogicBlock, Default)]
 pub struct HeaderFifo<T: Synth, const A: usize, const C: usize> {
     tag: Tag<Self>,
@@ -15,6 +15,10 @@ pub struct HeaderFifo<T: Synth, const A: usize, const C: usize> {
     pub out: Src<T>,
     deep: Vec<Fifo<T, A, C>>,
     short: Vec<LutFifo<T, 4, 5>>,
+    /// The first word of `short`, if there is one.
+    word: Vec<DffE<T>>,
+    loaded: Vec<DffR<Bit>>,
+    fetch: Signal<Local, Bit>,
     _deep: usize,
     _short: usize,
 }
@@ -30,7 +34,7 @@ impl<T: Synth, const A: usize, const C: usize> HeaderFifo<T, A, C> {
 
     /// On LUT RAM.
     pub fn short() -> Self {
-        Self { short: vec_of(1), _short: 1, ..Default::default() }
+        Self { short: vec_of(1), word: vec_of(1), loaded: vec_of(1), _short: 1, ..Default::default() }
     }
 }
 
@@ -41,6 +45,7 @@ fn vec_of<B: Default>(count: usize) -> Vec<B> {
 impl<T: Synth, const A: usize, const C: usize> Logic for HeaderFifo<T, A, C> {
     #[hdl_gen]
     fn update(&mut self) {
+        self.fetch.next = false;
         for i in 0..self._deep {
             self.deep[i].clock.next = self.clock.val();
             self.deep[i].reset.next = self.reset.val();
@@ -57,9 +62,16 @@ impl<T: Synth, const A: usize, const C: usize> Logic for HeaderFifo<T, A, C> {
             self.short[i].inp.data.next = self.inp.data.val();
             self.short[i].inp.valid.next = self.inp.valid.val();
             self.inp.ready.next = self.short[i].inp.ready.val();
-            self.out.data.next = self.short[i].out.data.val();
-            self.out.valid.next = self.short[i].out.valid.val();
-            self.short[i].out.ready.next = self.out.ready.val();
+            self.word[i].clock.next = self.clock.val();
+            self.loaded[i].clock.next = self.clock.val();
+            self.loaded[i].reset.next = self.reset.val();
+            self.fetch.next = self.short[i].out.valid.val() & (!self.loaded[i].q.val() | self.out.ready.val());
+            self.short[i].out.ready.next = self.fetch.val();
+            self.word[i].en.next = self.fetch.val();
+            self.word[i].d.next = self.short[i].out.data.val();
+            self.loaded[i].d.next = self.fetch.val() | (self.loaded[i].q.val() & !self.out.ready.val());
+            self.out.data.next = self.word[i].q.val();
+            self.out.valid.next = self.loaded[i].q.val();
         }
     }
 }

@@ -77,8 +77,11 @@ fn credit() -> Proof {
         multiclock: false,
         slow: false,
         mutants: &[
-            Mutant { name: "a clock late", edits: &[("exhausted <= next == limit", "exhausted <= taken == limit")] },
-            Mutant { name: "take and give back count", edits: &[("if (take & !returned) begin", "if (take) begin")] },
+            Mutant { name: "a credit too many", edits: &[("last = 3'd4", "last = 3'd5")] },
+            Mutant {
+                name: "take and give back count",
+                edits: &[("changes = take ^ returned", "changes = take | returned")],
+            },
         ],
     }
 }
