@@ -2,14 +2,14 @@
 //! From a board's Verilog to a bitstream with the open tools: Yosys, nextpnr-ecp5, ecppack.
 
 use super::board::{Board, Ecp5};
-use super::{emit, pins};
+use super::{copy_into, emit, pins};
 use crate::nextpnr::{self, Report};
 use crate::yosys::Yosys;
 use crate::{rtl, run};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use std::{env, fs};
 
 const NETLIST: &str = "netlist.json";
 
@@ -58,9 +58,7 @@ pub fn check(board: &Board, out: &Path) -> Result<()> {
 fn read(board: &Board, emitted: &Path, out: &Path) -> Result<String> {
     let mut sources = rtl::files(emitted)?;
     for source in board.sources() {
-        let copy = out.join(source.file_name().context("a source without a name")?);
-        fs::copy(&source, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
-        sources.push(copy);
+        sources.push(copy_into(out, &source)?);
     }
     sources.iter().map(|file| Ok(format!("read_verilog {}\n", run::way(out, file)?.display()))).collect()
 }

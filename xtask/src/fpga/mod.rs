@@ -106,10 +106,16 @@ pub fn verilog(arguments: &VerilogArguments) -> Result<()> {
     let out = path::absolute(&arguments.out).with_context(|| format!("--out {}", arguments.out.display()))?;
     emit_into(&board, &out)?;
     for file in board.sources().chain([board.pins()]) {
-        let to = out.join(file.file_name().context("a source without a name")?);
-        fs::copy(&file, &to).with_context(|| format!("cannot write {}", to.display()))?;
+        copy_into(&out, &file)?;
     }
     Ok(())
+}
+
+/// Puts a copy of a file into a folder, and gives its path.
+fn copy_into(folder: &Path, file: &Path) -> Result<PathBuf> {
+    let copy = folder.join(file.file_name().context("a source without a name")?);
+    fs::copy(file, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
+    Ok(copy)
 }
 
 /// Where a board is built.
