@@ -21,7 +21,7 @@ pub struct AsyncFifo<T: Synth, const A: usize, const P: usize> {
 
     ram: LutRam<T, A>,
     tail: Reg<Bits<P>>,
-    tail_gray: Reg<Bits<P>>,
+    tail_gray: DffR<Bits<P>>,
     /// The ring is full, as far as the write side knew a clock ago.
     full: DffR<Bit>,
     head: Reg<Bits<P>>,
@@ -77,7 +77,6 @@ impl<T: Synth, const A: usize, const P: usize> Logic for AsyncFifo<T, A, P> {
         if self.push.val() {
             self.tail_gray_next.next = self.tail_next.val() ^ (self.tail_next.val() >> 1);
         }
-        self.tail_gray.en.next = true;
         self.tail_gray.d.next = self.tail_gray_next.val();
         self.full.d.next = (self.tail_gray_next.val() ^ self.head_seen.q.val()) == self.ring.val();
 
