@@ -36,7 +36,7 @@ struct Hazards {
 }
 
 impl Logic for Hazards {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.precedence.next = self.a.val() & self.b.val() == self.c.val();
         self.carry.next = bit_cast::<16, 8>(self.a.val() + self.b.val());
@@ -151,7 +151,7 @@ struct ConstOffset {
 }
 
 impl Logic for ConstOffset {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = self.a.val().get_bits::<8>(OFFSET);
     }

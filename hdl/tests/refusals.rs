@@ -32,7 +32,7 @@ macro_rules! block {
 block!(Latch {});
 
 impl Logic for Latch {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         if self.p.val() {
             self.y.next = self.a.val();
@@ -48,7 +48,7 @@ fn a_latch() {
 block!(EarlyRead { t: Signal<Local, Bits<8>> });
 
 impl Logic for EarlyRead {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = self.t.val();
         self.t.next = self.a.val();
@@ -63,7 +63,7 @@ fn a_read_before_the_write() {
 block!(EarlyReadOnAPath { t: Signal<Local, Bits<8>> });
 
 impl Logic for EarlyReadOnAPath {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = self.b.val();
         if self.p.val() {
@@ -84,7 +84,7 @@ fn a_read_before_the_write_on_one_path() {
 block!(ChildInput { q: Dff<Bits<8>> });
 
 impl Logic for ChildInput {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.q.clock.next = false.into();
         self.q.d.next = self.a.val();
@@ -104,7 +104,7 @@ fn a_childs_input_read_between_its_assignments() {
 block!(Undriven { t: Signal<Local, Bits<8>> });
 
 impl Logic for Undriven {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = self.a.val() ^ self.t.val();
     }
@@ -118,7 +118,7 @@ fn a_signal_that_nothing_drives() {
 block!(UndrivenBits { t: Signal<Local, Bits<8>> });
 
 impl Logic for UndrivenBits {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.t.next = self.t.val().replace_bit(0, self.p.val());
         self.t.next = self.t.val().replace_bit(2, self.p.val());
@@ -134,7 +134,7 @@ fn bits_that_nothing_drives() {
 block!(UndrivenChild { q: Dff<Bits<8>> });
 
 impl Logic for UndrivenChild {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.q.d.next = self.a.val();
         self.y.next = self.q.q.val();
@@ -151,7 +151,7 @@ const LIMIT: u64 = 12;
 block!(RustConst {});
 
 impl Logic for RustConst {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = self.a.val() + LIMIT;
     }
@@ -176,7 +176,7 @@ struct ConstIndex {
 }
 
 impl Logic for ConstIndex {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y[LAST].next = self.a.val();
     }
@@ -193,7 +193,7 @@ fn a_rust_const_as_an_index() {
 block!(TooWide {});
 
 impl Logic for TooWide {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = self.a.val() & 0x100;
     }
@@ -207,7 +207,7 @@ fn a_literal_too_wide() {
 block!(PastTheEnd {});
 
 impl Logic for PastTheEnd {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = self.a.val().get_bits::<8>(1);
     }
@@ -221,7 +221,7 @@ fn a_constant_select_past_the_end() {
 block!(LoopVariable { i: Signal<Local, Bits<8>> });
 
 impl Logic for LoopVariable {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.i.next = self.a.val();
         self.y.next = self.i.val();
@@ -240,7 +240,7 @@ fn a_loop_variable_named_as_a_signal() {
 block!(RustFlag { _flag: bool });
 
 impl Logic for RustFlag {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = self.a.val();
         if self._flag {
@@ -258,7 +258,7 @@ fn a_condition_on_plain_rust() {
 block!(SignedInside { s: Signal<In, Signed<8>>, z: Signal<Out, Bit> });
 
 impl Logic for SignedInside {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = self.b.val();
         self.z.next = signed_cast(self.a.val()) < self.s.val();
@@ -277,7 +277,7 @@ fn a_signed_cast_inside_an_expression() {
 block!(LiteralShift {});
 
 impl Logic for LiteralShift {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = Bits::<8>::from(1) << self.n.val();
     }
@@ -298,7 +298,7 @@ struct Untagged {
 }
 
 impl Logic for Untagged {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.y.next = self.a.val();
     }
@@ -321,7 +321,7 @@ struct Twice {
 }
 
 impl Logic for Twice {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         for i in 0..3 {
             self.latch[i].a.next = self.a.val();

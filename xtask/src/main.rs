@@ -91,24 +91,24 @@ fn dispatch(command: Command) -> Result<()> {
         }
         Command::Soak { args } => {
             setup::install(&[Need::Build])?;
-            run::release("millrace-testbench", "soak", &[], &args)
+            run::release("millrace-testbench", "soak", &["every-preset"], &args)
         }
         Command::Bench { args } => {
             setup::install(&[Need::Build, Need::Demo])?;
             run::build("millrace", "millrace", &[])?;
-            run::build("millrace-hdl", "verilog", &["cli"])?;
+            run::build("millrace-hdl-cli", "verilog", &[])?;
             run::release("millrace-testbench", "bench", &[], &args)
         }
         Command::Prove { args } => {
             setup::install(&[Need::Prove])?;
-            run::release("millrace-hdl", "prove", &["cli"], &prove::arguments(args))
+            run::release("millrace-hdl-cli", "prove", &[], &prove::arguments(args))
         }
         Command::Fpga(arguments) => fpga::run(&arguments),
         Command::Verilog { args } if args.iter().any(|arg| arg.starts_with("--board")) => {
             let name = "cargo xtask verilog".to_owned();
             fpga::verilog(&fpga::VerilogArguments::parse_from(std::iter::once(name).chain(args)))
         }
-        Command::Verilog { args } => run::release("millrace-hdl", "verilog", &["cli"], &args),
+        Command::Verilog { args } => run::release("millrace-hdl-cli", "verilog", &[], &args),
         Command::FpgaReport(arguments) => {
             setup::install(arguments.needs())?;
             fpga_report::report(&arguments)

@@ -53,7 +53,7 @@ impl<T: Synth, const A: usize, const P: usize> AsyncFifo<T, A, P> {
 }
 
 impl<T: Synth, const A: usize, const P: usize> Logic for AsyncFifo<T, A, P> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         comment!("write side");
         self.ram.clock.next = self.write_clock.val();

@@ -31,7 +31,7 @@ impl<const W: usize> Default for ByteSwap<W> {
 }
 
 impl<const W: usize> Logic for ByteSwap<W> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.acc.next = 0.into();
         self.byte.next = 0.into();

@@ -31,7 +31,7 @@ impl<D: Synth, const A: usize> Delay<D, A> {
 }
 
 impl<D: Synth, const A: usize> Logic for Delay<D, A> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, ring, head, q);
         self.head.reset.next = self.reset.val();

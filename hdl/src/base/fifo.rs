@@ -66,7 +66,7 @@ impl<T: Synth, const A: usize, const C: usize> Default for Fifo<T, A, C> {
 }
 
 impl<T: Synth, const A: usize, const C: usize> Logic for Fifo<T, A, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, ram, head, tail, stored, used, fetched, loaded, word);
         self.head.reset.next = self.reset.val();

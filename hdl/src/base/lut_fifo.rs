@@ -49,7 +49,7 @@ impl<T: Synth, const A: usize, const C: usize> Default for LutFifo<T, A, C> {
 }
 
 impl<T: Synth, const A: usize, const C: usize> Logic for LutFifo<T, A, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, ram, head, tail, used);
         self.head.reset.next = self.reset.val();

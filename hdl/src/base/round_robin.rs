@@ -24,7 +24,7 @@ pub struct RoundRobin<const N: usize> {
 }
 
 impl<const N: usize> Logic for RoundRobin<N> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, after);
         self.after.reset.next = self.reset.val();

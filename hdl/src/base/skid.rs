@@ -23,7 +23,7 @@ pub struct Skid<T: Synth> {
 }
 
 impl<T: Synth> Logic for Skid<T> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, front, spare, front_valid, spare_valid);
         self.front_valid.reset.next = self.reset.val();

@@ -39,7 +39,7 @@ impl<const W: usize, const C: usize> BeatBytes<W, C> {
 }
 
 impl<const W: usize, const C: usize> Logic for BeatBytes<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, done);
         self.done.reset.next = self.reset.val();

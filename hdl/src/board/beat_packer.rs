@@ -67,7 +67,7 @@ impl<const W: usize, const C: usize> BeatPacker<W, C> {
 }
 
 impl<const W: usize, const C: usize> Logic for BeatPacker<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, count, inside, skipping, spoiled, closing);
         self.count.reset.next = self.reset.val();

@@ -124,7 +124,7 @@ impl<const W: usize, const E: usize> Default for CmacPort<W, E> {
 }
 
 impl<const W: usize, const E: usize> Logic for CmacPort<W, E> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, tx_open, tx_torn, rx_open, rx_torn);
         self.to_mac.write_clock.next = self.clock.val();

@@ -45,7 +45,7 @@ fn divide(bits: u32) -> u32 {
 }
 
 impl Logic for Crc32 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.first.next = self.octet.val() ^ bit_cast::<8, 32>(self.crc.val());
         self.feed.next = 0.into();

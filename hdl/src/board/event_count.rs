@@ -32,7 +32,7 @@ pub struct EventCount {
 }
 
 impl Logic for EventCount {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         comment!("a Gray code crosses");
         self.number.clock.next = self.far_clock.val();

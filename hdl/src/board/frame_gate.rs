@@ -43,7 +43,7 @@ impl<const W: usize, const E: usize, const A: usize, const P: usize> Default for
 }
 
 impl<const W: usize, const E: usize, const A: usize, const P: usize> Logic for FrameGate<W, E, A, P> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, fifo, entered, settled, whole);
         self.fifo.reset.next = self.reset.val();

@@ -153,7 +153,7 @@ impl<
     const M: usize,
 > Logic for GigabitNic<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V, G, M>
 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, core, uart, received, sent, demux, mux, registers, leds);
         self.core.clock_ctrl.next = self.clock.val();

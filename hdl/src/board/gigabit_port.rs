@@ -92,7 +92,7 @@ impl<const W: usize, const C: usize> Default for GigabitPort<W, C> {
 }
 
 impl<const W: usize, const C: usize> Logic for GigabitPort<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         comment!("from the wire");
         self.rx_bridge.clock.next = self.clock.val();

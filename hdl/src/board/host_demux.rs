@@ -91,7 +91,7 @@ impl<const W: usize, const C: usize, const N: usize> HostDemux<W, C, N> {
 }
 
 impl<const W: usize, const C: usize, const N: usize> Logic for HostDemux<W, C, N> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, inside, to_vport, to_slow_path, vport, drops, loses, dropped_q);
         self.inside.reset.next = self.reset.val();

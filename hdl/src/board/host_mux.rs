@@ -78,7 +78,7 @@ impl<const W: usize, const C: usize, const N: usize, const K: usize> HostMux<W, 
 }
 
 impl<const W: usize, const C: usize, const N: usize, const K: usize> Logic for HostMux<W, C, N, K> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, arbiter, chosen, headed);
         self.arbiter.reset.next = self.reset.val();

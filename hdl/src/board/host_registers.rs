@@ -75,7 +75,7 @@ impl HostRegisters {
 }
 
 impl Logic for HostRegisters {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, held, busy, address_sent, data_sent);
         self.busy.reset.next = self.reset.val();

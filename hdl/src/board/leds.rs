@@ -35,7 +35,7 @@ impl<const T: usize> Leds<T> {
 }
 
 impl<const T: usize> Logic for Leds<T> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, time, tick);
         self.time.reset.next = self.reset.val();

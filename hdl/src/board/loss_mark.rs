@@ -62,7 +62,7 @@ impl<const W: usize, const E: usize> Default for LossMark<W, E> {
 }
 
 impl<const W: usize, const E: usize> Logic for LossMark<W, E> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, owed, skips, open, cut);
         self.owed.reset.next = self.reset.val();

@@ -59,7 +59,7 @@ impl<const W: usize, const C: usize> MacRx<W, C> {
 }
 
 impl<const W: usize, const C: usize> Logic for MacRx<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, data, carrier, damage, hunting, inside, damaged, tail, tail_bytes, crc, packer);
         self.carrier.reset.next = self.reset.val();

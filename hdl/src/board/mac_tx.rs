@@ -88,7 +88,7 @@ impl<const W: usize, const C: usize> MacTx<W, C> {
 }
 
 impl<const W: usize, const C: usize> Logic for MacTx<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, bytes, state, step, length, broken, spoiled, octet, enable, error, summed, check);
         clock!(self, clock, crc, txd_q, tx_en_q, tx_er_q);

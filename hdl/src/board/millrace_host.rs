@@ -182,7 +182,7 @@ impl<
     const M: usize,
 > Logic for MillraceHost<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V, E, G, M>
 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, core, demux, mux);
         self.core.clock_ctrl.next = self.clock.val();

@@ -41,7 +41,7 @@ impl Default for ResetBridge {
 }
 
 impl Logic for ResetBridge {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         comment!("there");
         self.there.clock.next = self.far_clock.val();

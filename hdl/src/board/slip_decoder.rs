@@ -34,7 +34,7 @@ pub struct SlipDecoder {
 }
 
 impl Logic for SlipDecoder {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, framed, inside, escaped, damaged);
         self.framed.reset.next = self.reset.val();

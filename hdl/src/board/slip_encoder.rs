@@ -46,7 +46,7 @@ impl Default for SlipEncoder {
 }
 
 impl Logic for SlipEncoder {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, state);
         self.state.reset.next = self.reset.val();

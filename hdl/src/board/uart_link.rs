@@ -64,7 +64,7 @@ impl<const W: usize, const C: usize> UartLink<W, C> {
 }
 
 impl<const W: usize, const C: usize> Logic for UartLink<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, rx, decoder, packer, fifo, bytes, encoder, tx);
         self.rx.reset.next = self.reset.val();

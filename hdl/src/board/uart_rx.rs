@@ -49,7 +49,7 @@ impl UartRx {
 }
 
 impl Logic for UartRx {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, level, busy, timer, number, shift, whole, broken);
         self.busy.reset.next = self.reset.val();

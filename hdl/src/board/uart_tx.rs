@@ -46,7 +46,7 @@ impl UartTx {
 }
 
 impl Logic for UartTx {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, shift, left, timer);
         self.shift.reset.next = self.reset.val();

@@ -20,7 +20,7 @@ pub struct WholeFrames<const W: usize, const C: usize> {
 }
 
 impl<const W: usize, const C: usize> Logic for WholeFrames<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, inside);
         self.inside.reset.next = self.reset.val();

@@ -209,7 +209,7 @@ mod tests {
     }
 
     impl Logic for Four {
-        #[hdl_gen]
+        #[millrace_hdl::kernel]
         fn update(&mut self) {
             clock!(self, clock, other, short);
             for i in 0..2 {

@@ -58,7 +58,7 @@ impl<const A: usize, const B: usize> ActionRam<A, B> {
 }
 
 impl<const A: usize, const B: usize> Logic for ActionRam<A, B> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, slots, slot_step, of_entry1, of_entry2, chosen);
         self.slots.re.next = true;

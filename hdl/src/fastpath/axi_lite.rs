@@ -71,7 +71,7 @@ pub struct AxiLite {
 }
 
 impl Logic for AxiLite {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, aw, aw_held, w, w_strobe, w_held, ar, ar_held, writing, reading, read_next);
         clock!(self, clock, b_valid, b_error, r_valid, r_error, r_data);

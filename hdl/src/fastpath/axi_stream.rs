@@ -61,7 +61,7 @@ impl<const E: usize, const C: usize> KeepToBytes<E, C> {
 }
 
 impl<const E: usize, const C: usize> Logic for KeepToBytes<E, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         comment!(
             "everything below a bit that is set, in steps that double: a chain of E bits would be too long for a clock"
@@ -89,7 +89,7 @@ pub struct BytesToKeep<const E: usize, const C: usize> {
 }
 
 impl<const E: usize, const C: usize> Logic for BytesToKeep<E, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.keep.next = 0.into();
         for i in 0..E {
@@ -250,7 +250,7 @@ impl<
     const E: usize,
 > Logic for MillraceAxi<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V, E>
 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.core.clock.next = self.clock.val();
         self.core.clock_ctrl.next = self.clock.val();

@@ -28,7 +28,7 @@ impl<D: Synth> Beside<D> {
 }
 
 impl<D: Synth> Logic for Beside<D> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.out.next = self.inp.val();
         for i in 0..self._registers {

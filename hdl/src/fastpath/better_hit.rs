@@ -17,7 +17,7 @@ pub struct BetterHit {
 }
 
 impl Logic for BetterHit {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.q.clock.next = self.clock.val();
         self.q.d.next = self.a.val();

@@ -279,7 +279,7 @@ impl Control {
 }
 
 impl Logic for Control {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(
             self,

@@ -102,7 +102,7 @@ impl CommandRunner {
 }
 
 impl Logic for CommandRunner {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, state, settled, counted_q, packets_q, bytes_q, epoch_q);
         self.state.reset.next = self.reset.val();

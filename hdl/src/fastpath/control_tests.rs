@@ -44,7 +44,7 @@ struct Board {
 }
 
 impl Logic for Board {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, runner, rules, verdicts);
         self.control.clock.next = self.clock_ctrl.val();

@@ -170,7 +170,7 @@ impl<
     const V: usize,
 > Logic for Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>
 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.pipeline.clock.next = self.clock.val();
         self.pipeline.reset.next = self.reset.val();

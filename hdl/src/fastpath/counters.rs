@@ -100,7 +100,7 @@ impl<const A: usize> Counters<A> {
 }
 
 impl<const A: usize> Logic for Counters<A> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, counters, s1_valid, s1, s2_valid, s2, s2_word, s2_follows);
         clock!(self, clock, s3_valid, s3_index, s3_word, s4_valid, s4_index, s4_word, read_stage, read_at);

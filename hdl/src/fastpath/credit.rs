@@ -37,7 +37,7 @@ impl<const N: usize> Credit<N> {
 }
 
 impl<const N: usize> Logic for Credit<N> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, taken, returned, exhausted);
         self.taken.reset.next = self.reset.val();

@@ -38,7 +38,7 @@ pub struct EditAlign {
 }
 
 impl Logic for EditAlign {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, stage);
         self.step.next = self.job.val().step;

@@ -85,7 +85,7 @@ impl EditChecksum {
 }
 
 impl Logic for EditChecksum {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, changed, address4, address_a, address_b, address_c, ports, tos_ttl, ip_sum, l4_part);
         clock!(self, clock, l4_rest, l4_ports, ip_total, l4_total, ip_fold, l4_fold, result);

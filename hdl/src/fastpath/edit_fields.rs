@@ -63,7 +63,7 @@ pub struct EditFields {
 }
 
 impl Logic for EditFields {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, stage, words_q, port_flips_q, port_at_q);
         self.a.next = self.aligned.val();

@@ -19,7 +19,7 @@ pub struct EditMeta {
 }
 
 impl Logic for EditMeta {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.step.next = self.job.val().step;
         self.added.next = bit_cast::<14, 2>(self.step.val().vlan_push) << 2;

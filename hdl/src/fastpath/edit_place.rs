@@ -22,7 +22,7 @@ pub struct EditPlace {
 }
 
 impl Logic for EditPlace {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, stage);
         comment!("IPv4's checksum is at one of 5 places, that of L4 at one of 34");

@@ -70,7 +70,7 @@ pub struct EditSum {
 }
 
 impl Logic for EditSum {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, lower, upper, ip_lower, ip_upper, l4_lower, l4_upper_q, valid1, ip_touched, l4_touched);
         clock!(self, clock, ip_place, l4_place, l4_half, l4_none, ip_pair, l4_pair, ip_total, l4_total);

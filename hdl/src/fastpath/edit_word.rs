@@ -126,7 +126,7 @@ pub struct EditWord {
 }
 
 impl Logic for EditWord {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, placed, valid0, new_lower, new_upper, replace_lower, replace_upper, tos4, tos6, ttl4, ttl6);
         clock!(self, clock, before, valid1, after, valid2);

@@ -116,7 +116,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
 impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize> Logic
     for Egress<W, C, B, P, N, Q>
 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, beat, beat_valid, most, placed, placed_valid, taking, dropping, upcalls);
         clock!(self, clock, counted, dropped, counted_len, active);

@@ -125,7 +125,7 @@ impl<const P: usize> Expand<P> {
 }
 
 impl<const P: usize> Logic for Expand<P> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, steps, current, current_valid, first, fetch, next_job, next_job_valid);
         clock!(

@@ -68,7 +68,7 @@ impl<const W: usize, const C: usize> Default for Gather<W, C> {
 }
 
 impl<const W: usize, const C: usize> Logic for Gather<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, vport, packet_out, len, fault, complete, next);
         self.complete.reset.next = self.reset.val();

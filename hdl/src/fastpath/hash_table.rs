@@ -67,7 +67,7 @@ impl<const S: usize> HashTable<S> {
 }
 
 impl<const S: usize> Logic for HashTable<S> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, mask_reg, seed_reg, enable_reg, hash, masked_key, best);
         self.mask_reg.en.next = self.write_mask.val();

@@ -69,7 +69,7 @@ impl<const S: usize, const U: usize> HashTableInTurn<S, U> {
 }
 
 impl<const S: usize, const U: usize> Logic for HashTableInTurn<S, U> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(
             self, clock, mask_reg, seed_reg, enable_reg, masked_key, looking, waiting, hash, when, ram, found,

@@ -36,7 +36,7 @@ impl<const S: usize> HashWay<S> {
 }
 
 impl<const S: usize> Logic for HashWay<S> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, ram, found, same_words, valid_reg, priority_reg, rule_reg, answer);
         self.ram.re.next = true;

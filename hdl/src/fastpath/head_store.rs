@@ -57,7 +57,7 @@ impl<const W: usize> HeadStore<W> {
 }
 
 impl<const W: usize> Logic for HeadStore<W> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.place.next = self.number.val() & self.within_beat.val();
         self.waddr.next = self.number.val() >> self.beat_log2.val();

@@ -48,7 +48,7 @@ impl HeaderEdit {
 }
 
 impl Logic for HeaderEdit {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, align, fields, checksum, place, valid);
         for i in 0..6 {

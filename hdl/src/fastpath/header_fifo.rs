@@ -43,7 +43,7 @@ fn vec_of<B: Default>(count: usize) -> Vec<B> {
 }
 
 impl<T: Synth, const A: usize, const C: usize> Logic for HeaderFifo<T, A, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.fetch.next = false;
         for i in 0..self._deep {

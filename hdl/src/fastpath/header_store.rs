@@ -41,7 +41,7 @@ impl<const W: usize, const C: usize> HeaderStore<W, C> {
 }
 
 impl<const W: usize, const C: usize> Logic for HeaderStore<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, ram, fetched, q, frame, number);
         self.fetched.reset.next = self.reset.val();

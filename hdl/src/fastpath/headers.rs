@@ -50,7 +50,7 @@ impl<const W: usize, const C: usize> Headers<W, C> {
 }
 
 impl<const W: usize, const C: usize> Logic for Headers<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         for i in 0..self._at_once {
             self.at_once[i].clock.next = self.clock.val();

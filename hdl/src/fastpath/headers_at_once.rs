@@ -62,7 +62,7 @@ impl<const W: usize> HeadersAtOnce<W> {
 }
 
 impl<const W: usize> Logic for HeadersAtOnce<W> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, windows, at_work, of_job, edit, credit, heads, taken);
         self.windows.reset.next = self.reset.val();

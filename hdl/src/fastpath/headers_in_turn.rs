@@ -114,7 +114,7 @@ impl<const W: usize, const C: usize> HeadersInTurn<W, C> {
 }
 
 impl<const W: usize, const C: usize> Logic for HeadersInTurn<W, C> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(
             self, clock, windows, words, sums, heads, queue, credit, frame, side, read_side, measured, working, reading

@@ -50,7 +50,7 @@ impl HitTree {
 }
 
 impl Logic for HitTree {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         for i in 0..self._nodes {
             self.node[i].clock.next = self.clock.val();

@@ -140,7 +140,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
 }
 
 impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for Ingress<W, C, B, P> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, beats, metas, tail, start, head, room, came, beat, error, fetched, loaded, word, first);
         clock!(self, clock, came_before, one, two, moved, vport_q, packet_out_q, total, fresh, overlong);

@@ -66,7 +66,7 @@ impl<const S: usize> KeyHash<S> {
 }
 
 impl<const S: usize> Logic for KeyHash<S> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, a1, b1, a2, b2, a3, b3, a4, b4);
 

@@ -47,7 +47,7 @@ impl<const S: usize> KeyHashInTurn<S> {
 }
 
 impl<const S: usize> Logic for KeyHashInTurn<S> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, when, lower, upper, a, b);
         self.when.reset.next = self.reset.val();

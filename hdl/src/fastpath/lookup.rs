@@ -55,7 +55,7 @@ impl<const S: usize, const T: usize> Lookup<S, T> {
 }
 
 impl<const S: usize, const T: usize> Logic for Lookup<S, T> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, key_delay, tcam, tcam_delay, select);
         self.key_delay.reset.next = self.reset.val();

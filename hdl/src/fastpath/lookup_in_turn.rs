@@ -61,7 +61,7 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> LookupInTur
 }
 
 impl<const S: usize, const U: usize, const T: usize, const B: usize> Logic for LookupInTurn<S, U, T, B> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, tcam, select);
         self.tcam.reset.next = self.reset.val();

@@ -120,7 +120,7 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
 }
 
 impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> Logic for Match<S, U, T, A, B> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, actions, meta_delay, out, start, hold);
         self.meta_delay.reset.next = self.reset.val();

@@ -83,7 +83,7 @@ impl<const W: usize, const C: usize, const N: usize> Default for Merge<W, C, N> 
 }
 
 impl<const W: usize, const C: usize, const N: usize> Logic for Merge<W, C, N> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, arbiter, busy, turn, word, word_valid);
         self.arbiter.reset.next = self.reset.val();

@@ -37,7 +37,7 @@ impl Pace {
 }
 
 impl Logic for Pace {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, left, waiting);
         self.left.reset.next = self.reset.val();

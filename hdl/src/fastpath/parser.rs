@@ -51,7 +51,7 @@ impl Parser {
 }
 
 impl Logic for Parser {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, part_l2, part_l3, part_l4, body, body_late, tail);
         self.part_l2.reset.next = self.reset.val();

@@ -74,7 +74,7 @@ pub struct ParserL2 {
 }
 
 impl Logic for ParserL2 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, hdr_q, outer_ad, inner_ad, one, two, vport, packet_out, len, fault, valid1, l2, valid2);
         self.valid1.reset.next = self.reset.val();

@@ -108,7 +108,7 @@ pub struct ParserL3 {
 }
 
 impl Logic for ParserL3 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(
             self,

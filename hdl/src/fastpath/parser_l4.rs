@@ -55,7 +55,7 @@ pub struct ParserL4 {
 }
 
 impl Logic for ParserL4 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, l3, head, flags, kind, valid1, out, valid2);
         self.valid1.reset.next = self.reset.val();

@@ -65,7 +65,7 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: us
 impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> Logic
     for PayloadBuffer<W, C, A, P, H>
 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, even, odd, tail, room_q, fetched, swap_fetched, swap, even_q, odd_q);
         self.tail.reset.next = self.reset.val();

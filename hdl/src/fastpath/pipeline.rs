@@ -231,7 +231,7 @@ impl<
     const V: usize,
 > Logic for Pipeline<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>
 {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, packet_out_ingress, merge, frame_credit, pace, gather, parser, matching, results, expand);
         clock!(

@@ -23,7 +23,7 @@ pub struct QueueCounters {
 }
 
 impl Logic for QueueCounters {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, packets_q, bytes_q, drops_q);
         self.packets_q.reset.next = self.reset.val();

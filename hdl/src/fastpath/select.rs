@@ -43,7 +43,7 @@ impl Select {
 }
 
 impl Logic for Select {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, tree, last);
         self.none.next.hit = false;

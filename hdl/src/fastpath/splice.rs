@@ -120,7 +120,7 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
 }
 
 impl<const W: usize, const C: usize, const A: usize, const P: usize> Logic for Splice<W, C, A, P> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, current, current_valid, beats_in, left, final_bytes, start, number, slot, owed, queue);
         clock!(
@@ -305,7 +305,7 @@ mod tests {
     }
 
     impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> Logic for Pair<W, C, A, P, H> {
-        #[hdl_gen]
+        #[millrace_hdl::kernel]
         fn update(&mut self) {
             clock!(self, clock, buffer, splice);
             self.buffer.reset.next = self.reset.val();

@@ -42,7 +42,7 @@ impl Staging {
 }
 
 impl Logic for Staging {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, copy, written, word, load, read, known);
         self.written.reset.next = self.reset.val();

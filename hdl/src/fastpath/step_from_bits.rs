@@ -14,7 +14,7 @@ pub struct StepFromBits {
 }
 
 impl Logic for StepFromBits {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.step.next.outputs = self.bits.val().get_bits::<32>(0);
         self.step.next.set_dl_dst = self.bits.val().get_bit(32);

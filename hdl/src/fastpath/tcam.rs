@@ -66,7 +66,7 @@ impl<const T: usize> Tcam<T> {
 }
 
 impl<const T: usize> Logic for Tcam<T> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, tree, busy_reg, count, matched);
 

@@ -24,7 +24,7 @@ pub struct TcamEntry {
 }
 
 impl Logic for TcamEntry {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, valid_reg, priority_reg, rule_reg);
         self.valid_reg.reset.next = self.reset.val();

@@ -40,7 +40,7 @@ impl<const T: usize> TcamGroup<T> {
 }
 
 impl<const T: usize> Logic for TcamGroup<T> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, matched_reg);
         for i in 0..15 {

@@ -71,7 +71,7 @@ impl<const T: usize, const B: usize> TcamInTurn<T, B> {
 }
 
 impl<const T: usize, const B: usize> Logic for TcamInTurn<T, B> {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, entries, valid, next, reading, found, found_valid, found_first, same_words);
         clock!(self, clock, answered, answered_first, best);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Expressions and statements of random kernels: as the `hdl_gen` macro would put them into rust-hdl's AST, and as values.
+//! Expressions and statements of random kernels: as the attribute `kernel` would put them into rust-hdl's AST, and as values.
 
 use super::value::{Operator, Reduction, Value};
 use rust_hdl_core::ast::*;

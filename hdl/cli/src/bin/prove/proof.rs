@@ -36,7 +36,7 @@ macro_rules! sources {
     ($($path:literal),* $(,)?) => {
         &[$($crate::proof::Source {
             file: $path,
-            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/", $path)),
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../src/", $path)),
         }),*]
     };
 }
