@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Writes the Verilog of each preset, turns it into C++ with Verilator, compiles that and links it statically.
+//! Writes the Verilog of the presets to simulate, turns it into C++ with Verilator, compiles that and links it statically.
 //! The result is kept in a cache under `target/`, so that only a change of the Verilog makes it work again.
 //!
-//! With feature `gates`, only preset `ecp5` is there, and is simulated from its netlist: `cargo xtask gates` makes it.
+//! That is preset `sim`; with feature `every-preset`, all of [`Preset::SIMULATED`]. With feature `gates`, only preset `ecp5` is there, and is simulated from its netlist: `cargo xtask gates` makes it.
 //!
 //! Environment: `VERILATOR_ROOT` (a Verilator that is not the one on `PATH`), `MILLRACE_CACHE` (the cache's folder),
 //! `CXX` (the compiler), `MILLRACE_GATES` (with feature `gates`: the netlist and the models of its cells).
@@ -37,7 +37,7 @@ fn main() {
 }
 
 fn build() -> Result<()> {
-    for name in ["VERILATOR_ROOT", "MILLRACE_CACHE", "PATH"] {
+    for name in ["VERILATOR_ROOT", "MILLRACE_CACHE", "PATH", "CXX", "CXXFLAGS"] {
         println!("cargo:rerun-if-env-changed={name}");
     }
     for file in ["build.rs", "build"] {
@@ -48,11 +48,15 @@ fn build() -> Result<()> {
     let compiler = Compiler::new(&out, verilator.include())?;
     let cache = Cache::new(&out, &[verilator.version(), &compiler.describe()?])?;
 
-    let gates = env::var_os("CARGO_FEATURE_GATES").is_some();
-    let (presets, effort) =
-        if gates { (&[Preset::Ecp5][..], Effort::GATES) } else { (&Preset::SIMULATED[..], Effort::RTL) };
-    let mut bindings = String::new();
+    let feature = |name: &str| env::var_os(format!("CARGO_FEATURE_{name}")).is_some();
+    let gates = feature("GATES");
+    let presets = match () {
+        () if gates => &[Preset::Ecp5][..],
+        () if feature("EVERY_PRESET") => &Preset::SIMULATED[..],
+        () => &[Preset::Sim][..],
+    };
     for preset in presets {
+        let effort = Effort::of(*preset, gates);
         let netlist = if gates { Some(netlist()?) } else { None };
         let model = Model::new(*preset, netlist, &out)?;
         let folder = cache.get(&model.library, &[&model.verilog, &model.shim], |folder| {
@@ -61,7 +65,6 @@ fn build() -> Result<()> {
         })?;
         println!("cargo:rustc-link-search=native={}", folder.display());
         println!("cargo:rustc-link-lib=static={}", model.library);
-        writeln!(bindings, "{}", model.binding())?;
     }
     let runtime = cache.get("millrace_verilated", &[], |folder| {
         compiler.compile_runtime("millrace_verilated", &verilator.runtime()?, folder)
@@ -70,7 +73,10 @@ fn build() -> Result<()> {
     println!("cargo:rustc-link-lib=static=millrace_verilated");
     println!("cargo:rustc-link-lib=dylib=stdc++");
     println!("cargo:rustc-link-lib=dylib=z");
-    fs::write(out.join("models.rs"), bindings)?;
+    if compiler.wants_libatomic() {
+        println!("cargo:rustc-link-lib=dylib=atomic");
+    }
+    fs::write(out.join("models.rs"), bindings(presets)?)?;
     cache.prune()
 }
 
@@ -84,9 +90,19 @@ struct Effort {
 
 impl Effort {
     const RTL: Effort = Effort { split: 4_000, optimisation: 3 };
+    /// A preset that is there to be tested: 15 % slower to run than `RTL`, and made in half the time.
+    const TESTED: Effort = Effort { optimisation: 1, ..Effort::RTL };
     /// A netlist has so many signals that reading their declarations takes most of the time for a file: few files. It runs
     /// a few packets: quick to make is better than quick to run.
     const GATES: Effort = Effort { split: 60_000, optimisation: 1 };
+
+    fn of(preset: Preset, gates: bool) -> Effort {
+        match preset {
+            _ if gates => Effort::GATES,
+            Preset::Sim => Effort::RTL,
+            _ => Effort::TESTED,
+        }
+    }
 }
 
 /// The netlist of preset `ecp5`, with its cells.
@@ -100,7 +116,6 @@ fn netlist() -> Result<String> {
 
 /// One preset on its way to a library.
 struct Model {
-    name: &'static str,
     prefix: String,
     library: String,
     verilog: String,
@@ -123,15 +138,27 @@ impl Model {
         fs::write(&file, &verilog)?;
         let prefix = format!("VMillrace{}{}", name[..1].to_uppercase(), &name[1..]);
         let shim = shim::source(name, &prefix, &ports);
-        Ok(Self { name, prefix, library: format!("millrace_model_{name}"), verilog, file, shim })
+        Ok(Self { prefix, library: format!("millrace_model_{name}"), verilog, file, shim })
     }
+}
 
-    /// The declaration of the model's entry table, for `src/ffi.rs`.
-    fn binding(&self) -> String {
-        let name = self.name;
-        format!(
-            "unsafe extern \"C\" {{\n    #[link_name = \"millrace_model_{name}\"]\n    static {}: Entry;\n}}",
-            name.to_uppercase()
-        )
+/// The declarations of the models' entry tables and how to find them, for `src/ffi.rs`.
+fn bindings(presets: &[Preset]) -> Result<String> {
+    let mut text = String::from("unsafe extern \"C\" {\n");
+    for preset in presets {
+        let name = preset.name();
+        writeln!(text, "    #[link_name = \"millrace_model_{name}\"]\n    static {}: Entry;", name.to_uppercase())?;
     }
+    writeln!(text, "}}\n\n/// The presets that are linked in.\npub const BUILT_IN: &[Preset] = &[")?;
+    for preset in presets {
+        writeln!(text, "    Preset::{preset:?},")?;
+    }
+    writeln!(text, "];\n\nfn entry(preset: Preset) -> Option<&'static Entry> {{\n    match preset {{")?;
+    for preset in presets {
+        let name = preset.name().to_uppercase();
+        writeln!(text, "        // SAFETY: an immutable static that the linked shim defines with this layout.")?;
+        writeln!(text, "        Preset::{preset:?} => Some(unsafe {{ &{name} }}),")?;
+    }
+    writeln!(text, "        _ => None,\n    }}\n}}")?;
+    Ok(text)
 }

@@ -23,6 +23,12 @@ impl Compiler {
         Ok(Self { scratch: scratch.to_owned(), include, march: march.then_some(MARCH) })
     }
 
+    /// Whether its atomic operations are calls of a library that is not linked by itself: clang's are.
+    pub fn wants_libatomic(&self) -> bool {
+        cfg!(target_os = "linux")
+            && self.options(&self.scratch, 3).try_get_compiler().is_ok_and(|compiler| compiler.is_like_clang())
+    }
+
     /// What the compiler is and is told, for the cache's key: but not where it works, which differs from build to build.
     pub fn describe(&self) -> Result<String> {
         let tool = self

