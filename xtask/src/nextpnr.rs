@@ -82,6 +82,11 @@ impl Report {
         serde_json::from_str(&text).with_context(|| format!("{} is no report of nextpnr", file.display()))
     }
 
+    /// MHz by clock.
+    pub fn frequencies(&self) -> BTreeMap<String, f64> {
+        self.fmax.iter().map(|(clock, frequency)| (clock.clone(), (frequency.achieved * 10.0).round() / 10.0)).collect()
+    }
+
     /// Clocks that are slower than they must be.
     pub fn too_slow(&self) -> Vec<String> {
         let slow = self.fmax.iter().filter(|(_, frequency)| frequency.achieved < frequency.constraint);

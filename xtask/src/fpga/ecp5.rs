@@ -2,43 +2,85 @@
 //! From a board's Verilog to a bitstream with the open tools: Yosys, nextpnr-ecp5, ecppack.
 
 use super::board::{Board, Ecp5};
+use super::closed::{self, Closed};
 use super::{copy_into, emit, pins};
 use crate::nextpnr::{self, Report};
 use crate::yosys::Yosys;
 use crate::{rtl, run};
 use anyhow::{Result, bail};
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const NETLIST: &str = "netlist.json";
 
-/// Builds a board in the folder `out`: synthesis, then place and route once per seed, then a bitstream of the first seed that closes.
-///
-/// # Errors
-/// Pins that do not fit, a tool that fails, or a seed whose clocks are slower than the board needs; all seeds are tried first.
-pub fn build(board: &Board, ecp5: &Ecp5, out: &Path, seeds: &[u32]) -> Result<()> {
-    pins::check(board)?;
-    synthesise(board, &emit(board, out)?, out)?;
-    let mut closed = None;
-    let mut slow = vec![];
-    for seed in seeds {
-        let report = route(board, ecp5, out, *seed)?;
-        println!("seed {seed}:\n{report}");
-        let too_slow = report.too_slow();
-        if too_slow.is_empty() {
-            closed = closed.or(Some(*seed));
-        } else {
-            slow.push(format!("seed {seed}: {}", too_slow.join(", ")));
+/// A board on its way to a bitstream.
+pub struct Build<'a> {
+    pub board: &'a Board,
+    pub ecp5: &'a Ecp5,
+    /// The folder that it is built in.
+    pub out: &'a Path,
+}
+
+impl Build<'_> {
+    /// Synthesis, then place and route once per seed, then a bitstream of the first seed that closes. With `if_changed` nothing
+    /// of that if it was done from the same before; with `keep` it is written down that it was done.
+    ///
+    /// # Errors
+    /// Pins that do not fit, a tool that fails, or a seed whose clocks are slower than the board needs; all seeds are tried first.
+    pub fn run(&self, seeds: &[u32], if_changed: bool, keep: bool) -> Result<()> {
+        pins::check(self.board)?;
+        let read = read(self.board, &emit(self.board, self.out)?, self.out)?;
+        let script = synthesis(self.board, &read);
+        let (name, sources) = (format!("{}/{}", self.board.id, self.board.preset), self.sources(seeds, &script)?);
+        if if_changed && let Some(closed) = closed::find(&name, &sources)? {
+            println!("built from the same as when it closed (constraints/closed.json), at {}", frequencies(&closed));
+            return Ok(());
         }
+        let yosys = Yosys::find()?;
+        timed("synthesis", || yosys.run(self.out, &script, &[NETLIST]))?;
+        let clocks = self.route_all(seeds)?;
+        if keep {
+            closed::keep(&name, Closed { sources, clocks })?;
+            println!("written to {}", closed::KEPT);
+        }
+        Ok(())
     }
-    if let Some(seed) = closed {
-        println!("bitstream: {}", pack(board, out, seed)?.display());
+
+    /// Hash of all that decides on the result.
+    fn sources(&self, seeds: &[u32], script: &str) -> Result<String> {
+        let mut files = rtl::files(&self.out.join("rtl"))?;
+        files.extend(self.board.sources().chain([self.board.pins()]));
+        closed::hash(&files, &[script, &format!("{:?} {:?}", seeds, nextpnr::command(&self.ecp5.part, 1))])
     }
-    if !slow.is_empty() {
-        bail!("{} of {} seeds do not close:\n{}", slow.len(), seeds.len(), slow.join("\n"));
+
+    /// The frequencies of the first seed.
+    fn route_all(&self, seeds: &[u32]) -> Result<BTreeMap<String, f64>> {
+        let mut closed = None;
+        let mut slow = vec![];
+        for seed in seeds {
+            let report = route(self.board, self.ecp5, self.out, *seed)?;
+            println!("seed {seed}:\n{report}");
+            let too_slow = report.too_slow();
+            if too_slow.is_empty() {
+                closed = closed.or(Some((*seed, report.frequencies())));
+            } else {
+                slow.push(format!("seed {seed}: {}", too_slow.join(", ")));
+            }
+        }
+        if let Some((seed, _)) = closed {
+            println!("bitstream: {}", pack(self.board, self.out, seed)?.display());
+        }
+        if !slow.is_empty() {
+            bail!("{} of {} seeds do not close:\n{}", slow.len(), seeds.len(), slow.join("\n"));
+        }
+        Ok(closed.map(|(_, clocks)| clocks).unwrap_or_default())
     }
-    Ok(())
+}
+
+fn frequencies(closed: &Closed) -> String {
+    closed.clocks.iter().map(|(clock, mhz)| format!("{clock} {mhz:.1} MHz")).collect::<Vec<_>>().join(", ")
 }
 
 /// Checks a board short of synthesis: its pins, and with Yosys the wrapper around what is emitted.
@@ -63,16 +105,14 @@ fn read(board: &Board, emitted: &Path, out: &Path) -> Result<String> {
     sources.iter().map(|file| Ok(format!("read_verilog {}\n", run::way(out, file)?.display()))).collect()
 }
 
-fn synthesise(board: &Board, emitted: &Path, out: &Path) -> Result<()> {
-    let read = read(board, emitted, out)?;
+/// The commands that make a netlist of what the commands `read` read.
+fn synthesis(board: &Board, read: &str) -> String {
     // Up to `check`, which gives every cell a name: minutes of work, and nets have names already. nextpnr wants models of cells gone.
-    let script = format!(
+    format!(
         "{read}synth_ecp5 -top {top} -no-rw-check -run begin:check\ntee -q -o cells.txt stat\n\
          hierarchy -check -top {top}\ncheck -assert\nblackbox =A:whitebox\nwrite_json {NETLIST}\n",
         top = board.top
-    );
-    let yosys = Yosys::find()?;
-    timed("synthesis", || yosys.run(out, &script, &[NETLIST]))
+    )
 }
 
 fn route(board: &Board, ecp5: &Ecp5, out: &Path, seed: u32) -> Result<Report> {

@@ -3,6 +3,7 @@
 
 mod alveo;
 mod board;
+mod closed;
 mod ecp5;
 mod pins;
 
@@ -28,6 +29,12 @@ pub struct Arguments {
     /// Seed of nextpnr's placer; may be given several times: all have to close, the first is the bitstream's
     #[arg(long = "seed", default_values_t = [1], conflicts_with = "check")]
     seeds: Vec<u32>,
+    /// Do nothing if it is built from the same as what constraints/closed.json says of it
+    #[arg(long, requires = "board", conflicts_with = "check")]
+    if_changed: bool,
+    /// Write to constraints/closed.json that it closes, and from what it was built
+    #[arg(long, requires = "board", conflicts_with_all = ["check", "if_changed"])]
+    keep: bool,
     /// Folder to write into [default: target/fpga/BOARD/PRESET]
     #[arg(long, requires = "board")]
     out: Option<PathBuf>,
@@ -54,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         (Family::Ecp5(ecp5), false) => {
             setup::install(&[Need::Synthesis, Need::Route])?;
-            ecp5::build(&board, ecp5, &out, &arguments.seeds)
+            ecp5::Build { board: &board, ecp5, out: &out }.run(&arguments.seeds, arguments.if_changed, arguments.keep)
         }
         (Family::Alveo, true) => {
             setup::install(&[Need::Build, Need::Synthesis, Need::Vendor])?;
@@ -67,6 +74,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             )
         }
     }
+}
+
+/// The board and preset that CI takes to a bitstream when what it is built from has changed.
+const WATCHED: (&str, &str) = ("versa-ecp5", "ecp5-small");
+
+/// Builds the board that CI watches, and keeps that it closes.
+///
+/// # Errors
+/// A clock that is too slow.
+pub fn keep_watched() -> Result<()> {
+    let (board, preset) = (Some(WATCHED.0.into()), Some(WATCHED.1.into()));
+    run(&Arguments { board, preset, check: false, seeds: vec![1], if_changed: false, keep: true, out: None })
 }
 
 /// The quick checks of all boards, for the tests.

@@ -30,6 +30,9 @@ pub struct Figure {
 pub struct Figures {
     /// The version of Yosys.
     pub yosys: String,
+    /// Hash of the Verilog, comments left out.
+    #[serde(default)]
+    pub verilog: String,
     /// Its command, with which all modules were synthesised one by one.
     pub synthesis: String,
     /// The whole design, made of these modules.
@@ -77,6 +80,7 @@ fn text(kept: &Kept) -> Result<String> {
     for (preset, figures) in kept {
         let mut lines = vec![
             format!("    \"yosys\": {}", serde_json::to_string(&figures.yosys)?),
+            format!("    \"verilog\": {}", serde_json::to_string(&figures.verilog)?),
             format!("    \"synthesis\": {}", serde_json::to_string(&figures.synthesis)?),
             format!("    \"total\": {}", serde_json::to_string(&figures.total)?),
         ];
@@ -101,6 +105,7 @@ pub mod tests {
         let figure = |lut, levels| Figure { instances: 1, area: Area { lut, ..Area::default() }, levels };
         Figures {
             yosys: "Yosys 0.70".into(),
+            verilog: "0123456789abcdef".into(),
             synthesis: "synth_ecp5".into(),
             total: figure(1_010, 7),
             flattened: None,

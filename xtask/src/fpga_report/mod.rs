@@ -11,9 +11,9 @@ mod route;
 pub mod synthesis;
 mod table;
 
-use crate::run;
 use crate::setup::Need;
 use crate::yosys::Yosys;
+use crate::{fpga, run};
 use anyhow::{Result, bail};
 use clap::Args;
 use compare::compare;
@@ -30,10 +30,12 @@ const KEPT: &str = "constraints/figures.json";
 pub struct Arguments {
     /// Presets to synthesise (all, if none is given)
     presets: Vec<Preset>,
-    /// Fail if a module has grown by more than 5 %, or a path, since the figures in constraints/figures.json
+    /// Fail if a module has grown by more than 5 %, or a path, since the figures in constraints/figures.json; a preset whose Verilog is
+    /// that of the figures is not synthesised
     #[arg(long)]
     check: bool,
-    /// Write the figures to constraints/figures.json
+    /// Write the figures to constraints/figures.json; then take the board that CI watches to its bitstream, and write to
+    /// constraints/closed.json that it closes (takes another ten minutes)
     #[arg(long, conflicts_with = "check")]
     update: bool,
     /// Place and route preset ecp5 with nextpnr, too: clock frequency, and critical path by module (takes long)
@@ -47,7 +49,7 @@ pub struct Arguments {
 impl Arguments {
     /// The tools at work.
     pub fn needs(&self) -> &'static [Need] {
-        if self.route { &[Need::Synthesis, Need::Route] } else { &[Need::Synthesis] }
+        if self.route || self.update { &[Need::Synthesis, Need::Route] } else { &[Need::Synthesis] }
     }
 }
 
@@ -70,7 +72,17 @@ pub fn report(arguments: &Arguments) -> Result<()> {
     }
     let path = run::root().join(KEPT);
     let mut kept = figures::read(&path)?;
-    let rtl = presets.iter().map(|preset| Rtl::emit(*preset)).collect::<Result<Vec<_>>>()?;
+    let asked = presets.clone();
+    let mut rtl = presets.iter().map(|preset| Rtl::emit(*preset)).collect::<Result<Vec<_>>>()?;
+    if arguments.check && !arguments.route {
+        // What has not changed since figures were kept has those.
+        let changed =
+            |preset: &Preset, rtl: &Rtl| kept.get(preset.name()).is_none_or(|old| !is_of(old, &yosys, *preset, rtl));
+        (presets, rtl) = presets.into_iter().zip(rtl).filter(|(preset, rtl)| changed(preset, rtl)).unzip();
+        for preset in asked.iter().filter(|preset| !presets.contains(preset)) {
+            println!("{preset}: the Verilog is that of the figures in {KEPT}");
+        }
+    }
     let reports = all(&yosys, &presets, &rtl)?;
     let mut failures = vec![];
     for report in &reports {
@@ -87,6 +99,7 @@ pub fn report(arguments: &Arguments) -> Result<()> {
         kept.extend(reports.into_iter().map(|report| (report.preset.name().to_owned(), report.figures)));
         figures::write(&path, &kept)?;
         println!("written to {KEPT}");
+        fpga::keep_watched()?;
     } else if arguments.check && !failures.is_empty() {
         bail!(
             "{}\nIf this is meant: `cargo xtask fpga-report --update`, and commit {KEPT} with the reason",
@@ -117,6 +130,12 @@ fn all(yosys: &Yosys, presets: &[Preset], rtl: &[Rtl]) -> Result<Vec<Report>> {
     })
 }
 
+/// Whether figures are of this Verilog, and made as they are made now.
+fn is_of(figures: &Figures, yosys: &Yosys, preset: Preset, rtl: &Rtl) -> bool {
+    let now = (rtl.hash(), &yosys.version, preset.command(Hierarchy::Kept));
+    (figures.verilog.clone(), &figures.yosys, figures.synthesis.clone()) == now
+}
+
 /// The report of a preset, module by module.
 fn modules(yosys: &Yosys, preset: Preset, rtl: &Rtl) -> Result<Report> {
     let netlist = Netlist::read(&rtl.synthesise(yosys, Hierarchy::Kept)?.join(JSON))?;
@@ -133,7 +152,8 @@ fn modules(yosys: &Yosys, preset: Preset, rtl: &Rtl) -> Result<Report> {
     );
     let total = Figure { instances: 0, area: uses[TOP].all, levels: levels.longest.into() };
     let modules = figures::modules(&uses, &levels);
-    let figures = Figures { yosys: yosys.version.clone(), synthesis, total, flattened: None, modules };
+    let verilog = rtl.hash();
+    let figures = Figures { yosys: yosys.version.clone(), verilog, synthesis, total, flattened: None, modules };
     Ok(Report { preset, figures, text })
 }
 

@@ -88,6 +88,11 @@ impl Rtl {
         Ok(Self { preset, text })
     }
 
+    /// Hash of the text.
+    pub fn hash(&self) -> String {
+        hash(&[&self.text])
+    }
+
     /// The folder with the netlist of the core, made now or before.
     pub fn synthesise(&self, yosys: &Yosys, hierarchy: Hierarchy) -> Result<PathBuf> {
         let products: &[&str] = match hierarchy {
