@@ -52,6 +52,8 @@ pub struct Upcall {
     pub vport: u8,
     /// Why the slow path gets it.
     pub reason: UpcallReason,
+    /// The device's time ([`Device::now`]) at which it had left the device, or the earliest later one that the backend knows.
+    pub at: u64,
     /// The frame, without FCS; unchanged unless a rule sent it.
     pub frame: Vec<u8>,
 }

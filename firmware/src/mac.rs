@@ -2,6 +2,7 @@
 //! The MAC learning table of `normal`: which port each station was last seen on, per VLAN.
 
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 
 /// Time after which a station that was not heard of is forgotten, in nanoseconds (Open vSwitch's `mac-aging-time`).
 pub const MAC_AGING_NS: u64 = 300_000_000_000;
@@ -30,6 +31,34 @@ impl Station {
     }
 }
 
+/// News of a station: when the packet that it sent passed the hardware, which looks packets up in one order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// No later than this time (ns), and after all packets that the slow path was given before.
+    Packet(u64),
+    /// No earlier than this time (ns): a rule's counter tells of it.
+    Counter(u64),
+}
+
+impl Heard {
+    /// The time, as well as it is known.
+    const fn at(self) -> u64 {
+        match self {
+            Heard::Packet(at) | Heard::Counter(at) => at,
+        }
+    }
+
+    /// Whether these are newer news than others, as far as it can be known. Where a packet may have come before the last one that a
+    /// counter tells of, or after it, the packet counts.
+    const fn is_newer(self, known: Heard) -> bool {
+        match (known, self) {
+            (Heard::Packet(_), Heard::Packet(_)) => true,
+            (Heard::Counter(known), Heard::Packet(news)) => news > known,
+            (_, Heard::Counter(news)) => news >= known.at(),
+        }
+    }
+}
+
 /// What learning a station changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Learned {
@@ -39,27 +68,22 @@ pub enum Learned {
     New,
     /// It was known on another port, this one.
     Moved(u16),
+    /// Nothing: it was heard of later on another port, this one.
+    Late(u16),
 }
-
-const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    station: Station,
     port: u16,
-    used: u64,
-    older: u32,
-    newer: u32,
+    heard: Heard,
 }
 
-/// The table. Entries form a list in the order in which they were last heard of, so that the oldest is found at once.
+/// The table.
 #[derive(Clone, Debug)]
 pub struct MacTable {
-    index: FxHashMap<Station, u32>,
-    entries: Vec<Entry>,
-    free: Vec<u32>,
-    oldest: u32,
-    newest: u32,
+    stations: FxHashMap<Station, Entry>,
+    /// All stations, the one not heard of for longest first.
+    by_age: BTreeSet<(u64, Station)>,
     aging: u64,
     size: usize,
 }
@@ -73,113 +97,74 @@ impl Default for MacTable {
 impl MacTable {
     /// An empty table with an ageing time in nanoseconds and room for `size` (at least 1) stations.
     pub fn new(aging: u64, size: usize) -> MacTable {
-        MacTable {
-            index: FxHashMap::default(),
-            entries: Vec::new(),
-            free: Vec::new(),
-            oldest: NONE,
-            newest: NONE,
-            aging,
-            size: size.max(1),
-        }
+        MacTable { stations: FxHashMap::default(), by_age: BTreeSet::new(), aging, size: size.max(1) }
     }
 
     /// The port a station is on.
     #[inline]
     pub fn lookup(&self, station: Station) -> Option<u16> {
-        self.index.get(&station).map(|&n| self.entries[n as usize].port)
+        self.stations.get(&station).map(|entry| entry.port)
     }
 
-    /// A station was heard of on a port at this time. The station that had to make room, if any, is passed to `evicted`.
-    pub fn learn(&mut self, station: Station, port: u16, now: u64, evicted: impl FnOnce(Station)) -> Learned {
-        if let Some(&n) = self.index.get(&station) {
-            self.unlink(n);
-            self.append(n);
-            let entry = &mut self.entries[n as usize];
-            entry.used = now;
-            let before = std::mem::replace(&mut entry.port, port);
-            return if before == port { Learned::Known } else { Learned::Moved(before) };
-        }
-        if self.index.len() >= self.size {
-            evicted(self.remove(self.oldest));
-        }
-        let entry = Entry { station, port, used: now, older: NONE, newer: NONE };
-        let n = match self.free.pop() {
-            Some(n) => {
-                self.entries[n as usize] = entry;
-                n
+    /// A station was heard of on a port. News that are older than what is known change nothing. The station that had to make room, if
+    /// any, is passed to `evicted`.
+    pub fn learn(&mut self, station: Station, port: u16, heard: Heard, evicted: impl FnOnce(Station)) -> Learned {
+        if let Some(entry) = self.stations.get_mut(&station) {
+            let before = entry.port;
+            let newer = heard.is_newer(entry.heard);
+            if newer {
+                if heard.at() != entry.heard.at() {
+                    self.by_age.remove(&(entry.heard.at(), station));
+                    self.by_age.insert((heard.at(), station));
+                }
+                *entry = Entry { port, heard };
             }
-            None => {
-                self.entries.push(entry);
-                self.entries.len() as u32 - 1
-            }
-        };
-        self.index.insert(station, n);
-        self.append(n);
+            return match (before == port, newer) {
+                (true, _) => Learned::Known,
+                (false, true) => Learned::Moved(before),
+                (false, false) => Learned::Late(before),
+            };
+        }
+        if self.stations.len() >= self.size
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.stations.remove(&oldest);
+            evicted(oldest);
+        }
+        self.stations.insert(station, Entry { port, heard });
+        self.by_age.insert((heard.at(), station));
         Learned::New
     }
 
     /// Forgets one station that was not heard of for too long and returns it; none if there is no such.
     pub fn expire(&mut self, now: u64) -> Option<Station> {
-        if self.oldest == NONE || now.saturating_sub(self.entries[self.oldest as usize].used) < self.aging {
+        let &(heard, station) = self.by_age.first()?;
+        if now.saturating_sub(heard) < self.aging {
             return None;
         }
-        Some(self.remove(self.oldest))
+        self.by_age.pop_first();
+        self.stations.remove(&station);
+        Some(station)
     }
 
     /// The time at which the next station will be forgotten if it is not heard of.
     pub fn next_expiry(&self) -> Option<u64> {
-        (self.oldest != NONE).then(|| self.entries[self.oldest as usize].used.saturating_add(self.aging))
+        self.by_age.first().map(|(heard, _)| heard.saturating_add(self.aging))
     }
 
     /// Number of stations.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.stations.len()
     }
 
     /// Whether no station is known.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.stations.is_empty()
     }
 
     /// All stations with their ports and the time they were last heard of, longest ago first.
     pub fn iter(&self) -> impl Iterator<Item = (Station, u16, u64)> {
-        let mut at = self.oldest;
-        std::iter::from_fn(move || {
-            let entry = self.entries.get(at as usize)?;
-            at = entry.newer;
-            Some((entry.station, entry.port, entry.used))
-        })
-    }
-
-    fn remove(&mut self, n: u32) -> Station {
-        let station = self.entries[n as usize].station;
-        self.unlink(n);
-        self.index.remove(&station);
-        self.free.push(n);
-        station
-    }
-
-    fn unlink(&mut self, n: u32) {
-        let Entry { older, newer, .. } = self.entries[n as usize];
-        match older {
-            NONE => self.oldest = newer,
-            older => self.entries[older as usize].newer = newer,
-        }
-        match newer {
-            NONE => self.newest = older,
-            newer => self.entries[newer as usize].older = older,
-        }
-    }
-
-    fn append(&mut self, n: u32) {
-        let last = std::mem::replace(&mut self.newest, n);
-        let entry = &mut self.entries[n as usize];
-        (entry.older, entry.newer) = (last, NONE);
-        match last {
-            NONE => self.oldest = n,
-            last => self.entries[last as usize].newer = n,
-        }
+        self.by_age.iter().map(|&(heard, station)| (station, self.stations[&station].port, heard))
     }
 }
 
@@ -188,7 +173,39 @@ mod tests {
     use super::*;
 
     fn learn(t: &mut MacTable, mac: u64, port: u16, now: u64) -> Learned {
-        t.learn(Station::new(0, mac), port, now, |_| ())
+        t.learn(Station::new(0, mac), port, Heard::Packet(now), |_| ())
+    }
+
+    #[test]
+    fn news_that_are_older_than_what_is_known_change_nothing() {
+        use Heard::{Counter, Packet};
+        let after = |known: Heard, news: Heard| {
+            let (station, mut t) = (Station::new(0, 1), MacTable::default());
+            t.learn(station, 4, known, |_| ());
+            assert_eq!(t.learn(station, 4, news, |_| ()), Learned::Known);
+            let mut t = MacTable::default();
+            t.learn(station, 4, known, |_| ());
+            let learned = t.learn(station, 5, news, |_| ());
+            assert_eq!(t.lookup(station), Some(if learned == Learned::Moved(4) { 5 } else { 4 }));
+            learned == Learned::Moved(4)
+        };
+        assert!(!after(Packet(10), Counter(9)), "the late count of a rule");
+        assert!(after(Packet(10), Counter(10)), "no earlier than the packet");
+        assert!(!after(Counter(10), Packet(10)), "a packet that has waited");
+        assert!(after(Counter(10), Packet(11)), "which was first cannot be known");
+        assert!(!after(Counter(10), Counter(9)));
+        assert!(after(Counter(10), Counter(10)));
+        assert!(after(Packet(10), Packet(10)), "packets come in their order");
+    }
+
+    #[test]
+    fn late_news_of_a_station_do_not_make_it_younger_than_it_is() {
+        let mut t = MacTable::new(100, 10);
+        learn(&mut t, 1, 1, 50);
+        learn(&mut t, 2, 1, 60);
+        t.learn(Station::new(0, 3), 1, Heard::Counter(20), |_| ());
+        assert_eq!(t.iter().map(|(s, ..)| s.mac()).collect::<Vec<_>>(), [3, 1, 2]);
+        assert_eq!(t.expire(120), Some(Station::new(0, 3)));
     }
 
     #[test]
@@ -221,7 +238,7 @@ mod tests {
         learn(&mut t, 2, 1, 1);
         learn(&mut t, 1, 1, 2);
         let mut gone = None;
-        t.learn(Station::new(0, 3), 1, 3, |s| gone = Some(s));
+        t.learn(Station::new(0, 3), 1, Heard::Packet(3), |s| gone = Some(s));
         assert_eq!(gone, Some(Station::new(0, 2)));
         assert_eq!(t.iter().map(|(s, ..)| s.mac()).collect::<Vec<_>>(), [1, 3]);
     }

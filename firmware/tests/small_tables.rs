@@ -173,7 +173,8 @@ fn run(config: Config, seed: u64) -> (usize, usize, u64) {
                 }
                 None => {
                     misses += 1;
-                    dpu.upcalls.push_back(Upcall { vport, reason: UpcallReason::Miss, frame: frame.clone() });
+                    let at = dpu.now();
+                    dpu.upcalls.push_back(Upcall { vport, reason: UpcallReason::Miss, at, frame: frame.clone() });
                     while !dpu.upcalls.is_empty() || slow.waiting() > 0 {
                         dpu.room = rng.random_range(0..4);
                         slow.poll(&mut dpu).expect("the device works");

@@ -47,10 +47,13 @@ pub struct Watch {
 
 struct Flight {
     since: u64,
-    rule: u16,
-    first: [u32; 17],
-    program: Vec<Step>,
-    token: u64,
+    outcome: Outcome,
+}
+
+/// What a packet in flight becomes.
+enum Outcome {
+    Hit { rule: u16, first: [u32; 17], program: Vec<Step>, token: u64 },
+    Miss(Upcall),
 }
 
 pub struct Fake {
@@ -68,6 +71,7 @@ pub struct Fake {
     steps: Vec<[u32; 17]>,
     counters: Vec<(u64, u64, u32)>,
     flights: VecDeque<Flight>,
+    upcalls: VecDeque<Upcall>,
     matched: u32,
     now: u64,
     rng: ChaCha8Rng,
@@ -113,6 +117,7 @@ impl Fake {
             steps,
             counters: vec![(0, 0, 0); config.rule_ids()],
             flights: VecDeque::new(),
+            upcalls: VecDeque::new(),
             // Close to the end of its range.
             matched: 0xffff_ff80,
             now: 0,
@@ -132,10 +137,42 @@ impl Fake {
         self.flights.len()
     }
 
+    /// Packets are in flight, or wait as upcalls.
+    pub fn busy(&self) -> bool {
+        !self.flights.is_empty() || !self.upcalls.is_empty()
+    }
+
     /// Lets all packets leave, and time pass.
     pub fn wait(&mut self, ns: u64) {
         self.land(u64::MAX);
         self.now += ns;
+    }
+
+    /// Lets time pass; packets leave as theirs comes.
+    pub fn pass(&mut self, ns: u64) {
+        self.now += ns;
+        self.land(self.now.saturating_sub(FLIGHT_NS));
+    }
+
+    /// A packet enters: it will count for the rule that it hits, whose number this gives, or become this upcall.
+    pub fn enter(&mut self, packet: &Key, upcall: Upcall) -> Option<u16> {
+        let hit = self.lookup(packet);
+        let outcome = match hit {
+            Some(rule) => self.hit(rule, 0),
+            None => Outcome::Miss(upcall),
+        };
+        self.fly(outcome);
+        hit
+    }
+
+    fn hit(&self, rule: u16, token: u64) -> Outcome {
+        let first = self.actions[usize::from(rule)];
+        Outcome::Hit { rule, first, program: self.program(&first), token }
+    }
+
+    fn fly(&mut self, outcome: Outcome) {
+        self.matched = self.matched.wrapping_add(1);
+        self.flights.push_back(Flight { since: self.now, outcome });
     }
 
     /// The rule that a packet hits: hash tables, TCAM, priorities as in "Match".
@@ -181,9 +218,7 @@ impl Fake {
                 && self.traffic
                 && self.rng.random_ratio(1, 8)
             {
-                self.matched = self.matched.wrapping_add(1);
-                let first = self.actions[usize::from(rule)];
-                self.flights.push_back(Flight { since: self.now, rule, first, program, token });
+                self.fly(self.hit(rule, token));
             }
             self.watches.push(watch);
         }
@@ -191,15 +226,19 @@ impl Fake {
 
     /// Packets that entered before `until` leave.
     fn land(&mut self, until: u64) {
-        while let Some(flight) = self.flights.pop_front_if(|flight| flight.since <= until) {
-            assert_eq!(
-                self.program(&flight.first),
-                flight.program,
-                "the program of a packet in flight was overwritten"
-            );
-            let counter = &mut self.counters[usize::from(flight.rule)];
-            *counter = (counter.0 + 1, counter.1 + PACKET_BYTES, self.epoch);
-            *self.seen.entry(flight.token).or_default() += 1;
+        while let Some(Flight { since, outcome }) = self.flights.pop_front_if(|flight| flight.since <= until) {
+            match outcome {
+                Outcome::Miss(upcall) => {
+                    let at = self.now.min(since + FLIGHT_NS);
+                    self.upcalls.push_back(Upcall { at, ..upcall });
+                }
+                Outcome::Hit { rule, first, program, token } => {
+                    assert_eq!(self.program(&first), program, "the program of a packet in flight was overwritten");
+                    let counter = &mut self.counters[usize::from(rule)];
+                    *counter = (counter.0 + 1, counter.1 + PACKET_BYTES, self.epoch);
+                    *self.seen.entry(token).or_default() += 1;
+                }
+            }
         }
     }
 
@@ -334,7 +373,7 @@ impl Device for Fake {
     }
 
     fn recv_upcall(&mut self) -> Option<Upcall> {
-        None
+        self.upcalls.pop_front()
     }
 
     fn send_packet_out(&mut self, _: u8, _: &[u8]) -> Result<Sent, DeviceError> {

@@ -2,7 +2,7 @@
 //! What time brings: counters are read, stations and megaflows age, flows time out.
 
 use super::cache::FlowId;
-use super::core::{Core, EPOCH_NS};
+use super::core::Core;
 use super::offload::Offload;
 use super::stats::FlowStats;
 use std::hash::Hash;
@@ -10,7 +10,7 @@ use std::hash::Hash;
 /// Within this time each rule's counters are read once.
 const SYNC_NS: u64 = 500_000_000;
 /// Time between two questions for the last counts of rules that were taken out.
-const LAST_COUNTS_NS: u64 = EPOCH_NS;
+const LAST_COUNTS_NS: u64 = 1_000_000;
 
 impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
     /// What is to be done as time passes: ageing of stations, megaflows and flows.

@@ -6,7 +6,7 @@ use super::departed::Departed;
 use super::offload::{Hits, Offload};
 use super::stats::{Dropped, FlowStats, Stats};
 use crate::compile::{Program, Software, hardware_key, hardware_mask, program};
-use crate::mac::{Learned, MAC_AGING_NS, MAC_TABLE_SIZE, MacTable, Station};
+use crate::mac::{Heard, Learned, MAC_AGING_NS, MAC_TABLE_SIZE, MacTable, Station};
 use crate::openflow::{FlowKey, FlowTable};
 use crate::packet::{Packet, parse};
 use crate::xlate::{Pipeline, Translation, translate};
@@ -17,12 +17,13 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::hash::Hash;
 
-/// Nanoseconds of one `AGE_EPOCH`.
-pub const EPOCH_NS: u64 = 1_000_000;
+/// `AGE_EPOCH` counts in this unit, so that the epoch of a rule's last hit tells a time before which it was not. Of two hits longer
+/// ago than 2^32 units one may count as younger: rules are read far more often.
+pub const EPOCH_NS: u64 = 1_000;
 /// A rule that was hit within this time does not have to make room for another.
-const BUSY_NS: u64 = EPOCH_NS;
+const BUSY_NS: u64 = 1_000_000;
 /// After this time a megaflow for which there was no room is offered to the hardware again.
-const RETRY_NS: u64 = EPOCH_NS;
+const RETRY_NS: u64 = 1_000_000;
 /// Megaflows looked at in search of one that is not in use.
 const EVICTION_SAMPLE: usize = 64;
 
@@ -128,8 +129,8 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         (self.cache.len(), self.cache.in_hardware())
     }
 
-    /// Handles a missed packet: puts its copies out through `send` (vport, frame), which says whether it took the copy, then hands
-    /// its megaflow over.
+    /// Handles a packet that missed now: puts its copies out through `send` (vport, frame), which says whether it took the copy, then
+    /// hands its megaflow over.
     pub fn handle(
         &mut self,
         offload: &mut impl Offload<Rule = R>,
@@ -140,7 +141,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         send: impl FnMut(u8, &[u8]) -> bool,
     ) {
         self.forward(vport, reason, frame, send);
-        self.program(offload, now);
+        self.program(offload, now, now);
     }
 
     /// First half of [`handle`](Self::handle): translates the packet and puts its copies out.
@@ -193,15 +194,28 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         }
     }
 
-    /// Second half of [`handle`](Self::handle): learns from the packet and hands its megaflow over.
-    pub fn program(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
+    /// Whether the packet in hand tells where stations are.
+    pub fn teaches(&self) -> bool {
+        !self.translation.learned.is_empty()
+    }
+
+    /// Second half of [`handle`](Self::handle): learns from the packet, which left the hardware at `at`, and hands its megaflow over.
+    pub fn program(&mut self, offload: &mut impl Offload<Rule = R>, at: u64, now: u64) {
         for i in 0..self.translation.learned.len() {
             let (station, port) = self.translation.learned[i];
-            self.learn(station, port, now);
+            self.learn(station, port, Heard::Packet(at));
         }
         let length = self.length as u64;
         for &flow in &self.translation.flows {
             credit(&mut self.flow_stats[flow as usize], Count { packets: 1, bytes: length }, now);
+        }
+        // Rules that learned of a station elsewhere go before one that learned of it here comes: so all hits of the one are older
+        // than all of the other.
+        let moved = !self.moved.is_empty();
+        self.follow_moves(offload, now);
+        if !self.places_hold(&self.translation.learned) {
+            // It was heard of elsewhere since. A rule would keep to itself that the station comes back.
+            return;
         }
         let (id, new) = self.record(offload, now);
         // As in Open vSwitch, the packet that a megaflow was made for does not count for it.
@@ -210,7 +224,15 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             megaflow.count.bytes += length;
             megaflow.used = now;
         }
-        self.follow_moves(offload, now);
+        if moved && !self.translation.asked.is_empty() {
+            // It was translated before.
+            self.revalidate(offload, id, now);
+        }
+    }
+
+    /// Whether all these stations are on these ports.
+    fn places_hold(&self, learned: &[(Station, u16)]) -> bool {
+        learned.iter().all(|&(station, port)| self.macs.lookup(station) == Some(port))
     }
 
     /// The megaflow of the packet in hand; makes it if there is none, and says that it did.
@@ -262,7 +284,8 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             asked: self.translation.asked.clone(),
             count: Count::default(),
             hw_count: Count::default(),
-            asked_at: now,
+            // Later than all that rules which were taken out now have counted.
+            asked_at: now + 1,
             created: now,
             used: now,
         }
@@ -327,10 +350,11 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         false
     }
 
-    fn learn(&mut self, station: Station, port: u16, now: u64) {
+    pub(super) fn learn(&mut self, station: Station, port: u16, heard: Heard) {
         let moved = &mut self.moved;
-        if self.macs.learn(station, port, now, |evicted| moved.push(evicted)) != Learned::Known {
-            moved.push(station);
+        match self.macs.learn(station, port, heard, |evicted| moved.push(evicted)) {
+            Learned::New | Learned::Moved(_) => moved.push(station),
+            Learned::Known | Learned::Late(_) => {}
         }
     }
 
@@ -372,16 +396,15 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         megaflow.hw_count = hits.count;
         megaflow.count.packets += new.packets;
         megaflow.count.bytes += new.bytes;
-        // The time of the last packet, as its epoch says, which is set when the slow path is polled.
-        let epochs_ago = hits.epoch.map_or(0, |epoch| epoch_of(now).wrapping_sub(epoch));
-        let used = now.saturating_sub(u64::from(epochs_ago) * EPOCH_NS);
-        megaflow.used = megaflow.used.max(used).max(asked_before);
-        let used = megaflow.used;
+        // The last packet counted no earlier than its epoch began, and after the counter was last read.
+        let epochs_ago = hits.epoch.map_or(u32::MAX, |epoch| epoch_of(now).wrapping_sub(epoch));
+        let used = (now - now % EPOCH_NS).saturating_sub(u64::from(epochs_ago) * EPOCH_NS).max(asked_before);
+        megaflow.used = megaflow.used.max(used);
         for &flow in &megaflow.flows {
             credit(&mut self.flow_stats[flow as usize], new, used);
         }
         for (station, port) in megaflow.learned.clone() {
-            self.learn(station, port, used);
+            self.learn(station, port, Heard::Counter(used));
         }
     }
 
@@ -392,7 +415,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             self.book(id, hits, now);
             self.stats.removed += 1;
             if let Some(megaflow) = self.cache.get(id) {
-                self.departed.insert(rule, Departed::new(megaflow, now));
+                self.departed.insert(rule, Departed::new(megaflow));
             }
         }
         self.cache.remove(id);
@@ -433,6 +456,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             self.settle(offload, id, now, numbers, !same_flows);
         }
         let keep = covers
+            && self.places_hold(&translation.learned)
             && match (home, &wanted) {
                 (Home::Hardware(_) | Home::NoRoom(_), Ok(_)) if unchanged => true,
                 (Home::Hardware(rule), Ok(wanted)) => {
@@ -502,7 +526,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
 /// First word of a key that edits of a packet can change.
 const EDITABLE: usize = crate::openflow::STAGE_ENDS[0];
 
-/// The device's epoch at a time.
+/// `AGE_EPOCH` at a time.
 pub const fn epoch_of(now: u64) -> u32 {
     (now / EPOCH_NS) as u32
 }

@@ -4,6 +4,7 @@
 use super::cache::Megaflow;
 use super::core::{Core, credit};
 use super::offload::Offload;
+use crate::mac::{Heard, Station};
 use millrace_driver::Count;
 use smallvec::SmallVec;
 use std::hash::Hash;
@@ -13,16 +14,19 @@ use std::hash::Hash;
 pub(super) struct Departed {
     /// Flows that its packets matched.
     flows: SmallVec<[u32; 12]>,
+    /// Stations that its packets tell of, and the port.
+    learned: SmallVec<[(Station, u16); 1]>,
     /// What was booked for them.
     booked: Count,
-    /// Device time (ns) at which the rule was taken out.
+    /// Device time (ns) at which that was read: the others count later.
     at: u64,
 }
 
 impl Departed {
-    /// Of a megaflow whose rule's counter was just booked.
-    pub fn new<R>(megaflow: &Megaflow<R>, now: u64) -> Departed {
-        Departed { flows: megaflow.flows.clone(), booked: megaflow.hw_count, at: now }
+    /// Of a megaflow whose rule was taken out.
+    pub fn new<R>(megaflow: &Megaflow<R>) -> Departed {
+        let Megaflow { flows, learned, hw_count, asked_at, .. } = megaflow;
+        Departed { flows: flows.clone(), learned: learned.clone(), booked: *hw_count, at: *asked_at }
     }
 
     /// The flow tables were replaced: gives the flows their new numbers.
@@ -32,7 +36,7 @@ impl Departed {
 }
 
 impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
-    /// Books what rules that were taken out have counted after that.
+    /// Books what rules that were taken out have counted after that. Stations may have moved then.
     pub(super) fn book_last_counts(&mut self, offload: &mut impl Offload<Rule = R>) {
         if self.departed.is_empty() {
             return;
@@ -42,8 +46,14 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
                 continue;
             };
             let late = count.since(departed.booked);
-            for &flow in departed.flows.iter().filter(|_| late.packets > 0) {
+            if late.packets == 0 {
+                continue;
+            }
+            for &flow in &departed.flows {
                 credit(&mut self.flow_stats[flow as usize], late, departed.at);
+            }
+            for (station, port) in departed.learned {
+                self.learn(station, port, Heard::Counter(departed.at));
             }
         }
     }

@@ -29,13 +29,16 @@ const WAITING_SOFT: usize = 1024;
 const WAITING_BYTES: usize = 256 << 20;
 /// Upcalls handled in one call of [`SlowPath::poll`].
 const BATCH: usize = 256;
+/// Time after which a new epoch begins.
+const EPOCH_SPAN_NS: u64 = 1_000_000;
 
 /// The slow path of a device. It owns the device's rules; the device is lent to each method.
 pub struct SlowPath {
     core: Core<RuleId>,
     rules: Rules,
     widest: Mask,
-    epoch: u32,
+    /// Device time (ns) at which the present epoch began.
+    epoch_since: u64,
     waiting: VecDeque<(u8, Rc<[u8]>)>,
     waiting_bytes: usize,
 }
@@ -51,12 +54,12 @@ impl SlowPath {
             core: Core::new(flows, settings, device.now()),
             rules,
             widest: Mask::ANY,
-            epoch: 0,
+            epoch_since: 0,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
         };
         slow_path.widest = hardware_mask(&slow_path.core.pipeline.union_mask());
-        slow_path.set_epoch(device)?;
+        slow_path.begin_epoch(device)?;
         Ok(slow_path)
     }
 
@@ -66,7 +69,9 @@ impl SlowPath {
     /// # Errors
     /// If the device fails.
     pub fn poll(&mut self, device: &mut dyn Device) -> Result<usize, DeviceError> {
-        self.set_epoch(device)?;
+        if device.now() - self.epoch_since >= EPOCH_SPAN_NS {
+            self.begin_epoch(device)?;
+        }
         let mut sent = self.flush(device)?;
         let mut upcalls = 0;
         // Upcalls that are not taken hold up the pipeline, and with it the packets put out: when these do not move, one more
@@ -93,8 +98,12 @@ impl SlowPath {
                 true
             });
             sent += self.flush(device)?;
+            if self.core.teaches() && upcall.at >= self.epoch_since {
+                // Hits from now on are younger than this packet, and their epoch says so.
+                self.begin_epoch(device)?;
+            }
             let now = device.now();
-            self.with_tables(device, |core, tables| core.program(tables, now))?;
+            self.with_tables(device, |core, tables| core.program(tables, upcall.at, now))?;
         }
         let now = device.now();
         self.with_tables(device, |core, tables| core.tick(tables, now))?;
@@ -198,12 +207,10 @@ impl SlowPath {
         Ok(sent)
     }
 
-    fn set_epoch(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
-        let epoch = self::core::epoch_of(device.now());
-        if epoch != self.epoch {
-            self.rules.set_epoch(device, epoch)?;
-            self.epoch = epoch;
-        }
+    fn begin_epoch(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        let now = device.now();
+        self.rules.set_epoch(device, self::core::epoch_of(now))?;
+        self.epoch_since = now;
         Ok(())
     }
 }

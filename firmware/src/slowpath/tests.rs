@@ -210,7 +210,7 @@ fn packets_that_count_after_their_rule_was_taken_out_are_credited() {
     // The flow gets another number while the packets are on their way.
     let other = "in_port=1,actions=output:2\nin_port=2,actions=output:1";
     b.core.replace_flows(&mut b.list, flows(other), b.now);
-    b.now += EPOCH_NS;
+    b.now += 1_000_000;
     b.core.tick(&mut b.list, b.now);
     let counts: Vec<(u64, u64)> = b.core.dump_flows(b.now).iter().map(|f| (f.stats.packets, f.stats.bytes)).collect();
     assert_eq!(counts, [(5, 210), (0, 0)]);
@@ -307,7 +307,7 @@ fn full_tables_evict_what_is_not_used_and_lose_nothing() {
         assert_eq!(b.packet(0, &udp(port, 64)), (false, 2));
     }
     assert_eq!((b.list.live(), b.core.stats().no_room), (4, 4), "all in use: the rest stay in software");
-    b.now += 10 * EPOCH_NS;
+    b.now += 10_000_000;
     assert_eq!(b.packet(0, &udp(0x107, 64)), (false, 2));
     assert_eq!((b.list.live(), b.core.stats().evicted), (4, 1));
     assert_eq!(b.packet(0, &udp(0x107, 64)), (true, 2));
@@ -393,3 +393,5 @@ fn dumps_have_the_forms_of_open_vswitch() {
     let flow = b.core.dump_flows(b.now)[0].to_string();
     assert!(flow.starts_with(" cookie=0x0, duration=0.005s, table=0, n_packets=2, n_bytes=84, idle_age=0, priority=9,udp,tp_dst=80 actions="), "{flow}");
 }
+
+mod moves;

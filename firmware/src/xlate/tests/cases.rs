@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use super::flows;
-use crate::mac::{MacTable, Station};
+use crate::mac::{Heard, MacTable, Station};
 use crate::openflow::{FlowKey, FlowMask, Slot, slot};
 use crate::xlate::{Pipeline, Tag, Translation, Ttl, XlateError, is_reserved_multicast, translate};
 
@@ -185,11 +185,11 @@ fn normal_floods_to_strangers_and_learns() {
 fn normal_sends_to_where_a_station_is_and_not_back() {
     let pipeline = Pipeline::new(flows("actions=normal"));
     let mut macs = MacTable::default();
-    macs.learn(Station::new(0, 0x0200_0000_0002), 7, 0, |_| ());
+    macs.learn(Station::new(0, 0x0200_0000_0002), 7, Heard::Packet(0), |_| ());
     let mut t = Translation::default();
     translate(&pipeline, &macs, &tcp(), &mut t);
     assert_eq!(t.versions[0].outputs, 1 << 6);
-    macs.learn(Station::new(0, 0x0200_0000_0002), 1, 0, |_| ());
+    macs.learn(Station::new(0, 0x0200_0000_0002), 1, Heard::Packet(0), |_| ());
     translate(&pipeline, &macs, &tcp(), &mut t);
     assert!(t.drops());
 }

@@ -4,7 +4,7 @@
 
 use super::flows;
 use super::naive::{Output, run};
-use crate::mac::{MacTable, Station};
+use crate::mac::{Heard, MacTable, Station};
 use crate::openflow::{FlowKey, FlowMask, WORDS};
 use crate::xlate::{Pipeline, Translation, Ttl, Version, translate};
 use rand::seq::IndexedRandom;
@@ -334,7 +334,7 @@ fn every_packet_of_a_megaflow_is_handled_as_the_flow_tables_say() {
         for mac in &MACS[..2] {
             for vlan in VIDS {
                 if rng.random() {
-                    macs.learn(Station::new(vlan, *mac), rng.random_range(1..=4), 0, |_| ());
+                    macs.learn(Station::new(vlan, *mac), rng.random_range(1..=4), Heard::Packet(0), |_| ());
                 }
             }
         }
