@@ -114,3 +114,20 @@ fn open_vswitch_and_millrace_agree_on_every_scenario() {
     println!("{} scenarios, {packets} packets, {upcalls} of them by the slow path", all.len());
     assert!(upcalls * 10 < packets * 7, "the hardware handled {} of {packets} packets", packets - upcalls);
 }
+
+#[test]
+fn stations_that_move_are_where_open_vswitch_has_them() {
+    let mut ovs = Ovs::start().unwrap();
+    for seed in 0..4 {
+        let scenario = scenarios::moves(seed);
+        let outcome = through_ovs(&mut ovs, &scenario).unwrap();
+        let millrace = through_millrace(&scenario).unwrap();
+        let frames = command::run(&scenario, 2).unwrap();
+        let hits = 2 * scenario.steps.len() as u64 - millrace.upcalls;
+        println!("seed {seed}: {} steps, {hits} packets by the hardware", scenario.steps.len());
+        for (what, frames) in [("in this process", millrace.frames), ("millrace run", frames)] {
+            let other = Outcome { frames, megaflows: 0, upcalls: 0 };
+            assert_eq!(difference(&outcome, &other), None, "seed {seed}, {what}");
+        }
+    }
+}

@@ -8,7 +8,10 @@ pub mod command;
 mod l2;
 mod l3;
 pub mod millrace;
+mod moves;
 mod pipeline;
+
+pub use moves::moves;
 
 use std::path::PathBuf;
 
