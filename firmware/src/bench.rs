@@ -5,6 +5,7 @@
 use crate::openflow::{FlowTable, Ports, parse_flow_file};
 use crate::slowpath::{Core, Hits, Offload, Settings};
 use millrace_driver::Count;
+use millrace_regs::config::MAX_FRAME;
 use millrace_regs::{Key, Mask, Step, UpcallReason};
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -158,7 +159,7 @@ fn frame(n: usize) -> [u8; 60] {
 pub fn upcalls(count: usize, tables: usize, flows: usize) -> UpcallFigures {
     let flows_text = pipeline(tables, flows);
     let flow_count = flows_text.flows.len();
-    let mut core: Core<u32> = Core::new(flows_text, Settings::default(), 0);
+    let mut core: Core<u32> = Core::new(flows_text, Settings::default(), MAX_FRAME, 0);
     let mut sink = Sink::default();
     let frames: Vec<[u8; 60]> = (0..count).map(frame).collect();
     let mut sent = 0u64;

@@ -11,7 +11,6 @@ use crate::openflow::{FlowKey, FlowTable};
 use crate::packet::{Packet, parse};
 use crate::xlate::{Pipeline, Translation, translate};
 use millrace_driver::Count;
-use millrace_regs::config::MAX_FRAME;
 use millrace_regs::{Key, Mask, UpcallReason};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -61,6 +60,8 @@ pub struct Core<R> {
     dropped: Vec<Dropped>,
     pub(super) flow_stats: Vec<FlowStats>,
     pub(super) settings: Settings,
+    /// The device's longest frame.
+    max_frame: usize,
     /// The packet in hand: its key and what becomes of it.
     key: FlowKey,
     translation: Translation,
@@ -89,8 +90,8 @@ enum Placed<R> {
 }
 
 impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
-    /// Starts with these flows at this device time.
-    pub fn new(flows: FlowTable, settings: Settings, now: u64) -> Core<R> {
+    /// Starts with these flows at this device time, on a device that puts out frames of `max_frame` bytes and less.
+    pub fn new(flows: FlowTable, settings: Settings, max_frame: usize, now: u64) -> Core<R> {
         let flow_stats = vec![FlowStats { created: now, used: now, ..FlowStats::default() }; flows.flows.len()];
         Core {
             pipeline: Pipeline::new(flows),
@@ -100,6 +101,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             dropped: Vec::new(),
             flow_stats,
             settings,
+            max_frame,
             key: FlowKey::default(),
             translation: Translation::default(),
             length: 0,
@@ -156,7 +158,8 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         self.key = key;
         self.length = frame.len();
         self.punted = reason == UpcallReason::Punt;
-        let mut out = Outputs { packet: &mut self.packet, sent: 0, oversize: 0, queue_full: 0, send };
+        let max_frame = self.max_frame;
+        let mut out = Outputs { packet: &mut self.packet, max_frame, sent: 0, oversize: 0, queue_full: 0, send };
         for version in &self.translation.versions {
             // Each version is an edit of the packet as it was received.
             if version.key.0[EDITABLE..] == key.0[EDITABLE..] {
@@ -556,6 +559,7 @@ fn same_flows(old: &Pipeline, new: &Pipeline) -> Vec<Option<u32>> {
 /// Puts copies of a packet out.
 struct Outputs<'a, S> {
     packet: &'a mut Packet,
+    max_frame: usize,
     /// Copies that were taken.
     sent: u64,
     /// Copies that were too long.
@@ -569,7 +573,7 @@ impl<S: FnMut(u8, &[u8]) -> bool> Outputs<'_, S> {
     /// Puts the frame, or if none is given the edited packet, out to vports.
     fn put(&mut self, vports: u32, frame: Option<&[u8]>) {
         let frame = frame.unwrap_or_else(|| self.packet.bytes());
-        if frame.len() > MAX_FRAME {
+        if frame.len() > self.max_frame {
             self.oversize += u64::from(vports.count_ones());
             return;
         }

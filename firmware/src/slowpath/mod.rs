@@ -51,7 +51,7 @@ impl SlowPath {
     pub fn new(device: &mut dyn Device, flows: FlowTable, settings: Settings) -> Result<SlowPath, DeviceError> {
         let rules = Rules::new(device)?;
         let mut slow_path = SlowPath {
-            core: Core::new(flows, settings, device.now()),
+            core: Core::new(flows, settings, rules.config().max_frame, device.now()),
             rules,
             widest: Mask::ANY,
             epoch_since: 0,

@@ -17,7 +17,8 @@ pub struct Stats {
     /// Frames that were put out nowhere.
     #[serde(flatten)]
     pub dropped: Dropped,
-    /// Copies, of frames of which others may have been put out, left out because they would be longer than 9,216 bytes.
+    /// Copies, of frames of which others may have been put out, left out because they would be longer than the device's
+    /// longest frame.
     pub copies_oversize: u64,
     /// Copies, of frames of which others may have been put out, left out because too many were waiting for the device.
     pub copies_queue_full: u64,
@@ -48,7 +49,7 @@ pub struct Dropped {
     pub drop_ttl: u64,
     /// The flow tables resubmit them too often or too deep.
     pub drop_resubmits: u64,
-    /// They would be longer than 9,216 bytes.
+    /// They would be longer than the device's longest frame.
     pub drop_tx_oversize: u64,
     /// Too many frames were waiting for the device.
     pub drop_queue_full: u64,

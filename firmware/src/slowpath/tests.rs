@@ -96,7 +96,7 @@ struct Bench {
 
 impl Bench {
     fn new(text: &str) -> Bench {
-        Bench { core: Core::new(flows(text), Settings::default(), 0), list: List::new(100), now: 0 }
+        Bench { core: Core::new(flows(text), Settings::default(), MAX_FRAME, 0), list: List::new(100), now: 0 }
     }
 
     /// A packet as the device sees it: by a rule, or by the slow path. Gives the vports it went to.
@@ -311,6 +311,15 @@ fn full_tables_evict_what_is_not_used_and_lose_nothing() {
     assert_eq!(b.packet(0, &udp(0x107, 64)), (false, 2));
     assert_eq!((b.list.live(), b.core.stats().evicted), (4, 1));
     assert_eq!(b.packet(0, &udp(0x107, 64)), (true, 2));
+}
+
+#[test]
+fn copies_are_as_long_as_the_device_has_frames() {
+    let mut b = Bench::new("actions=drop");
+    b.core = Core::new(flows("actions=output:p1,push_vlan:0x8100,output:p1"), Settings::default(), 2048, 0);
+    let frame = [udp(1, 64), vec![0; 2046 - 42]].concat();
+    b.core.handle(&mut b.list, 0, UpcallReason::Miss, &frame, 0, |_, _| true);
+    assert_eq!((b.core.stats().sent, b.core.stats().copies_oversize), (1, 1));
 }
 
 #[test]
