@@ -35,6 +35,12 @@ pub trait Device {
     /// length is not an error here: the device counts it (`drop_no_vport`, `drop_runt`, `drop_oversize`).
     fn send_packet_out(&mut self, vport: u8, frame: &[u8]) -> Result<Sent, DeviceError>;
 
+    /// Frames that were accepted by [`send_packet_out`](Device::send_packet_out) and have yet to enter the device. 0 where the backend
+    /// cannot tell.
+    fn packets_out_waiting(&self) -> usize {
+        0
+    }
+
     /// Lets the device make progress: moves simulated time on, or looks after queues.
     ///
     /// # Errors

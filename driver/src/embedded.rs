@@ -62,6 +62,10 @@ impl Device for Embedded {
         Ok(if self.simulation.packet_out(vport, frame) { Sent::Accepted } else { Sent::Full })
     }
 
+    fn packets_out_waiting(&self) -> usize {
+        self.simulation.packet_out_pending()
+    }
+
     fn poll(&mut self) -> Result<(), DeviceError> {
         self.simulation.step();
         Ok(())

@@ -3,7 +3,7 @@
 //! and hand it over to a sink that counts.
 
 use crate::openflow::{FlowTable, Ports, parse_flow_file};
-use crate::slowpath::{Core, Hits, Offload, Settings};
+use crate::slowpath::{Core, Hits, Offload, Refusal, Settings};
 use millrace_driver::Count;
 use millrace_regs::config::MAX_FRAME;
 use millrace_regs::{Key, Mask, Step, UpcallReason};
@@ -21,24 +21,22 @@ struct Sink {
 impl Offload for Sink {
     type Rule = u32;
 
-    fn place(&mut self, mask: &Mask) -> Option<Mask> {
-        Some(*mask)
+    fn place(&mut self, mask: &Mask) -> Result<Mask, Refusal> {
+        Ok(*mask)
     }
 
-    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Option<u32> {
+    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Result<u32, Refusal> {
         let words = key.pack().into_iter().chain(mask.pack()).chain(program.iter().flat_map(Step::pack));
         self.sum = words.fold(self.sum, |sum, word| sum.rotate_left(1) ^ word);
         self.rules += 1;
-        Some(self.rules)
+        Ok(self.rules)
     }
 
-    fn update(&mut self, _: u32, _: &[Step]) -> bool {
-        true
+    fn update(&mut self, _: u32, _: &[Step]) -> Result<(), Refusal> {
+        Ok(())
     }
 
-    fn remove(&mut self, _: u32) -> Hits {
-        Hits::default()
-    }
+    fn remove(&mut self, _: u32) {}
 
     fn last_counts(&mut self) -> Vec<(u32, Count)> {
         Vec::new()

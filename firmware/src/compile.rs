@@ -22,6 +22,8 @@ pub enum Software {
     SctpEdit,
     /// The hardware does not look such packets up (IPv6 extension headers, LLC/SNAP).
     Punted,
+    /// The hardware does not hold so long a program.
+    ProgramTooLong,
 }
 
 impl fmt::Display for Software {
@@ -31,6 +33,7 @@ impl fmt::Display for Software {
             Software::IcmpEdit => "icmp edit",
             Software::SctpEdit => "sctp edit",
             Software::Punted => "punted",
+            Software::ProgramTooLong => "program too long",
         })
     }
 }

@@ -178,6 +178,7 @@ fn run(config: Config, seed: u64) -> (usize, usize, u64) {
                     while !dpu.upcalls.is_empty() || slow.waiting() > 0 {
                         dpu.room = rng.random_range(0..4);
                         slow.poll(&mut dpu).expect("the device works");
+                        dpu.fake.pass(500);
                     }
                     std::mem::take(&mut dpu.out).iter().fold(0, |all, (vport, _)| all | 1 << vport)
                 }
@@ -193,6 +194,51 @@ fn run(config: Config, seed: u64) -> (usize, usize, u64) {
     assert_eq!(slow.megaflows().1, slow.rules().len(), "seed {seed}");
     assert_eq!(stats.copies_queue_full, 0);
     (hits, misses, stats.narrowed)
+}
+
+#[test]
+fn a_program_that_does_not_fit_pushes_no_rule_out() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let config = Preset::Ecp5.config();
+    let mut fake = Fake::new(config);
+    fake.traffic = false;
+    let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: usize::MAX };
+    let steps =
+        |n: usize| (1..=n).map(|n| format!("mod_dl_src:02:00:00:00:01:{n:02x},output:4")).collect::<Vec<_>>().join(",");
+    let longest = config.steps() + 1;
+    // The first takes all continuation steps, the second finds none, the third never will.
+    let text = format!(
+        "priority=9,in_port=1,actions={}\npriority=9,in_port=2,actions={}\npriority=9,in_port=3,actions={}\n\
+         priority=1,ip,actions=move:NXM_OF_IP_SRC[]->NXM_NX_REG0[],move:NXM_OF_IP_DST[]->NXM_NX_REG1[],output:2",
+        steps(longest),
+        steps(2),
+        steps(longest + 1)
+    );
+    let mut slow = SlowPath::new(&mut dpu, flows(&text), Settings::default()).expect("a device");
+    let upcall = |dpu: &mut Dpu, slow: &mut SlowPath, vport: u8, frame: Vec<u8>| {
+        let at = dpu.now();
+        dpu.upcalls.push_back(Upcall { vport, reason: UpcallReason::Miss, at, frame });
+        while !dpu.upcalls.is_empty() || slow.waiting() > 0 {
+            slow.poll(dpu).expect("the device works");
+            dpu.fake.pass(500);
+        }
+    };
+    let others: Vec<Vec<u8>> = (0..100).map(|_| frame(&mut rng)).collect();
+    others.iter().for_each(|frame| upcall(&mut dpu, &mut slow, 3, frame.clone()));
+    let rules = slow.rules().len();
+    for _ in 0..20 {
+        for vport in 0..3 {
+            upcall(&mut dpu, &mut slow, vport, others[0].clone());
+        }
+        dpu.fake.pass(2_000_000);
+    }
+    let stats = *slow.stats();
+    assert_eq!((stats.evicted, slow.rules().len()), (0, rules + 1));
+    assert_eq!((stats.no_steps, stats.too_long, stats.no_room), (20, 1, 0), "only what may change is offered again");
+    let dumps = slow.dump_megaflows(&mut dpu).expect("the device works");
+    let extra = |port: &str| dumps.iter().find(|d| d.matches.contains(port)).map(|d| d.extra.as_str());
+    assert_eq!(extra("in_port(p1)"), Some("steps_used_up"));
+    assert_eq!(extra("in_port(pf)"), Some("program_too_long"));
 }
 
 #[test]

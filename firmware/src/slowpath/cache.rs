@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The flow cache: every megaflow that is in use, in the hardware or in software.
 
+use super::refusal::Refusal;
 use crate::compile::{Program, Software};
 use crate::index::Index;
 use crate::mac::Station;
@@ -21,8 +22,10 @@ pub enum Home<R> {
     Hardware(R),
     /// The slow path, because the hardware cannot.
     Software(Software),
-    /// The slow path, because the tables have no room. At this time (ns) it may be tried again.
-    NoRoom(u64),
+    /// The slow path, because the hardware refused it. At this time (ns) it may be tried again.
+    Refused(Refusal, u64),
+    /// The slow path, until packets of it that came before have left. It waits since this time (ns).
+    Deferred(u64),
 }
 
 /// A megaflow and what became of it.
@@ -52,8 +55,8 @@ pub struct Megaflow<R> {
     pub hw_count: Count,
     /// Device time (ns) at which the hardware's rule was last asked.
     pub asked_at: u64,
-    /// Device time (ns) at which it was made.
-    pub created: u64,
+    /// Bytes of the packet that it was made for, which does not count.
+    pub made_for: u64,
     /// Device time (ns) of the last packet that is known of.
     pub used: u64,
 }

@@ -3,6 +3,7 @@
 
 use super::cache::{Cache, FlowId, Home, Megaflow};
 use super::departed::Departed;
+use super::handover::Wanted;
 use super::offload::{Hits, Offload};
 use super::stats::{Dropped, FlowStats, Stats};
 use crate::compile::{Program, Software, hardware_key, hardware_mask, program};
@@ -14,17 +15,12 @@ use millrace_driver::Count;
 use millrace_regs::{Key, Mask, UpcallReason};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::hash::Hash;
 
 /// `AGE_EPOCH` counts in this unit, so that the epoch of a rule's last hit tells a time before which it was not. Of two hits longer
 /// ago than 2^32 units one may count as younger: rules are read far more often.
 pub const EPOCH_NS: u64 = 1_000;
-/// A rule that was hit within this time does not have to make room for another.
-const BUSY_NS: u64 = 1_000_000;
-/// After this time a megaflow for which there was no room is offered to the hardware again.
-const RETRY_NS: u64 = 1_000_000;
-/// Megaflows looked at in search of one that is not in use.
-const EVICTION_SAMPLE: usize = 64;
 
 /// Limits and times. Times are device time in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,20 +69,16 @@ pub struct Core<R> {
     /// Where the last walk over the cache stopped: for counters, for eviction.
     pub(super) sync_hand: usize,
     pub(super) sync_time: u64,
-    evict_hand: usize,
+    pub(super) evict_hand: usize,
+    /// Device time (ns) at which a megaflow that is not in use may be found again.
+    pub(super) evict_again: u64,
+    /// Megaflows that wait to be handed over, and since when; the first waits longest. Some may be gone.
+    pub(super) deferred: VecDeque<(FlowId, u64)>,
+    /// Device time (ns) before which none of them is quiet.
+    pub(super) quiet_at: u64,
     pub(super) departed: FxHashMap<R, Departed>,
     /// Device time (ns) at which last counts were last asked for.
     pub(super) asked_last_counts: u64,
-}
-
-/// Where a megaflow was put.
-enum Placed<R> {
-    /// It is there already, under this number.
-    Known(FlowId),
-    /// In the hardware under this mask.
-    Hardware(R, Mask),
-    /// Nowhere.
-    NoRoom,
 }
 
 impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
@@ -111,6 +103,9 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             sync_hand: 0,
             sync_time: now,
             evict_hand: 0,
+            evict_again: 0,
+            deferred: VecDeque::new(),
+            quiet_at: 0,
             departed: FxHashMap::default(),
             asked_last_counts: now,
         }
@@ -132,7 +127,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
     }
 
     /// Handles a packet that missed now: puts its copies out through `send` (vport, frame), which says whether it took the copy, then
-    /// hands its megaflow over.
+    /// hands its megaflow over at once.
     pub fn handle(
         &mut self,
         offload: &mut impl Offload<Rule = R>,
@@ -144,6 +139,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
     ) {
         self.forward(vport, reason, frame, send);
         self.program(offload, now, now);
+        self.hand_over_all(offload, now);
     }
 
     /// First half of [`handle`](Self::handle): translates the packet and puts its copies out.
@@ -202,7 +198,8 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         !self.translation.learned.is_empty()
     }
 
-    /// Second half of [`handle`](Self::handle): learns from the packet, which left the hardware at `at`, and hands its megaflow over.
+    /// Second half of [`handle`](Self::handle): learns from the packet, which left the hardware at `at`, and finds or makes its megaflow. A new
+    /// one waits for [`hand_over`](Self::hand_over).
     pub fn program(&mut self, offload: &mut impl Offload<Rule = R>, at: u64, now: u64) {
         for i in 0..self.translation.learned.len() {
             let (station, port) = self.translation.learned[i];
@@ -241,44 +238,44 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
     /// The megaflow of the packet in hand; makes it if there is none, and says that it did.
     fn record(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) -> (FlowId, bool) {
         let (full, mask) = (hardware_key(&self.key), hardware_mask(&self.translation.mask));
-        let wide = self.cache.find(&(full & mask), &mask);
-        if let Some(id) = wide {
-            match self.cache.get(id).map(|m| m.home) {
-                Some(Home::NoRoom(retry)) if now >= retry => {}
-                _ => return (id, false),
-            }
+        if let Some(id) = self.cache.find(&(full & mask), &mask) {
+            self.meet(id, now);
+            return (id, false);
+        }
+        if self.cache.len() >= self.settings.flow_limit {
+            self.evict(offload, Wanted::Cache, now);
         }
         let program = if self.punted { Err(Software::Punted) } else { program(&self.key, &self.translation) };
-        let home_mask_program = match program {
-            Err(reason) => (Home::Software(reason), mask, Program::new()),
-            Ok(program) => match self.put(offload, &full, &mask, &program, wide, now) {
-                Placed::Known(id) => return (id, false),
-                Placed::Hardware(rule, placed) => (Home::Hardware(rule), placed, program),
-                Placed::NoRoom => {
-                    self.stats.no_room += 1;
-                    (Home::NoRoom(now + RETRY_NS), mask, program)
-                }
-            },
+        let (home, program) = match program {
+            Err(reason) => (Home::Software(reason), Program::new()),
+            Ok(program) => (Home::Deferred(now), program),
         };
-        if let Some(id) = wide {
-            let (home, placed, _) = &home_mask_program;
-            if *placed == mask {
-                let home = *home;
-                self.cache.refresh(id, |m| m.home = home);
-                return (id, false);
-            }
-        } else if self.cache.len() >= self.settings.flow_limit {
-            self.evict(offload, &Mask::ANY, now);
+        let id = self.cache.insert(self.megaflow(full & mask, mask, home, program, now));
+        if home == Home::Deferred(now) {
+            self.defer(id, now);
         }
-        let (home, placed, program) = home_mask_program;
-        (self.cache.insert(self.megaflow(full, placed, home, program, now)), true)
+        (id, true)
     }
 
-    fn megaflow(&self, full: Key, hw_mask: Mask, home: Home<R>, program: Program, now: u64) -> Megaflow<R> {
+    /// The packet in hand is of a megaflow that there is.
+    fn meet(&mut self, id: FlowId, now: u64) {
+        match self.cache.get(id).map(|m| m.home) {
+            // It was on its way here when its rule came.
+            Some(Home::Hardware(_)) => self.stats.overtaken += u64::from(!self.punted),
+            Some(Home::Refused(_, retry)) if now >= retry => {
+                let packet = self.key;
+                self.cache.refresh(id, |m| (m.packet, m.home) = (packet, Home::Deferred(now)));
+                self.defer(id, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn megaflow(&self, hw_key: Key, hw_mask: Mask, home: Home<R>, program: Program, now: u64) -> Megaflow<R> {
         Megaflow {
             packet: self.key,
             mask: self.translation.mask,
-            hw_key: full & hw_mask,
+            hw_key,
             hw_mask,
             home,
             program,
@@ -287,70 +284,10 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             asked: self.translation.asked.clone(),
             count: Count::default(),
             hw_count: Count::default(),
-            // Later than all that rules which were taken out now have counted.
-            asked_at: now + 1,
-            created: now,
+            asked_at: now,
+            made_for: self.length as u64,
             used: now,
         }
-    }
-
-    /// Finds a place in the hardware. `wide` is the megaflow's place in the cache if it has one (and no rule).
-    fn put(
-        &mut self,
-        offload: &mut impl Offload<Rule = R>,
-        full: &Key,
-        mask: &Mask,
-        program: &Program,
-        wide: Option<FlowId>,
-        now: u64,
-    ) -> Placed<R> {
-        for attempt in 0..2 {
-            if let Some(placed) = offload.place(mask) {
-                let key = *full & placed;
-                if let Some(id) = self.cache.find(&key, &placed).filter(|id| Some(*id) != wide) {
-                    return Placed::Known(id);
-                }
-                if let Some(rule) = offload.insert(&key, &placed, program) {
-                    self.stats.installed += 1;
-                    self.stats.narrowed += u64::from(placed != *mask);
-                    return Placed::Hardware(rule, placed);
-                }
-            }
-            if attempt == 0 && !self.evict(offload, mask, now) {
-                break;
-            }
-        }
-        Placed::NoRoom
-    }
-
-    /// Removes a megaflow that is not in use, from a table that could hold one of this mask. False if none was found.
-    fn evict(&mut self, offload: &mut impl Offload<Rule = R>, mask: &Mask, now: u64) -> bool {
-        let slots = self.cache.capacity();
-        let mut oldest: SmallVec<[(u64, FlowId); EVICTION_SAMPLE]> = SmallVec::new();
-        for step in 0..slots {
-            let id = ((self.evict_hand + step) % slots) as FlowId;
-            if let Some(m) = self.cache.get(id)
-                && m.hw_mask.covers(mask)
-                && (matches!(m.home, Home::Hardware(_)) || *mask == Mask::ANY)
-            {
-                oldest.push((m.used, id));
-            }
-            if oldest.len() == EVICTION_SAMPLE || step == 16 * EVICTION_SAMPLE {
-                self.evict_hand = id as usize + 1;
-                break;
-            }
-        }
-        oldest.sort_unstable();
-        // What is known of their use may be old.
-        for &(_, id) in oldest.iter().take(4) {
-            self.sync(offload, id, now);
-            if self.cache.get(id).is_some_and(|m| m.used + BUSY_NS <= now || m.used > now) {
-                self.remove(offload, id, now);
-                self.stats.evicted += 1;
-                return true;
-            }
-        }
-        false
     }
 
     pub(super) fn learn(&mut self, station: Station, port: u16, heard: Heard) {
@@ -381,7 +318,14 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
 
     /// Books what a megaflow's rule has counted since it was last asked.
     pub(super) fn sync(&mut self, offload: &mut impl Offload<Rule = R>, id: FlowId, now: u64) {
-        if let Some(Home::Hardware(rule)) = self.cache.get(id).map(|m| m.home) {
+        self.sync_if_older(offload, id, u64::MAX, now);
+    }
+
+    /// As [`sync`](Self::sync), unless the rule was asked at this time or later.
+    pub(super) fn sync_if_older(&mut self, offload: &mut impl Offload<Rule = R>, id: FlowId, than: u64, now: u64) {
+        if let Some(&Megaflow { home: Home::Hardware(rule), asked_at, .. }) = self.cache.get(id)
+            && asked_at < than
+        {
             let hits = offload.hits(rule);
             self.book(id, hits, now);
         }
@@ -392,7 +336,8 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             return;
         };
         let new = hits.count.since(megaflow.hw_count);
-        let asked_before = std::mem::replace(&mut megaflow.asked_at, now);
+        let asked_before = megaflow.asked_at;
+        megaflow.asked_at = asked_before.max(now);
         if new.packets == 0 {
             return;
         }
@@ -413,9 +358,10 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
 
     /// Removes a megaflow, from the hardware too.
     pub(super) fn remove(&mut self, offload: &mut impl Offload<Rule = R>, id: FlowId, now: u64) {
+        // What it counts from now on is younger.
+        self.sync_if_older(offload, id, now, now);
         if let Some(Home::Hardware(rule)) = self.cache.get(id).map(|m| m.home) {
-            let hits = offload.remove(rule);
-            self.book(id, hits, now);
+            offload.remove(rule);
             self.stats.removed += 1;
             if let Some(megaflow) = self.cache.get(id) {
                 self.departed.insert(rule, Departed::new(megaflow));
@@ -461,12 +407,13 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         let keep = covers
             && self.places_hold(&translation.learned)
             && match (home, &wanted) {
-                (Home::Hardware(_) | Home::NoRoom(_), Ok(_)) if unchanged => true,
+                (Home::Hardware(_) | Home::Software(Software::ProgramTooLong), Ok(_)) if unchanged => true,
                 (Home::Hardware(rule), Ok(wanted)) => {
-                    let updated = offload.update(rule, wanted);
+                    let updated = offload.update(rule, wanted).is_ok();
                     self.stats.updated += u64::from(updated);
                     updated
                 }
+                (Home::Refused(..) | Home::Deferred(_), Ok(_)) => true,
                 (Home::Software(Software::Punted), _) => true,
                 (Home::Software(reason), Err(now)) => reason == *now,
                 _ => false,

@@ -117,10 +117,9 @@ fn dump<R: Copy + PartialEq>(
     let program = || actions(&megaflow.program, &key, ports);
     let (actions, extra) = match megaflow.home {
         Home::Hardware(rule) => (program(), place(rule)),
-        Home::NoRoom(_) => (program(), "tables_full".to_owned()),
-        Home::Software(reason) => {
-            ("userspace(pid=0,slow_path(action))".to_owned(), reason.to_string().replace(' ', "_"))
-        }
+        Home::Refused(refusal, _) => (program(), underscored(refusal)),
+        Home::Deferred(_) => (program(), "deferred".to_owned()),
+        Home::Software(reason) => ("userspace(pid=0,slow_path(action))".to_owned(), underscored(reason)),
     };
     MegaflowDump {
         ufid: ufid(id, &megaflow.hw_key, &megaflow.hw_mask),
@@ -132,6 +131,11 @@ fn dump<R: Copy + PartialEq>(
         actions,
         extra,
     }
+}
+
+/// A reason as one word.
+fn underscored(reason: impl Display) -> String {
+    reason.to_string().replace(' ', "_")
 }
 
 /// A name for a megaflow in the shape of a UUID.

@@ -7,13 +7,16 @@ mod cache;
 mod core;
 mod departed;
 mod dump;
+mod handover;
 mod offload;
+mod refusal;
 mod stats;
 
 pub use self::core::{Core, EPOCH_NS, Settings};
 pub use cache::{FlowId, Home, Megaflow};
 pub use dump::{FlowDump, MegaflowDump};
 pub use offload::{Hits, Offload, Tables};
+pub use refusal::Refusal;
 pub use stats::{Dropped, FlowStats, Stats};
 
 use crate::compile::hardware_mask;
@@ -63,8 +66,8 @@ impl SlowPath {
         Ok(slow_path)
     }
 
-    /// Handles upcalls that are waiting, puts packets out, ages. Returns how many upcalls it handled and packets it put out: 0 if there
-    /// was nothing to do.
+    /// Handles upcalls that are waiting, puts packets out, ages, then hands megaflows over. Returns how many upcalls it handled, packets
+    /// it put out and megaflows it handed over: 0 if there was nothing to do.
     ///
     /// # Errors
     /// If the device fails.
@@ -73,11 +76,12 @@ impl SlowPath {
             self.begin_epoch(device)?;
         }
         let mut sent = self.flush(device)?;
-        let mut upcalls = 0;
+        let (mut upcalls, mut all) = (0, false);
         // Upcalls that are not taken hold up the pipeline, and with it the packets put out: when these do not move, one more
         // upcall is taken whatever is waiting.
         while upcalls < BATCH && (self.waiting.len() < WAITING_SOFT || sent == 0 && upcalls == 0) {
             let Some(upcall) = device.recv_upcall() else {
+                all = true;
                 break;
             };
             upcalls += 1;
@@ -105,14 +109,18 @@ impl SlowPath {
             let now = device.now();
             self.with_tables(device, |core, tables| core.program(tables, upcall.at, now))?;
         }
+        let calm = all && self.waiting.is_empty() && device.packets_out_waiting() == 0;
         let now = device.now();
-        self.with_tables(device, |core, tables| core.tick(tables, now))?;
-        Ok(upcalls + sent)
+        let handed = self.with_tables(device, |core, tables| {
+            core.tick(tables, now);
+            core.hand_over(tables, calm, now)
+        })?;
+        Ok(upcalls + sent + handed)
     }
 
-    /// Whether packets are waiting for the device to take them.
+    /// Packets that wait for the device to take them, and megaflows that wait to be handed over.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.core.deferred()
     }
 
     /// Puts other flow tables in place of the present ones. When it returns, no packet is handled by a rule that the new

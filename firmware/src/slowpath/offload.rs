@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The slow path's view of the rule tables: megaflows go in under their own mask, or under a narrower one that a table has.
 
+use super::refusal::Refusal;
 use millrace_driver::{Count, Device, DeviceError, Placement, RuleError, RuleId, RuleSpec, Rules, TableInfo};
 use millrace_regs::{Key, Mask, Step};
 
@@ -12,17 +13,26 @@ pub trait Offload {
     /// Names a rule that was taken.
     type Rule: Copy + Eq + std::hash::Hash + std::fmt::Debug;
 
-    /// The mask under which a megaflow with this mask would be taken: its own, or one that looks at more. None if there is no room.
-    fn place(&mut self, mask: &Mask) -> Option<Mask>;
+    /// The mask under which a megaflow with this mask would be taken: its own, or one that looks at more.
+    ///
+    /// # Errors
+    /// If no table has room for such a mask, or the device failed.
+    fn place(&mut self, mask: &Mask) -> Result<Mask, Refusal>;
 
-    /// Takes a rule, under a mask from [`place`](Self::place). None if there is no room for it.
-    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Option<Self::Rule>;
+    /// Takes a rule, under a mask from [`place`](Self::place).
+    ///
+    /// # Errors
+    /// If it cannot be taken; all rules are as they were.
+    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Result<Self::Rule, Refusal>;
 
-    /// Gives a rule another program. If that cannot be done the rule is as it was, and this says `false`.
-    fn update(&mut self, rule: Self::Rule, program: &[Step]) -> bool;
+    /// Gives a rule another program.
+    ///
+    /// # Errors
+    /// If that cannot be done; the rule is as it was.
+    fn update(&mut self, rule: Self::Rule, program: &[Step]) -> Result<(), Refusal>;
 
-    /// Takes a rule out; gives what it has counted so far. Packets that were matched before may still count for it.
-    fn remove(&mut self, rule: Self::Rule) -> Hits;
+    /// Takes a rule out. Packets that were matched before may still count for it.
+    fn remove(&mut self, rule: Self::Rule);
 
     /// The rules that were taken out and for which no packet can count any more, each once, with all that they have counted.
     fn last_counts(&mut self) -> Vec<(Self::Rule, Count)>;
@@ -92,7 +102,8 @@ fn has_room(table: &TableInfo) -> bool {
 }
 
 impl Tables<'_> {
-    fn note(&mut self, error: RuleError) {
+    fn note(&mut self, error: RuleError) -> Refusal {
+        let refusal = Refusal::from(&error);
         match error {
             RuleError::Device(error) => {
                 tracing::error!("the device failed: {error}");
@@ -100,6 +111,7 @@ impl Tables<'_> {
             }
             error => tracing::debug!("rule refused: {error}"),
         }
+        refusal
     }
 
     fn tcam_has_room(&self) -> bool {
@@ -146,24 +158,23 @@ impl Tables<'_> {
 impl Offload for Tables<'_> {
     type Rule = RuleId;
 
-    fn place(&mut self, mask: &Mask) -> Option<Mask> {
+    fn place(&mut self, mask: &Mask) -> Result<Mask, Refusal> {
         if self.error.is_some() {
-            return None;
+            return Err(Refusal::Failed);
         }
         if self.in_hash(mask) || self.tcam_has_room() {
-            return Some(*mask);
+            return Ok(*mask);
         }
         let coarse = coarse(mask);
         if self.in_hash(&coarse) {
-            return Some(coarse);
+            return Ok(coarse);
         }
-        self.covering(mask).or_else(|| {
-            let all = *mask | self.widest;
-            self.may_take_table(&all).then_some(all)
-        })
+        let all = *mask | self.widest;
+        let covering = self.covering(mask).or_else(|| self.may_take_table(&all).then_some(all));
+        covering.ok_or(Refusal::NoRoom)
     }
 
-    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Option<RuleId> {
+    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Result<RuleId, Refusal> {
         let mut result = if self.in_hash(mask) {
             self.try_insert(key, mask, Placement::Hash, program)
         } else {
@@ -172,19 +183,17 @@ impl Offload for Tables<'_> {
         if matches!(result, Err(RuleError::TableFull { .. } | RuleError::NoFreeTable { .. })) && self.tcam_has_room() {
             result = self.try_insert(key, mask, Placement::Tcam, program);
         }
-        result.map_err(|error| self.note(error)).ok()
+        result.map_err(|error| self.note(error))
     }
 
-    fn update(&mut self, rule: RuleId, program: &[Step]) -> bool {
-        self.rules.update(self.device, rule, program).map_err(|error| self.note(error)).is_ok()
+    fn update(&mut self, rule: RuleId, program: &[Step]) -> Result<(), Refusal> {
+        self.rules.update(self.device, rule, program).map_err(|error| self.note(error))
     }
 
-    fn remove(&mut self, rule: RuleId) -> Hits {
-        let hits = self.hits(rule);
+    fn remove(&mut self, rule: RuleId) {
         if let Err(error) = self.rules.delete(self.device, rule) {
             self.note(error);
         }
-        hits
     }
 
     fn last_counts(&mut self) -> Vec<(RuleId, Count)> {

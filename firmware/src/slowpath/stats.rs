@@ -34,6 +34,16 @@ pub struct Stats {
     pub narrowed: u64,
     /// Times that a megaflow stayed in software because the tables had no room.
     pub no_room: u64,
+    /// Times that one did because no rule id was to be had.
+    pub no_rule_id: u64,
+    /// Times that one did because too few continuation steps were to be had.
+    pub no_steps: u64,
+    /// Megaflows that stay in software because the hardware does not hold so long a program.
+    pub too_long: u64,
+    /// Rules put in while packets of their flow that came before were still on their way: these had kept coming for a millisecond.
+    pub in_haste: u64,
+    /// Frames that came to the slow path when their flow's rule was there already: later ones may have left before them.
+    pub overtaken: u64,
     /// Megaflows that were translated again.
     pub revalidated: u64,
     /// OpenFlow flows that timed out.

@@ -19,6 +19,8 @@ struct List {
     capacity: usize,
     /// Masks that may be used besides the widest; none: all.
     only: Option<Mask>,
+    /// Why every rule is refused, if it is.
+    refuse: Option<Refusal>,
     /// Rules that were taken out and what they had counted, with what their last packets have yet to count.
     gone: Vec<(usize, Count)>,
     late: Count,
@@ -26,7 +28,7 @@ struct List {
 
 impl List {
     fn new(capacity: usize) -> List {
-        List { rules: Vec::new(), capacity, only: None, gone: Vec::new(), late: Count::default() }
+        List { rules: Vec::new(), capacity, only: None, refuse: None, gone: Vec::new(), late: Count::default() }
     }
 
     fn live(&self) -> usize {
@@ -52,27 +54,33 @@ impl List {
 impl Offload for List {
     type Rule = usize;
 
-    fn place(&mut self, mask: &Mask) -> Option<Mask> {
-        (self.live() < self.capacity).then(|| self.only.map_or(*mask, |only| only | *mask))
+    fn place(&mut self, mask: &Mask) -> Result<Mask, Refusal> {
+        if self.live() < self.capacity {
+            Ok(self.only.map_or(*mask, |only| only | *mask))
+        } else {
+            Err(Refusal::NoRoom)
+        }
     }
 
-    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Option<usize> {
+    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Result<usize, Refusal> {
         assert_eq!(*key & *mask, *key);
         assert!(!self.rules.iter().flatten().any(|(k, m, ..)| k == key && m == mask), "a rule twice");
+        if let Some(refusal) = self.refuse {
+            return Err(refusal);
+        }
         self.rules.push(Some((*key, *mask, program.to_vec(), Hits::default())));
-        (self.live() <= self.capacity).then_some(self.rules.len() - 1)
+        Ok(self.rules.len() - 1)
     }
 
-    fn update(&mut self, rule: usize, program: &[Step]) -> bool {
+    fn update(&mut self, rule: usize, program: &[Step]) -> Result<(), Refusal> {
         self.rules[rule].as_mut().expect("a live rule").2 = program.to_vec();
-        true
+        Ok(())
     }
 
-    fn remove(&mut self, rule: usize) -> Hits {
+    fn remove(&mut self, rule: usize) {
         let hits = self.rules[rule].take().expect("a live rule").3;
         let Count { packets, bytes } = hits.count;
         self.gone.push((rule, Count { packets: packets + self.late.packets, bytes: bytes + self.late.bytes }));
-        hits
     }
 
     fn last_counts(&mut self) -> Vec<(usize, Count)> {
@@ -311,6 +319,76 @@ fn full_tables_evict_what_is_not_used_and_lose_nothing() {
     assert_eq!(b.packet(0, &udp(0x107, 64)), (false, 2));
     assert_eq!((b.list.live(), b.core.stats().evicted), (4, 1));
     assert_eq!(b.packet(0, &udp(0x107, 64)), (true, 2));
+    b.now += 10_000_000;
+    assert_eq!(b.packet(0, &udp(0x200, 64)), (false, 2));
+    assert_eq!(b.core.stats().evicted, 1, "one that was seen once pushes none out");
+}
+
+#[test]
+fn only_a_lack_of_room_pushes_rules_out_and_only_what_may_change_is_offered_again() {
+    let offers = [
+        (Refusal::NoRoom, 3, 2, "tables_full"),
+        (Refusal::NoRuleId, 3, 2, "rule_ids_used_up"),
+        (Refusal::RuleIdsRest, 3, 0, "rule_ids_used_up"),
+        (Refusal::NoSteps, 3, 0, "steps_used_up"),
+        (Refusal::TooLong, 1, 0, "program_too_long"),
+    ];
+    for (refusal, refused, evicted, extra) in offers {
+        let mut b = Bench::new("udp,actions=move:NXM_OF_UDP_DST[]->NXM_NX_REG0[0..15],output:2");
+        for port in 2..6 {
+            // So that there are rules that could go.
+            b.packet(0, &udp(port << 10, 64));
+        }
+        b.list.refuse = Some(refusal);
+        for _ in 0..3 {
+            b.now += 10_000_000;
+            assert_eq!(b.packet(0, &udp(2, 64)), (false, 2));
+        }
+        let s = *b.core.stats();
+        assert_eq!(s.no_room + s.no_rule_id + s.no_steps + s.too_long, refused, "{refusal:?}");
+        assert_eq!(s.evicted, evicted, "{refusal:?}");
+        let dumps = b.core.dump_megaflows(b.now, |_| String::new());
+        assert!(dumps.iter().any(|dump| dump.extra == extra), "{dumps:?}");
+    }
+}
+
+#[test]
+fn a_megaflow_is_handed_over_when_its_packets_have_left() {
+    let mut b = Bench::new("actions=output:2");
+    let upcall = |b: &mut Bench| {
+        b.core.forward(0, UpcallReason::Miss, &udp(1, 64), |_, _| true);
+        b.core.program(&mut b.list, b.now, b.now);
+    };
+    let hand_over = |b: &mut Bench, calm| {
+        b.core.hand_over(&mut b.list, calm, b.now);
+        b.list.live()
+    };
+    upcall(&mut b);
+    b.now += 900;
+    upcall(&mut b);
+    b.now += 900;
+    assert_eq!(hand_over(&mut b, true), 0, "more may come");
+    b.now += 100;
+    assert_eq!(hand_over(&mut b, false), 0, "packets are on their way out");
+    assert_eq!(hand_over(&mut b, true), 1);
+    assert_eq!((b.core.deferred(), b.core.stats().in_haste, b.core.stats().overtaken), (0, 0, 0));
+    upcall(&mut b);
+    assert_eq!(b.core.stats().overtaken, 1);
+}
+
+#[test]
+fn a_megaflow_does_not_wait_for_ever() {
+    let mut b = Bench::new("actions=output:2");
+    for n in 0.. {
+        b.core.forward(0, UpcallReason::Miss, &udp(1, 64), |_, _| true);
+        b.core.program(&mut b.list, b.now, b.now);
+        b.core.hand_over(&mut b.list, true, b.now);
+        if b.list.live() > 0 {
+            assert_eq!((n, b.core.stats().in_haste), (2000, 1));
+            break;
+        }
+        b.now += 500;
+    }
 }
 
 #[test]
