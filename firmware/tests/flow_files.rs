@@ -27,6 +27,29 @@ fn comments_blank_lines_and_the_add_command() {
 }
 
 #[test]
+fn what_dump_flows_prints_is_a_flow_file() {
+    let table = read(
+        "NXST_FLOW reply (xid=0x4): flags=[more]
+ cookie=0x7, duration=0.026s, table=0, n_packets=5, n_bytes=300, idle_timeout=60, reset_counts in_port=4 actions=output:1
+OFPST_FLOW reply (OF1.5) (xid=0x2):
+ cookie=0x0, duration=3.1s, table=3, n_packets=0, n_bytes=0, importance=7, send_flow_rem check_overlap reset_counts \
+no_packet_counts no_byte_counts idle_age=0, hard_age=65534, priority=10,ip actions=goto_table:4
+",
+    );
+    let plain = read("cookie=7,idle_timeout=60,in_port=4,actions=1\ntable=3,priority=10,ip,actions=goto_table:4");
+    let without_lines = |t: FlowTable| t.flows.into_iter().map(|f| Flow { line: 0, ..f }).collect::<Vec<_>>();
+    assert_eq!(without_lines(table), without_lines(plain));
+    assert!(errors("OFPST_FLOW request:\n").starts_with("f:1:20: the flow has no actions"));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_flow() {
+    assert_eq!(read("\u{feff}in_port=1,actions=2\r\n"), read("in_port=1,actions=2\n"));
+    assert!(errors("\u{feff}nonsense=1,actions=2").starts_with("f:1:1: unknown field"));
+    assert!(errors("in_port=1,actions=2\n\u{feff}in_port=1,actions=2").starts_with("f:2:1: unknown field"));
+}
+
+#[test]
 fn a_later_flow_replaces_one_with_the_same_table_priority_and_match() {
     let table = read("ip,nw_src=10.0.0.1/8,actions=1\narp,actions=2\nip,nw_src=10.9.9.9/8,actions=3\n");
     assert_eq!(table.flows.len(), 2);
@@ -109,7 +132,9 @@ const FAULTS: &[(&str, usize, &str)] = &[
     ("tun_id=5,actions=drop", 1, "`tun_id` is not supported"),
     ("ct_state=+trk,actions=drop", 1, "`ct_state` is not supported"),
     ("reg8=5,actions=drop", 1, "`reg8` is not supported"),
-    ("check_overlap,actions=drop", 1, "`check_overlap` is not supported"),
+    ("importance=70000,actions=drop", 12, "importance 70000 is out of range (0 to 65535)"),
+    ("importance,actions=drop", 1, "importance has no value"),
+    ("duration,actions=drop", 1, "unknown field `duration`"),
     ("ip,nw_src=1.2.3.4/33,actions=drop", 19, "prefix length 33 is out of range (0 to 32)"),
     ("ip,nw_proto=6/3,actions=drop", 15, "nw_proto cannot be matched with a mask"),
     ("ip,nw_src=1.2.3,actions=drop", 11, "`1.2.3` is not an IPv4 address"),

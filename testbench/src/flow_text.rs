@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Draws flows at random, as text in the language of ovs-ofctl: every field and action that Millrace takes, in forms that Open vSwitch
-//! takes too.
+//! takes too. And tells whether two flows mean the same.
 
+use millrace_firmware::openflow::{Action, Field, Flow};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
@@ -289,4 +290,37 @@ fn move_action(rng: &mut ChaCha8Rng, known: &Known) -> String {
         format!("{first}..{}", first + bits - 1)
     };
     format!("move:{}[{}]->{}[{}]", from.1, range(from.2), to.0, range(to.2))
+}
+
+/// Open vSwitch prints some actions as others of the same effect.
+pub fn comparable(mut flow: Flow) -> Flow {
+    // A packet without the present bit has a TCI of 0, so that the other bits need not be looked at.
+    if flow.matches.mask.vlan_tci0() & 0x1000 != 0 && flow.matches.key.vlan_tci0() & 0x1000 == 0 {
+        flow.matches.mask.set_vlan_tci0(0xffff);
+    }
+    for action in &mut flow.actions {
+        *action = match *action {
+            Action::SetTpSrc(port) => Action::SetField { field: Field::TcpSrc, value: port.into(), mask: 0xffff },
+            Action::SetTpDst(port) => Action::SetField { field: Field::TcpDst, value: port.into(), mask: 0xffff },
+            Action::SetField { field: Field::UdpSrc | Field::SctpSrc, value, mask } => {
+                Action::SetField { field: Field::TcpSrc, value, mask }
+            }
+            Action::SetField { field: Field::UdpDst | Field::SctpDst, value, mask } => {
+                Action::SetField { field: Field::TcpDst, value, mask }
+            }
+            Action::SetField { field: Field::IpDscp, value, mask } => {
+                Action::SetField { field: Field::NwTos, value: value << 2, mask: mask << 2 }
+            }
+            Action::SetField { field: Field::VlanPcp, value, mask: 7 } => {
+                Action::SetVlanPcp { pcp: value as u8, push: true }
+            }
+            Action::SetField { field: Field::VlanVid, value, mask: 0x1fff } if value >= 0x1000 => {
+                Action::SetVlanVid { vid: (value & 0xfff) as u16, push: true }
+            }
+            // OpenFlow 1.0 has no instructions.
+            Action::GotoTable(table) => Action::Resubmit { port: None, table: Some(table) },
+            other => other,
+        };
+    }
+    flow
 }

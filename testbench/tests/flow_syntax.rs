@@ -2,8 +2,9 @@
 //! The language of flow files against `ovs-ofctl parse-flows`: what Millrace accepts Open vSwitch accepts, with the same meaning; and
 //! what Open vSwitch refuses Millrace refuses.
 
-use millrace_firmware::openflow::{Action, Field, Flow, Ports, parse_flow};
-use millrace_testbench::{flow_text, ovs};
+use millrace_firmware::openflow::{Flow, Ports, parse_flow};
+use millrace_testbench::flow_text::{self, comparable};
+use millrace_testbench::ovs;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::io::Write;
@@ -19,37 +20,6 @@ fn ofctl(lines: &[&str]) -> Result<Vec<String>, String> {
 
 fn millrace(line: &str) -> Flow {
     comparable(parse_flow(line, &Ports::sim()).unwrap_or_else(|e| panic!("{line}: {e}")))
-}
-
-/// Open vSwitch prints some actions as others of the same effect.
-fn comparable(mut flow: Flow) -> Flow {
-    // A packet without the present bit has a TCI of 0, so that the other bits need not be looked at.
-    if flow.matches.mask.vlan_tci0() & 0x1000 != 0 && flow.matches.key.vlan_tci0() & 0x1000 == 0 {
-        flow.matches.mask.set_vlan_tci0(0xffff);
-    }
-    for action in &mut flow.actions {
-        *action = match *action {
-            Action::SetTpSrc(port) => Action::SetField { field: Field::TcpSrc, value: port.into(), mask: 0xffff },
-            Action::SetTpDst(port) => Action::SetField { field: Field::TcpDst, value: port.into(), mask: 0xffff },
-            Action::SetField { field: Field::UdpSrc | Field::SctpSrc, value, mask } => {
-                Action::SetField { field: Field::TcpSrc, value, mask }
-            }
-            Action::SetField { field: Field::UdpDst | Field::SctpDst, value, mask } => {
-                Action::SetField { field: Field::TcpDst, value, mask }
-            }
-            Action::SetField { field: Field::IpDscp, value, mask } => {
-                Action::SetField { field: Field::NwTos, value: value << 2, mask: mask << 2 }
-            }
-            Action::SetField { field: Field::VlanPcp, value, mask: 7 } => {
-                Action::SetVlanPcp { pcp: value as u8, push: true }
-            }
-            Action::SetField { field: Field::VlanVid, value, mask: 0x1fff } if value >= 0x1000 => {
-                Action::SetVlanVid { vid: (value & 0xfff) as u16, push: true }
-            }
-            other => other,
-        };
-    }
-    flow
 }
 
 #[test]

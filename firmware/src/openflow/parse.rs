@@ -13,6 +13,15 @@ use super::port::Ports;
 use super::suggest;
 use super::value::number_up_to;
 
+/// What editors of some systems put before the text of a file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Whether this is a line that `ovs-ofctl dump-flows` prints before the flows of each message: `OFPST_FLOW reply (OF1.3) (xid=0x2):`.
+fn is_reply_header(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("OFPST_FLOW reply (") || line.starts_with("NXST_FLOW reply (")
+}
+
 /// Reads a whole flow file. `name` is used in errors. A flow with the table, priority and match of an earlier one replaces it.
 ///
 /// # Errors
@@ -21,9 +30,11 @@ pub fn parse_flow_file(name: &str, text: &str, ports: Ports) -> Result<FlowTable
     let mut flows: Vec<Flow> = Vec::new();
     let mut places: HashMap<(u8, u16, Match), usize> = HashMap::new();
     let mut problems: Vec<Problem> = Vec::new();
+    let mut omitted = 0;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     for (i, line) in text.lines().enumerate() {
         let code = line.split('#').next().unwrap_or("");
-        if code.trim().is_empty() {
+        if code.trim().is_empty() || is_reply_header(code) {
             continue;
         }
         match parse_line(code, &ports) {
@@ -39,15 +50,15 @@ pub fn parse_flow_file(name: &str, text: &str, ports: Ports) -> Result<FlowTable
             }
             Err(mut faults) => {
                 faults.sort_by_key(|f| f.at);
-                problems.extend(faults.into_iter().map(|f| f.place(i + 1, line)));
+                let room = MAX_PROBLEMS - problems.len();
+                omitted += faults.len().saturating_sub(room);
+                problems.extend(faults.into_iter().take(room).map(|f| f.place(i + 1, line)));
             }
         }
     }
     if problems.is_empty() {
         return Ok(FlowTable { ports, flows });
     }
-    let omitted = problems.len().saturating_sub(MAX_PROBLEMS);
-    problems.truncate(MAX_PROBLEMS);
     Err(FlowFileError { file: name.to_owned(), problems, omitted })
 }
 
@@ -123,7 +134,7 @@ fn split_actions(line: Span) -> Option<(Span, Span)> {
 impl Attributes {
     fn take(&mut self, pair: &Pair) -> Result<(), Fault> {
         let name = pair.key.text;
-        let known = ["table", "priority", "idle_timeout", "hard_timeout", "cookie"];
+        let known = ["table", "priority", "idle_timeout", "hard_timeout", "cookie", "importance"];
         if !known.contains(&name) {
             return unknown_key(pair);
         }
@@ -135,6 +146,10 @@ impl Attributes {
             "priority" => self.priority = number_up_to(value, 0xffff, "priority")? as u16,
             "idle_timeout" => self.idle_timeout = number_up_to(value, 0xffff, "idle_timeout")? as u16,
             "hard_timeout" => self.hard_timeout = number_up_to(value, 0xffff, "hard_timeout")? as u16,
+            // Which flow makes room for another where a controller limits a table: not here.
+            "importance" => {
+                number_up_to(value, 0xffff, "importance")?;
+            }
             _ if value.text.contains('/') => {
                 return Err(Fault::new(value.at, "a flow that is added cannot have a cookie mask").hint("cookie=N"));
             }
@@ -157,11 +172,28 @@ impl Attributes {
     }
 }
 
-/// Statistics that `ovs-ofctl dump-flows` prints are passed over, so that its output is a flow file. Anything else is an error.
+/// Statistics that `ovs-ofctl dump-flows` prints are passed over, so that its output is a flow file.
+const STATISTICS: [&str; 5] = ["duration", "n_packets", "n_bytes", "idle_age", "hard_age"];
+
+/// Flags that it prints, and others that ovs-ofctl takes. They say what a controller is told and what happens when a flow is added to
+/// those that are there: nothing that a flow file can ask for. `check_overlap` is not checked: in a dump the flows have another order
+/// than that in which the switch checked them.
+const FLAGS: [&str; 7] = [
+    "send_flow_rem",
+    "check_overlap",
+    "reset_counts",
+    "no_packet_counts",
+    "no_byte_counts",
+    "no_readonly_table",
+    "allow_hidden_fields",
+];
+
+/// A key that is neither of the match nor an attribute that is used.
 fn unknown_key(pair: &Pair) -> Result<(), Fault> {
     let name = pair.key.text;
     match name {
-        "duration" | "n_packets" | "n_bytes" | "idle_age" | "hard_age" if pair.value.is_some() => Ok(()),
+        _ if FLAGS.contains(&name) => Ok(()),
+        _ if STATISTICS.contains(&name) && pair.value.is_some() => Ok(()),
         "vlan" => {
             Err(Fault::new(pair.key.at, "`vlan` is not a field").hint("vlan_tci=0x1000/0x1000 for any tag, dl_vlan=N"))
         }

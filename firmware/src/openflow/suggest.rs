@@ -74,17 +74,7 @@ const UNSUPPORTED_FIELDS_2: [&str; 22] = [
 ];
 
 /// Flow attributes that are refused by name.
-const UNSUPPORTED_ATTRIBUTES: [&str; 9] = [
-    "importance",
-    "send_flow_rem",
-    "check_overlap",
-    "reset_counts",
-    "no_packet_counts",
-    "no_byte_counts",
-    "out_port",
-    "out_group",
-    "allow_hidden_fields",
-];
+const UNSUPPORTED_ATTRIBUTES: [&str; 2] = ["out_port", "out_group"];
 
 /// Actions and instructions of Open vSwitch that are refused by name.
 const UNSUPPORTED_ACTIONS: [&str; 45] = [
@@ -169,7 +159,8 @@ const ACTIONS: [&str; 29] = [
 ];
 
 /// Attributes that are read.
-const ATTRIBUTES: [&str; 7] = ["table", "priority", "idle_timeout", "hard_timeout", "cookie", "actions", "vlan"];
+const ATTRIBUTES: [&str; 8] =
+    ["table", "priority", "idle_timeout", "hard_timeout", "cookie", "importance", "actions", "vlan"];
 
 /// Names of protocols that stand for matches on `dl_type` and `nw_proto`.
 pub(super) const PROTOCOLS: [&str; 13] =

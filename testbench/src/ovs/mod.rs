@@ -85,23 +85,25 @@ impl Ovs {
         })
     }
 
-    /// Replaces all flows by those of a flow file, and forgets MAC addresses, cached flows and what came out so far.
-    pub fn load_flows(&mut self, file: &Path) -> Result<()> {
+    /// Replaces all flows by those of a flow file, and forgets MAC addresses, cached flows and what came out so far. Gives the version
+    /// of OpenFlow that the file was loaded over.
+    pub fn load_flows(&mut self, file: &Path) -> Result<&'static str> {
         let target = format!("unix:{}", self.dir.path().join("br0.mgmt").display());
         run(ofctl("OpenFlow15")?.args(["del-flows", &target]))?;
         // As for ovs-ofctl, OpenFlow 1.0 comes first; flows that it cannot express need a later version, and a file can ask for it.
         let add = |version| run(ofctl(version)?.args(["add-flows", &target]).arg(file));
         let newer = std::fs::read_to_string(file)?.contains("-O OpenFlow15");
-        if newer || add("OpenFlow10").is_err() {
-            run(ofctl("OpenFlow15")?.args(["del-flows", &target]))?;
-            add("OpenFlow15")?;
+        let version = if newer || add("OpenFlow10").is_err() { "OpenFlow15" } else { "OpenFlow10" };
+        if version == "OpenFlow15" {
+            run(ofctl(version)?.args(["del-flows", &target]))?;
+            add(version)?;
         }
         self.control.call("fdb/flush", &["br0"])?;
         self.control.call("revalidator/purge", &[])?;
         for port in 0..PORTS.len() {
             self.seen[port] = self.capture(port)?.len();
         }
-        Ok(())
+        Ok(version)
     }
 
     /// Hands one frame in and waits until the switch is done with it. Gives the megaflows of the datapath afterwards, in the form of
@@ -140,10 +142,12 @@ impl Ovs {
         (0..PORTS.len()).map(|port| Ok(self.capture(port)?.split_off(self.seen[port]))).collect()
     }
 
-    /// The flows of the bridge as `ovs-ofctl dump-flows` shows them.
-    pub fn dump_flows(&self) -> Result<String> {
+    /// The flows of the bridge as `ovs-ofctl dump-flows` shows them over a version of OpenFlow; an error if that cannot express them.
+    pub fn dump_flows(&self, version: &str, options: &[&str]) -> Result<String> {
         let target = format!("unix:{}", self.dir.path().join("br0.mgmt").display());
-        run(ofctl("OpenFlow15")?.args(["--no-stats", "dump-flows", &target]))
+        let dump = run(ofctl(version)?.args(options).args(["dump-flows", &target]))?;
+        ensure!(!dump.contains("***decode error"), "{version} cannot express the flows");
+        Ok(dump)
     }
 
     /// Frames that the datapath has dealt with since the start.
