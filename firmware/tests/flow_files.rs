@@ -144,8 +144,12 @@ const FAULTS: &[(&str, usize, &str)] = &[
     ("dl_vlan=5000,actions=drop", 9, "out of range for dl_vlan"),
     ("ip,nw_tos=1,actions=drop", 11, "out of range for nw_tos"),
     ("tcp,udp,actions=drop", 5, "`udp` is at odds with `tcp`"),
-    ("vlan_vid=0,vlan_pcp=3,actions=drop", 12, "can match no packet"),
+    ("vlan_vid=0,vlan_pcp=3,actions=drop", 12, "`vlan_pcp` is at odds with `vlan_vid` (no packet matches both)"),
+    ("dl_vlan=0xffff,dl_vlan_pcp=3,actions=drop", 16, "`dl_vlan_pcp` is at odds with `dl_vlan`"),
     ("reg0=1,xreg0=5,actions=drop", 8, "`xreg0` is at odds with `reg0`"),
+    ("dl_vlan_pcp=5,vlan_tci=0x1000/0x1000,actions=drop", 15, "`vlan_tci` replaces a part of what `dl_vlan_pcp` says"),
+    ("reg0=1/1,reg0=2/2,actions=drop", 10, "`reg0` replaces a part of what `reg0` says (give both in one value and mask)"),
+    ("ip,nw_frag=no,nw_frag=not_later,actions=drop", 15, "`nw_frag` replaces a part"),
     ("in_port=12,actions=drop", 9, "unknown port 12 (ports are p0 to vf7, numbers 1 to 11)"),
     ("in_port=eth0,actions=drop", 9, "unknown port eth0"),
     ("in_port=LOCAL,actions=drop", 9, "port LOCAL is not supported"),
@@ -206,6 +210,37 @@ fn all_faults_of_a_file_are_told_up_to_a_limit() {
     let text = errors(&"actions=foo\n".repeat(50));
     assert_eq!(text.lines().count(), 21);
     assert!(text.ends_with("f: 30 more errors"));
+}
+
+#[test]
+fn a_fault_is_told_once() {
+    for (line, column) in [
+        ("actions=check_pkt_larger(100)->NXM_NX_REG0[0],1", 9),
+        ("actions=learn(table=1,output:NXM_OF_IN_PORT[]),1", 9),
+        ("actions=ct(commit,zone=1,nat(src=1.2.3.4),exec(load:1->NXM_NX_CT_MARK[])),1", 9),
+        // Without what was not understood the rest cannot be judged.
+        ("TCP,tp_dst=80,actions=set_field:5->tcp_dst", 1),
+        ("tp_dst=80,actions=set_field:5->tcp_dst", 1),
+        ("actions=push_vlan:0x9100,set_field:5->vlan_pcp", 19),
+    ] {
+        let text = errors(line);
+        assert!(text.starts_with(&format!("f:1:{column}: ")), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn fields_that_share_bits_are_taken_where_open_vswitch_matches_on_both() {
+    let tci = |t: &str| {
+        let m = flow(&format!("{t},actions=drop")).matches;
+        (m.key.vlan_tci0(), m.mask.vlan_tci0())
+    };
+    assert_eq!(tci("vlan_tci=0x1000/0x1000,dl_vlan_pcp=5"), (0xb000, 0xf000));
+    assert_eq!(tci("vlan_tci=0x1005/0x1fff,vlan_pcp=3"), (0x7005, 0xffff));
+    assert_eq!(tci("vlan_tci=0xa000/0xe000,vlan_vid=0x1005"), (0xb005, 0xffff));
+    assert_eq!(tci("vlan_vid=0x1005/0x100f,dl_vlan=5"), (0x1005, 0x1fff));
+    assert_eq!(flow("reg0=1,xreg0=0x100000002,actions=drop"), flow("reg0=1,reg1=2,actions=drop"));
+    assert_eq!(flow("ip,nw_tos=4,ip_dscp=1,nw_ecn=1,actions=drop"), flow("ip,nw_tos=4,nw_ecn=1,actions=drop"));
 }
 
 #[test]

@@ -79,6 +79,16 @@ const ACCEPTED: &[&str] = &[
     "actions=move:xxreg0[0..63]->xxreg1[64..127]",
     "actions=write_metadata:5/5",
     "vlan_tci=0x1000/0x1000 actions=push_vlan:0x88a8,1",
+    "vlan_tci=0x1000/0x1000,dl_vlan_pcp=5,actions=1",
+    "vlan_tci=0x1000/0x1000,dl_vlan=5,actions=1",
+    "vlan_tci=0x1005/0x1fff,vlan_pcp=3,actions=1",
+    "vlan_tci=0xa000/0xe000,vlan_vid=0x1005,actions=1",
+    "vlan_vid=0x1005/0x100f,dl_vlan=5,actions=1",
+    "vlan_vid=0x1000/0x1000,dl_vlan_pcp=5,actions=1",
+    "reg0=1,xreg0=0x100000002,actions=1",
+    "reg1=2/2,xreg0=0x100000002,actions=1",
+    "ip,nw_tos=4,ip_dscp=1,nw_ecn=1,actions=1",
+    "send_flow_rem,reset_counts=5,importance=3,allow_hidden_fields,actions=1",
 ];
 
 #[test]

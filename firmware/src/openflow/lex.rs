@@ -40,7 +40,7 @@ impl<'a> Span<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Pair<'a> {
     pub key: Span<'a>,
-    /// What follows `=` or `:`, or stands in parentheses.
+    /// What follows `=` or `:`, or stands in parentheses; of `name(a)->b` all that follows the opening one, as for ovs-ofctl.
     pub value: Option<Span<'a>>,
     /// Whether the value stood in parentheses.
     pub parens: bool,
@@ -104,7 +104,14 @@ impl<'a> Iterator for Pairs<'a> {
             }
             Some('(') => {
                 let n = value_len(&after.text[1..], &[')']);
-                (Some(after.slice(1, 1 + n)), (2 + n).min(after.text.len()))
+                match after.text[1 + n..].strip_prefix(")->") {
+                    None => (Some(after.slice(1, 1 + n)), (2 + n).min(after.text.len())),
+                    // What stands behind the arrow belongs to the value.
+                    Some(target) => {
+                        let end = after.text.len() - target.len() + value_len(target, &SEPARATORS);
+                        (Some(after.slice(1, end)), end)
+                    }
+                }
             }
             _ => (None, 0),
         };
@@ -136,6 +143,10 @@ mod tests {
             ]
         );
         assert_eq!(split("clone(a(b),c)d"), [("clone", Some("a(b),c")), ("d", None)]);
+        assert_eq!(
+            split("check_pkt_larger(100)->NXM_NX_REG0[0],1"),
+            [("check_pkt_larger", Some("100)->NXM_NX_REG0[0]")), ("1", None)]
+        );
         assert_eq!(split("eth_dst=aa:bb:cc:dd:ee:ff"), [("eth_dst", Some("aa:bb:cc:dd:ee:ff"))]);
     }
 

@@ -96,10 +96,15 @@ fn parse_line(line: &str, ports: &Ports) -> Result<Flow, Vec<Fault>> {
     for pair in Pairs::new(before) {
         let taken = matches.take(&pair, ports).unwrap_or_else(|| attributes.take(&pair));
         faults.extend(taken.err());
+        if faults.len() > MAX_PROBLEMS {
+            return Err(faults);
+        }
     }
     let known = matches.so_far();
-    let parsed = ActionParser::new(ports, attributes.table, known).parse(actions);
-    let matches = matches.finish();
+    // Where a part was not understood its absence is no fault of the rest.
+    let matches = if faults.is_empty() { matches.finish() } else { Ok(known) };
+    let sure = faults.is_empty() && matches.is_ok();
+    let parsed = ActionParser::new(ports, attributes.table, known, sure).parse(actions);
     match (matches, parsed) {
         (Ok(matches), Ok(actions)) if faults.is_empty() => Ok(attributes.flow(matches, actions)),
         (matches, parsed) => {

@@ -2,7 +2,7 @@
 //! The `actions=` part of a flow, with the checks that ovs-ofctl and the switch make of it.
 
 use super::action::Action;
-use super::error::Fault;
+use super::error::{Fault, MAX_PROBLEMS};
 use super::field::*;
 use super::flow::Match;
 use super::key::{NW_FRAG_LATER, VLAN_CFI, VLAN_VID_MASK};
@@ -29,6 +29,8 @@ pub(super) struct ActionParser<'p> {
     table: u8,
     /// The flow's match; edits that change what is known of the packet change it too.
     known: Match,
+    /// Nothing of the line was a fault so far: what is not known the packet does not have.
+    sure: bool,
     /// Tags the packet is known to have at this place in the list.
     tags: u8,
     rank: Rank,
@@ -38,13 +40,13 @@ pub(super) struct ActionParser<'p> {
 type Parsed = Result<Action, Fault>;
 
 impl<'p> ActionParser<'p> {
-    /// For a flow of `table` with this match.
-    pub fn new(ports: &'p Ports, table: u8, matches: Match) -> ActionParser<'p> {
+    /// For a flow of `table` with this match; not `sure` if parts of the match were faults.
+    pub fn new(ports: &'p Ports, table: u8, matches: Match, sure: bool) -> ActionParser<'p> {
         let tags = u8::from(prereq_met(Prereq::Vlan, &matches));
-        ActionParser { ports, table, known: matches, tags, rank: Rank::Apply, actions: Vec::new() }
+        ActionParser { ports, table, known: matches, sure, tags, rank: Rank::Apply, actions: Vec::new() }
     }
 
-    /// Reads the whole list. All faults are reported.
+    /// Reads the whole list. All faults are reported, up to more than anybody is told.
     pub fn parse(mut self, text: Span) -> Result<Vec<Action>, Vec<Fault>> {
         let mut faults = Vec::new();
         let mut drop_at = None;
@@ -58,6 +60,10 @@ impl<'p> ActionParser<'p> {
                     Err(fault) => faults.push(fault),
                 },
                 Err(fault) => faults.push(fault),
+            }
+            self.sure &= faults.is_empty();
+            if faults.len() > MAX_PROBLEMS {
+                return Err(faults);
             }
         }
         if let Some(at) = drop_at.filter(|_| count > 1) {
@@ -205,7 +211,7 @@ impl<'p> ActionParser<'p> {
             // Later fragments have no L4 header.
             false => prereq_met(info.prereq, &self.known) && !(is_l4 && self.known.key.nw_frag() & NW_FRAG_LATER != 0),
         };
-        if met {
+        if met || !self.sure {
             return Ok(());
         }
         let words = prereq_words(if needs_tag { Prereq::Vlan } else { info.prereq });

@@ -99,30 +99,33 @@ impl<'a> MatchParser<'a> {
         self.add(Field::VlanVid, name, value, mask)
     }
 
-    /// Adds a field to the match. A field may be given twice if it says the same.
+    /// Adds a field to the match. As in Open vSwitch it may share bits with fields before it, and replaces what they say of its bits; a
+    /// match that would contradict itself or lose something by that is a fault.
     fn add(&mut self, field: Field, name: Span<'a>, value: u128, mask: u128) -> Result<(), Fault> {
-        let (slot_value, slot_mask) = in_slot(field, value, mask);
-        if let Some(earlier) = self.given.iter().find(|g| overlaps(g.field, field)) {
-            if (earlier.field, earlier.value, earlier.mask) == (field, value, mask) {
-                return Ok(());
-            }
-            if !(is_part_of_tag(earlier.field) && is_part_of_tag(field) && earlier.field != field) {
-                let fault = Fault::new(name.at, format!("`{}` is at odds with `{}`", name.text, earlier.name.text));
-                return Err(fault.hint("each field once"));
-            }
+        if self.given.iter().any(|g| (g.field, g.value, g.mask) == (field, value, mask)) {
+            return Ok(());
         }
         let s = field_slot(field);
+        let (new_value, new_mask) = in_slot(field, value, mask);
         let (old_value, old_mask) = (self.result.key.get(s), self.result.mask.get(s));
-        if (old_value ^ slot_value) & old_mask & slot_mask != 0 {
-            return Err(Fault::new(
-                name.at,
-                format!("`{}` can match no packet together with the fields before it", name.text),
-            ));
+        let (_, own) = in_slot(field, 0, field.info().valid);
+        if (old_value ^ new_value) & old_mask & new_mask != 0 {
+            let message = format!("`{}` is at odds with `{}`", name.text, self.name_of_bits(field));
+            return Err(Fault::new(name.at, message).hint("no packet matches both"));
         }
-        self.result.key.set(s, old_value | slot_value);
-        self.result.mask.set(s, old_mask | slot_mask);
+        if old_mask & own & !new_mask != 0 {
+            let message = format!("`{}` replaces a part of what `{}` says", name.text, self.name_of_bits(field));
+            return Err(Fault::new(name.at, message).hint("give both in one value and mask"));
+        }
+        self.result.key.set(s, old_value | new_value);
+        self.result.mask.set(s, old_mask | new_mask);
         self.given.push(Given { field, name, value, mask });
         Ok(())
+    }
+
+    /// The name of the last field that has bits in common with `field`.
+    fn name_of_bits(&self, field: Field) -> &'a str {
+        self.given.iter().rfind(|g| overlaps(g.field, field)).map_or("", |g| g.name.text)
     }
 
     /// The whole match, once every field of the line is there.
@@ -153,10 +156,6 @@ fn in_slot(field: Field, value: u128, mask: u128) -> (u128, u128) {
         Field::DlVlanPcp | Field::VlanPcp => (value << 13 | cfi, mask << 13 | cfi),
         _ => (value, mask & field.info().slot.ones()),
     }
-}
-
-fn is_part_of_tag(field: Field) -> bool {
-    matches!(field, Field::DlVlan | Field::VlanVid | Field::DlVlanPcp | Field::VlanPcp)
 }
 
 /// Whether two fields have bits in common.
