@@ -89,11 +89,11 @@ pub enum Field {
     InPortOxm,
     /// `metadata`.
     Metadata,
-    /// `reg0` to `reg7`.
+    /// `reg0` to `reg15`.
     Reg(u8),
-    /// `xreg0` to `xreg3`: two registers.
+    /// `xreg0` to `xreg7`: two registers.
     XReg(u8),
-    /// `xxreg0`, `xxreg1`: four registers.
+    /// `xxreg0` to `xxreg3`: four registers.
     XxReg(u8),
     /// `dl_src`, `eth_src`.
     EthSrc,
@@ -261,10 +261,15 @@ macro_rules! xxreg_info {
     };
 }
 
-const REGS: [&FieldInfo; 8] =
-    [reg_info!(0), reg_info!(1), reg_info!(2), reg_info!(3), reg_info!(4), reg_info!(5), reg_info!(6), reg_info!(7)];
-const XREGS: [&FieldInfo; 4] = [xreg_info!(0), xreg_info!(1), xreg_info!(2), xreg_info!(3)];
-const XXREGS: [&FieldInfo; 2] = [xxreg_info!(0), xxreg_info!(1)];
+macro_rules! each {
+    ($info:ident: $($n:literal)*) => {
+        [$($info!($n)),*]
+    };
+}
+
+const REGS: [&FieldInfo; 16] = each!(reg_info: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+const XREGS: [&FieldInfo; 8] = each!(xreg_info: 0 1 2 3 4 5 6 7);
+const XXREGS: [&FieldInfo; 4] = each!(xxreg_info: 0 1 2 3);
 
 /// Bits from `shift` of another slot.
 const fn part(of: Slot, shift: u8, bits: u8) -> Slot {
@@ -281,7 +286,7 @@ impl Field {
             ArpSha, ArpTha, TcpSrc, TcpDst, TcpFlags, UdpSrc, UdpDst, SctpSrc, SctpDst, IcmpType, IcmpCode, Icmpv6Type,
             Icmpv6Code,
         ];
-        let regs = (0..8).map(Reg).chain((0..4).map(XReg)).chain((0..2).map(XxReg));
+        let regs = (0..16).map(Reg).chain((0..8).map(XReg)).chain((0..4).map(XxReg));
         plain.into_iter().chain(regs)
     }
 

@@ -159,7 +159,7 @@ fn frag(m: &Match) -> Option<String> {
 impl Display for Match {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut parts: Vec<String> = protocol(self).map(|(name, _)| name.to_owned()).into_iter().collect();
-        let regs = (0..8).map(|n| (format!("reg{n}"), slot::reg(n), Format::Hexadecimal));
+        let regs = (0..16).map(|n| (format!("reg{n}"), slot::reg(n), Format::Hexadecimal));
         for (name, s, format) in regs.chain(slots(self).into_iter().map(|(n, s, f)| (n.to_owned(), s, f))) {
             let (v, m) = (self.key.get(s), self.mask.get(s));
             if m != 0 {

@@ -9,10 +9,10 @@
 use std::fmt;
 
 /// Number of 64-bit words in a key or mask.
-pub const WORDS: usize = 18;
+pub const WORDS: usize = 22;
 
 /// First word after each of the four stages: metadata, L2, L3, L4.
-pub const STAGE_ENDS: [usize; 4] = [6, 9, 17, 18];
+pub const STAGE_ENDS: [usize; 4] = [10, 13, 21, 22];
 
 /// The *present* bit of a VLAN TCI in a key (the CFI bit on the wire).
 pub const VLAN_CFI: u16 = 0x1000;
@@ -55,59 +55,59 @@ pub mod slot {
     /// OpenFlow metadata, 64 bits.
     pub const METADATA: Slot = Slot::new(0, 0, 64);
     /// OpenFlow number of the port the packet came in on.
-    pub const IN_PORT: Slot = Slot::new(5, 0, 16);
+    pub const IN_PORT: Slot = Slot::new(9, 0, 16);
     /// Ethernet destination.
-    pub const DL_DST: Slot = Slot::new(6, 0, 48);
+    pub const DL_DST: Slot = Slot::new(10, 0, 48);
     /// Ethernet type (0x05ff for a frame with a length field).
-    pub const DL_TYPE: Slot = Slot::new(6, 48, 16);
+    pub const DL_TYPE: Slot = Slot::new(10, 48, 16);
     /// Ethernet source.
-    pub const DL_SRC: Slot = Slot::new(7, 0, 48);
+    pub const DL_SRC: Slot = Slot::new(11, 0, 48);
     /// Outer VLAN tag's TCI, CFI bit set if there is a tag.
-    pub const VLAN_TCI0: Slot = Slot::new(8, 0, 16);
+    pub const VLAN_TCI0: Slot = Slot::new(12, 0, 16);
     /// Outer VLAN tag's TPID, 0 if there is none.
-    pub const VLAN_TPID0: Slot = Slot::new(8, 16, 16);
+    pub const VLAN_TPID0: Slot = Slot::new(12, 16, 16);
     /// Inner VLAN tag's TCI.
-    pub const VLAN_TCI1: Slot = Slot::new(8, 32, 16);
+    pub const VLAN_TCI1: Slot = Slot::new(12, 32, 16);
     /// Inner VLAN tag's TPID.
-    pub const VLAN_TPID1: Slot = Slot::new(8, 48, 16);
+    pub const VLAN_TPID1: Slot = Slot::new(12, 48, 16);
     /// IPv4 source, ARP sender protocol address.
-    pub const NW_SRC: Slot = Slot::new(9, 32, 32);
+    pub const NW_SRC: Slot = Slot::new(13, 32, 32);
     /// IPv4 destination, ARP target protocol address.
-    pub const NW_DST: Slot = Slot::new(9, 0, 32);
+    pub const NW_DST: Slot = Slot::new(13, 0, 32);
     /// IPv6 source.
-    pub const IPV6_SRC: Slot = Slot::new(10, 0, 128);
+    pub const IPV6_SRC: Slot = Slot::new(14, 0, 128);
     /// IPv6 destination.
-    pub const IPV6_DST: Slot = Slot::new(12, 0, 128);
+    pub const IPV6_DST: Slot = Slot::new(16, 0, 128);
     /// IP protocol, ARP opcode.
-    pub const NW_PROTO: Slot = Slot::new(14, 0, 8);
+    pub const NW_PROTO: Slot = Slot::new(18, 0, 8);
     /// TOS or traffic class, all 8 bits.
-    pub const NW_TOS: Slot = Slot::new(14, 8, 8);
+    pub const NW_TOS: Slot = Slot::new(18, 8, 8);
     /// TTL or hop limit.
-    pub const NW_TTL: Slot = Slot::new(14, 16, 8);
+    pub const NW_TTL: Slot = Slot::new(18, 16, 8);
     /// Fragment bits, see [`super::NW_FRAG_ANY`].
-    pub const NW_FRAG: Slot = Slot::new(14, 24, 8);
+    pub const NW_FRAG: Slot = Slot::new(18, 24, 8);
     /// TCP flags, 12 bits.
-    pub const TCP_FLAGS: Slot = Slot::new(14, 32, 16);
+    pub const TCP_FLAGS: Slot = Slot::new(18, 32, 16);
     /// ARP sender hardware address.
-    pub const ARP_SHA: Slot = Slot::new(15, 0, 48);
+    pub const ARP_SHA: Slot = Slot::new(19, 0, 48);
     /// ARP target hardware address.
-    pub const ARP_THA: Slot = Slot::new(16, 0, 48);
+    pub const ARP_THA: Slot = Slot::new(20, 0, 48);
     /// TCP, UDP or SCTP source port, ICMP type.
-    pub const TP_SRC: Slot = Slot::new(17, 16, 16);
+    pub const TP_SRC: Slot = Slot::new(21, 16, 16);
     /// TCP, UDP or SCTP destination port, ICMP code.
-    pub const TP_DST: Slot = Slot::new(17, 0, 16);
+    pub const TP_DST: Slot = Slot::new(21, 0, 16);
 
-    /// 32-bit register `n` (0 to 7). The lower-numbered register of a pair is the high half of its word.
+    /// 32-bit register `n` (0 to 15). The lower-numbered register of a pair is the high half of its word.
     pub const fn reg(n: u8) -> Slot {
         Slot::new(1 + n / 2, 32 - 32 * (n % 2), 32)
     }
 
-    /// 64-bit register `n` (0 to 3): `reg(2n)` in the high half, `reg(2n + 1)` in the low half.
+    /// 64-bit register `n` (0 to 7): `reg(2n)` in the high half, `reg(2n + 1)` in the low half.
     pub const fn xreg(n: u8) -> Slot {
         Slot::new(1 + n, 0, 64)
     }
 
-    /// 128-bit register `n` (0 or 1): `reg(4n)` in the highest quarter.
+    /// 128-bit register `n` (0 to 3): `reg(4n)` in the highest quarter.
     pub const fn xxreg(n: u8) -> Slot {
         Slot::new(1 + 2 * n, 0, 128)
     }
@@ -201,13 +201,13 @@ macro_rules! words_type {
                 tp_dst set_tp_dst TP_DST u16;
             }
 
-            /// Register `n` (0 to 7).
+            /// Register `n` (0 to 15).
             #[inline]
             pub const fn reg(&self, n: u8) -> u32 {
                 self.get(slot::reg(n)) as u32
             }
 
-            /// Sets register `n` (0 to 7).
+            /// Sets register `n` (0 to 15).
             #[inline]
             pub const fn set_reg(&mut self, n: u8, value: u32) {
                 self.set(slot::reg(n), value as u128);
@@ -292,6 +292,8 @@ mod tests {
             slot::reg(5),
             slot::reg(6),
             slot::reg(7),
+            slot::reg(8),
+            slot::reg(15),
         ];
         for a in slots {
             let mut key = FlowKey::default();
@@ -305,10 +307,12 @@ mod tests {
     #[test]
     fn wide_registers_hold_the_lower_numbered_register_in_the_high_part() {
         let mut key = FlowKey::default();
-        for n in 0..8 {
+        for n in 0..16 {
             key.set_reg(n, 0x1111_1111 * u32::from(n));
         }
         assert_eq!(key.get(slot::xreg(1)), 0x2222_2222_3333_3333);
         assert_eq!(key.get(slot::xxreg(1)), 0x4444_4444_5555_5555_6666_6666_7777_7777);
+        assert_eq!(key.get(slot::xreg(7)), 0xeeee_eeee_ffff_ffff);
+        assert_eq!(key.get(slot::xxreg(3)), 0xcccc_cccc_dddd_dddd_eeee_eeee_ffff_ffff);
     }
 }

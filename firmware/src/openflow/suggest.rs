@@ -168,9 +168,9 @@ pub(super) const PROTOCOLS: [&str; 13] =
 
 /// Whether Open vSwitch has a match field or flow attribute of this name that is not supported here.
 pub(super) fn is_unsupported_key(name: &str) -> bool {
-    let numbered = |prefix| name.strip_prefix(prefix).is_some_and(|n: &str| n.parse::<u8>().is_ok());
+    let numbered = |prefix: &str| name.strip_prefix(prefix).is_some_and(|n: &str| n.parse::<u8>().is_ok());
     [&UNSUPPORTED_FIELDS[..], &UNSUPPORTED_FIELDS_2, &UNSUPPORTED_ATTRIBUTES].iter().any(|l| l.contains(&name))
-        || ["tun_metadata", "reg", "xreg", "xxreg"].into_iter().any(numbered)
+        || numbered("tun_metadata")
 }
 
 /// Whether Open vSwitch has a field of this plain, OXM or NXM name that is not supported here.

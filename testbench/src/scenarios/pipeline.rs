@@ -52,6 +52,11 @@ pub fn scenarios() -> Vec<Scenario> {
             &[("p1", 1), ("pf", 1), ("vf0", 1)],
         ),
         Scenario::new(
+            "high_registers",
+            on(1, [udp(1, 2, 9, 53), udp(2, 1, 9, 53), udp(3, 1, 9, 53), v6(1, 2).udp(7, 8, 3), arp(1, 1, 2)]),
+            &[("pf", 1), ("vf0", 1), ("vf1", 1), ("vf3", 1)],
+        ),
+        Scenario::new(
             "move_fields",
             on(1, [udp(1, 2, 1000, 53), v4(1, 2).tcp(1000, 80, tcp::SYN, 9), v6(1, 2).udp(1000, 53, 3), arp(1, 1, 2)]),
             &[("p0", 4)],

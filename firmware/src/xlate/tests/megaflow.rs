@@ -3,9 +3,9 @@
 //! translation, of any other packet of the megaflow.
 
 use super::flows;
-use super::naive::{Output, run};
+use super::naive::{Output, TAGS, run};
 use crate::mac::{Heard, MacTable, Station};
-use crate::openflow::{FlowKey, FlowMask, WORDS};
+use crate::openflow::{FlowKey, FlowMask, WORDS, slot};
 use crate::xlate::{Pipeline, Translation, Ttl, Version, translate};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -16,6 +16,10 @@ const MACS: [u64; 5] = [0x0200_0000_0001, 0x0200_0000_0002, 0x0200_0000_0103, 0x
 const IPS: [u32; 5] = [0x0a00_0001, 0x0a00_0002, 0x0a00_0101, 0x0a01_0001, 0xc0a8_0001];
 const PORTS: [u16; 5] = [80, 81, 443, 0x8050, 1024];
 const VIDS: [u16; 4] = [0, 1, 10, 11];
+
+const IN_PORT: usize = slot::IN_PORT.word as usize;
+/// First word of L3.
+const L3: usize = slot::NW_SRC.word as usize;
 
 fn pick<T: Copy>(rng: &mut ChaCha8Rng, all: &[T]) -> T {
     *all.choose(rng).expect("not empty")
@@ -92,8 +96,8 @@ fn possible(k: &FlowKey) -> bool {
     let present = |tci: u16| tci & 0x1000 != 0;
     let tag0 = present(k.vlan_tci0()) && matches!(k.vlan_tpid0(), 0x8100 | 0x88a8);
     let tag1 = present(k.vlan_tci1()) && matches!(k.vlan_tpid1(), 0x8100 | 0x88a8);
-    let none0 = k.0[8] == 0;
-    let none1 = k.0[8] >> 32 == 0;
+    let none0 = k.0[TAGS] == 0;
+    let none1 = k.0[TAGS] >> 32 == 0;
     if !(none0 || tag0 && (none1 || tag1)) {
         return false;
     }
@@ -105,7 +109,7 @@ fn possible(k: &FlowKey) -> bool {
         1 | 58 => k.tcp_flags() == 0 && k.tp_src() < 256 && k.tp_dst() < 256,
         _ => !l4 && k.tcp_flags() == 0,
     };
-    let broken = k.0[9..].iter().all(|w| *w == 0);
+    let broken = k.0[L3..].iter().all(|w| *w == 0);
     let later_ok = k.nw_frag() & 2 == 0 || !l4 && k.tcp_flags() == 0;
     !ip || broken || proto_ok && later_ok && k.nw_proto() != 0
 }
@@ -259,7 +263,7 @@ fn flow_file(rng: &mut ChaCha8Rng) -> Vec<String> {
 
 /// What the hardware makes of a packet of the megaflow by the program of a translation.
 fn hardware(versions: &[Version], packet: &FlowKey) -> Vec<Output> {
-    let l3_ok = packet.0[9..].iter().any(|w| *w != 0);
+    let l3_ok = packet.0[L3..].iter().any(|w| *w != 0);
     let mut outputs = Vec::new();
     for v in versions {
         let mut key = FlowKey(std::array::from_fn(|i| packet.0[i] & !v.written.0[i] | v.key.0[i] & v.written.0[i]));
@@ -269,7 +273,7 @@ fn hardware(versions: &[Version], packet: &FlowKey) -> Vec<Output> {
             Ttl::Keep => packet.nw_ttl(),
             Ttl::Set => v.key.nw_ttl(),
         });
-        key.0[8] = tags(v, packet);
+        key.0[TAGS] = tags(v, packet);
         key.0[0] = (own_tags(packet).len() as u64).saturating_sub(v.vlan.pop.into());
         for port in 0..32u16 {
             if v.outputs >> port & 1 != 0 {
@@ -282,7 +286,7 @@ fn hardware(versions: &[Version], packet: &FlowKey) -> Vec<Output> {
 
 /// The tags of a key, the outer one first.
 fn own_tags(key: &FlowKey) -> Vec<u64> {
-    [key.0[8] & 0xffff_ffff, key.0[8] >> 32].into_iter().filter(|t| *t != 0).collect()
+    [key.0[TAGS] & 0xffff_ffff, key.0[TAGS] >> 32].into_iter().filter(|t| *t != 0).collect()
 }
 
 /// How many of the packet's own tags stay where they are (with their DEI bits) when it gets those of `out`: the inner ones that both
@@ -302,15 +306,15 @@ fn tags(v: &Version, packet: &FlowKey) -> u64 {
 /// Outputs without what is not of the packet but the number of tags that stay, in the first word; those of one moment in the order of
 /// ports.
 fn comparable(mut outputs: Vec<Output>, packet: &FlowKey, kept: impl Fn(&FlowKey) -> u64) -> Vec<Output> {
-    let broken = packet.0[9..].iter().all(|w| *w == 0);
+    let broken = packet.0[L3..].iter().all(|w| *w == 0);
     let ip = matches!(packet.dl_type(), 0x0800 | 0x86dd);
     // What has no header cannot be edited, whatever the flow tables think of it.
     let l4 = packet.0[WORDS - 1] != 0 && (!ip || packet.nw_frag() & 2 == 0);
     for (_, key) in &mut outputs {
         key.0[0] = kept(key);
-        key.0[1..6].fill(0);
+        key.0[1..=IN_PORT].fill(0);
         if broken {
-            key.0[9..].fill(0);
+            key.0[L3..].fill(0);
         }
         if !l4 || !matches!(packet.nw_proto(), 1 | 6 | 17 | 58 | 132) {
             key.0[WORDS - 1] = 0;

@@ -5,6 +5,9 @@
 use crate::mac::{MacTable, Station};
 use crate::openflow::{Action, Field, Flow, FlowKey, FlowTable, Prereq, Subfield, slot};
 
+/// The word of the VLAN tags.
+pub const TAGS: usize = slot::VLAN_TCI0.word as usize;
+
 /// One packet put out: OpenFlow port, fields.
 pub type Output = (u16, FlowKey);
 
@@ -174,9 +177,9 @@ impl Naive<'_> {
             // A tag without its CFI bit is none, and hides what is below it.
             let mut out = self.key;
             if out.get(slot::VLAN_TCI0) & 0x1000 == 0 {
-                out.0[8] = 0;
+                out.0[TAGS] = 0;
             } else if out.get(slot::VLAN_TCI1) & 0x1000 == 0 {
-                out.0[8] &= 0xffff_ffff;
+                out.0[TAGS] &= 0xffff_ffff;
             }
             self.outputs.push((port, out));
         }
@@ -207,15 +210,15 @@ impl Naive<'_> {
         let learned = self.learned.iter().rev().find(|(known, _)| *known == station);
         let place = learned.map(|(_, port)| *port).or_else(|| self.macs.lookup(station));
         if tagged && key.vlan_tci0() & 0xefff == 0 {
-            self.key.0[8] = 0;
+            self.key.0[TAGS] = 0;
         } else if key.vlan_tci1() & 0xefff == 0 {
-            self.key.0[8] &= 0xffff_ffff;
+            self.key.0[TAGS] &= 0xffff_ffff;
         }
         match place.filter(|_| key.dl_dst() >> 40 & 1 == 0) {
             Some(port) if port == key.in_port() => {}
             Some(port) => self.put(port),
             None => self.flood(),
         }
-        self.key.0[8] = key.0[8];
+        self.key.0[TAGS] = key.0[TAGS];
     }
 }
