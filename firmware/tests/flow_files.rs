@@ -156,7 +156,6 @@ const FAULTS: &[(&str, usize, &str)] = &[
     ("ip,nw_frag=no,nw_frag=not_later,actions=drop", 15, "`nw_frag` replaces a part"),
     ("in_port=12,actions=drop", 9, "unknown port 12 (ports are p0 to vf7, numbers 1 to 11)"),
     ("in_port=eth0,actions=drop", 9, "unknown port eth0"),
-    ("in_port=LOCAL,actions=drop", 9, "port LOCAL is not supported"),
     ("vlan,actions=drop", 1, "`vlan` is not a field (vlan_tci=0x1000/0x1000"),
     ("ip,tcp=5,actions=drop", 8, "`tcp` takes no value"),
     ("nw_src,actions=drop", 1, "field nw_src has no value"),
@@ -171,7 +170,13 @@ const FAULTS: &[(&str, usize, &str)] = &[
     ("actions=99", 9, "unknown port 99"),
     ("actions=controller", 9, "action `controller` is not supported"),
     ("actions=output:CONTROLLER", 16, "output to CONTROLLER is not supported"),
-    ("actions=LOCAL", 9, "action `LOCAL` is not supported"),
+    ("actions=clone(1,drop)", 17, "`drop` stands alone"),
+    ("actions=clone(1,outptu:2),3", 17, "unknown action `outptu`"),
+    ("actions=clone(goto_table:3)", 15, "an instruction cannot be in a clone (resubmit(,TABLE))"),
+    ("actions=clone(push_vlan:0x8100),set_field:3->vlan_pcp", 46, "does not make sure that the packet has vlan_pcp"),
+    ("actions=note:0", 14, "a note is of bytes"),
+    ("actions=note:01.zz", 17, "a note is of bytes"),
+    ("actions=exit:3", 14, "`exit` takes no argument"),
     ("actions=ct(commit),1", 9, "action `ct` is not supported"),
     ("actions=clear_actions", 9, "action `clear_actions` is not supported"),
     ("actions=write_actions(output:1)", 9, "action `write_actions` is not supported"),
@@ -214,6 +219,29 @@ fn all_faults_of_a_file_are_told_up_to_a_limit() {
     let text = errors(&"actions=foo\n".repeat(50));
     assert_eq!(text.lines().count(), 21);
     assert!(text.ends_with("f: 30 more errors"));
+}
+
+#[test]
+fn clones_are_lists_in_a_list() {
+    let copies = flow("actions=1,clone(mod_dl_src:02:00:00:00:00:01,clone(LOCAL),2),note:01.0203,exit,3");
+    assert_eq!(copies.actions[1], Action::Clone { actions: 4 });
+    assert_eq!(
+        copies.actions[3..],
+        [
+            Action::Clone { actions: 1 },
+            Action::Output(port::OFPP_LOCAL),
+            Action::Output(2),
+            Action::Exit,
+            Action::Output(3)
+        ]
+    );
+    let text = "actions=output:1,clone(mod_dl_src:02:00:00:00:00:01,clone(LOCAL),output:2),exit,output:3";
+    assert_eq!(copies.to_string(), text);
+    assert_eq!(flow("actions=clone,Clone(drop),clone()").to_string(), "actions=clone(drop),clone(drop),clone(drop)");
+    let nested = |n| format!("actions={}1{}", "clone(".repeat(n), ")".repeat(n));
+    assert_eq!(flow(&nested(100)).actions.len(), 101);
+    assert!(errors(&nested(101)).starts_with("f:1:609: more than 100 clones are one in the other"));
+    assert!(errors(&nested(100_000)).starts_with("f:1:609: "));
 }
 
 #[test]

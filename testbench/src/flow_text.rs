@@ -103,6 +103,8 @@ struct Known {
     l3: &'static str,
     l4: &'static str,
     tagged: bool,
+    /// Clones that the list is in.
+    clones: u8,
 }
 
 impl Known {
@@ -186,7 +188,7 @@ fn matches(rng: &mut ChaCha8Rng) -> (Known, Vec<String>) {
     .choose(rng)
     .expect("there are some");
     let tagged = !vlan.is_empty() && *vlan != "vlan_tci=0" && *vlan != "dl_vlan=0xffff" && *vlan != "vlan_vid=0";
-    let known = Known { l3, l4, tagged };
+    let known = Known { l3, l4, tagged, clones: 0 };
     parts.extend((!vlan.is_empty()).then(|| vlan.to_string()));
     if rng.random_ratio(1, 3) {
         parts.push(format!("in_port={}", rng.random_range(1..=11)));
@@ -228,7 +230,7 @@ fn actions(rng: &mut ChaCha8Rng, mut known: Known, table: u8) -> Vec<String> {
 fn action(rng: &mut ChaCha8Rng, known: &mut Known) -> String {
     let port = rng.random_range(1..=11);
     let table = rng.random_range(0..250);
-    match rng.random_range(0..10) {
+    match rng.random_range(0..12) {
         0 => ["output:1", "normal", "flood", "ALL", "in_port", "output:in_port", "5"]
             .choose(rng)
             .expect("some")
@@ -240,8 +242,17 @@ fn action(rng: &mut ChaCha8Rng, known: &mut Known) -> String {
         5 if known.has("ip*") => "dec_ttl".to_owned(),
         5 | 6 => vlan_action(rng, known),
         7 => move_action(rng, known),
+        8 => ["exit", "LOCAL", "output:LOCAL", "note:00.01.ff", "note"].choose(rng).expect("some").to_string(),
+        9 if known.clones < 3 => clone_action(rng, known),
         _ => write_action(rng, known),
     }
+}
+
+/// What its actions make of the packet is not known after it.
+fn clone_action(rng: &mut ChaCha8Rng, known: &Known) -> String {
+    let mut inner = Known { clones: known.clones + 1, ..*known };
+    let list: Vec<String> = (0..rng.random_range(0..4)).map(|_| action(rng, &mut inner)).collect();
+    format!("clone({})", if list.is_empty() { "drop".to_owned() } else { list.join(",") })
 }
 
 fn vlan_action(rng: &mut ChaCha8Rng, known: &mut Known) -> String {

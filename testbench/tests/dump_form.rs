@@ -46,38 +46,61 @@ fn without(text: &str, start: &str, end: char) -> String {
     format!("{before}{after}")
 }
 
-/// Actions that both switches show, each port for itself. None if they write a field in part, which Millrace shows whole.
+/// What is known of a packet that is put out: fields with other values than it came with, and what became of its tags.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Edits {
+    fields: BTreeMap<String, String>,
+    tags: Vec<String>,
+}
+
+/// The copies of the packet that both switches show, each with its port. None if they write a field in part, which Millrace shows whole.
 ///
 /// Left out are what Open vSwitch knows because its megaflow looks at more (the TTL to set, a set of a field to what it was), its
 /// copy to the bridge itself, and its notice to a controller that a TTL has expired.
-fn comparable(line: &Line) -> Option<Vec<String>> {
-    let mut parts: Vec<String> = Vec::new();
-    let mut outputs = 0;
-    for part in split(&line.actions) {
-        let set =
-            part.strip_prefix("set(").and_then(|part| part.strip_suffix("))")).and_then(|part| part.split_once('('));
-        if let Some((header, fields)) = set {
-            for field in fields.split(',').filter(|field| !field.starts_with("ttl=") && !field.starts_with("hlimit=")) {
-                if field.contains('/') && !field.starts_with("tos=") && !field.starts_with("tclass=") {
-                    return None;
-                }
-                let group = line.matches.split_once(&format!("{header}(")).map_or("", |(_, rest)| rest);
-                let group = group.split(')').next().unwrap_or_default();
-                if !values(group).split(',').any(|own| own == field) {
-                    parts.push(format!("{header}.{field}"));
-                    outputs = parts.len();
-                }
+fn comparable(line: &Line) -> Option<Vec<(Edits, String)>> {
+    let mut copies = Vec::new();
+    put_out(&line.actions, &line.matches, &mut Edits::default(), &mut copies)?;
+    // Copies of one moment leave in any order.
+    copies.chunk_by_mut(|a, b| a.0 == b.0).for_each(|moment| moment.sort());
+    Some(copies)
+}
+
+fn put_out(actions: &str, matches: &str, edits: &mut Edits, copies: &mut Vec<(Edits, String)>) -> Option<()> {
+    for part in split(actions) {
+        let argument = |name: &str, end: &str| part.strip_prefix(name).and_then(|part| part.strip_suffix(end));
+        if let Some(list) = argument("clone(", ")") {
+            put_out(list, matches, &mut edits.clone(), copies)?;
+        } else if let Some((header, fields)) = argument("set(", "))").and_then(|part| part.split_once('(')) {
+            set(header, fields, matches, edits)?;
+        } else if part == "pop_vlan" {
+            match edits.tags.last() {
+                Some(tag) if tag != "pop_vlan" => drop(edits.tags.pop()),
+                _ => edits.tags.push(part.to_owned()),
             }
-        } else if part.contains("_vlan") {
-            parts.push(part.to_owned());
-            outputs = parts.len();
-        } else if part != "br0" && !part.starts_with("dec_ttl") && !part.contains("controller(") {
-            parts.push(part.to_owned());
-            // Copies of one moment leave in any order.
-            parts[outputs..].sort();
+        } else if part.starts_with("push_vlan") {
+            edits.tags.push(part.to_owned());
+        } else if !["br0", "drop"].contains(&part) && !part.starts_with("dec_ttl") && !part.contains("controller(") {
+            copies.push((edits.clone(), part.to_owned()));
         }
     }
-    Some(parts)
+    Some(())
+}
+
+fn set(header: &str, fields: &str, matches: &str, edits: &mut Edits) -> Option<()> {
+    for field in fields.split(',').filter(|field| !field.starts_with("ttl=") && !field.starts_with("hlimit=")) {
+        if field.contains('/') && !field.starts_with("tos=") && !field.starts_with("tclass=") {
+            return None;
+        }
+        let (name, value) = field.split_once('=').expect("a field and its value");
+        let group = matches.split_once(&format!("{header}(")).map_or("", |(_, rest)| rest);
+        let group = group.split(')').next().unwrap_or_default();
+        if values(group).split(',').any(|own| own == field) {
+            edits.fields.remove(&format!("{header}.{name}"));
+        } else {
+            edits.fields.insert(format!("{header}.{name}"), value.to_owned());
+        }
+    }
+    Some(())
 }
 
 /// Splits at commas outside parentheses.

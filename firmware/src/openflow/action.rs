@@ -2,7 +2,7 @@
 //! The actions and instructions of a flow (ovs-actions(7)).
 //!
 //! Several spellings are one action here: `mod_dl_src:X` is `set_field:X->eth_src`, `load:X->F[]` is a `set_field` with a mask.
-//! Only where OpenFlow 1.0's action does more than setting a field has it a variant of its own.
+//! Only where OpenFlow 1.0's action does more than setting a field has it a variant of its own. `note` does nothing, and is none.
 
 use super::field::{Field, Subfield};
 
@@ -10,7 +10,7 @@ use super::field::{Field, Subfield};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Action {
     /// `output:N`: to the port with this OpenFlow number. Nothing if that is the port the packet came in on
-    /// (`in_port` is the way to say that).
+    /// (`in_port` is the way to say that), or `LOCAL`, which this switch does not have.
     Output(u16),
     /// `output:reg0[0..15]`: to the port whose number is in these bits; reserved numbers count too.
     OutputField(Subfield),
@@ -79,6 +79,13 @@ pub enum Action {
         /// Bits to replace.
         mask: u64,
     },
+    /// `clone(…)`: the next `actions` of the list, with the lists that they resubmit to, edit a copy of the packet.
+    Clone {
+        /// How many.
+        actions: u32,
+    },
+    /// `exit`: nothing follows, also not in the lists that resubmitted to this one or that this is a clone in.
+    Exit,
     /// `goto_table:N` (instruction, last in the list, to a higher table).
     GotoTable(u8),
 }

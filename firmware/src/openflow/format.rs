@@ -8,6 +8,7 @@ use super::action::Action;
 use super::field::*;
 use super::flow::{DEFAULT_PRIORITY, Flow, Match};
 use super::key::{NW_FRAG_ANY, NW_FRAG_LATER, Slot, slot};
+use super::port::OFPP_LOCAL;
 
 impl Display for Flow {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -28,13 +29,27 @@ impl Display for Flow {
         if !matches.is_empty() {
             parts.push(matches);
         }
-        let actions: Vec<String> = self.actions.iter().map(Action::to_string).collect();
-        let actions = if actions.is_empty() { "drop".to_owned() } else { actions.join(",") };
         if !parts.is_empty() {
             write!(f, "{} ", parts.join(","))?;
         }
-        write!(f, "actions={actions}")
+        write!(f, "actions={}", list(&self.actions))
     }
+}
+
+/// A list of actions, those of a clone in parentheses behind it.
+fn list(mut actions: &[Action]) -> String {
+    let mut parts = Vec::new();
+    while let Some((action, rest)) = actions.split_first() {
+        actions = rest;
+        if let Action::Clone { actions: count } = *action {
+            let (inner, after) = rest.split_at(rest.len().min(count as usize));
+            parts.push(format!("{action}({})", list(inner)));
+            actions = after;
+        } else {
+            parts.push(action.to_string());
+        }
+    }
+    if parts.is_empty() { "drop".to_owned() } else { parts.join(",") }
 }
 
 /// `aa:bb:cc:dd:ee:ff`.
@@ -46,6 +61,7 @@ fn mac(n: u128) -> String {
 /// A value as its field writes it.
 fn value(format: Format, n: u128) -> String {
     match format {
+        Format::Port if n == u128::from(OFPP_LOCAL) => "LOCAL".to_owned(),
         Format::Decimal | Format::Port => n.to_string(),
         Format::Hexadecimal | Format::TcpFlags | Format::Frag => format!("{n:#x}"),
         Format::Ethernet => mac(n),
@@ -192,6 +208,7 @@ impl Display for Subfield {
 impl Display for Action {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match *self {
+            Action::Output(OFPP_LOCAL) => f.write_str("LOCAL"),
             Action::Output(port) => write!(f, "output:{port}"),
             Action::OutputField(src) => write!(f, "output:{src}"),
             Action::InPort => f.write_str("IN_PORT"),
@@ -215,6 +232,8 @@ impl Display for Action {
             }
             Action::WriteMetadata { value, mask: u64::MAX } => write!(f, "write_metadata:{value:#x}"),
             Action::WriteMetadata { value, mask } => write!(f, "write_metadata:{value:#x}/{mask:#x}"),
+            Action::Clone { .. } => f.write_str("clone"),
+            Action::Exit => f.write_str("exit"),
             Action::GotoTable(table) => write!(f, "goto_table:{table}"),
         }
     }

@@ -15,6 +15,9 @@ use super::value::{self, number_up_to};
 /// Tags that a packet can have here (`vlan-limit=2`).
 const MAX_TAGS: u8 = 2;
 
+/// Clones one in the other (`MAX_OFPACT_PARSE_DEPTH`).
+const MAX_CLONES: usize = 100;
+
 /// Order of instructions (OpenFlow 1.3 §5.9): what comes later in a list must not rank lower.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -29,12 +32,15 @@ pub(super) struct ActionParser<'p> {
     table: u8,
     /// The flow's match; edits that change what is known of the packet change it too.
     known: Match,
-    /// Nothing of the line was a fault so far: what is not known the packet does not have.
+    /// The match was understood: what it does not say is not known of the packet.
     sure: bool,
     /// Tags the packet is known to have at this place in the list.
     tags: u8,
     rank: Rank,
+    /// Clones that this place in the list is in.
+    clones: usize,
     actions: Vec<Action>,
+    faults: Vec<Fault>,
 }
 
 type Parsed = Result<Action, Fault>;
@@ -43,33 +49,76 @@ impl<'p> ActionParser<'p> {
     /// For a flow of `table` with this match; not `sure` if parts of the match were faults.
     pub fn new(ports: &'p Ports, table: u8, matches: Match, sure: bool) -> ActionParser<'p> {
         let tags = u8::from(prereq_met(Prereq::Vlan, &matches));
-        ActionParser { ports, table, known: matches, sure, tags, rank: Rank::Apply, actions: Vec::new() }
+        let (actions, faults) = (Vec::new(), Vec::new());
+        ActionParser {
+            ports,
+            table,
+            known: matches,
+            sure,
+            tags,
+            rank: Rank::Apply,
+            clones: 0,
+            actions,
+            faults,
+        }
     }
 
     /// Reads the whole list. All faults are reported, up to more than anybody is told.
     pub fn parse(mut self, text: Span) -> Result<Vec<Action>, Vec<Fault>> {
-        let mut faults = Vec::new();
+        self.list(text);
+        if self.faults.is_empty() { Ok(self.actions) } else { Err(self.faults) }
+    }
+
+    fn list(&mut self, text: Span) {
         let mut drop_at = None;
         let mut count = 0;
         for pair in Pairs::new(text) {
             count += 1;
-            match self.action(&pair) {
-                Ok(Action::Drop) => drop_at = Some(pair.key.at),
-                Ok(action) => match self.check_order(&action, pair.key.at) {
-                    Ok(()) => self.actions.push(action),
-                    Err(fault) => faults.push(fault),
-                },
-                Err(fault) => faults.push(fault),
-            }
-            self.sure &= faults.is_empty();
-            if faults.len() > MAX_PROBLEMS {
-                return Err(faults);
+            let name = pair.key.text;
+            let taken = if name.eq_ignore_ascii_case("clone") {
+                self.clone_(&pair)
+            } else if name.eq_ignore_ascii_case("note") {
+                pair.value.map_or(Ok(()), value::note)
+            } else {
+                self.action(&pair).and_then(|action| match action {
+                    Action::Drop => {
+                        drop_at = Some(pair.key.at);
+                        Ok(())
+                    }
+                    action => self.push(action, pair.key.at),
+                })
+            };
+            self.faults.extend(taken.err());
+            if self.faults.len() > MAX_PROBLEMS {
+                return;
             }
         }
         if let Some(at) = drop_at.filter(|_| count > 1) {
-            faults.push(Fault::new(at, "`drop` stands alone").hint("remove it or the other actions"));
+            self.faults.push(Fault::new(at, "`drop` stands alone").hint("remove it or the other actions"));
         }
-        if faults.is_empty() { Ok(self.actions) } else { Err(faults) }
+    }
+
+    fn push(&mut self, action: Action, at: usize) -> Result<(), Fault> {
+        self.check_order(&action, at)?;
+        self.actions.push(action);
+        Ok(())
+    }
+
+    /// `clone(…)`. What its actions do to the packet is not known after it.
+    fn clone_(&mut self, pair: &Pair) -> Result<(), Fault> {
+        if self.clones == MAX_CLONES {
+            let message = format!("more than {MAX_CLONES} clones are one in the other");
+            return Err(Fault::new(pair.key.at, message));
+        }
+        let at = self.actions.len();
+        self.push(Action::Clone { actions: 0 }, pair.key.at)?;
+        let (known, tags) = (self.known, self.tags);
+        self.clones += 1;
+        self.list(pair.value.unwrap_or(pair.key.slice(0, 0)));
+        self.clones -= 1;
+        (self.known, self.tags) = (known, tags);
+        self.actions[at] = Action::Clone { actions: (self.actions.len() - at - 1) as u32 };
+        Ok(())
     }
 
     fn check_order(&mut self, action: &Action, at: usize) -> Result<(), Fault> {
@@ -78,6 +127,9 @@ impl<'p> ActionParser<'p> {
             Action::GotoTable(_) => Rank::GotoTable,
             _ => Rank::Apply,
         };
+        if rank != Rank::Apply && self.clones > 0 {
+            return Err(Fault::new(at, "an instruction cannot be in a clone").hint("resubmit(,TABLE)"));
+        }
         if rank < self.rank {
             let after = if self.rank == Rank::GotoTable { "goto_table" } else { "write_metadata" };
             return Err(Fault::new(at, format!("this comes too late: nothing of its kind may follow {after}"))
@@ -96,7 +148,7 @@ impl<'p> ActionParser<'p> {
         let name = pair.key.text.to_ascii_lowercase();
         match name.as_str() {
             "drop" => self.bare(pair, Action::Drop),
-            "in_port" | "normal" | "flood" | "all" if pair.value.is_none() => self.output(pair.key),
+            "in_port" | "normal" | "flood" | "all" | "local" if pair.value.is_none() => self.output(pair.key),
             "output" => self.output(required(pair)?),
             "set_field" => self.set_field(required(pair)?),
             "load" => self.load(required(pair)?),
@@ -114,6 +166,7 @@ impl<'p> ActionParser<'p> {
             "resubmit" => self.resubmit(pair),
             "write_metadata" => write_metadata(required(pair)?),
             "goto_table" => self.goto_table(required(pair)?),
+            "exit" => self.bare(pair, Action::Exit),
             _ => self.port_or_unknown(pair),
         }
     }
@@ -211,7 +264,8 @@ impl<'p> ActionParser<'p> {
             // Later fragments have no L4 header.
             false => prereq_met(info.prereq, &self.known) && !(is_l4 && self.known.key.nw_frag() & NW_FRAG_LATER != 0),
         };
-        if met || !self.sure {
+        // Where something was not understood its absence is no fault of the rest.
+        if met || !self.sure || !self.faults.is_empty() {
             return Ok(());
         }
         let words = prereq_words(if needs_tag { Prereq::Vlan } else { info.prereq });

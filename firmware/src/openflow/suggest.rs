@@ -77,9 +77,8 @@ const UNSUPPORTED_FIELDS_2: [&str; 22] = [
 const UNSUPPORTED_ATTRIBUTES: [&str; 2] = ["out_port", "out_group"];
 
 /// Actions and instructions of Open vSwitch that are refused by name.
-const UNSUPPORTED_ACTIONS: [&str; 45] = [
+const UNSUPPORTED_ACTIONS: [&str; 41] = [
     "controller",
-    "local",
     "enqueue",
     "group",
     "bundle",
@@ -94,13 +93,10 @@ const UNSUPPORTED_ACTIONS: [&str; 45] = [
     "fin_timeout",
     "conjunction",
     "multipath",
-    "note",
-    "exit",
     "sample",
     "ct",
     "ct_clear",
     "nat",
-    "clone",
     "check_pkt_larger",
     "delete_field",
     "encap",
@@ -126,7 +122,7 @@ const UNSUPPORTED_ACTIONS: [&str; 45] = [
 ];
 
 /// Actions that are carried out.
-const ACTIONS: [&str; 29] = [
+const ACTIONS: [&str; 33] = [
     "output",
     "in_port",
     "normal",
@@ -156,6 +152,10 @@ const ACTIONS: [&str; 29] = [
     "resubmit",
     "write_metadata",
     "goto_table",
+    "local",
+    "clone",
+    "exit",
+    "note",
 ];
 
 /// Attributes that are read.

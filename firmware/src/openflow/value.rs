@@ -102,11 +102,10 @@ pub(super) fn port(s: Span, ports: &Ports) -> Result<u16, Fault> {
     }
 }
 
-/// A port of the switch, by name or number.
+/// A port of the switch, by name or number; or `LOCAL`, the host's own, on which nothing comes in and nothing goes out here.
 pub(super) fn real_port(s: Span, ports: &Ports) -> Result<u16, Fault> {
     match port(s, ports)? {
-        OFPP_LOCAL => Err(Fault::new(s.at, "port LOCAL is not supported").hint("this switch has no local port")),
-        n if ports.contains(n) => Ok(n),
+        n if n == OFPP_LOCAL || ports.contains(n) => Ok(n),
         _ => Err(unknown_port(s, ports)),
     }
 }
@@ -198,6 +197,18 @@ fn ip(s: Span, bits: u32, one: impl Fn(Span) -> Result<u128, Fault>) -> Result<M
         Some((value, mask)) => Ok((one(value)?, ip_mask(mask, bits, &one)?)),
         None => Ok((one(s)?, ones)),
     }
+}
+
+/// The bytes of a note: pairs of hexadecimal digits, with dots or white space between them where one likes.
+pub(super) fn note(s: Span) -> Result<(), Fault> {
+    let mut rest = s.text.char_indices().filter(|(_, c)| !matches!(c, '.' | ' ' | '\t')).peekable();
+    while let Some((at, high)) = rest.next() {
+        let low = rest.next_if(|(next, low)| *next == at + 1 && low.is_ascii_hexdigit());
+        if !high.is_ascii_hexdigit() || low.is_none() {
+            return Err(Fault::new(s.at + at, "a note is of bytes, two hexadecimal digits each").hint("note:01.02.ff"));
+        }
+    }
+    Ok(())
 }
 
 /// Reads `value` or `value/mask` of a match and checks it against what the field can hold. Value bits outside the mask become 0.

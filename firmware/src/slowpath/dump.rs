@@ -308,21 +308,67 @@ fn tcp_flags(s: &mut String, flags: u16, mask: u16) -> fmt::Result {
     }
 }
 
-/// A program as datapath actions: before each output what has changed since the one before.
+/// A program as datapath actions: before each output what has changed since the one before. What a later step undoes is in a clone.
 fn actions(program: &[Step], key: &Key, ports: &Ports) -> String {
     if program.iter().all(|step| step.outputs == 0) {
         return "drop".to_owned();
     }
     let mut list: Vec<String> = Vec::new();
     let mut before = Edits::new(&Step::DROP, key);
-    for step in program {
+    for (step, undone) in program.iter().zip(undone(program)) {
         let edits = Edits::new(step, key);
-        edits.since(&before, key, &mut list);
-        before = edits;
+        let mut part = Vec::new();
+        edits.since(&before, key, &mut part);
         let vports = (0..31u8).filter(|v| step.outputs >> v & 1 != 0);
-        list.extend(vports.map(|v| port_name(v, ports)));
+        part.extend(vports.map(|v| port_name(v, ports)));
+        if undone {
+            list.push(format!("clone({})", part.join(",")));
+        } else {
+            list.extend(part);
+            before = edits;
+        }
     }
     list.join(",")
+}
+
+/// For each step, whether a later one has not all of its edits; those of VLAN tags aside, which can be undone.
+fn undone(program: &[Step]) -> Vec<bool> {
+    let mut later = Writes { fields: u8::MAX, tos: u8::MAX, ttl: u8::MAX };
+    let mut undone: Vec<bool> = Vec::with_capacity(program.len());
+    for writes in program.iter().rev().map(Writes::new) {
+        undone.push(later.and(&writes) != writes);
+        later = later.and(&writes);
+    }
+    undone.reverse();
+    undone
+}
+
+/// The fields that a step writes.
+#[derive(Clone, Copy, PartialEq)]
+struct Writes {
+    /// A bit for each address and port.
+    fields: u8,
+    /// The bits of the TOS.
+    tos: u8,
+    /// What is taken from the TTL, the most if it is set.
+    ttl: u8,
+}
+
+impl Writes {
+    fn new(step: &Step) -> Writes {
+        let fields =
+            [step.set_dl_src, step.set_dl_dst, step.set_nw_src, step.set_nw_dst, step.set_tp_src, step.set_tp_dst];
+        Writes {
+            fields: fields.iter().fold(0, |bits, set| bits << 1 | u8::from(*set)),
+            tos: step.nw_tos_mask,
+            ttl: if step.set_nw_ttl { u8::MAX } else { step.ttl_dec },
+        }
+    }
+
+    /// What both write.
+    fn and(&self, other: &Writes) -> Writes {
+        Writes { fields: self.fields & other.fields, tos: self.tos & other.tos, ttl: self.ttl.min(other.ttl) }
+    }
 }
 
 /// What a step makes of a packet, as far as it changes it.

@@ -47,6 +47,8 @@ impl Xlate<'_> {
             Action::PopVlan => self.pop_vlan(),
             Action::Resubmit { port, table } => self.resubmit(table, port.filter(|&port| port != OFPP_IN_PORT)),
             Action::WriteMetadata { value, mask } => self.write(slot::METADATA, value.into(), mask.into()),
+            Action::Clone { actions } => self.enter_clone(actions),
+            Action::Exit => self.frames.clear(),
             Action::GotoTable(table) => self.resubmit(Some(table), None),
         }
     }
@@ -136,7 +138,7 @@ impl Xlate<'_> {
         if ttl <= 1 {
             self.look(slot::NW_TTL, 0xff);
             self.out.ttl_expired = true;
-            self.frames.pop();
+            self.leave();
             return;
         }
         match self.ttl {

@@ -7,6 +7,7 @@
 //! removing a tag does not look at its VID.
 
 mod actions;
+mod clone;
 mod finish;
 mod normal;
 mod pipeline;
@@ -39,14 +40,18 @@ pub fn translate(pipeline: &Pipeline, macs: &MacTable, key: &FlowKey, out: &mut 
     xlate.finish();
 }
 
-/// A flow whose actions are being carried out.
+/// A list of actions that is being carried out: a flow's, or the part of it that is in a clone.
 #[derive(Clone, Copy)]
 struct Frame {
     flow: u32,
     /// Next action.
-    next: u16,
+    next: u32,
+    /// Action behind the last.
+    end: u32,
     table: u8,
     depth: u16,
+    /// The end of the list undoes its edits.
+    clone: bool,
 }
 
 /// The state of a translation.
@@ -69,6 +74,8 @@ struct Xlate<'a> {
     /// The packet was edited since the last output.
     edited: bool,
     frames: SmallVec<[Frame; 8]>,
+    /// What the packet was before each clone that is being carried out.
+    saved: Vec<clone::Saved>,
     resubmits: u16,
 }
 
@@ -90,6 +97,7 @@ impl<'a> Xlate<'a> {
             ttl: Ttl::Keep,
             edited: true,
             frames: SmallVec::new(),
+            saved: Vec::new(),
             resubmits: 0,
         }
     }
@@ -128,10 +136,18 @@ impl<'a> Xlate<'a> {
         };
         self.out.flows.push(flow);
         // A list that is at its end needs no place to come back to.
-        while self.frames.last().is_some_and(|f| usize::from(f.next) >= self.pipeline.flow(f.flow).actions.len()) {
+        while self.frames.last().is_some_and(|f| f.next >= f.end && !f.clone) {
             self.frames.pop();
         }
-        self.frames.push(Frame { flow, next: 0, table, depth });
+        let end = self.pipeline.flow(flow).actions.len() as u32;
+        self.frames.push(Frame { flow, next: 0, end, table, depth, clone: false });
+    }
+
+    /// Goes no further in the list that is being carried out.
+    fn leave(&mut self) {
+        if self.frames.pop().is_some_and(|frame| frame.clone) {
+            self.undo_clone();
+        }
     }
 
     fn lookup(&mut self, table: u8, in_port: Option<u16>) -> Option<u32> {
@@ -157,11 +173,11 @@ impl<'a> Xlate<'a> {
     /// Carries out actions until none is left.
     fn run(&mut self) {
         while let Some(frame) = self.frames.last_mut() {
-            let actions = &self.pipeline.flow(frame.flow).actions;
-            let Some(action) = actions.get(usize::from(frame.next)) else {
-                self.frames.pop();
+            if frame.next >= frame.end {
+                self.leave();
                 continue;
-            };
+            }
+            let action = &self.pipeline.flow(frame.flow).actions[frame.next as usize];
             frame.next += 1;
             self.act(action);
             if self.out.error.is_some() {

@@ -169,6 +169,27 @@ fn endless_resubmit_drops_everything() {
 }
 
 #[test]
+fn a_clone_undoes_its_edits_and_keeps_what_was_looked_at() {
+    let t = xlate("tcp,actions=clone(mod_tp_dst:7,resubmit(,1)),3\ntable=1,nw_src=10.0.0.0/8,ip,actions=2", &tcp());
+    let edits: Vec<(u32, u16)> = t.versions.iter().map(|v| (v.outputs, v.written.tp_dst())).collect();
+    assert_eq!(edits, [(2, 0xffff), (4, 0)]);
+    assert_eq!((t.mask.nw_src(), t.mask.tp_dst()), (0xff00_0000, 0));
+}
+
+#[test]
+fn exit_ends_the_lists_around_it_too() {
+    let t = xlate("actions=resubmit(,1),3\ntable=1,actions=clone(2,exit,4),5", &tcp());
+    assert_eq!(t.versions.iter().map(|v| v.outputs).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn what_goes_to_the_local_port_goes_nowhere() {
+    assert!(xlate("actions=LOCAL,output:LOCAL", &tcp()).drops());
+    assert!(xlate("in_port=LOCAL,actions=2", &tcp()).drops());
+    assert_eq!(xlate("actions=resubmit(LOCAL,1)\ntable=1,in_port=LOCAL,actions=2", &tcp()).versions[0].outputs, 2);
+}
+
+#[test]
 fn normal_floods_to_strangers_and_learns() {
     let t = xlate("actions=normal", &tcp());
     assert_eq!(t.versions[0].outputs, 0x7fe);

@@ -163,6 +163,8 @@ fn condition(rng: &mut ChaCha8Rng) -> String {
                 "metadata=5,",
                 "reg0=1,",
                 "reg1=0x10/0xf0,",
+                "reg12=7,",
+                "in_port=LOCAL,",
             ],
         );
     }
@@ -226,10 +228,22 @@ const ACTIONS: &[&str] = &[
     "resubmit(,2)",
     "resubmit(2,1)",
     "resubmit(,0)",
+    "output:LOCAL",
+    "set_field:7->reg12",
+    "exit",
 ];
 
+/// Some actions, some of them in clones.
+fn list(rng: &mut ChaCha8Rng, depth: u8) -> Vec<String> {
+    let one = |rng: &mut ChaCha8Rng| match rng.random_range(0..8) {
+        0 if depth < 3 => format!("clone({})", list(rng, depth + 1).join(",")),
+        _ => pick(rng, ACTIONS).to_owned(),
+    };
+    (0..rng.random_range(0..6)).map(|_| one(rng)).collect()
+}
+
 fn actions(rng: &mut ChaCha8Rng) -> String {
-    let mut list: Vec<String> = (0..rng.random_range(0..6)).map(|_| pick(rng, ACTIONS).to_owned()).collect();
+    let mut list = list(rng, 0);
     match rng.random_range(0..6) {
         0 => list.push("goto_table:3".into()),
         1 => list.push("write_metadata:5,goto_table:3".into()),

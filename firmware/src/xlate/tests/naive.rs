@@ -18,13 +18,14 @@ pub struct Naive<'a> {
     key: FlowKey,
     resubmits: u32,
     failed: bool,
+    exited: bool,
     learned: Vec<(Station, u16)>,
 }
 
 /// All outputs of a packet, in order.
 pub fn run(table: &FlowTable, macs: &MacTable, key: &FlowKey) -> Vec<Output> {
-    let mut naive =
-        Naive { table, macs, outputs: Vec::new(), key: *key, resubmits: 0, failed: false, learned: Vec::new() };
+    let (outputs, learned) = (Vec::new(), Vec::new());
+    let mut naive = Naive { table, macs, outputs, key: *key, resubmits: 0, failed: false, exited: false, learned };
     naive.lookup_and_act(0, None, 0);
     if naive.failed { Vec::new() } else { naive.outputs }
 }
@@ -47,12 +48,22 @@ impl Naive<'_> {
         let Some(flow) = flows.max_by_key(|f| f.priority).cloned() else {
             return;
         };
-        self.list(&flow, depth);
+        self.list(&flow, &flow.actions, depth);
     }
 
-    fn list(&mut self, flow: &Flow, depth: u32) {
-        for action in &flow.actions {
-            if self.failed || !self.act(flow, action, depth) {
+    fn list(&mut self, flow: &Flow, actions: &[Action], depth: u32) {
+        let mut rest = actions.iter();
+        while let Some(action) = rest.next() {
+            if let Action::Clone { actions } = *action {
+                let (inner, after) = rest.as_slice().split_at(actions as usize);
+                let before = self.key;
+                self.list(flow, inner, depth);
+                self.key = before;
+                rest = after.iter();
+            } else if !self.act(flow, action, depth) {
+                return;
+            }
+            if self.failed || self.exited {
                 return;
             }
         }
@@ -125,6 +136,8 @@ impl Naive<'_> {
             Action::WriteMetadata { value, mask } => {
                 self.key.set_metadata(self.key.metadata() & !mask | value & mask);
             }
+            Action::Clone { .. } => unreachable!("lists are carried out by `list`"),
+            Action::Exit => self.exited = true,
             Action::GotoTable(table) => self.resubmit(flow.table, table, None, depth),
         }
         true
