@@ -245,6 +245,19 @@ fn clones_are_lists_in_a_list() {
 }
 
 #[test]
+fn a_flow_has_at_most_as_many_actions_as_it_can_carry_out() {
+    assert_eq!(flow(&format!("actions={}", vec!["1"; 65_535].join(","))).actions.len(), 65_535);
+    for many in
+        [vec!["1"; 65_536].join(","), vec!["1"; 300_000].join(","), format!("{}clone(1),1,2", "1,".repeat(65_534))]
+    {
+        let text = errors(&format!("actions=drop\nactions={many}\n"));
+        assert!(text.starts_with("f:2:1310"), "{text}");
+        assert!(text.contains("more than 65535 actions"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
 fn a_fault_is_told_once() {
     for (line, column) in [
         ("actions=check_pkt_larger(100)->NXM_NX_REG0[0],1", 9),

@@ -18,6 +18,10 @@ const MAX_TAGS: u8 = 2;
 /// Clones one in the other (`MAX_OFPACT_PARSE_DEPTH`).
 const MAX_CLONES: usize = 100;
 
+/// Actions that a flow can have, those in clones with them. Open vSwitch takes as many as fit into a message of OpenFlow: about 4,000
+/// outputs.
+pub const MAX_ACTIONS: usize = 65_535;
+
 /// Order of instructions (OpenFlow 1.3 §5.9): what comes later in a list must not rank lower.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -40,6 +44,8 @@ pub(super) struct ActionParser<'p> {
     /// Clones that this place in the list is in.
     clones: usize,
     actions: Vec<Action>,
+    /// There are more actions than a flow can have.
+    full: bool,
     faults: Vec<Fault>,
 }
 
@@ -59,6 +65,7 @@ impl<'p> ActionParser<'p> {
             rank: Rank::Apply,
             clones: 0,
             actions,
+            full: false,
             faults,
         }
     }
@@ -89,7 +96,7 @@ impl<'p> ActionParser<'p> {
                 })
             };
             self.faults.extend(taken.err());
-            if self.faults.len() > MAX_PROBLEMS {
+            if self.full || self.faults.len() > MAX_PROBLEMS {
                 return;
             }
         }
@@ -100,6 +107,11 @@ impl<'p> ActionParser<'p> {
 
     fn push(&mut self, action: Action, at: usize) -> Result<(), Fault> {
         self.check_order(&action, at)?;
+        if self.actions.len() == MAX_ACTIONS {
+            self.full = true;
+            return Err(Fault::new(at, format!("the flow has more than {MAX_ACTIONS} actions"))
+                .hint("resubmit to another table for the rest"));
+        }
         self.actions.push(action);
         Ok(())
     }

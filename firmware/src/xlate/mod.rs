@@ -27,6 +27,8 @@ use smallvec::SmallVec;
 const MAX_DEPTH: u16 = 64;
 /// Lookups of one packet after the first (`MAX_RESUBMITS`).
 const MAX_RESUBMITS: u16 = 4096;
+/// Versions of one packet. (Open vSwitch gives up when the actions of the datapath fill 64 KiB, at about 8,000 outputs.)
+const MAX_VERSIONS: usize = 65_535;
 /// The word of the L4 ports.
 const PORTS_WORD: usize = WORDS - 1;
 
@@ -205,6 +207,10 @@ impl<'a> Xlate<'a> {
             && last.outputs & bit == 0
         {
             last.outputs |= bit;
+            return;
+        }
+        if self.out.versions.len() == MAX_VERSIONS {
+            self.out.error = Some(XlateError::TooManyOutputs);
             return;
         }
         let stack = self.vlan;

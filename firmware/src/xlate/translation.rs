@@ -66,6 +66,8 @@ pub enum XlateError {
     TooDeep,
     /// More than 4,096 `resubmit` and `goto_table`.
     TooManyResubmits,
+    /// More than 65,535 copies of the packet.
+    TooManyOutputs,
 }
 
 /// The result of a translation.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use super::flows;
 use crate::mac::{Heard, MacTable, Station};
-use crate::openflow::{FlowKey, FlowMask, Slot, slot};
+use crate::openflow::{Action, Field, FlowKey, FlowMask, Slot, slot};
 use crate::xlate::{Pipeline, Tag, Translation, Ttl, XlateError, is_reserved_multicast, translate};
 
 fn packet(fields: &[(Slot, u128)]) -> FlowKey {
@@ -187,6 +187,23 @@ fn what_goes_to_the_local_port_goes_nowhere() {
     assert!(xlate("actions=LOCAL,output:LOCAL", &tcp()).drops());
     assert!(xlate("in_port=LOCAL,actions=2", &tcp()).drops());
     assert_eq!(xlate("actions=resubmit(LOCAL,1)\ntable=1,in_port=LOCAL,actions=2", &tcp()).versions[0].outputs, 2);
+}
+
+#[test]
+fn lists_of_any_length_are_carried_out_up_to_a_number_of_copies() {
+    let many = |n: usize| vec!["output:2"; n].join(",");
+    assert_eq!(xlate(&format!("actions={}", many(65_535)), &tcp()).versions.len(), 65_535);
+    // Two lists that are each short enough.
+    let text = format!("actions=resubmit(,1),resubmit(,2)\ntable=1,actions={}\ntable=2,actions=2", many(65_535));
+    let t = xlate(&text, &tcp());
+    assert_eq!((t.error, t.versions.len()), (Some(XlateError::TooManyOutputs), 0));
+    // A list that was not read from a file.
+    let mut flow = flows("actions=1");
+    flow.flows[0].actions = vec![Action::DecTtl; 70_000];
+    flow.flows[0].actions.extend([Action::SetField { field: Field::EthDst, value: 1, mask: 1 }, Action::Output(2)]);
+    let mut t = Translation::default();
+    translate(&Pipeline::new(flow), &MacTable::default(), &FlowKey::default(), &mut t);
+    assert_eq!(t.versions.len(), 1);
 }
 
 #[test]
