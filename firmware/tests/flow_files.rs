@@ -258,6 +258,13 @@ fn a_flow_has_at_most_as_many_actions_as_it_can_carry_out() {
 }
 
 #[test]
+fn what_a_message_quotes_is_cut_and_has_no_control_characters() {
+    let text = errors(&format!("\u{1b}[31m{}=1,actions=drop", "x".repeat(5000)));
+    assert!(text.starts_with("f:1:1: unknown field `\\u{1b}[31mxxx") && text.ends_with('…'), "{text}");
+    assert!(text.len() < 300, "{text}");
+}
+
+#[test]
 fn a_fault_is_told_once() {
     for (line, column) in [
         ("actions=check_pkt_larger(100)->NXM_NX_REG0[0],1", 9),

@@ -71,6 +71,22 @@ impl Fault {
     /// The fault with its place in the file, given the line's number and text.
     pub fn place(self, line: usize, text: &str) -> Problem {
         let column = 1 + text.get(..self.at).map_or(self.at, |before| before.chars().count());
-        Problem { line, column, message: self.message, hint: self.hint }
+        Problem { line, column, message: shown(&self.message), hint: self.hint.as_deref().map(shown) }
     }
+}
+
+/// A message as it is told: it may hold a piece of the file, of any length and with control characters.
+fn shown(message: &str) -> String {
+    const MOST: usize = 250;
+    let mut rest = message.chars().flat_map(visible);
+    let mut shown: String = rest.by_ref().take(MOST).collect();
+    if rest.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn visible(c: char) -> impl Iterator<Item = char> {
+    let escape = c.is_control().then(|| c.escape_default());
+    escape.into_iter().flatten().chain((!c.is_control()).then_some(c))
 }

@@ -257,7 +257,12 @@ fn set_field(f: &mut Formatter<'_>, field: Field, n: u128, mask: u128) -> fmt::R
     let (ofs, bits) = (mask.trailing_zeros() as u8, mask.count_ones() as u8);
     let is_run =
         mask != 0 && mask >> ofs == super::field::ones(bits) && u32::from(ofs) + u32::from(bits) <= info.bits.into();
+    // A load of bits that the field does not use.
+    let unused = super::field::ones(info.bits) & !info.valid;
     match name {
+        _ if mask == 0 && unused != 0 => {
+            write!(f, "load:0->{}", Subfield { field, ofs: unused.trailing_zeros() as u8, bits: 1 })
+        }
         "" if whole => write!(f, "set_field:{text}->{}", info.name),
         name if whole => write!(f, "{name}:{text}"),
         _ if is_run => write!(f, "load:{:#x}->{}", n >> ofs, Subfield { field, ofs, bits }),

@@ -201,6 +201,11 @@ pub(super) fn nearest_action(name: &str) -> Option<String> {
 }
 
 fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    /// No name is near to a longer one.
+    const LONGEST: usize = 50;
+    if name.len() > LONGEST {
+        return None;
+    }
     let lower = name.to_ascii_lowercase();
     let best = candidates
         .filter(|c| !c.is_empty())
