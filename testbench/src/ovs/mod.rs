@@ -42,8 +42,13 @@ pub struct Ovs {
 }
 
 impl Ovs {
-    /// Starts the daemons and makes bridge and ports.
+    /// Starts the daemons and makes bridge and ports. Two VLAN tags are looked at, as Millrace does.
     pub fn start() -> Result<Ovs> {
+        Ovs::with_vlan_limit(2)
+    }
+
+    /// The same with another number of VLAN tags that are looked at (`vlan-limit`, 1 unless configured).
+    pub fn with_vlan_limit(limit: u8) -> Result<Ovs> {
         let dir = tempfile::Builder::new().prefix("millrace-ovs-").tempdir()?;
         let at = |name: &str| dir.path().join(name);
         let schema = "/usr/share/openvswitch/vswitch.ovsschema";
@@ -57,7 +62,7 @@ impl Ovs {
         )?;
         ovsdb.wait_for(&at("db.sock"), PATIENCE)?;
         let vsctl = |args: &[&str]| vsctl(&at("db.sock"), args);
-        vsctl(&["--no-wait", "init", "--", "set", "Open_vSwitch", ".", "other_config:vlan-limit=2"])?;
+        vsctl(&["--no-wait", "init", "--", "set", "Open_vSwitch", ".", &format!("other_config:vlan-limit={limit}")])?;
         let vswitchd = Daemon::start(
             daemon::program("ovs-vswitchd")?
                 .env("OVS_RUNDIR", dir.path()) // The bridge's OpenFlow socket goes there.
