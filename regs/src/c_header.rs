@@ -3,10 +3,10 @@
 
 use crate::host_channel::{BOARD, HEADER_BYTES, HEADERS, MessageKind};
 use crate::map::{BLOCKS, Bits, Register, Repeat};
-use crate::{Command, Field, KEY_FIELDS, STEP_FIELDS, UpcallReason, Verdict};
+use crate::{Command, Field, KEY_FIELDS, Place, STEP_FIELDS, UpcallReason, Verdict};
 use std::fmt::Write;
 
-/// The register map as a C header: addresses, field masks, commands, verdicts, and the layouts of key, step and the host
+/// The register map as a C header: addresses, field masks, commands and their operands, verdicts, and the layouts of key, step and the host
 /// channel's headers.
 pub fn c_header() -> String {
     let mut out = String::from(
@@ -25,6 +25,8 @@ pub fn c_header() -> String {
     for command in Command::ALL {
         define(&mut out, &format!("COMMAND_{}", command.name()), &format!("{}u", *command as u8), command.doc());
     }
+    out.push_str("\n/* Their operands among the staging words; offsets in bits from bit 0 of DATA(0). */\n");
+    Command::ALL.iter().for_each(|command| operands(&mut out, *command));
     out.push_str("\n/* Verdicts: INDEX of a READ_VERDICT_COUNTER is vport * 16 + verdict. */\n");
     for verdict in Verdict::ALL {
         let name = format!("VERDICT_{}", verdict.name().to_uppercase());
@@ -67,14 +69,26 @@ fn bits(out: &mut String, register: &str, field: &Bits) {
     define(out, &format!("{name}_SHIFT"), &field.low.to_string(), "");
 }
 
+fn operands(out: &mut String, command: Command) {
+    for operand in command.operands() {
+        if let Place::Data { word, low, width } = operand.place {
+            let name = format!("{}_{}", command.name(), operand.name.to_uppercase());
+            place(out, &name, 32 * word as usize + low as usize, width as usize, operand.doc);
+        }
+    }
+}
+
 fn layout(out: &mut String, prefix: &str, width: usize, fields: &[Field]) {
     write!(out, "\n/* {prefix}: {width} bits in 32-bit words, least significant first; offsets in bits. */\n").unwrap();
     define(out, &format!("{prefix}_WORDS"), &format!("{}u", width / 32), "");
     for field in fields {
-        let name = format!("{prefix}_{}", field.name.to_uppercase());
-        define(out, &format!("{name}_OFFSET"), &format!("{}u", field.offset), field.doc);
-        define(out, &format!("{name}_WIDTH"), &format!("{}u", field.width), "");
+        place(out, &format!("{prefix}_{}", field.name.to_uppercase()), field.offset, field.width, field.doc);
     }
+}
+
+fn place(out: &mut String, name: &str, offset: usize, width: usize, doc: &str) {
+    define(out, &format!("{name}_OFFSET"), &format!("{offset}u"), doc);
+    define(out, &format!("{name}_WIDTH"), &format!("{width}u"), "");
 }
 
 fn define(out: &mut String, name: &str, value: &str, doc: &str) {
@@ -110,6 +124,7 @@ mod tests {
         let test = "#include \"regs.h\"\n\
             _Static_assert(MILLRACE_DATA(31) == 0xfc, \"array\");\n\
             _Static_assert(MILLRACE_QUEUE_BYTES_HI(2) == 0x1094, \"block\");\n\
+            _Static_assert(MILLRACE_WRITE_TCAM_MASK_OFFSET == 544 && MILLRACE_WRITE_TCAM_MASK_WIDTH == 480, \"operand\");\n\
             _Static_assert(MILLRACE_CONFIG0_HASH_TABLES_MASK >> MILLRACE_CONFIG0_HASH_TABLES_SHIFT == 0xff, \"field\");\n";
         std::fs::write(dir.join("regs.c"), test).unwrap();
         let status = Process::new("cc")
