@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask …`: set-up, demo, tests, Verilog and benchmarks. Each command first installs what it lacks.
 
+mod cocotb;
 mod fpga;
 mod fpga_report;
 mod gates;
@@ -65,6 +66,8 @@ enum Command {
     Fpga(fpga::Arguments),
     /// Print what the presets take of their devices and how long their paths are, by module
     FpgaReport(fpga_report::Arguments),
+    /// Run the tests of testbench/cocotb on the emitted Verilog, in Icarus Verilog
+    Cocotb(cocotb::Arguments),
     /// Compare the netlist of preset ecp5 with the reference model on random packets
     Gates(gates::Arguments),
 }
@@ -112,6 +115,10 @@ fn dispatch(command: Command) -> Result<()> {
         Command::FpgaReport(arguments) => {
             setup::install(arguments.needs())?;
             fpga_report::report(&arguments)
+        }
+        Command::Cocotb(arguments) => {
+            setup::install(&[Need::Cocotb])?;
+            run::checked(arguments.command()?)
         }
         Command::Gates(arguments) => {
             setup::install(&[Need::Build, Need::Synthesis])?;

