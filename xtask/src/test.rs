@@ -11,6 +11,7 @@ const HDL: &str = "millrace-hdl";
 /// Runs every check in the order of its cost. The first that fails ends the run.
 pub fn all() -> Result<()> {
     step("format", cargo(&["fmt", "--all", "--check"]))?;
+    step("dependencies", unused_dependencies())?;
     step("clippy", cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     // Optimised: most of the time goes into simulation. `--no-fail-fast` so that one run shows all that is broken.
     let test = ["test", "--release", "--workspace", "--no-fail-fast", "--exclude", HDL];
@@ -23,6 +24,13 @@ pub fn all() -> Result<()> {
     step("cocotb", cocotb::Arguments::quick().command()?)?;
     eprintln!("test: boards");
     fpga::quick()
+}
+
+/// Fails if a `Cargo.toml` names a crate that nothing uses, or that only tests use among those of the product.
+fn unused_dependencies() -> Command {
+    let mut command = run::command("cargo-shear");
+    command.args(["--locked", "--deny-warnings"]);
+    command
 }
 
 fn cargo(args: &[&str]) -> Command {
