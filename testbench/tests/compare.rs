@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! RTL against reference model: cases that failed once, and drawn ones.
+//! RTL against reference model: cases that are kept, and drawn ones.
 
 use millrace_regs::config::Preset;
+use millrace_testbench::compare::kept::{self, Kept};
+use millrace_testbench::compare::mutant::Mutant;
 use millrace_testbench::compare::run;
-use millrace_testbench::compare::soak::{Failing, Length, kept_cases, soak};
-use std::fs;
+use millrace_testbench::compare::soak::Soak;
 
 /// Set `MILLRACE_SEED` for other cases.
 fn seed() -> u64 {
@@ -14,29 +15,33 @@ fn seed() -> u64 {
 }
 
 #[test]
-fn cases_that_failed_once_pass() {
-    for entry in fs::read_dir(kept_cases()).expect("the folder of kept cases") {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "json") {
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let preset = name.split('-').next().unwrap().parse().expect("the name begins with a preset");
-            let case = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-            if let Err(error) = run(&case, preset) {
-                panic!("{name}: {error:#}");
-            }
+fn kept_cases_pass() {
+    for (name, Kept { preset, case, .. }) in kept::all().expect("the folder of kept cases") {
+        run(&case, preset, None).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+    }
+}
+
+#[test]
+fn each_fault_of_the_model_is_found_by_the_case_kept_for_it() {
+    let all = kept::all().expect("the folder of kept cases");
+    for mutant in Mutant::all() {
+        let mut of_mutant = all.iter().filter(|(_, kept)| kept.mutant == Some(*mutant)).peekable();
+        assert!(of_mutant.peek().is_some(), "no case: cargo xtask soak --mutant {}", mutant.name());
+        for (name, Kept { preset, case, .. }) in of_mutant {
+            assert!(run(case, *preset, Some(*mutant)).is_err(), "{name} does not find what it is kept for");
         }
     }
 }
 
 #[test]
 fn twenty_thousand_packets_on_the_sim_preset_show_no_difference() {
-    soak(Preset::Sim, 20_000, seed(), Length::Short, Failing::Keep, |_| {}).unwrap();
+    Soak::new(Preset::Sim, 20_000, seed()).run(|_| {}).unwrap();
 }
 
 #[test]
 fn two_thousand_packets_at_every_other_bus_width_show_no_difference() {
     for preset in Preset::SIMULATED.into_iter().filter(|preset| *preset != Preset::Sim) {
         println!("{preset}");
-        soak(preset, 2_000, seed(), Length::Short, Failing::Keep, |_| {}).unwrap();
+        Soak::new(preset, 2_000, seed()).run(|_| {}).unwrap();
     }
 }

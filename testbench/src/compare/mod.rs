@@ -2,8 +2,10 @@
 //! RTL against reference model, on drawn cases: frames, rules, and changes of rules while frames are under way.
 
 pub mod case;
-mod frames;
+pub(crate) mod frames;
 mod interleaving;
+pub mod kept;
+pub mod mutant;
 mod rules;
 mod run;
 pub mod soak;

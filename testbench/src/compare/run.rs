@@ -3,6 +3,7 @@
 
 use super::case::{Case, Op};
 use super::interleaving;
+use super::mutant::Mutant;
 use super::rules::{MaskSpec, RuleSpec, StepSpec};
 use crate::model::{Holder, Model, Outcome, Output, Rule, parse};
 use anyhow::{Context, Result, bail, ensure};
@@ -13,6 +14,9 @@ use millrace_sim::Ready;
 
 /// Clocks after which a case that still moves is stuck.
 const PATIENCE: u64 = 2_000_000;
+
+/// Bytes of a frame check sequence.
+const FCS: u64 = 4;
 
 /// What leaves through a queue.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +38,8 @@ struct Comparison {
     device: Embedded,
     rules: Rules,
     model: Model,
+    /// What is wrong with the model.
+    mutant: Option<Mutant>,
     live: Vec<LiveRule>,
     /// Keys of the frames sent since the last time nothing moved.
     under_way: Vec<Key>,
@@ -43,12 +49,12 @@ struct Comparison {
     queued: Vec<(u64, u64)>,
 }
 
-/// Runs `case` on `preset`.
+/// Runs `case` on `preset`. With a `mutant`, the model has that fault.
 ///
 /// # Errors
 /// The first difference between hardware and model.
-pub fn run(case: &Case, preset: Preset) -> Result<()> {
-    let mut comparison = Comparison::new(preset, &case.refusals)?;
+pub fn run(case: &Case, preset: Preset, mutant: Option<Mutant>) -> Result<()> {
+    let mut comparison = Comparison::new(preset, &case.refusals, mutant)?;
     for (i, op) in case.ops.iter().enumerate() {
         comparison.apply(op, &case.masks).with_context(|| format!("operation {i}"))?;
     }
@@ -57,7 +63,7 @@ pub fn run(case: &Case, preset: Preset) -> Result<()> {
 }
 
 impl Comparison {
-    fn new(preset: Preset, refusals: &[u8]) -> Result<Self> {
+    fn new(preset: Preset, refusals: &[u8], mutant: Option<Mutant>) -> Result<Self> {
         let config = preset.config();
         let mut device = Embedded::new(preset)?;
         for queue in 0..config.queues() {
@@ -73,6 +79,7 @@ impl Comparison {
             rules: Rules::new(&mut device)?,
             device,
             model: Model::new(&config),
+            mutant,
             live: vec![],
             under_way: vec![],
             expected: vec![vec![vec![]; config.vports() + 1]; config.queues()],
@@ -93,7 +100,7 @@ impl Comparison {
     }
 
     fn receive(&mut self, vport: usize, frame: Vec<u8>, error: bool) {
-        let outcome = self.model.receive(vport, &frame, error);
+        let outcome = self.model.receive(vport, &frame, error && !self.has(Mutant::Error));
         self.expect(vport, outcome);
         if frame.len() >= MIN_FRAME {
             self.under_way.push(parse(vport as u8, &frame).key);
@@ -114,7 +121,12 @@ impl Comparison {
         Ok(())
     }
 
-    fn expect(&mut self, source: usize, outcome: Outcome) {
+    fn has(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    fn expect(&mut self, source: usize, mut outcome: Outcome) {
+        self.mutant.into_iter().for_each(|mutant| mutant.outcome(&mut outcome));
         for output in outcome.outputs {
             let (queue, item) = match output {
                 Output::Vport { vport, frame } => (vport, Item { frame, upcall: None }),
@@ -123,8 +135,11 @@ impl Comparison {
                 }
             };
             self.queued[queue].0 += 1;
-            self.queued[queue].1 += item.frame.len() as u64;
-            self.expected[queue][source].push(item);
+            self.queued[queue].1 += item.frame.len() as u64 + if self.has(Mutant::Count) { FCS } else { 0 };
+            let overtakes = self.has(Mutant::Order);
+            let expected = &mut self.expected[queue][source];
+            let at = if overtakes { 0 } else { expected.len() };
+            expected.insert(at, item);
         }
     }
 
@@ -146,7 +161,9 @@ impl Comparison {
             Place::Hash { table, .. } => Holder::Hash(table.into()),
             Place::Tcam { entry } => Holder::Tcam(entry as usize),
         };
-        self.model.insert(id.number().into(), Rule { key, mask, priority: spec.priority, holder, program });
+        let mut rule = Rule { key, mask, priority: spec.priority, holder, program };
+        self.mutant.into_iter().for_each(|mutant| mutant.rule(&mut rule));
+        self.model.insert(id.number().into(), rule);
         self.live.push(LiveRule { id, key, mask });
         Ok(())
     }
@@ -155,8 +172,9 @@ impl Comparison {
         let Some(rule) = self.select(selector) else { return Ok(()) };
         let LiveRule { id, key, mask } = self.live[rule];
         self.finish_frames_of(key, mask)?;
-        let program = steps(program);
+        let mut program = steps(program);
         if unless_full(self.rules.update(&mut self.device, id, &program))?.is_some() {
+            self.mutant.into_iter().for_each(|mutant| mutant.program(&mut program));
             self.model.set_program(id.number().into(), program);
         }
         Ok(())
