@@ -194,17 +194,29 @@ impl Drop for Model {
     }
 }
 
-/// Makes the open `/dev/net/tun` a TAP device called `name`, without a header before the frames and with all offloads off.
-pub fn attach_tap(file: &impl AsRawFd, name: &str) -> io::Result<()> {
-    let bytes = name.as_bytes();
-    if bytes.is_empty() || bytes.len() >= libc::IFNAMSIZ || bytes.contains(&0) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "an interface's name has 1 to 15 bytes"));
+/// An interface's name as the kernel takes it.
+pub struct InterfaceName([c_char; libc::IFNAMSIZ]);
+
+impl InterfaceName {
+    /// Refuses what no interface can be called.
+    pub fn new(name: &str) -> io::Result<Self> {
+        let bytes = name.as_bytes();
+        if bytes.is_empty() || bytes.len() >= libc::IFNAMSIZ || bytes.contains(&0) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an interface's name has 1 to 15 bytes"));
+        }
+        let mut padded = [0; libc::IFNAMSIZ];
+        for (to, from) in padded.iter_mut().zip(bytes) {
+            *to = *from as c_char;
+        }
+        Ok(Self(padded))
     }
+}
+
+/// Makes the open `/dev/net/tun` a TAP device called `name`, without a header before the frames and with all offloads off.
+pub fn attach_tap(file: &impl AsRawFd, name: &InterfaceName) -> io::Result<()> {
     // SAFETY: a structure of plain numbers, for which zero is a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(bytes) {
-        *to = *from as c_char;
-    }
+    request.ifr_name = name.0;
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as i16;
     // SAFETY: TUNSETIFF reads and writes one `ifreq`, which outlives the call.
     check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &mut request) })?;
