@@ -293,6 +293,13 @@ impl Simulation {
         self.sources[vport].pending()
     }
 
+    /// Takes back the frames queued at a vport that have not begun to enter the core; how many they were.
+    pub fn withdraw(&mut self, vport: usize) -> usize {
+        let withdrawn = self.sources[vport].withdraw();
+        self.pending -= withdrawn;
+        withdrawn
+    }
+
     /// Frames that entered at a vport, and the cycle in which the first beat of the latest of them did.
     pub fn entered(&self, vport: usize) -> (u64, u64) {
         (self.sources[vport].frames(), self.sources[vport].last_start())

@@ -46,6 +46,14 @@ impl Source {
         self.queue.push_back(Frame { bytes, error, vport });
     }
 
+    /// Takes back the frames of which no beat has been offered to the core; how many they were.
+    pub fn withdraw(&mut self) -> usize {
+        let keep = usize::from(self.driving);
+        let withdrawn = self.queue.len().saturating_sub(keep);
+        self.queue.truncate(keep);
+        withdrawn
+    }
+
     /// Frames that have not entered the core whole.
     pub fn pending(&self) -> usize {
         self.queue.len()

@@ -63,6 +63,23 @@ fn frames_of_all_lengths_miss_and_come_back_whole_from_every_vport() {
 }
 
 #[test]
+fn frames_that_have_not_begun_to_enter_can_be_taken_back() {
+    for preset in Preset::SIMULATED {
+        let mut simulation = simulation(preset);
+        (0..10).for_each(|id| simulation.send(1, frame(id, 300)));
+        (0..3).for_each(|_| simulation.step());
+        let withdrawn = simulation.withdraw(1) as u64;
+        assert!(simulation.run_until_idle(ENOUGH));
+        let entered = simulation.entered(1).0;
+        assert!(entered > 0 && withdrawn > 0 && entered + withdrawn == 10, "{entered} entered, {withdrawn} did not");
+        simulation.send(1, frame(20, 60));
+        assert!(simulation.run_until_idle(ENOUGH));
+        let ids = (0..entered as u8).map(|id| frame(id, 300)).chain([frame(20, 60)]);
+        assert!(ids.eq(std::iter::from_fn(|| simulation.upcall().map(|upcall| upcall.frame))));
+    }
+}
+
+#[test]
 fn faulty_frames_go_nowhere() {
     for preset in Preset::SIMULATED {
         let mut simulation = simulation(preset);
