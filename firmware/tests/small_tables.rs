@@ -255,3 +255,41 @@ fn packets_are_handled_as_the_flow_tables_say_however_small_the_tables() {
     println!("{hits} hits, {misses} misses, {narrowed} rules narrowed");
     assert!(narrowed > 100 && hits > misses / 4, "{hits} hits, {misses} misses, {narrowed} narrowed");
 }
+
+#[test]
+fn a_poll_comes_to_its_end_although_more_is_to_be_done() {
+    const UPCALLS: u16 = 2000;
+    let mut dpu =
+        Dpu { fake: Fake::new(Preset::Sim.config()), upcalls: VecDeque::new(), out: Vec::new(), room: usize::MAX };
+    dpu.fake.traffic = false;
+    let mut slow = SlowPath::new(&mut dpu, flows("actions=normal"), Settings::default()).expect("a device");
+    for station in 0..UPCALLS {
+        let [high, low] = station.to_be_bytes();
+        let frame = vec![2, 0, 0, 0, 0, 1, 6, 0, 0, 0, high, low, 0x88, 0xb5, 0, 0];
+        dpu.upcalls.push_back(Upcall { vport: 0, reason: UpcallReason::Miss, frame });
+    }
+    let poll = |slow: &mut SlowPath, dpu: &mut Dpu| {
+        let begun = dpu.now();
+        slow.poll(dpu).expect("the device works");
+        let took = dpu.now() - begun;
+        assert!(took < 500 * fake::ACCESS_NS, "{took} ns");
+    };
+    while !dpu.upcalls.is_empty() {
+        let waiting = dpu.upcalls.len();
+        poll(&mut slow, &mut dpu);
+        assert!(dpu.upcalls.len() < waiting, "none was handled");
+    }
+    assert_eq!((slow.stats().misses, slow.megaflows().0), (UPCALLS.into(), UPCALLS.into()));
+
+    // New flows take effect bit by bit too.
+    slow.begin_replacing(dpu.now(), flows("actions=output:3"));
+    let mut polls = 0;
+    while slow.is_replacing() {
+        poll(&mut slow, &mut dpu);
+        polls += 1;
+    }
+    assert!(polls > 10, "{polls} polls");
+    for (number, info) in slow.rules().iter().enumerate() {
+        assert!(info.program.iter().all(|step| step.outputs & !(1 << 2) == 0), "rule {number}: {info:?}");
+    }
+}

@@ -203,6 +203,11 @@ impl<R: Copy + PartialEq> Cache<R> {
         self.slab.len()
     }
 
+    /// Above the number of every megaflow.
+    pub fn end(&self) -> FlowId {
+        self.slab.len() as FlowId
+    }
+
     /// Number of megaflows.
     pub fn len(&self) -> usize {
         self.slab.len() - self.free.len()
@@ -216,6 +221,11 @@ impl<R: Copy + PartialEq> Cache<R> {
     /// All megaflows.
     pub fn iter(&self) -> impl Iterator<Item = (FlowId, &Megaflow<R>)> {
         (0..).zip(&self.slab).filter_map(|(id, m)| Some((id, m.as_deref()?)))
+    }
+
+    /// All megaflows; their identities and stations must not be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Megaflow<R>> {
+        self.slab.iter_mut().filter_map(Option::as_deref_mut)
     }
 
     /// The numbers of all megaflows.

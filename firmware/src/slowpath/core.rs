@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::hash::Hash;
+use std::ops::Range;
 
 /// `AGE_EPOCH` counts in this unit, so that the epoch of a rule's last hit tells a time before which it was not. Of two hits longer
 /// ago than 2^32 units one may count as younger: rules are read far more often.
@@ -64,6 +65,8 @@ pub struct Core<R> {
     length: usize,
     punted: bool,
     packet: Packet,
+    /// Megaflows that may not agree with the flow tables yet.
+    pub(super) stale: Range<FlowId>,
     /// Stations whose place changed, and on which megaflows may depend.
     pub(super) moved: Vec<Station>,
     /// Where the last walk over the cache stopped: for counters, for eviction.
@@ -99,6 +102,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             length: 0,
             punted: false,
             packet: Packet::default(),
+            stale: 0..0,
             moved: Vec::new(),
             sync_hand: 0,
             sync_time: now,
@@ -372,17 +376,6 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
 
     /// Translates a megaflow's packet again and makes the megaflow what a new one would be, or removes it.
     pub(super) fn revalidate(&mut self, offload: &mut impl Offload<Rule = R>, id: FlowId, now: u64) {
-        self.revalidate_renumbered(offload, id, now, None);
-    }
-
-    /// As [`revalidate`](Self::revalidate), after a change of the flow tables; `numbers` are the new numbers of the old flows.
-    fn revalidate_renumbered(
-        &mut self,
-        offload: &mut impl Offload<Rule = R>,
-        id: FlowId,
-        now: u64,
-        numbers: Option<&[Option<u32>]>,
-    ) {
         let Some(megaflow) = self.cache.get(id) else {
             return;
         };
@@ -391,18 +384,13 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         translate(&self.pipeline, &self.macs, &megaflow.packet, &mut translation);
         let mask = hardware_mask(&translation.mask);
         let wanted = program(&megaflow.packet, &translation);
-        let same_flows = match numbers {
-            None => megaflow.flows[..] == translation.flows[..],
-            Some(numbers) => {
-                let renumbered = megaflow.flows.iter().map(|&n| numbers[n as usize]);
-                renumbered.eq(translation.flows.iter().map(|&n| Some(n)))
-            }
-        };
+        let same_flows = megaflow.flows[..] == translation.flows[..];
         let home = megaflow.home;
         let unchanged = wanted.as_ref().is_ok_and(|wanted| *wanted == megaflow.program);
         let covers = megaflow.hw_mask.covers(&mask);
-        if !same_flows || numbers.is_some() {
-            self.settle(offload, id, now, numbers, !same_flows);
+        if !same_flows {
+            // What it counted until now was for the old ones.
+            self.sync(offload, id, now);
         }
         let keep = covers
             && self.places_hold(&translation.learned)
@@ -431,46 +419,6 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         }
         self.translation = translation;
     }
-
-    /// Before the flows of a megaflow change: books what it counted for the old ones, then gives them their new numbers.
-    fn settle(
-        &mut self,
-        offload: &mut impl Offload<Rule = R>,
-        id: FlowId,
-        now: u64,
-        numbers: Option<&[Option<u32>]>,
-        read: bool,
-    ) {
-        if let Some(numbers) = numbers
-            && let Some(megaflow) = self.cache.get_mut(id)
-        {
-            megaflow.flows = megaflow.flows.iter().filter_map(|&n| numbers[n as usize]).collect();
-        }
-        if read {
-            self.sync(offload, id, now);
-        }
-    }
-
-    /// Puts other flow tables in place of the present ones and makes all megaflows agree with them. Flows that stay the same
-    /// keep their counters.
-    pub fn replace_flows(&mut self, offload: &mut impl Offload<Rule = R>, flows: FlowTable, now: u64) {
-        let pipeline = Pipeline::new(flows);
-        let fresh = FlowStats { created: now, used: now, ..FlowStats::default() };
-        let mut stats = vec![fresh; pipeline.len()];
-        let numbers = same_flows(&self.pipeline, &pipeline);
-        for (old, new) in numbers.iter().enumerate() {
-            if let Some(new) = new {
-                stats[*new as usize] = self.flow_stats[old];
-            }
-        }
-        self.pipeline = pipeline;
-        self.flow_stats = stats;
-        self.departed.values_mut().for_each(|departed| departed.renumber(&numbers));
-        for id in self.cache.ids() {
-            self.revalidate_renumbered(offload, id, now, Some(&numbers));
-        }
-        self.follow_moves(offload, now);
-    }
 }
 
 /// First word of a key that edits of a packet can change.
@@ -485,22 +433,6 @@ pub(super) fn credit(stats: &mut FlowStats, count: Count, used: u64) {
     stats.packets += count.packets;
     stats.bytes += count.bytes;
     stats.used = stats.used.max(used);
-}
-
-/// For each old flow that is in the new tables too, its number there.
-fn same_flows(old: &Pipeline, new: &Pipeline) -> Vec<Option<u32>> {
-    let by_match: FxHashMap<_, u32> = new.flows().map(|(n, f)| ((f.table, f.priority, f.matches), n)).collect();
-    (0..old.len() as u32)
-        .map(|n| {
-            let flow = old.flow(n);
-            let found = *by_match.get(&(flow.table, flow.priority, flow.matches))?;
-            let other = new.flow(found);
-            let same = other.actions == flow.actions
-                && other.cookie == flow.cookie
-                && (other.idle_timeout, other.hard_timeout) == (flow.idle_timeout, flow.hard_timeout);
-            (same && old.is_live(n)).then_some(found)
-        })
-        .collect()
 }
 
 /// Puts copies of a packet out.

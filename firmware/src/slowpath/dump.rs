@@ -20,6 +20,7 @@ use serde::Serialize;
 use std::fmt::{self, Display, Write};
 use std::hash::{Hash, Hasher};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 /// A megaflow as a datapath's flow is shown.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -94,8 +95,13 @@ impl Display for FlowDump {
 impl<R: Copy + PartialEq + std::fmt::Debug> Core<R> {
     /// All megaflows. `place` says where a rule of the hardware is.
     pub fn dump_megaflows(&self, now: u64, place: impl Fn(R) -> String) -> Vec<MegaflowDump> {
+        self.dump_some(0..self.cache.end(), now, place)
+    }
+
+    /// Those with these numbers.
+    pub fn dump_some(&self, ids: Range<FlowId>, now: u64, place: impl Fn(R) -> String) -> Vec<MegaflowDump> {
         let ports = self.pipeline.ports();
-        self.cache.iter().map(|(id, megaflow)| dump(id, megaflow, &ports, now, &place)).collect()
+        ids.filter_map(|id| Some(dump(id, self.cache.get(id)?, &ports, now, &place))).collect()
     }
 
     /// All OpenFlow flows.

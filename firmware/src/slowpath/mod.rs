@@ -10,6 +10,7 @@ mod dump;
 mod handover;
 mod offload;
 mod refusal;
+mod replace;
 mod stats;
 
 pub use self::core::{Core, EPOCH_NS, Settings};
@@ -30,10 +31,16 @@ use std::rc::Rc;
 const WAITING_SOFT: usize = 1024;
 /// Bytes of copies waiting for the device; more are dropped, and counted.
 const WAITING_BYTES: usize = 256 << 20;
-/// Upcalls handled in one call of [`SlowPath::poll`].
-const BATCH: usize = 256;
+/// Upcalls handled, and megaflows looked at again, in one call of [`SlowPath::poll`]: with many flow tables each takes milliseconds.
+const BATCH: usize = 64;
+/// Device time (ns) after which one call takes no further upcall: whoever calls has other things to do, and upcalls that write
+/// many registers take long.
+const BATCH_NS: u64 = 25_000;
 /// Time after which a new epoch begins.
 const EPOCH_SPAN_NS: u64 = 1_000_000;
+
+/// Megaflows shown in one call of [`SlowPath::dump_megaflows_from`].
+const DUMP_BATCH: FlowId = 1024;
 
 /// The slow path of a device. It owns the device's rules; the device is lent to each method.
 pub struct SlowPath {
@@ -67,7 +74,7 @@ impl SlowPath {
     }
 
     /// Handles upcalls that are waiting, puts packets out, ages, then hands megaflows over. Returns how many upcalls it handled, packets
-    /// it put out and megaflows it handed over: 0 if there was nothing to do.
+    /// it put out and megaflows it handed over: 0 if there was nothing to do. What is left when many are waiting is for further calls.
     ///
     /// # Errors
     /// If the device fails.
@@ -75,11 +82,18 @@ impl SlowPath {
         if device.now() - self.epoch_since >= EPOCH_SPAN_NS {
             self.begin_epoch(device)?;
         }
+        if self.is_replacing() {
+            self.agree(device)?;
+        }
+        let end = device.now() + BATCH_NS;
         let mut sent = self.flush(device)?;
         let (mut upcalls, mut all) = (0, false);
         // Upcalls that are not taken hold up the pipeline, and with it the packets put out: when these do not move, one more
         // upcall is taken whatever is waiting.
-        while upcalls < BATCH && (self.waiting.len() < WAITING_SOFT || sent == 0 && upcalls == 0) {
+        while upcalls < BATCH
+            && (upcalls == 0 || device.now() < end)
+            && (self.waiting.len() < WAITING_SOFT || sent == 0 && upcalls == 0)
+        {
             let Some(upcall) = device.recv_upcall() else {
                 all = true;
                 break;
@@ -123,16 +137,43 @@ impl SlowPath {
         self.waiting.len() + self.core.deferred()
     }
 
+    /// Gives up the packets that are waiting for the device to take them: the vport that each was for.
+    pub fn discard_waiting(&mut self) -> Vec<u8> {
+        self.core.stats.sent -= self.waiting.len() as u64;
+        self.waiting_bytes = 0;
+        self.waiting.drain(..).map(|(vport, _)| vport).collect()
+    }
+
     /// Puts other flow tables in place of the present ones. When it returns, no packet is handled by a rule that the new
     /// ones would not produce.
     ///
     /// # Errors
     /// If the device fails.
     pub fn replace_flows(&mut self, device: &mut dyn Device, flows: FlowTable) -> Result<(), DeviceError> {
-        let now = device.now();
-        self.with_tables(device, |core, tables| core.replace_flows(tables, flows, now))?;
-        self.widest = hardware_mask(&self.core.pipeline.union_mask());
+        self.begin_replacing(device.now(), flows);
+        while self.is_replacing() {
+            self.agree(device)?;
+        }
         Ok(())
+    }
+
+    /// Puts other flow tables in place of the present ones for packets that miss. What is in the hardware follows as the slow path is
+    /// polled.
+    pub fn begin_replacing(&mut self, now: u64, flows: FlowTable) {
+        self.core.replace_flows(flows, now);
+        self.widest = hardware_mask(&self.core.pipeline.union_mask());
+    }
+
+    /// Whether packets may still be handled by a rule that the present flow tables would not produce.
+    pub fn is_replacing(&self) -> bool {
+        !self.core.stale.is_empty()
+    }
+
+    /// Makes some more megaflows agree with the flow tables.
+    fn agree(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        let now = device.now();
+        let enough = |tables: &Tables<'_>| tables.device.now() >= now + BATCH_NS;
+        self.with_tables(device, |core, tables| core.agree(tables, now, BATCH, enough))
     }
 
     /// What the slow path has counted.
@@ -158,6 +199,30 @@ impl SlowPath {
         let now = device.now();
         self.with_tables(device, |core, tables| core.sync_all(tables, now))?;
         Ok(self.core.dump_megaflows(now, |rule| place(&self.rules, rule)))
+    }
+
+    /// Some of the megaflows, from a number on, with counters of this moment; and the number from which on there are more. For a
+    /// device that has other things to do meanwhile.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn dump_megaflows_from(
+        &mut self,
+        device: &mut dyn Device,
+        from: FlowId,
+    ) -> Result<(Vec<MegaflowDump>, Option<FlowId>), DeviceError> {
+        let now = device.now();
+        let end = self.with_tables(device, |core, tables| {
+            let mut id = from;
+            while id < core.cache.end() && id - from < DUMP_BATCH && tables.device.now() < now + BATCH_NS {
+                core.sync(tables, id, now);
+                id += 1;
+            }
+            core.follow_moves(tables, now);
+            id
+        })?;
+        let dump = self.core.dump_some(from..end, now, |rule| place(&self.rules, rule));
+        Ok((dump, (end < self.core.cache.end()).then_some(end)))
     }
 
     /// All OpenFlow flows, with counters of this moment.

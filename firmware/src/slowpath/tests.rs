@@ -121,6 +121,13 @@ impl Bench {
         (false, outputs)
     }
 
+    fn replace_flows(&mut self, text: &str) {
+        self.core.replace_flows(flows(text), self.now);
+        while !self.core.stale.is_empty() {
+            self.core.agree(&mut self.list, self.now, 3, |_| false);
+        }
+    }
+
     fn wait(&mut self, seconds: u64) {
         for _ in 0..seconds * 2 {
             self.now += 500_000_000;
@@ -194,7 +201,7 @@ fn replacing_the_flows_updates_keeps_and_removes_rules() {
         b.packet(vport, &udp(80, 64));
     }
     let new = "in_port=1,actions=output:5\nin_port=2,actions=output:1\nin_port=3,udp,tp_dst=80,actions=output:4";
-    b.core.replace_flows(&mut b.list, flows(new), b.now);
+    b.replace_flows(new);
     assert_eq!(b.packet(0, &udp(80, 64)), (true, 1 << 4), "updated in place");
     assert_eq!(b.packet(1, &udp(80, 64)), (true, 1), "kept");
     assert_eq!(b.packet(2, &udp(81, 64)), (false, 0), "too wide: removed");
@@ -213,11 +220,11 @@ fn packets_that_count_after_their_rule_was_taken_out_are_credited() {
     b.list.late = Count { packets: 3, bytes: 126 };
     let narrower =
         "in_port=2,actions=output:1\npriority=65535,in_port=1,udp,tp_dst=81,actions=drop\nin_port=1,actions=output:2";
-    b.core.replace_flows(&mut b.list, flows(narrower), b.now);
+    b.replace_flows(narrower);
     assert_eq!(b.list.live(), 0, "the rule was too wide");
     // The flow gets another number while the packets are on their way.
     let other = "in_port=1,actions=output:2\nin_port=2,actions=output:1";
-    b.core.replace_flows(&mut b.list, flows(other), b.now);
+    b.replace_flows(other);
     b.now += 1_000_000;
     b.core.tick(&mut b.list, b.now);
     let counts: Vec<(u64, u64)> = b.core.dump_flows(b.now).iter().map(|f| (f.stats.packets, f.stats.bytes)).collect();
@@ -273,7 +280,7 @@ fn after_any_replacement_rules_do_what_a_new_upcall_would_do() {
                 assert_eq!(outputs, expected, "seed {seed} hit {hit} {first}");
             }
             let text = draw(&mut rng);
-            b.core.replace_flows(&mut b.list, flows(&text), b.now);
+            b.replace_flows(&text);
         }
     }
 }
