@@ -5,7 +5,7 @@ use crate::live::{Live, PEER};
 use crate::netns::output;
 use anyhow::{Context, Result};
 use serde_json::Value;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -19,29 +19,34 @@ pub struct Rate {
 
 /// Pings the second host from the first, `count` times; the summary that ping prints.
 pub fn ping(live: &Live, count: u32) -> Result<String> {
-    let printed = output(live.host(0, "ping").args(["-c", &count.to_string(), "-i", "0.2", "-W", "5", PEER]))?;
+    let printed = output(live.bounded(0, "ping").args(["-c", &count.to_string(), "-i", "0.2", "-W", "5", PEER]))?;
     let text = String::from_utf8(printed.stdout)?;
     Ok(text.lines().skip_while(|line| !line.starts_with("---")).collect::<Vec<_>>().join("\n"))
 }
 
 /// Sends from the first host to the second for `seconds`, with further iperf3 arguments (`-u -b 20M`).
 pub fn iperf(live: &Live, seconds: u32, arguments: &[&str]) -> Result<Rate> {
-    let mut server = live.host(1, "iperf3").args(["-s", "--one-off"]).stdout(Stdio::null()).spawn()?;
-    let report = wait_for_server(live).and_then(|()| {
-        let seconds = seconds.to_string();
-        output(live.host(0, "iperf3").args(["-c", PEER, "--json", "-t", &seconds]).args(arguments))
-    });
-    if report.is_err() {
-        let _ = server.kill();
-    }
-    server.wait()?;
-    let report: Value = serde_json::from_slice(&report?.stdout)?;
+    let _server = Running(live.host(1, "iperf3").args(["-s", "--one-off"]).stdout(Stdio::null()).spawn()?);
+    wait_for_server(live)?;
+    let mut client = live.bounded(0, "iperf3");
+    let report = output(client.args(["-c", PEER, "--json", "-t", &seconds.to_string()]).args(arguments))?;
+    let report: Value = serde_json::from_slice(&report.stdout)?;
     let sum =
         if report["end"]["sum_received"].is_object() { &report["end"]["sum_received"] } else { &report["end"]["sum"] };
     Ok(Rate {
         bits_per_second: sum["bits_per_second"].as_f64().context("iperf3 reports no rate")?,
         lost_percent: report["end"]["sum"]["lost_percent"].as_f64().unwrap_or(0.0),
     })
+}
+
+/// A process that ends with this value at the latest.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn wait_for_server(live: &Live) -> Result<()> {

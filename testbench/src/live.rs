@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -30,8 +31,11 @@ pub struct Live {
 impl Live {
     /// Starts the DPU with a flow file, and gives the hosts 10.0.0.1/24 and [`PEER`]/24. Needs root.
     pub fn start(flows: &Path) -> Result<Self> {
-        let hosts = [Namespace::new("a")?, Namespace::new("b")?];
-        let taps = [0, 1].map(|i| format!("mr{}v{i}", std::process::id()));
+        // A process may have several, one after the other or at once.
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let hosts = [Namespace::new(&format!("{number}a"))?, Namespace::new(&format!("{number}b"))?];
+        let taps = [0, 1].map(|i| format!("mr{}.{number}v{i}", std::process::id()));
         let arguments = taps.iter().enumerate().flat_map(|(i, tap)| ["--tap".into(), format!("vf{i}={tap}")]);
         let dpu = Dpu::start(flows, arguments)?;
         for (i, host) in hosts.iter().enumerate() {
@@ -43,6 +47,11 @@ impl Live {
     /// A command on host 0 or 1.
     pub fn host(&self, host: usize, program: &str) -> Command {
         self.hosts[host].command(program)
+    }
+
+    /// The same, ended when it takes too long.
+    pub fn bounded(&self, host: usize, program: &str) -> Command {
+        self.hosts[host].bounded(program)
     }
 
     /// What `millrace <arguments>` prints about the running DPU.

@@ -3,6 +3,10 @@
 
 use anyhow::{Context, Result, bail};
 use std::process::{Command, Output};
+use std::time::Duration;
+
+/// Time that a bounded command may take before it is ended, which is an error.
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A network namespace, deleted when dropped. Needs root and iproute2.
 pub struct Namespace {
@@ -20,6 +24,13 @@ impl Namespace {
         output(namespace.command("sysctl").args(["-q", "-w", "net.ipv6.conf.all.disable_ipv6=1"]))?;
         output(namespace.command("sysctl").args(["-q", "-w", "net.ipv6.conf.default.disable_ipv6=1"]))?;
         Ok(namespace)
+    }
+
+    /// A command that will run in the namespace, but for no longer than [`LIMIT`].
+    pub fn bounded(&self, program: &str) -> Command {
+        let mut command = self.command("timeout");
+        command.args(["--kill-after=5", &LIMIT.as_secs().to_string(), program]);
+        command
     }
 
     /// A command that will run in the namespace.
