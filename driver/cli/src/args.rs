@@ -87,8 +87,8 @@ pub struct RunArgs {
     #[arg(long)]
     pub hold: bool,
 
-    /// Control socket, for `millrace rules`, `stats`, `reg` and `reload` [default: millrace.sock in XDG_RUNTIME_DIR, or
-    /// /tmp/millrace-UID.sock].
+    /// Control socket, for `millrace rules`, `stats`, `reg` and `reload`. Only you and root get an answer [default: millrace.sock
+    /// in XDG_RUNTIME_DIR if only you get in there, else in /tmp/millrace-UID, which is made for you alone].
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
 }
@@ -107,7 +107,7 @@ pub enum Pace {
 
 #[derive(Args, Debug)]
 pub struct ConnectArgs {
-    /// Control socket of the running device [default: as for `millrace run`].
+    /// Control socket of the running device, which has to be yours or root's [default: as for `millrace run`].
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
 

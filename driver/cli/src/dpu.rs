@@ -37,6 +37,8 @@ pub struct Dpu {
     slow_path: SlowPath,
     preset: Preset,
     since_turn: u32,
+    /// Cycle from which on all rules are those of the present flows.
+    reloaded_at: Option<u64>,
 }
 
 impl Dpu {
@@ -44,7 +46,7 @@ impl Dpu {
     pub fn new(preset: Preset, flows: FlowTable) -> Result<Self> {
         let mut device = Embedded::new(preset).bad_input()?;
         let slow_path = SlowPath::new(&mut device, flows, Settings::default())?;
-        Ok(Self { device, slow_path, preset, since_turn: 0 })
+        Ok(Self { device, slow_path, preset, since_turn: 0, reloaded_at: None })
     }
 
     /// The hardware's ports.
@@ -59,14 +61,18 @@ impl Dpu {
 
     /// No packet is on its way, in the hardware or the slow path.
     pub fn settled(&mut self) -> bool {
-        self.slow_path.waiting() == 0 && self.simulation().idle() && self.simulation().upcalls_waiting() == 0
+        !self.slow_path_has_work() && self.simulation().idle()
+    }
+
+    fn slow_path_has_work(&mut self) -> bool {
+        self.slow_path.waiting() > 0 || self.slow_path.is_replacing() || self.simulation().upcalls_waiting() > 0
     }
 
     /// Simulates one cycle; the slow path gets its turn if there is something for it.
     pub fn step(&mut self) -> Result<()> {
         self.simulation().step();
         self.since_turn += 1;
-        if self.since_turn >= TURN || self.slow_path.waiting() > 0 || self.simulation().upcalls_waiting() > 0 {
+        if self.since_turn >= TURN || self.slow_path_has_work() {
             self.turn()?;
         }
         Ok(())
@@ -84,27 +90,34 @@ impl Dpu {
         Ok(())
     }
 
-    /// Puts these flows in force. When it returns no packet is handled by the old ones any more, and those that were are out
-    /// of the pipeline.
-    pub fn reload(&mut self, flows: FlowTable) -> Result<()> {
-        self.slow_path.replace_flows(&mut self.device, flows)?;
-        let end = self.cycle() + PIPELINE;
-        while !self.settled() && self.cycle() < end {
-            self.step()?;
-        }
-        Ok(())
+    /// Puts these flows in force for packets that miss from now on, and bit by bit for the others.
+    pub fn reload(&mut self, flows: FlowTable) {
+        self.slow_path.begin_replacing(self.device.now(), flows);
+        self.reloaded_at = None;
     }
 
     /// Like [`Self::reload`], from the text of a flow file.
     pub fn reload_text(&mut self, name: &str, text: &str) -> Result<()> {
         let config = *self.simulation().config();
-        self.reload(flow_file::parse(name, text, &config)?)
+        self.reload(flow_file::parse(name, text, &config)?);
+        Ok(())
     }
 
-    /// All megaflows, those in the hardware and those that the slow path handles.
-    pub fn rules(&mut self) -> Result<Vec<Rule>> {
-        let megaflows = self.slow_path.dump_megaflows(&mut self.device)?;
-        Ok(megaflows.into_iter().map(|megaflow| Rule { text: megaflow.to_string(), megaflow }).collect())
+    /// No packet is handled by the flows before these any more, and those that were are out of the pipeline.
+    pub fn reloaded(&mut self) -> bool {
+        if self.slow_path.is_replacing() {
+            return false;
+        }
+        let cycle = self.cycle();
+        let since = *self.reloaded_at.get_or_insert(cycle);
+        self.settled() || cycle >= since + PIPELINE
+    }
+
+    /// Some of the megaflows, those in the hardware and those that the slow path handles: from a number on, and the number from
+    /// which on there are more.
+    pub fn rules(&mut self, from: u32) -> Result<(Vec<Rule>, Option<u32>)> {
+        let (megaflows, next) = self.slow_path.dump_megaflows_from(&mut self.device, from)?;
+        Ok((megaflows.into_iter().map(|megaflow| Rule { text: megaflow.to_string(), megaflow }).collect(), next))
     }
 
     /// What happened so far. `sent`: what left each port.

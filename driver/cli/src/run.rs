@@ -3,13 +3,13 @@
 
 use crate::args::RunArgs;
 use crate::claim::Claim;
-use crate::control::{Answer, Request, Server};
+use crate::control::{Answer, Reply, Request, Server};
 use crate::dpu::Dpu;
 use crate::error::BadInput;
 use crate::feeder::Feeder;
 use crate::flow_file;
 use crate::inputs::{by_vport, read};
-use crate::outputs::{Files, Outputs};
+use crate::outputs::{Files, Outputs, Sent};
 use crate::signals::Signals;
 use crate::taps;
 use anyhow::{Context, Result};
@@ -28,6 +28,8 @@ const BURST: u32 = 256;
 const LEAP: u64 = 100_000_000 / CYCLE_NS;
 /// Cycles that packets under way get to finish when a run is interrupted.
 const WIND_DOWN: u64 = 10_000_000;
+/// Time that answers which are under way get at the end of a run.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// Longest sleep while nothing happens, in milliseconds.
 const NAP_MS: u8 = 10;
 /// Packets that wait at a port of a TAP device; more stay in the device's own queue.
@@ -68,7 +70,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let progress = progress_bar(feeder.progress().0);
     let clock = (!taps.is_empty()).then(WallClock::start);
     let stats = files.stats;
-    let mut session = Session { args, dpu, feeder, taps, outputs, stats, server, signals, progress, clock };
+    let mut session =
+        Session { args, dpu, feeder, taps, outputs, stats, server, signals, reloading: false, progress, clock };
     session.go()?;
     session.finish()
 }
@@ -90,6 +93,8 @@ struct Session<'a> {
     stats: Option<Claim>,
     server: Option<Server>,
     signals: Signals,
+    /// Flows that a signal asked for are on their way into force.
+    reloading: bool,
     progress: ProgressBar,
     clock: Option<WallClock>,
 }
@@ -102,6 +107,10 @@ impl Session<'_> {
             }
             if self.signals.take_reload() {
                 self.reload_own_flows();
+            }
+            if self.reloading && self.dpu.reloaded() {
+                self.reloading = false;
+                eprintln!("millrace: {} is in force", self.args.flows.display());
             }
             self.serve();
             self.read_taps()?;
@@ -147,9 +156,11 @@ impl Session<'_> {
 
     /// Sleeps until a TAP device or a client has something, but not for long.
     fn nap(&self) -> Result<()> {
-        let taps = self.taps.iter().map(|(_, tap)| tap.as_fd());
-        let clients = self.server.iter().flat_map(Server::descriptors);
-        let mut descriptors: Vec<PollFd> = taps.chain(clients).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let Some(clients) = self.server.as_ref().map_or_else(|| Some(vec![]), Server::awaits) else {
+            return Ok(());
+        };
+        let taps = self.taps.iter().map(|(_, tap)| (tap.as_fd(), PollFlags::POLLIN));
+        let mut descriptors: Vec<PollFd> = taps.chain(clients).map(|(fd, events)| PollFd::new(fd, events)).collect();
         match poll(&mut descriptors, PollTimeout::from(NAP_MS)) {
             Ok(_) | Err(nix::Error::EINTR) => Ok(()),
             Err(error) => Err(error).context("cannot wait for the TAP devices"),
@@ -193,22 +204,34 @@ impl Session<'_> {
     fn serve(&mut self) {
         if let Some(server) = &mut self.server {
             let (dpu, sent) = (&mut self.dpu, self.outputs.sent());
-            server.serve(|request| answer(dpu, sent, request));
+            server.serve(|request, from| answer(dpu, sent, request, from));
+        }
+    }
+
+    /// Requests that are there when the run ends get their answers.
+    fn serve_last(&mut self) {
+        let end = Instant::now() + LAST_ANSWERS;
+        self.serve();
+        while self.server.as_ref().is_some_and(|server| server.awaits().is_none()) && Instant::now() < end {
+            self.serve();
         }
     }
 
     /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
     fn reload_own_flows(&mut self) {
         let config = *self.dpu.simulation().config();
-        let reloaded = flow_file::read(&self.args.flows, &config).map_err(anyhow::Error::from);
-        match reloaded.and_then(|flows| self.dpu.reload(flows)) {
-            Ok(()) => eprintln!("millrace: {} is in force", self.args.flows.display()),
+        match flow_file::read(&self.args.flows, &config) {
+            Ok(flows) => {
+                self.dpu.reload(flows);
+                self.reloading = true;
+            }
             Err(error) => eprintln!("millrace: the flows stay as they were: {error:#}"),
         }
     }
 
     fn finish(mut self) -> Result<()> {
         self.progress.finish_and_clear();
+        self.serve_last();
         self.dpu.simulation().trace_end();
         if let Some(claim) = self.stats.take() {
             let stats = self.dpu.stats(self.outputs.sent())?;
@@ -218,22 +241,42 @@ impl Session<'_> {
     }
 }
 
-fn answer(dpu: &mut Dpu, sent: &[crate::outputs::Sent], request: Request) -> Answer {
+fn answer(dpu: &mut Dpu, sent: &[Sent], request: &Request, from: u32) -> Reply {
     let value = match request {
-        Request::Rules => dpu.rules().and_then(|rules| Ok(serde_json::to_value(rules)?)),
+        Request::Rules => match rules(dpu, from) {
+            Ok(reply) => return reply,
+            Err(error) => Err(error),
+        },
         Request::Stats => dpu.stats(sent).and_then(|stats| Ok(serde_json::to_value(stats)?)),
         Request::Registers => dpu.registers().and_then(|registers| Ok(serde_json::to_value(registers)?)),
-        Request::ReadRegister { register } => dpu.read_register(&register).and_then(|r| Ok(serde_json::to_value([r])?)),
+        Request::ReadRegister { register } => dpu.read_register(register).and_then(|r| Ok(serde_json::to_value([r])?)),
         Request::WriteRegister { register, value } => {
-            dpu.write_register(&register, value).and_then(|r| Ok(serde_json::to_value([r])?))
+            dpu.write_register(register, *value).and_then(|r| Ok(serde_json::to_value([r])?))
         }
-        Request::Reload { name, flows } => dpu.reload_text(&name, &flows).map(|()| serde_json::Value::Null),
+        Request::Reload { name, flows } => match reload(dpu, name, flows, from) {
+            Ok(false) => return Reply::Later,
+            done => done.map(|_| serde_json::Value::Null),
+        },
     };
-    match value {
+    Reply::Whole(match value {
         Ok(value) => Answer::Ok(value),
         Err(error) if error.is::<BadInput>() => Answer::BadInput(format!("{error:#}")),
         Err(error) => Answer::Failed(format!("{error:#}")),
+    })
+}
+
+/// Whether it is done.
+fn reload(dpu: &mut Dpu, name: &str, flows: &str, from: u32) -> Result<bool> {
+    if from == 0 {
+        dpu.reload_text(name, flows)?;
     }
+    Ok(dpu.reloaded())
+}
+
+fn rules(dpu: &mut Dpu, from: u32) -> Result<Reply> {
+    let (rules, next) = dpu.rules(from)?;
+    let items = rules.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    Ok(Reply::Items { items, next })
 }
 
 fn write_json(claim: Claim, value: &impl serde::Serialize) -> Result<()> {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The `millrace` command from outside: files in, files out, signals, the control socket.
 
+// Each test uses some of it.
+#[allow(dead_code)]
 mod common;
 
 use common::{Device, Folder, frames, packet};

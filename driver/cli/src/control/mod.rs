@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The control socket of a running device: one JSON object per line and request, one per answer, in order.
+//!
+//! Only the user that runs the device, and root, get to it: it is in a folder of theirs, it is theirs from the moment it is
+//! there, and each end asks the kernel who is at the other.
 
 mod client;
+mod connection;
+#[cfg(test)]
+mod fuzz;
+mod peer;
+mod place;
 mod server;
 
 pub use client::ask;
 pub use server::Server;
 
-use nix::unistd::Uid;
+use place::Place;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::env;
-use std::path::PathBuf;
 
 /// What a running device can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +48,15 @@ pub enum Answer {
     Failed(String),
 }
 
-/// Where the socket is if nobody says otherwise.
-pub fn default_path() -> PathBuf {
-    match env::var_os("XDG_RUNTIME_DIR") {
-        Some(folder) if !folder.is_empty() => PathBuf::from(folder).join("millrace.sock"),
-        _ => PathBuf::from(format!("/tmp/millrace-{}.sock", Uid::effective())),
-    }
+/// What is said to a request at a time, so that a long answer neither holds up the device nor is in memory whole.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// The answer.
+    Whole(Answer),
+    /// The request is to be put again, with another number: it takes time.
+    Later,
+    /// Items of a list, each as JSON. With `next` there are more, from there on, when the request is put again.
+    Items { items: Vec<String>, next: Option<u32> },
 }
 
 #[cfg(test)]

@@ -1,139 +1,125 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Listens on the control socket, without ever waiting for a client.
 
-use super::{Answer, Request, default_path};
+use super::connection::Connection;
+use super::{Place, Reply, Request, peer};
 use crate::error::BadInput;
 use anyhow::{Context, Result};
-use std::fs::{self, Permissions};
-use std::io::{ErrorKind, Read, Write};
+use nix::poll::PollFlags;
+use nix::sys::stat::{Mode, umask};
+use std::fs;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// Longest request in bytes: a flow file is in it.
-const MAX_REQUEST: usize = 64 << 20;
-/// Clients at a time; more have to wait.
+/// Bytes of requests that are held for all clients together: a flow file can be in one.
+const MAX_HELD: usize = 64 << 20;
+/// Clients at a time. When another one comes, the one that was silent for longest has to go.
 const MAX_CLIENTS: usize = 16;
 
 pub struct Server {
     listener: UnixListener,
     path: PathBuf,
-    clients: Vec<Client>,
-}
-
-struct Client {
-    stream: UnixStream,
-    received: Vec<u8>,
-    to_send: Vec<u8>,
-    gone: bool,
+    clients: Vec<Connection>,
+    pub(super) max_held: usize,
 }
 
 impl Server {
     /// Listens at `path`; without one at the default path, unless another device is there (then there is no server).
     pub fn open(path: Option<&Path>) -> Result<Option<Self>> {
         let given = path.is_some();
-        let path = path.map_or_else(default_path, Path::to_owned);
-        if UnixStream::connect(&path).is_ok() {
-            if given {
-                return Err(BadInput(format!("another device listens at {}", path.display())).into());
-            }
-            tracing::warn!("another device listens at {}: this one has no control socket", path.display());
-            return Ok(None);
-        }
-        match Self::bind(&path) {
+        match path
+            .map_or_else(|| Place::of_this_user().made(), |path| Ok(path.into()))
+            .and_then(|path| Self::bind(&path))
+        {
             Ok(server) => Ok(Some(server)),
-            Err(error) if given => Err(BadInput(format!("{error:#}")).into()),
+            Err(error) if given => Err(error.into()),
             Err(error) => {
-                tracing::warn!("{error:#}: this device has no control socket");
+                tracing::warn!("{error}: this device has no control socket");
                 Ok(None)
             }
         }
     }
 
-    fn bind(path: &Path) -> Result<Self> {
+    fn bind(path: &Path) -> Result<Self, BadInput> {
+        if UnixStream::connect(path).is_ok() {
+            return Err(BadInput(format!("another device listens at {}", path.display())));
+        }
+        let bound = Self::bind_unused(path).with_context(|| format!("cannot listen at {}", path.display()));
+        bound.map_err(|error| BadInput(format!("{error:#}")))
+    }
+
+    fn bind_unused(path: &Path) -> io::Result<Self> {
         // Nobody answers there: what a run that was killed left behind.
         if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-            fs::remove_file(path).with_context(|| format!("cannot replace the socket {}", path.display()))?;
+            fs::remove_file(path)?;
         }
-        let listener = UnixListener::bind(path).with_context(|| format!("cannot listen at {}", path.display()))?;
-        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        // Nobody else's from the moment it is there.
+        let before = umask(Mode::S_IXUSR | Mode::S_IRWXG | Mode::S_IRWXO);
+        let listener = UnixListener::bind(path);
+        umask(before);
+        let listener = listener?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, path: path.into(), clients: vec![] })
+        Ok(Self { listener, path: path.into(), clients: vec![], max_held: MAX_HELD })
     }
 
-    /// What becomes readable when there is something to do.
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.clients.iter().map(|client| client.stream.as_fd()).chain([self.listener.as_fd()])
+    /// What is to be waited for until there is something to do; none if there is already.
+    pub fn awaits(&self) -> Option<Vec<(BorrowedFd<'_>, PollFlags)>> {
+        let listener = (self.listener.as_fd(), PollFlags::POLLIN);
+        self.clients.iter().map(Connection::awaits).chain([Some(listener)]).collect()
     }
 
-    /// Answers the requests that have arrived.
-    pub fn serve(&mut self, mut answer: impl FnMut(Request) -> Answer) {
-        while self.clients.len() < MAX_CLIENTS
-            && let Ok((stream, _)) = self.listener.accept()
-        {
-            if stream.set_nonblocking(true).is_ok() {
-                self.clients.push(Client { stream, received: vec![], to_send: vec![], gone: false });
-            }
-        }
+    /// Gives each client its turn. A request is put with 0, and with other numbers until its answer is whole.
+    pub fn serve(&mut self, mut answer: impl FnMut(&Request, u32) -> Reply) {
+        self.accept();
+        let mut held: usize = self.clients.iter().map(Connection::held).sum();
         for client in &mut self.clients {
-            client.receive();
-            while let Some(line) = client.line() {
-                let answer = match serde_json::from_slice(&line) {
-                    Ok(request) => answer(request),
-                    Err(error) => Answer::BadInput(format!("this is no request: {error}")),
-                };
-                client.to_send.extend(serde_json::to_vec(&answer).expect("an answer can be written as JSON"));
-                client.to_send.push(b'\n');
-            }
-            client.send();
+            held -= client.held();
+            client.turn(self.max_held - held, &mut answer);
+            held += client.held();
         }
-        self.clients.retain(|client| !client.gone);
+        self.clients.retain(|client| !client.is_gone());
+    }
+
+    /// Bytes of requests and of answers that are held.
+    #[cfg(test)]
+    pub fn held(&self) -> (usize, usize) {
+        let sum = |bytes: fn(&Connection) -> usize| self.clients.iter().map(bytes).sum();
+        (sum(Connection::held), sum(Connection::unsent))
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..MAX_CLIENTS {
+            let Ok((stream, _)) = self.listener.accept() else {
+                return;
+            };
+            match peer::user(&stream) {
+                Ok(user) if peer::is_trusted(user) => {}
+                Ok(user) => {
+                    tracing::warn!("user {user} wanted to control this device, which is not theirs");
+                    continue;
+                }
+                Err(_) => continue,
+            }
+            if stream.set_nonblocking(true).is_ok() {
+                self.make_room();
+                self.clients.push(Connection::new(stream));
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.clients.len() >= MAX_CLIENTS {
+            self.clients.sort_by_key(Connection::active);
+            self.clients.remove(0);
+        }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
-    }
-}
-
-impl Client {
-    fn receive(&mut self) {
-        let mut buffer = [0; 16 * 1024];
-        while !self.gone {
-            match self.stream.read(&mut buffer) {
-                Ok(0) => self.gone = true,
-                Ok(length) => {
-                    self.received.extend_from_slice(&buffer[..length]);
-                    self.gone = self.received.len() > MAX_REQUEST;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(_) => self.gone = true,
-            }
-        }
-    }
-
-    /// Takes a whole line off what was received.
-    fn line(&mut self) -> Option<Vec<u8>> {
-        let end = self.received.iter().position(|byte| *byte == b'\n')?;
-        let mut line: Vec<u8> = self.received.drain(..=end).collect();
-        line.pop();
-        Some(line)
-    }
-
-    fn send(&mut self) {
-        while !self.to_send.is_empty() {
-            match self.stream.write(&self.to_send) {
-                Ok(0) => return,
-                Ok(length) => drop(self.to_send.drain(..length)),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.gone |= error.kind() != ErrorKind::WouldBlock;
-                    return;
-                }
-            }
-        }
     }
 }

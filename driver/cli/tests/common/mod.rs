@@ -5,9 +5,10 @@ use millrace_sim::capture::{self, Writer};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -32,7 +33,8 @@ pub struct Folder(tempfile::TempDir);
 
 impl Folder {
     pub fn new() -> Self {
-        Folder(tempfile::tempdir().unwrap())
+        // As the folder of XDG_RUNTIME_DIR has to be.
+        Folder(tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap())
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -87,7 +89,8 @@ impl Folder {
         found
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// The command, to be run in this folder.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
         command.args(args).current_dir(self.0.path()).env("XDG_RUNTIME_DIR", self.0.path());
         command
@@ -95,9 +98,7 @@ impl Folder {
 
     /// Runs the command to its end.
     pub fn millrace(&self, args: &[&str]) -> Outcome {
-        let output = self.command(args).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Outcome { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        Outcome::of(&mut self.command(args))
     }
 }
 
@@ -109,6 +110,17 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Outcome { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    pub fn succeeded(&self) -> bool {
+        self.code == Some(0)
+    }
+
     /// Returns what it printed.
     pub fn succeeds(self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.err);
@@ -131,8 +143,13 @@ impl<'a> Device<'a> {
     pub fn start(folder: &'a Folder, args: &[&str]) -> Self {
         let mut all = vec!["run", "--hold"];
         all.extend(args);
+        Self::spawn(folder, &mut folder.command(&all))
+    }
+
+    /// A device that this command runs.
+    pub fn spawn(folder: &'a Folder, command: &mut Command) -> Self {
         let log = File::create(folder.path("log")).unwrap();
-        let child = folder.command(&all).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         Device { child: Mutex::new(child), folder }
     }
 
@@ -163,7 +180,7 @@ impl<'a> Device<'a> {
         });
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.lock().unwrap().id() as i32), signal).unwrap();
     }
 
@@ -174,8 +191,25 @@ impl<'a> Device<'a> {
     /// Interrupts it and waits for its end, which must be a clean one.
     pub fn stop(&self) {
         self.signal(Signal::SIGINT);
-        let status = self.child.lock().unwrap().wait().unwrap();
+        let status = self.wait();
         assert!(status.success(), "{status}:\n{}", self.log());
+    }
+
+    /// How it ended, if it does so within this time.
+    pub fn ended_within(&self, time: Duration) -> Option<ExitStatus> {
+        let end = Instant::now() + time;
+        loop {
+            let status = self.child.lock().unwrap().try_wait().unwrap();
+            if status.is_some() || Instant::now() >= end {
+                return status;
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for its end.
+    pub fn wait(&self) -> ExitStatus {
+        self.child.lock().unwrap().wait().unwrap()
     }
 }
 
