@@ -42,8 +42,9 @@ Examples:
   millrace run --flows l2.flows --in p0=a.pcap --in vf0=b.pcapng --out results --stats stats.json
   millrace run --flows l2.flows --tap vf0=tap0 --tap vf1=tap1
 
-The flow file is in the syntax of `ovs-ofctl add-flows`. SIGHUP reads it again; SIGINT ends the run and still writes
-all results. Exit code 2 means that something given cannot be used: then nothing was run, and no file was changed.
+The flow file is in the syntax of `ovs-ofctl add-flows`. SIGHUP reads it again. SIGINT ends the run: packets under way
+get a second to arrive, and all results are written; a second SIGINT ends it at once. Exit code 2 means that something
+given cannot be used: then nothing was run, and no file was changed.
 
 Ports are p0 p1 pf vf0 vf1 vf2 vf3 vf4 vf5 vf6 vf7 with --preset sim; small presets have fewer VFs.")]
 pub struct RunArgs {

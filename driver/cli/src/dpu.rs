@@ -22,6 +22,10 @@ const TURN: u32 = 1 << 14;
 /// Cycles that a matched packet needs at most to leave a pipeline that is not held up: the longest frame, several times.
 const PIPELINE: u64 = 1 << 12;
 
+/// Cycles in which packets that the slow path has nothing to do with leave the hardware when a run is broken off: the
+/// transmit queues and 64 packet-outs of the longest frame.
+const DRAIN: u64 = 1 << 16;
+
 /// A megaflow as it is shown.
 #[derive(Serialize)]
 pub struct Rule {
@@ -32,6 +36,17 @@ pub struct Rule {
     pub megaflow: MegaflowDump,
 }
 
+/// What was under way at a port when a run was broken off.
+#[derive(Clone, Copy, Default)]
+struct Undone {
+    /// Frames queued at the port, of which nothing had entered.
+    not_entered: u64,
+    /// Frames that came in here and that the slow path had not looked at.
+    upcalls: u64,
+    /// Copies that were to leave here.
+    copies: u64,
+}
+
 pub struct Dpu {
     device: Embedded,
     slow_path: SlowPath,
@@ -39,6 +54,7 @@ pub struct Dpu {
     since_turn: u32,
     /// Cycle from which on all rules are those of the present flows.
     reloaded_at: Option<u64>,
+    undone: Vec<Undone>,
 }
 
 impl Dpu {
@@ -46,7 +62,8 @@ impl Dpu {
     pub fn new(preset: Preset, flows: FlowTable) -> Result<Self> {
         let mut device = Embedded::new(preset).bad_input()?;
         let slow_path = SlowPath::new(&mut device, flows, Settings::default())?;
-        Ok(Self { device, slow_path, preset, since_turn: 0, reloaded_at: None })
+        let undone = vec![Undone::default(); preset.config().vports()];
+        Ok(Self { device, slow_path, preset, since_turn: 0, reloaded_at: None, undone })
     }
 
     /// The hardware's ports.
@@ -68,26 +85,46 @@ impl Dpu {
         self.slow_path.waiting() > 0 || self.slow_path.is_replacing() || self.simulation().upcalls_waiting() > 0
     }
 
-    /// Simulates one cycle; the slow path gets its turn if there is something for it.
-    pub fn step(&mut self) -> Result<()> {
+    /// Simulates one cycle; the slow path gets its turn if there is something for it. How many packets it handled or put out.
+    pub fn step(&mut self) -> Result<usize> {
         self.simulation().step();
         self.since_turn += 1;
         if self.since_turn >= TURN || self.slow_path_has_work() {
-            self.turn()?;
+            return self.turn();
         }
-        Ok(())
+        Ok(0)
     }
 
     /// Lets so many cycles pass, at once where nothing moves.
     pub fn pass_time(&mut self, cycles: u64) -> Result<()> {
         self.simulation().skip(cycles);
-        self.turn()
+        self.turn()?;
+        Ok(())
     }
 
-    fn turn(&mut self) -> Result<()> {
+    fn turn(&mut self) -> Result<usize> {
         self.since_turn = 0;
-        self.slow_path.poll(&mut self.device)?;
-        Ok(())
+        Ok(self.slow_path.poll(&mut self.device)?)
+    }
+
+    /// Breaks off: what the slow path has yet to do is left undone, and counted; what is in the hardware leaves it.
+    pub fn break_off(&mut self) {
+        for vport in 0..self.undone.len() {
+            self.undone[vport].not_entered += self.simulation().withdraw(vport) as u64;
+        }
+        self.simulation().run_until_idle(DRAIN);
+        while let Some(upcall) = self.simulation().upcall() {
+            self.undone[usize::from(upcall.vport)].upcalls += 1;
+        }
+        for vport in self.slow_path.discard_waiting() {
+            self.undone[usize::from(vport)].copies += 1;
+        }
+        let sum = |count: fn(&Undone) -> u64| self.undone.iter().map(count).sum::<u64>();
+        let (not_entered, upcalls, copies) = (sum(|u| u.not_entered), sum(|u| u.upcalls), sum(|u| u.copies));
+        eprintln!(
+            "millrace: interrupted: {upcalls} packets had yet to be handled by the slow path, {copies} copies to leave it, \
+             and {not_entered} packets to enter (drop_interrupted, not_sent and not_entered in the statistics)"
+        );
     }
 
     /// Puts these flows in force for packets that miss from now on, and bit by bit for the others.
@@ -134,6 +171,10 @@ impl Dpu {
             port.not_sent.insert("queue_full".into(), queue.drops);
             let dropped = self.slow_path.dropped(vport as u8).by_reason();
             port.dropped.slow_path = dropped.into_iter().map(|(reason, n)| (reason.into(), n)).collect();
+            let undone = self.undone[vport];
+            port.dropped.slow_path.insert("drop_interrupted".into(), undone.upcalls);
+            port.not_sent.insert("interrupted".into(), undone.copies);
+            port.not_entered.insert("interrupted".into(), undone.not_entered);
             ports.insert(config.vport_name(vport).unwrap_or_default(), port);
         }
         let slow_path = serde_json::from_value(serde_json::to_value(self.slow_path.stats())?)?;

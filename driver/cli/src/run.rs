@@ -23,11 +23,13 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Cycles between two looks at signals, control socket and TAP devices.
-const BURST: u32 = 256;
+const BURST: u64 = 256;
+/// Packets that the slow path handles between two looks: some take no cycles, and all take time.
+const HANDLED: usize = 64;
 /// Longest leap of simulated time, so that the slow path's timers run: 100 ms.
 const LEAP: u64 = 100_000_000 / CYCLE_NS;
-/// Cycles that packets under way get to finish when a run is interrupted.
-const WIND_DOWN: u64 = 10_000_000;
+/// Time that packets under way get to arrive when a run is interrupted.
+const WIND_DOWN: Duration = Duration::from_secs(1);
 /// Time that answers which are under way get at the end of a run.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// Longest sleep while nothing happens, in milliseconds.
@@ -57,6 +59,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let taps = taps::open(&config, &interfaces)?;
     let mut files = claim_files(args, &config, &captures)?;
     let server = Server::open(args.control.as_deref())?;
+    if let Some(server) = &server {
+        signals.remove_at_once(server.path());
+    }
 
     // Up to here nothing was changed that does not go back to what it was.
     let feeder = Feeder::new(inputs, args.pace, config.vports(), dpu.cycle());
@@ -125,13 +130,15 @@ impl Session<'_> {
 
     /// Simulates some cycles; true if it stopped because nothing is left to do.
     fn burst(&mut self) -> Result<bool> {
-        for _ in 0..BURST {
+        let end = self.dpu.cycle() + BURST;
+        let mut handled = 0;
+        while self.dpu.cycle() < end && handled < HANDLED {
             let settled = self.dpu.settled();
             self.feeder.feed(self.dpu.simulation(), settled);
             if settled && self.dpu.settled() {
                 return Ok(true);
             }
-            self.dpu.step()?;
+            handled += self.dpu.step()?;
         }
         Ok(false)
     }
@@ -191,12 +198,17 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Ends early: what is under way still arrives.
+    /// Ends early: what is under way still arrives, unless that takes too long.
     fn wind_down(&mut self) -> Result<()> {
         self.feeder.stop();
-        let end = self.dpu.cycle() + WIND_DOWN;
-        while !self.dpu.settled() && self.dpu.cycle() < end {
-            self.dpu.step()?;
+        let end = Instant::now() + WIND_DOWN;
+        while !self.burst()? {
+            if Instant::now() >= end {
+                self.dpu.break_off();
+                break;
+            }
+            self.serve();
+            self.outputs.drain(self.dpu.simulation(), &mut self.taps)?;
         }
         self.outputs.drain(self.dpu.simulation(), &mut self.taps)
     }

@@ -31,6 +31,8 @@ pub struct PortStats {
     pub dropped: Dropped,
     /// Copies that were to leave here and did not, by reason.
     pub not_sent: BTreeMap<String, u64>,
+    /// Packets that were offered and did not enter, by reason.
+    pub not_entered: BTreeMap<String, u64>,
 }
 
 /// Dropped packets by reason, and by who dropped them.
@@ -84,9 +86,11 @@ impl Stats {
         ports.sort_by_key(|(_, port)| port.openflow);
         for (name, port) in ports {
             let mut dropped = port.dropped.text();
-            let not_sent = list("", &port.not_sent);
-            if !not_sent.is_empty() {
-                dropped += &format!("; not sent: {not_sent}");
+            for (what, reasons) in [("not sent", &port.not_sent), ("not entered", &port.not_entered)] {
+                let reasons = list("", reasons);
+                if !reasons.is_empty() {
+                    dropped += &format!("; {what}: {reasons}");
+                }
             }
             let PortStats { received, sent, hardware, slow_path, .. } = port;
             let _ = writeln!(

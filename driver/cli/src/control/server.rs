@@ -65,6 +65,11 @@ impl Server {
         Ok(Self { listener, path: path.into(), clients: vec![], max_held: MAX_HELD })
     }
 
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What is to be waited for until there is something to do; none if there is already.
     pub fn awaits(&self) -> Option<Vec<(BorrowedFd<'_>, PollFlags)>> {
         let listener = (self.listener.as_fd(), PollFlags::POLLIN);
