@@ -7,11 +7,11 @@ mod support;
 use millrace_hdl::board::gigabit_nic::{TOP, build};
 use millrace_hdl::emit;
 use millrace_regs::config::Preset;
+use millrace_regs::slip::{Decoder, encode};
 use millrace_regs::{
     Command, DATA_PRIORITY_RULE, DATA_TCAM_MASK, DATA_VALID, Key, Mask, Step, Verdict, addr, priority_rule,
 };
 use std::fmt::Write as _;
-use std::mem::take;
 use std::process::Command as Process;
 use support::{DESIGN, Folder, verilator};
 
@@ -33,7 +33,9 @@ struct Stimulus {
 impl Stimulus {
     /// A message to the card, behind all before it.
     fn message(&mut self, message: &[u8]) {
-        for byte in slip(message) {
+        let mut line = vec![];
+        encode(&[message], &mut line);
+        for byte in line {
             self.uart.extend((0..10).map(|bit| (u16::from(byte) << 1 | 0x200) >> bit & 1 == 1));
         }
     }
@@ -65,19 +67,6 @@ fn fcs(frame: &[u8]) -> [u8; 4] {
     crc32fast::hash(frame).to_le_bytes()
 }
 
-fn slip(message: &[u8]) -> Vec<u8> {
-    let mut line = vec![0xc0];
-    for byte in message {
-        match byte {
-            0xc0 => line.extend([0xdb, 0xdc]),
-            0xdb => line.extend([0xdb, 0xdd]),
-            byte => line.push(*byte),
-        }
-    }
-    line.push(0xc0);
-    line
-}
-
 /// The messages that the levels of a line say, `CLOCKS_PER_BIT` levels to a bit.
 fn messages(line: &[bool]) -> Vec<Vec<u8>> {
     let (mut bytes, mut at) = (vec![], 0);
@@ -86,16 +75,8 @@ fn messages(line: &[bool]) -> Vec<Vec<u8>> {
         bytes.push((1..9).map(bit).sum::<u8>());
         at += start + 10 * CLOCKS_PER_BIT - CLOCKS_PER_BIT / 2;
     }
-    let (mut messages, mut message, mut bytes) = (vec![], vec![], bytes.into_iter());
-    while let Some(byte) = bytes.next() {
-        match byte {
-            0xc0 if message.is_empty() => (),
-            0xc0 => messages.push(take(&mut message)),
-            0xdb => message.push(if bytes.next() == Some(0xdc) { 0xc0 } else { 0xdb }),
-            byte => message.push(byte),
-        }
-    }
-    messages
+    let mut decoder = Decoder::new(10_000);
+    bytes.into_iter().filter_map(|byte| decoder.push(byte)).map(|message| message.expect("a sound message")).collect()
 }
 
 /// Runs the emitted card: the frames on the wire of each port, from preamble to FCS, and the messages on the UART.

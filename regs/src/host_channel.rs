@@ -2,8 +2,9 @@
 //! The host channel of a board, and the words that a board adds to the registers (`docs/board.md`).
 
 use crate::Field;
-use crate::map::{Access, Bits, Block, MAX_VPORTS, Register, Repeat, Reset};
+use crate::map::{ADDRESS_SPACE, Access, Bits, Block, MAX_VPORTS, Register, Repeat, Reset};
 use crate::verdict::outcomes;
+use std::ops::Range;
 
 outcomes! {
     /// What a message of the host channel is: bits 7:0 of its header.
@@ -113,10 +114,21 @@ pub const BOARD: Block = Block {
     doc: "What a board adds, where the core has no registers: read through the host channel alone.",
 };
 
+/// Address of `HOST_DROPPED`.
+pub const HOST_DROPPED: u32 = BOARD.base + BOARD.registers[0].offset;
+
+/// Address of `PORT_LOST[port]`.
+pub const fn port_lost(port: u32) -> u32 {
+    BOARD.base + BOARD.registers[1].offset + 4 * port
+}
+
+/// Addresses where there is no register and never will be. A read of one is refused as any access is carried out, behind those before it:
+/// its answer tells the host that no earlier one is still to come.
+pub const MARKS: Range<u32> = 0xc000..ADDRESS_SPACE;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::ADDRESS_SPACE;
     use crate::{by_address, instances};
 
     #[test]
@@ -146,7 +158,8 @@ mod tests {
         assert!(instances(MAX_VPORTS).all(|instance| instance.address < BOARD.base));
         for register in BOARD.registers {
             let end = BOARD.base + register.offset + 4 * register.count;
-            assert!(end <= ADDRESS_SPACE && by_address(end - 4, MAX_VPORTS).is_none());
+            assert!(end <= MARKS.start && by_address(end - 4, MAX_VPORTS).is_none());
         }
+        assert_eq!((HOST_DROPPED, port_lost(1)), (0x8000, 0x8008));
     }
 }

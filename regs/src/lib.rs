@@ -7,7 +7,7 @@
 //! - [`Key`], [`Mask`], [`Step`]: what software writes into tables, with [`KEY_FIELDS`] and [`STEP_FIELDS`]
 //! - [`config`]: what a build contains
 //! - [`Command`], [`Verdict`], [`UpcallReason`], the table [`hash`]
-//! - [`host_channel`]: what a board adds: messages, and words beside the registers
+//! - [`host_channel`]: what a board adds: messages, and words beside the registers; [`slip`]: messages as bytes of a UART
 //! - [`c_header`], [`markdown`]: the register reference for C and for people
 #![deny(missing_docs)]
 
@@ -21,6 +21,7 @@ mod key;
 pub mod map;
 mod markdown;
 mod packed;
+pub mod slip;
 mod step;
 mod verdict;
 

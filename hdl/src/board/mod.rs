@@ -7,6 +7,8 @@ pub mod beat_packer;
 pub mod cmac_port;
 pub mod crc32;
 pub mod event_count;
+pub mod fcs_append;
+pub mod fcs_check;
 pub mod frame_gate;
 pub mod gigabit_nic;
 pub mod gigabit_port;

@@ -3,6 +3,8 @@
 
 use super::beat_bytes::BeatBytes;
 use super::beat_packer::BeatPacker;
+use super::fcs_append::FcsAppend;
+use super::fcs_check::FcsCheck;
 use super::slip_decoder::SlipDecoder;
 use super::slip_encoder::SlipEncoder;
 use super::types::MarkedBeat;
@@ -13,7 +15,8 @@ use crate::comment;
 use crate::fastpath::types::Beat;
 use rust_hdl_core::prelude::*;
 
-/// Messages of beats to and from a UART (8 data bits, no parity, one stop bit), in SLIP framing (RFC 1055).
+/// Messages of beats to and from a UART (8 data bits, no parity, one stop bit), each with a check sequence behind it, in SLIP framing
+/// (RFC 1055).
 ///
 /// The line cannot be stopped: 16 beats wait for `received`, and a message for which that is not enough is cut short and ends in `error`.
 /// `lost`: a message is gone without even that.
@@ -30,9 +33,11 @@ pub struct UartLink<const W: usize, const C: usize> {
 
     rx: UartRx,
     decoder: SlipDecoder,
+    check: FcsCheck,
     packer: BeatPacker<W, C>,
     fifo: LutFifo<MarkedBeat<W, C>, 4, 5>,
     bytes: BeatBytes<W, C>,
+    append: FcsAppend,
     encoder: SlipEncoder,
     tx: UartTx,
 }
@@ -54,9 +59,11 @@ impl<const W: usize, const C: usize> UartLink<W, C> {
             send: Default::default(),
             rx: UartRx::new(clocks_per_bit),
             decoder: Default::default(),
+            check: FcsCheck::new(),
             packer: BeatPacker::new(),
             fifo: Default::default(),
             bytes: BeatBytes::new(),
+            append: FcsAppend::new(),
             encoder: Default::default(),
             tx: UartTx::new(clocks_per_bit),
         }
@@ -66,12 +73,14 @@ impl<const W: usize, const C: usize> UartLink<W, C> {
 impl<const W: usize, const C: usize> Logic for UartLink<W, C> {
     #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, rx, decoder, packer, fifo, bytes, encoder, tx);
+        clock!(self, clock, rx, decoder, check, packer, fifo, bytes, append, encoder, tx);
         self.rx.reset.next = self.reset.val();
         self.decoder.reset.next = self.reset.val();
+        self.check.reset.next = self.reset.val();
         self.packer.reset.next = self.reset.val();
         self.fifo.reset.next = self.reset.val();
         self.bytes.reset.next = self.reset.val();
+        self.append.reset.next = self.reset.val();
         self.encoder.reset.next = self.reset.val();
         self.tx.reset.next = self.reset.val();
 
@@ -80,10 +89,14 @@ impl<const W: usize, const C: usize> Logic for UartLink<W, C> {
         self.decoder.line_byte.next = self.rx.octet.val();
         self.decoder.line_valid.next = self.rx.valid.val();
         self.decoder.line_error.next = self.rx.error.val();
-        self.packer.octet.next = self.decoder.octet.val();
-        self.packer.push.next = self.decoder.push.val();
-        self.packer.finish.next = self.decoder.finish.val();
-        self.packer.error.next = self.decoder.error.val();
+        self.check.octet_in.next = self.decoder.octet.val();
+        self.check.push_in.next = self.decoder.push.val();
+        self.check.finish_in.next = self.decoder.finish.val();
+        self.check.error_in.next = self.decoder.error.val();
+        self.packer.octet.next = self.check.octet.val();
+        self.packer.push.next = self.check.push.val();
+        self.packer.finish.next = self.check.finish.val();
+        self.packer.error.next = self.check.error.val();
         self.fifo.inp.data.next = self.packer.out.data.val();
         self.fifo.inp.valid.next = self.packer.out.valid.val();
         self.packer.out.ready.next = self.fifo.inp.ready.val();
@@ -96,9 +109,12 @@ impl<const W: usize, const C: usize> Logic for UartLink<W, C> {
         self.bytes.inp.data.next = self.send.data.val();
         self.bytes.inp.valid.next = self.send.valid.val();
         self.send.ready.next = self.bytes.inp.ready.val();
-        self.encoder.inp.data.next = self.bytes.out.data.val();
-        self.encoder.inp.valid.next = self.bytes.out.valid.val();
-        self.bytes.out.ready.next = self.encoder.inp.ready.val();
+        self.append.inp.data.next = self.bytes.out.data.val();
+        self.append.inp.valid.next = self.bytes.out.valid.val();
+        self.bytes.out.ready.next = self.append.inp.ready.val();
+        self.encoder.inp.data.next = self.append.out.data.val();
+        self.encoder.inp.valid.next = self.append.out.valid.val();
+        self.append.out.ready.next = self.encoder.inp.ready.val();
         self.tx.inp.data.next = self.encoder.out.data.val();
         self.tx.inp.valid.next = self.encoder.out.valid.val();
         self.encoder.out.ready.next = self.tx.inp.ready.val();
@@ -109,12 +125,19 @@ impl<const W: usize, const C: usize> Logic for UartLink<W, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::testing::{Frames, Marked, random, slip, unslip};
+    use crate::board::testing::{Frames, Marked, random};
     use crate::testing::{assert_lints, beats, settle, tick};
+    use millrace_regs::slip::{Decoder, encode};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
     const CLOCKS: usize = 4;
+
+    fn framed(message: &[u8]) -> Vec<u8> {
+        let mut line = vec![];
+        encode(&[message], &mut line);
+        line
+    }
 
     /// A line at rest, then these bytes, then at rest again: its level in each clock.
     fn levels(bytes: &[u8]) -> Vec<bool> {
@@ -149,7 +172,7 @@ mod tests {
 
     /// What is received of these messages if the other side is ready only when `ready` says so, by clock, and how many were lost.
     fn receive(messages: &[Vec<u8>], ready: impl Fn(usize) -> bool) -> (Vec<Marked>, usize) {
-        let line = levels(&[vec![0xc0], messages.iter().flat_map(|m| slip(m)).collect()].concat());
+        let line = levels(&messages.iter().flat_map(|m| framed(m)).collect::<Vec<_>>());
         let mut link = connected();
         let (mut frames, mut lost) = (Frames::default(), 0);
         for (clock, level) in line.iter().enumerate() {
@@ -185,7 +208,7 @@ mod tests {
     #[test]
     fn a_message_without_room_is_marked_or_counted_and_the_next_is_sound() {
         let messages = [vec![vec![1; 80], vec![2; 200], vec![3; 50], vec![4; 60]], vec![vec![5; 20]; 4]].concat();
-        let bytes: usize = messages[..3].iter().map(|m| m.len() + 1).sum();
+        let bytes: usize = messages[..3].iter().map(|m| framed(m).len()).sum();
         // Until the middle of message 4 nobody takes anything.
         let (got, lost) = receive(&messages, |clock| clock > (bytes + 30) * 10 * CLOCKS);
         assert_eq!(lost, 2, "both that came while the mark of the second waited");
@@ -214,7 +237,9 @@ mod tests {
             rest -= i32::from(stream.peek().is_none());
             tick(&mut *link, |l| &mut l.clock);
         }
-        assert_eq!(unslip(&read(&line)), messages);
+        let mut decoder = Decoder::new(30);
+        let got: Vec<_> = read(&line).into_iter().filter_map(|byte| decoder.push(byte)).collect();
+        assert_eq!(got, messages.into_iter().map(Ok).collect::<Vec<_>>());
     }
 
     #[test]
