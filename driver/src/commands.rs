@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command interface: operands, command, and the wait for its end.
 
-use crate::{Device, DeviceError};
+use crate::{Access, Device, DeviceError};
 use millrace_regs::map::DATA_WORDS;
 use millrace_regs::{
     Command, DATA_PRIORITY_RULE, DATA_SEED, DATA_TCAM_MASK, DATA_VALID, Key, Step, addr, priority_rule,
@@ -23,11 +23,14 @@ pub(crate) struct Commands {
     /// Bit i: `data[i]` is what the register holds.
     known: u32,
     index: Option<u32>,
+    /// Writes that are still to be carried out, and the bits of their words.
+    staged: Vec<Access>,
+    fresh: u32,
 }
 
 impl Commands {
     pub fn new() -> Self {
-        Self { data: [0; DATA_WORDS as usize], known: 0, index: None }
+        Self { data: [0; DATA_WORDS as usize], known: 0, index: None, staged: Vec::new(), fresh: 0 }
     }
 
     /// Forgets what the registers hold: somebody else may have written them.
@@ -44,13 +47,13 @@ impl Commands {
         priority: u16,
         rule: u16,
     ) -> Result<(), DeviceError> {
-        self.stage(device, 0, key)?;
-        self.stage(device, DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1])?;
+        self.stage(0, key);
+        self.stage(DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1]);
         self.run(device, Command::WriteEntry, table, slot)
     }
 
     pub fn clear_entry(&mut self, device: &mut dyn Device, table: u8, slot: u32) -> Result<(), DeviceError> {
-        self.stage(device, DATA_VALID, &[0])?;
+        self.stage(DATA_VALID, &[0]);
         self.run(device, Command::WriteEntry, table, slot)
     }
 
@@ -61,8 +64,8 @@ impl Commands {
         mask: &KeyWords,
         seed: u32,
     ) -> Result<(), DeviceError> {
-        self.stage(device, 0, mask)?;
-        self.stage(device, DATA_SEED, &[seed, 1])?;
+        self.stage(0, mask);
+        self.stage(DATA_SEED, &[seed, 1]);
         self.run(device, Command::WriteMask, table, 0)
     }
 
@@ -75,24 +78,24 @@ impl Commands {
         priority: u16,
         rule: u16,
     ) -> Result<(), DeviceError> {
-        self.stage(device, 0, value)?;
-        self.stage(device, DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1])?;
-        self.stage(device, DATA_TCAM_MASK, mask)?;
+        self.stage(0, value);
+        self.stage(DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1]);
+        self.stage(DATA_TCAM_MASK, mask);
         self.run(device, Command::WriteTcam, 0, entry)
     }
 
     pub fn clear_tcam(&mut self, device: &mut dyn Device, entry: u32) -> Result<(), DeviceError> {
-        self.stage(device, DATA_VALID, &[0])?;
+        self.stage(DATA_VALID, &[0]);
         self.run(device, Command::WriteTcam, 0, entry)
     }
 
     pub fn write_action(&mut self, device: &mut dyn Device, rule: u16, step: &StepWords) -> Result<(), DeviceError> {
-        self.stage(device, 0, step)?;
+        self.stage(0, step);
         self.run(device, Command::WriteAction, 0, rule.into())
     }
 
     pub fn write_step(&mut self, device: &mut dyn Device, number: u16, step: &StepWords) -> Result<(), DeviceError> {
-        self.stage(device, 0, step)?;
+        self.stage(0, step);
         self.run(device, Command::WriteStep, 0, number.into())
     }
 
@@ -100,26 +103,40 @@ impl Commands {
         self.run(device, command, 0, index)
     }
 
-    fn stage(&mut self, device: &mut dyn Device, first: usize, words: &[u32]) -> Result<(), DeviceError> {
+    fn stage(&mut self, first: usize, words: &[u32]) {
         for (i, &word) in (first..).zip(words) {
             if self.known & (1 << i) != 0 && self.data[i] == word {
                 continue;
             }
             self.known &= !(1 << i);
-            device.write32(addr::data(i as u32), word)?;
             self.data[i] = word;
-            self.known |= 1 << i;
+            self.fresh |= 1 << i;
+            self.staged.push(Access::Write { address: addr::data(i as u32), value: word });
         }
+    }
+
+    /// Carries out the writes that were staged; if that fails it is not known what the registers hold.
+    fn write_staged(&mut self, device: &mut dyn Device, index: u32) -> Result<(), DeviceError> {
+        if self.index != Some(index) {
+            self.index = None;
+            self.staged.push(Access::Write { address: addr::INDEX, value: index });
+        }
+        let fresh = std::mem::take(&mut self.fresh);
+        let written = if self.staged.is_empty() { Ok(vec![]) } else { device.batch(&self.staged) };
+        self.staged.clear();
+        written?;
+        self.known |= fresh;
+        self.index = Some(index);
         Ok(())
     }
 
     fn run(&mut self, device: &mut dyn Device, command: Command, table: u8, index: u32) -> Result<(), DeviceError> {
-        if self.index != Some(index) {
-            self.index = None;
-            device.write32(addr::INDEX, index)?;
-            self.index = Some(index);
+        self.write_staged(device, index)?;
+        let start = Access::Write { address: addr::COMMAND, value: command.word(table) };
+        let status = device.batch(&[start, Access::Read { address: addr::STATUS }])?;
+        if status == [0] {
+            return Ok(());
         }
-        device.write32(addr::COMMAND, command.word(table))?;
         for _ in 0..PATIENCE {
             if device.read32(addr::STATUS)? == 0 {
                 return Ok(());

@@ -2,7 +2,7 @@
 //! What the device counts, as software sees it.
 
 use crate::commands::Commands;
-use crate::{Device, DeviceError};
+use crate::{Access, Device, DeviceError};
 use millrace_regs::{Command, Verdict, addr};
 use std::ops::Index;
 
@@ -81,20 +81,30 @@ pub(crate) fn read(
     index: u32,
 ) -> Result<Raw, DeviceError> {
     commands.read_counter(device, command, index)?;
-    Ok(Raw {
-        count: Count {
-            packets: read64(device, addr::COUNTER_PACKETS_LO, addr::COUNTER_PACKETS_HI)?,
-            bytes: read64(device, addr::COUNTER_BYTES_LO, addr::COUNTER_BYTES_HI)?,
-        },
-        epoch: device.read32(addr::COUNTER_EPOCH)?,
-        hit: device.read32(addr::COUNTER_FLAGS)? & 1 != 0,
-    })
+    let words = read_all(
+        device,
+        [
+            addr::COUNTER_PACKETS_LO,
+            addr::COUNTER_PACKETS_HI,
+            addr::COUNTER_BYTES_LO,
+            addr::COUNTER_BYTES_HI,
+            addr::COUNTER_EPOCH,
+            addr::COUNTER_FLAGS,
+        ],
+    )?;
+    let [packets_lo, packets_hi, bytes_lo, bytes_hi, epoch, flags] = words;
+    let count = Count { packets: wide(packets_lo, packets_hi), bytes: wide(bytes_lo, bytes_hi) };
+    Ok(Raw { count, epoch, hit: flags & 1 != 0 })
 }
 
-/// Reads a counter of two registers, the low one first: that latches the high one.
-fn read64(device: &mut dyn Device, low: u32, high: u32) -> Result<u64, DeviceError> {
-    let low = device.read32(low)?;
-    Ok(u64::from(low) | u64::from(device.read32(high)?) << 32)
+/// Reads registers in this order.
+fn read_all<const N: usize>(device: &mut dyn Device, addresses: [u32; N]) -> Result<[u32; N], DeviceError> {
+    let values = device.batch(&addresses.map(|address| Access::Read { address }))?;
+    Ok(values.try_into().expect("a value of each read"))
+}
+
+fn wide(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
 }
 
 pub(crate) fn verdicts(commands: &mut Commands, device: &mut dyn Device, vport: u8) -> Result<Verdicts, DeviceError> {
@@ -107,10 +117,24 @@ pub(crate) fn verdicts(commands: &mut Commands, device: &mut dyn Device, vport: 
 }
 
 pub(crate) fn queue(device: &mut dyn Device, queue: u32) -> Result<QueueStats, DeviceError> {
+    // The low word of a count latches its high word.
+    let words = read_all(
+        device,
+        [
+            addr::queue_packets_lo(queue),
+            addr::queue_packets_hi(queue),
+            addr::queue_bytes_lo(queue),
+            addr::queue_bytes_hi(queue),
+            addr::queue_drops_lo(queue),
+            addr::queue_drops_hi(queue),
+            addr::queue_ctrl(queue),
+        ],
+    )?;
+    let [packets_lo, packets_hi, bytes_lo, bytes_hi, drops_lo, drops_hi, ctrl] = words;
     Ok(QueueStats {
-        packets: read64(device, addr::queue_packets_lo(queue), addr::queue_packets_hi(queue))?,
-        bytes: read64(device, addr::queue_bytes_lo(queue), addr::queue_bytes_hi(queue))?,
-        drops: read64(device, addr::queue_drops_lo(queue), addr::queue_drops_hi(queue))?,
-        drop_when_full: device.read32(addr::queue_ctrl(queue))? & 1 != 0,
+        packets: wide(packets_lo, packets_hi),
+        bytes: wide(bytes_lo, bytes_hi),
+        drops: wide(drops_lo, drops_hi),
+        drop_when_full: ctrl & 1 != 0,
     })
 }

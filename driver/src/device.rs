@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The one trait that every backend implements: the simulation in this process, a simulation in another (vfio-user), real
-//! hardware (VFIO).
+//! hardware (VFIO, or a board behind a serial line).
 
 use millrace_regs::UpcallReason;
 
@@ -24,6 +24,23 @@ pub trait Device {
     /// [`DeviceError::Refused`] if there is no such register or it is read-only; [`DeviceError::Backend`] if the device
     /// cannot be reached.
     fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError>;
+
+    /// Carries out several accesses in this order, faster than one by one where each takes a way there and back; gives what the reads
+    /// read. An access whose answer was lost on the way is carried out again, with those behind it: what must not be done before another
+    /// access has certainly been belongs into a later batch.
+    ///
+    /// # Errors
+    /// The first of those that [`read32`](Device::read32) or [`write32`](Device::write32) gives; later accesses may have been carried out.
+    fn batch(&mut self, accesses: &[Access]) -> Result<Vec<u32>, DeviceError> {
+        let mut values = vec![];
+        for access in accesses {
+            match *access {
+                Access::Read { address } => values.push(self.read32(address)?),
+                Access::Write { address, value } => self.write32(address, value)?,
+            }
+        }
+        Ok(values)
+    }
 
     /// The next frame for the slow path, in the order in which the device sent them; none if none is waiting.
     fn recv_upcall(&mut self) -> Option<Upcall>;
@@ -49,6 +66,23 @@ pub trait Device {
 
     /// The device's time in nanoseconds since some moment: never runs backwards, and goes on while packets move.
     fn now(&self) -> u64;
+}
+
+/// An access to a register, by byte address.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Reads it.
+    Read {
+        /// Where.
+        address: u32,
+    },
+    /// Writes it.
+    Write {
+        /// Where.
+        address: u32,
+        /// What.
+        value: u32,
+    },
 }
 
 /// A frame for the slow path.
@@ -114,5 +148,5 @@ pub enum DeviceError {
     Stuck(&'static str),
     /// The backend failed.
     #[error("the device cannot be reached: {0}")]
-    Backend(#[source] BoxError),
+    Backend(BoxError),
 }

@@ -18,7 +18,7 @@ mod tables;
 mod tcam;
 
 pub use counters::{Count, QueueStats, RuleCounters, Verdicts};
-pub use device::{BoxError, Device, DeviceError, Sent, Upcall};
+pub use device::{Access, BoxError, Device, DeviceError, Sent, Upcall};
 pub use discover::discover;
 pub use embedded::Embedded;
 pub use rules::{Place, Placement, RuleError, RuleId, RuleInfo, RuleSpec, Rules};
