@@ -14,6 +14,7 @@ mod embedded;
 mod pool;
 mod programs;
 mod rules;
+pub mod serial;
 mod tables;
 mod tcam;
 
