@@ -40,7 +40,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             return;
         }
         self.sync_time = now;
-        for _ in 0..share {
+        for _ in 0..share.min(self.settings.counters_at_once) {
             self.sync_hand = if self.sync_hand + 1 < slots { self.sync_hand + 1 } else { 0 };
             let id = self.sync_hand as FlowId;
             self.sync(offload, id, now);

@@ -34,6 +34,8 @@ pub struct Settings {
     pub mac_aging: u64,
     /// Stations remembered at most.
     pub mac_table_size: usize,
+    /// Rules whose counters are read at most each time that the slow path has its turn: where that takes long, upcalls do not wait for all.
+    pub counters_at_once: usize,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             max_idle: 10_000_000_000,
             mac_aging: MAC_AGING_NS,
             mac_table_size: MAC_TABLE_SIZE,
+            counters_at_once: usize::MAX,
         }
     }
 }
