@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line.
 
+use crate::device_choice::DeviceChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millrace_sim::Preset;
 use std::ops::Range;
@@ -23,7 +24,7 @@ it, at the place that dp-extra-info names. Without that the slow path does, for 
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Run a simulated DPU on captures and TAP devices.
+    /// Run a simulated DPU on captures and TAP devices, or the slow path of a card.
     Run(RunArgs),
     /// Show the rules of a running device, in the form of `ovs-appctl dpctl/dump-flows -m`.
     #[command(after_help = RULES_HELP)]
@@ -41,6 +42,7 @@ pub enum Command {
 Examples:
   millrace run --flows l2.flows --in p0=a.pcap --in vf0=b.pcapng --out results --stats stats.json
   millrace run --flows l2.flows --tap vf0=tap0 --tap vf1=tap1
+  millrace run --flows l2.flows --device serial:/dev/ttyUSB1
 
 The flow file is in the syntax of `ovs-ofctl add-flows`. SIGHUP reads it again. SIGINT ends the run: packets under way
 get a second to arrive, and all results are written; a second SIGINT ends it at once. Exit code 2 means that something
@@ -80,9 +82,15 @@ pub struct RunArgs {
     #[arg(long, value_name = "FROM..TO", value_parser = cycles, default_value = "0..20000", requires = "trace")]
     pub trace_cycles: Range<u64>,
 
-    /// Build of the hardware to simulate: sim, ecp5, or one of another bus width: w128, w256, w1024.
-    #[arg(long, value_name = "NAME", default_value_t = Preset::Sim)]
-    pub preset: Preset,
+    /// Device: `embedded`, simulated in this process, or `serial:PATH[,baud=N]`, a card whose host channel is at this serial
+    /// port (at 3,000,000 baud, unless N says otherwise). The ports of a card are its own, so it has no --in, --out, --trace and
+    /// --preset; --tap connects those of its ports that have no MAC.
+    #[arg(long, value_name = "DEVICE", default_value = "embedded")]
+    pub device: DeviceChoice,
+
+    /// Build of the hardware to simulate: sim, ecp5, or one of another bus width: w128, w256, w1024 [default: sim].
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<Preset>,
 
     /// Keep the device running when all captures have been sent, until it is interrupted.
     #[arg(long)]

@@ -8,11 +8,11 @@ use crate::query::RegisterValue;
 use crate::registers;
 use crate::stats::{Count, PortStats, Stats};
 use anyhow::Result;
-use millrace_driver::{Device, Embedded, Verdicts};
+use millrace_driver::{Device, Embedded, QueueStats, Verdicts};
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath::{MegaflowDump, Settings, SlowPath};
 use millrace_regs::{Instance, Verdict, addr, instances};
-use millrace_sim::{CYCLE_NS, Preset, Simulation};
+use millrace_sim::{CYCLE_NS, Config, Preset, Simulation};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -47,10 +47,9 @@ struct Undone {
     copies: u64,
 }
 
-pub struct Dpu {
-    device: Embedded,
+pub struct Dpu<D = Embedded> {
+    device: D,
     slow_path: SlowPath,
-    preset: Preset,
     since_turn: u32,
     /// Cycle from which on all rules are those of the present flows.
     reloaded_at: Option<u64>,
@@ -60,10 +59,7 @@ pub struct Dpu {
 impl Dpu {
     /// A device fresh from reset, with these flows in force.
     pub fn new(preset: Preset, flows: FlowTable) -> Result<Self> {
-        let mut device = Embedded::new(preset).bad_input()?;
-        let slow_path = SlowPath::new(&mut device, flows, Settings::default())?;
-        let undone = vec![Undone::default(); preset.config().vports()];
-        Ok(Self { device, slow_path, preset, since_turn: 0, reloaded_at: None, undone })
+        Self::over(Embedded::new(preset).bad_input()?, flows, Settings::default())
     }
 
     /// The hardware's ports.
@@ -102,11 +98,6 @@ impl Dpu {
         Ok(())
     }
 
-    fn turn(&mut self) -> Result<usize> {
-        self.since_turn = 0;
-        Ok(self.slow_path.poll(&mut self.device)?)
-    }
-
     /// Breaks off: what the slow path has yet to do is left undone, and counted; what is in the hardware leaves it.
     pub fn break_off(&mut self) {
         for vport in 0..self.undone.len() {
@@ -127,6 +118,52 @@ impl Dpu {
         );
     }
 
+    /// No packet is handled by the flows before these any more, and those that were are out of the pipeline.
+    pub fn reloaded(&mut self) -> bool {
+        if !self.rules_agree() {
+            return false;
+        }
+        let cycle = self.cycle();
+        let since = *self.reloaded_at.get_or_insert(cycle);
+        self.settled() || cycle >= since + PIPELINE
+    }
+
+    /// What happened so far. `sent`: what left each port.
+    pub fn stats(&mut self, sent: &[Sent]) -> Result<Stats> {
+        let (cycles, clocked_cycles) = (Some(self.simulation().cycle()), Some(self.simulation().clocked_cycles()));
+        Ok(Stats { cycles, clocked_cycles, ..self.port_stats(sent)? })
+    }
+}
+
+impl<D: Device> Dpu<D> {
+    /// Takes over a device, with these flows in force.
+    pub fn over(mut device: D, flows: FlowTable, settings: Settings) -> Result<Self> {
+        let slow_path = SlowPath::new(&mut device, flows, settings)?;
+        let undone = vec![Undone::default(); slow_path.rules().config().vports()];
+        Ok(Self { device, slow_path, since_turn: 0, reloaded_at: None, undone })
+    }
+
+    /// The device.
+    pub fn device(&mut self) -> &mut D {
+        &mut self.device
+    }
+
+    /// What the device contains.
+    pub fn config(&self) -> &Config {
+        self.slow_path.rules().config()
+    }
+
+    /// What a queue counted: that of a vport, or, behind them, that of the upcalls.
+    pub fn queue_stats(&mut self, queue: u8) -> Result<QueueStats> {
+        Ok(self.slow_path.rules_mut().queue_stats(&mut self.device, queue)?)
+    }
+
+    /// The slow path's turn: how many packets it handled or put out.
+    pub fn turn(&mut self) -> Result<usize> {
+        self.since_turn = 0;
+        Ok(self.slow_path.poll(&mut self.device)?)
+    }
+
     /// Puts these flows in force for packets that miss from now on, and bit by bit for the others.
     pub fn reload(&mut self, flows: FlowTable) {
         self.slow_path.begin_replacing(self.device.now(), flows);
@@ -135,19 +172,14 @@ impl Dpu {
 
     /// Like [`Self::reload`], from the text of a flow file.
     pub fn reload_text(&mut self, name: &str, text: &str) -> Result<()> {
-        let config = *self.simulation().config();
+        let config = *self.config();
         self.reload(flow_file::parse(name, text, &config)?);
         Ok(())
     }
 
-    /// No packet is handled by the flows before these any more, and those that were are out of the pipeline.
-    pub fn reloaded(&mut self) -> bool {
-        if self.slow_path.is_replacing() {
-            return false;
-        }
-        let cycle = self.cycle();
-        let since = *self.reloaded_at.get_or_insert(cycle);
-        self.settled() || cycle >= since + PIPELINE
+    /// No rule of the flows before these is in the hardware any more.
+    pub fn rules_agree(&self) -> bool {
+        !self.slow_path.is_replacing()
     }
 
     /// Some of the megaflows, those in the hardware and those that the slow path handles: from a number on, and the number from
@@ -157,16 +189,16 @@ impl Dpu {
         Ok((megaflows.into_iter().map(|megaflow| Rule { text: megaflow.to_string(), megaflow }).collect(), next))
     }
 
-    /// What happened so far. `sent`: what left each port.
-    pub fn stats(&mut self, sent: &[Sent]) -> Result<Stats> {
-        let config = *self.simulation().config();
-        let (cycles, clocked_cycles) = (self.simulation().cycle(), self.simulation().clocked_cycles());
+    /// What happened at the ports so far. `sent`: what left each of them; what went into their queues, if nobody counted.
+    pub fn port_stats(&mut self, sent: &[Sent]) -> Result<Stats> {
+        let config = *self.config();
         let mut ports = BTreeMap::new();
-        for (vport, sent) in sent.iter().enumerate() {
+        for vport in 0..config.vports() {
             let rules = self.slow_path.rules_mut();
             let verdicts = rules.verdicts(&mut self.device, vport as u8)?;
             let queue = rules.queue_stats(&mut self.device, vport as u8)?;
-            let mut port = port_stats(&verdicts, sent);
+            let queued = Sent { packets: queue.packets, bytes: queue.bytes, ..Sent::default() };
+            let mut port = port_stats(&verdicts, sent.get(vport).unwrap_or(&queued));
             port.openflow = vport + 1;
             port.not_sent.insert("queue_full".into(), queue.drops);
             let dropped = self.slow_path.dropped(vport as u8).by_reason();
@@ -179,7 +211,11 @@ impl Dpu {
         }
         let slow_path = serde_json::from_value(serde_json::to_value(self.slow_path.stats())?)?;
         let rules = self.slow_path.rules().len();
-        Ok(Stats { preset: self.preset.name().into(), cycles, clocked_cycles, ports, rules, slow_path })
+        let preset = Preset::ALL
+            .iter()
+            .find(|preset| preset.config().registers() == config.registers())
+            .map_or("unknown", |preset| preset.name());
+        Ok(Stats { preset: preset.into(), ports, rules, slow_path, ..Stats::default() })
     }
 
     /// All registers.
@@ -214,8 +250,8 @@ impl Dpu {
         })
     }
 
-    fn vports(&mut self) -> usize {
-        self.simulation().config().vports()
+    fn vports(&self) -> usize {
+        self.config().vports()
     }
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The `millrace` command: runs a simulated DPU, and looks into a running one.
+//! The `millrace` command: runs a simulated DPU or the slow path of a card, and looks into a running one.
 
 mod args;
+mod card_run;
 mod claim;
 mod control;
+mod device_choice;
 mod dpu;
 mod error;
 mod feeder;

@@ -2,8 +2,10 @@
 //! `millrace run`: captures and TAP devices through the simulated hardware and the slow path.
 
 use crate::args::RunArgs;
+use crate::card_run;
 use crate::claim::Claim;
 use crate::control::{Answer, Reply, Request, Server};
+use crate::device_choice::DeviceChoice;
 use crate::dpu::Dpu;
 use crate::error::BadInput;
 use crate::feeder::Feeder;
@@ -14,8 +16,9 @@ use crate::signals::Signals;
 use crate::taps;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use millrace_driver::Device;
 use millrace_sim::tap::{Tap, is_gone};
-use millrace_sim::{CYCLE_NS, Config};
+use millrace_sim::{CYCLE_NS, Config, Preset};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -41,7 +44,15 @@ const LONG_RUN: usize = 1000;
 
 /// Does what the command line says.
 pub fn run(args: &RunArgs) -> Result<()> {
-    let config = args.preset.config();
+    match &args.device {
+        DeviceChoice::Embedded => run_simulation(args),
+        DeviceChoice::Serial { path, baud } => card_run::run(args, path, *baud),
+    }
+}
+
+fn run_simulation(args: &RunArgs) -> Result<()> {
+    let preset = args.preset.unwrap_or(Preset::Sim);
+    let config = preset.config();
     let captures = by_vport(&config, "in", &args.inputs)?;
     let interfaces = by_vport(&config, "tap", &args.taps)?;
     if let Some((vport, _)) = captures.iter().find(|(vport, _)| interfaces.iter().any(|(v, _)| v == vport)) {
@@ -55,7 +66,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let inputs = read(&captures)?;
 
     let signals = Signals::catch()?;
-    let mut dpu = Dpu::new(args.preset, flows)?;
+    let mut dpu = Dpu::new(preset, flows)?;
     let taps = taps::open(&config, &interfaces)?;
     let mut files = claim_files(args, &config, &captures)?;
     let server = Server::open(args.control.as_deref())?;
@@ -216,7 +227,11 @@ impl Session<'_> {
     fn serve(&mut self) {
         if let Some(server) = &mut self.server {
             let (dpu, sent) = (&mut self.dpu, self.outputs.sent());
-            server.serve(|request, from| answer(dpu, sent, request, from));
+            server.serve(|request, from| match request {
+                Request::Stats => reply(dpu.stats(sent)),
+                Request::Reload { name, flows } => reload(dpu, name, flows, from, Dpu::reloaded),
+                request => answer(dpu, request, from),
+            });
         }
     }
 
@@ -253,45 +268,46 @@ impl Session<'_> {
     }
 }
 
-fn answer(dpu: &mut Dpu, sent: &[Sent], request: &Request, from: u32) -> Reply {
-    let value = match request {
-        Request::Rules => match rules(dpu, from) {
-            Ok(reply) => return reply,
-            Err(error) => Err(error),
-        },
-        Request::Stats => dpu.stats(sent).and_then(|stats| Ok(serde_json::to_value(stats)?)),
-        Request::Registers => dpu.registers().and_then(|registers| Ok(serde_json::to_value(registers)?)),
-        Request::ReadRegister { register } => dpu.read_register(register).and_then(|r| Ok(serde_json::to_value([r])?)),
+/// Answers what can be asked of every device, and asked again with the number `from` until the answer is whole.
+pub fn answer<D: Device>(dpu: &mut Dpu<D>, request: &Request, from: u32) -> Reply {
+    match request {
+        Request::Rules => rules(dpu, from).unwrap_or_else(|error| reply::<()>(Err(error))),
+        Request::Stats => reply(dpu.port_stats(&[])),
+        Request::Registers => reply(dpu.registers()),
+        Request::ReadRegister { register } => reply(dpu.read_register(register).map(|register| [register])),
         Request::WriteRegister { register, value } => {
-            dpu.write_register(register, *value).and_then(|r| Ok(serde_json::to_value([r])?))
+            reply(dpu.write_register(register, *value).map(|register| [register]))
         }
-        Request::Reload { name, flows } => match reload(dpu, name, flows, from) {
-            Ok(false) => return Reply::Later,
-            done => done.map(|_| serde_json::Value::Null),
-        },
-    };
-    Reply::Whole(match value {
+        Request::Reload { name, flows } => reload(dpu, name, flows, from, |dpu| dpu.rules_agree()),
+    }
+}
+
+/// The reply that says this.
+pub fn reply<T: serde::Serialize>(value: Result<T>) -> Reply {
+    Reply::Whole(match value.and_then(|value| Ok(serde_json::to_value(value)?)) {
         Ok(value) => Answer::Ok(value),
         Err(error) if error.is::<BadInput>() => Answer::BadInput(format!("{error:#}")),
         Err(error) => Answer::Failed(format!("{error:#}")),
     })
 }
 
-/// Whether it is done.
-fn reload(dpu: &mut Dpu, name: &str, flows: &str, from: u32) -> Result<bool> {
-    if from == 0 {
-        dpu.reload_text(name, flows)?;
+/// Begins to put flows in force when it is asked first, and says so when it is `done`.
+fn reload<D: Device>(dpu: &mut Dpu<D>, name: &str, flows: &str, from: u32, done: fn(&mut Dpu<D>) -> bool) -> Reply {
+    if from == 0
+        && let Err(error) = dpu.reload_text(name, flows)
+    {
+        return reply::<()>(Err(error));
     }
-    Ok(dpu.reloaded())
+    if done(dpu) { reply(Ok(())) } else { Reply::Later }
 }
 
-fn rules(dpu: &mut Dpu, from: u32) -> Result<Reply> {
+fn rules<D: Device>(dpu: &mut Dpu<D>, from: u32) -> Result<Reply> {
     let (rules, next) = dpu.rules(from)?;
     let items = rules.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
     Ok(Reply::Items { items, next })
 }
 
-fn write_json(claim: Claim, value: &impl serde::Serialize) -> Result<()> {
+pub fn write_json(claim: Claim, value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)? + "\n";
     let path = claim.path().to_owned();
     let written = claim.take().and_then(|mut file| file.write_all(text.as_bytes()));

@@ -63,13 +63,18 @@ fn list(place: &str, reasons: &BTreeMap<String, u64>) -> String {
 }
 
 /// What happened in a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     pub preset: String,
-    /// Clock cycles since reset, of 4 ns.
-    pub cycles: u64,
+    /// Clock cycles since reset, of 4 ns; of a simulated device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cycles: Option<u64>,
     /// Cycles in which a clock of the core ran.
-    pub clocked_cycles: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clocked_cycles: Option<u64>,
+    /// What happened on the line to a card.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub host_channel: BTreeMap<String, u64>,
     pub ports: BTreeMap<String, PortStats>,
     /// Rules in the hardware now.
     pub rules: usize,
@@ -103,11 +108,17 @@ impl Stats {
         let slow = if slow.is_empty() { "nothing to do" } else { &slow };
         let _ = writeln!(text, "slow path: {slow}");
         let _ = writeln!(text, "rules in hardware: {}", self.rules);
-        let _ = writeln!(
-            text,
-            "cycles: {} of 4 ns, {} of them clocked (preset {})",
-            self.cycles, self.clocked_cycles, self.preset
-        );
+        if !self.host_channel.is_empty() {
+            let line = list("", &self.host_channel);
+            let _ = writeln!(text, "host channel: {}", if line.is_empty() { "silent" } else { &line });
+        }
+        let preset = &self.preset;
+        let _ = match (self.cycles, self.clocked_cycles) {
+            (Some(cycles), Some(clocked)) => {
+                writeln!(text, "cycles: {cycles} of 4 ns, {clocked} of them clocked (preset {preset})")
+            }
+            _ => writeln!(text, "preset: {preset}"),
+        };
         text
     }
 }

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `millrace run --device serial:…`: the slow path of a card, whose ports are its own.
+
+use crate::args::RunArgs;
+use crate::claim::Claim;
+use crate::control::{Request, Server};
+use crate::dpu::Dpu;
+use crate::error::{BadInput, BadInputExt};
+use crate::flow_file;
+use crate::inputs::by_vport;
+use crate::outputs::Files;
+use crate::run::{answer, reply, write_json};
+use crate::signals::Signals;
+use crate::stats::Stats;
+use crate::taps;
+use anyhow::{Context, Result};
+use millrace_driver::serial::{Serial, Tty, patience};
+use millrace_driver::{Device, Sent, discover};
+use millrace_firmware::slowpath::Settings;
+use millrace_regs::addr;
+use millrace_sim::Config;
+use millrace_sim::tap::{Tap, is_gone};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// Rules whose counters are read in one turn: each takes a few times the way to the card and back.
+const COUNTERS_AT_ONCE: usize = 4;
+/// Longest sleep while nothing happens, in milliseconds: the slow path's timers run.
+const NAP_MS: u8 = 10;
+/// Frames of a TAP device that are handed to the card before others get their turn.
+const TAP_BURST: usize = 16;
+
+type Card = Dpu<Serial<Tty>>;
+
+/// Does what the command line says.
+pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
+    refuse_options(args)?;
+    let mut device = Serial::new(Tty::open(path, baud).bad_input()?, patience(baud))
+        .with_context(|| format!("the card at {}", path.display()))?;
+    let config = discover(&mut device)?;
+    let macs = device.losses()?.ports.len();
+    let interfaces = by_vport(&config, "tap", &args.taps)?;
+    if let Some((vport, _)) = interfaces.iter().find(|(vport, _)| *vport < macs) {
+        let port = config.vport_name(*vport).unwrap_or_default();
+        return Err(BadInput(format!("port {port} of the card has a MAC: it has no --tap")).into());
+    }
+    let flows = flow_file::read(&args.flows, &config)?;
+    let signals = Signals::catch()?;
+    let taps = taps::open(&config, &interfaces)?;
+    let stats = Files::claim(&config, None, args.stats.as_deref(), None, &[args.flows.as_path()])?.stats;
+    let server = Server::open(args.control.as_deref())?;
+    if let Some(server) = &server {
+        signals.remove_at_once(server.path());
+    }
+
+    free_the_fast_path(&mut device, &config, macs)?;
+    let settings = Settings { counters_at_once: COUNTERS_AT_ONCE, ..Settings::default() };
+    let card = Dpu::over(device, flows, settings)?;
+    let ports = (0..config.vports()).map(|_| Port::default()).collect();
+    let mut session = Session { args, card, taps, ports, server, signals, reloading: false };
+    session.go()?;
+    session.finish(stats)
+}
+
+/// What only a simulated device has.
+fn refuse_options(args: &RunArgs) -> Result<(), BadInput> {
+    let given = [
+        ("--in", !args.inputs.is_empty()),
+        ("--out", args.out.is_some()),
+        ("--trace", args.trace.is_some()),
+        ("--preset", args.preset.is_some()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(BadInput(format!("{option} is for a simulated device: a card has its own ports"))),
+        None => Ok(()),
+    }
+}
+
+/// The host channel is slower than the ports by far: what it has no room for is dropped and counted, and does not stop the pipeline.
+fn free_the_fast_path(device: &mut impl Device, config: &Config, macs: usize) -> Result<()> {
+    for queue in macs..config.queues() {
+        device.write32(addr::queue_ctrl(queue as u32), 1)?;
+    }
+    Ok(())
+}
+
+/// What happened at a port of the host channel, on our side.
+#[derive(Default)]
+struct Port {
+    /// Frames that the TAP device did not take, and those that have none to go to.
+    tap_refused: u64,
+    no_tap: u64,
+}
+
+struct Session<'a> {
+    args: &'a RunArgs,
+    card: Card,
+    taps: Vec<(usize, Tap)>,
+    ports: Vec<Port>,
+    server: Option<Server>,
+    signals: Signals,
+    /// Flows that a signal asked for are on their way into force.
+    reloading: bool,
+}
+
+impl Session<'_> {
+    fn go(&mut self) -> Result<()> {
+        while !self.signals.stop() {
+            if self.signals.take_reload() {
+                self.reload_own_flows();
+            }
+            if self.reloading && self.card.rules_agree() {
+                self.reloading = false;
+                eprintln!("millrace: {} is in force", self.args.flows.display());
+            }
+            self.serve();
+            let moved = self.card.turn()? + self.write_taps()? + self.read_taps()?;
+            if moved == 0 {
+                self.nap()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self) {
+        if let Some(server) = &mut self.server {
+            let (card, ports) = (&mut self.card, &self.ports);
+            server.serve(|request, from| match request {
+                Request::Stats => reply(card_stats(card, ports)),
+                request => answer(card, request, from),
+            });
+        }
+    }
+
+    /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
+    fn reload_own_flows(&mut self) {
+        match flow_file::read(&self.args.flows, self.card.config()) {
+            Ok(flows) => {
+                self.card.reload(flows);
+                self.reloading = true;
+            }
+            Err(error) => eprintln!("millrace: the flows stay as they were: {error:#}"),
+        }
+    }
+
+    /// Frames that leave at ports of the host channel; how many.
+    fn write_taps(&mut self) -> Result<usize> {
+        let mut count = 0;
+        while let Some((vport, frame)) = self.card.device().recv_frame() {
+            count += 1;
+            let vport = usize::from(vport);
+            let Some(port) = self.ports.get_mut(vport) else {
+                tracing::warn!("the card sent a frame of port number {vport}, which it does not have");
+                continue;
+            };
+            match self.taps.iter_mut().find(|(v, _)| *v == vport) {
+                None => port.no_tap += 1,
+                Some((_, tap)) => match tap.send(&frame) {
+                    Ok(true) => (),
+                    Ok(false) => port.tap_refused += 1,
+                    Err(error) if is_gone(&error) => port.tap_refused += 1,
+                    Err(error) => return Err(error).with_context(|| format!("TAP device {}", tap.name())),
+                },
+            }
+        }
+        Ok(count)
+    }
+
+    /// Frames that come in at ports of the host channel, as long as the line takes them; how many.
+    fn read_taps(&mut self) -> Result<usize> {
+        let mut count = 0;
+        for (vport, tap) in &mut self.taps {
+            for _ in 0..TAP_BURST {
+                if !self.card.device().has_room() {
+                    return Ok(count);
+                }
+                let name = tap.name().to_owned();
+                match tap.recv() {
+                    Ok(Some(frame)) if !frame.is_empty() => {
+                        let Sent::Accepted = self.card.device().send_frame(*vport as u8, frame)? else { break };
+                        count += 1;
+                    }
+                    Ok(_) => break,
+                    Err(error) if is_gone(&error) => break,
+                    Err(error) => return Err(error).with_context(|| format!("TAP device {name}")),
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Sleeps until the card, a TAP device or a client has something, but not for long.
+    fn nap(&mut self) -> Result<()> {
+        let taps = self.taps.iter().map(|(_, tap)| tap.as_fd());
+        let Some(clients) = self.server.as_ref().map_or_else(|| Some(vec![]), Server::awaits) else {
+            return Ok(());
+        };
+        let line = self.card.device().line().as_fd();
+        let ours = taps.chain([line]).map(|fd| (fd, PollFlags::POLLIN));
+        let mut descriptors: Vec<PollFd> = ours.chain(clients).map(|(fd, events)| PollFd::new(fd, events)).collect();
+        match poll(&mut descriptors, PollTimeout::from(NAP_MS)) {
+            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
+            Err(error) => Err(error).context("cannot wait for the card"),
+        }
+    }
+
+    fn finish(mut self, stats: Option<Claim>) -> Result<()> {
+        match stats {
+            Some(claim) => write_json(claim, &card_stats(&mut self.card, &self.ports)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What happened at the card's ports, on its board and on the line.
+fn card_stats(card: &mut Card, ports: &[Port]) -> Result<Stats> {
+    let mut stats = card.port_stats(&[])?;
+    let config = *card.config();
+    let losses = card.device().losses()?;
+    for (vport, ours) in ports.iter().enumerate() {
+        let Some(port) = stats.ports.get_mut(&config.vport_name(vport).unwrap_or_default()) else { continue };
+        match losses.ports.get(vport) {
+            Some(lost) => {
+                port.received.packets += u64::from(*lost);
+                port.dropped.ingress.insert("drop_port_lost".into(), (*lost).into());
+            }
+            None => {
+                port.not_sent.insert("tap_refused".into(), ours.tap_refused);
+                port.not_sent.insert("no_tap".into(), ours.no_tap);
+            }
+        }
+    }
+    let upcalls = card.queue_stats(config.vports() as u8)?;
+    let line = card.device().stats();
+    let counts = [
+        ("upcalls_queued", upcalls.packets),
+        ("upcalls_no_room", upcalls.drops),
+        ("upcalls_arrived", line.upcalls),
+        ("damaged", line.damaged),
+        ("unknown", line.unknown),
+        ("not_taken", line.not_taken),
+        ("accesses_repeated", line.repeated),
+        ("answers_late", line.stray),
+        ("dropped_by_card", losses.host_dropped.into()),
+    ];
+    stats.host_channel = counts.map(|(name, count)| (name.into(), count)).into();
+    Ok(stats)
+}
