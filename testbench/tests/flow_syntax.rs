@@ -40,6 +40,7 @@ fn compare_random_flows(seed: u64) {
     }
     let ours: Vec<String> = lines.iter().map(|l| parse_flow(l, &Ports::sim()).unwrap().to_string()).collect();
     let again = ofctl(&ours.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    assert_eq!(again.len(), ours.len());
     for (ours, again) in ours.iter().zip(&again) {
         assert_eq!(millrace(ours), millrace(again), "{ours}");
     }

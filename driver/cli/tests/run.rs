@@ -97,6 +97,7 @@ fn the_same_run_gives_the_same_files() {
         let bytes = |out: &str| std::fs::read(folder.path(&format!("{out}/{port}.pcap"))).unwrap();
         assert!(bytes("one") == bytes("two"), "{port}");
     }
+    assert!(!frames(&folder.path("one/p0.pcap")).is_empty(), "nothing was flooded");
 }
 
 #[test]
