@@ -10,7 +10,7 @@ use std::hash::Hash;
 /// Within this time each rule's counters are read once.
 const SYNC_NS: u64 = 500_000_000;
 /// Time between two questions for the last counts of rules that were taken out.
-const LAST_COUNTS_NS: u64 = 1_000_000;
+pub(super) const LAST_COUNTS_NS: u64 = 1_000_000;
 
 impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
     /// What is to be done as time passes: ageing of stations, megaflows and flows.

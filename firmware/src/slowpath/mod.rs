@@ -6,6 +6,7 @@ mod ageing;
 mod cache;
 mod core;
 mod departed;
+mod due;
 mod dump;
 mod handover;
 mod offload;

@@ -2,6 +2,8 @@
 //! The slow path against rule tables that are a list: every rule that is handed over is kept and can be looked up, as the
 //! hardware would.
 
+mod gap;
+
 use super::*;
 use crate::compile::hardware_key;
 use crate::openflow::{Ports, parse_flow_file};
