@@ -147,6 +147,7 @@ pub enum DeviceError {
     #[error("command {0} did not end: STATUS stays busy")]
     Stuck(&'static str),
     /// The backend failed.
+    // The backend's error is part of the text, not a source: whoever prints a chain prints it once.
     #[error("the device cannot be reached: {0}")]
     Backend(BoxError),
 }
