@@ -48,25 +48,34 @@ The flow file is in the syntax of `ovs-ofctl add-flows`. SIGHUP reads it again. 
 get a second to arrive, and all results are written; a second SIGINT ends it at once. Exit code 2 means that something
 given cannot be used: then nothing was run, and no file was changed.
 
-Ports are p0 p1 pf vf0 vf1 vf2 vf3 vf4 vf5 vf6 vf7 with --preset sim; small presets have fewer VFs.")]
+Captures are looked through before the run, and read packet by packet as it goes. Frames that are cut by the snapshot length, shorter
+than 14 bytes or longer than the build's longest frame are left out, and counted as `left_out` in the statistics.
+
+Ports are p0 p1 pf vf0 vf1 vf2 vf3 vf4 vf5 vf6 vf7 with --preset sim; small presets have fewer VFs. Their OpenFlow numbers, 1 2 3 …,
+name them too.")]
 pub struct RunArgs {
-    /// Flow file, in the syntax of `ovs-ofctl add-flows`.
+    /// Flow file, in the syntax of `ovs-ofctl add-flows`; `-` is the standard input.
     #[arg(long, value_name = "FILE")]
     pub flows: PathBuf,
 
-    /// Let the packets of a capture (pcap or pcapng) enter at a port. May be given once per port.
+    /// Let the packets of a capture (pcap or pcapng) enter at a port; `-` is the standard input. May be given once per port.
     #[arg(long = "in", value_name = "PORT=FILE", value_parser = port_and_value)]
     pub inputs: Vec<(String, String)>,
+
+    /// Refuse captures of which packets would be left out, or whose end is missing.
+    #[arg(long)]
+    pub strict: bool,
 
     /// Connect a port to a Linux TAP device, which is made if there is none. The run then goes on until it is interrupted.
     #[arg(long = "tap", value_name = "PORT=IFACE", value_parser = port_and_value)]
     pub taps: Vec<(String, String)>,
 
-    /// Write what leaves each port to DIR/PORT.pcap (nanosecond times).
+    /// Write what leaves each port to DIR/PORT.pcap (nanosecond times); to DIR/PORT.pcapng where times come near 2106, which
+    /// ends pcap's.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Write the statistics at the end of the run, as JSON.
+    /// Write the statistics at the end of the run, as JSON; `-` is the standard output.
     #[arg(long, value_name = "FILE.json")]
     pub stats: Option<PathBuf>,
 
@@ -102,7 +111,8 @@ pub struct RunArgs {
     pub control: Option<PathBuf>,
 }
 
-/// When packets of captures enter: always in the order of their times, packets of the same time in the order of their ports.
+/// When packets of captures enter: always in the order of their times, packets of the same time in the order of their ports. If a
+/// file has them in another order, the run says that it sorted them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Pace {
     /// Back to back, as fast as the ports take them.
@@ -152,7 +162,7 @@ pub struct RegArgs {
 
 #[derive(Args, Debug)]
 pub struct ReloadArgs {
-    /// Flow file, in the syntax of `ovs-ofctl add-flows`.
+    /// Flow file, in the syntax of `ovs-ofctl add-flows`; `-` is the standard input.
     #[arg(long, value_name = "FILE")]
     pub flows: PathBuf,
 

@@ -3,6 +3,7 @@
 //! begin nothing of them is changed, and what was made for it goes away again if it does not.
 
 use crate::error::{BadInput, BadInputExt};
+use crate::standard;
 use anyhow::Context;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -15,6 +16,8 @@ pub struct Claim {
     file: File,
     /// It was made by this claim, and goes away with it.
     made: bool,
+    /// What it holds stays: it is the standard output.
+    append: bool,
 }
 
 impl Claim {
@@ -23,10 +26,19 @@ impl Claim {
         open(path).with_context(|| format!("cannot write {}", path.display())).bad_input()
     }
 
+    /// Like [`Self::new`]; `-` is the standard output.
+    pub fn new_or_standard(path: &Path) -> Result<Self, BadInput> {
+        if !standard::is(path) {
+            return Self::new(path);
+        }
+        let file = standard::output().context("cannot write to the standard output").bad_input()?;
+        Ok(Claim { path: "standard output".into(), file, made: false, append: true })
+    }
+
     /// The run begins: the file stays, and is empty if it is one that can be.
     pub fn take(mut self) -> io::Result<File> {
         self.made = false;
-        if self.file.metadata()?.is_file() {
+        if !self.append && self.file.metadata()?.is_file() {
             self.file.set_len(0)?;
         }
         self.file.try_clone()
@@ -47,7 +59,7 @@ impl Drop for Claim {
 }
 
 fn open(path: &Path) -> io::Result<Claim> {
-    let claim = |file, made| Claim { path: path.into(), file, made };
+    let claim = |file, made| Claim { path: path.into(), file, made, append: false };
     match File::create_new(path) {
         Ok(file) => Ok(claim(file, true)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

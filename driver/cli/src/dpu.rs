@@ -3,6 +3,7 @@
 
 use crate::error::BadInputExt;
 use crate::flow_file;
+use crate::inputs::LeftOut;
 use crate::outputs::Sent;
 use crate::query::RegisterValue;
 use crate::registers;
@@ -54,6 +55,8 @@ pub struct Dpu<D = Embedded> {
     /// Cycle from which on all rules are those of the present flows.
     reloaded_at: Option<u64>,
     undone: Vec<Undone>,
+    /// Packets of captures that do not enter, by port.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Dpu {
@@ -139,8 +142,9 @@ impl<D: Device> Dpu<D> {
     /// Takes over a device, with these flows in force.
     pub fn over(mut device: D, flows: FlowTable, settings: Settings) -> Result<Self> {
         let slow_path = SlowPath::new(&mut device, flows, settings)?;
-        let undone = vec![Undone::default(); slow_path.rules().config().vports()];
-        Ok(Self { device, slow_path, since_turn: 0, reloaded_at: None, undone })
+        let vports = slow_path.rules().config().vports();
+        let (undone, left_out) = (vec![Undone::default(); vports], vec![LeftOut::default(); vports]);
+        Ok(Self { device, slow_path, since_turn: 0, reloaded_at: None, undone, left_out })
     }
 
     /// The device.
@@ -200,6 +204,7 @@ impl<D: Device> Dpu<D> {
             let queued = Sent { packets: queue.packets, bytes: queue.bytes, ..Sent::default() };
             let mut port = port_stats(&verdicts, sent.get(vport).unwrap_or(&queued));
             port.openflow = vport + 1;
+            port.left_out = self.left_out[vport].by_reason().map(|(reason, n)| (reason.to_string(), n)).into();
             port.not_sent.insert("queue_full".into(), queue.drops);
             let dropped = self.slow_path.dropped(vport as u8).by_reason();
             port.dropped.slow_path = dropped.into_iter().map(|(reason, n)| (reason.into(), n)).collect();

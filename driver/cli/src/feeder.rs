@@ -2,17 +2,16 @@
 //! Decides in which cycle each packet of the captures is offered to the hardware.
 
 use crate::args::Pace;
-use crate::inputs::Input;
+use crate::inputs::{Input, Inputs};
+use anyhow::Result;
 use millrace_sim::{CYCLE_NS, Simulation};
-use std::collections::VecDeque;
 
 /// Packets that wait at one port, so that it does not run dry while the slow path is at work.
 const AHEAD: usize = 1024;
 
 pub struct Feeder {
-    inputs: VecDeque<Input>,
+    inputs: Inputs,
     pace: Pace,
-    total: usize,
     /// Time of the first packet, which enters in cycle `start`.
     epoch_ns: u64,
     start: u64,
@@ -23,9 +22,9 @@ pub struct Feeder {
 
 impl Feeder {
     /// The first of `inputs` is due in cycle `start`.
-    pub fn new(inputs: VecDeque<Input>, pace: Pace, vports: usize, start: u64) -> Self {
+    pub fn new(inputs: Inputs, pace: Pace, vports: usize, start: u64) -> Self {
         let epoch_ns = inputs.front().map_or(0, |input| input.time_ns);
-        Self { total: inputs.len(), inputs, pace, epoch_ns, start, offered: vec![0; vports], latest: None }
+        Self { inputs, pace, epoch_ns, start, offered: vec![0; vports], latest: None }
     }
 
     /// Time of cycle 0 in nanoseconds since 1970, if the first packet enters at its time (0 without packets).
@@ -35,12 +34,18 @@ impl Feeder {
 
     /// Offers no more.
     pub fn stop(&mut self) {
-        self.inputs.clear();
+        self.inputs.stop();
     }
 
     /// Packets in all, and packets offered.
-    pub fn progress(&self) -> (usize, usize) {
-        (self.total, self.total - self.inputs.len())
+    pub fn progress(&self) -> (u64, u64) {
+        let (total, left) = self.inputs.counts();
+        (total, total - left)
+    }
+
+    /// Time between the earliest and the latest packet in nanoseconds.
+    pub fn span_ns(&self) -> u64 {
+        self.inputs.times().map_or(0, |(first, last)| last - first)
     }
 
     /// The cycle before which the next packet does not enter; none if there is none, or its time does not matter.
@@ -50,19 +55,20 @@ impl Feeder {
     }
 
     /// Offers what may enter now. `settled`: no packet is in the hardware or the slow path.
-    pub fn feed(&mut self, simulation: &mut Simulation, settled: bool) {
+    pub fn feed(&mut self, simulation: &mut Simulation, settled: bool) -> Result<()> {
         if self.pace == Pace::Settle {
             if settled && self.is_due(simulation) {
-                self.offer(simulation);
+                self.offer(simulation)?;
             }
-            return;
+            return Ok(());
         }
         while let Some(next) = self.inputs.front()
             && self.is_due(simulation)
             && self.may_follow(simulation, next.vport)
         {
-            self.offer(simulation);
+            self.offer(simulation)?;
         }
+        Ok(())
     }
 
     /// The next packet's time has come, if it has one.
@@ -78,11 +84,12 @@ impl Feeder {
         }
     }
 
-    fn offer(&mut self, simulation: &mut Simulation) {
-        if let Some(Input { vport, frame, .. }) = self.inputs.pop_front() {
+    fn offer(&mut self, simulation: &mut Simulation) -> Result<()> {
+        if let Some(Input { vport, frame, .. }) = self.inputs.pop()? {
             simulation.send(vport, frame);
             self.offered[vport] += 1;
             self.latest = Some(vport);
         }
+        Ok(())
     }
 }

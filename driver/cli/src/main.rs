@@ -16,6 +16,7 @@ mod query;
 mod registers;
 mod run;
 mod signals;
+mod standard;
 mod stats;
 mod taps;
 
@@ -23,6 +24,7 @@ use anyhow::Result;
 use args::{Cli, Command};
 use clap::Parser;
 use error::BadInput;
+use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 /// Exit code for input that cannot be used: flow files, captures, ports, registers.
@@ -31,7 +33,7 @@ const EXIT_BAD_INPUT: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("MILLRACE_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
     match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

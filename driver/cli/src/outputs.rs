@@ -4,8 +4,9 @@
 use crate::claim::{Claim, FolderClaim, check_distinct};
 use crate::error::BadInput;
 use anyhow::{Context, Result};
+use millrace_sim::capture::{self, Format};
 use millrace_sim::tap::{self, Tap};
-use millrace_sim::{CYCLE_NS, Config, Simulation, capture};
+use millrace_sim::{CYCLE_NS, Config, Simulation};
 use std::path::Path;
 
 /// Frames and bytes of a port.
@@ -20,6 +21,7 @@ pub struct Sent {
 /// All files that a run will write, none of them changed yet.
 pub struct Files {
     captures: Vec<Claim>,
+    format: Format,
     pub stats: Option<Claim>,
     pub trace: Option<Claim>,
     // The last to be dropped, for then it is empty.
@@ -27,24 +29,25 @@ pub struct Files {
 }
 
 impl Files {
-    /// `folder` is for one capture per port; `inputs` are files that the run reads, which it must not write.
+    /// `folder` is for one capture per port, in this format; `inputs` are files that the run reads, which it must not write.
     pub fn claim(
         config: &Config,
         folder: Option<&Path>,
+        format: Format,
         stats: Option<&Path>,
         trace: Option<&Path>,
         inputs: &[&Path],
     ) -> Result<Self, BadInput> {
-        let claim = |path: Option<&Path>| path.map(Claim::new).transpose();
         let mut files = Files {
             captures: vec![],
+            format,
             folder: folder.map(FolderClaim::new).transpose()?,
-            stats: claim(stats)?,
-            trace: claim(trace)?,
+            stats: stats.map(Claim::new_or_standard).transpose()?,
+            trace: trace.map(Claim::new).transpose()?,
         };
         if let Some(folder) = folder {
             for name in (0..config.vports()).filter_map(|vport| config.vport_name(vport)) {
-                files.captures.push(Claim::new(&folder.join(format!("{name}.pcap")))?);
+                files.captures.push(Claim::new(&folder.join(format!("{name}.{}", format.extension())))?);
             }
         }
         let all: Vec<&Claim> = files.captures.iter().chain(&files.stats).chain(&files.trace).collect();
@@ -61,7 +64,7 @@ impl Files {
         for claim in self.captures.drain(..) {
             let path = claim.path().to_owned();
             let file = claim.take().with_context(|| format!("cannot write {}", path.display()))?;
-            writers.push(capture::Writer::new(&path, file)?);
+            writers.push(capture::Writer::new(&path, file, self.format)?);
         }
         Ok(writers)
     }

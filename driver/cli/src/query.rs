@@ -52,7 +52,7 @@ pub fn reg(args: &RegArgs) -> Result<()> {
 }
 
 pub fn reload(args: &ReloadArgs) -> Result<()> {
-    let name = args.flows.display().to_string();
+    let name = flow_file::name(&args.flows);
     let flows = flow_file::text(&args.flows)?;
     show(&args.connect, &Request::Reload { name, flows }, |_: Value| String::new())
 }

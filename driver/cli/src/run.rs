@@ -10,17 +10,19 @@ use crate::dpu::Dpu;
 use crate::error::BadInput;
 use crate::feeder::Feeder;
 use crate::flow_file;
-use crate::inputs::{by_vport, read};
-use crate::outputs::{Files, Outputs, Sent};
+use crate::inputs::{Inputs, by_vport};
+use crate::outputs::{Files, Outputs};
 use crate::signals::Signals;
+use crate::standard;
 use crate::taps;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use millrace_driver::Device;
+use millrace_sim::capture::Format;
 use millrace_sim::tap::{Tap, is_gone};
 use millrace_sim::{CYCLE_NS, Config, Preset};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -39,8 +41,10 @@ const LAST_ANSWERS: Duration = Duration::from_millis(200);
 const NAP_MS: u8 = 10;
 /// Packets that wait at a port of a TAP device; more stay in the device's own queue.
 const TAP_AHEAD: usize = 64;
+/// More time than a run can take besides that of its captures: a year.
+const LONGEST_RUN_NS: u64 = 366 * 86_400 * 1_000_000_000;
 /// A run of fewer packets is over before a progress bar says anything.
-const LONG_RUN: usize = 1000;
+const LONG_RUN: u64 = 1000;
 
 /// Does what the command line says.
 pub fn run(args: &RunArgs) -> Result<()> {
@@ -53,6 +57,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
 fn run_simulation(args: &RunArgs) -> Result<()> {
     let preset = args.preset.unwrap_or(Preset::Sim);
     let config = preset.config();
+    standard::check_once(args)?;
     let captures = by_vport(&config, "in", &args.inputs)?;
     let interfaces = by_vport(&config, "tap", &args.taps)?;
     if let Some((vport, _)) = captures.iter().find(|(vport, _)| interfaces.iter().any(|(v, _)| v == vport)) {
@@ -63,20 +68,22 @@ fn run_simulation(args: &RunArgs) -> Result<()> {
         return Err(BadInput("nothing to do: give --in, --tap or --hold".into()).into());
     }
     let flows = flow_file::read(&args.flows, &config)?;
-    let inputs = read(&captures)?;
+    let inputs = Inputs::open(&config, &captures, args.strict)?;
 
     let signals = Signals::catch()?;
     let mut dpu = Dpu::new(preset, flows)?;
+    dpu.left_out = inputs.left_out(config.vports());
     let taps = taps::open(&config, &interfaces)?;
-    let mut files = claim_files(args, &config, &captures)?;
+    let feeder = Feeder::new(inputs, args.pace, config.vports(), dpu.cycle());
+    let epoch_ns = if taps.is_empty() { feeder.cycle_0_ns() } else { unix_ns()? };
+    let format = Format::for_times_up_to(epoch_ns + feeder.span_ns() + LONGEST_RUN_NS);
+    let mut files = claim_files(args, &config, &captures, format)?;
     let server = Server::open(args.control.as_deref())?;
     if let Some(server) = &server {
         signals.remove_at_once(server.path());
     }
 
     // Up to here nothing was changed that does not go back to what it was.
-    let feeder = Feeder::new(inputs, args.pace, config.vports(), dpu.cycle());
-    let epoch_ns = if taps.is_empty() { feeder.cycle_0_ns() } else { unix_ns()? };
     let outputs = Outputs::new(&config, files.begin_captures()?, epoch_ns);
     if let Some(claim) = files.trace.take() {
         let path = claim.path().to_owned();
@@ -92,11 +99,12 @@ fn run_simulation(args: &RunArgs) -> Result<()> {
     session.finish()
 }
 
-/// Claims all files that the run will write.
-fn claim_files(args: &RunArgs, config: &Config, captures: &[(usize, &str)]) -> Result<Files, BadInput> {
+/// Claims all files that the run will write, captures in this format.
+fn claim_files(args: &RunArgs, config: &Config, captures: &[(usize, &str)], format: Format) -> Result<Files, BadInput> {
     let mut inputs = vec![args.flows.as_path()];
     inputs.extend(captures.iter().map(|(_, file)| Path::new(*file)));
-    Files::claim(config, args.out.as_deref(), args.stats.as_deref(), args.trace.as_deref(), &inputs)
+    inputs.retain(|input| !standard::is(input));
+    Files::claim(config, args.out.as_deref(), format, args.stats.as_deref(), args.trace.as_deref(), &inputs)
 }
 
 struct Session<'a> {
@@ -132,7 +140,7 @@ impl Session<'_> {
             self.read_taps()?;
             let settled = self.burst()?;
             self.outputs.drain(self.dpu.simulation(), &mut self.taps)?;
-            self.progress.set_position(self.feeder.progress().1 as u64);
+            self.progress.set_position(self.feeder.progress().1);
             if settled && !self.wait()? {
                 return Ok(());
             }
@@ -145,7 +153,7 @@ impl Session<'_> {
         let mut handled = 0;
         while self.dpu.cycle() < end && handled < HANDLED {
             let settled = self.dpu.settled();
-            self.feeder.feed(self.dpu.simulation(), settled);
+            self.feeder.feed(self.dpu.simulation(), settled)?;
             if settled && self.dpu.settled() {
                 return Ok(true);
             }
@@ -246,6 +254,10 @@ impl Session<'_> {
 
     /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
     fn reload_own_flows(&mut self) {
+        if standard::is(&self.args.flows) {
+            eprintln!("millrace: the flows stay as they were: the standard input cannot be read again");
+            return;
+        }
         let config = *self.dpu.simulation().config();
         match flow_file::read(&self.args.flows, &config) {
             Ok(flows) => {
@@ -260,11 +272,17 @@ impl Session<'_> {
         self.progress.finish_and_clear();
         self.serve_last();
         self.dpu.simulation().trace_end();
-        if let Some(claim) = self.stats.take() {
-            let stats = self.dpu.stats(self.outputs.sent())?;
-            write_json(claim, &stats)?;
-        }
-        self.outputs.finish()
+        let stats = self.write_stats();
+        // A disk that is full for the captures may have room for the statistics, and the other way round.
+        self.outputs.finish().and(stats)
+    }
+
+    fn write_stats(&mut self) -> Result<()> {
+        let Some(claim) = self.stats.take() else {
+            return Ok(());
+        };
+        let stats = self.dpu.stats(self.outputs.sent())?;
+        write_json(claim, &stats)
     }
 }
 
@@ -310,17 +328,20 @@ fn rules<D: Device>(dpu: &mut Dpu<D>, from: u32) -> Result<Reply> {
 pub fn write_json(claim: Claim, value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)? + "\n";
     let path = claim.path().to_owned();
-    let written = claim.take().and_then(|mut file| file.write_all(text.as_bytes()));
-    written.with_context(|| format!("cannot write {}", path.display()))
+    match claim.take().and_then(|mut file| file.write_all(text.as_bytes())) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.with_context(|| format!("cannot write {}", path.display())),
+    }
 }
 
 /// A bar on the terminal for long runs, when somebody is looking.
-fn progress_bar(packets: usize) -> ProgressBar {
+fn progress_bar(packets: u64) -> ProgressBar {
     if packets < LONG_RUN || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} packets, {per_sec}, {eta} left");
-    ProgressBar::new(packets as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(packets).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Real time in cycles: with real network stacks at the ports, simulated time does not fall behind while nothing happens.

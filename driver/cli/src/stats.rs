@@ -32,7 +32,11 @@ pub struct PortStats {
     /// Copies that were to leave here and did not, by reason.
     pub not_sent: BTreeMap<String, u64>,
     /// Packets that were offered and did not enter, by reason.
+    #[serde(default)]
     pub not_entered: BTreeMap<String, u64>,
+    /// Packets of the capture that did not enter here, by reason; `in` does not count them.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// Dropped packets by reason, and by who dropped them.
@@ -91,7 +95,8 @@ impl Stats {
         ports.sort_by_key(|(_, port)| port.openflow);
         for (name, port) in ports {
             let mut dropped = port.dropped.text();
-            for (what, reasons) in [("not sent", &port.not_sent), ("not entered", &port.not_entered)] {
+            let fates = [("not sent", &port.not_sent), ("not entered", &port.not_entered), ("left out", &port.left_out)];
+            for (what, reasons) in fates {
                 let reasons = list("", reasons);
                 if !reasons.is_empty() {
                     dropped += &format!("; {what}: {reasons}");

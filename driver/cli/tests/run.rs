@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The `millrace` command from outside: files in, files out, signals, the control socket.
 
+mod captures;
 // Each test uses some of it.
 #[allow(dead_code)]
 mod common;
@@ -151,15 +152,19 @@ fn input_that_cannot_be_used_ends_with_2_and_touches_nothing() {
     let good_input = format!("p0={good}");
     refuse(&["--flows", &bad_flows, "--in", &good_input], "bad.flows:3:");
     refuse(&["--flows", "missing.flows", "--in", &good_input], "missing.flows");
-    refuse(&["--flows", &flows, "--in", "p0=cut.pcap"], "cut.pcap: byte 24, packet 1: the file is cut short");
-    refuse(&["--flows", &flows, "--in", "p0=short.pcap"], "short.pcap: byte 24, packet 1: a frame of 13 bytes");
-    refuse(&["--flows", &flows, "--in", "p0=long.pcap"], "long.pcap: byte 100, packet 2: a frame of 9217 bytes");
+    let strict = |input: &str, message: &str| refuse(&["--strict", "--flows", &flows, "--in", input], message);
+    strict("p0=cut.pcap", "cut.pcap: byte 24, packet 1: the file is cut short");
+    strict("p0=short.pcap", "short.pcap: byte 24, packet 1: a frame of 13 bytes");
+    strict("p0=long.pcap", "long.pcap: byte 100, packet 2: a frame of 9217 bytes");
     refuse(&["--flows", &flows, "--in", "p0=text.pcap"], "text.pcap: byte 0: neither a pcap nor a pcapng file");
     refuse(&["--flows", "binary.flows", "--in", &good_input], "binary.flows:2:3: this is not UTF-8 text");
     refuse(&["--flows", &flows, "--in", "p0=link.pcap"], "link.pcap: byte 20: link type 113, not Ethernet");
     refuse(&["--flows", &flows, "--in", "p0=none.pcap"], "none.pcap: No such file");
     refuse(&["--flows", &flows, "--in", "p7=good.pcap"], "unknown port `p7`: the ports are p0, p1, pf, vf0");
+    refuse(&["--flows", &flows, "--in", "12=good.pcap"], "unknown port `12`");
+    refuse(&["--flows", &flows, "--in", "0=good.pcap"], "vf7, or 1 to 11");
     refuse(&["--flows", &flows, "--in", &good_input, "--in", &good_input], "--in is given twice for port p0");
+    refuse(&["--flows", &flows, "--in", &good_input, "--in", "1=good.pcap"], "--in is given twice for port p0");
     refuse(&["--flows", &flows, "--in", &good_input, "--tap", "p0=tap9"], "port p0 has both --in and --tap");
     refuse(&["--flows", &flows], "nothing to do");
     refuse(&["--flows", &flows, "--in", "p0"], "--in");

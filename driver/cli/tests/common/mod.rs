@@ -6,11 +6,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
-use std::thread::sleep;
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 /// Longest wait for something that a device is expected to do.
@@ -100,19 +101,35 @@ impl Folder {
     pub fn millrace(&self, args: &[&str]) -> Outcome {
         Outcome::of(&mut self.command(args))
     }
+
+    /// Like [`Self::millrace`], with something at its standard input.
+    pub fn millrace_reading(&self, args: &[&str], input: Vec<u8>) -> Outcome {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // It need not read all that it is given.
+        let writer = spawn(move || drop(stdin.write_all(&input)));
+        let outcome = Outcome::new(child.wait_with_output().unwrap());
+        writer.join().unwrap();
+        outcome
+    }
 }
 
 /// How a command ended.
 pub struct Outcome {
-    code: Option<i32>,
-    out: String,
-    err: String,
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Outcome {
     /// Runs a command to its end.
     pub fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
+        Self::new(command.output().unwrap())
+    }
+
+    fn new(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Outcome { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }

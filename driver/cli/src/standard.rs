@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Standard input and output as files: `-` on the command line.
+
+use crate::args::RunArgs;
+use crate::error::BadInput;
+use std::fs::File;
+use std::io::{self, stdin, stdout};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// What stands for them.
+pub const NAME: &str = "-";
+
+/// The standard input. It can be read once.
+pub fn input() -> io::Result<File> {
+    Ok(stdin().as_fd().try_clone_to_owned()?.into())
+}
+
+/// The standard output.
+pub fn output() -> io::Result<File> {
+    Ok(stdout().as_fd().try_clone_to_owned()?.into())
+}
+
+/// Whether this file stands for the standard input or output.
+pub fn is(path: &Path) -> bool {
+    path.as_os_str() == NAME
+}
+
+/// An input's name in messages.
+pub fn input_name(name: &str) -> &str {
+    if name == NAME { "standard input" } else { name }
+}
+
+/// Refuses a run that would read the standard input twice.
+pub fn check_once(args: &RunArgs) -> Result<(), BadInput> {
+    let mut uses: Vec<String> = if is(&args.flows) { vec!["--flows".into()] } else { vec![] };
+    uses.extend(args.inputs.iter().filter(|(_, file)| file == NAME).map(|(port, _)| format!("--in {port}")));
+    match &uses[..] {
+        [first, second, ..] => Err(BadInput(format!(
+            "the standard input can be read once, and both {first} and {second} ask for it: give a file for one of them"
+        ))),
+        _ => Ok(()),
+    }
+}
