@@ -66,35 +66,25 @@ pub struct QueueStats {
     pub drop_when_full: bool,
 }
 
-/// A counter as the device has it, since its reset.
-pub(crate) struct Raw {
-    pub count: Count,
-    pub epoch: u32,
-    pub hit: bool,
-}
-
-/// Reads a rule's or a verdict's counter.
+/// Reads a rule's or a verdict's counter, as the device has it since its reset.
 pub(crate) fn read(
     commands: &mut Commands,
     device: &mut dyn Device,
     command: Command,
     index: u32,
-) -> Result<Raw, DeviceError> {
+) -> Result<Count, DeviceError> {
     commands.read_counter(device, command, index)?;
-    let words = read_all(
+    let [packets_lo, packets_hi, bytes_lo, bytes_hi] = read_all(
         device,
-        [
-            addr::COUNTER_PACKETS_LO,
-            addr::COUNTER_PACKETS_HI,
-            addr::COUNTER_BYTES_LO,
-            addr::COUNTER_BYTES_HI,
-            addr::COUNTER_EPOCH,
-            addr::COUNTER_FLAGS,
-        ],
+        [addr::COUNTER_PACKETS_LO, addr::COUNTER_PACKETS_HI, addr::COUNTER_BYTES_LO, addr::COUNTER_BYTES_HI],
     )?;
-    let [packets_lo, packets_hi, bytes_lo, bytes_hi, epoch, flags] = words;
-    let count = Count { packets: wide(packets_lo, packets_hi), bytes: wide(bytes_lo, bytes_hi) };
-    Ok(Raw { count, epoch, hit: flags & 1 != 0 })
+    Ok(Count { packets: wide(packets_lo, packets_hi), bytes: wide(bytes_lo, bytes_hi) })
+}
+
+/// Epoch of the last hit of the rule whose counter was read last, and its hit flag.
+pub(crate) fn last_hit(device: &mut dyn Device) -> Result<(u32, bool), DeviceError> {
+    let [epoch, flags] = read_all(device, [addr::COUNTER_EPOCH, addr::COUNTER_FLAGS])?;
+    Ok((epoch, flags & 1 != 0))
 }
 
 /// Reads registers in this order.
@@ -111,7 +101,7 @@ pub(crate) fn verdicts(commands: &mut Commands, device: &mut dyn Device, vport: 
     let mut verdicts = Verdicts::default();
     for &verdict in Verdict::ALL {
         let index = verdict.counter_index(vport);
-        verdicts.0[verdict as usize] = read(commands, device, Command::ReadVerdictCounter, index)?.count;
+        verdicts.0[verdict as usize] = read(commands, device, Command::ReadVerdictCounter, index)?;
     }
     Ok(verdicts)
 }

@@ -346,8 +346,8 @@ impl Rules {
         program: &[Step],
     ) -> Result<Home, RuleError> {
         if self.slots[usize::from(number)].unknown {
-            let raw = counters::read(&mut self.commands, device, Command::ReadRuleCounter, number.into())?;
-            self.rebase(number, raw.count);
+            let count = counters::read(&mut self.commands, device, Command::ReadRuleCounter, number.into())?;
+            self.rebase(number, count);
         }
         self.programs.write(&mut self.commands, device, number, program)?;
         match target {
@@ -468,11 +468,14 @@ impl Rules {
     /// If the rule was deleted or the device fails.
     pub fn counters(&mut self, device: &mut dyn Device, rule: RuleId) -> Result<RuleCounters, RuleError> {
         let baseline = self.slot(rule)?.baseline;
-        let raw = counters::read(&mut self.commands, device, Command::ReadRuleCounter, rule.number.into())?;
-        let Count { packets, bytes } = raw.count.since(baseline);
-        // Epoch and hit flag may be those of the rule that had this id before.
-        let own = packets > 0;
-        Ok(RuleCounters { packets, bytes, epoch: own.then_some(raw.epoch), hit: own && raw.hit })
+        let count = counters::read(&mut self.commands, device, Command::ReadRuleCounter, rule.number.into())?;
+        let Count { packets, bytes } = count.since(baseline);
+        if packets == 0 {
+            // Epoch and hit flag may be those of the rule that had this id before.
+            return Ok(RuleCounters { packets, bytes, epoch: None, hit: false });
+        }
+        let (epoch, hit) = counters::last_hit(device)?;
+        Ok(RuleCounters { packets, bytes, epoch: Some(epoch), hit })
     }
 
     /// Notes the last counts of those deleted rules that no packet in the device belongs to any more: see
@@ -484,11 +487,11 @@ impl Rules {
         let settled = self.ids.settle(device)?;
         settled.iter().for_each(|number| self.slots[usize::from(*number)].unknown = true);
         for number in settled {
-            let raw = counters::read(&mut self.commands, device, Command::ReadRuleCounter, number.into())?;
+            let count = counters::read(&mut self.commands, device, Command::ReadRuleCounter, number.into())?;
             let Slot { generation, baseline, .. } = self.slots[usize::from(number)];
             let rule = RuleId { number, generation: generation.wrapping_sub(1) };
-            self.last_counts.push_back((rule, raw.count.since(baseline)));
-            self.rebase(number, raw.count);
+            self.last_counts.push_back((rule, count.since(baseline)));
+            self.rebase(number, count);
         }
         let excess = self.last_counts.len().saturating_sub(self.ids.capacity());
         self.last_counts.drain(..excess);
