@@ -47,9 +47,22 @@ impl Commands {
         priority: u16,
         rule: u16,
     ) -> Result<(), DeviceError> {
+        self.stage_entry(device, slot, key, priority, rule)?;
+        self.run(device, Command::WriteEntry, table, slot)
+    }
+
+    /// Writes the operands of [`write_entry`](Self::write_entry) ahead.
+    pub fn stage_entry(
+        &mut self,
+        device: &mut dyn Device,
+        slot: u32,
+        key: &KeyWords,
+        priority: u16,
+        rule: u16,
+    ) -> Result<(), DeviceError> {
         self.stage(0, key);
         self.stage(DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1]);
-        self.run(device, Command::WriteEntry, table, slot)
+        self.write_staged(device, slot)
     }
 
     pub fn clear_entry(&mut self, device: &mut dyn Device, table: u8, slot: u32) -> Result<(), DeviceError> {
@@ -78,10 +91,24 @@ impl Commands {
         priority: u16,
         rule: u16,
     ) -> Result<(), DeviceError> {
+        self.stage_tcam(device, entry, value, mask, priority, rule)?;
+        self.run(device, Command::WriteTcam, 0, entry)
+    }
+
+    /// Writes the operands of [`write_tcam`](Self::write_tcam) ahead.
+    pub fn stage_tcam(
+        &mut self,
+        device: &mut dyn Device,
+        entry: u32,
+        value: &KeyWords,
+        mask: &KeyWords,
+        priority: u16,
+        rule: u16,
+    ) -> Result<(), DeviceError> {
         self.stage(0, value);
         self.stage(DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1]);
         self.stage(DATA_TCAM_MASK, mask);
-        self.run(device, Command::WriteTcam, 0, entry)
+        self.write_staged(device, entry)
     }
 
     pub fn clear_tcam(&mut self, device: &mut dyn Device, entry: u32) -> Result<(), DeviceError> {

@@ -45,6 +45,11 @@ pub trait Device {
     /// The next frame for the slow path, in the order in which the device sent them; none if none is waiting.
     fn recv_upcall(&mut self) -> Option<Upcall>;
 
+    /// Whether an upcall is known to wait. `false` where the backend cannot tell.
+    fn upcall_waiting(&self) -> bool {
+        false
+    }
+
     /// Sends a frame out through the representor of a vport, without a lookup. Frames leave in the order of the calls.
     ///
     /// # Errors

@@ -62,6 +62,10 @@ impl Device for Embedded {
         Ok(if self.simulation.packet_out(vport, frame) { Sent::Accepted } else { Sent::Full })
     }
 
+    fn upcall_waiting(&self) -> bool {
+        self.simulation.upcalls_waiting() > 0
+    }
+
     fn packets_out_waiting(&self) -> usize {
         self.simulation.packet_out_pending()
     }

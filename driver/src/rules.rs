@@ -163,6 +163,9 @@ pub enum RuleError {
         /// Position in the program, from 0.
         step: usize,
     },
+    /// The caller of [`Rules::insert_if`] did not want it any more.
+    #[error("the rule was held back")]
+    HeldBack,
     /// The rule was deleted.
     #[error("there is no rule {0} any more")]
     NoSuchRule(RuleId),
@@ -278,12 +281,28 @@ impl Rules {
     /// [`RuleError::Duplicate`], one of the ways in which something is full, a program that the hardware cannot hold, or a
     /// failure of the device.
     pub fn insert(&mut self, device: &mut dyn Device, spec: &RuleSpec, program: &[Step]) -> Result<RuleId, RuleError> {
+        self.insert_if(device, spec, program, |_| true)
+    }
+
+    /// As [`insert`](Self::insert), if the caller still agrees when all is ready: one command later the rule takes effect.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert); [`RuleError::HeldBack`] if the caller does not agree.
+    pub fn insert_if(
+        &mut self,
+        device: &mut dyn Device,
+        spec: &RuleSpec,
+        program: &[Step],
+        agrees: impl FnOnce(&dyn Device) -> bool,
+    ) -> Result<RuleId, RuleError> {
         self.programs.check(program)?;
         let (key, mask) = ((spec.key & spec.mask).pack(), spec.mask.pack());
         let target = self.target(&key, &mask, spec.placement)?;
         let number = self.take_id(device)?;
         let new = NewRule { key: &key, mask: &mask, priority: spec.priority };
-        match self.insert_at(device, target, number, &new, program) {
+        let ready = self.make_ready(device, &target, number, &new, program);
+        let agreed = ready.and_then(|()| if agrees(&*device) { Ok(()) } else { Err(self.hold_back(device, &target)) });
+        match agreed.and_then(|()| self.insert_at(device, target, number, &new)) {
             Ok(home) => Ok(self.inserted(number, home)),
             Err(error) => {
                 self.programs.free(number);
@@ -336,20 +355,44 @@ impl Rules {
         self.tcam.vacant().ok_or(RuleError::TcamFull { capacity: self.tcam.capacity() })
     }
 
-    /// Writes the program first: an entry selects it from the moment it is there.
+    /// Writes the program first: an entry selects it from the moment it is there. Then all of the entry but its last command.
+    fn make_ready(
+        &mut self,
+        device: &mut dyn Device,
+        target: &Target,
+        number: u16,
+        new: &NewRule<'_>,
+        program: &[Step],
+    ) -> Result<(), RuleError> {
+        if self.slots[usize::from(number)].unknown {
+            let count = counters::read(&mut self.commands, device, Command::ReadRuleCounter, number.into())?;
+            self.rebase(number, count);
+        }
+        self.programs.write(&mut self.commands, device, number, program)?;
+        match *target {
+            Target::Hash(room) => self.hash.make_way(&mut self.commands, device, room, number, new)?,
+            Target::Tcam(entry) => {
+                self.commands.stage_tcam(device, entry, new.key, new.mask, new.priority, number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what was made ready.
+    fn hold_back(&mut self, device: &mut dyn Device, target: &Target) -> RuleError {
+        if let Target::Hash(room) = target {
+            self.hash.give_way_back(&mut self.commands, device, *room);
+        }
+        RuleError::HeldBack
+    }
+
     fn insert_at(
         &mut self,
         device: &mut dyn Device,
         target: Target,
         number: u16,
         new: &NewRule<'_>,
-        program: &[Step],
     ) -> Result<Home, RuleError> {
-        if self.slots[usize::from(number)].unknown {
-            let count = counters::read(&mut self.commands, device, Command::ReadRuleCounter, number.into())?;
-            self.rebase(number, count);
-        }
-        self.programs.write(&mut self.commands, device, number, program)?;
         match target {
             Target::Hash(room) => {
                 self.hash.insert(&mut self.commands, device, room, number, new)?;

@@ -136,11 +136,11 @@ impl HashTables {
         cuckoo.path(&mut self.path, room.candidates, |rule| candidates[usize::from(rule)])
     }
 
-    /// Puts a rule where [`room`](Self::room) found place for it, nothing having changed since.
+    /// Makes way for a rule where [`room`](Self::room) found place for it, nothing having changed since, up to the last command.
     ///
     /// A rule that is in the way is first copied to its new slot, then overwritten in its old: a packet finds it in one of
     /// the two, or in both alike. On an error all rules that were in the tables still are.
-    pub fn insert(
+    pub fn make_way(
         &mut self,
         commands: &mut Commands,
         device: &mut dyn Device,
@@ -154,6 +154,27 @@ impl HashTables {
             self.shift(commands, device, room.table, from, to)
                 .inspect_err(|_| self.vacate(commands, device, room.table, to))?;
         }
+        commands
+            .stage_entry(device, self.path[0], new.key, new.priority, rule)
+            .inspect_err(|_| self.give_way_back(commands, device, room))
+    }
+
+    /// After [`make_way`](Self::make_way), instead of [`insert`](Self::insert): leaves no second copy of a rule that was in the way.
+    pub fn give_way_back(&self, commands: &mut Commands, device: &mut dyn Device, room: Room) {
+        if self.path.len() > 1 {
+            self.vacate(commands, device, room.table, self.path[0]);
+        }
+    }
+
+    /// Puts a rule where way was just [made](Self::make_way) for it.
+    pub fn insert(
+        &mut self,
+        commands: &mut Commands,
+        device: &mut dyn Device,
+        room: Room,
+        rule: u16,
+        new: &NewRule<'_>,
+    ) -> Result<(), DeviceError> {
         let slot = self.path[0];
         commands
             .write_entry(device, room.table, slot, new.key, new.priority, rule)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rule manager on a device whose tables can be looked into after every write.
 
+#[allow(dead_code)]
 mod fake;
 
 use fake::{Fake, PACKET_BYTES, Watch, packet};
