@@ -25,7 +25,7 @@ impl Offload for Sink {
         Ok(*mask)
     }
 
-    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Result<u32, Refusal> {
+    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step], _: bool) -> Result<u32, Refusal> {
         let words = key.pack().into_iter().chain(mask.pack()).chain(program.iter().flat_map(Step::pack));
         self.sum = words.fold(self.sum, |sum, word| sum.rotate_left(1) ^ word);
         self.rules += 1;

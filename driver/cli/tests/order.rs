@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the slow path and the hardware make of one another's packets: the order of a flow, and where stations are.
 
+#[allow(dead_code)]
 mod common;
 
 use common::{Folder, frames};
@@ -16,7 +17,7 @@ fn frame(dst: u8, src: u8, n: u32) -> Vec<u8> {
 #[test]
 fn a_flow_stays_in_order_while_its_rule_comes() {
     for (count, gap, pace) in
-        [(560, 1, "line"), (20_000, 1, "line"), (1_000, 300, "capture"), (1_000, 5_000, "capture")]
+        [(560, 1, "line"), (20_000, 1, "line"), (1_000, 300, "capture"), (1_000, 1_200, "capture")]
     {
         let folder = Folder::new();
         let flows = folder.write("a.flows", "actions=output:p0\n");
@@ -28,7 +29,7 @@ fn a_flow_stays_in_order_while_its_rule_comes() {
         let stats: Value = serde_json::from_str(&folder.read("s.json")).unwrap();
         assert!(frames(&folder.path("out/p0.pcap")) == sent, "{count} frames, {gap} ns, {pace}: {stats:#}");
         let slow = &stats["slow_path"];
-        assert_eq!((slow["overtaken"].as_u64(), slow["installed"].as_u64()), (Some(0), Some(1)), "{slow:#}");
+        assert_eq!((slow["in_haste"].as_u64(), slow["installed"].as_u64()), (Some(0), Some(1)), "{slow:#}");
     }
 }
 

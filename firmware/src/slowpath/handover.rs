@@ -22,7 +22,7 @@ const QUIET_SAMPLE: usize = 64;
 const OVERDUE: usize = 16;
 /// A rule that was hit within this time does not have to make room for another.
 const BUSY_NS: u64 = 1_000_000;
-/// After this time a megaflow that the hardware refused is offered again.
+/// After this time a megaflow that was seen again, and refused all the same, is offered again.
 const RETRY_NS: u64 = 1_000_000;
 /// Megaflows looked at in search of one that is not in use.
 const EVICTION_SAMPLE: usize = 64;
@@ -36,6 +36,8 @@ struct Candidate {
     program: Program,
     /// It was seen more than once.
     again: bool,
+    /// It goes also while upcalls are waiting.
+    hurry: bool,
 }
 
 /// Where a megaflow was put.
@@ -82,7 +84,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             handed += 1;
             let quiet = calm && self.quiet_since(id, since).is_none_or(|used| used + QUIET_NS <= now);
             self.stats.in_haste += u64::from(!quiet);
-            self.offer(offload, id, since, now);
+            self.offer(offload, id, since, true, now);
         }
         if handed > 0 || !calm || now < self.quiet_at {
             return handed;
@@ -92,7 +94,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             return 0;
         };
         if let Some((id, since)) = self.deferred.remove(n) {
-            self.offer(offload, id, since, now);
+            self.offer(offload, id, since, false, now);
         }
         1
     }
@@ -100,7 +102,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
     /// Hands over all megaflows that wait.
     pub(super) fn hand_over_all(&mut self, offload: &mut impl Offload<Rule = R>, now: u64) {
         while let Some((id, since)) = self.deferred.pop_front() {
-            self.offer(offload, id, since, now);
+            self.offer(offload, id, since, true, now);
         }
     }
 
@@ -123,8 +125,8 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         None
     }
 
-    /// Offers a megaflow that waited to the hardware.
-    fn offer(&mut self, offload: &mut impl Offload<Rule = R>, id: FlowId, since: u64, now: u64) {
+    /// Offers a megaflow that waited to the hardware; unless in a `hurry`, only if no upcall comes meanwhile.
+    fn offer(&mut self, offload: &mut impl Offload<Rule = R>, id: FlowId, since: u64, hurry: bool, now: u64) {
         let Some(megaflow) = self.cache.get(id).filter(|m| m.home == Home::Deferred(since)) else {
             return;
         };
@@ -134,10 +136,14 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             mask: megaflow.hw_mask,
             program: megaflow.program.clone(),
             again: megaflow.count.packets > 0,
+            hurry,
         };
         match self.put(offload, &new, now) {
             Ok(Placed::Hardware(rule, placed)) => self.move_in(id, rule, new.key, placed, now),
             Ok(Placed::Known(other)) => self.merge(id, other),
+            Err(Refusal::HeldBack) => self.deferred.push_front((id, since)),
+            // Seen again, it may push out another.
+            Err(refusal) if !new.again => self.refused(id, refusal, now),
             Err(refusal) => self.refused(id, refusal, now + RETRY_NS),
         }
     }
@@ -152,7 +158,8 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             Refusal::NoRoom => Wanted::Room(new.mask),
             Refusal::NoRuleId => Wanted::RuleId,
             // No other rule's leaving helps.
-            Refusal::RuleIdsRest | Refusal::NoSteps | Refusal::TooLong | Refusal::Failed => return Err(refusal),
+            Refusal::RuleIdsRest | Refusal::NoSteps | Refusal::TooLong => return Err(refusal),
+            Refusal::HeldBack | Refusal::Failed => return Err(refusal),
         };
         if self.evict(offload, wanted, now) { self.try_put(offload, new) } else { Err(refusal) }
     }
@@ -163,7 +170,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         if let Some(other) = self.cache.find(&key, &placed).filter(|other| *other != new.id) {
             return Ok(Placed::Known(other));
         }
-        let rule = offload.insert(&key, &placed, &new.program)?;
+        let rule = offload.insert(&key, &placed, &new.program, new.hurry)?;
         self.stats.installed += 1;
         self.stats.narrowed += u64::from(placed != new.mask);
         Ok(Placed::Hardware(rule, placed))
@@ -209,7 +216,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             Refusal::NoSteps => self.stats.no_steps += 1,
             Refusal::TooLong => self.stats.too_long += 1,
             // The device's error ends the slow path's turn.
-            Refusal::Failed => {}
+            Refusal::HeldBack | Refusal::Failed => {}
         }
         let home =
             if refusal.may_pass() { Home::Refused(refusal, retry) } else { Home::Software(Software::ProgramTooLong) };

@@ -19,11 +19,11 @@ pub trait Offload {
     /// If no table has room for such a mask, or the device failed.
     fn place(&mut self, mask: &Mask) -> Result<Mask, Refusal>;
 
-    /// Takes a rule, under a mask from [`place`](Self::place).
+    /// Takes a rule, under a mask from [`place`](Self::place). `hurry`: also if an upcall is waiting, which may be of its flow.
     ///
     /// # Errors
-    /// If it cannot be taken; all rules are as they were.
-    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Result<Self::Rule, Refusal>;
+    /// If it cannot be taken, or not yet; all rules are as they were.
+    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step], hurry: bool) -> Result<Self::Rule, Refusal>;
 
     /// Gives a rule another program.
     ///
@@ -143,15 +143,8 @@ impl Tables<'_> {
         tables.filter(|own| own.covers(mask)).min_by_key(bits)
     }
 
-    fn try_insert(
-        &mut self,
-        key: &Key,
-        mask: &Mask,
-        placement: Placement,
-        program: &[Step],
-    ) -> Result<RuleId, RuleError> {
-        let spec = RuleSpec { key: *key, mask: *mask, priority: PRIORITY, placement };
-        self.rules.insert(self.device, &spec, program)
+    fn try_insert(&mut self, spec: &RuleSpec, program: &[Step], hurry: bool) -> Result<RuleId, RuleError> {
+        self.rules.insert_if(self.device, spec, program, |device| hurry || !device.upcall_waiting())
     }
 }
 
@@ -174,14 +167,13 @@ impl Offload for Tables<'_> {
         covering.ok_or(Refusal::NoRoom)
     }
 
-    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Result<RuleId, Refusal> {
-        let mut result = if self.in_hash(mask) {
-            self.try_insert(key, mask, Placement::Hash, program)
-        } else {
-            self.try_insert(key, mask, Placement::Tcam, program)
-        };
+    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step], hurry: bool) -> Result<RuleId, Refusal> {
+        let placement = if self.in_hash(mask) { Placement::Hash } else { Placement::Tcam };
+        let mut spec = RuleSpec { key: *key, mask: *mask, priority: PRIORITY, placement };
+        let mut result = self.try_insert(&spec, program, hurry);
         if matches!(result, Err(RuleError::TableFull { .. } | RuleError::NoFreeTable { .. })) && self.tcam_has_room() {
-            result = self.try_insert(key, mask, Placement::Tcam, program);
+            spec.placement = Placement::Tcam;
+            result = self.try_insert(&spec, program, hurry);
         }
         result.map_err(|error| self.note(error))
     }

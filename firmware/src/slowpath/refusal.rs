@@ -17,6 +17,8 @@ pub enum Refusal {
     NoSteps,
     /// The hardware does not hold such a program, whatever else it holds.
     TooLong,
+    /// Packets came while it was made ready.
+    HeldBack,
     /// The device failed, or the rule manager holds something else than the slow path thinks.
     Failed,
 }
@@ -35,6 +37,7 @@ impl fmt::Display for Refusal {
             Refusal::NoRuleId | Refusal::RuleIdsRest => "rule ids used up",
             Refusal::NoSteps => "steps used up",
             Refusal::TooLong => "program too long",
+            Refusal::HeldBack => "held back",
             Refusal::Failed => "device failed",
         })
     }
@@ -50,6 +53,7 @@ impl From<&RuleError> for Refusal {
             RuleError::ProgramTooLong { .. } | RuleError::TooManyTags { .. } | RuleError::EmptyProgram => {
                 Refusal::TooLong
             }
+            RuleError::HeldBack => Refusal::HeldBack,
             _ => Refusal::Failed,
         }
     }

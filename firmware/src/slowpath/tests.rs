@@ -23,6 +23,8 @@ struct List {
     only: Option<Mask>,
     /// Why every rule is refused, if it is.
     refuse: Option<Refusal>,
+    /// An upcall has come while rules are put in.
+    upcall_waiting: bool,
     /// Rules that were taken out and what they had counted, with what their last packets have yet to count.
     gone: Vec<(usize, Count)>,
     late: Count,
@@ -30,7 +32,15 @@ struct List {
 
 impl List {
     fn new(capacity: usize) -> List {
-        List { rules: Vec::new(), capacity, only: None, refuse: None, gone: Vec::new(), late: Count::default() }
+        List {
+            rules: Vec::new(),
+            capacity,
+            only: None,
+            refuse: None,
+            upcall_waiting: false,
+            gone: Vec::new(),
+            late: Count::default(),
+        }
     }
 
     fn live(&self) -> usize {
@@ -64,7 +74,10 @@ impl Offload for List {
         }
     }
 
-    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step]) -> Result<usize, Refusal> {
+    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step], hurry: bool) -> Result<usize, Refusal> {
+        if self.upcall_waiting && !hurry {
+            return Err(Refusal::HeldBack);
+        }
         assert_eq!(*key & *mask, *key);
         assert!(!self.rules.iter().flatten().any(|(k, m, ..)| k == key && m == mask), "a rule twice");
         if let Some(refusal) = self.refuse {
@@ -379,6 +392,9 @@ fn a_megaflow_is_handed_over_when_its_packets_have_left() {
     assert_eq!(hand_over(&mut b, true), 0, "more may come");
     b.now += 100;
     assert_eq!(hand_over(&mut b, false), 0, "packets are on their way out");
+    b.list.upcall_waiting = true;
+    assert_eq!((hand_over(&mut b, true), b.core.deferred()), (0, 1), "one came meanwhile");
+    b.list.upcall_waiting = false;
     assert_eq!(hand_over(&mut b, true), 1);
     assert_eq!((b.core.deferred(), b.core.stats().in_haste, b.core.stats().overtaken), (0, 0, 0));
     upcall(&mut b);
