@@ -2,6 +2,7 @@
 //! `cargo xtask bench`: the project's figures, each as a row of a table and as a JSON line.
 
 mod emission;
+mod evictions;
 mod report;
 mod rules;
 mod speed;
@@ -33,6 +34,8 @@ enum Figure {
     Rules,
     /// Upcalls per second of the slow path, on one core
     Upcalls,
+    /// Upcalls per second with the simulated device, when its tables are full
+    Evictions,
     /// CPU time in which the whole core is written as Verilog
     Emission,
     /// Packets and bits per second between two Linux stacks (as root)
@@ -57,6 +60,9 @@ fn main() -> Result<()> {
     }
     if wanted(Figure::Upcalls) {
         upcalls::measure(&mut report)?;
+    }
+    if wanted(Figure::Evictions) {
+        evictions::measure(&mut report)?;
     }
     if wanted(Figure::Emission) {
         emission::measure(&mut report)?;
