@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A scenario through `millrace run`: captures in, captures out.
+//! Frames through `millrace run`: captures in, captures out.
 
-use super::{Scenario, Step};
+use super::Step;
 use crate::live::program;
 use crate::ovs::{Frames, PORTS};
 use anyhow::{Context, Result, ensure};
@@ -12,13 +12,13 @@ use std::process::Command;
 /// Time between two frames, in nanoseconds.
 const APART: u64 = 1_000;
 
-/// What leaves each port, each frame of the scenario sent in `copies` times.
-pub fn run(scenario: &Scenario, copies: usize) -> Result<Vec<Frames>> {
+/// What leaves each port with the flows of a file, each frame sent in `copies` times.
+pub fn run(flows: &Path, steps: &[Step], copies: usize) -> Result<Vec<Frames>> {
     let folder = tempfile::tempdir()?;
     let mut command = Command::new(program("millrace")?);
-    command.arg("run").arg("--flows").arg(scenario.flow_file()).args(["--pace", "settle"]);
+    command.arg("run").arg("--flows").arg(flows).args(["--pace", "settle"]);
     command.arg("--out").arg(folder.path().join("out")).arg("--control").arg(folder.path().join("control"));
-    for input in write_captures(scenario, copies, folder.path())? {
+    for input in write_captures(steps, copies, folder.path())? {
         command.arg("--in").arg(input);
     }
     let output = command.output().context("cannot start millrace")?;
@@ -31,10 +31,10 @@ pub fn run(scenario: &Scenario, copies: usize) -> Result<Vec<Frames>> {
 }
 
 /// Writes one capture for each port that frames come in on; gives the arguments of `--in`.
-fn write_captures(scenario: &Scenario, copies: usize, folder: &Path) -> Result<Vec<String>> {
+fn write_captures(steps: &[Step], copies: usize, folder: &Path) -> Result<Vec<String>> {
     let mut now = 1_700_000_000_000_000_000;
     let mut inputs: Vec<Vec<(u64, &[u8])>> = vec![Vec::new(); PORTS.len()];
-    for step in &scenario.steps {
+    for step in steps {
         match step {
             Step::Wait(seconds) => now += seconds * 1_000_000_000,
             Step::Frame(port, frame) => {

@@ -2,7 +2,7 @@
 //! Ports, Ethernet, VLAN tags, ARP, learning.
 
 use super::build::*;
-use super::{Scenario, Step, on};
+use super::{EDITED, PUNTED, Scenario, Step, TAKEN_OUT, on};
 
 const BROADCAST: [u8; 6] = [0xff; 6];
 
@@ -98,7 +98,7 @@ fn ethernet() -> Vec<Scenario> {
             ),
             &[("p1", 1), ("pf", 1), ("vf0", 1), ("vf1", 1), ("vf2", 1), ("vf3", 2)],
         ),
-        Scenario::new("snap", on(1, snap_frames()), &[("p1", 2), ("pf", 2), ("vf0", 2)]),
+        Scenario::new("snap", on(1, snap_frames()), &[("p1", 2), ("pf", 2), ("vf0", 2)]).software(0..4, PUNTED),
         Scenario::new(
             "mac_rewrite",
             on(1, [to(mac(2)), v4(1, 2).udp(1, 2, 3), v6(1, 3).tcp(1, 2, tcp::SYN, 0)]),
@@ -221,12 +221,14 @@ fn arp_scenarios() -> Vec<Scenario> {
             [on(4, [arp(1, 1, 254), arp(1, 2, 254), arp(1, 1, 3)]), on(5, [tagged(&arp(1, 7, 254), 0x8100, 9)])]
                 .concat(),
             &[("vf0", 2), ("vf1", 1), ("p0", 1)],
-        ),
+        )
+        .software([0, 1, 3], EDITED),
         Scenario::new(
             "arp_edit",
             on(1, [arp(1, 1, 2), arp(2, 3, 4), rarp, v4(1, 2).udp(1, 2, 3)]),
             &[("p1", 3), ("pf", 3), ("vf0", 1)],
-        ),
+        )
+        .software(0..3, EDITED),
     ]
 }
 
@@ -284,7 +286,8 @@ fn normal() -> Vec<Scenario> {
                 ("vf6", 3),
                 ("vf7", 3),
             ],
-        ),
+        )
+        .software([4], TAKEN_OUT),
         Scenario::new(
             "normal_null_tags",
             {
@@ -367,6 +370,7 @@ fn normal() -> Vec<Scenario> {
                 ("vf6", 1),
                 ("vf7", 1),
             ],
-        ),
+        )
+        .software([1], TAKEN_OUT),
     ]
 }

@@ -2,7 +2,7 @@
 //! IPv4, IPv6, transport protocols, fragments, truncation; edits of them.
 
 use super::build::*;
-use super::{Scenario, on};
+use super::{EDITED, PUNTED, Scenario, on};
 
 pub fn scenarios() -> Vec<Scenario> {
     let mut all = matches();
@@ -126,7 +126,8 @@ fn matches() -> Vec<Scenario> {
             ),
             &[("p1", 2), ("pf", 2), ("vf0", 1)],
         ),
-        Scenario::new("ipv6_extensions", on(1, ipv6_extensions()), &[("p1", 3), ("pf", 1), ("vf0", 2)]),
+        Scenario::new("ipv6_extensions", on(1, ipv6_extensions()), &[("p1", 3), ("pf", 1), ("vf0", 2)])
+            .software(0..6, PUNTED),
     ]
 }
 
@@ -225,7 +226,8 @@ fn edits() -> Vec<Scenario> {
             ]
             .concat(),
             &[("p0", 5), ("vf0", 2)],
-        ),
+        )
+        .software([4], PUNTED),
         Scenario::new(
             "port_edits",
             on(
@@ -241,7 +243,8 @@ fn edits() -> Vec<Scenario> {
                 ],
             ),
             &[("p1", 7)],
-        ),
+        )
+        .software([5], EDITED),
         Scenario::new(
             "icmp_edits",
             on(
@@ -249,7 +252,8 @@ fn edits() -> Vec<Scenario> {
                 [v4(1, 2).icmp(8, 0, 20), v4(1, 2).icmp(0, 0, 20), v6(1, 2).icmp(128, 0, 21), v6(1, 2).icmp(1, 4, 22)],
             ),
             &[("p1", 4)],
-        ),
+        )
+        .software(0..4, EDITED),
         Scenario::new(
             "router",
             on(

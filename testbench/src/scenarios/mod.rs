@@ -15,6 +15,14 @@ pub use moves::moves;
 
 use std::path::PathBuf;
 
+/// Why LLC/SNAP frames and IPv6 packets with extension headers stay with the slow path.
+const PUNTED: &str = "the hardware's parser gives up: no lookup";
+/// Why edited ARP, ICMP and SCTP packets do.
+const EDITED: &str = "the hardware does not have the edit";
+
+/// A fault to be found: what a station's first packet made is taken out again.
+const TAKEN_OUT: &str = "the slow path takes the rule out again, and should not";
+
 /// What happens next in a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -32,11 +40,19 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// How many frames come out of each port (its name and the number; other ports: none). So that a scenario shows what it is about.
     pub expect: &'static [(&'static str, usize)],
+    /// Frames, counted from 0, that the slow path handles a second time too if they are sent twice, and why.
+    pub in_software: Vec<(usize, &'static str)>,
 }
 
 impl Scenario {
     fn new(name: &'static str, steps: Vec<Step>, expect: &'static [(&'static str, usize)]) -> Scenario {
-        Scenario { name, steps, expect }
+        Scenario { name, steps, expect, in_software: Vec::new() }
+    }
+
+    /// Says why some of the frames stay with the slow path.
+    fn software(mut self, frames: impl IntoIterator<Item = usize>, why: &'static str) -> Scenario {
+        self.in_software.extend(frames.into_iter().map(|frame| (frame, why)));
+        self
     }
 
     /// Its flow file.

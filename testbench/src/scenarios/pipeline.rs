@@ -2,7 +2,7 @@
 //! Tables, priorities, registers, metadata, resubmission, timeouts.
 
 use super::build::*;
-use super::{Scenario, Step, on};
+use super::{EDITED, Scenario, Step, on};
 
 pub fn scenarios() -> Vec<Scenario> {
     let udp = |from, to, src, dst| v4(from, to).udp(src, dst, 12);
@@ -94,7 +94,8 @@ pub fn scenarios() -> Vec<Scenario> {
             "move_fields",
             on(1, [udp(1, 2, 1000, 53), v4(1, 2).tcp(1000, 80, tcp::SYN, 9), v6(1, 2).udp(1000, 53, 3), arp(1, 1, 2)]),
             &[("p0", 4)],
-        ),
+        )
+        .software([3], EDITED),
         Scenario::new(
             "resubmit",
             [
@@ -129,7 +130,8 @@ pub fn scenarios() -> Vec<Scenario> {
             "new_spellings",
             on(1, [udp(1, 2, 9, 53), tagged(&udp(1, 2, 9, 53), 0x8100, 5), v6(1, 2).udp(1, 2, 3), arp(1, 1, 2)]),
             &[("p1", 1), ("pf", 1), ("vf0", 1), ("vf1", 1)],
-        ),
+        )
+        .software([3], EDITED),
         Scenario::new(
             "more_spellings",
             [
