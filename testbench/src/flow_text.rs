@@ -99,16 +99,16 @@ impl Kind {
 }
 
 /// What is known of the packets of the flow that is being drawn.
-struct Known {
-    l3: &'static str,
-    l4: &'static str,
-    tagged: bool,
+pub(crate) struct Known {
+    pub l3: &'static str,
+    pub l4: &'static str,
+    pub tagged: bool,
     /// Clones that the list is in.
-    clones: u8,
+    pub clones: u8,
 }
 
 impl Known {
-    fn has(&self, prereq: &str) -> bool {
+    pub fn has(&self, prereq: &str) -> bool {
         match prereq {
             "" => true,
             "ip*" => self.l3.starts_with("ip"),
@@ -227,7 +227,8 @@ fn actions(rng: &mut ChaCha8Rng, mut known: Known, table: u8) -> Vec<String> {
     if list.is_empty() { vec!["drop".to_owned()] } else { list }
 }
 
-fn action(rng: &mut ChaCha8Rng, known: &mut Known) -> String {
+/// One action, of any kind, with any value.
+pub(crate) fn action(rng: &mut ChaCha8Rng, known: &mut Known) -> String {
     let port = rng.random_range(1..=11);
     let table = rng.random_range(0..250);
     match rng.random_range(0..12) {

@@ -9,3 +9,4 @@ pub mod model;
 pub mod netns;
 pub mod ovs;
 pub mod scenarios;
+pub mod stress;

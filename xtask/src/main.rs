@@ -44,6 +44,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Compare Open vSwitch and `millrace run` on random frames and flow tables
+    Stress {
+        /// Arguments of the comparison: --frames N --seed S
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Print the figures of the README: a table, and a JSON line for each
     Bench {
         /// Names of the figures to measure (all, if none is given)
@@ -95,6 +101,11 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Soak { args } => {
             setup::install(&[Need::Build])?;
             run::release("millrace-testbench", "soak", &["every-preset"], &args)
+        }
+        Command::Stress { args } => {
+            setup::install(&[Need::Build, Need::Test])?;
+            run::build("millrace", "millrace", &[])?;
+            run::release("millrace-testbench", "stress", &[], &args)
         }
         Command::Bench { args } => {
             setup::install(&[Need::Build, Need::Demo])?;
