@@ -28,6 +28,18 @@ pub fn tick<B: Block>(block: &mut B, clock: impl Fn(&mut B) -> &mut Signal<In, C
     }
 }
 
+/// One edge of each clock that `clocks` finds together with "it runs", all at once; then the falling edges.
+pub fn tick_those<B: Block>(block: &mut B, clocks: impl Fn(&mut B) -> Vec<(&mut Signal<In, Clock>, bool)>) {
+    settle(block);
+    let runs: Vec<bool> = clocks(block).iter().map(|(_, runs)| *runs).collect();
+    for level in [true, false] {
+        for ((clock, _), runs) in clocks(block).into_iter().zip(&runs) {
+            clock.next = (level && *runs).into();
+        }
+        settle(block);
+    }
+}
+
 /// The Verilog of a block, named `top`.
 ///
 /// # Panics

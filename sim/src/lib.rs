@@ -4,6 +4,7 @@
 
 mod axi;
 pub mod capture;
+mod clocks;
 mod ffi;
 mod simulation;
 mod sink;

@@ -2,6 +2,7 @@
 //! The core in its test bed: clocks, queues at every port, the register bus, waveforms.
 
 use crate::axi::{Access, Axi, AxiPins, BusError, Handshakes, PATIENCE};
+use crate::clocks::{ClockPins, Clocks, PARTS, Running};
 use crate::ffi::{BUILT_IN, Model, Pin};
 use crate::sink::{Ready, Received, Sink, SinkPins};
 use crate::source::{Source, SourcePins};
@@ -65,15 +66,12 @@ enum Trace {
 /// Time is counted in clock cycles from the end of reset. Nothing here reads the wall clock: the same calls give the same
 /// frames in the same cycles.
 ///
-/// The core's two clocks run only while the core says that they matter (`idle`, `idle_ctrl`); when nothing at all goes on
+/// Each of the core's clocks runs only while the core says that it matters (`idle`, `idle_parse`, …); when nothing at all goes on
 /// time passes at once.
 pub struct Simulation {
     model: Model,
     config: Config,
-    clock: Pin,
-    clock_ctrl: Pin,
-    idle_pin: Pin,
-    idle_ctrl_pin: Pin,
+    clocks: Clocks,
     upcall_vport: Pin,
     upcall_reason: Pin,
     /// One per vport, then packet out.
@@ -99,9 +97,7 @@ impl Simulation {
         let config = preset.config();
         let pins = PinFinder { model: &model, preset };
         let axi = Axi::new(pins.axi()?);
-        let [clock, clock_ctrl, reset] =
-            [pins.input("clock", 1)?, pins.input("clock_ctrl", 1)?, pins.input("reset", 1)?];
-        let [idle_pin, idle_ctrl_pin] = [pins.output("idle", 1)?, pins.output("idle_ctrl", 1)?];
+        let (clocks, reset) = (pins.clocks()?, pins.input("reset", 1)?);
         let [upcall_vport, upcall_reason] = [pins.output("upcall_vport", 8)?, pins.output("upcall_reason", 8)?];
         let mut sources = vec![];
         let mut sink_pins = vec![];
@@ -117,10 +113,7 @@ impl Simulation {
         let mut simulation = Self {
             model,
             config,
-            clock,
-            clock_ctrl,
-            idle_pin,
-            idle_ctrl_pin,
+            clocks,
             upcall_vport,
             upcall_reason,
             sources,
@@ -142,7 +135,7 @@ impl Simulation {
         self.model.set_byte(reset, 1);
         for _ in 0..RESET_CYCLES {
             self.model.eval();
-            self.tick(true, true);
+            self.tick(self.clocks.all());
         }
         self.model.set_byte(reset, 0);
         self.clocked = 0;
@@ -177,24 +170,23 @@ impl Simulation {
 
     /// Simulates one cycle.
     pub fn step(&mut self) {
-        if self.idle() {
+        if self.gating && self.idle() {
             self.cycle += 1;
             return;
         }
         self.drive();
         self.model.eval();
-        let offered = self.sample_sinks();
+        self.sample_sinks();
         let handshakes = if self.axi.busy() { self.axi.sample(&self.model) } else { Handshakes::default() };
         let mut accepted = 0_u64;
-        let mut driving = false;
+        let mut sent_to = 0_u64;
         for (i, source) in self.sources.iter().enumerate() {
-            driving |= source.driving();
+            sent_to |= u64::from(source.driving()) << i;
             accepted |= u64::from(source.accepted(&self.model)) << i;
         }
-        let awake = self.model.byte(self.idle_pin) == 0 || driving || offered;
-        let awake_ctrl = self.model.byte(self.idle_ctrl_pin) == 0 || self.axi.busy();
-        self.asleep = self.gating && !awake && !awake_ctrl;
-        self.tick(awake || !self.gating, awake_ctrl || !self.gating);
+        let awake = self.clocks.awake(&self.model, sent_to, self.axi.busy());
+        self.asleep = awake.none();
+        self.tick(if self.gating { awake } else { self.clocks.all() });
         while accepted != 0 {
             let source = &mut self.sources[accepted.trailing_zeros() as usize];
             let before = source.pending();
@@ -218,44 +210,39 @@ impl Simulation {
         }
     }
 
-    /// Takes what the core offers; true if it offers anything.
-    fn sample_sinks(&mut self) -> bool {
-        let mut offered = false;
+    /// Takes what the core offers.
+    fn sample_sinks(&mut self) {
         let upcall = self.sinks.len() - 1;
         for (i, sink) in self.sinks.iter_mut().enumerate() {
             if !sink.offered(&self.model) {
                 continue;
             }
-            offered = true;
             if sink.take(&self.model, self.cycle) && i == upcall {
                 let Received { frame, cycle, .. } = sink.pop().expect("a frame was completed");
                 let (vport, reason) = (self.model.byte(self.upcall_vport), self.model.byte(self.upcall_reason));
                 self.upcalls.push_back(Upcall { vport, reason, frame, cycle });
             }
         }
-        offered
     }
 
     /// A period of the clocks that run, from settled inputs; leaves the clocks low, unevaluated.
-    fn tick(&mut self, clock: bool, clock_ctrl: bool) {
+    fn tick(&mut self, running: Running) {
         self.trace_dump(0);
-        if !clock && !clock_ctrl {
+        if running.none() {
             return;
         }
         self.clocked += 1;
-        self.model.set_byte(self.clock, clock.into());
-        self.model.set_byte(self.clock_ctrl, clock_ctrl.into());
+        self.clocks.set(&mut self.model, running, 1);
         self.model.eval();
         self.trace_dump(CYCLE_NS / 2);
-        self.model.set_byte(self.clock, 0);
-        self.model.set_byte(self.clock_ctrl, 0);
+        self.clocks.set(&mut self.model, running, 0);
     }
 
     /// Lets time pass by `cycles`, at once where nothing is under way.
     pub fn skip(&mut self, cycles: u64) {
         let end = self.cycle + cycles;
         while self.cycle < end {
-            if self.idle() {
+            if self.gating && self.idle() {
                 self.cycle = end;
             } else {
                 self.step();
@@ -445,6 +432,17 @@ impl PinFinder<'_> {
 
     fn output(&self, name: &str, bits: usize) -> Result<Pin, NewError> {
         self.find(name, false, bits)
+    }
+
+    fn clocks(&self) -> Result<Clocks, NewError> {
+        let pins = |clock: &str, idle: &str| -> Result<ClockPins, NewError> {
+            Ok(ClockPins { clock: self.input(clock, 1)?, idle: self.output(idle, 1)? })
+        };
+        let queues = self.preset.config().queues();
+        let ports = (0..queues).map(|port| self.input(&format!("clock_port_{port}"), 1)).collect::<Result<_, _>>()?;
+        let parts = PARTS.map(|part| pins(&format!("clock_{part}"), &format!("idle_{part}")));
+        let parts = parts.into_iter().collect::<Result<_, _>>()?;
+        Ok(Clocks::new(ports, self.output("idle_port", queues)?, parts, pins("clock", "idle")?))
     }
 
     /// Data, byte count, last.

@@ -156,6 +156,16 @@ impl<
     #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, core, uart, received, sent, demux, mux, registers, leds);
+        self.core.clock_parse.next = self.clock.val();
+        self.core.clock_match.next = self.clock.val();
+        self.core.clock_hash.next = self.clock.val();
+        self.core.clock_compare.next = self.clock.val();
+        self.core.clock_select.next = self.clock.val();
+        self.core.clock_expand.next = self.clock.val();
+        self.core.clock_edit.next = self.clock.val();
+        for i in 0..Q {
+            self.core.clock_port[i].next = self.clock.val();
+        }
         self.core.clock_ctrl.next = self.clock.val();
         self.core.reset.next = self.reset.val();
         self.uart.reset.next = self.reset.val();

@@ -37,7 +37,17 @@ pub struct Millrace<
     const V: usize,
 > {
     tag: Tag<Self>,
+    /// As of [`Pipeline`].
     pub clock: Signal<In, Clock>,
+    pub clock_parse: Signal<In, Clock>,
+    pub clock_match: Signal<In, Clock>,
+    pub clock_hash: Signal<In, Clock>,
+    pub clock_compare: Signal<In, Clock>,
+    pub clock_select: Signal<In, Clock>,
+    pub clock_expand: Signal<In, Clock>,
+    pub clock_edit: Signal<In, Clock>,
+    pub clock_port: Vec<Signal<In, Clock>>,
+    /// Of `AxiLite` and `Control`.
     pub clock_ctrl: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub rx: Vec<Snk<Beat<W, C>>>,
@@ -71,9 +81,16 @@ pub struct Millrace<
     pub s_axil_rresp: Signal<Out, Bits<2>>,
     pub s_axil_rvalid: Signal<Out, Bit>,
     pub s_axil_rready: Signal<In, Bit>,
-    /// `clock` may stand still as long as nothing comes in on the streams.
+    /// Each clock may stand still while its `idle` is high and nothing comes in: on the stream of `clock_port`, on `s_axil` for `clock_ctrl`.
     pub idle: Signal<Out, Bit>,
-    /// `clock_ctrl` may stand still as long as nothing comes in on `s_axil`.
+    pub idle_parse: Signal<Out, Bit>,
+    pub idle_match: Signal<Out, Bit>,
+    pub idle_hash: Signal<Out, Bit>,
+    pub idle_compare: Signal<Out, Bit>,
+    pub idle_select: Signal<Out, Bit>,
+    pub idle_expand: Signal<Out, Bit>,
+    pub idle_edit: Signal<Out, Bit>,
+    pub idle_port: Signal<Out, Bits<Q>>,
     pub idle_ctrl: Signal<Out, Bit>,
 
     pipeline: Pipeline<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>,
@@ -110,6 +127,14 @@ impl<
         Self {
             tag: Default::default(),
             clock: Default::default(),
+            clock_parse: Default::default(),
+            clock_match: Default::default(),
+            clock_hash: Default::default(),
+            clock_compare: Default::default(),
+            clock_select: Default::default(),
+            clock_expand: Default::default(),
+            clock_edit: Default::default(),
+            clock_port: vec![Default::default(); Q],
             clock_ctrl: Default::default(),
             reset: Default::default(),
             rx: vec![Default::default(); N],
@@ -141,6 +166,14 @@ impl<
             s_axil_rvalid: Default::default(),
             s_axil_rready: Default::default(),
             idle: Default::default(),
+            idle_parse: Default::default(),
+            idle_match: Default::default(),
+            idle_hash: Default::default(),
+            idle_compare: Default::default(),
+            idle_select: Default::default(),
+            idle_expand: Default::default(),
+            idle_edit: Default::default(),
+            idle_port: Default::default(),
             idle_ctrl: Default::default(),
             pipeline: Pipeline::new(config),
             control: Control::new(config),
@@ -173,6 +206,16 @@ impl<
     #[millrace_hdl::kernel]
     fn update(&mut self) {
         self.pipeline.clock.next = self.clock.val();
+        self.pipeline.clock_parse.next = self.clock_parse.val();
+        self.pipeline.clock_match.next = self.clock_match.val();
+        self.pipeline.clock_hash.next = self.clock_hash.val();
+        self.pipeline.clock_compare.next = self.clock_compare.val();
+        self.pipeline.clock_select.next = self.clock_select.val();
+        self.pipeline.clock_expand.next = self.clock_expand.val();
+        self.pipeline.clock_edit.next = self.clock_edit.val();
+        for i in 0..Q {
+            self.pipeline.clock_port[i].next = self.clock_port[i].val();
+        }
         self.pipeline.reset.next = self.reset.val();
         self.control.clock.next = self.clock_ctrl.val();
         self.control.reset.next = self.reset.val();
@@ -251,6 +294,14 @@ impl<
         self.control.acted.next = self.pipeline.acted.val();
 
         self.idle.next = self.pipeline.idle.val() & !self.control.pending.val();
+        self.idle_parse.next = self.pipeline.idle_parse.val();
+        self.idle_match.next = self.pipeline.idle_match.val();
+        self.idle_hash.next = self.pipeline.idle_hash.val();
+        self.idle_compare.next = self.pipeline.idle_compare.val();
+        self.idle_select.next = self.pipeline.idle_select.val();
+        self.idle_expand.next = self.pipeline.idle_expand.val();
+        self.idle_edit.next = self.pipeline.idle_edit.val();
+        self.idle_port.next = self.pipeline.idle_port.val();
         self.idle_ctrl.next = self.axi.idle.val() & self.control.idle.val();
     }
 }
@@ -329,7 +380,7 @@ pub fn verilog(preset: Preset) -> Result<String, Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{beats, bytes, lint, settle};
+    use crate::testing::{beats, bytes, lint, settle, tick_those};
     use std::collections::VecDeque;
 
     /// The smallest core on one clock, with a sink at each output.
@@ -343,6 +394,25 @@ mod tests {
     }
 
     const PORTS: usize = ECP5.vports();
+
+    /// The clocks, and whether each must run; `sent_to` says of a port whether something is sent to it.
+    fn clocks(core: &mut Ecp5Core, sent_to: impl Fn(usize) -> bool) -> Vec<(&mut Signal<In, Clock>, bool)> {
+        let idle = core.idle_port.val();
+        let ports = core.clock_port.iter_mut().enumerate();
+        let mut clocks: Vec<_> = ports.map(|(i, clock)| (clock, !idle.get_bit(i) || sent_to(i))).collect();
+        clocks.extend([
+            (&mut core.clock, !core.idle.val()),
+            (&mut core.clock_ctrl, !core.idle_ctrl.val()),
+            (&mut core.clock_parse, !core.idle_parse.val()),
+            (&mut core.clock_match, !core.idle_match.val()),
+            (&mut core.clock_hash, !core.idle_hash.val()),
+            (&mut core.clock_compare, !core.idle_compare.val()),
+            (&mut core.clock_select, !core.idle_select.val()),
+            (&mut core.clock_expand, !core.idle_expand.val()),
+            (&mut core.clock_edit, !core.idle_edit.val()),
+        ]);
+        clocks
+    }
 
     impl Bench {
         fn new() -> Self {
@@ -396,10 +466,12 @@ mod tests {
                     }
                 }
             }
-            for level in [true, false] {
-                (core.clock.next, core.clock_ctrl.next) = (level.into(), level.into());
-                settle(&mut **core);
-            }
+            let sources = &self.sources;
+            let reset = core.reset.val();
+            tick_those(&mut **core, |core| {
+                let clocks = clocks(core, |port| !sources[port].is_empty());
+                clocks.into_iter().map(|(clock, runs)| (clock, runs || reset)).collect()
+            });
             self.clocks += 1;
         }
 
@@ -408,7 +480,8 @@ mod tests {
             while quiet < 2 {
                 self.clock();
                 let waiting = self.sources.iter().any(|s| !s.is_empty());
-                quiet = if !waiting && self.core.idle.val() { quiet + 1 } else { 0 };
+                let idle = clocks(&mut self.core, |_| false).iter().all(|(_, runs)| !runs);
+                quiet = if !waiting && idle { quiet + 1 } else { 0 };
                 assert!(self.clocks < 3000, "never idle");
             }
         }

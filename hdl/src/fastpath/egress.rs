@@ -16,7 +16,10 @@ use rust_hdl_core::prelude::*;
 #[derive(LogicBlock, Default)]
 pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize> {
     tag: Tag<Self>,
+    /// Of the way to the queues.
     pub clock: Signal<In, Clock>,
+    /// Of each queue.
+    pub clock_port: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<OutBeat<W, C>>,
     pub tx: Vec<Src<Beat<W, C>>>,
@@ -31,8 +34,10 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     pub packets: Vec<Signal<Out, Bits<64>>>,
     pub bytes: Vec<Signal<Out, Bits<64>>>,
     pub drops: Vec<Signal<Out, Bits<64>>>,
-    /// All queues were empty a clock ago, and nothing is on its way to one.
+    /// Nothing is, or was a clock ago, on its way to a queue.
     pub idle: Signal<Out, Bit>,
+    /// Bit q: queue q is empty, and nothing comes in or waits to be counted.
+    pub idle_port: Signal<Out, Bits<Q>>,
 
     /// The beat that came, and the beats that a queue may hold at most for the beat's frame to fit.
     beat: DffE<OutBeat<W, C>>,
@@ -97,6 +102,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         );
         let outputs = || vec![Signal::default(); Q];
         Self {
+            clock_port: vec![Default::default(); Q],
             tx: vec![Default::default(); N],
             packets: outputs(),
             bytes: outputs(),
@@ -118,7 +124,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
 {
     #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, beat, beat_valid, most, placed, placed_valid, taking, dropping, upcalls);
+        clock!(self, clock, beat, beat_valid, most, placed, placed_valid, taking, dropping);
         clock!(self, clock, counted, dropped, counted_len, active);
         self.beat_valid.reset.next = self.reset.val();
         self.placed_valid.reset.next = self.reset.val();
@@ -193,7 +199,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         self.plain.next.bytes = self.placed.q.val().bytes;
         self.plain.next.last = self.placed.q.val().last;
         for i in 0..N {
-            self.queues[i].clock.next = self.clock.val();
+            self.queues[i].clock.next = self.clock_port[i].val();
             self.queues[i].reset.next = self.reset.val();
             self.queues[i].inp.valid.next = self.fire.val() & self.taking.q.val().get_bit(i);
             self.queues[i].inp.data.next = self.plain.val();
@@ -203,7 +209,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         }
         self.tx_whole.next = 0.into();
         for i in 0..N {
-            self.ends[i].clock.next = self.clock.val();
+            self.ends[i].clock.next = self.clock_port[i].val();
             self.ends[i].reset.next = self.reset.val();
             self.ends[i].d.next = self.ends[i].q.val() << 1;
             if self.fire.val() & self.taking.q.val().get_bit(i) & self.placed.q.val().last {
@@ -212,11 +218,11 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             self.enters.next = self.ends[i].q.val().get_bit(1);
             self.sent.next = self.queues[i].out.data.val();
             self.leaves.next = self.queues[i].out.valid.val() & self.tx[i].ready.val() & self.sent.val().last;
-            self.whole[i].clock.next = self.clock.val();
+            self.whole[i].clock.next = self.clock_port[i].val();
             self.whole[i].reset.next = self.reset.val();
             self.whole[i].en.next = self.enters.val() != self.leaves.val();
             self.whole[i].d.next = self.whole[i].q.val() - 1;
-            self.some_whole[i].clock.next = self.clock.val();
+            self.some_whole[i].clock.next = self.clock_port[i].val();
             self.some_whole[i].reset.next = self.reset.val();
             self.some_whole[i].d.next =
                 self.enters.val() | (self.some_whole[i].q.val() & !(self.leaves.val() & (self.whole[i].q.val() == 1)));
@@ -227,7 +233,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         }
         self.upcall_whole.next = false;
         for i in N..Q {
-            self.ends[i].clock.next = self.clock.val();
+            self.ends[i].clock.next = self.clock_port[i].val();
             self.ends[i].reset.next = self.reset.val();
             self.ends[i].d.next = self.ends[i].q.val() << 1;
             if self.fire.val() & self.taking.q.val().get_bit(i) & self.placed.q.val().last {
@@ -236,11 +242,11 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             self.enters.next = self.ends[i].q.val().get_bit(1);
             self.leaves.next =
                 self.upcalls.out.valid.val() & self.upcall.ready.val() & self.upcalls.out.data.val().last;
-            self.whole[i].clock.next = self.clock.val();
+            self.whole[i].clock.next = self.clock_port[i].val();
             self.whole[i].reset.next = self.reset.val();
             self.whole[i].en.next = self.enters.val() != self.leaves.val();
             self.whole[i].d.next = self.whole[i].q.val() - 1;
-            self.some_whole[i].clock.next = self.clock.val();
+            self.some_whole[i].clock.next = self.clock_port[i].val();
             self.some_whole[i].reset.next = self.reset.val();
             self.some_whole[i].d.next =
                 self.enters.val() | (self.some_whole[i].q.val() & !(self.leaves.val() & (self.whole[i].q.val() == 1)));
@@ -251,6 +257,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         }
         self.upcalls.inp.valid.next = false;
         for i in N..Q {
+            self.upcalls.clock.next = self.clock_port[i].val();
             self.upcalls.inp.valid.next = self.fire.val() & self.taking.q.val().get_bit(i);
         }
         self.upcalls.inp.data.next.data = self.placed.q.val().data;
@@ -272,7 +279,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         self.counted_len.en.next = self.fire.val() & self.placed.q.val().first;
         self.counted_len.d.next = self.placed.q.val().out_len;
         for i in 0..Q {
-            self.counters[i].clock.next = self.clock.val();
+            self.counters[i].clock.next = self.clock_port[i].val();
             self.counters[i].reset.next = self.reset.val();
             self.counters[i].queued.next = self.counted.q.val().get_bit(i);
             self.counters[i].len.next = self.counted_len.q.val();
@@ -293,17 +300,27 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         self.active.d.next = self.inp.valid.val()
             | self.beat_valid.q.val()
             | self.placed_valid.q.val()
-            | !self.empty.val().all()
             | self.counted.q.val().any()
             | self.dropped.q.val().any();
         self.idle.next = !self.active.q.val();
+        self.idle_port.next = 0.into();
+        for i in 0..Q {
+            self.idle_port.next = self.idle_port.val().replace_bit(
+                i,
+                self.empty.val().get_bit(i)
+                    & !self.ends[i].q.val().any()
+                    & !self.pending.val().get_bit(i)
+                    & !self.counted.q.val().get_bit(i)
+                    & !self.dropped.q.val().get_bit(i),
+            );
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_lints, beats, bytes, settle, tick};
+    use crate::testing::{assert_lints, beats, bytes, settle, tick_those};
     use millrace_regs::config::MAX_FRAME;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -312,6 +329,15 @@ mod tests {
     struct Frame {
         bytes: Vec<u8>,
         outputs: u32,
+    }
+
+    /// One clock; of the queues' clocks those that are not idle.
+    fn tick<const W: usize, const C: usize, const B: usize, const P: usize>(e: &mut Egress<W, C, B, P, 3, 4>) {
+        tick_those(e, |e| {
+            let (reset, idle) = (e.reset.val(), e.idle_port.val());
+            let ports = e.clock_port.iter_mut().enumerate().map(|(q, clock)| (clock, reset || !idle.get_bit(q)));
+            std::iter::once((&mut e.clock, true)).chain(ports).collect()
+        });
     }
 
     fn stream<const W: usize, const C: usize>(frames: &[Frame]) -> VecDeque<OutBeat<W, C>> {
@@ -345,7 +371,7 @@ mod tests {
         let mut e = Box::new(Egress::<W, C, B, P, 3, 4>::new(MAX_FRAME));
         e.connect_all();
         e.reset.next = true;
-        tick(&mut *e, |e| &mut e.clock);
+        tick(&mut e);
         e.reset.next = false;
         e.drop_when_full.next = modes.into();
         let mut input = stream::<W, C>(frames);
@@ -393,7 +419,7 @@ mod tests {
                 quiet = 0;
             }
             clocks += !input.is_empty() as usize;
-            tick(&mut *e, |e| &mut e.clock);
+            tick(&mut e);
         }
         for q in 0..4 {
             let bit = if q == 3 { 31 } else { q };
@@ -433,7 +459,7 @@ mod tests {
             );
             assert_eq!(*numbers, wide[q]);
         }
-        assert!(e.idle.val());
+        assert!(e.idle.val() && e.idle_port.val().all());
     }
 
     #[test]
@@ -451,7 +477,7 @@ mod tests {
         let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0b0010, [1.0, 0.0, 1.0, 1.0]);
         assert_eq!(out[0].len(), 30);
         assert_eq!((e.packets[1].val().to_u64(), e.drops[1].val().to_u64()), (16, 14));
-        assert!(!e.idle.val());
+        assert_eq!((e.idle.val(), e.idle_port.val()), (true, 0b1101u64.to_bits()));
         let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0, [1.0, 0.0, 1.0, 1.0]);
         assert_eq!((out[0].len(), e.packets[1].val().to_u64(), e.drops[1].val().to_u64()), (16, 16, 0));
         assert!(!e.inp.ready.val());
@@ -471,7 +497,7 @@ mod tests {
         let mut e = Box::new(Egress::<64, 4, 11, 12, 3, 4>::new(MAX_FRAME));
         e.connect_all();
         e.reset.next = true;
-        tick(&mut *e, |e| &mut e.clock);
+        tick(&mut e);
         e.reset.next = false;
         let frames: Vec<_> =
             (0..200u8).map(|n| Frame { bytes: vec![n; rng.random_range(14..300)], outputs: 1 << 31 | 3 }).collect();
@@ -498,7 +524,7 @@ mod tests {
             if e.inp.valid.val() && e.inp.ready.val() {
                 input.pop_front();
             }
-            tick(&mut *e, |e| &mut e.clock);
+            tick(&mut e);
             settle(&mut *e);
         }
         assert!(!e.tx_whole.val().get_bit(0) && !e.upcall_whole.val(), "no frame is left");

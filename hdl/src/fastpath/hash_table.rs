@@ -19,6 +19,8 @@ use rust_hdl_core::prelude::*;
 pub struct HashTable<const S: usize> {
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
+    /// Of the hash, and of the mask.
+    pub clock_hash: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub key: Signal<In, Bits<480>>,
     pub late_key: Signal<In, Bits<480>>,
@@ -69,7 +71,8 @@ impl<const S: usize> HashTable<S> {
 impl<const S: usize> Logic for HashTable<S> {
     #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, mask_reg, seed_reg, enable_reg, hash, masked_key, best);
+        clock!(self, clock, masked_key, best);
+        clock!(self, clock_hash, mask_reg, seed_reg, enable_reg, hash);
         self.mask_reg.en.next = self.write_mask.val();
         self.mask_reg.d.next = self.mask.val();
         self.seed_reg.en.next = self.write_mask.val();
@@ -125,7 +128,7 @@ impl<const S: usize> Logic for HashTable<S> {
 mod tests {
     use super::*;
     use crate::fastpath::match_reference::{Answer, Entry, Table, Words, key_bits, masked, table_hash};
-    use crate::testing::{assert_lints, tick};
+    use crate::testing::{assert_lints, tick_those};
     use rand::{Rng, SeedableRng, seq::IndexedRandom};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
@@ -145,7 +148,7 @@ mod tests {
             let mut uut = Box::new(HashTable::<S>::new());
             uut.connect_all();
             uut.reset.next = true;
-            tick(&mut *uut, |u| &mut u.clock);
+            tick_those(&mut *uut, |u| vec![(&mut u.clock, true), (&mut u.clock_hash, true)]);
             uut.reset.next = false;
             let keys = vec![[0; 15]; HashTable::<S>::LATE_KEY].into();
             Self { uut, model: Table::new(S), keys, due: vec![None; HashTable::<S>::LATENCY - 1].into() }
@@ -157,7 +160,7 @@ mod tests {
             self.keys.push_back(key.unwrap_or_default());
             self.uut.key.next = key_bits(&key.unwrap_or_default());
             self.uut.late_key.next = key_bits(&self.keys.pop_front().unwrap());
-            tick(&mut *self.uut, |u| &mut u.clock);
+            tick_those(&mut *self.uut, |u| vec![(&mut u.clock, true), (&mut u.clock_hash, true)]);
             self.uut.write_entry.next = false;
             self.uut.write_mask.next = false;
             if let Some(expected) = self.due.pop_front().unwrap() {

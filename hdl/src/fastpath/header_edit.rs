@@ -27,6 +27,8 @@ pub struct HeaderEdit {
     pub job_valid: Signal<In, Bit>,
     pub edited: Signal<Out, EditedFrame>,
     pub edited_valid: Signal<Out, Bit>,
+    /// No job is inside or comes in: a clock changes nothing.
+    pub idle: Signal<Out, Bit>,
     align: EditAlign,
     fields: EditFields,
     checksum: EditChecksum,
@@ -57,6 +59,7 @@ impl Logic for HeaderEdit {
         self.valid.reset.next = self.reset.val();
         self.valid.d.next = (self.valid.q.val() << 1) | bit_cast::<9, 1>(self.job_valid.val().into());
         self.edited_valid.next = self.valid.q.val().get_bit(8);
+        self.idle.next = !self.job_valid.val() & !self.valid.q.val().any();
 
         self.align.job.next = self.job.val();
         self.align.hdr.next = self.hdr.val();

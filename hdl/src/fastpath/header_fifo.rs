@@ -13,6 +13,8 @@ pub struct HeaderFifo<T: Synth, const A: usize, const C: usize> {
     pub reset: Signal<In, Bit>,
     pub inp: Snk<T>,
     pub out: Src<T>,
+    /// Nothing is held.
+    pub empty: Signal<Out, Bit>,
     deep: Vec<Fifo<T, A, C>>,
     short: Vec<LutFifo<T, 4, 5>>,
     /// The first word of `short`, if there is one.
@@ -55,6 +57,7 @@ impl<T: Synth, const A: usize, const C: usize> Logic for HeaderFifo<T, A, C> {
             self.out.data.next = self.deep[i].out.data.val();
             self.out.valid.next = self.deep[i].out.valid.val();
             self.deep[i].out.ready.next = self.out.ready.val();
+            self.empty.next = self.deep[i].empty.val();
         }
         for i in 0..self._short {
             self.short[i].clock.next = self.clock.val();
@@ -72,6 +75,7 @@ impl<T: Synth, const A: usize, const C: usize> Logic for HeaderFifo<T, A, C> {
             self.loaded[i].d.next = self.fetch.val() | (self.loaded[i].q.val() & !self.out.ready.val());
             self.out.data.next = self.word[i].q.val();
             self.out.valid.next = self.loaded[i].q.val();
+            self.empty.next = self.short[i].empty.val() & !self.loaded[i].q.val();
         }
     }
 }

@@ -13,6 +13,8 @@ use rust_hdl_core::prelude::*;
 pub struct Headers<const W: usize, const C: usize> {
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
+    /// Of `HeaderEdit`, where there is one.
+    pub clock_edit: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// The frames as they come in, and their windows as `Gather` puts them together.
     pub beat: Signal<In, MergedBeat<W, C>>,
@@ -31,6 +33,8 @@ pub struct Headers<const W: usize, const C: usize> {
     pub head_done: Signal<In, Bit>,
     /// No job is under way.
     pub idle: Signal<Out, Bit>,
+    /// `clock_edit` may stand still.
+    pub idle_edit: Signal<Out, Bit>,
     at_once: Vec<HeadersAtOnce<W>>,
     in_turn: Vec<HeadersInTurn<W, C>>,
     _at_once: usize,
@@ -52,8 +56,10 @@ impl<const W: usize, const C: usize> Headers<W, C> {
 impl<const W: usize, const C: usize> Logic for Headers<W, C> {
     #[millrace_hdl::kernel]
     fn update(&mut self) {
+        self.idle_edit.next = true;
         for i in 0..self._at_once {
             self.at_once[i].clock.next = self.clock.val();
+            self.at_once[i].clock_edit.next = self.clock_edit.val();
             self.at_once[i].reset.next = self.reset.val();
             self.at_once[i].window.next = self.window.val();
             self.at_once[i].window_valid.next = self.window_valid.val();
@@ -68,6 +74,7 @@ impl<const W: usize, const C: usize> Logic for Headers<W, C> {
             self.at_once[i].head_slot.next = self.head_slot.val();
             self.head.next = self.at_once[i].head.val();
             self.idle.next = self.at_once[i].idle.val();
+            self.idle_edit.next = self.at_once[i].idle_edit.val();
         }
         for i in 0..self._in_turn {
             self.in_turn[i].clock.next = self.clock.val();

@@ -20,6 +20,7 @@ const JOBS: usize = 32;
 pub struct HeadersAtOnce<const W: usize> {
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
+    pub clock_edit: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub window: Signal<In, Bits<1024>>,
     pub window_valid: Signal<In, Bit>,
@@ -33,6 +34,8 @@ pub struct HeadersAtOnce<const W: usize> {
     pub head: Signal<Out, Bits<W>>,
     /// No job is under way.
     pub idle: Signal<Out, Bit>,
+    /// `clock_edit` may stand still.
+    pub idle_edit: Signal<Out, Bit>,
     windows: Fifo<Bits<1024>, 6, 7>,
     at_work: DffE<Bits<1024>>,
     of_job: DffE<Bits<1024>>,
@@ -64,7 +67,8 @@ impl<const W: usize> HeadersAtOnce<W> {
 impl<const W: usize> Logic for HeadersAtOnce<W> {
     #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, windows, at_work, of_job, edit, credit, heads, taken);
+        clock!(self, clock, windows, at_work, of_job, credit, heads, taken);
+        clock!(self, clock_edit, edit);
         self.windows.reset.next = self.reset.val();
         self.edit.reset.next = self.reset.val();
         self.credit.reset.next = self.reset.val();
@@ -89,6 +93,7 @@ impl<const W: usize> Logic for HeadersAtOnce<W> {
         self.heads.inp.data.next = self.edit.edited.val();
         self.heads.inp.valid.next = self.edit.edited_valid.val();
         self.idle.next = self.credit.idle.val();
+        self.idle_edit.next = self.edit.idle.val();
 
         comment!("to Splice");
         self.edited.data.next = self.heads.out.data.val().meta;

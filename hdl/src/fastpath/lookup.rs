@@ -16,6 +16,10 @@ use rust_hdl_core::prelude::*;
 pub struct Lookup<const S: usize, const T: usize> {
     tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
+    /// As of [`Match`](super::match_stage::Match).
+    pub clock_hash: Signal<In, Clock>,
+    pub clock_compare: Signal<In, Clock>,
+    pub clock_select: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub key: Signal<In, Bits<480>>,
     pub best: Signal<Out, Hit>,
@@ -57,7 +61,9 @@ impl<const S: usize, const T: usize> Lookup<S, T> {
 impl<const S: usize, const T: usize> Logic for Lookup<S, T> {
     #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, key_delay, tcam, tcam_delay, select);
+        clock!(self, clock, tcam_delay);
+        clock!(self, clock_hash, key_delay, tcam);
+        clock!(self, clock_select, select);
         self.key_delay.reset.next = self.reset.val();
         self.tcam_delay.reset.next = self.reset.val();
         self.tcam.reset.next = self.reset.val();
@@ -72,7 +78,8 @@ impl<const S: usize, const T: usize> Logic for Lookup<S, T> {
 
         self.key_delay.inp.next = self.key.val();
         for i in 0..self._tables {
-            self.table[i].clock.next = self.clock.val();
+            self.table[i].clock.next = self.clock_compare.val();
+            self.table[i].clock_hash.next = self.clock_hash.val();
             self.table[i].reset.next = self.reset.val();
             self.table[i].key.next = self.key.val();
             self.table[i].late_key.next = self.key_delay.out.val();

@@ -2,13 +2,18 @@
 //! From the key to the rule and its first step.
 
 use super::action_ram::ActionRam;
+use super::hash_table::HashTable;
+use super::key_hash::KeyHash;
 use super::lookup::Lookup;
 use super::lookup_in_turn::LookupInTurn;
+use super::tcam::Tcam;
 use super::types::{Hit, MatchResult, Parsed, Step, TableWrite};
 use crate::base::{Delay, Dff, DffE, DffR, Reg, Tag};
 use crate::{comment, wire_struct};
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
+use std::cmp::max;
+use std::ops::Range;
 
 wire_struct! {
     /// What goes around the tables: all of [`Parsed`] but the key.
@@ -39,7 +44,13 @@ wire_struct! {
 #[derive(LogicBlock, Default)]
 pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> {
     tag: Tag<Self>,
+    /// Of commands, and of what goes around the tables.
     pub clock: Signal<In, Clock>,
+    /// Of the lookup up to the hash tables' RAMs, with all of the TCAM; from there to the hit of each table; of the choice among them and
+    /// the action. Where one lookup takes many clocks, `clock_hash` is that of all of it.
+    pub clock_hash: Signal<In, Clock>,
+    pub clock_compare: Signal<In, Clock>,
+    pub clock_select: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// Stays until the next one.
     pub parsed: Signal<In, Parsed>,
@@ -49,8 +60,12 @@ pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize,
     pub write: Signal<In, TableWrite>,
     pub write_valid: Signal<In, Bit>,
     pub busy: Signal<Out, Bit>,
-    /// No header is inside, and no command under way.
+    /// No header is inside or comes in, and no command.
     pub idle: Signal<Out, Bit>,
+    /// The other clocks may stand still: no header is in their part, and no command under way.
+    pub idle_hash: Signal<Out, Bit>,
+    pub idle_compare: Signal<Out, Bit>,
+    pub idle_select: Signal<Out, Bit>,
     // lookup
     key: Signal<Local, Bits<480>>,
     at_once: Vec<Lookup<S, T>>,
@@ -66,6 +81,9 @@ pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize,
     late: Signal<Local, MatchMeta>,
     valids: Vec<DffR<Bit>>,
     any_valid: Signal<Local, Bit>,
+    in_hash: Signal<Local, Bit>,
+    in_compare: Signal<Local, Bit>,
+    in_select: Signal<Local, Bit>,
     out: Dff<MatchResult>,
     step: Signal<Local, Step>,
     // commands
@@ -78,6 +96,11 @@ pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize,
     _at_once: usize,
     _in_turn: usize,
     _last: usize,
+    /// Of `valids`: those with which a clock of a part moves a header.
+    _hash_end: usize,
+    _compare: usize,
+    _compare_end: usize,
+    _select: usize,
     _latency: usize,
 }
 
@@ -92,6 +115,7 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
         assert!(T == 1 << B, "{T} TCAM entries are not 1 << {B}");
         let at_once = config.header_clocks < LookupInTurn::<S, U, T, B>::CLOCKS;
         let latency = Self::latency(config);
+        let (hash, compare, select) = Self::parts(config);
         Self {
             at_once: (0..usize::from(at_once)).map(|_| Lookup::new(tables)).collect(),
             in_turn: (0..usize::from(!at_once)).map(|_| LookupInTurn::new(tables)).collect(),
@@ -103,6 +127,10 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
             _at_once: at_once.into(),
             _in_turn: (!at_once).into(),
             _last: latency - 1,
+            _hash_end: hash.end,
+            _compare: compare.start,
+            _compare_end: compare.end,
+            _select: select.start,
             _latency: latency,
             ..Default::default()
         }
@@ -117,12 +145,25 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
         };
         lookup + ActionRam::<A, B>::LATENCY + 1
     }
+
+    /// The clocks after `valid` in which a header is in front of registers of `clock_hash` (from `valid` on), `clock_compare` and
+    /// `clock_select`.
+    fn parts(config: &Config) -> (Range<usize>, Range<usize>, Range<usize>) {
+        let last = Self::latency(config) - 1;
+        if config.header_clocks >= LookupInTurn::<S, U, T, B>::CLOCKS {
+            return (0..last, 0..0, 0..last);
+        }
+        let hash = max(HashTable::<S>::LATE_KEY, Tcam::<T>::LATENCY);
+        let table = HashTable::<S>::LATENCY;
+        (0..hash - 1, KeyHash::<S>::LATENCY - 1..table - 1, table - 1..last)
+    }
 }
 
 impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> Logic for Match<S, U, T, A, B> {
     #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, actions, meta_delay, out, start, hold);
+        clock!(self, clock, meta_delay, start, hold);
+        clock!(self, clock_select, actions, out);
         self.meta_delay.reset.next = self.reset.val();
 
         comment!(
@@ -147,6 +188,9 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
         self.tables_busy.next = false;
         for i in 0..self._at_once {
             self.at_once[i].clock.next = self.clock.val();
+            self.at_once[i].clock_hash.next = self.clock_hash.val();
+            self.at_once[i].clock_compare.next = self.clock_compare.val();
+            self.at_once[i].clock_select.next = self.clock_select.val();
             self.at_once[i].reset.next = self.reset.val();
             self.at_once[i].key.next = self.key.val();
             self.at_once[i].start.next = self.start.q.val();
@@ -155,7 +199,7 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
             self.best.next = self.at_once[i].best.val();
         }
         for i in 0..self._in_turn {
-            self.in_turn[i].clock.next = self.clock.val();
+            self.in_turn[i].clock.next = self.clock_hash.val();
             self.in_turn[i].reset.next = self.reset.val();
             self.in_turn[i].key.next = self.key.val();
             self.in_turn[i].valid.next = self.valid.val();
@@ -178,7 +222,7 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
             self.winners[i + 1].d.next = self.winners[i].q.val();
         }
         for i in 0..3 {
-            self.winners[i].clock.next = self.clock.val();
+            self.winners[i].clock.next = self.clock_select.val();
         }
 
         comment!("What goes around the tables.");
@@ -209,6 +253,23 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
             self.valids[i + 1].reset.next = self.reset.val();
         }
 
+        comment!("Which parts a header is in.");
+        self.in_hash.next = self.valid.val();
+        for i in 0..self._hash_end {
+            self.in_hash.next = self.in_hash.val() | self.valids[i].q.val();
+        }
+        self.in_compare.next = false;
+        for i in self._compare..self._compare_end {
+            self.in_compare.next = self.in_compare.val() | self.valids[i].q.val();
+        }
+        self.in_select.next = false;
+        for i in self._select..self._last {
+            self.in_select.next = self.in_select.val() | self.valids[i].q.val();
+        }
+        self.idle_hash.next = !self.in_hash.val() & !self.under_way.val();
+        self.idle_compare.next = !self.in_compare.val() & !self.under_way.val();
+        self.idle_select.next = !self.in_select.val() & !self.under_way.val();
+
         comment!("The result.");
         self.won.next = self.winners[2].q.val();
         self.step.next = self.actions.step.val();
@@ -229,7 +290,7 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
         self.out.d.next.len = self.late.val().len;
         self.out.d.next.fault = self.late.val().fault;
         self.result.next = self.out.q.val();
-        self.idle.next = !self.any_valid.val() & !self.under_way.val();
+        self.idle.next = !self.valid.val() & !self.any_valid.val() & !self.write_valid.val() & !self.under_way.val();
         self.result_valid.next = false;
         for last in self._last..self._latency {
             self.result_valid.next = self.valids[last].q.val();

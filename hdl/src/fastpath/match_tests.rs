@@ -5,7 +5,7 @@ use super::*;
 use crate::fastpath::match_reference::{
     Answer, Entry, Table, TcamEntries, Words, key_bits, masked, select, table_hash, tcam_lookup,
 };
-use crate::testing::{assert_lints, tick};
+use crate::testing::{assert_lints, tick_those};
 use millrace_regs::config::Preset;
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
@@ -32,6 +32,15 @@ struct Expected {
     outputs: u64,
 }
 
+/// One clock, of the parts that are not idle.
+fn tick(uut: &mut Uut) {
+    tick_those(uut, |u| {
+        let reset = u.reset.val();
+        let runs = [&u.idle, &u.idle_hash, &u.idle_compare, &u.idle_select].map(|idle| reset || !idle.val());
+        [&mut u.clock, &mut u.clock_hash, &mut u.clock_compare, &mut u.clock_select].into_iter().zip(runs).collect()
+    });
+}
+
 struct Bench {
     uut: Box<Uut>,
     config: Config,
@@ -48,7 +57,7 @@ impl Bench {
         let mut uut = Box::new(Uut::new(&config));
         uut.connect_all();
         uut.reset.next = true;
-        tick(&mut *uut, |u| &mut u.clock);
+        tick(&mut uut);
         uut.reset.next = false;
         Self {
             uut,
@@ -85,7 +94,7 @@ impl Bench {
         if let Some((_, parsed)) = header {
             self.uut.parsed.next = parsed;
         }
-        tick(&mut *self.uut, |u| &mut u.clock);
+        tick(&mut self.uut);
         self.uut.write_valid.next = false;
         let expected = self.due.pop_front().unwrap();
         assert_eq!(self.uut.result_valid.val(), expected.is_some());
@@ -309,7 +318,7 @@ fn lookups_during_a_command(header_clocks: usize, clocks: usize, changes: std::o
     for n in 0..clocks {
         bench.uut.valid.next = n % header_clocks == 0;
         bench.uut.write_valid.next = n == clocks / 3;
-        tick(&mut *bench.uut, |u| &mut u.clock);
+        tick(&mut bench.uut);
         if bench.uut.result_valid.val() {
             let r = bench.uut.result.val();
             assert!(r.hit);

@@ -23,6 +23,8 @@ pub struct Parser {
     /// Stays until the next one.
     pub parsed: Signal<Out, Parsed>,
     pub parsed_valid: Signal<Out, Bit>,
+    /// No header is inside or comes in: a clock changes nothing.
+    pub idle: Signal<Out, Bit>,
     part_l2: ParserL2,
     part_l3: ParserL3,
     part_l4: ParserL4,
@@ -72,6 +74,8 @@ impl Logic for Parser {
         self.part_l4.valid.next = self.part_l3.out_valid.val();
         self.parsed.next = self.part_l4.parsed.val();
         self.parsed_valid.next = self.part_l4.out_valid.val();
+        self.idle.next =
+            !self.valid.val() & self.part_l2.idle.val() & self.part_l3.idle.val() & self.part_l4.idle.val();
     }
 }
 

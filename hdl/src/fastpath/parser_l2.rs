@@ -51,6 +51,8 @@ pub struct ParserL2 {
     /// Bytes 0..96 of the frame, one clock after `valid` and until the next one.
     pub hdr: Signal<Out, Bits<768>>,
     pub out_valid: Signal<Out, Bit>,
+    /// No header is inside.
+    pub idle: Signal<Out, Bit>,
     // first clock
     type0: Signal<Local, Bits<16>>,
     type1: Signal<Local, Bits<16>>,
@@ -151,6 +153,7 @@ impl Logic for ParserL2 {
         self.out.next = self.l2.q.val();
         self.hdr.next = self.hdr_q.q.val();
         self.out_valid.next = self.valid2.q.val();
+        self.idle.next = !self.valid1.q.val() & !self.valid2.q.val();
     }
 }
 

@@ -56,6 +56,8 @@ pub struct ParserL3 {
     pub valid: Signal<In, Bit>,
     pub out: Signal<Out, L3>,
     pub out_valid: Signal<Out, Bit>,
+    /// No header is inside.
+    pub idle: Signal<Out, Bit>,
     // first clock
     data: Signal<Local, Bits<64>>,
     fragment: Signal<Local, Bits<32>>,
@@ -307,6 +309,7 @@ impl Logic for ParserL3 {
 
         self.out.next = self.l3.q.val();
         self.out_valid.next = self.valid2.q.val();
+        self.idle.next = !self.valid1.q.val() & !self.valid2.q.val();
     }
 }
 

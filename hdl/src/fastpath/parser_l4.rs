@@ -32,6 +32,8 @@ pub struct ParserL4 {
     /// Stays until the next one.
     pub parsed: Signal<Out, Parsed>,
     pub out_valid: Signal<Out, Bit>,
+    /// No header is inside.
+    pub idle: Signal<Out, Bit>,
     // first clock
     at: Signal<Local, Bits<4>>,
     first: Signal<Local, Bits<32>>,
@@ -161,6 +163,7 @@ impl Logic for ParserL4 {
 
         self.parsed.next = self.out.q.val();
         self.out_valid.next = self.valid2.q.val();
+        self.idle.next = !self.valid1.q.val() & !self.valid2.q.val();
     }
 }
 

@@ -36,7 +36,7 @@ const FRAMES: usize = 64;
 /// - `S` log2 of the slots in a way, `U` = S + 2, `T` TCAM entries, `X` and `Y` log2 of the rules in all hash tables and in the TCAM
 /// - `K` log2 of the continuation steps, `R` bits of a rule id, `V` bits of a verdict counter's index
 ///
-/// `idle` is high when no clock edge changes anything that shows, as long as nothing comes in.
+/// A clock may stand still while its `idle` is high: no edge of it changes anything that shows.
 #[derive(LogicBlock)]
 pub struct Pipeline<
     const W: usize,
@@ -58,7 +58,18 @@ pub struct Pipeline<
     const V: usize,
 > {
     tag: Tag<Self>,
+    /// Of all that no other clock is of: what no header is long in, and commands.
     pub clock: Signal<In, Clock>,
+    /// Of `Parser`; of `Match` and its parts; of `Expand` and the FIFO in front of it; of `HeaderEdit`.
+    pub clock_parse: Signal<In, Clock>,
+    pub clock_match: Signal<In, Clock>,
+    pub clock_hash: Signal<In, Clock>,
+    pub clock_compare: Signal<In, Clock>,
+    pub clock_select: Signal<In, Clock>,
+    pub clock_expand: Signal<In, Clock>,
+    pub clock_edit: Signal<In, Clock>,
+    /// Of each vport's ingress and transmit queue, then of those of packets out and upcalls.
+    pub clock_port: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
     pub rx: Vec<Snk<Beat<W, C>>>,
     pub rx_error: Vec<Signal<In, Bit>>,
@@ -72,7 +83,16 @@ pub struct Pipeline<
     pub upcall: Src<UpcallBeat<W, C>>,
     /// As `tx_whole`, of `upcall`.
     pub upcall_whole: Signal<Out, Bit>,
+    /// Each clock may stand still while its bit is high, and no beat comes in on its vport.
     pub idle: Signal<Out, Bit>,
+    pub idle_parse: Signal<Out, Bit>,
+    pub idle_match: Signal<Out, Bit>,
+    pub idle_hash: Signal<Out, Bit>,
+    pub idle_compare: Signal<Out, Bit>,
+    pub idle_select: Signal<Out, Bit>,
+    pub idle_expand: Signal<Out, Bit>,
+    pub idle_edit: Signal<Out, Bit>,
+    pub idle_port: Signal<Out, Bits<Q>>,
 
     /// A command of `Control`; see `CommandRunner`.
     pub request: Signal<In, Bit>,
@@ -116,6 +136,8 @@ pub struct Pipeline<
     acted_q: Reg<Bits<32>>,
     vport_number: Vec<Constant<Bits<8>>>,
     ingress_idle: Signal<Local, Bits<Q>>,
+    /// Sources with a beat for `Merge`.
+    offered: Signal<Local, Bits<Q>>,
     no_epoch: Param<Bits<32>>,
 }
 
@@ -157,6 +179,14 @@ impl<
         Self {
             tag: Default::default(),
             clock: Default::default(),
+            clock_parse: Default::default(),
+            clock_match: Default::default(),
+            clock_hash: Default::default(),
+            clock_compare: Default::default(),
+            clock_select: Default::default(),
+            clock_expand: Default::default(),
+            clock_edit: Default::default(),
+            clock_port: vec![Default::default(); Q],
             reset: Default::default(),
             rx: vec![Default::default(); N],
             rx_error: vec![Default::default(); N],
@@ -168,6 +198,14 @@ impl<
             upcall: Default::default(),
             upcall_whole: Default::default(),
             idle: Default::default(),
+            idle_parse: Default::default(),
+            idle_match: Default::default(),
+            idle_hash: Default::default(),
+            idle_compare: Default::default(),
+            idle_select: Default::default(),
+            idle_expand: Default::default(),
+            idle_edit: Default::default(),
+            idle_port: Default::default(),
             request: Default::default(),
             op: Default::default(),
             table_number: Default::default(),
@@ -206,6 +244,7 @@ impl<
             acted_q: Default::default(),
             vport_number: (0..N).map(|v| Constant::new(v.to_bits())).collect(),
             ingress_idle: Default::default(),
+            offered: Default::default(),
             no_epoch: Default::default(),
         }
     }
@@ -233,7 +272,14 @@ impl<
 {
     #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, packet_out_ingress, merge, frame_credit, pace, gather, parser, matching, results, expand);
+        clock!(self, clock, merge, frame_credit, pace, gather);
+        clock!(self, clock_parse, parser);
+        clock!(self, clock_match, matching);
+        self.matching.clock_hash.next = self.clock_hash.val();
+        self.matching.clock_compare.next = self.clock_compare.val();
+        self.matching.clock_select.next = self.clock_select.val();
+        clock!(self, clock_expand, results, expand);
+        self.headers.clock_edit.next = self.clock_edit.val();
         clock!(
             self,
             clock,
@@ -268,8 +314,9 @@ impl<
 
         comment!("sources: the vports, and packets out as the last");
         self.ingress_idle.next = 0.into();
+        self.offered.next = 0.into();
         for i in 0..N {
-            self.ingress[i].clock.next = self.clock.val();
+            self.ingress[i].clock.next = self.clock_port[i].val();
             self.ingress[i].reset.next = self.reset.val();
             self.ingress[i].rx.data.next = self.rx[i].data.val();
             self.ingress[i].rx.valid.next = self.rx[i].valid.val();
@@ -281,6 +328,7 @@ impl<
             self.merge.inp[i].valid.next = self.ingress[i].out.valid.val();
             self.ingress[i].out.ready.next = self.merge.inp[i].ready.val();
             self.ingress_idle.next = self.ingress_idle.val().replace_bit(i, self.ingress[i].idle.val());
+            self.offered.next = self.offered.val().replace_bit(i, self.ingress[i].out.valid.val());
         }
         self.packet_out_ingress.rx.data.next = self.packet_out.data.val();
         self.packet_out_ingress.rx.valid.next = self.packet_out.valid.val();
@@ -289,10 +337,12 @@ impl<
         self.packet_out_ingress.vport.next = self.packet_out_vport.val();
         self.packet_out_ingress.packet_out.next = true;
         for i in N..Q {
+            self.packet_out_ingress.clock.next = self.clock_port[i].val();
             self.merge.inp[i].data.next = self.packet_out_ingress.out.data.val();
             self.merge.inp[i].valid.next = self.packet_out_ingress.out.valid.val();
             self.packet_out_ingress.out.ready.next = self.merge.inp[i].ready.val();
             self.ingress_idle.next = self.ingress_idle.val().replace_bit(i, self.packet_out_ingress.idle.val());
+            self.offered.next = self.offered.val().replace_bit(i, self.packet_out_ingress.out.valid.val());
         }
 
         comment!("a frame starts when there is room for it everywhere behind");
@@ -342,6 +392,9 @@ impl<
         self.egress.inp.data.next = self.splice.out.data.val();
         self.egress.inp.valid.next = self.splice.out.valid.val();
         self.splice.out.ready.next = self.egress.inp.ready.val();
+        for i in 0..Q {
+            self.egress.clock_port[i].next = self.clock_port[i].val();
+        }
         for i in 0..N {
             self.tx[i].data.next = self.egress.tx[i].data.val();
             self.tx[i].valid.next = self.egress.tx[i].valid.val();
@@ -406,10 +459,8 @@ impl<
         self.runner.verdict_bytes.next = self.verdict_counters.read_bytes.val();
         self.runner.verdict_epoch.next = self.verdict_counters.read_epoch.val();
 
-        comment!(
-            "frames are in the sources, hold a credit, or keep a later block busy; commands hold `request` or `done`"
-        );
-        self.idle.next = self.ingress_idle.val().all()
+        comment!("frames hold a credit, or keep a later block busy; commands hold `request` or `done`");
+        self.idle.next = !self.offered.val().any()
             & self.frame_credit.idle.val()
             & self.pace.idle.val()
             & !self.expand.busy.val()
@@ -423,5 +474,17 @@ impl<
             & self.matching.idle.val()
             & !self.request.val()
             & !self.runner.done.val();
+        comment!("a header or a command is in the part, or about to come in");
+        self.idle_parse.next = self.parser.idle.val();
+        self.idle_match.next = self.matching.idle.val();
+        self.idle_hash.next = self.matching.idle_hash.val();
+        self.idle_compare.next = self.matching.idle_compare.val();
+        self.idle_select.next = self.matching.idle_select.val();
+        self.idle_expand.next = !self.matching.result_valid.val()
+            & self.results.empty.val()
+            & !self.expand.busy.val()
+            & !self.runner.step_write.val();
+        self.idle_edit.next = self.headers.idle_edit.val();
+        self.idle_port.next = self.ingress_idle.val() & self.egress.idle_port.val();
     }
 }

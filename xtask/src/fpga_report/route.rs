@@ -53,7 +53,7 @@ fn harness(rtl: &str) -> Result<String> {
     for line in header.lines() {
         let (input, bits, name) = port(line).with_context(|| format!("not a port: {line}"))?;
         let wire = match (name, input) {
-            ("clock" | "clock_ctrl", true) => "clock".into(),
+            (name, true) if name.starts_with("clock") => "clock".into(),
             ("reset", true) => "reset".into(),
             (_, true) => format!("in[{inputs} +: {bits}]"),
             (_, false) => format!("out[{outputs} +: {bits}]"),

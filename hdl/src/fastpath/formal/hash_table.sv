@@ -39,7 +39,7 @@ module hash_table_proof (
 
   wire [32:0] hit;
   hash_table dut (
-    .clock(clock), .reset(reset), .key(key), .late_key(key_pipe[5]), .hit(hit),
+    .clock(clock), .clock_hash(clock), .reset(reset), .key(key), .late_key(key_pipe[5]), .hit(hit),
     .write_entry(write_entry), .write_index(write_index), .slot(slot),
     .write_mask(started & !loaded), .mask(mask), .seed(seed), .enable(1'b1)
   );

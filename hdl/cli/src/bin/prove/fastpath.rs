@@ -116,7 +116,11 @@ fn egress() -> Proof {
             Mutant { name: "whole a clock early", edits: &[("enters = ends_1[1]", "enters = ends_1[0]")] },
             Mutant { name: "whole at any beat", edits: &[("fire & taking[0] & placed[18]", "fire & taking[0]")] },
             Mutant { name: "a drop not counted", edits: &[("dropped_d = dropping", "dropped_d = 3'd0")] },
-            Mutant { name: "idle with frames in a queue", edits: &[("!(&empty) | ", "")] },
+            Mutant {
+                name: "idle with a frame on its way",
+                edits: &[("beat_valid | placed_valid | ", "placed_valid | ")],
+            },
+            Mutant { name: "idle with frames in a queue", edits: &[("empty[1] & !(|ends_1)", "!(|ends_1)")] },
         ],
     }
 }
