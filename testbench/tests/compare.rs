@@ -4,8 +4,9 @@
 use millrace_regs::config::Preset;
 use millrace_testbench::compare::kept::{self, Kept};
 use millrace_testbench::compare::mutant::Mutant;
-use millrace_testbench::compare::run;
-use millrace_testbench::compare::soak::Soak;
+use millrace_testbench::compare::soak::{Length, Soak, cases};
+use millrace_testbench::compare::{run, run_clocked};
+use proptest::strategy::ValueTree;
 
 /// Set `MILLRACE_SEED` for other cases.
 fn seed() -> u64 {
@@ -43,5 +44,18 @@ fn two_thousand_packets_at_every_other_bus_width_show_no_difference() {
     for preset in Preset::SIMULATED.into_iter().filter(|preset| *preset != Preset::Sim) {
         println!("{preset}");
         Soak::new(preset, 2_000, seed()).run(|_| {}).unwrap();
+    }
+}
+
+#[test]
+fn gated_clocks_change_no_frame_and_no_cycle() {
+    for preset in Preset::SIMULATED {
+        println!("{preset}");
+        for tree in cases(preset, seed(), Length::Short).take(6) {
+            let case = tree.unwrap().current();
+            let gated = run_clocked(&case, preset, None, true).unwrap();
+            let free = run_clocked(&case, preset, None, false).unwrap();
+            assert_eq!(gated, free);
+        }
     }
 }

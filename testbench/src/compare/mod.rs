@@ -10,4 +10,4 @@ mod rules;
 mod run;
 pub mod soak;
 
-pub use run::run;
+pub use run::{run, run_clocked};

@@ -47,6 +47,7 @@ struct Comparison {
     expected: Vec<Vec<Vec<Item>>>,
     /// Packets and bytes that each queue should have counted.
     queued: Vec<(u64, u64)>,
+    history: Vec<u64>,
 }
 
 /// Runs `case` on `preset`. With a `mutant`, the model has that fault.
@@ -54,12 +55,22 @@ struct Comparison {
 /// # Errors
 /// The first difference between hardware and model.
 pub fn run(case: &Case, preset: Preset, mutant: Option<Mutant>) -> Result<()> {
+    run_clocked(case, preset, mutant, true).map(drop)
+}
+
+/// Likewise, with the parts' clocks gated or not: the cycles in which frames left, and those at which nothing moved any more.
+///
+/// # Errors
+/// The first difference between hardware and model.
+pub fn run_clocked(case: &Case, preset: Preset, mutant: Option<Mutant>, gating: bool) -> Result<Vec<u64>> {
     let mut comparison = Comparison::new(preset, &case.refusals, mutant)?;
+    comparison.device.simulation().set_gating(gating);
     for (i, op) in case.ops.iter().enumerate() {
         comparison.apply(op, &case.masks).with_context(|| format!("operation {i}"))?;
     }
     comparison.settle()?;
-    comparison.counters()
+    comparison.counters()?;
+    Ok(comparison.history)
 }
 
 impl Comparison {
@@ -84,6 +95,7 @@ impl Comparison {
             under_way: vec![],
             expected: vec![vec![vec![]; config.vports() + 1]; config.queues()],
             queued: vec![(0, 0); config.queues()],
+            history: vec![],
         })
     }
 
@@ -208,15 +220,16 @@ impl Comparison {
             }
         }
         self.under_way.clear();
+        self.history.push(self.device.simulation().cycle());
         Ok(())
     }
 
     fn take(&mut self, queue: usize) -> Vec<Item> {
         let simulation = self.device.simulation();
         if queue < self.config.vports() {
-            std::iter::from_fn(|| simulation.recv(queue))
-                .map(|received| Item { frame: received.frame, upcall: None })
-                .collect()
+            let received: Vec<_> = std::iter::from_fn(|| simulation.recv(queue)).collect();
+            self.history.extend(received.iter().flat_map(|received| [received.first_cycle, received.cycle]));
+            received.into_iter().map(|received| Item { frame: received.frame, upcall: None }).collect()
         } else {
             let upcalls = std::iter::from_fn(|| self.device.recv_upcall());
             upcalls.map(|upcall| Item { frame: upcall.frame, upcall: Some((upcall.vport, upcall.reason)) }).collect()

@@ -58,15 +58,9 @@ impl Soak {
     /// The first difference.
     pub fn run(&self, mut progress: impl FnMut(u64)) -> Result<u64> {
         let Self { preset, packets, seed, mutant, .. } = *self;
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-        let strategy = case(preset.config().vports(), self.length as usize);
         let mut done = 0;
-        while done < packets {
-            let mut tree =
-                strategy.new_tree(&mut runner).map_err(|reason| anyhow::anyhow!("cannot draw a case: {reason}"))?;
+        for tree in cases(preset, seed, self.length) {
+            let mut tree = tree?;
             if let Err(error) = run(&tree.current(), preset, mutant) {
                 if self.failing == Failing::Tell {
                     return Err(error.context(format!("seed {seed}, after {done} packets")));
@@ -77,6 +71,9 @@ impl Soak {
             }
             done += tree.current().packets() as u64;
             progress(done);
+            if done >= packets {
+                break;
+            }
         }
         Ok(done)
     }
@@ -109,4 +106,16 @@ impl Soak {
         };
         Kept { preset, mutant, case }.write(&name)
     }
+}
+
+/// Cases for a preset, without end.
+pub fn cases(preset: Preset, seed: u64, length: Length) -> impl Iterator<Item = Result<impl ValueTree<Value = Case>>> {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let strategy = case(preset.config().vports(), length as usize);
+    std::iter::from_fn(move || {
+        Some(strategy.new_tree(&mut runner).map_err(|reason| anyhow::anyhow!("cannot draw a case: {reason}")))
+    })
 }

@@ -82,7 +82,7 @@ fn flow(rng: &mut ChaCha8Rng, table: usize) -> String {
     let mut parts = vec![format!("table={table},priority={}", rng.random::<u16>())];
     let &(protocol, l3, l4) = PROTOCOLS.choose(rng).expect("there are some");
     let &(tag, tagged) = TAGS.choose(rng).expect("there are some");
-    let mut known = Known { l3, l4, tagged };
+    let mut known = Known { l3, l4, tagged, clones: 0 };
     parts.extend([protocol, tag].into_iter().filter(|part| !part.is_empty()).map(str::to_owned));
     for (needs, values) in CONDITIONS {
         if known.has(needs) && rng.random_ratio(1, 6) {
