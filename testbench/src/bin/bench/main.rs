@@ -6,6 +6,7 @@ mod evictions;
 mod report;
 mod rules;
 mod speed;
+mod stream;
 mod taps;
 mod throughput;
 mod upcalls;
@@ -30,6 +31,8 @@ enum Figure {
     Latency,
     /// Simulated cycles per second
     Speed,
+    /// CPU time of a cycle of a stream of long frames, against one of short ones
+    Stream,
     /// Rules inserted per second
     Rules,
     /// Upcalls per second of the slow path, on one core
@@ -54,6 +57,9 @@ fn main() -> Result<()> {
     }
     if wanted(Figure::Speed) {
         speed::measure(&mut report)?;
+    }
+    if wanted(Figure::Stream) {
+        stream::measure(&mut report)?;
     }
     if wanted(Figure::Rules) {
         rules::measure(&mut report)?;
