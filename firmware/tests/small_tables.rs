@@ -266,7 +266,7 @@ fn a_poll_comes_to_its_end_although_more_is_to_be_done() {
     for station in 0..UPCALLS {
         let [high, low] = station.to_be_bytes();
         let frame = vec![2, 0, 0, 0, 0, 1, 6, 0, 0, 0, high, low, 0x88, 0xb5, 0, 0];
-        dpu.upcalls.push_back(Upcall { vport: 0, reason: UpcallReason::Miss, frame });
+        dpu.upcalls.push_back(Upcall { vport: 0, reason: UpcallReason::Miss, at: dpu.fake.now(), frame });
     }
     let poll = |slow: &mut SlowPath, dpu: &mut Dpu| {
         let begun = dpu.now();

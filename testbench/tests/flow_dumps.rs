@@ -16,8 +16,39 @@ const OPTIONS: [&[&str]; 4] = [&[], &["--no-stats"], &["--names"], &["--no-names
 /// The flows without the places in their file, in an order that does not depend on it.
 fn flows(table: FlowTable) -> Vec<Flow> {
     let mut flows: Vec<Flow> = table.flows.into_iter().map(|flow| comparable(Flow { line: 0, ..flow })).collect();
+    flows.iter_mut().for_each(|flow| flow.actions = merged(&flow.actions));
     flows.sort_by_key(|flow| (flow.table, flow.priority, flow.matches.mask, flow.matches.key));
     flows
+}
+
+/// The actions with sets of one field that follow each other as one: Open vSwitch shows a set as one load for each run of bits where a
+/// version has no sets with masks, or of 128 bits.
+fn merged(mut actions: &[Action]) -> Vec<Action> {
+    let mut list: Vec<Action> = Vec::new();
+    // Actions before this one are in a clone.
+    let mut own = 0;
+    while let Some((action, rest)) = actions.split_first() {
+        actions = rest;
+        match (*action, list[own..].last_mut()) {
+            (Action::Clone { actions: count }, _) => {
+                let (inner, after) = rest.split_at(count as usize);
+                let inner = merged(inner);
+                list.push(Action::Clone { actions: inner.len() as u32 });
+                list.extend(inner);
+                own = list.len();
+                actions = after;
+            }
+            (
+                Action::SetField { field, value, mask },
+                Some(Action::SetField { field: last, value: bits, mask: set }),
+            ) if *last == field => {
+                *bits = *bits & !mask | value;
+                *set |= mask;
+            }
+            (action, _) => list.push(action),
+        }
+    }
+    list
 }
 
 /// Whether Open vSwitch shows the action over this version of OpenFlow as it was given over another, `loaded`. Before 1.2 it leaves out the

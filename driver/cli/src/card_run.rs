@@ -11,6 +11,7 @@ use crate::inputs::by_vport;
 use crate::outputs::Files;
 use crate::run::{answer, reply, write_json};
 use crate::signals::Signals;
+use crate::standard;
 use crate::stats::Stats;
 use crate::taps;
 use anyhow::{Context, Result};
@@ -36,6 +37,7 @@ type Card = Dpu<Serial<Tty>>;
 /// Does what the command line says.
 pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
     refuse_options(args)?;
+    standard::check_once(args)?;
     let mut device = Serial::new(Tty::open(path, baud).bad_input()?, patience(baud))
         .with_context(|| format!("the card at {}", path.display()))?;
     let config = discover(&mut device)?;
@@ -135,6 +137,10 @@ impl Session<'_> {
 
     /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
     fn reload_own_flows(&mut self) {
+        if standard::is(&self.args.flows) {
+            eprintln!("millrace: the flows stay as they were: the standard input cannot be read again");
+            return;
+        }
         match flow_file::read(&self.args.flows, self.card.config()) {
             Ok(flows) => {
                 self.card.reload(flows);

@@ -29,23 +29,22 @@ pub struct Files {
 }
 
 impl Files {
-    /// `folder` is for one capture per port, in this format; `inputs` are files that the run reads, which it must not write.
+    /// `captures` is a folder for one capture per port, and their format; `inputs` are files that the run reads, which it must not write.
     pub fn claim(
         config: &Config,
-        folder: Option<&Path>,
-        format: Format,
+        captures: Option<(&Path, Format)>,
         stats: Option<&Path>,
         trace: Option<&Path>,
         inputs: &[&Path],
     ) -> Result<Self, BadInput> {
         let mut files = Files {
             captures: vec![],
-            format,
-            folder: folder.map(FolderClaim::new).transpose()?,
+            format: captures.map(|(_, format)| format).unwrap_or_default(),
+            folder: captures.map(|(folder, _)| FolderClaim::new(folder)).transpose()?,
             stats: stats.map(Claim::new_or_standard).transpose()?,
             trace: trace.map(Claim::new).transpose()?,
         };
-        if let Some(folder) = folder {
+        if let Some((folder, format)) = captures {
             for name in (0..config.vports()).filter_map(|vport| config.vport_name(vport)) {
                 files.captures.push(Claim::new(&folder.join(format!("{name}.{}", format.extension())))?);
             }

@@ -104,7 +104,8 @@ fn claim_files(args: &RunArgs, config: &Config, captures: &[(usize, &str)], form
     let mut inputs = vec![args.flows.as_path()];
     inputs.extend(captures.iter().map(|(_, file)| Path::new(*file)));
     inputs.retain(|input| !standard::is(input));
-    Files::claim(config, args.out.as_deref(), format, args.stats.as_deref(), args.trace.as_deref(), &inputs)
+    let captures = args.out.as_deref().map(|folder| (folder, format));
+    Files::claim(config, captures, args.stats.as_deref(), args.trace.as_deref(), &inputs)
 }
 
 struct Session<'a> {

@@ -95,7 +95,8 @@ impl Stats {
         ports.sort_by_key(|(_, port)| port.openflow);
         for (name, port) in ports {
             let mut dropped = port.dropped.text();
-            let fates = [("not sent", &port.not_sent), ("not entered", &port.not_entered), ("left out", &port.left_out)];
+            let fates =
+                [("not sent", &port.not_sent), ("not entered", &port.not_entered), ("left out", &port.left_out)];
             for (what, reasons) in fates {
                 let reasons = list("", reasons);
                 if !reasons.is_empty() {

@@ -11,7 +11,7 @@ use millrace_regs::slip::{Decoder, encode};
 use millrace_regs::{Field, UpcallReason};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes of frames that wait for whoever takes them; more are dropped, and counted.
 const WAITING_BYTES: usize = 64 << 20;
@@ -45,6 +45,7 @@ pub(super) struct Answer {
 
 pub(super) struct Channel<L> {
     pub line: L,
+    start: Instant,
     pub stats: LineStats,
     decoder: Decoder,
     /// Bytes for the line, and how many of them it has.
@@ -60,6 +61,7 @@ impl<L: Line> Channel<L> {
     pub fn new(line: L) -> Self {
         Self {
             line,
+            start: Instant::now(),
             stats: LineStats::default(),
             decoder: Decoder::new(HEADER_BYTES + MAX_FRAME),
             out: vec![],
@@ -69,6 +71,11 @@ impl<L: Line> Channel<L> {
             waiting_bytes: 0,
             answers: VecDeque::new(),
         }
+    }
+
+    /// Nanoseconds since the channel was opened.
+    pub fn now(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
     }
 
     /// A message goes out behind those before it.
@@ -151,7 +158,7 @@ impl<L: Line> Channel<L> {
             (Some(MessageKind::SlowPath), Some(reason), [_, ..]) => {
                 self.stats.upcalls += 1;
                 if self.admit(frame) {
-                    self.upcalls.push_back(Upcall { vport, reason, frame: frame.into() });
+                    self.upcalls.push_back(Upcall { vport, reason, at: self.now(), frame: frame.into() });
                 }
             }
             (Some(MessageKind::Frame), _, [_, ..]) => {

@@ -42,7 +42,6 @@ pub struct Serial<L> {
     /// No answer is still to come.
     in_step: bool,
     mark: u32,
-    start: Instant,
     /// What [`recv_upcall`](Device::recv_upcall) cannot say.
     failure: Option<io::Error>,
 }
@@ -95,7 +94,7 @@ impl<L: Line> Serial<L> {
         // Not that of the process before, whose last answer may be still to come.
         let mark = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_micros());
         let channel = Channel::new(line);
-        let mut serial = Self { channel, patience, in_step: false, mark, start: Instant::now(), failure: None };
+        let mut serial = Self { channel, patience, in_step: false, mark, failure: None };
         serial.get_in_step()?;
         Ok(serial)
     }
@@ -298,7 +297,7 @@ impl<L: Line> Device for Serial<L> {
     }
 
     fn now(&self) -> u64 {
-        self.start.elapsed().as_nanos() as u64
+        self.channel.now()
     }
 }
 

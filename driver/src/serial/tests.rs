@@ -197,9 +197,10 @@ fn frames_go_both_ways_in_order_and_wait_while_the_line_is_full() {
     serial.card().upcall(3, &[0xc0; 60]);
     serial.card().upcall(2, &[0xdb; 2000]);
     assert_eq!(serial.send_frame(2, &[5; 70]).unwrap(), Sent::Accepted);
-    let upcall = |vport, frame: &[u8]| Upcall { vport, reason: UpcallReason::Punt, frame: frame.into() };
-    assert_eq!(serial.recv_upcall(), Some(upcall(3, &[0xc0; 60])));
-    assert_eq!(serial.recv_upcall(), Some(upcall(2, &[0xdb; 2000])));
+    let upcalls: Vec<Upcall> = std::iter::from_fn(|| serial.recv_upcall()).collect();
+    let what: Vec<_> = upcalls.iter().map(|upcall| (upcall.vport, upcall.reason, &upcall.frame[..])).collect();
+    assert_eq!(what, [(3, UpcallReason::Punt, &[0xc0; 60][..]), (2, UpcallReason::Punt, &[0xdb; 2000][..])]);
+    assert!(upcalls.is_sorted_by_key(|upcall| upcall.at) && upcalls[1].at <= serial.now());
     assert_eq!((serial.recv_upcall(), serial.recv_frame()), (None, Some((2, vec![5; 70]))));
 
     serial.card().room = 0;

@@ -53,7 +53,7 @@ impl Mutant {
             Mutant::Priority => rule.priority = 0,
             Mutant::Mask => {
                 rule.mask = Mask { dl_dst: 0, ..rule.mask };
-                rule.key = rule.key & rule.mask;
+                rule.key &= rule.mask;
             }
             _ => self.program(&mut rule.program),
         }

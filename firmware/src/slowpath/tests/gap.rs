@@ -16,6 +16,9 @@ priority=9,hard_timeout=400,udp,tp_dst=2,actions=output:p1
 priority=9,idle_timeout=30,hard_timeout=90,udp,tp_dst=3,actions=dec_ttl,normal
 priority=0,actions=normal";
 
+/// Megaflows, flows, stations, and what the slow path counts.
+type Seen = (Vec<Option<String>>, Vec<String>, Vec<(u64, u16, u64)>, String);
+
 impl Bench {
     fn step(&mut self, ns: u64) {
         self.now += ns;
@@ -39,7 +42,7 @@ impl Bench {
     }
 
     /// All that a user can see.
-    fn seen(&mut self) -> (Vec<Option<String>>, Vec<String>, Vec<(u64, u16, u64)>, String) {
+    fn seen(&mut self) -> Seen {
         self.core.sync_all(&mut self.list, self.now);
         // The first item is the UFID, which depends on the place in the cache.
         let text = |dump: &MegaflowDump| dump.to_string().split_once(", ").map(|(_, rest)| rest.to_owned());
