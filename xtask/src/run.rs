@@ -70,7 +70,8 @@ pub fn release(package: &str, bin: &str, features: &[&str], args: &[String]) -> 
     }
 }
 
-fn shown(command: &Command) -> String {
+/// A command as it is typed: its program and arguments.
+pub fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -105,6 +105,10 @@ pub struct RunArgs {
     #[arg(long)]
     pub hold: bool,
 
+    /// Time that packets under way get to arrive when the run is interrupted; what is left then is counted.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+    pub grace: u64,
+
     /// Control socket, for `millrace rules`, `stats`, `reg` and `reload`. Only you and root get an answer [default: millrace.sock
     /// in XDG_RUNTIME_DIR if only you get in there, else in /tmp/millrace-UID, which is made for you alone].
     #[arg(long, value_name = "PATH")]

@@ -33,8 +33,6 @@ const BURST: u64 = 256;
 const HANDLED: usize = 64;
 /// Longest leap of simulated time, so that the slow path's timers run: 100 ms.
 const LEAP: u64 = 100_000_000 / CYCLE_NS;
-/// Time that packets under way get to arrive when a run is interrupted.
-const WIND_DOWN: Duration = Duration::from_secs(1);
 /// Time that answers which are under way get at the end of a run.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// Longest sleep while nothing happens, in milliseconds.
@@ -221,7 +219,7 @@ impl Session<'_> {
     /// Ends early: what is under way still arrives, unless that takes too long.
     fn wind_down(&mut self) -> Result<()> {
         self.feeder.stop();
-        let end = Instant::now() + WIND_DOWN;
+        let end = Instant::now() + Duration::from_millis(self.args.grace);
         while !self.burst()? {
             if Instant::now() >= end {
                 self.dpu.break_off();

@@ -47,7 +47,8 @@ fn acl() -> String {
 }
 
 /// A device whose slow path has more waiting than it can do.
-fn busy(folder: &Folder) -> Device<'_> {
+/// Packets under way get so many milliseconds when it is interrupted.
+fn busy(folder: &Folder, grace: u32) -> Device<'_> {
     let flows = folder.write("a.flows", &acl());
     let udp = |n: u32| {
         let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
@@ -58,7 +59,10 @@ fn busy(folder: &Folder) -> Device<'_> {
     };
     let capture = folder.capture("in.pcap", (0..PACKETS).map(|n| (0, udp(n))));
     let input = format!("vf0={capture}");
-    let device = Device::start(folder, &["--flows", &flows, "--in", &input, "--stats", "s.json", "--out", "out"]);
+    let device = Device::start(
+        folder,
+        &["--flows", &flows, "--in", &input, "--stats", "s.json", "--out", "out", "--grace", &grace.to_string()],
+    );
     device.wait_for(|stats| missed(stats) > 1000);
     device
 }
@@ -77,7 +81,7 @@ fn is_busy(device: &Device) -> bool {
 #[test]
 fn a_busy_device_answers_and_ends_when_it_is_told_to() {
     let folder = Folder::new();
-    let device = busy(&folder);
+    let device = busy(&folder, 0);
     assert!(device.ask(&["rules"]).succeeds().lines().filter(|rule| rule.contains("udp(")).count() > 100);
     assert!(device.ask(&["reg", "ID"]).succeeds().contains("0x4d494c4c"));
     let other = folder.write("other.flows", &acl().replace("output:p1", "output:vf1"));
@@ -108,7 +112,7 @@ fn a_second_signal_ends_a_busy_device_at_once_and_its_socket_does_not_stay() {
     let folder = Folder::new();
     let socket = folder.path("millrace.sock");
     for _ in 0..5 {
-        let device = busy(&folder);
+        let device = busy(&folder, 1000);
         assert!(socket.exists());
         let status = loop {
             // Signals that come together count as one.

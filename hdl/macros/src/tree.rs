@@ -380,3 +380,48 @@ impl Parse for Clocks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a kernel with this body.
+    fn refusal(body: &str) -> String {
+        let function: ItemFn = syn::parse_str(&format!("fn update(&mut self) {{ {body} }}")).expect("Rust");
+        hdl(&function).expect_err("it was taken").to_string()
+    }
+
+    #[test]
+    fn what_is_no_hardware_is_refused_with_what_would_be() {
+        for (body, reason) in [
+            ("let a = 1;", "no local variables"),
+            ("self.a.val = self.b.val();", "assign to `next`"),
+            ("self.a[1] = self.b.val();", "assign to `signal.next`"),
+            ("self.a.next = self.b.next;", "read a signal by `val()`"),
+            ("self.a.next = self.b.val() % self.c.val();", "does not have this operator"),
+            ("self.a.next = self.b.val().get_bits(3);", "say how many bits"),
+            ("self.a.next = self.b.val().count_ones();", "does not have this method"),
+            ("self.a.next = largest(self.b.val());", "does not have this function"),
+            ("for i in self.all { }", "loops are of the form"),
+            ("match self.a.val() { 1 | 2 => {} _ => {} }", "hardware matches names"),
+            ("println!(\"x\");", "`comment!` and `clock!`"),
+            ("clock!(self, clock);", "`comment!` and `clock!`"),
+            ("self.a.connect();", "no statement of hardware"),
+        ] {
+            let said = refusal(body);
+            assert!(said.contains(reason), "{body}: {said}");
+        }
+        let function: ItemFn = syn::parse_quote!(
+            fn update(&mut self, more: usize) {}
+        );
+        assert!(hdl(&function).expect_err("two arguments").to_string().contains("nothing else"));
+    }
+
+    #[test]
+    fn a_signal_has_the_name_of_the_path_to_it() {
+        let of = |text: &str| name(syn::parse_str::<Expr>(text).expect("Rust"));
+        assert_eq!(of("self.cells[i].key.next"), "cells[i]$key$next");
+        assert_eq!(of("&mut self.port"), "port");
+        assert_eq!(of("State::Idle"), "State$Idle");
+    }
+}

@@ -52,7 +52,9 @@ impl Build<'_> {
     fn sources(&self, seeds: &[u32], script: &str) -> Result<String> {
         let mut files = rtl::files(&self.out.join("rtl"))?;
         files.extend(self.board.sources().chain([self.board.pins()]));
-        closed::hash(&files, &[script, &format!("{:?} {:?}", seeds, nextpnr::command(&self.ecp5.part, 1))])
+        let commands: Vec<String> =
+            seeds.iter().map(|seed| run::shown(&nextpnr::command(&self.ecp5.part, *seed))).collect();
+        closed::hash(&files, &[script, &commands.join("\n")])
     }
 
     /// The frequencies of the first seed.
