@@ -79,13 +79,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// The board and preset that CI takes to a bitstream when what it is built from has changed.
 const WATCHED: (&str, &str) = ("versa-ecp5", "ecp5-small");
 
-/// Builds the board that CI watches, and keeps that it closes.
+/// Builds the board that CI watches, unless it was kept that it closes, and keeps that.
 ///
 /// # Errors
 /// A clock that is too slow.
 pub fn keep_watched() -> Result<()> {
     let (board, preset) = (Some(WATCHED.0.into()), Some(WATCHED.1.into()));
-    run(&Arguments { board, preset, check: false, seeds: vec![1], if_changed: false, keep: true, out: None })
+    run(&Arguments { board, preset, check: false, seeds: vec![1], if_changed: true, keep: true, out: None })
 }
 
 /// The quick checks of all boards, for the tests.
