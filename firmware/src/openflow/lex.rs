@@ -104,8 +104,10 @@ impl<'a> Iterator for Pairs<'a> {
             }
             Some('(') => {
                 let n = value_len(&after.text[1..], &[')']);
-                match after.text[1 + n..].strip_prefix(")->") {
-                    None => (Some(after.slice(1, 1 + n)), (2 + n).min(after.text.len())),
+                let behind = &after.text[1 + n..];
+                match behind.strip_prefix(")->") {
+                    // A quoted value may end before the parenthesis does.
+                    None => (Some(after.slice(1, 1 + n)), 1 + n + usize::from(behind.starts_with(')'))),
                     // What stands behind the arrow belongs to the value.
                     Some(target) => {
                         let end = after.text.len() - target.len() + value_len(target, &SEPARATORS);
@@ -142,6 +144,7 @@ mod tests {
                 ("drop", None)
             ]
         );
+        assert_eq!(split("reply (\"\"é"), [("reply", None), ("", Some("\"\"")), ("é", None)]);
         assert_eq!(split("clone(a(b),c)d"), [("clone", Some("a(b),c")), ("d", None)]);
         assert_eq!(
             split("check_pkt_larger(100)->NXM_NX_REG0[0],1"),
