@@ -91,6 +91,9 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Demo { args } => {
             let replay = !Uid::effective().is_root() || args.iter().any(|arg| arg == "--replay");
             setup::install(if replay { &[Need::Build] } else { &[Need::Build, Need::Demo] })?;
+            eprintln!(
+                "demo: compiling the command and its simulation, which takes minutes the first time and seconds after that"
+            );
             run::build("millrace", "millrace", &[])?;
             run::release("millrace-testbench", "demo", &[], &args)
         }
