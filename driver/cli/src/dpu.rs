@@ -20,6 +20,12 @@ use std::collections::BTreeMap;
 /// Cycles after which the slow path gets its turn even if nothing is waiting for it, for its timers.
 const TURN: u32 = 1 << 14;
 
+/// Cycles that pass at once while the slow path has something to do as time passes: 100 ms.
+pub const LEAP: u64 = 100_000_000 / CYCLE_NS;
+
+/// Cycles after the last packet in which the slow path reads all counters: a second.
+const QUIET: u64 = 1_000_000_000 / CYCLE_NS;
+
 /// Cycles that a matched packet needs at most to leave a pipeline that is not held up: the longest frame, several times.
 const PIPELINE: u64 = 1 << 12;
 
@@ -55,6 +61,8 @@ pub struct Dpu<D = Embedded> {
     /// Cycle from which on all rules are those of the present flows.
     reloaded_at: Option<u64>,
     undone: Vec<Undone>,
+    /// Packets that had entered when time was last to pass, and the cycle in which that number was new.
+    entered: (u64, u64),
     /// Packets of captures that do not enter, by port.
     pub left_out: Vec<LeftOut>,
 }
@@ -92,6 +100,21 @@ impl Dpu {
             return self.turn();
         }
         Ok(0)
+    }
+
+    /// Nothing moves for so many cycles: lets them pass, or as many as it takes until the slow path has something to do.
+    pub fn pass_quiet_time(&mut self, cycles: u64) -> Result<()> {
+        let now = self.cycle();
+        let entered: u64 = (0..self.vports()).map(|vport| self.simulation().entered(vport).0).sum();
+        if entered != self.entered.0 {
+            self.entered = (entered, now);
+        }
+        let leap = match self.slow_path.next_due() {
+            _ if now < self.entered.1 + QUIET => LEAP,
+            Some(due) => due.div_ceil(CYCLE_NS).saturating_sub(now).max(LEAP),
+            None => u64::MAX,
+        };
+        self.pass_time(cycles.min(leap))
     }
 
     /// Lets so many cycles pass, at once where nothing moves.
@@ -144,7 +167,7 @@ impl<D: Device> Dpu<D> {
         let slow_path = SlowPath::new(&mut device, flows, settings)?;
         let vports = slow_path.rules().config().vports();
         let (undone, left_out) = (vec![Undone::default(); vports], vec![LeftOut::default(); vports]);
-        Ok(Self { device, slow_path, since_turn: 0, reloaded_at: None, undone, left_out })
+        Ok(Self { device, slow_path, since_turn: 0, reloaded_at: None, undone, entered: (0, 0), left_out })
     }
 
     /// The device.

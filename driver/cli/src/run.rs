@@ -6,7 +6,7 @@ use crate::card_run;
 use crate::claim::Claim;
 use crate::control::{Answer, Reply, Request, Server};
 use crate::device_choice::DeviceChoice;
-use crate::dpu::Dpu;
+use crate::dpu::{Dpu, LEAP};
 use crate::error::BadInput;
 use crate::feeder::Feeder;
 use crate::flow_file;
@@ -31,8 +31,6 @@ use std::time::{Duration, Instant, SystemTime};
 const BURST: u64 = 256;
 /// Packets that the slow path handles between two looks: some take no cycles, and all take time.
 const HANDLED: usize = 64;
-/// Longest leap of simulated time, so that the slow path's timers run: 100 ms.
-const LEAP: u64 = 100_000_000 / CYCLE_NS;
 /// Time that answers which are under way get at the end of a run.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// Longest sleep while nothing happens, in milliseconds.
@@ -165,7 +163,7 @@ impl Session<'_> {
     fn wait(&mut self) -> Result<bool> {
         if let Some(due) = self.feeder.due() {
             let left = due.saturating_sub(self.dpu.cycle());
-            self.dpu.pass_time(left.min(LEAP))?;
+            self.dpu.pass_quiet_time(left)?;
             return Ok(true);
         }
         if self.clock.is_none() && !self.args.hold {

@@ -118,6 +118,34 @@ fn a_time_that_nothing_can_hold_is_refused_before_the_run() {
 }
 
 #[test]
+fn a_gap_of_decades_is_over_at_once_and_ages_what_it_should() {
+    for pace in ["capture", "settle"] {
+        let folder = Folder::new();
+        let flows =
+            folder.write("f", "priority=1,idle_timeout=60,dl_type=0x1234,actions=drop\npriority=0,actions=normal\n");
+        let from =
+            |station: u8, to: u8| [&[2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, station, 0x88, 0xb5], &[0; 46][..]].concat();
+        // vf0's station is known, and 54 years later it no longer is.
+        let late = 1_700_000_000 * SECOND;
+        let vf0 = folder.capture("vf0.pcap", [(SECOND, from(1, 9))]);
+        let vf1 = folder.capture("vf1.pcap", [(SECOND + 1_000_000, from(2, 1)), (late, from(2, 1))]);
+        let inputs = [format!("vf0={vf0}"), format!("vf1={vf1}")];
+        let args = ["run", "--flows", &flows, "--in", &inputs[0], "--in", &inputs[1], "--out", "out", "--pace", pace];
+        folder.millrace(&[&args[..], &["--stats", "s.json"]].concat()).succeeds();
+        let times = |port: &str| -> Vec<u64> {
+            let path = folder.path(&format!("out/{port}.pcap"));
+            capture::read(&path).unwrap().iter().map(|packet| packet.time_ns / SECOND).collect()
+        };
+        assert_eq!(times("vf0"), [1, 1_700_000_000], "{pace}");
+        assert_eq!(times("pf"), [1, 1_700_000_000], "{pace}: both from and to strangers");
+        let stats = statistics(&folder);
+        assert_eq!(stats["slow_path"]["expired"], 1);
+        assert!(stats["cycles"].as_u64() > Some(late / 4 - SECOND));
+        assert!(stats["clocked_cycles"].as_u64() < Some(1_000_000), "{stats:#}");
+    }
+}
+
+#[test]
 fn packets_that_cannot_be_sent_are_left_out_counted_and_named() {
     let folder = folder();
     let good = [packet(1, 60), packet(2, 9216)];
