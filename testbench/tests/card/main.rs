@@ -28,7 +28,7 @@ const BAUD: u32 = 115_200;
 /// How long an answer may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait for something that has to happen.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(400);
 const P0: u8 = 0;
 const P1: u8 = 1;
 const VF0: u8 = 3;
