@@ -65,6 +65,8 @@ pub struct Core<R> {
     /// The packet in hand: its key and what becomes of it.
     key: FlowKey,
     translation: Translation,
+    /// Of the packet of a megaflow that is looked at again. Kept for the room on the heap that it has.
+    again: Translation,
     length: usize,
     punted: bool,
     packet: Packet,
@@ -102,6 +104,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             max_frame,
             key: FlowKey::default(),
             translation: Translation::default(),
+            again: Translation::default(),
             length: 0,
             punted: false,
             packet: Packet::default(),
@@ -383,7 +386,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             return;
         };
         self.stats.revalidated += 1;
-        let mut translation = std::mem::take(&mut self.translation);
+        let mut translation = std::mem::take(&mut self.again);
         translate(&self.pipeline, &self.macs, &megaflow.packet, &mut translation);
         let mask = hardware_mask(&translation.mask);
         let wanted = program(&megaflow.packet, &translation);
@@ -420,7 +423,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         } else {
             self.remove(offload, id, now);
         }
-        self.translation = translation;
+        self.again = translation;
     }
 }
 

@@ -2,7 +2,7 @@
 //! Ports, Ethernet, VLAN tags, ARP, learning.
 
 use super::build::*;
-use super::{EDITED, PUNTED, Scenario, Step, TAKEN_OUT, on};
+use super::{EDITED, PUNTED, Scenario, Step, on};
 
 const BROADCAST: [u8; 6] = [0xff; 6];
 
@@ -286,8 +286,7 @@ fn normal() -> Vec<Scenario> {
                 ("vf6", 3),
                 ("vf7", 3),
             ],
-        )
-        .software([4], TAKEN_OUT),
+        ),
         Scenario::new(
             "normal_null_tags",
             {
@@ -370,7 +369,6 @@ fn normal() -> Vec<Scenario> {
                 ("vf6", 1),
                 ("vf7", 1),
             ],
-        )
-        .software([1], TAKEN_OUT),
+        ),
     ]
 }

@@ -20,9 +20,6 @@ const PUNTED: &str = "the hardware's parser gives up: no lookup";
 /// Why edited ARP, ICMP and SCTP packets do.
 const EDITED: &str = "the hardware does not have the edit";
 
-/// A fault to be found: what a station's first packet made is taken out again.
-const TAKEN_OUT: &str = "the slow path takes the rule out again, and should not";
-
 /// What happens next in a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
