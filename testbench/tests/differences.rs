@@ -112,7 +112,7 @@ fn cases() -> Vec<Case> {
     let stale = patched(moved.clone(), checksum, &frame[checksum..checksum + 2]);
     cases.push(Case::new("IPv6 routing headers with segments left", flows, &frame, &stale, &moved).in_software());
 
-    let chapter = "Later fragments of TCP and UDP over IPv4";
+    let chapter = "Later fragments over IPv4";
     let nat = "ip,actions=mod_nw_src:10.0.0.9,output:2";
     for (frame, moved, checksum) in [
         (v4(1, 2).frag(16).carry(17, &payload(40)), v4(9, 2).frag(16).carry(17, &payload(40)), L4 + 6),
@@ -121,6 +121,11 @@ fn cases() -> Vec<Case> {
         let moved = patched(moved, 6, &mac(1));
         cases.push(Case::new(chapter, nat, &frame, &as_checksum(moved.clone(), checksum), &moved));
     }
+    let frame = patched(v4(1, 2).frag(16).icmp(8, 0, 40), L4 + 2, &[0x87, 0]);
+    let written = patched(patched(frame.clone(), L4, &[3]), L4 + 2, &[0x8c, 0]);
+    cases.push(
+        Case::new(chapter, "icmp,actions=set_field:3->icmp_type,output:2", &frame, &written, &frame).in_software(),
+    );
 
     let udp = v4(1, 2).udp(1000, 53, 12);
     let (frame, other) = (tagged(&udp, 0x8100, 0x1005), tagged(&udp, 0x8100, 9));

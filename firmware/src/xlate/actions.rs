@@ -91,14 +91,19 @@ impl Xlate<'_> {
             Prereq::Tcp => is_ip(dl_type) && self.has_l4(ipproto::TCP),
             Prereq::Udp => is_ip(dl_type) && self.has_l4(ipproto::UDP),
             Prereq::Sctp => is_ip(dl_type) && self.has_l4(ipproto::SCTP),
-            Prereq::Icmpv4 => dl_type == ETH_TYPE_IP && self.has_l4(ipproto::ICMP),
-            Prereq::Icmpv6 => dl_type == ETH_TYPE_IPV6 && self.has_l4(ipproto::ICMPV6),
+            Prereq::Icmpv4 => dl_type == ETH_TYPE_IP && self.carries(ipproto::ICMP),
+            Prereq::Icmpv6 => dl_type == ETH_TYPE_IPV6 && self.carries(ipproto::ICMPV6),
         }
     }
 
     /// Whether the packet, which is IP, is of this protocol and no later fragment (`nw_frag` is always looked at).
     fn has_l4(&mut self, proto: u8) -> bool {
-        self.read(slot::NW_PROTO, 0xff) == u128::from(proto) && self.key.nw_frag() & NW_FRAG_LATER == 0
+        self.carries(proto) && self.key.nw_frag() & NW_FRAG_LATER == 0
+    }
+
+    /// Whether the packet, which is IP, is of this protocol. Later fragments have ICMP's fields as Open vSwitch sees it, of the value 0.
+    fn carries(&mut self, proto: u8) -> bool {
+        self.read(slot::NW_PROTO, 0xff) == u128::from(proto)
     }
 
     fn read_subfield(&mut self, from: Subfield) -> u128 {

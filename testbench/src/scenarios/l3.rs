@@ -171,6 +171,19 @@ fn fragments() -> Vec<Scenario> {
             &[("p1", 4)],
         ),
         Scenario::new(
+            "fragment_moves",
+            [
+                on(1, [0x0000, 0x2000, 0x2010, 0x0010].map(|frag| v4(1, 2).tos(0xb8).frag(frag).icmp(8, 0, 40))),
+                on(1, [0, 0x0001, 0x0081, 0x0080].map(|frag| v6(1, 2).tos(0xb8).frag(frag).icmp(128, 0, 40))),
+                // Later fragments are left out: Open vSwitch 3.1 takes their payload for a header and changes it.
+                on(3, [0x0000, 0x2000].map(|frag| v4(1, 2).tos(0xb8).frag(frag).icmp(8, 0, 40))),
+                on(3, [0, 0x0001].map(|frag| v6(1, 2).tos(0xb8).frag(frag).icmp(128, 0, 40))),
+            ]
+            .concat(),
+            &[("p1", 10)],
+        )
+        .software(8..12, EDITED),
+        Scenario::new(
             // Later fragments that carry TCP or UDP are left out: Open vSwitch 3.1 takes their payload for a header and changes it.
             "fragment_nat",
             [
