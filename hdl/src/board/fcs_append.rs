@@ -35,7 +35,7 @@ impl FcsAppend {
 }
 
 impl Logic for FcsAppend {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, place, crc);
         self.body.next = !self.place.q.val().any();

@@ -41,7 +41,7 @@ impl FcsCheck {
 }
 
 impl Logic for FcsCheck {
-    #[hdl_gen]
+    #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, tail, tail_bytes, crc);
         self.restart.next = self.reset.val() | self.finish_in.val();
