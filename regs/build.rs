@@ -90,7 +90,7 @@ impl Body {
     fn member(&mut self, register: &Register) {
         let access = match register.access {
             Access::Ro => "RO",
-            Access::Rw | Access::W1c => "RW",
+            Access::Rw | Access::W1c | Access::Claim => "RW",
             Access::Wo => "WO",
         };
         let ty = match register.count {

@@ -9,6 +9,7 @@ use std::time::Instant;
 /// Registers that do nothing.
 struct Null {
     config: Config,
+    owner: u32,
     accesses: u64,
 }
 
@@ -18,17 +19,21 @@ impl Device for Null {
         let words = self.config.registers();
         Ok(match address {
             addr::ID => 0x4d49_4c4c,
-            addr::VERSION => 0x0001_0000,
+            addr::VERSION => 0x0001_0001,
             addr::CONFIG0 => words[0],
             addr::CONFIG1 => words[1],
             addr::CONFIG2 => words[2],
             addr::CONFIG3 => words[3],
             addr::CONFIG4 => words[4],
+            addr::OWNER => self.owner,
             _ => 0,
         })
     }
-    fn write32(&mut self, _: u32, _: u32) -> Result<(), DeviceError> {
+    fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError> {
         self.accesses += 1;
+        if address == addr::OWNER {
+            self.owner = value;
+        }
         Ok(())
     }
     fn recv_upcall(&mut self) -> Option<Upcall> {
@@ -60,7 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let rounds = 20;
         let (mut nanos, mut accesses) = (0, 0);
         for _ in 0..rounds {
-            let mut device = Null { config, accesses: 0 };
+            let mut device = Null { config, owner: 0, accesses: 0 };
             let mut rules = Rules::new(&mut device)?;
             device.accesses = 0;
             let start = Instant::now();

@@ -12,7 +12,8 @@ pub(crate) type KeyWords = [u32; Key::WORDS];
 /// Packed step.
 pub(crate) type StepWords = [u32; Step::WORDS];
 
-/// Reads of `STATUS` after which a command counts as stuck. One takes a few clocks, and so does a command.
+/// Reads of `STATUS` after which a command counts as stuck. One takes a few clocks, and so does a command; to clear the tables takes 65,586 at
+/// most, unless a full queue holds up frames that came before.
 const PATIENCE: u32 = 100_000;
 
 /// The staging registers as this driver last wrote them, so that a word that already holds its value is not written again.
@@ -126,6 +127,17 @@ impl Commands {
         self.run(device, Command::WriteStep, 0, number.into())
     }
 
+    /// Clears all tables, steps, and counters of rules and verdicts.
+    pub fn clear_tables(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        let index = self.index;
+        self.forget();
+        device.write32(addr::COMMAND, Command::ClearTables.word(0))?;
+        self.wait(device, Command::ClearTables.name())?;
+        // It makes the staging words zero.
+        (self.data, self.known, self.index) = ([0; DATA_WORDS as usize], u32::MAX, index);
+        Ok(())
+    }
+
     pub fn read_counter(&mut self, device: &mut dyn Device, command: Command, index: u32) -> Result<(), DeviceError> {
         self.run(device, command, 0, index)
     }
@@ -164,11 +176,16 @@ impl Commands {
         if status == [0] {
             return Ok(());
         }
+        self.wait(device, command.name())
+    }
+
+    /// Waits until nothing is being carried out; `what` is, for all that the caller knows.
+    pub fn wait(&self, device: &mut dyn Device, what: &'static str) -> Result<(), DeviceError> {
         for _ in 0..PATIENCE {
             if device.read32(addr::STATUS)? == 0 {
                 return Ok(());
             }
         }
-        Err(DeviceError::Stuck(command.name()))
+        Err(DeviceError::Stuck(what))
     }
 }

@@ -128,15 +128,15 @@ pub enum DeviceError {
     /// The `ID` register is not that of a Millrace device.
     #[error("not a Millrace device: register ID reads {0:#010x}")]
     NotMillrace(u32),
-    /// The register map's major version is not ours.
-    #[error("register map version {major}.{minor} is not supported: this driver knows version {supported}")]
+    /// The register map's major version is not ours, or its minor is older.
+    #[error("register map version {major}.{minor} is not supported: this driver needs {}.{} or a later {}", .needs.0, .needs.1, .needs.0)]
     Version {
         /// Major version of the device.
         major: u32,
         /// Minor version of the device.
         minor: u32,
-        /// The major version that this driver knows.
-        supported: u32,
+        /// The version that this driver is written for: the same major, and this minor or a later.
+        needs: (u32, u32),
     },
     /// A `CONFIG` register holds what the contract rules out.
     #[error("register {register} reads {value:#010x}: {problem}")]
@@ -148,8 +148,24 @@ pub enum DeviceError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Another driver's tables were not taken over.
+    #[error(
+        "the device's tables belong to owner {owner:#010x}, which is at work or has left them: its rules are not touched unless they are to be taken over"
+    )]
+    Owned {
+        /// What `OWNER` reads.
+        owner: u32,
+    },
+    /// The tables are not those that the manager left.
+    #[error(
+        "the device's tables were cleared or taken over since their rules were written: register OWNER reads {owner:#010x}"
+    )]
+    TablesLost {
+        /// What `OWNER` reads; 0 after a reset.
+        owner: u32,
+    },
     /// A command did not end.
-    #[error("command {0} did not end: STATUS stays busy")]
+    #[error("{0} did not end: STATUS stays busy")]
     Stuck(&'static str),
     /// The backend failed.
     // The backend's error is part of the text, not a source: whoever prints a chain prints it once.

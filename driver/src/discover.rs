@@ -24,7 +24,8 @@ fn expected(name: &str) -> u32 {
     }
 }
 
-fn field(name: &str, field: &str, word: u32) -> u32 {
+/// A field of a register that exists once, out of the register's value.
+pub(crate) fn field(name: &str, field: &str, word: u32) -> u32 {
     register(name).field(field).expect("a field of the map").get(word)
 }
 
@@ -39,9 +40,9 @@ pub fn discover(device: &mut dyn Device) -> Result<Config, DeviceError> {
     }
     let version = device.read32(addr::VERSION)?;
     let (major, minor) = (field("VERSION", "major", version), field("VERSION", "minor", version));
-    let supported = field("VERSION", "major", expected("VERSION"));
-    if major != supported {
-        return Err(DeviceError::Version { major, minor, supported });
+    let needs = (field("VERSION", "major", expected("VERSION")), field("VERSION", "minor", expected("VERSION")));
+    if major != needs.0 || minor < needs.1 {
+        return Err(DeviceError::Version { major, minor, needs });
     }
     let words = [
         device.read32(addr::CONFIG0)?,

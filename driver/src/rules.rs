@@ -3,6 +3,7 @@
 
 use crate::commands::{Commands, KeyWords};
 use crate::counters::{self, Count, QueueStats, RuleCounters, Verdicts};
+use crate::owner::{Claim, Others, Owner};
 use crate::pool::Pool;
 use crate::programs::Programs;
 use crate::tables::{HashTables, NewRule, Room, TableInfo};
@@ -210,6 +211,7 @@ enum Target {
 pub struct Rules {
     config: Config,
     commands: Commands,
+    claim: Claim,
     hash: HashTables,
     tcam: Tcam,
     programs: Programs,
@@ -220,16 +222,28 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Takes over the device. Rules that an earlier manager left in its tables are cleared.
+    /// Takes the device's tables as [`Owner::MILLRACE`]. Rules that an earlier manager of this name left in them are cleared.
     ///
     /// # Errors
-    /// If it is no Millrace device that this driver knows, or cannot be reached.
+    /// As [`Self::with_owner`].
     pub fn new(device: &mut dyn Device) -> Result<Self, DeviceError> {
+        Self::with_owner(device, Owner::MILLRACE, Others::Refuse)
+    }
+
+    /// Takes the device's tables for `owner`. Rules that are in them are cleared, and with them the counters of rules and verdicts.
+    ///
+    /// # Errors
+    /// If it is no Millrace device that this driver knows, or cannot be reached; [`DeviceError::Owned`] if the tables are another's and `others`
+    /// does not say to take them over, or if another was faster.
+    pub fn with_owner(device: &mut dyn Device, owner: Owner, others: Others) -> Result<Self, DeviceError> {
         let config = discover(device)?;
+        let mut commands = Commands::new();
+        let claim = Claim::new(&mut commands, device, owner, others)?;
         let ids = Pool::new(config.rule_ids());
-        let mut rules = Self {
+        Ok(Self {
             config,
-            commands: Commands::new(),
+            commands,
+            claim,
             hash: HashTables::new(&config, ids.capacity()),
             tcam: Tcam::new(config.tcam_entries),
             programs: Programs::new(ids.capacity(), config.steps()),
@@ -237,27 +251,24 @@ impl Rules {
             ids,
             rules: 0,
             last_counts: VecDeque::new(),
-        };
-        rules.take_over(device)?;
-        Ok(rules)
+        })
     }
 
-    /// `SCRATCH` is 0 after reset, and no longer once a manager has been at work.
-    fn take_over(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
-        const IN_USE: u32 = u32::from_be_bytes(*b"RULE");
-        if device.read32(addr::SCRATCH)? == 0 {
-            return device.write32(addr::SCRATCH, IN_USE);
-        }
-        for table in 0..self.config.hash_tables {
-            for slot in 0..self.config.table_rules() {
-                self.commands.clear_entry(device, table as u8, slot as u32)?;
-            }
-        }
-        for entry in 0..self.config.tcam_entries {
-            self.commands.clear_tcam(device, entry as u32)?;
-        }
-        self.slots.iter_mut().for_each(|slot| slot.unknown = true);
-        Ok(())
+    /// Makes sure that the tables are still as this manager left them: nobody reset the device, cleared them or took them over.
+    ///
+    /// # Errors
+    /// [`DeviceError::TablesLost`] if they are not. The manager is of no use then: a new one starts with empty tables.
+    pub fn check_owner(&self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        self.claim.check(device)
+    }
+
+    /// Ends the manager, and leaves the tables empty for another owner. (A manager that is dropped leaves its rules in force until the next one of the same
+    /// owner starts.)
+    ///
+    /// # Errors
+    /// As [`Self::check_owner`], or if the device cannot be reached.
+    pub fn release(mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        self.claim.release(&mut self.commands, device)
     }
 
     /// The sizes of the device.
@@ -552,7 +563,7 @@ impl Rules {
         self.last_counts.drain(..)
     }
 
-    /// What became of the frames that came in on a vport, and of packet-outs to it, since reset. `V`, the number of vports,
+    /// What became of the frames that came in on a vport, and of packet-outs to it, since the tables were cleared. `V`, the number of vports,
     /// stands for all vports that do not exist.
     ///
     /// # Errors

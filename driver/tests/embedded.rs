@@ -3,7 +3,8 @@
 
 use millrace_driver::{Device, Embedded, Place, Placement, RuleError, RuleSpec, Rules, Sent};
 use millrace_regs::config::Preset;
-use millrace_regs::{Key, Mask, Step, UpcallReason, Verdict};
+use millrace_regs::{Command, Key, Mask, Step, UpcallReason, Verdict, addr};
+use millrace_sim::Ready;
 
 const LIMIT: u64 = 1_000_000;
 
@@ -143,6 +144,134 @@ fn programs_are_replaced_whole_under_traffic() {
         assert!(marks[0] == marks[1] && marks[1] == marks[2], "a packet saw parts of two programs");
         assert!(marks[0].is_sorted() && marks[0].contains(&(updates / 2)));
         assert_eq!(device.recv_upcall(), None);
+    }
+}
+
+/// What a new manager may find.
+#[derive(Debug, PartialEq)]
+enum Left {
+    /// The rules of one before it.
+    Rules,
+    /// A device that was reset, bitstream and memories as they were.
+    Reset,
+}
+
+#[test]
+fn no_rule_that_was_there_before_a_new_manager_or_a_reset_is_hit_again() {
+    for preset in Preset::SIMULATED {
+        for left in [Left::Rules, Left::Reset] {
+            println!("{left:?}");
+            let (mut device, mut rules) = start(preset);
+            let program = [Step::output(1 << 1), Step::output(1 << 2)];
+            for n in 0..40 {
+                rules.insert(&mut device, &to(n, Placement::Hash), &program[..=(n % 8 / 7) as usize]).unwrap();
+            }
+            for n in 40..44 {
+                rules.insert(&mut device, &to(n, Placement::Tcam), &program).unwrap();
+            }
+            let send_all = |device: &mut Embedded| {
+                (0..44).for_each(|n| device.simulation().send(0, udp(n, 9)));
+                settle(device);
+                let upcalls = std::iter::from_fn(|| device.recv_upcall()).count();
+                (upcalls, received(device, 1).len(), received(device, 2).len())
+            };
+            assert_eq!(send_all(&mut device), (0, 44, 9));
+            assert_eq!(rules.verdicts(&mut device, 0).unwrap()[Verdict::Hit].packets, 44);
+            let before = device.read32(addr::GENERATION).unwrap();
+            if left == Left::Reset {
+                device.simulation().reset();
+                assert!(rules.check_owner(&mut device).is_err());
+            }
+            let mut rules = Rules::new(&mut device).unwrap();
+            let generation = if left == Left::Reset { 1 } else { (before + 1) & 0xffff };
+            assert_eq!(device.read32(addr::GENERATION).unwrap(), generation);
+            assert_eq!(send_all(&mut device), (44, 0, 0));
+            // The table has its mask again, and the rule the id and the counter of an old one.
+            let rule = rules.insert(&mut device, &to(44, Placement::Hash), &program[..1]).unwrap();
+            let other = rules.insert(&mut device, &to(45, Placement::Tcam), &program).unwrap();
+            assert_eq!(send_all(&mut device), (44, 0, 0), "{left:?}");
+            (44..46).for_each(|n| device.simulation().send(0, udp(n, 9)));
+            settle(&mut device);
+            for rule in [rule, other] {
+                let counters = rules.counters(&mut device, rule).unwrap();
+                assert_eq!((counters.packets, counters.bytes), (1, 60));
+            }
+            let verdicts = rules.verdicts(&mut device, 0).unwrap();
+            assert_eq!((verdicts[Verdict::Hit].packets, verdicts[Verdict::Miss].packets), (2, 88));
+            assert_eq!(rules.take_events(&mut device).unwrap(), 0);
+            rules.check_owner(&mut device).unwrap();
+        }
+    }
+}
+
+fn clear_tables(device: &mut Embedded) {
+    device.write32(addr::COMMAND, Command::ClearTables.word(0)).unwrap();
+}
+
+fn busy(device: &mut Embedded) -> bool {
+    device.read32(addr::STATUS).unwrap() != 0
+}
+
+#[test]
+fn each_frame_under_way_when_the_tables_are_cleared_hits_wholly_or_misses() {
+    for preset in Preset::SIMULATED {
+        let (mut device, mut rules) = start(preset);
+        let program = [Step::output(1 << 1), Step::output(1 << 2)];
+        rules.insert(&mut device, &to(1, Placement::Hash), &program).unwrap();
+        rules.insert(&mut device, &to(2, Placement::Tcam), &program).unwrap();
+        let frames = 400;
+        (0..frames).for_each(|n| device.simulation().send(0, udp(1 + n % 2, n as u16)));
+        while device.simulation().received(2) < 50 {
+            device.poll().unwrap();
+        }
+        clear_tables(&mut device);
+        let cleared_at = device.simulation().cycle();
+        settle(&mut device);
+        assert!(!busy(&mut device));
+        let port = |frame: &Vec<u8>| u16::from_be_bytes([frame[36], frame[37]]);
+        let hits: Vec<u16> = received(&mut device, 1).iter().map(port).collect();
+        let second: Vec<u16> = received(&mut device, 2).iter().map(port).collect();
+        let upcalls: Vec<u16> = std::iter::from_fn(|| device.recv_upcall()).map(|upcall| port(&upcall.frame)).collect();
+        println!("{} hits, {} misses from cycle {cleared_at}", hits.len(), upcalls.len());
+        assert_eq!(hits, second, "a program ended half way");
+        assert!(hits.len() >= 50 && upcalls.len() >= 50);
+        assert!(hits.iter().chain(&upcalls).copied().eq(0..frames as u16), "all before, then all after");
+        let verdicts = rules.verdicts(&mut device, 0).unwrap();
+        assert_eq!((verdicts[Verdict::Hit].packets, verdicts[Verdict::Miss].packets), (0, upcalls.len() as u64));
+    }
+}
+
+#[test]
+fn a_full_queue_holds_up_a_clear_only_if_it_pushes_back() {
+    for preset in Preset::SIMULATED {
+        for drop in [false, true] {
+            let (mut device, mut rules) = start(preset);
+            rules.insert(&mut device, &to(1, Placement::Hash), &[Step::output(1 << 1)]).unwrap();
+            rules.set_drop_when_full(&mut device, 1, drop).unwrap();
+            device.simulation().set_ready(1, Ready::Never);
+            // Short ones: long ones stop when their payloads have no room, with all programs at their end.
+            let frames = 6_000;
+            (0..frames).for_each(|n| device.simulation().send(0, udp(1, n as u16)));
+            // Half of them enter, or fewer if they stop to.
+            let (mut left, mut unchanged) = (frames, 0);
+            while left > frames / 2 && unchanged < 1_000 {
+                device.poll().unwrap();
+                let before = std::mem::replace(&mut left, device.simulation().pending(0));
+                unchanged = if left == before { unchanged + 1 } else { 0 };
+            }
+            clear_tables(&mut device);
+            (0..20_000).for_each(|_| device.poll().unwrap());
+            assert_eq!(busy(&mut device), !drop, "{preset}, {left} of {frames} left");
+            // Registers other than `DATA` can be written meanwhile.
+            device.write32(addr::INDEX, 7).unwrap();
+            device.simulation().set_ready(1, Ready::Always);
+            settle(&mut device);
+            assert!(!busy(&mut device));
+            let drops = rules.queue_stats(&mut device, 1).unwrap().drops as usize;
+            let (out, upcalls) = (received(&mut device, 1).len(), std::iter::from_fn(|| device.recv_upcall()).count());
+            assert!(drop == (drops > 0) && upcalls > 0, "{drops} dropped, {upcalls} upcalls");
+            assert_eq!(drops + out + upcalls, frames);
+        }
     }
 }
 

@@ -81,6 +81,55 @@ fn read_write_registers_hold_what_is_written_and_nothing_in_reserved_bits() {
 }
 
 #[test]
+fn claimed_registers_change_only_from_and_to_zero() {
+    for preset in Preset::SIMULATED {
+        let (mut device, config) = device(preset);
+        for instance in all(&config).filter(|instance| instance.register.access == Access::Claim) {
+            for pattern in PATTERNS.into_iter().filter(|pattern| *pattern != 0) {
+                for (value, reads) in [(pattern, pattern), (!pattern | 1, pattern), (pattern, pattern), (0, 0), (0, 0)]
+                {
+                    device.write32(instance.address, value).unwrap();
+                    assert_eq!(
+                        device.read32(instance.address).unwrap(),
+                        reads & instance.register.mask(),
+                        "{instance}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn generation_counts_owners_and_clears_and_says_whether_tables_were_written() {
+    for preset in Preset::SIMULATED {
+        let (mut device, _) = device(preset);
+        let run = |device: &mut Embedded, command: Command| {
+            device.write32(addr::COMMAND, command.word(0)).unwrap();
+            while device.read32(addr::STATUS).unwrap() != 0 {}
+            device.read32(addr::GENERATION).unwrap()
+        };
+        assert_eq!(device.read32(addr::GENERATION).unwrap(), 0);
+        let mut generation = 0;
+        for owner in [5, 6, 0, 0, 6, 6, 0] {
+            generation += u32::from((device.read32(addr::OWNER).unwrap() == 0) != (owner == 0));
+            device.write32(addr::OWNER, owner).unwrap();
+            assert_eq!(device.read32(addr::GENERATION).unwrap(), generation);
+        }
+        assert_eq!(generation, 4);
+        for command in Command::ALL.iter().copied().filter(|command| *command != Command::ClearTables) {
+            let written = if command.writes() { 1 << 31 } else { 0 };
+            assert_eq!(run(&mut device, command), generation | written, "{}", command.name());
+            generation += 1;
+            device.write32(addr::INDEX, u32::MAX).unwrap();
+            assert_eq!(run(&mut device, Command::ClearTables), generation);
+            device.write32(addr::INDEX, 0).unwrap();
+        }
+        assert_eq!(device.read32(addr::EVENTS).unwrap(), 0);
+    }
+}
+
+#[test]
 fn write_only_registers_read_zero() {
     for preset in Preset::SIMULATED {
         let (mut device, config) = device(preset);
@@ -107,7 +156,7 @@ fn event_bits_are_set_by_what_they_name_and_cleared_by_writing_one() {
             assert_eq!(device.read32(addr::EVENTS).unwrap(), 0, "a 1 clears");
             events
         };
-        for op in [0, 8, 9, 15] {
+        for op in [0, 8, 10, 15] {
             assert_eq!(bad(&mut device, op, 0, 0), bad_command, "op {op}");
         }
         let (tables, slots) = (config.hash_tables as u32, config.table_rules());

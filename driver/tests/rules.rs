@@ -5,9 +5,11 @@
 mod fake;
 
 use fake::{Fake, PACKET_BYTES, Watch, packet};
-use millrace_driver::{Count, Device, Place, Placement, RuleError, RuleId, RuleSpec, Rules};
+use millrace_driver::{
+    Count, Device, DeviceError, Others, Owner, Place, Placement, RuleError, RuleId, RuleSpec, Rules,
+};
 use millrace_regs::config::{Config, Preset};
-use millrace_regs::{Key, Mask, Step, Verdict};
+use millrace_regs::{Command, Key, Mask, Step, Verdict, addr};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -475,6 +477,74 @@ fn new_manager_clears_what_the_old_one_left() {
     assert!(packets.iter().all(|packet| device.lookup(packet).is_none()));
     let id = rules.insert(&mut device, &spec(1, Mask::EXACT, Placement::Hash), &[Step::DROP]).unwrap();
     assert_eq!(rules.counters(&mut device, id).unwrap().packets, 0);
+}
+
+#[test]
+fn tables_of_another_are_left_alone_unless_they_are_to_be_taken_over() {
+    let mut device = Fake::new(small());
+    let [first, second] = [1, 2].map(|number| Owner::new(number).unwrap());
+    let mut theirs = Rules::with_owner(&mut device, first, Others::Refuse).unwrap();
+    let theirs_spec = spec(1, Mask::EXACT, Placement::Hash);
+    theirs.insert(&mut device, &theirs_spec, &[Step::output(1)]).unwrap();
+    for others in [Others::Refuse, Others::default()] {
+        let refused = Rules::with_owner(&mut device, second, others).err().unwrap();
+        assert!(matches!(refused, DeviceError::Owned { owner: 1 }), "{refused}");
+    }
+    let refused = Rules::new(&mut device).err().unwrap();
+    assert_eq!(
+        refused.to_string(),
+        "the device's tables belong to owner 0x00000001, which is at work or has left them: its rules are not touched unless they are to be taken over"
+    );
+    assert!(device.lookup(&theirs_spec.key).is_some());
+    theirs.check_owner(&mut device).unwrap();
+    let ours = Rules::with_owner(&mut device, second, Others::TakeOver).unwrap();
+    assert_eq!(device.lookup(&theirs_spec.key), None);
+    ours.check_owner(&mut device).unwrap();
+    let lost = theirs.check_owner(&mut device).unwrap_err();
+    assert!(matches!(lost, DeviceError::TablesLost { owner: 2 }), "{lost}");
+    assert!(theirs.release(&mut device).is_err(), "only the owner releases");
+    ours.release(&mut device).unwrap();
+    Rules::with_owner(&mut device, first, Others::Refuse).unwrap();
+}
+
+#[test]
+fn an_owner_that_starts_again_loses_its_first_run_and_its_rules() {
+    let mut device = Fake::new(small());
+    let mut first = Rules::new(&mut device).unwrap();
+    first.insert(&mut device, &spec(1, Mask::EXACT, Placement::Tcam), &[Step::output(1)]).unwrap();
+    let second = Rules::new(&mut device).unwrap();
+    assert_eq!(device.lookup(&key(1)), None);
+    assert!(matches!(first.check_owner(&mut device), Err(DeviceError::TablesLost { .. })));
+    second.check_owner(&mut device).unwrap();
+}
+
+#[test]
+fn free_tables_are_cleared_only_if_somebody_wrote_to_them() {
+    let mut device = Fake::new(small());
+    let clears = |device: &mut Fake| {
+        let before = device.read32(addr::GENERATION).unwrap() & 0xffff;
+        drop(Rules::new(device).unwrap());
+        device.read32(addr::GENERATION).unwrap() & 0xffff == before + 2
+    };
+    assert!(!clears(&mut device), "fresh from reset");
+    device.write32(addr::OWNER, 0).unwrap();
+    device.write32(addr::COMMAND, Command::WriteStep.word(0)).unwrap();
+    while device.read32(addr::STATUS).unwrap() != 0 {}
+    assert!(clears(&mut device));
+}
+
+#[test]
+fn devices_of_another_major_or_an_older_minor_version_are_refused() {
+    for (version, accepted) in [(0x0001_0001, true), (0x0001_0002, true), (0x0001_0000, false), (0x0002_0001, false)] {
+        let mut device = Fake::new(small());
+        device.version = version;
+        match Rules::new(&mut device).err() {
+            None => assert!(accepted, "{version:#x}"),
+            Some(error) => {
+                assert!(!accepted && error.to_string().ends_with("this driver needs 1.1 or a later 1"), "{error}");
+            }
+        }
+    }
 }
 
 #[test]

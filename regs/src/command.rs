@@ -48,6 +48,8 @@ pub enum Command {
     ReadRuleCounter = 6,
     /// Reads a verdict counter of a vport.
     ReadVerdictCounter = 7,
+    /// Clears all tables, steps and counters. (8 is kept for one that reads an entry.)
+    ClearTables = 9,
 }
 
 /// `DATA` word of a slot's or TCAM entry's priority and rule id.
@@ -79,6 +81,7 @@ impl Command {
         Command::WriteStep,
         Command::ReadRuleCounter,
         Command::ReadVerdictCounter,
+        Command::ClearTables,
     ];
 
     /// The word to write to `COMMAND`. `table` is ignored by commands that take none.
@@ -108,6 +111,7 @@ impl Command {
             Command::WriteStep => "WRITE_STEP",
             Command::ReadRuleCounter => "READ_RULE_COUNTER",
             Command::ReadVerdictCounter => "READ_VERDICT_COUNTER",
+            Command::ClearTables => "CLEAR_TABLES",
         }
     }
 
@@ -126,6 +130,10 @@ impl Command {
             Command::WriteStep => "Writes a continuation step.",
             Command::ReadRuleCounter => "Reads a rule's counters into `COUNTER_*`.",
             Command::ReadVerdictCounter => "Reads a verdict counter into `COUNTER_*`.",
+            Command::ClearTables => {
+                "Clears all hash tables, the TCAM, all steps, and the counters of rules and verdicts, once the frames before it \
+                 have left them. Also `DATA`, which cannot be written meanwhile."
+            }
         }
     }
 
@@ -180,6 +188,19 @@ impl Command {
                     }]
                 }
             }
+            Command::ClearTables => &[],
+        }
+    }
+
+    /// Whether it changes what a table or a step holds.
+    pub const fn writes(self) -> bool {
+        match self {
+            Command::WriteEntry
+            | Command::WriteMask
+            | Command::WriteTcam
+            | Command::WriteAction
+            | Command::WriteStep => true,
+            Command::ReadRuleCounter | Command::ReadVerdictCounter | Command::ClearTables => false,
         }
     }
 }
@@ -212,6 +233,6 @@ mod tests {
         for &command in Command::ALL {
             assert_eq!(Command::from_op(command.word(0xff) & 0xf), Some(command));
         }
-        assert_eq!((Command::from_op(0), Command::from_op(8)), (None, None));
+        assert_eq!([0, 8, 10, 15].map(Command::from_op), [None; 4]);
     }
 }

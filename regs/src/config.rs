@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a build of the hardware contains: sizes, ports, and the presets that are built and tested.
 
+use crate::VERDICTS_PER_VPORT;
 use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
@@ -74,6 +75,22 @@ impl Config {
     /// Rule ids: one per place, but no more than [`Self::rule_id_bits`] can tell apart.
     pub const fn rule_ids(&self) -> usize {
         if self.places() > 1 << self.rule_id_bits { 1 << self.rule_id_bits } else { self.places() }
+    }
+
+    /// Clocks in which the tables are cleared: in each of them a place of every memory.
+    pub const fn sweep_clocks(&self) -> usize {
+        let sizes = [self.rule_ids(), self.table_rules(), self.steps(), self.verdict_counters()];
+        let (mut most, mut i) = (0, 0);
+        while i < sizes.len() {
+            most = if sizes[i] > most { sizes[i] } else { most };
+            i += 1;
+        }
+        most
+    }
+
+    /// Verdict counters: those of each vport, and those of packet-outs to vports that do not exist.
+    pub const fn verdict_counters(&self) -> usize {
+        self.queues() * VERDICTS_PER_VPORT as usize
     }
 
     /// Continuation steps.
@@ -263,6 +280,12 @@ mod tests {
         assert_eq!(c.registers(), [0x0408_020b, 0x0020_0009, 16416, 0x0100_0040, 0x0001_2400]);
         let alveo = Preset::Alveo.config();
         assert_eq!((alveo.hash_tables * alveo.table_rules(), alveo.rule_ids()), (65_536, 65_536));
+        assert_eq!(
+            [Preset::Sim, Preset::Ecp5, Preset::Alveo].map(|p| p.config().sweep_clocks()),
+            [16_416, 1024, 65_536]
+        );
+        let few_ids = Config { rule_id_bits: 2, ..SMALL };
+        assert_eq!((few_ids.rule_ids(), few_ids.sweep_clocks()), (4, 256), "not less than the slots of a table");
         let widths = Preset::SIMULATED.map(|p| p.config().bus_bits);
         assert!([64, 128, 256, 512, 1024].iter().all(|width| widths.contains(width)), "{widths:?}");
         let ecp5 = Preset::Ecp5.config();

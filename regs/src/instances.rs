@@ -81,7 +81,7 @@ mod tests {
             assert_eq!(by_name(&instance.to_string(), 11), Some(instance));
             assert_eq!(by_address(instance.address, 11), Some(instance));
         }
-        assert_eq!((by_name("QUEUE_CTRL[12]", 11), by_address(0x30, 11)), (None, None));
+        assert_eq!((by_name("QUEUE_CTRL[12]", 11), by_address(0x38, 11)), (None, None));
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub enum Access {
     W1c,
     /// Write-only: reads 0.
     Wo,
+    /// Claim: reads what was written; a write takes effect only if the register is 0 and the value is not, or the other way
+    /// round.
+    Claim,
 }
 
 impl Access {
@@ -25,6 +28,7 @@ impl Access {
             Access::Rw => "RW",
             Access::W1c => "W1C",
             Access::Wo => "WO",
+            Access::Claim => "CL",
         }
     }
 
@@ -159,7 +163,7 @@ const fn register(
     Register { name, offset, count: 1, access, reset, fields, doc }
 }
 
-use Access::{Ro, Rw, W1c, Wo};
+use Access::{Claim, Ro, Rw, W1c, Wo};
 use Reset::{Build, Value};
 
 /// Registers that exist once.
@@ -169,7 +173,7 @@ pub const GLOBAL: &[Register] = &[
         "VERSION",
         0x0004,
         Ro,
-        Value(0x0001_0000),
+        Value(0x0001_0001),
         &[
             bits("minor", 0, 16, "grows with additions that old software may ignore"),
             bits("major", 16, 16, "grows with changes that old software must refuse"),
@@ -274,6 +278,25 @@ pub const GLOBAL: &[Register] = &[
         "Sizes of the build.",
     ),
     register(
+        "OWNER",
+        0x0030,
+        Claim,
+        Value(0),
+        &[bits("owner", 0, 32, "a number that the owner chose, the same each time it starts; 0: nobody")],
+        "Who uses the tables and the command interface. To hand them over, software writes 0 first.",
+    ),
+    register(
+        "GENERATION",
+        0x0034,
+        Ro,
+        Value(0),
+        &[
+            bits("generation", 0, 16, "changes of `OWNER` and commands `CLEAR_TABLES` since reset, modulo 2^16"),
+            bits("written", 31, 1, "a table or step has been written since the tables were cleared"),
+        ],
+        "Whether the tables are still those that their owner knows.",
+    ),
+    register(
         "COMMAND",
         0x0040,
         Wo,
@@ -297,7 +320,7 @@ pub const GLOBAL: &[Register] = &[
         0x0048,
         Ro,
         Value(0),
-        &[bits("busy", 0, 1, "a command is running")],
+        &[bits("busy", 0, 1, "a command is running, or the tables are being cleared after reset")],
         "State of the command interface.",
     ),
     register(
@@ -355,7 +378,7 @@ pub const GLOBAL: &[Register] = &[
         access: Rw,
         reset: Value(0),
         fields: &[bits("word", 0, 32, "see the commands")],
-        doc: "Staging words of a command. They keep their values from one command to the next.",
+        doc: "Staging words of a command. They keep their values from one command to the next; `CLEAR_TABLES` makes them 0.",
     },
 ];
 

@@ -16,7 +16,7 @@ pub fn markdown() -> String {
          What the registers do together is in [hardware.md](hardware.md). AXI4-Lite, 32-bit data, 16-bit byte address. \
          An unknown address, a write to a read-only register or a partial write strobe is answered with SLVERR and has no \
          effect; such a read gives 0. Reserved bits read 0, and a write of them is ignored.\n\n\
-         RO read-only, RW read-write, W1C write 1 to clear, WO write-only (reads 0). A reset value of *build* is a property \
+         RO read-only, RW read-write, W1C write 1 to clear, WO write-only (reads 0), CL claim (a write takes effect only if either the register or the value is 0). A reset value of *build* is a property \
          of the build.\n",
     );
     for block in BLOCKS {
@@ -75,7 +75,7 @@ fn range(low: usize, width: usize) -> String {
 
 fn commands(out: &mut String) {
     out.push_str(
-        "\n## Commands\n\nOperands are written first, then `COMMAND`. `DATA` keeps its words from one command to the next. \
+        "\n## Commands\n\nOperands are written first, then `COMMAND`. `DATA` keeps its words from one command to the next, but for `CLEAR_TABLES`. \
          Any other operation sets `EVENTS.bad_command`.\n\n| op | command | operand | place | |\n|---|---|---|---|---|\n",
     );
     for command in Command::ALL {

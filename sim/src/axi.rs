@@ -30,8 +30,8 @@ impl std::fmt::Display for Access {
     }
 }
 
-/// Cycles after which an access without answer fails.
-pub(crate) const PATIENCE: u64 = 10_000;
+/// Cycles after which an access without answer fails. A write to `DATA` waits while the tables are cleared.
+pub(crate) const PATIENCE: u64 = 100_000;
 
 /// Pins of `s_axil`.
 pub(crate) struct AxiPins {

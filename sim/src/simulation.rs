@@ -12,8 +12,10 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Clocks with reset held, before cycle 0.
+/// Clocks with reset held.
 const RESET_CYCLES: u32 = 8;
+/// Clocks that the core may need beside its sweep until it comes to rest after reset.
+const RESET_REST: usize = 200;
 /// Frames that wait at the packet-out stream before [`Simulation::packet_out`] refuses more.
 const PACKET_OUT_QUEUE: usize = 64;
 /// Time of a clock cycle in nanoseconds: 250 MHz.
@@ -63,8 +65,8 @@ enum Trace {
 
 /// The Verilated core with a source and a sink at every vport, and both ends of the representors' streams.
 ///
-/// Time is counted in clock cycles from the end of reset. Nothing here reads the wall clock: the same calls give the same
-/// frames in the same cycles.
+/// Time is counted in clock cycles from the moment at which the core, fresh from reset, has cleared its tables. Nothing here reads
+/// the wall clock: the same calls give the same frames in the same cycles.
 ///
 /// Each of the core's clocks runs only while the core says that it matters (`idle`, `idle_parse`, …); when nothing at all goes on
 /// time passes at once.
@@ -72,6 +74,7 @@ pub struct Simulation {
     model: Model,
     config: Config,
     clocks: Clocks,
+    reset: Pin,
     upcall_vport: Pin,
     upcall_reason: Pin,
     /// One per vport, then packet out.
@@ -91,7 +94,7 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// A core of `preset`, out of reset.
+    /// A core of `preset`, out of reset, its tables cleared.
     pub fn new(preset: Preset) -> Result<Self, NewError> {
         let mut model = Model::new(preset).ok_or(NewError::NotBuiltIn(preset))?;
         let config = preset.config();
@@ -114,6 +117,7 @@ impl Simulation {
             model,
             config,
             clocks,
+            reset,
             upcall_vport,
             upcall_reason,
             sources,
@@ -127,18 +131,39 @@ impl Simulation {
             asleep: false,
             gating: true,
         };
-        simulation.reset(reset);
+        simulation.power_up();
         Ok(simulation)
     }
 
-    fn reset(&mut self, reset: Pin) {
-        self.model.set_byte(reset, 1);
+    /// Reset, and what the core does after it. Nobody looks on yet: time begins when it is done.
+    fn power_up(&mut self) {
+        self.reset();
+        for _ in 0..self.config.sweep_clocks() + RESET_REST {
+            self.model.eval();
+            let awake = self.clocks.awake(&self.model, 0, false);
+            if awake.none() {
+                break;
+            }
+            self.tick(awake);
+        }
+        (self.cycle, self.clocked) = (0, 0);
+    }
+
+    /// Resets the core, as at power-up. Frames in it are lost; one that has entered in part is sent again from its beginning. The core
+    /// clears its tables from now on: it takes frames meanwhile, and looks at them afterwards.
+    pub fn reset(&mut self) {
+        self.model.set_byte(self.reset, 1);
         for _ in 0..RESET_CYCLES {
             self.model.eval();
             self.tick(self.clocks.all());
+            self.cycle += 1;
         }
-        self.model.set_byte(reset, 0);
-        self.clocked = 0;
+        self.model.set_byte(self.reset, 0);
+        for source in &mut self.sources {
+            source.restart(&mut self.model);
+        }
+        self.sinks.iter_mut().for_each(Sink::restart);
+        self.asleep = false;
     }
 
     /// The sizes of the core.
@@ -146,7 +171,7 @@ impl Simulation {
         &self.config
     }
 
-    /// Cycles since reset.
+    /// Cycles since the core was ready, fresh from reset.
     pub fn cycle(&self) -> u64 {
         self.cycle
     }

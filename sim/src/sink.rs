@@ -79,6 +79,11 @@ impl Sink {
         Self { pins, bus_bytes, pattern, ready: true, frame: vec![], first_cycle: 0, frames: VecDeque::new() }
     }
 
+    /// After a reset of the core: the rest of a frame that was on its way does not come.
+    pub fn restart(&mut self) {
+        self.frame.clear();
+    }
+
     pub fn set_pattern(&mut self, pattern: Ready) {
         self.pattern = pattern;
     }

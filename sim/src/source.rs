@@ -78,6 +78,14 @@ impl Source {
         self.driving
     }
 
+    /// After a reset of the core: the frame that was on its way starts again.
+    pub fn restart(&mut self, model: &mut Model) {
+        self.offset = 0;
+        if self.driving {
+            self.put(model);
+        }
+    }
+
     /// Before the clock: puts a waiting frame on the pins.
     #[inline]
     pub fn drive(&mut self, model: &mut Model) {

@@ -5,6 +5,7 @@ use millrace_sim::{Access, BusError, NewError, Preset, Ready, Received, Simulati
 
 const ID: u16 = 0x0000;
 const SCRATCH: u16 = 0x0018;
+const STATUS: u16 = 0x0048;
 /// Cycles in which every test's traffic is through.
 const ENOUGH: u64 = 1_000_000;
 
@@ -150,6 +151,40 @@ fn a_sink_that_is_not_ready_loses_nothing() {
         assert!(!simulation.run_until_idle(10_000) && simulation.recv(3).is_none());
         simulation.set_ready(3, Ready::Always);
         assert!(simulation.run_until_idle(ENOUGH) && simulation.recv(3).is_some());
+    }
+}
+
+#[test]
+fn frames_that_come_while_the_tables_are_cleared_after_a_reset_wait_for_its_end() {
+    for preset in Preset::SIMULATED {
+        let mut simulation = simulation(preset);
+        assert_eq!(simulation.read32(STATUS), Ok(0), "cycle 0 is after the sweep");
+        // Cut in the middle of a frame, and with another in the core.
+        simulation.send(0, frame(1, 60));
+        simulation.send(1, frame(2, 1518));
+        for _ in 0..simulation.config().bus_bytes().min(20) {
+            simulation.step();
+        }
+        simulation.write32(SCRATCH, 5).unwrap();
+        simulation.reset();
+        let start = simulation.cycle();
+        for vport in 0..simulation.config().vports() {
+            simulation.send(vport, frame(vport as u8, 100));
+        }
+        assert_eq!((simulation.read32(STATUS), simulation.read32(SCRATCH)), (Ok(1), Ok(0)));
+        let sweep = simulation.config().sweep_clocks() as u64;
+        while simulation.read32(STATUS) != Ok(0) {
+            assert_eq!(simulation.upcalls_waiting(), 0);
+        }
+        let clocks = simulation.cycle() - start;
+        assert!((sweep..sweep + 80).contains(&clocks), "{preset}: {clocks} clocks");
+        assert!(simulation.run_until_idle(ENOUGH));
+        let upcalls: Vec<Upcall> = std::iter::from_fn(|| simulation.upcall()).collect();
+        for vport in 0..simulation.config().vports() {
+            let sent = frame(vport as u8, 100);
+            assert!(upcalls.iter().any(|upcall| usize::from(upcall.vport) == vport && upcall.frame == sent), "{vport}");
+        }
+        assert!(upcalls.iter().all(|upcall| [60, 100, 1518].contains(&upcall.frame.len())), "no frame is cut");
     }
 }
 

@@ -61,6 +61,9 @@ pub struct Fake {
     data: [u32; 32],
     index: u32,
     scratch: u32,
+    owner: u32,
+    generation: u32,
+    written: bool,
     events: u32,
     epoch: u32,
     result: [u32; 6],
@@ -79,6 +82,8 @@ pub struct Fake {
     pub watches: Vec<Watch>,
     /// Packets that left, by token.
     pub seen: HashMap<u64, u64>,
+    /// What `VERSION` reads.
+    pub version: u32,
     /// Write accesses until one fails.
     pub fail_in: Option<u32>,
     /// Writes of registers so far.
@@ -100,17 +105,22 @@ impl Fake {
     pub fn new(config: Config) -> Self {
         let table = || Table { mask: [0; 15], seed: 0, enabled: false, slots: vec![None; 4 << config.slots_log2] };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        // Memories are not reset.
+        // As if they had not been cleared: nothing may depend on it.
         let mut noise = |n: usize| (0..n).map(|_| std::array::from_fn(|_| rng.random())).collect::<Vec<[u32; 17]>>();
         let (actions, steps) = (noise(config.rule_ids()), noise(config.steps()));
         Self {
             data: [0; 32],
             index: 0,
             scratch: 0,
+            owner: 0,
+            generation: 0,
+            written: false,
+            version: 0x0001_0001,
             events: 0,
             epoch: 1,
             result: [0; 6],
-            pending: None,
+            // The sweep after reset.
+            pending: Some((Command::ClearTables.word(0), BUSY_READS)),
             tables: (0..config.hash_tables).map(|_| table()).collect(),
             tcam: vec![None; config.tcam_entries],
             actions,
@@ -299,9 +309,23 @@ impl Fake {
                 self.result = [self.index, 0, self.index + 1, 1, 0, 0];
                 self.index < 16 * (self.config.vports() as u32 + 1)
             }
+            Some(Command::ClearTables) => {
+                // Frames before it end by the rules that they were matched to.
+                self.land(u64::MAX);
+                self.tables
+                    .iter_mut()
+                    .for_each(|table| (table.enabled, table.slots) = (false, vec![None; table.slots.len()]));
+                self.tcam.fill(None);
+                self.actions.fill([0; 17]);
+                self.steps.fill([0; 17]);
+                self.counters.fill((0, 0, 0));
+                self.data = [0; 32];
+                true
+            }
             None => false,
         };
         self.events |= u32::from(!done);
+        self.written |= done && Command::from_op(command & 0xf).is_some_and(Command::writes);
         self.check();
     }
 }
@@ -315,7 +339,9 @@ impl Device for Fake {
         self.access();
         Ok(match address {
             addr::ID => 0x4d49_4c4c,
-            addr::VERSION => 0x0001_0000,
+            addr::VERSION => self.version,
+            addr::OWNER => self.owner,
+            addr::GENERATION => self.generation & 0xffff | u32::from(self.written) << 31,
             addr::CONFIG0 => self.config.registers()[0],
             addr::CONFIG1 => self.config.registers()[1],
             addr::CONFIG2 => self.config.registers()[2],
@@ -363,7 +389,18 @@ impl Device for Fake {
             addr::AGE_EPOCH => self.epoch = value,
             addr::INDEX => self.index = value,
             addr::COMMAND if self.pending.is_some() => self.events |= 2,
-            addr::COMMAND => self.pending = Some((value, BUSY_READS)),
+            addr::COMMAND => {
+                if Command::from_op(value & 0xf) == Some(Command::ClearTables) {
+                    self.generation += 1;
+                    self.written = false;
+                }
+                self.pending = Some((value, BUSY_READS));
+            }
+            addr::OWNER if (self.owner == 0) != (value == 0) => {
+                self.owner = value;
+                self.generation += 1;
+            }
+            addr::OWNER => {}
             _ if (addr::data(0)..=addr::data(31)).contains(&address) => {
                 self.data[(address - addr::data(0)) as usize / 4] = value;
             }

@@ -6,11 +6,11 @@ use crate::base::{Dff, DffE, DffR, LutRam, Param, Reg, Tag};
 use crate::comment;
 use millrace_regs::config::Config;
 use millrace_regs::map::{Access, DATA_WORDS, Reset};
-use millrace_regs::{Command, Instance, VERDICTS_PER_VPORT, instances};
+use millrace_regs::{Command, Instance, instances};
 use rust_hdl_core::prelude::*;
 
 /// Registers whose value comes from elsewhere in `Control`, in the order of its `live` signals.
-const LIVE: [&str; 9] = [
+const LIVE: [&str; 10] = [
     "STATUS",
     "COUNTER_PACKETS_LO",
     "COUNTER_PACKETS_HI",
@@ -20,6 +20,7 @@ const LIVE: [&str; 9] = [
     "COUNTER_FLAGS",
     "MATCHED",
     "ACTED",
+    "GENERATION",
 ];
 
 /// Registers that keep what is written, in the order of `stored`: these, then `QUEUE_CTRL`.
@@ -31,7 +32,7 @@ const STORED: [&str; 3] = ["SCRATCH", "AGE_EPOCH", "INDEX"];
 /// Everything here runs on `clock` = the core's `clock_ctrl`. A command goes to `CommandRunner`, on the pipeline's clock, with `request` and `op`,
 /// `table`, `index`, `data`, which stay until `done`; then `request` falls, and the next command starts when `done` has fallen too.
 /// `pending` is high all that time: the pipeline's clock must run. Writes wait while a command runs, except to `COMMAND`, so that the
-/// operands stay.
+/// operands stay; while the tables are cleared only those to `DATA`, which is zero then. Reset starts that command.
 ///
 /// The queues' counters, `matched` and `acted` are registers on the pipeline's clock, which is the same net or stands still.
 #[derive(LogicBlock, Default)]
@@ -83,10 +84,14 @@ pub struct Control {
     data_address: Param<Bits<9>>,
     events_address: Param<Bits<16>>,
     command_address: Param<Bits<16>>,
+    owner_address: Param<Bits<16>>,
+    clear_tables: Param<Bits<4>>,
     /// Per operation: one more than the largest `INDEX`, 0 if there is no such operation.
     index_end: Vec<Param<Bits<33>>>,
     /// Bit n: operation n works on a hash table.
     takes_table: Param<Bits<16>>,
+    /// Bit n: operation n writes into a table.
+    writes_table: Param<Bits<16>>,
     tables: Param<Bits<8>>,
 
     taken: DffR<Bit>,
@@ -102,6 +107,7 @@ pub struct Control {
     data_hit: DffE<Bit>,
     events_hit: DffE<Bit>,
     command_hit: DffE<Bit>,
+    owner_hit: DffE<Bit>,
     stored: Vec<Reg<Bits<32>>>,
     staging: Staging,
     /// The counter of a queue that is read, by queue; then its number among all counters.
@@ -116,8 +122,11 @@ pub struct Control {
     counter_number: Vec<Constant<Bits<8>>>,
     events: DffR<Bits<2>>,
     request_q: DffR<Bit>,
-    op_q: DffE<Bits<4>>,
+    op_q: Reg<Bits<4>>,
     table_q: DffE<Bits<8>>,
+    owner: Reg<Bits<32>>,
+    generation: Reg<Bits<16>>,
+    written: DffR<Bit>,
     counter_packets: Reg<Bits<64>>,
     counter_bytes: Reg<Bits<64>>,
     counter_epoch: Reg<Bits<32>>,
@@ -142,8 +151,13 @@ pub struct Control {
     command_table: Signal<Local, Bits<8>>,
     end: Signal<Local, Bits<33>>,
     on_table: Signal<Local, Bit>,
+    into_table: Signal<Local, Bit>,
     in_range: Signal<Local, Bit>,
     start: Signal<Local, Bit>,
+    clear: Signal<Local, Bit>,
+    /// `OWNER` changes.
+    claim: Signal<Local, Bit>,
+    operand: Signal<Local, Bit>,
     finish: Signal<Local, Bit>,
     result: Signal<Local, Bit>,
     word: Signal<Local, Bits<32>>,
@@ -191,11 +205,11 @@ fn fixed_value(register: &Instance, config: &Config) -> Param<Bits<32>> {
 fn index_end(op: usize, config: &Config) -> u64 {
     match Command::from_op(op as u32) {
         Some(Command::WriteEntry) => config.table_rules() as u64,
-        Some(Command::WriteMask) => 1 << 32,
+        Some(Command::WriteMask | Command::ClearTables) => 1 << 32,
         Some(Command::WriteTcam) => config.tcam_entries as u64,
         Some(Command::WriteAction | Command::ReadRuleCounter) => config.rule_ids() as u64,
         Some(Command::WriteStep) => config.steps() as u64,
-        Some(Command::ReadVerdictCounter) => ((config.vports() + 1) * VERDICTS_PER_VPORT as usize) as u64,
+        Some(Command::ReadVerdictCounter) => config.verdict_counters() as u64,
         None => 0,
     }
 }
@@ -220,15 +234,15 @@ impl Control {
         };
         let low = by_queue(of(&["QUEUE_PACKETS_LO", "QUEUE_BYTES_LO", "QUEUE_DROPS_LO"]));
         let high = by_queue(of(&["QUEUE_PACKETS_HI", "QUEUE_BYTES_HI", "QUEUE_DROPS_HI"]));
-        let (events, command) = (of(&["EVENTS"]), of(&["COMMAND"]));
+        let (events, command, owner) = (of(&["EVENTS"]), of(&["COMMAND"]), of(&["OWNER"]));
         let others: Vec<Instance> =
-            [&live, &stored, &data, &low, &high, &events, &command].into_iter().flatten().copied().collect();
+            [&live, &stored, &data, &low, &high, &events, &command, &owner].into_iter().flatten().copied().collect();
         let fixed: Vec<Instance> = all.iter().filter(|i| !others.contains(i)).copied().collect();
         for register in &fixed {
             assert_eq!(register.register.access, Access::Ro, "{register} is not implemented");
         }
         for register in &all {
-            let writable = [&stored, &data, &events, &command].iter().any(|some| some.contains(register));
+            let writable = [&stored, &data, &events, &command, &owner].iter().any(|some| some.contains(register));
             assert_eq!(register.register.access.writable(), writable, "{register}");
         }
         let queues = config.queues();
@@ -236,7 +250,11 @@ impl Control {
             Reset::Value(value) => Reg::new(u64::from(value).into()),
             Reset::Build => panic!("{i} is stored and depends on the build"),
         };
-        let takes_table = [Command::WriteEntry, Command::WriteMask].iter().fold(0u64, |bits, c| bits | 1 << *c as u64);
+        let ops = |which: fn(&Command) -> bool| {
+            Command::ALL.iter().copied().filter(which).fold(0u64, |bits, c| bits | 1 << c as u64)
+        };
+        let takes_table = ops(|command| matches!(command, Command::WriteEntry | Command::WriteMask));
+        let clear_tables = (Command::ClearTables as u64).to_bits();
         Self {
             queue_packets: vec![Default::default(); queues],
             queue_bytes: vec![Default::default(); queues],
@@ -252,7 +270,12 @@ impl Control {
             events_address: addresses(&events).remove(0),
             command_address: addresses(&command).remove(0),
             index_end: (0..16).map(|op| Param::new(index_end(op, config).into())).collect(),
+            owner_address: addresses(&owner).remove(0),
+            clear_tables: Param::new(clear_tables),
             takes_table: Param::new(takes_table.into()),
+            writes_table: Param::new(ops(|command| command.writes()).into()),
+            request_q: DffR::new(true),
+            op_q: Reg::new(clear_tables),
             tables: Param::new((config.hash_tables as u64).into()),
             fixed_hit: hits(fixed.len()),
             live_hit: hits(live.len()),
@@ -292,14 +315,14 @@ impl Logic for Control {
             data_hit,
             events_hit,
             command_hit,
+            owner_hit,
             events,
             request_q,
             op_q,
             table_q
         );
         clock!(self, clock, counter_packets, counter_bytes, counter_epoch, counter_hit, staging, counter_at);
-        clock!(self, clock, low_read, high_read);
-        self.staging.reset.next = self.reset.val();
+        clock!(self, clock, low_read, high_read, owner, generation, written);
         self.low_read.reset.next = self.reset.val();
         self.high_read.reset.next = self.reset.val();
         self.chosen.reset.next = self.reset.val();
@@ -307,6 +330,10 @@ impl Logic for Control {
         self.ack_q.reset.next = self.reset.val();
         self.events.reset.next = self.reset.val();
         self.request_q.reset.next = self.reset.val();
+        self.op_q.reset.next = self.reset.val();
+        self.owner.reset.next = self.reset.val();
+        self.generation.reset.next = self.reset.val();
+        self.written.reset.next = self.reset.val();
         self.counter_packets.reset.next = self.reset.val();
         self.counter_bytes.reset.next = self.reset.val();
         self.counter_epoch.reset.next = self.reset.val();
@@ -314,11 +341,16 @@ impl Logic for Control {
 
         comment!("first clock of a transfer: which register");
         self.busy.next = self.request_q.q.val() | self.done.val();
+        self.operand.next = (self.address.val().get_bits::<9>(7) == self.data_address.val())
+            | (self.op_q.q.val() != self.clear_tables.val());
         self.take.next = (self.write.val() | self.read.val())
             & !self.taken.q.val()
             & !self.chosen.q.val()
             & !self.ack_q.q.val()
-            & !(self.write.val() & self.busy.val() & (self.address.val() != self.command_address.val()));
+            & !(self.write.val()
+                & self.busy.val()
+                & self.operand.val()
+                & (self.address.val() != self.command_address.val()));
         self.taken.d.next = self.take.val();
         self.chosen.d.next = self.taken.q.val();
         self.data_hit.en.next = self.take.val();
@@ -328,12 +360,14 @@ impl Logic for Control {
         self.events_hit.d.next = self.address.val() == self.events_address.val();
         self.command_hit.en.next = self.take.val();
         self.command_hit.d.next = self.address.val() == self.command_address.val();
+        self.owner_hit.en.next = self.take.val();
+        self.owner_hit.d.next = self.address.val() == self.owner_address.val();
         for i in 0..self._fixed {
             self.fixed_hit[i].clock.next = self.clock.val();
             self.fixed_hit[i].en.next = self.take.val();
             self.fixed_hit[i].d.next = self.address.val() == self.fixed_address[i].val();
         }
-        for i in 0..9 {
+        for i in 0..10 {
             self.live_hit[i].clock.next = self.clock.val();
             self.live_hit[i].en.next = self.take.val();
             self.live_hit[i].d.next = self.address.val() == self.live_address[i].val();
@@ -355,8 +389,10 @@ impl Logic for Control {
         comment!("second clock: write; third clock: choose the value");
         self.act.next = self.taken.q.val() & self.write.val();
         self.answer.next = 0.into();
-        self.known.next = self.events_hit.q.val() | self.command_hit.q.val() | self.data_hit.q.val();
-        self.writable.next = self.events_hit.q.val() | self.command_hit.q.val() | self.data_hit.q.val();
+        self.known.next =
+            self.events_hit.q.val() | self.command_hit.q.val() | self.data_hit.q.val() | self.owner_hit.q.val();
+        self.writable.next =
+            self.events_hit.q.val() | self.command_hit.q.val() | self.data_hit.q.val() | self.owner_hit.q.val();
         for i in 0..self._fixed {
             self.hit.next = self.fixed_hit[i].q.val();
             self.term.next = 0.into();
@@ -375,7 +411,9 @@ impl Logic for Control {
         self.live[6].next = bit_cast::<32, 1>(self.counter_hit.q.val().into());
         self.live[7].next = self.matched.val();
         self.live[8].next = self.acted.val();
-        for i in 0..9 {
+        self.live[9].next =
+            bit_cast::<32, 16>(self.generation.q.val()) | (bit_cast::<32, 1>(self.written.q.val().into()) << 31);
+        for i in 0..10 {
             self.hit.next = self.live_hit[i].q.val();
             self.term.next = 0.into();
             if self.hit.val() {
@@ -458,6 +496,9 @@ impl Logic for Control {
                 self.answer.next = self.answer.val() | self.high[i].rdata.val();
             }
         }
+        if self.owner_hit.q.val() {
+            self.answer.next = self.answer.val() | self.owner.q.val();
+        }
         if self.events_hit.q.val() {
             self.answer.next = bit_cast::<32, 2>(self.events.q.val());
         }
@@ -476,15 +517,19 @@ impl Logic for Control {
         self.command_table.next = self.write_data.val().get_bits::<8>(8);
         self.end.next = 0.into();
         self.on_table.next = false;
+        self.into_table.next = false;
         for n in 0..16 {
             if self.command_op.val() == n.to_bits::<4>() {
                 self.end.next = self.index_end[n].val();
                 self.on_table.next = self.takes_table.val().get_bit(n);
+                self.into_table.next = self.writes_table.val().get_bit(n);
             }
         }
         self.in_range.next = (bit_cast::<33, 32>(self.stored[2].q.val()) < self.end.val())
             & (!self.on_table.val() | (self.command_table.val() < self.tables.val()));
         self.start.next = self.command.val() & !self.busy.val() & self.in_range.val();
+        self.clear.next = self.start.val() & (self.command_op.val() == self.clear_tables.val());
+        self.staging.reset.next = self.reset.val() | self.clear.val();
         self.finish.next = self.request_q.q.val() & self.done.val();
         self.request_q.d.next = self.start.val() | (self.request_q.q.val() & !self.done.val());
         self.op_q.en.next = self.start.val();
@@ -502,6 +547,15 @@ impl Logic for Control {
             self.clear_events.next = self.write_data.val().get_bits::<2>(0);
         }
         self.events.d.next = (self.events.q.val() & !self.clear_events.val()) | self.set_events.val();
+
+        comment!("whose the tables are: a write counts if either the register or the value is 0");
+        self.claim.next =
+            self.act.val() & self.owner_hit.q.val() & (self.owner.q.val().any() ^ self.write_data.val().any());
+        self.owner.en.next = self.claim.val();
+        self.owner.d.next = self.write_data.val();
+        self.generation.en.next = self.claim.val() | self.clear.val();
+        self.generation.d.next = self.generation.q.val() + 1;
+        self.written.d.next = (self.written.q.val() & !self.clear.val()) | (self.start.val() & self.into_table.val());
 
         comment!("results");
         self.result.next = self.finish.val() & self.counted.val();

@@ -14,6 +14,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
 
+/// Places that a sweep clears: few, as its length is the runner's parameter.
+const PLACES: usize = 24;
 const BAD_COMMAND: u32 = 1;
 const WHILE_BUSY: u32 = 2;
 
@@ -29,6 +31,7 @@ struct Board {
     pub address: Signal<In, Bits<16>>,
     pub write_data: Signal<In, Bits<32>>,
     pub tables_busy: Signal<In, Bit>,
+    pub quiet: Signal<In, Bit>,
     pub count: Signal<In, Bit>,
     pub count_index: Signal<In, Bits<8>>,
     pub count_bytes: Signal<In, Bits<14>>,
@@ -72,6 +75,9 @@ impl Logic for Board {
         self.control.bytes.next = self.runner.bytes.val();
         self.control.epoch.next = self.runner.epoch.val();
         self.runner.tables_busy.next = self.tables_busy.val();
+        self.runner.quiet.next = self.quiet.val();
+        self.rules.clear.next = self.runner.counter_clear.val();
+        self.verdicts.clear.next = self.runner.counter_clear.val();
         self.rules.count.next = self.count.val();
         self.rules.index.next = bit_cast::<16, 8>(self.count_index.val());
         self.rules.bytes.next = self.count_bytes.val();
@@ -113,14 +119,18 @@ struct Bench {
     table_time: u32,
     table_left: u32,
     edges: [u32; 2],
+    clocks: usize,
+    /// Clocks until `quiet` rises.
+    quiet_in: Option<u32>,
 }
 
 impl Bench {
-    fn new(gated: bool) -> Self {
+    /// Fresh from reset, with the sweep under way.
+    fn in_sweep(gated: bool) -> Self {
         let config = Preset::Sim.config();
         let mut dut = Box::new(Board {
             control: Control::new(&config),
-            runner: CommandRunner::new(),
+            runner: CommandRunner::new(PLACES),
             rules: Counters::with_copy(),
             verdicts: Counters::without_copy(),
             _queues: config.queues(),
@@ -133,6 +143,7 @@ impl Bench {
             address: Default::default(),
             write_data: Default::default(),
             tables_busy: Default::default(),
+            quiet: Default::default(),
             count: Default::default(),
             count_index: Default::default(),
             count_bytes: Default::default(),
@@ -142,17 +153,41 @@ impl Bench {
             busy: Default::default(),
         });
         dut.connect_all();
-        let mut bench = Self { dut, config, seen: vec![], gated: false, table_time: 0, table_left: 0, edges: [0; 2] };
+        let mut bench = Self {
+            dut,
+            config,
+            seen: vec![],
+            gated: false,
+            table_time: 0,
+            table_left: 0,
+            edges: [0; 2],
+            clocks: 0,
+            quiet_in: None,
+        };
         bench.dut.reset.next = true;
+        bench.dut.quiet.next = true;
         bench.tick();
         bench.dut.reset.next = false;
         bench.gated = gated;
         bench
     }
 
+    /// After the sweep.
+    fn new(gated: bool) -> Self {
+        let mut bench = Self::in_sweep(gated);
+        bench.wait();
+        bench.seen.clear();
+        bench
+    }
+
     fn tick(&mut self) {
         let dut = &mut *self.dut;
         dut.tables_busy.next = self.table_left > 0;
+        self.clocks += 1;
+        if let Some(left) = &mut self.quiet_in {
+            *left = left.saturating_sub(1);
+            dut.quiet.next = *left == 0;
+        }
         settle(dut);
         if dut.runner.table_write_valid.val() {
             self.seen.push(Seen::Table(Box::new(dut.runner.table_write.val())));
@@ -252,6 +287,14 @@ fn every_register_has_the_reset_value_and_the_access_rule_of_the_map() {
                 }
                 bench.write(i.address, i.address | 1);
             }
+            Access::Claim => {
+                for (value, read) in [(0x1234_5678, 0x1234_5678), (u32::MAX, 0x1234_5678), (0, 0), (u32::MAX, u32::MAX)]
+                {
+                    bench.write(i.address, value);
+                    assert_eq!(bench.read(i.address), read, "{i}");
+                }
+                bench.write(i.address, 0);
+            }
             Access::Wo => {
                 bench.write(i.address, 0);
                 assert_eq!(bench.read(i.address), 0, "{i}");
@@ -332,7 +375,7 @@ fn commands_out_of_range_do_nothing_and_say_so() {
     ] {
         assert_eq!(bench.command(command, table, index), BAD_COMMAND, "{command:?} {table} {index:#x}");
     }
-    for op in [0, 8, 9, 15] {
+    for op in [0, 8, 10, 15] {
         bench.write(addr::COMMAND, op);
         assert_eq!(bench.read(addr::EVENTS), BAD_COMMAND, "operation {op}");
         bench.write(addr::EVENTS, WHILE_BUSY);
@@ -355,6 +398,123 @@ fn a_command_while_busy_is_ignored_and_operands_stay() {
     bench.write(addr::data(0), 0x2222);
     assert_eq!((bench.table_left, bench.read(addr::STATUS)), (0, 0), "the write waited for the command's end");
     assert_eq!(bench.seen.len(), 1);
+}
+
+/// What the sweep wrote: every index once, in order, everywhere at once.
+fn assert_swept(seen: &[Seen]) {
+    let (mut tables, mut steps) = (vec![], vec![]);
+    for write in seen {
+        match write {
+            Seen::Table(write) => tables.push(write),
+            Seen::Step(index, outputs) => steps.push((*index, *outputs)),
+        }
+    }
+    for (i, write) in tables.iter().enumerate() {
+        let bits = [write.write_entry, write.write_mask, write.write_tcam, write.write_action, write.clear];
+        assert_eq!((bits, write.index.to_u64(), write.data.any()), ([true, false, false, true, true], i as u64, false));
+    }
+    assert_eq!(tables.len(), PLACES);
+    assert_eq!(steps, (0..PLACES as u64).map(|i| (i, 0)).collect::<Vec<_>>());
+}
+
+#[test]
+fn reset_and_the_command_clear_every_place_once_with_zeros() {
+    for gated in [false, true] {
+        let mut bench = Bench::in_sweep(gated);
+        assert!(bench.dut.runner.hold.val(), "frames are held from reset on");
+        assert_eq!(bench.read(addr::STATUS), 1);
+        bench.wait();
+        assert_swept(&std::mem::take(&mut bench.seen));
+        assert!(!bench.dut.runner.hold.val());
+        for word in 0..32 {
+            bench.write(addr::data(word), !word);
+        }
+        let clocks = bench.clocks;
+        assert_eq!(bench.command(Command::ClearTables, 0xff, u32::MAX), 0, "its operands may be anything");
+        assert!(bench.clocks - clocks < PLACES + 80, "{} clocks", bench.clocks - clocks);
+        assert_swept(&bench.seen);
+        assert!((0..32).all(|word| bench.read(addr::data(word)) == 0));
+        assert_eq!(bench.read(addr::INDEX), u32::MAX);
+    }
+}
+
+#[test]
+fn all_counters_are_zero_after_a_clear_and_count_on() {
+    let mut bench = Bench::new(false);
+    let count = |bench: &mut Bench, index: u64| {
+        bench.dut.count.next = true;
+        bench.dut.count_index.next = index.into();
+        bench.dut.count_bytes.next = 100u64.into();
+        bench.tick();
+        bench.dut.count.next = false;
+        (0..4).for_each(|_| bench.tick());
+    };
+    let counted = |bench: &mut Bench, command: Command, index: u32| {
+        assert_eq!(bench.command(command, 0, index), 0);
+        [addr::COUNTER_PACKETS_LO, addr::COUNTER_BYTES_LO, addr::COUNTER_EPOCH].map(|address| bench.read(address))
+    };
+    // An event counts for verdict 255 - index.
+    for index in [3, 3, 5, 240] {
+        count(&mut bench, index);
+    }
+    let all = |bench: &mut Bench| {
+        let rules = [3, 5].map(|rule| counted(bench, Command::ReadRuleCounter, rule));
+        [rules[0], rules[1], counted(bench, Command::ReadVerdictCounter, 15)]
+    };
+    assert_eq!(all(&mut bench), [[2, 200, 1], [1, 100, 1], [1, 100, 1]]);
+    assert_eq!(bench.command(Command::ClearTables, 0, 0), 0);
+    assert_eq!(all(&mut bench), [[0; 3]; 3]);
+    for index in [5, 240, 240] {
+        count(&mut bench, index);
+    }
+    assert_eq!(all(&mut bench), [[0; 3], [1, 100, 1], [2, 200, 1]]);
+}
+
+#[test]
+fn a_clear_waits_for_frames_under_way_and_all_registers_but_data_can_be_written_meanwhile() {
+    let mut bench = Bench::new(false);
+    bench.dut.quiet.next = false;
+    bench.write(addr::COMMAND, Command::ClearTables.word(0));
+    (0..200).for_each(|_| bench.tick());
+    assert!(bench.dut.runner.hold.val());
+    assert_eq!((bench.seen.len(), bench.read(addr::STATUS)), (0, 1));
+    bench.write(addr::queue_ctrl(3), 1);
+    bench.write(addr::INDEX, 77);
+    assert_eq!((bench.read(addr::queue_ctrl(3)), bench.read(addr::INDEX)), (1, 77));
+    bench.write(addr::COMMAND, Command::WriteStep.word(0));
+    assert_eq!(bench.read(addr::EVENTS), WHILE_BUSY);
+    // A write to DATA waits; the frames' end comes while it does.
+    bench.quiet_in = Some(20);
+    bench.write(addr::data(4), 5);
+    assert_eq!((bench.read(addr::STATUS), bench.read(addr::data(4))), (0, 5));
+    assert_swept(&bench.seen);
+}
+
+#[test]
+fn the_owner_is_claimed_and_released_and_the_generation_counts_it() {
+    let mut bench = Bench::new(false);
+    let generation = |bench: &mut Bench| bench.read(addr::GENERATION);
+    assert_eq!(generation(&mut bench), 0, "the sweep after reset does not count");
+    bench.write(addr::OWNER, 0);
+    assert_eq!((bench.read(addr::OWNER), generation(&mut bench)), (0, 0));
+    bench.write(addr::OWNER, 7);
+    bench.write(addr::OWNER, 8);
+    bench.write(addr::OWNER, 7);
+    assert_eq!((bench.read(addr::OWNER), generation(&mut bench)), (7, 1), "the second comes too late");
+    bench.command(Command::ReadRuleCounter, 0, 0);
+    assert_eq!(generation(&mut bench), 1);
+    for command in Command::ALL.iter().copied().filter(|command| command.writes()) {
+        let before = generation(&mut bench);
+        bench.command(command, 0, 0xffff_0000);
+        let refused = command != Command::WriteMask;
+        assert_eq!(generation(&mut bench) != before, !refused, "{command:?} out of range writes nothing");
+        bench.command(command, 0, 0);
+        assert_eq!(generation(&mut bench), before | 1 << 31, "{command:?}");
+        bench.command(Command::ClearTables, 0, 0);
+        assert_eq!(generation(&mut bench), before + 1);
+    }
+    bench.write(addr::OWNER, 0);
+    assert_eq!((bench.read(addr::OWNER), generation(&mut bench)), (0, 7));
 }
 
 #[test]
@@ -442,5 +602,5 @@ fn verilog_passes_lint() {
     for preset in Preset::ALL {
         assert_lints(Control::new(&preset.config()));
     }
-    assert_lints(CommandRunner::new());
+    assert_lints(CommandRunner::new(1 << 16));
 }

@@ -36,7 +36,8 @@ wire_struct! {
 /// takes the first clock in which no event is under way: `done` is high three clocks after that, and the read sees all events before
 /// it. Then events must be four clocks apart: none is looked for in the stages.
 ///
-/// The counters start at zero and are not cleared by `reset`. `busy` is high while anything is under way.
+/// A clock with `clear`, without `count` and while no read is under way, makes counter `read_index` zero. It is an event like another, and may follow
+/// any. `reset` clears none of them. `busy` is high while anything is under way.
 #[derive(LogicBlock, Default)]
 pub struct Counters<const A: usize> {
     tag: Tag<Self>,
@@ -48,6 +49,7 @@ pub struct Counters<const A: usize> {
     pub epoch: Signal<In, Bits<32>>,
     pub read: Signal<In, Bit>,
     pub read_index: Signal<In, Bits<A>>,
+    pub clear: Signal<In, Bit>,
     pub read_packets: Signal<Out, Bits<64>>,
     pub read_bytes: Signal<Out, Bits<64>>,
     pub read_epoch: Signal<Out, Bits<32>>,
@@ -64,10 +66,13 @@ pub struct Counters<const A: usize> {
     s2_follows: Dff<Bit>,
     s3_valid: DffR<Bit>,
     s3_index: Dff<Bits<A>>,
-    s3_word: Dff<CounterWord>,
+    s3_word: DffR<CounterWord>,
     s4_valid: DffR<Bit>,
     s4_index: Dff<Bits<A>>,
     s4_word: Dff<CounterWord>,
+    /// The event clears.
+    s1_clear: Dff<Bit>,
+    s2_clear: Dff<Bit>,
     /// Where the read is: bit n is high n + 1 clocks after `read`.
     read_stage: DffR<Bits<5>>,
     read_at: DffE<Bits<A>>,
@@ -109,7 +114,7 @@ impl<const A: usize> Logic for Counters<A> {
         self.s3_valid.reset.next = self.reset.val();
         self.s4_valid.reset.next = self.reset.val();
         self.read_stage.reset.next = self.reset.val();
-        clock!(self, clock, waiting, s1_read, s2_read, has_result, result);
+        clock!(self, clock, waiting, s1_read, s2_read, has_result, result, s1_clear, s2_clear);
         self.waiting.reset.next = self.reset.val();
         self.s1_read.reset.next = self.reset.val();
         self.s2_read.reset.next = self.reset.val();
@@ -122,9 +127,13 @@ impl<const A: usize> Logic for Counters<A> {
         if self.inject.val() {
             self.at.next = self.read_at.q.val();
         }
+        if self.clear.val() {
+            self.at.next = self.read_index.val();
+        }
         self.counters.re.next = self.count.val() | self.inject.val();
         self.counters.raddr.next = self.at.val();
-        self.s1_valid.d.next = self.count.val();
+        self.s1_valid.d.next = self.count.val() | self.clear.val();
+        self.s1_clear.d.next = self.clear.val();
         self.s1_read.d.next = self.inject.val();
         self.s1.d.next.index = self.at.val();
         self.s1.d.next.bytes = self.bytes.val();
@@ -142,13 +151,15 @@ impl<const A: usize> Logic for Counters<A> {
             !self.shared.val() & self.s2_valid.q.val() & (self.s2.q.val().index == self.s1.q.val().index);
         self.s2_valid.d.next = self.s1_valid.q.val();
         self.s2_read.d.next = self.s1_read.q.val();
+        self.s2_clear.d.next = self.s1_clear.q.val();
         self.s2.d.next = self.s1.q.val();
 
-        comment!("stage 2: add");
+        comment!("stage 2: add, or clear");
         self.base.next = self.s2_word.q.val();
         if self.s2_follows.q.val() {
             self.base.next = self.s3_word.q.val();
         }
+        self.s3_word.reset.next = self.s2_clear.q.val();
         self.s3_word.d.next.packets = self.base.val().packets + 1;
         self.s3_word.d.next.bytes = self.base.val().bytes + bit_cast::<64, 14>(self.s2.q.val().bytes);
         self.s3_word.d.next.epoch = self.s2.q.val().epoch;
@@ -218,26 +229,32 @@ mod tests {
         Box::new(dut)
     }
 
-    /// Random events and reads; each read must give exactly what was counted up to its clock.
+    /// Random events, clears and reads; each read must give exactly what was counted up to its clock.
     fn hammer(seed: u64, indices: usize, duty: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut dut = connected(Counters::<A>::with_copy());
         let mut model = [(0u64, 0u64, 0u32); 1 << A];
-        let mut expected = None;
+        let (mut expected, mut counted) = (None, 0);
         for clock in 0..2000u32 {
             let (index, bytes) = (rng.random_range(0..indices), rng.random_range(0..16384u64));
-            let count = rng.random_bool(duty);
+            let clear = expected.is_none() && rng.random_bool(0.1);
+            let count = !clear && rng.random_bool(duty);
             dut.count.next = count;
             dut.index.next = (index as u64).into();
             dut.bytes.next = bytes.into();
             dut.epoch.next = u64::from(clock).into();
-            let read = expected.is_none() && rng.random_bool(0.3);
+            let read = !clear && expected.is_none() && rng.random_bool(0.3);
             let read_index = rng.random_range(0..indices);
+            dut.clear.next = clear;
             dut.read.next = read;
             dut.read_index.next = (read_index as u64).into();
             if count {
                 let m = &mut model[index];
                 *m = (m.0 + 1, m.1 + bytes, clock);
+                counted += 1;
+            }
+            if clear {
+                model[read_index] = (0, 0, 0);
             }
             if read {
                 expected = Some((clock + 5, model[read_index]));
@@ -250,7 +267,7 @@ mod tests {
                 assert_eq!(got, expected.take().unwrap().1, "read in clock {clock}");
             }
         }
-        assert!(model.iter().map(|m| m.0).sum::<u64>() > 500);
+        assert!(counted > 500);
     }
 
     #[test]
@@ -315,6 +332,38 @@ mod tests {
         for (seed, indices) in [(21, 1), (22, 2), (23, 4), (24, 16)] {
             hammer_shared(seed, indices, 0.9);
             hammer_shared(seed + 10, indices, 0.3);
+        }
+    }
+
+    #[test]
+    fn every_counter_is_cleared_in_a_clock_of_its_own() {
+        for mut dut in [connected(Counters::<A>::with_copy()), connected(Counters::<A>::without_copy())] {
+            for index in 0..1u64 << A {
+                (dut.count.next, dut.index.next, dut.bytes.next) = (true, index.into(), (100 + index).into());
+                tick(&mut dut);
+                dut.count.next = false;
+                (0..4).for_each(|_| tick(&mut dut));
+            }
+            dut.clear.next = true;
+            for index in 0..(1u64 << A) - 1 {
+                dut.read_index.next = index.into();
+                tick(&mut dut);
+                assert!(dut.busy.val());
+            }
+            dut.clear.next = false;
+            while dut.busy.val() {
+                tick(&mut dut);
+            }
+            for index in 0..1u64 << A {
+                (dut.read.next, dut.read_index.next) = (true, index.into());
+                tick(&mut dut);
+                dut.read.next = false;
+                while !dut.done.val() {
+                    tick(&mut dut);
+                }
+                let bytes = if index == (1 << A) - 1 { 100 + index } else { 0 };
+                assert_eq!((dut.read_bytes.val().to_u64(), dut.read_packets.val() == 0), (bytes, bytes == 0));
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use rust_hdl_core::prelude::*;
 
 /// Hash tables of `4 << S` slots and `T` TCAM entries. One key per clock; `best` comes [`latency`](Self::latency) clocks after `key`.
 ///
-/// `command` is carried out by the table that it is for in a clock with `start`, and stays until `busy` is low.
+/// `command` is carried out by the table that it is for in a clock with `start`, and stays until `busy` is low; one that clears is for all of them.
 #[derive(LogicBlock, Default)]
 pub struct Lookup<const S: usize, const T: usize> {
     tag: Tag<Self>,
@@ -34,6 +34,8 @@ pub struct Lookup<const S: usize, const T: usize> {
     slot: Signal<Local, Slot>,
     answer: Signal<Local, Hit>,
     data: Signal<Local, Bits<1024>>,
+    clears: Signal<Local, Bit>,
+    empty: Signal<Local, Bit>,
     _tables: usize,
 }
 
@@ -66,7 +68,9 @@ impl<const S: usize, const T: usize> Logic for Lookup<S, T> {
         clock!(self, clock_select, select);
         self.key_delay.reset.next = self.reset.val();
         self.tcam_delay.reset.next = self.reset.val();
-        self.tcam.reset.next = self.reset.val();
+        self.clears.next = self.start.val() & self.command.val().clear;
+        self.empty.next = self.reset.val() | self.clears.val();
+        self.tcam.reset.next = self.empty.val();
         self.data.next = self.command.val().data;
         self.slot.next.key = self.data.val().get_bits::<480>(0);
         self.slot.next.priority = self.data.val().get_bits::<16>(480);
@@ -80,11 +84,11 @@ impl<const S: usize, const T: usize> Logic for Lookup<S, T> {
         for i in 0..self._tables {
             self.table[i].clock.next = self.clock_compare.val();
             self.table[i].clock_hash.next = self.clock_hash.val();
-            self.table[i].reset.next = self.reset.val();
+            self.table[i].reset.next = self.empty.val();
             self.table[i].key.next = self.key.val();
             self.table[i].late_key.next = self.key_delay.out.val();
-            self.table[i].write_entry.next =
-                self.start.val() & self.command.val().write_entry & (self.command.val().table == i.to_bits::<8>());
+            self.table[i].write_entry.next = self.clears.val()
+                | (self.start.val() & self.command.val().write_entry & (self.command.val().table == i.to_bits::<8>()));
             self.table[i].write_mask.next =
                 self.start.val() & self.command.val().write_mask & (self.command.val().table == i.to_bits::<8>());
             self.table[i].write_index.next = self.command.val().index;

@@ -13,7 +13,7 @@ use rust_hdl_core::prelude::*;
 /// every TCAM entry has a clock of its own, so that one comparison serves all of them. `U` = S + 2, `B` = log2(T).
 ///
 /// `best` comes [`LATENCY`](Self::LATENCY) clocks after `key` and `valid`. `command` is carried out by the table that it is for in a
-/// clock with `start`.
+/// clock with `start`; one that clears, by all tables.
 #[derive(LogicBlock, Default)]
 pub struct LookupInTurn<const S: usize, const U: usize, const T: usize, const B: usize> {
     tag: Tag<Self>,
@@ -31,6 +31,8 @@ pub struct LookupInTurn<const S: usize, const U: usize, const T: usize, const B:
     slot: Signal<Local, Slot>,
     answer: Signal<Local, Hit>,
     data: Signal<Local, Bits<1024>>,
+    clears: Signal<Local, Bit>,
+    empty: Signal<Local, Bit>,
     _tables: usize,
 }
 
@@ -64,7 +66,9 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> Logic for L
     #[millrace_hdl::kernel]
     fn update(&mut self) {
         clock!(self, clock, tcam, select);
-        self.tcam.reset.next = self.reset.val();
+        self.clears.next = self.start.val() & self.command.val().clear;
+        self.empty.next = self.reset.val() | self.clears.val();
+        self.tcam.reset.next = self.empty.val();
         self.data.next = self.command.val().data;
         self.slot.next.key = self.data.val().get_bits::<480>(0);
         self.slot.next.priority = self.data.val().get_bits::<16>(480);
@@ -76,11 +80,11 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> Logic for L
 
         for i in 0..self._tables {
             self.table[i].clock.next = self.clock.val();
-            self.table[i].reset.next = self.reset.val();
+            self.table[i].reset.next = self.empty.val();
             self.table[i].start.next = self.valid.val();
             self.table[i].key.next = self.key.val();
-            self.table[i].write_entry.next =
-                self.start.val() & self.command.val().write_entry & (self.command.val().table == i.to_bits::<8>());
+            self.table[i].write_entry.next = self.clears.val()
+                | (self.start.val() & self.command.val().write_entry & (self.command.val().table == i.to_bits::<8>()));
             self.table[i].write_mask.next =
                 self.start.val() & self.command.val().write_mask & (self.command.val().table == i.to_bits::<8>());
             self.table[i].write_index.next = self.command.val().index;

@@ -38,7 +38,8 @@ wire_struct! {
 /// after `parsed`. A faulty frame, a packet-out and a punted
 /// packet hit nothing.
 ///
-/// A command comes as `write` in a clock with `write_valid`, which must not come while `busy`; `write` stays as it is until `busy` falls.
+/// A command comes as `write` in a clock with `write_valid`, which must not come while `busy`; `write` stays as it is until `busy` falls. Only of
+/// commands that clear one may follow the other in each clock, while there is no header inside.
 /// `busy` is high from the next clock on until every header is matched wholly before or wholly after the command; the next command may
 /// rely on that.
 #[derive(LogicBlock, Default)]
@@ -88,6 +89,8 @@ pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize,
     step: Signal<Local, Step>,
     // commands
     taken: Vec<DffE<TableWrite>>,
+    /// The index, which alone moves while tables are cleared.
+    taken_index: Vec<Dff<Bits<16>>>,
     command: Signal<Local, TableWrite>,
     start: DffR<Bit>,
     hold: Reg<Bits<5>>,
@@ -121,6 +124,7 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
             in_turn: (0..usize::from(!at_once)).map(|_| LookupInTurn::new(tables)).collect(),
             actions: if config.rule_ids() > 1 << A { ActionRam::with_entries() } else { ActionRam::new() },
             taken: (0..usize::from(at_once)).map(|_| Default::default()).collect(),
+            taken_index: (0..usize::from(!at_once)).map(|_| Default::default()).collect(),
             winners: (0..ActionRam::<A, B>::LATENCY).map(|_| Default::default()).collect(),
             meta_delay: Delay::new(latency - 1),
             valids: (0..latency).map(|_| Default::default()).collect(),
@@ -175,6 +179,11 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
             self.taken[i].en.next = self.write_valid.val();
             self.taken[i].d.next = self.write.val();
             self.command.next = self.taken[i].q.val();
+        }
+        for i in 0..self._in_turn {
+            self.taken_index[i].clock.next = self.clock.val();
+            self.taken_index[i].d.next = self.write.val().index;
+            self.command.next.index = self.taken_index[i].q.val();
         }
         self.start.reset.next = self.reset.val();
         self.start.d.next = self.write_valid.val();

@@ -130,6 +130,28 @@ impl Bench {
         self.uut.write.next = TableWrite { data: key_bits(&[0xdead_beef; 32]), ..Default::default() };
     }
 
+    /// Clears all, an index in each clock.
+    fn sweep(&mut self, places: usize) {
+        for _ in 0..Uut::latency(&self.config) {
+            self.clock(None);
+        }
+        let clear = TableWrite { clear: true, write_entry: true, write_action: true, ..Default::default() };
+        for index in 0..places {
+            self.uut.write.next = TableWrite { index: index.to_bits(), ..clear };
+            self.uut.write_valid.next = true;
+            self.clock(None);
+            assert!(self.uut.busy.val());
+        }
+        // The index may move on.
+        self.uut.write.next = clear;
+        while self.uut.busy.val() {
+            self.clock(None);
+        }
+        self.tables = vec![Table::new(S); TABLES];
+        self.tcam = vec![None; T];
+        self.outputs.fill(0);
+    }
+
     fn write_mask(&mut self, table: usize, mask: Words, seed: u32, enable: bool) {
         (self.tables[table].mask, self.tables[table].seed, self.tables[table].enable) = (mask, seed, enable);
         let data = [&mask[..], &[seed, enable.into()]].concat();
@@ -251,6 +273,54 @@ fn random_rules(header_clocks: usize) {
     assert!(bench.uut.idle.val());
     assert_eq!(bench.results, 500);
     assert!((100..350).contains(&hits), "{hits} hits of 500");
+}
+
+#[test]
+fn a_clear_leaves_no_entry_in_any_table() {
+    for header_clocks in [1, 24] {
+        clear(header_clocks);
+    }
+}
+
+/// A rule in every slot of a key's and in every TCAM entry: all are gone after a sweep, and are not seen again when the masks come back.
+fn clear(header_clocks: usize) {
+    let mut bench = Bench::new(header_clocks);
+    let (key, mut rng) = ([0x1234_5678; 15], ChaCha8Rng::seed_from_u64(5));
+    let header = Parsed { punt: false, packet_out: false, fault: 0.into(), ..parsed(&key, &mut rng) };
+    let places = (1 << A) + T;
+    for rule in 0..places {
+        bench.write_action(rule, 0x1000 + rule as u32);
+    }
+    for round in 0..2 {
+        for table in 0..TABLES {
+            bench.write_mask(table, [!0; 15], 1, true);
+        }
+        let before = bench.results;
+        bench.header(key, header);
+        for n in 0..TABLES * 4 {
+            let (table, way) = (n % TABLES, n / TABLES);
+            let entry = Entry { key, priority: 1, rule: n as u16 };
+            bench.write_entry(table, way, table_hash(&key, 1, S)[way], Some(entry));
+        }
+        for entry in 0..T {
+            bench.write_tcam(entry, Some((Entry { key, priority: 0, rule: ((1 << A) + entry) as u16 }, [0; 15])));
+        }
+        bench.header(key, header);
+        bench.sweep(places);
+        bench.header(key, header);
+        for _ in 0..Uut::latency(&bench.config) {
+            bench.clock(None);
+        }
+        assert_eq!(bench.results, before + 3, "round {round}");
+    }
+    // All first steps are zero: a rule that is written without one puts nothing out.
+    for rule in 0..places {
+        bench.write_tcam(1, Some((Entry { key, priority: 0, rule: rule as u16 }, [0; 15])));
+        bench.header(key, header);
+    }
+    for _ in 0..Uut::latency(&bench.config) {
+        bench.clock(None);
+    }
 }
 
 #[test]

@@ -237,7 +237,7 @@ impl<
             payload: PayloadBuffer::new(config.max_frame),
             splice: Splice::new(),
             egress: Egress::new(config.max_frame),
-            runner: CommandRunner::new(),
+            runner: CommandRunner::new(config.sweep_clocks()),
             rule_counters: if short { Counters::without_copy() } else { Counters::with_copy() },
             verdict_counters: if short { Counters::without_copy() } else { Counters::with_copy() },
             matched_q: Default::default(),
@@ -345,8 +345,11 @@ impl<
             self.offered.next = self.offered.val().replace_bit(i, self.packet_out_ingress.out.valid.val());
         }
 
-        comment!("a frame starts when there is room for it everywhere behind");
-        self.merge.credit.next = self.frame_credit.available.val() & self.payload.room.val() & self.pace.ready.val();
+        comment!("a frame starts when there is room for it everywhere behind, and the tables are not being cleared");
+        self.merge.credit.next = self.frame_credit.available.val()
+            & self.payload.room.val()
+            & self.pace.ready.val()
+            & !self.runner.hold.val();
         self.frame_credit.take.next = self.merge.started.val();
         self.pace.started.next = self.merge.started.val();
         self.pace.filling.next = self.gather.filling.val();
@@ -443,11 +446,17 @@ impl<
         self.matching.write.next = self.runner.table_write.val();
         self.matching.write_valid.next = self.runner.table_write_valid.val();
         self.runner.tables_busy.next = self.matching.busy.val();
+        self.runner.quiet.next = self.frame_credit.idle.val()
+            & !self.expand.busy.val()
+            & !self.rule_counters.busy.val()
+            & !self.verdict_counters.busy.val();
         self.expand.step_write.next = self.runner.step_write.val();
         self.expand.step_index.next = bit_cast::<K, 16>(self.runner.step_index.val());
         self.expand.step_data.next = self.runner.step_data.val();
         self.rule_counters.read.next = self.runner.rule_read.val();
         self.rule_counters.read_index.next = bit_cast::<R, 16>(self.runner.read_index.val());
+        self.rule_counters.clear.next = self.runner.counter_clear.val();
+        self.verdict_counters.clear.next = self.runner.counter_clear.val();
         self.runner.rule_done.next = self.rule_counters.done.val();
         self.runner.rule_packets.next = self.rule_counters.read_packets.val();
         self.runner.rule_bytes.next = self.rule_counters.read_bytes.val();

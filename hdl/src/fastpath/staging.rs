@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The operands of commands: the registers `DATA`.
 
-use crate::base::{Dff, DffE, DffR, LutRam, Tag};
+use crate::base::{Dff, DffR, LutRam, Reg, Tag};
 use rust_hdl_core::prelude::*;
 
-/// 32 words of 32 bits that are all seen at once in `data`, two clocks after `write`.
+/// 32 words of 32 bits that are all seen at once in `data`, two clocks after `write`. `reset` makes all of them zero.
 ///
 /// What is read back comes from a copy in LUT RAM: a choice among 1,024 bits would draw all of them, which belong beside the tables
 /// they go to, to one place. `value` is word `at` of the clock before, 0 if it was not written since reset.
@@ -23,7 +23,7 @@ pub struct Staging {
     /// The write, on its way to the words.
     word: Dff<Bits<32>>,
     load: DffR<Bits<32>>,
-    words: Vec<DffE<Bits<32>>>,
+    words: Vec<Reg<Bits<32>>>,
     read: Dff<Bits<32>>,
     /// The word has been written: `read` means something.
     known: Dff<Bit>,
@@ -37,7 +37,7 @@ pub struct Staging {
 impl Staging {
     /// Words of zeros. (`Default` has none: use this.)
     pub fn new() -> Self {
-        Self { copy: LutRam::new(), words: (0..32).map(|_| DffE::default()).collect(), ..Default::default() }
+        Self { copy: LutRam::new(), words: (0..32).map(|_| Reg::default()).collect(), ..Default::default() }
     }
 }
 
@@ -58,6 +58,7 @@ impl Logic for Staging {
         self.wide.next = 0.into();
         for k in 0..32 {
             self.words[k].clock.next = self.clock.val();
+            self.words[k].reset.next = self.reset.val();
             self.words[k].en.next = self.load.q.val().get_bit(k);
             self.words[k].d.next = self.word.q.val();
             self.highest.next = self.words[k].q.val();
@@ -104,6 +105,7 @@ mod tests {
         }
         s.reset.next = true;
         tick(&mut *s, |s| &mut s.clock);
+        assert_eq!(s.data.val(), 0);
         tick(&mut *s, |s| &mut s.clock);
         assert_eq!(s.value.val().to_u64(), 0);
     }

@@ -259,12 +259,15 @@ wire_struct! {
 
 wire_struct! {
     /// A command of `Control` to a table of the match stage; travels with a `valid` pulse of one clock, and stays until the command is done.
-    /// Exactly one of the four `write_*` bits is set, `table` and `index` are in range.
+    /// Exactly one of the four `write_*` bits is set, `table` and `index` are in range; or `clear` is set with `write_entry` and
+    /// `write_action`, `data` is zero, and `index` goes through all slots and rules, with `valid` in each clock.
     pub struct TableWrite {
         pub write_entry: Bit,
         pub write_mask: Bit,
         pub write_tcam: Bit,
         pub write_action: Bit,
+        /// Of all tables: the slot `index` becomes invalid, and all that is not in a memory is as after reset.
+        pub clear: Bit,
         pub table: Bits<8>,
         pub index: Bits<16>,
         /// The staging words `DATA[0..32]`, word 0 in the least significant bits.

@@ -32,6 +32,10 @@ pub enum Op {
     },
     /// Wait until nothing moves.
     Settle,
+    /// Another rule manager takes the device over, which clears the tables.
+    TakeOver,
+    /// The device is reset.
+    Reset,
 }
 
 /// Masks are few, as the hardware's tables are.
@@ -53,12 +57,15 @@ impl Case {
 fn op(vports: usize) -> impl Strategy<Value = Op> {
     let error = prop::bool::weighted(0.02);
     prop_oneof![
-        40 => (0..vports as u8, frame(), error).prop_map(|(vport, frame, error)| Op::Receive { vport, frame, error }),
-        4 => (0..vports as u8 + 2, frame()).prop_map(|(vport, frame)| Op::PacketOut { vport, frame }),
-        8 => rule(vports).prop_map(Op::Insert),
-        2 => (any::<u8>(), program(vports)).prop_map(|(rule, program)| Op::Update { rule, program }),
-        2 => any::<u8>().prop_map(|rule| Op::Delete { rule }),
-        2 => Just(Op::Settle),
+        1600 => (0..vports as u8, frame(), error).prop_map(|(vport, frame, error)| Op::Receive { vport, frame, error }),
+        160 => (0..vports as u8 + 2, frame()).prop_map(|(vport, frame)| Op::PacketOut { vport, frame }),
+        320 => rule(vports).prop_map(Op::Insert),
+        80 => (any::<u8>(), program(vports)).prop_map(|(rule, program)| Op::Update { rule, program }),
+        80 => any::<u8>().prop_map(|rule| Op::Delete { rule }),
+        80 => Just(Op::Settle),
+        // A sweep takes as long as many frames.
+        6 => Just(Op::TakeOver),
+        2 => Just(Op::Reset),
     ]
 }
 

@@ -107,6 +107,8 @@ impl Comparison {
             Op::Update { rule, program } => self.update(*rule, program)?,
             Op::Delete { rule } => self.delete(*rule)?,
             Op::Settle => self.settle()?,
+            Op::TakeOver => self.take_over()?,
+            Op::Reset => self.reset()?,
         }
         Ok(())
     }
@@ -199,6 +201,28 @@ impl Comparison {
         self.rule_counters(id)?;
         self.rules.delete(&mut self.device, id)?;
         self.model.remove(id.number().into());
+        Ok(())
+    }
+
+    fn reset(&mut self) -> Result<()> {
+        self.settle()?;
+        self.counters()?;
+        self.device.simulation().reset();
+        self.queued.fill((0, 0));
+        self.start_again()
+    }
+
+    /// What is in the tables stays there until the new manager clears it.
+    fn take_over(&mut self) -> Result<()> {
+        self.settle()?;
+        self.counters()?;
+        self.start_again()
+    }
+
+    fn start_again(&mut self) -> Result<()> {
+        self.rules = Rules::new(&mut self.device)?;
+        self.live.clear();
+        self.model.clear_tables();
         Ok(())
     }
 

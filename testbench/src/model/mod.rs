@@ -105,6 +105,13 @@ impl Model {
         self.rule_counts.remove(&id);
     }
 
+    /// `CLEAR_TABLES`, or a reset: no rules, and nothing counted.
+    pub fn clear_tables(&mut self) {
+        self.rules.clear();
+        self.rule_counts.clear();
+        self.verdicts.clear();
+    }
+
     /// Hits of a rule since it was added.
     pub fn rule_count(&self, id: u32) -> Count {
         self.rule_counts.get(&id).copied().unwrap_or_default()

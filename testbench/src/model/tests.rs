@@ -160,3 +160,13 @@ fn bad_frames_are_counted_under_their_fault() {
         assert_eq!(model.verdict_count(vport, verdict), Count { packets: 1, bytes }, "{}", verdict.name());
     }
 }
+
+#[test]
+fn cleared_tables_have_no_rules_and_no_counts() {
+    let mut model = model(vec![Step::output(1)]);
+    assert_eq!(model.receive(1, &udp(64), false).verdict, Verdict::Hit);
+    model.clear_tables();
+    assert_eq!((model.rule_count(5), model.verdict_count(1, Verdict::Hit)), (Count::default(), Count::default()));
+    assert_eq!(model.receive(1, &udp(64), false).verdict, Verdict::Miss);
+    assert_eq!(model.verdict_count(1, Verdict::Miss).packets, 1);
+}
