@@ -12,10 +12,10 @@ use millrace_firmware::compile::hardware_key;
 use millrace_firmware::mac::MacTable;
 use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
 use millrace_firmware::packet::parse;
-use millrace_firmware::slowpath::{Settings, SlowPath};
+use millrace_firmware::slowpath::{EPOCH_SPAN_NS, Settings, SlowPath};
 use millrace_firmware::xlate::{Pipeline, Translation, translate};
-use millrace_regs::UpcallReason;
 use millrace_regs::config::{Config, Preset};
+use millrace_regs::{Command, UpcallReason, addr};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
@@ -254,6 +254,21 @@ fn packets_are_handled_as_the_flow_tables_say_however_small_the_tables() {
     }
     println!("{hits} hits, {misses} misses, {narrowed} rules narrowed");
     assert!(narrowed > 100 && hits > misses / 4, "{hits} hits, {misses} misses, {narrowed} narrowed");
+}
+
+#[test]
+fn tables_that_are_cleared_under_a_slow_path_are_noticed_in_the_next_epoch() {
+    let fake = Fake::new(Preset::Ecp5.config());
+    let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: 9 };
+    let mut slow = SlowPath::new(&mut dpu, flows("actions=output:2"), Settings::default()).expect("a device");
+    for cleared in [false, true] {
+        if cleared {
+            dpu.write32(addr::COMMAND, Command::ClearTables.word(0)).expect("a device");
+        }
+        dpu.fake.wait(EPOCH_SPAN_NS);
+        let lost = matches!(slow.poll(&mut dpu), Err(DeviceError::TablesLost { .. }));
+        assert_eq!(lost, cleared);
+    }
 }
 
 #[test]

@@ -97,6 +97,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "DEVICE", default_value = "embedded")]
     pub device: DeviceChoice,
 
+    /// Of a card whose tables belong to another driver: take them, and clear them.
+    #[arg(long, requires = "device")]
+    pub take_over: bool,
+
     /// Build of the hardware to simulate: sim, ecp5, or one of another bus width: w128, w256, w1024 [default: sim].
     #[arg(long, value_name = "NAME")]
     pub preset: Option<Preset>,

@@ -16,7 +16,7 @@ use crate::stats::Stats;
 use crate::taps;
 use anyhow::{Context, Result};
 use millrace_driver::serial::{Serial, Tty, patience};
-use millrace_driver::{Device, Sent, discover};
+use millrace_driver::{Device, DeviceError, Others, Sent, discover};
 use millrace_firmware::slowpath::Settings;
 use millrace_regs::addr;
 use millrace_sim::Config;
@@ -57,12 +57,21 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
     }
 
     free_the_fast_path(&mut device, &config, macs)?;
-    let settings = Settings { counters_at_once: COUNTERS_AT_ONCE, ..Settings::default() };
-    let card = Dpu::over(device, flows, settings)?;
+    let others = if args.take_over { Others::TakeOver } else { Others::Refuse };
+    let settings = Settings { counters_at_once: COUNTERS_AT_ONCE, others, ..Settings::default() };
+    let card = Dpu::over(device, flows, settings).map_err(with_hint)?;
     let ports = (0..config.vports()).map(|_| Port::default()).collect();
     let mut session = Session { args, card, taps, ports, server, signals, reloading: false };
     session.go()?;
     session.finish(stats)
+}
+
+/// The option with which a card can be had all the same.
+fn with_hint(error: DeviceError) -> anyhow::Error {
+    match error {
+        DeviceError::Owned { .. } => BadInput(format!("{error} (--take-over)")).into(),
+        error => error.into(),
+    }
 }
 
 /// What only a simulated device has.

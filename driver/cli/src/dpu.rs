@@ -9,7 +9,7 @@ use crate::query::RegisterValue;
 use crate::registers;
 use crate::stats::{Count, PortStats, Stats};
 use anyhow::Result;
-use millrace_driver::{Device, Embedded, QueueStats, Verdicts};
+use millrace_driver::{Device, DeviceError, Embedded, QueueStats, Verdicts};
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath::{MegaflowDump, Settings, SlowPath};
 use millrace_regs::{Instance, Verdict, addr, instances};
@@ -70,7 +70,7 @@ pub struct Dpu<D = Embedded> {
 impl Dpu {
     /// A device fresh from reset, with these flows in force.
     pub fn new(preset: Preset, flows: FlowTable) -> Result<Self> {
-        Self::over(Embedded::new(preset).bad_input()?, flows, Settings::default())
+        Ok(Self::over(Embedded::new(preset).bad_input()?, flows, Settings::default())?)
     }
 
     /// The hardware's ports.
@@ -166,7 +166,7 @@ impl Dpu {
 
 impl<D: Device> Dpu<D> {
     /// Takes over a device, with these flows in force.
-    pub fn over(mut device: D, flows: FlowTable, settings: Settings) -> Result<Self> {
+    pub fn over(mut device: D, flows: FlowTable, settings: Settings) -> Result<Self, DeviceError> {
         let slow_path = SlowPath::new(&mut device, flows, settings)?;
         let vports = slow_path.rules().config().vports();
         let (undone, left_out) = (vec![Undone::default(); vports], vec![LeftOut::default(); vports]);

@@ -51,6 +51,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
 }
 
 fn run_simulation(args: &RunArgs) -> Result<()> {
+    if args.take_over {
+        return Err(BadInput("--take-over is for a card: a simulated device belongs to nobody else".into()).into());
+    }
     let preset = args.preset.unwrap_or(Preset::Sim);
     let config = preset.config();
     standard::check_once(args)?;

@@ -11,7 +11,7 @@ use crate::mac::{Heard, Learned, MAC_AGING_NS, MAC_TABLE_SIZE, MacTable, Station
 use crate::openflow::{FlowKey, FlowTable};
 use crate::packet::{Packet, parse};
 use crate::xlate::{Pipeline, Translation, translate};
-use millrace_driver::Count;
+use millrace_driver::{Count, Others};
 use millrace_regs::{Key, Mask, UpcallReason};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -36,6 +36,8 @@ pub struct Settings {
     pub mac_table_size: usize,
     /// Rules whose counters are read at most each time that the slow path has its turn: where that takes long, upcalls do not wait for all.
     pub counters_at_once: usize,
+    /// What to do about a device whose tables are another driver's.
+    pub others: Others,
 }
 
 impl Default for Settings {
@@ -46,6 +48,7 @@ impl Default for Settings {
             mac_aging: MAC_AGING_NS,
             mac_table_size: MAC_TABLE_SIZE,
             counters_at_once: usize::MAX,
+            others: Others::Refuse,
         }
     }
 }

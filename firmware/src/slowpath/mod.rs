@@ -23,7 +23,7 @@ pub use stats::{Dropped, FlowStats, Stats};
 
 use crate::compile::hardware_mask;
 use crate::openflow::FlowTable;
-use millrace_driver::{Device, DeviceError, Place, RuleId, Rules, Sent};
+use millrace_driver::{Device, DeviceError, Owner, Place, RuleId, Rules, Sent};
 use millrace_regs::Mask;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -38,7 +38,7 @@ const BATCH: usize = 64;
 /// many registers take long.
 const BATCH_NS: u64 = 25_000;
 /// Time after which a new epoch begins.
-const EPOCH_SPAN_NS: u64 = 1_000_000;
+pub const EPOCH_SPAN_NS: u64 = 1_000_000;
 
 /// Megaflows shown in one call of [`SlowPath::dump_megaflows_from`].
 const DUMP_BATCH: FlowId = 1024;
@@ -58,9 +58,9 @@ impl SlowPath {
     /// Takes over a device with these flows.
     ///
     /// # Errors
-    /// If the device is not one that the driver knows, or cannot be reached.
+    /// If the device is not one that the driver knows, if its tables are another owner's and stay so, or if it cannot be reached.
     pub fn new(device: &mut dyn Device, flows: FlowTable, settings: Settings) -> Result<SlowPath, DeviceError> {
-        let rules = Rules::new(device)?;
+        let rules = Rules::with_owner(device, Owner::MILLRACE, settings.others)?;
         let mut slow_path = SlowPath {
             core: Core::new(flows, settings, rules.config().max_frame, device.now()),
             rules,
@@ -78,7 +78,7 @@ impl SlowPath {
     /// it put out and megaflows it handed over: 0 if there was nothing to do. What is left when many are waiting is for further calls.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or somebody cleared its tables or took them over.
     pub fn poll(&mut self, device: &mut dyn Device) -> Result<usize, DeviceError> {
         if device.now() - self.epoch_since >= EPOCH_SPAN_NS {
             self.begin_epoch(device)?;
@@ -282,6 +282,7 @@ impl SlowPath {
     }
 
     fn begin_epoch(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        self.rules.check_owner(device)?;
         let now = device.now();
         self.rules.set_epoch(device, self::core::epoch_of(now))?;
         self.epoch_since = now;

@@ -8,7 +8,7 @@ mod noise;
 
 use bench::{Card, on_wire};
 use millrace_driver::serial::{Line, Losses, Serial, Tty};
-use millrace_driver::{Device, DeviceError, Sent, discover};
+use millrace_driver::{Device, DeviceError, Others, Owner, Rules, Sent, discover};
 use millrace_firmware::openflow::{Ports, parse_flow_file};
 use millrace_firmware::slowpath::{Settings, SlowPath};
 use millrace_regs::slip::encode;
@@ -234,7 +234,17 @@ fn the_command_runs_the_slow_path_of_a_card() {
     fs::write(path.join("b.flows"), "in_port=p0,actions=output:pf,in_port\n").unwrap();
     let device = format!("serial:{},baud={BAUD}", card.path().display());
     let run = ["run", "--device", &device, "--flows", "a.flows"];
-    let mut running = Running(millrace(path, &run).args(["--stats", "s.json"]).spawn().unwrap());
+    let refused = |args: &[&str], message: &str| {
+        let output = millrace(path, &run).args(args).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && error.contains(message), "{error}");
+    };
+
+    let mut other = Serial::new(Tty::open(card.path(), BAUD).unwrap(), PATIENCE).unwrap();
+    let _theirs = Rules::with_owner(&mut other, Owner::new(7).unwrap(), Others::Refuse).unwrap();
+    drop(other);
+    refused(&[], "belong to owner 0x00000007");
+    let mut running = Running(millrace(path, &run).args(["--stats", "s.json", "--take-over"]).spawn().unwrap());
     let stats = || serde_json::from_str::<Value>(&ask(path, &["stats", "--json"])).unwrap();
 
     running.wait_until(|| answers(path));
@@ -258,11 +268,6 @@ fn the_command_runs_the_slow_path_of_a_card() {
     assert_eq!(running.frame_out(&card), (P0, on_wire(&frame(3, 70))), "by the new flows");
     running.wait_until(|| stats()["ports"]["pf"]["not_sent"]["no_tap"] == 1);
 
-    let refused = |args: &[&str], message: &str| {
-        let output = millrace(path, &run).args(args).output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(2) && error.contains(message), "{error}");
-    };
     refused(&[], "another process has it open");
     refused(&["--in", "p0=a.pcap"], "--in is for a simulated device");
     refused(&["--preset", "sim"], "--preset is for a simulated device");
