@@ -9,11 +9,11 @@ use crate::query::RegisterValue;
 use crate::registers;
 use crate::stats::{Count, PortStats, Stats};
 use anyhow::Result;
-use millrace_driver::{Device, DeviceError, Embedded, QueueStats, Verdicts};
+use millrace_driver::{Device, DeviceError, QueueStats, Verdicts};
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath::{MegaflowDump, Settings, SlowPath};
 use millrace_regs::{Instance, Verdict, addr, instances};
-use millrace_sim::{CYCLE_NS, Config, Preset, Simulation};
+use millrace_sim::{CYCLE_NS, Config, Embedded, Preset, Simulation};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -7,10 +7,10 @@ use super::mutant::Mutant;
 use super::rules::{MaskSpec, RuleSpec, StepSpec};
 use crate::model::{Holder, Model, Outcome, Output, Rule, parse};
 use anyhow::{Context, Result, bail, ensure};
-use millrace_driver::{Device, Embedded, Place, Placement, RuleError, RuleId, RuleSpec as DriverRule, Rules};
+use millrace_driver::{Device, Place, Placement, RuleError, RuleId, RuleSpec as DriverRule, Rules};
 use millrace_regs::config::{Config, MIN_FRAME, Preset};
 use millrace_regs::{Key, Mask, Step, UpcallReason, Verdict};
-use millrace_sim::Ready;
+use millrace_sim::{Embedded, Ready};
 
 /// Clocks after which a case that still moves is stuck.
 const PATIENCE: u64 = 2_000_000;

@@ -2,10 +2,10 @@
 //! The device under test for a scenario: the simulated hardware in this process, with its slow path, one packet at a time.
 
 use anyhow::{Result, ensure};
-use millrace_driver::{Device, Embedded};
+use millrace_driver::Device;
 use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
 use millrace_firmware::slowpath::{Settings, SlowPath};
-use millrace_sim::{CYCLE_NS, Preset};
+use millrace_sim::{CYCLE_NS, Embedded, Preset};
 use std::path::Path;
 
 /// Cycles within which the hardware and the slow path must be done with one packet.

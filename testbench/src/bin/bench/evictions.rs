@@ -3,10 +3,11 @@
 
 use crate::report::{Report, cpu_seconds};
 use anyhow::Result;
-use millrace_driver::{Device, Embedded};
+use millrace_driver::Device;
 use millrace_firmware::openflow::{Ports, parse_flow_file};
 use millrace_firmware::slowpath::{Settings, SlowPath};
 use millrace_regs::config::Preset;
+use millrace_sim::Embedded;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

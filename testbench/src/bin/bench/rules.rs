@@ -3,9 +3,10 @@
 
 use crate::report::{Report, cpu_seconds};
 use anyhow::Result;
-use millrace_driver::{Embedded, Placement, RuleSpec, Rules};
+use millrace_driver::{Placement, RuleSpec, Rules};
 use millrace_regs::config::Preset;
 use millrace_regs::{Key, Mask, Step};
+use millrace_sim::Embedded;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

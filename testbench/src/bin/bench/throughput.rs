@@ -5,9 +5,9 @@ use crate::report::Report;
 use crate::rules::{FLOWS, Hits, fill, flow_mac};
 use anyhow::{Result, ensure};
 use etherparse::PacketBuilder;
-use millrace_driver::Embedded;
 use millrace_regs::Step;
 use millrace_regs::config::Preset;
+use millrace_sim::Embedded;
 
 const SIZES: [usize; 6] = [60, 64, 65, 128, 1518, 9216];
 /// Beats that each throughput run sends.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every register of the map, through the bus of the simulated core: what it reads after reset, and what accesses do.
 
-use millrace_driver::{Device, DeviceError, Embedded, Rules};
+use millrace_driver::{Device, DeviceError, Rules};
 use millrace_regs::config::{Config, Preset};
 use millrace_regs::map::{ADDRESS_SPACE, Access, Reset};
 use millrace_regs::{Command, Instance, addr, by_address, instances};
+use millrace_sim::Embedded;
 
 const PATTERNS: [u32; 6] = [u32::MAX, 0, 0x5555_5555, 0xaaaa_aaaa, 0x0123_4567, 0x89ab_cdef];
 

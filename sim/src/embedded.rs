@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The backend with nothing to start: the Verilated core in this process.
 
-use crate::{Device, DeviceError, Sent, Upcall};
+use crate::{Access, BusError, CYCLE_NS, NewError, Preset, Simulation};
+use millrace_driver::{Device, DeviceError, Sent, Upcall};
 use millrace_regs::UpcallReason;
-use millrace_sim::{Access, BusError, CYCLE_NS, NewError, Preset, Simulation};
 
 /// A simulated device. Time passes while registers are accessed and while it is polled, one cycle each time.
 pub struct Embedded {

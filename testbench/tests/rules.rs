@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rule manager on the simulated core, with frames going through.
 
-use millrace_driver::{Device, Embedded, Place, Placement, RuleError, RuleSpec, Rules, Sent};
+use millrace_driver::{Device, Place, Placement, RuleError, RuleSpec, Rules, Sent};
 use millrace_regs::config::Preset;
 use millrace_regs::{Command, Key, Mask, Step, UpcallReason, Verdict, addr};
-use millrace_sim::Ready;
+use millrace_sim::{Embedded, Ready};
 
 const LIMIT: u64 = 1_000_000;
 
