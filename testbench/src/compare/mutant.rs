@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Faults put into the reference model, by what it is told and what it says: a comparison that does not see them is none.
 
-use crate::model::{Outcome, Output, Rule};
 use clap::ValueEnum;
+use millrace_model::{Outcome, Output, Rule};
 use millrace_regs::{Mask, OUTPUT_UPCALL, Step};
 use serde::{Deserialize, Serialize};
 

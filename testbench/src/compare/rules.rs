@@ -2,7 +2,7 @@
 //! Rules to draw: keys taken from drawn frames, so that they match some, under masks of whole fields and of prefixes.
 
 use super::frames::{FrameSpec, frame};
-use crate::model::parse;
+use millrace_model::parse;
 use millrace_regs::config::MIN_FRAME;
 use millrace_regs::{KEY_FIELDS, Key, Mask, OUTPUT_UPCALL, Step};
 use proptest::collection::vec;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Frames on which Open vSwitch 3.1 and Millrace are known to differ when they are edited.
 
-use crate::model::{L3, parse};
+use millrace_model::{L3, parse};
 
 /// ARP and RARP.
 const ARP: [u16; 2] = [0x0806, 0x8035];

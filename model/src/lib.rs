@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A reference model of the hardware: packets and rules in, packets and counters out. It is written from
 //! `docs/hardware.md` and the standards that page names, and shares types of `millrace_regs` with the RTL but no logic.
+#![deny(missing_docs)]
 
 mod bytes;
 mod edit;
@@ -24,9 +25,13 @@ pub enum Holder {
 /// A rule as software sees it.
 #[derive(Clone, Debug)]
 pub struct Rule {
+    /// What it compares with.
     pub key: Key,
+    /// The bits of the key that count.
     pub mask: Mask,
+    /// Of rules that match the highest wins.
     pub priority: u16,
+    /// Where it is.
     pub holder: Holder,
     /// Steps in the order of their execution; the model does not look at `more` and `next`.
     pub program: Vec<Step>,
@@ -35,7 +40,9 @@ pub struct Rule {
 /// Frames and bytes counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
+    /// Frames.
     pub packets: u64,
+    /// Their bytes, without FCS; of a frame 16,383 at most.
     pub bytes: u64,
 }
 
@@ -49,13 +56,28 @@ impl Count {
 /// A frame that the hardware puts out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    Vport { vport: usize, frame: Vec<u8> },
-    Upcall { vport: u8, reason: UpcallReason, frame: Vec<u8> },
+    /// At a vport.
+    Vport {
+        /// Its number.
+        vport: usize,
+        /// All bytes, without FCS.
+        frame: Vec<u8>,
+    },
+    /// To the slow path.
+    Upcall {
+        /// Where the frame came in.
+        vport: u8,
+        /// Why.
+        reason: UpcallReason,
+        /// All bytes, without FCS.
+        frame: Vec<u8>,
+    },
 }
 
 /// What became of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
+    /// Under which it is counted.
     pub verdict: Verdict,
     /// The rule that matched.
     pub rule: Option<u32>,
@@ -76,6 +98,7 @@ pub struct Model {
 }
 
 impl Model {
+    /// A device of these sizes, without rules.
     pub fn new(config: &Config) -> Self {
         Self {
             vports: config.vports(),

@@ -28,22 +28,27 @@ const IPV6_EXTENSIONS: [u8; 4] = [0, 43, 51, 60];
 /// The IP version of a valid L3 header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum L3 {
+    /// RFC 791.
     V4,
+    /// RFC 8200.
     V6,
 }
 
 /// An L4 header whose checksum the editor keeps right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum L4 {
+    /// RFC 9293.
     Tcp,
+    /// RFC 768.
     Udp,
-    /// Over IPv6.
+    /// RFC 4443, over IPv6.
     Icmpv6,
 }
 
 /// What the parser understood of a frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
+    /// What rules are compared with.
     pub key: Key,
     /// VLAN tags seen.
     pub tags: usize,
