@@ -3,9 +3,6 @@
 
 pub mod compare;
 pub mod flow_text;
-pub mod iperf;
-pub mod live;
-pub mod netns;
 pub mod ovs;
 pub mod scenarios;
 pub mod stress;

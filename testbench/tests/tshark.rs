@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Wireshark's dissectors judge what the simulated hardware puts out.
 
-use millrace_testbench::live::program;
-use millrace_testbench::netns::output;
+use millrace_live::output;
+use millrace_live::program;
 use std::path::Path;
 use std::process::Command;
 

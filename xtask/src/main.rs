@@ -95,7 +95,7 @@ fn dispatch(command: Command) -> Result<()> {
                 "demo: compiling the command and its simulation, which takes minutes the first time and seconds after that"
             );
             run::build("millrace", "millrace", &[])?;
-            run::release("millrace-testbench", "demo", &[], &args)
+            run::release("millrace-live", "demo", &[], &args)
         }
         Command::Test => {
             setup::install(Need::ALL)?;

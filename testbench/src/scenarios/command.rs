@@ -2,9 +2,9 @@
 //! Frames through `millrace run`: captures in, captures out.
 
 use super::Step;
-use crate::live::program;
 use crate::ovs::{Frames, PORTS};
 use anyhow::{Context, Result, ensure};
+use millrace_live::program;
 use millrace_sim::capture;
 use std::path::Path;
 use std::process::Command;

@@ -3,8 +3,8 @@
 
 use crate::report::Report;
 use anyhow::{Context, Result, ensure};
+use millrace_live::program;
 use millrace_regs::config::Preset;
-use millrace_testbench::live::program;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use std::process::{Command, Stdio};

@@ -3,8 +3,7 @@
 
 use crate::report::Report;
 use anyhow::Result;
-use millrace_testbench::iperf::iperf;
-use millrace_testbench::live::Live;
+use millrace_live::{Live, iperf};
 use nix::unistd::Uid;
 use std::path::Path;
 

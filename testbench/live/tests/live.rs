@@ -2,9 +2,7 @@
 //! The demo, live and replayed, and two Linux stacks on TAP devices. Namespaces, devices and processes are gone afterwards, also
 //! when something fails.
 
-use millrace_testbench::iperf::{iperf, ping};
-use millrace_testbench::live::Live;
-use millrace_testbench::netns::output;
+use millrace_live::{Live, iperf, output, ping};
 use nix::unistd::Uid;
 use serde_json::Value;
 use std::io::Write;
@@ -21,7 +19,7 @@ fn is_root(test: &str) -> bool {
 }
 
 fn flows() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/demo.flows")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures/demo.flows")
 }
 
 /// What there is of namespaces and interfaces that this process made.

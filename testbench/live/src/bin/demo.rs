@@ -4,9 +4,8 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use millrace_live::{Dpu, Live, iperf, ping};
 use millrace_sim::CYCLE_NS;
-use millrace_testbench::iperf::{iperf, ping};
-use millrace_testbench::live::{Dpu, Live};
 use nix::unistd::Uid;
 use pcap_file::pcap::PcapReader;
 use serde_json::Value;
@@ -29,7 +28,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures");
     if arguments.replay {
         println!("Replaying what two Linux stacks, 10.0.0.1 on vf0 and 10.0.0.2 on vf1, once said.");
         return replay(&captures);
