@@ -24,16 +24,18 @@ use anyhow::Result;
 use args::{Cli, Command};
 use clap::Parser;
 use error::BadInput;
+use std::env;
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 /// Exit code for input that cannot be used: flow files, captures, ports, registers.
 const EXIT_BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MILLRACE_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
+    log_to_stderr();
     match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -41,6 +43,14 @@ fn main() -> ExitCode {
             if error.is::<BadInput>() { ExitCode::from(EXIT_BAD_INPUT) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Warnings, or what `MILLRACE_LOG` asks for: a level, or levels of modules (`millrace_firmware=debug,warn`).
+fn log_to_stderr() {
+    let asked = env::var("MILLRACE_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
+    let levels = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    tracing_subscriber::registry().with(levels).with(lines).init();
 }
 
 fn execute(cli: Cli) -> Result<()> {
