@@ -94,8 +94,8 @@ fn dispatch(command: Command) -> Result<()> {
             eprintln!(
                 "demo: compiling the command and its simulation, which takes minutes the first time and seconds after that"
             );
-            run::build("millrace", "millrace", &[])?;
-            run::release("millrace-live", "demo", &[], &args)
+            run::build(&["millrace", "millrace-live"], &["millrace", "demo"], &[])?;
+            run::built("demo", &args)
         }
         Command::Test => {
             setup::install(Need::ALL)?;
@@ -107,13 +107,13 @@ fn dispatch(command: Command) -> Result<()> {
         }
         Command::Stress { args } => {
             setup::install(&[Need::Build, Need::Test])?;
-            run::build("millrace", "millrace", &[])?;
+            run::build(&["millrace"], &["millrace"], &[])?;
             run::release("millrace-testbench", "stress", &[], &args)
         }
         Command::Bench { args } => {
             setup::install(&[Need::Build, Need::Demo])?;
-            run::build("millrace", "millrace", &[])?;
-            run::build("millrace-hdl-cli", "verilog", &[])?;
+            run::build(&["millrace"], &["millrace"], &[])?;
+            run::build(&["millrace-hdl-cli"], &["verilog"], &[])?;
             run::release("millrace-testbench", "bench", &[], &args)
         }
         Command::Prove { args } => {

@@ -15,7 +15,7 @@ pub fn arguments(mut args: Vec<String>) -> Vec<String> {
 
 /// The command that runs the proofs that do not take minutes each, and their mutants.
 pub fn quick() -> Result<Command> {
-    run::build("millrace-hdl-cli", "prove", &[])?;
+    run::build(&["millrace-hdl-cli"], &["prove"], &[])?;
     let mut command = run::command(run::target().join("release/prove"));
     command.args(arguments(vec!["--quick".into()]));
     Ok(command)

@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// The program behind `cargo xtask verilog`, built, to write into `folder`.
 pub fn emitter(args: &[String], folder: &Path) -> Result<Command> {
-    run::build("millrace-hdl-cli", "verilog", &[])?;
+    run::build(&["millrace-hdl-cli"], &["verilog"], &[])?;
     let mut emitter = run::command(run::target().join("release/verilog"));
     emitter.args(args).arg("--out").arg(folder);
     Ok(emitter)

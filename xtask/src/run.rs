@@ -50,17 +50,24 @@ pub fn checked(mut command: Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds the program `bin` of `package` for speed, with cargo features.
-pub fn build(package: &str, bin: &str, features: &[&str]) -> Result<()> {
+/// Builds the programs `bins` of `packages` for speed, with cargo features. Those built at once share what they depend on.
+pub fn build(packages: &[&str], bins: &[&str], features: &[&str]) -> Result<()> {
     let mut build = cargo();
-    build.args(["build", "--quiet", "--release", "--package", package, "--bin", bin]);
-    build.args(features.iter().flat_map(|feature| ["--features", feature]));
+    build.args(["build", "--quiet", "--release"]);
+    for (option, values) in [("--package", packages), ("--bin", bins), ("--features", features)] {
+        build.args(values.iter().flat_map(|value| [option, value]));
+    }
     checked(build)
 }
 
 /// Builds a program and runs it. If it fails, its exit code becomes ours.
 pub fn release(package: &str, bin: &str, features: &[&str], args: &[String]) -> Result<()> {
-    build(package, bin, features)?;
+    build(&[package], &[bin], features)?;
+    built(bin, args)
+}
+
+/// Runs a program that is built. If it fails, its exit code becomes ours.
+pub fn built(bin: &str, args: &[String]) -> Result<()> {
     let mut program = command(target().join("release").join(bin));
     let status = program.args(args).status().with_context(|| format!("cannot start {bin}"))?;
     match status.code() {
