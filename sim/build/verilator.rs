@@ -71,12 +71,13 @@ impl Verilator {
         &self.version
     }
 
-    /// Verilates `file`, with every C++ name under `prefix`, into `folder`, in files of size `split`.
-    pub fn run(&self, prefix: &str, file: &Path, folder: &Path, split: u32) -> Result<Sources> {
-        let split = split.to_string();
+    /// Verilates `file`, with every C++ name under `prefix`, into `folder`, in files and functions of these sizes.
+    pub fn run(&self, prefix: &str, file: &Path, folder: &Path, files: u32, functions: u32) -> Result<Sources> {
+        let [files, functions] = [files, functions].map(|size| size.to_string());
         let output = Command::new(&self.program)
             .args(OPTIONS)
-            .args(["--output-split", &split, "--output-split-ctrace", &split])
+            .args(["--output-split", &files, "--output-split-ctrace", &functions])
+            .args(["--output-split-cfuncs", &functions])
             .args(["--prefix", prefix, "--top-module", "millrace", "--Mdir"])
             .arg(folder)
             .arg(file)
