@@ -92,7 +92,7 @@ fn dispatch(command: Command) -> Result<()> {
             let replay = !Uid::effective().is_root() || args.iter().any(|arg| arg == "--replay");
             setup::install(if replay { &[Need::Build] } else { &[Need::Build, Need::Demo] })?;
             eprintln!(
-                "demo: compiling the command and its simulation, which takes minutes the first time and seconds after that"
+                "demo: compiling the command and its simulation, which takes three minutes of processor time at first and seconds after that"
             );
             run::build(&["millrace", "millrace-live"], &["millrace", "demo"], &[])?;
             run::built("demo", &args)
