@@ -9,6 +9,7 @@ mod departed;
 mod due;
 mod dump;
 mod handover;
+mod last_counts;
 mod offload;
 mod refusal;
 mod replace;

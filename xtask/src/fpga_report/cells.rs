@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the cells of a mapped netlist are: how much of the device they take, and how signals pass through them.
 
-use super::figures::is_zero;
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 
@@ -27,6 +26,11 @@ pub struct Area {
     pub ultra_ram: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub dsp: u64,
+}
+
+/// For serde: what a device does not use is not written.
+pub(super) fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 impl Area {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The figures of a preset, and the file of the repository that keeps them.
 
-use super::cells::Area;
+use super::cells::{Area, is_zero};
 use super::levels::Levels;
 use super::netlist::Use;
 use anyhow::{Context, Result};
@@ -45,10 +45,6 @@ pub struct Figures {
 
 /// Figures by preset.
 pub type Kept = BTreeMap<String, Figures>;
-
-pub(super) fn is_zero(value: &u64) -> bool {
-    *value == 0
-}
 
 /// The figures of all modules.
 pub fn modules(uses: &BTreeMap<String, Use>, levels: &Levels) -> BTreeMap<String, Figure> {
