@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Starts programs with the environment that the workspace's tools need.
 
-use crate::setup;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::ffi::OsStr;
@@ -18,11 +17,16 @@ pub fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// The Python environment that tools from PyPI are installed into.
+pub fn tools() -> PathBuf {
+    target().join("tools")
+}
+
 /// A command in the workspace's root with the installed tools on its PATH.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(setup::venv().join("bin")).chain(env::split_paths(&path));
+    let folders = std::iter::once(tools().join("bin")).chain(env::split_paths(&path));
     command.current_dir(root()).env("PATH", env::join_paths(folders).expect("PATH is made of paths"));
     command
 }

@@ -163,11 +163,6 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
-/// The Python environment that PyPI tools are installed into.
-pub fn venv() -> PathBuf {
-    run::target().join("tools")
-}
-
 /// Installs what is missing of the tools for `needs`.
 pub fn install(needs: &[Need]) -> Result<()> {
     let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| needs.contains(&tool.need) && !tool.is_there()).collect();
@@ -217,18 +212,18 @@ impl Tool {
 /// Whether our Python environment has this version of a package.
 fn version_is_there(package: &str, version: &str) -> bool {
     let info = format!("{}-{version}.dist-info", package.replace('-', "_"));
-    let pythons = fs::read_dir(venv().join("lib")).into_iter().flatten().flatten();
+    let pythons = fs::read_dir(run::tools().join("lib")).into_iter().flatten().flatten();
     pythons.into_iter().any(|python| python.path().join("site-packages").join(&info).is_dir())
 }
 
 /// Whether our Python environment has a module.
 fn module_is_there(module: &str) -> bool {
-    let python = venv().join("bin/python3");
+    let python = run::tools().join("bin/python3");
     python.is_file() && quietly(Command::new(python).args(["-c", &format!("import {module}")]))
 }
 
 fn is_there(program: &str) -> bool {
-    venv().join("bin").join(program).is_file() || on_the_path(program)
+    run::tools().join("bin").join(program).is_file() || on_the_path(program)
 }
 
 fn on_the_path(program: &str) -> bool {
@@ -262,10 +257,10 @@ fn install_debian(packages: &[&str]) -> Result<()> {
 
 fn install_pypi(packages: &[String]) -> Result<()> {
     let by_hand = || format!("install by hand, on your PATH: pip install {}", packages.join(" "));
-    let python = venv().join("bin/python3");
+    let python = run::tools().join("bin/python3");
     if !python.is_file() {
         let mut create = run::command("python3");
-        create.args(["-m", "venv"]).arg(venv());
+        create.args(["-m", "venv"]).arg(run::tools());
         run::checked(create).with_context(|| {
             format!("python3 with its venv module is needed (Debian: python3-venv); or {}", by_hand())
         })?;
@@ -277,7 +272,8 @@ fn install_pypi(packages: &[String]) -> Result<()> {
 
 /// Whether our Python environment is there, or `python3` can make it. (Debian's python3 alone cannot.)
 fn can_make_venv() -> bool {
-    venv().join("bin/python3").is_file() || quietly(Command::new("python3").args(["-c", "import ensurepip, venv"]))
+    run::tools().join("bin/python3").is_file()
+        || quietly(Command::new("python3").args(["-c", "import ensurepip, venv"]))
 }
 
 fn quietly(command: &mut Command) -> bool {
