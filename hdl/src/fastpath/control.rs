@@ -127,6 +127,8 @@ pub struct Control {
     owner: Reg<Bits<32>>,
     generation: Reg<Bits<16>>,
     written: DffR<Bit>,
+    /// `CLEAR_TABLES` has begun: the words of `staging` are all over the core, and no path from the bus leads to them in one clock.
+    cleared: DffR<Bit>,
     counter_packets: Reg<Bits<64>>,
     counter_bytes: Reg<Bits<64>>,
     counter_epoch: Reg<Bits<32>>,
@@ -322,7 +324,7 @@ impl Logic for Control {
             table_q
         );
         clock!(self, clock, counter_packets, counter_bytes, counter_epoch, counter_hit, staging, counter_at);
-        clock!(self, clock, low_read, high_read, owner, generation, written);
+        clock!(self, clock, low_read, high_read, owner, generation, written, cleared);
         self.low_read.reset.next = self.reset.val();
         self.high_read.reset.next = self.reset.val();
         self.chosen.reset.next = self.reset.val();
@@ -334,6 +336,8 @@ impl Logic for Control {
         self.owner.reset.next = self.reset.val();
         self.generation.reset.next = self.reset.val();
         self.written.reset.next = self.reset.val();
+        self.cleared.reset.next = self.reset.val();
+        self.staging.reset.next = self.reset.val() | self.cleared.q.val();
         self.counter_packets.reset.next = self.reset.val();
         self.counter_bytes.reset.next = self.reset.val();
         self.counter_epoch.reset.next = self.reset.val();
@@ -529,7 +533,7 @@ impl Logic for Control {
             & (!self.on_table.val() | (self.command_table.val() < self.tables.val()));
         self.start.next = self.command.val() & !self.busy.val() & self.in_range.val();
         self.clear.next = self.start.val() & (self.command_op.val() == self.clear_tables.val());
-        self.staging.reset.next = self.reset.val() | self.clear.val();
+        self.cleared.d.next = self.clear.val();
         self.finish.next = self.request_q.q.val() & self.done.val();
         self.request_q.d.next = self.start.val() | (self.request_q.q.val() & !self.done.val());
         self.op_q.en.next = self.start.val();
