@@ -43,11 +43,13 @@ fn module_path(src: &Path, file: &Path) -> String {
     ["millrace_hdl".into()].into_iter().chain(parts).collect::<Vec<_>>().join("::")
 }
 
-/// Names and doc comments of the structs that derive `LogicBlock`.
+/// Names and doc comments of the structs that are blocks.
 fn blocks(text: &str) -> Vec<(String, String)> {
     let lines: Vec<&str> = text.lines().collect();
-    let derives = |line: &&str| line.starts_with("#[derive(") && line.contains("LogicBlock");
-    let at = lines.iter().enumerate().filter(|(_, line)| derives(line)).map(|(i, _)| i);
+    let is_block = |line: &&str| {
+        line.starts_with("#[millrace_hdl::block") || line.starts_with("#[derive(") && line.contains("LogicBlock")
+    };
+    let at = lines.iter().enumerate().filter(|(_, line)| is_block(line)).map(|(i, _)| i);
     at.filter_map(|i| {
         let declaration = lines[i + 1..].iter().find(|line| line.starts_with("pub struct "))?;
         let name = declaration["pub struct ".len()..].split(['<', ' ', '{']).next()?;

@@ -7,16 +7,17 @@
 // Tests count ports and tables by their numbers, as the hardware does.
 #![cfg_attr(test, allow(clippy::needless_range_loop))]
 
-// What the attribute `kernel` writes names this crate.
+// What the attributes write names this crate.
 extern crate self as millrace_hdl;
 
-pub use millrace_hdl_macros::kernel;
+pub use millrace_hdl_macros::{block, function, kernel};
 
 pub mod base;
 pub mod board;
 pub mod docs;
 pub mod emit;
 pub mod fastpath;
+pub mod front;
 pub mod kernel;
 #[cfg(test)]
 pub mod testing;

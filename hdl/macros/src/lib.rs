@@ -1,16 +1,40 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! [`macro@kernel`]: an `update` function as hardware.
+//! [`macro@block`]: a struct and an `impl` as a block of hardware. [`macro@function`]: what kernels call.
 //!
+//! [`macro@kernel`], the older way: an `update` function over rust-hdl's signals as hardware.
 //! The function itself stays as it is, for the Rust simulator. Beside it come `connect`, which names the signals that it drives, and
 //! `hdl`, which gives its syntax tree. The tree is a table of constants (see `millrace_hdl::kernel`): code that builds it node by node would be
 //! half of all that the compiler has to optimise in this workspace, and it runs once.
 
+mod block;
 mod connect;
+mod kernel;
+mod logic;
+mod place;
 mod tree;
 
 use proc_macro::TokenStream;
 use quote::quote;
-use syn::{ItemFn, parse_macro_input};
+use syn::{Error, Item, ItemFn, parse_macro_input};
+
+/// Makes a block: goes before its struct, and before the `impl` that holds its `update`. `docs/blocks.md` says what may stand in both. The attribute
+/// of the struct may hold an expression, which is evaluated whenever one is made: `#[block(Self::check())]`.
+#[proc_macro_attribute]
+pub fn block(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let made = match parse_macro_input!(item as Item) {
+        Item::Struct(item) => block::block(&attribute.into(), item),
+        Item::Impl(item) => logic::logic(item),
+        other => Err(Error::new_spanned(other, "`block` goes before a struct or its `impl`")),
+    };
+    made.unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+/// Lets kernels call a function of values, which becomes a part of each.
+#[proc_macro_attribute]
+pub fn function(_attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as ItemFn);
+    logic::function(&item).unwrap_or_else(|error| error.to_compile_error()).into()
+}
 
 /// Makes an `update` function the logic of a block: goes before `fn update(&mut self)` in an `impl Logic`.
 #[proc_macro_attribute]

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! FIFO on block RAM.
 
-use super::{DffE, DffR, Ram, Reg, Snk, Src, Tag};
+use super::{DffE, DffR, Ram, Reg, Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// First-word-fall-through FIFO of `1 << A` words on block RAM, `C` = A + 1.
 ///
 /// Full rate: one word in and one out per clock. Three clocks from input to output: write, RAM read, output register.
 /// `out.data` is a register behind the RAM's read port, so that synthesis can use the RAM's own output register.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct Fifo<T: Synth, const A: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<T>,
@@ -30,6 +29,7 @@ pub struct Fifo<T: Synth, const A: usize, const C: usize> {
     fetched: DffR<Bit>,
     loaded: DffR<Bit>,
     word: DffE<T>,
+    #[init(depth(A, C))]
     depth: Constant<Bits<C>>,
     push: Signal<Local, Bit>,
     fetch: Signal<Local, Bit>,
@@ -37,32 +37,10 @@ pub struct Fifo<T: Synth, const A: usize, const C: usize> {
     pop: Signal<Local, Bit>,
 }
 
-impl<T: Synth, const A: usize, const C: usize> Default for Fifo<T, A, C> {
-    fn default() -> Self {
-        assert!(C == A + 1, "a FIFO of 1 << {A} words counts in {} bits, not {C}", A + 1);
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            inp: Default::default(),
-            out: Default::default(),
-            count: Default::default(),
-            empty: Default::default(),
-            ram: Ram::new(),
-            head: Default::default(),
-            tail: Default::default(),
-            stored: Default::default(),
-            used: Default::default(),
-            fetched: Default::default(),
-            loaded: Default::default(),
-            word: Default::default(),
-            depth: Constant::new((1u64 << A).to_bits()),
-            push: Default::default(),
-            fetch: Default::default(),
-            load: Default::default(),
-            pop: Default::default(),
-        }
-    }
+/// The depth of a FIFO, if its sizes fit each other.
+pub(super) fn depth<const C: usize>(a: usize, c: usize) -> Constant<Bits<C>> {
+    assert!(c == a + 1, "a FIFO of 1 << {a} words counts in {} bits, not {c}", a + 1);
+    Constant::new((1u64 << a).to_bits())
 }
 
 impl<T: Synth, const A: usize, const C: usize> Logic for Fifo<T, A, C> {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Short FIFO on LUT RAM.
 
-use super::{LutRam, Reg, Snk, Src, Tag};
+use super::fifo::depth;
+use super::{LutRam, Reg, Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// First-word-fall-through FIFO of `1 << A` words on LUT RAM, `C` = A + 1. Full rate; one clock from input to output;
 /// `inp.ready`, `out.valid` and `count` are register outputs or one gate behind them, `out.data` is the RAM's read port.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct LutFifo<T: Synth, const A: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<T>,
@@ -23,29 +23,8 @@ pub struct LutFifo<T: Synth, const A: usize, const C: usize> {
     used: Reg<Bits<C>>,
     push: Signal<Local, Bit>,
     pop: Signal<Local, Bit>,
+    #[init(depth(A, C))]
     depth: Constant<Bits<C>>,
-}
-
-impl<T: Synth, const A: usize, const C: usize> Default for LutFifo<T, A, C> {
-    fn default() -> Self {
-        assert!(C == A + 1, "a FIFO of 1 << {A} words counts in {} bits, not {C}", A + 1);
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            inp: Default::default(),
-            out: Default::default(),
-            count: Default::default(),
-            empty: Default::default(),
-            ram: LutRam::new(),
-            head: Default::default(),
-            tail: Default::default(),
-            used: Default::default(),
-            push: Default::default(),
-            pop: Default::default(),
-            depth: Constant::new((1u64 << A).to_bits()),
-        }
-    }
 }
 
 impl<T: Synth, const A: usize, const C: usize> Logic for LutFifo<T, A, C> {

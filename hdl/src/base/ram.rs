@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Memories that synthesis maps on block RAM or LUT RAM. All contents start as zero.
 
-use super::Tag;
 use rust_hdl_core::prelude::*;
 
 /// log2 of the words up to which LUT RAM is smaller than block RAM.
@@ -13,9 +12,8 @@ const DEEP: usize = 16;
 /// Simple dual-port RAM: one write port, one read port, `1 << A` words; block RAM unless it has 16 words or fewer, or 65,536 or
 /// more (ultra RAM). `rdata` holds the word at `raddr` one clock after `re`, and keeps it while `re` is low. A read of the word being
 /// written gives the old word.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Ram<D: Synth, const A: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub re: Signal<In, Bit>,
     pub raddr: Signal<In, Bits<A>>,
@@ -23,13 +21,14 @@ pub struct Ram<D: Synth, const A: usize> {
     pub we: Signal<In, Bit>,
     pub waddr: Signal<In, Bits<A>>,
     pub wdata: Signal<In, D>,
+    #[init(vec![D::default(); 1 << A])]
     _mem: Vec<D>,
 }
 
 impl<D: Synth, const A: usize> Ram<D, A> {
-    /// A RAM of zeros. (`Default` has no memory: use this.)
+    /// A RAM of zeros.
     pub fn new() -> Self {
-        Self { _mem: vec![D::default(); 1 << A], ..Default::default() }
+        Self::default()
     }
 }
 
@@ -66,22 +65,22 @@ impl<D: Synth, const A: usize> Logic for Ram<D, A> {
 }
 
 /// LUT RAM: written at the clock, read in the same clock (`rdata` follows `raddr`).
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct LutRam<D: Synth, const A: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub raddr: Signal<In, Bits<A>>,
     pub rdata: Signal<Out, D>,
     pub we: Signal<In, Bit>,
     pub waddr: Signal<In, Bits<A>>,
     pub wdata: Signal<In, D>,
+    #[init(vec![D::default(); 1 << A])]
     _mem: Vec<D>,
 }
 
 impl<D: Synth, const A: usize> LutRam<D, A> {
-    /// A RAM of zeros. (`Default` has no memory: use this.)
+    /// A RAM of zeros.
     pub fn new() -> Self {
-        Self { _mem: vec![D::default(); 1 << A], ..Default::default() }
+        Self::default()
     }
 }
 

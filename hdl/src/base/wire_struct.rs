@@ -4,8 +4,8 @@
 /// Defines a packed struct that travels on a signal or lives in a RAM, like rust-hdl's `#[derive(LogicStruct)]`, but
 /// with const generics allowed. The first field holds the least significant bits.
 ///
-/// A kernel reads a field with `self.x.val().field` and writes it with `self.x.next.field = …`, one level deep and
-/// never through a loop variable (use a `Local` there).
+/// The kernel of a [`block`](macro@crate::block) uses one as Rust does. An older kernel reads a field with `self.x.val().field` and writes it with
+/// `self.x.next.field = …`, one level deep and never through a loop variable (use a `Local` there).
 #[macro_export]
 macro_rules! wire_struct {
     ($(#[$meta:meta])* pub struct $name:ident $(<$(const $g:ident : usize),* $(,)?>)? {
@@ -31,6 +31,12 @@ macro_rules! wire_struct {
                     }
                     panic!("{} has no field {field}", stringify!($name))
                 }
+            }
+        }
+
+        impl $(<$(const $g: usize),*>)? $crate::front::value::Fixed for $name $(<$($g),*>)? {
+            fn constant(self) -> $crate::front::value::Constant {
+                $crate::front::value::synth(self)
             }
         }
 

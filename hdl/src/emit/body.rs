@@ -3,6 +3,7 @@
 
 use super::check::check;
 use super::connect::Connections;
+use super::elaborate::elaborate;
 use super::error::{Fault, Reason};
 use super::expr::{Expr, SignalId};
 use super::lower::Lowering;
@@ -42,6 +43,10 @@ impl Body {
         let tristate = symbols.iter().find(|(_, s)| s.role == Role::InOut).map(|(_, s)| s.name.clone());
         if let Some(name) = tristate {
             return Err(vec![Fault::at(&name, Reason::TriState)]);
+        }
+        if let Some(kernel) = &node.kernel {
+            let (statements, symbols) = elaborate(node, kernel, symbols)?;
+            return Kernel::new(node, symbols, statements, modules).map(|kernel| kernel.body());
         }
         match &node.code {
             Verilog::Combinatorial(kernel) => {

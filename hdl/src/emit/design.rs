@@ -98,10 +98,10 @@ impl Drafts {
             "" => "a block without a tag".into(),
             _ => without_paths(rust_type),
         };
-        for Fault { signal, reason } in faults {
+        for Fault { signal, reason, source } in faults {
             let known = |e: &EmitError| e.place.block == block && e.place.signal == signal && e.reason == reason;
             if !self.errors.iter().any(known) {
-                let place = Place { path: path.into(), block: block.clone(), signal };
+                let place = Place { path: path.into(), block: block.clone(), signal, source };
                 self.errors.push(EmitError { place, reason });
             }
         }

@@ -23,10 +23,15 @@ pub struct Place {
     pub block: String,
     /// The signal that is assigned or concerned, if the place can be told that exactly.
     pub signal: Option<String>,
+    /// File and line of the statement, if they are known.
+    pub source: Option<(String, usize)>,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((file, line)) = &self.source {
+            write!(f, "{file}:{line}: ")?;
+        }
         write!(f, "{} ({})", self.path, self.block)?;
         self.signal.as_ref().map_or(Ok(()), |signal| write!(f, ", {signal}"))
     }
@@ -47,6 +52,18 @@ pub enum Reason {
          use a Constant field or a `_field` as loop bound"
     )]
     NotASignal(String),
+    /// A path that leads to no signal.
+    #[error("there is no signal `{0}` in this block")]
+    NoSuchSignal(String),
+    /// A path that goes on behind a value's end.
+    #[error("{type_name} has no field `{field}`")]
+    NoField { field: String, type_name: String },
+    /// `let x = Struct { … }`
+    #[error("write the type of this struct: `let x: Type = …`")]
+    StructWithoutType,
+    /// `x = Struct { a: x.b, b: x.a }`
+    #[error("a field of this struct reads what another has changed before it: take a new `let`")]
+    StructOfItself,
     /// The index of an array element.
     #[error("index `{0}` is neither a number nor a loop variable (a Rust const cannot be seen here)")]
     BadIndex(String),
@@ -122,16 +139,24 @@ pub enum Reason {
 pub(super) struct Fault {
     pub signal: Option<String>,
     pub reason: Reason,
+    /// File and line, if they are known.
+    pub source: Option<(String, usize)>,
 }
 
 impl Fault {
     pub fn at(signal: &str, reason: Reason) -> Self {
-        Fault { signal: Some(signal.into()), reason }
+        Fault { signal: Some(signal.into()), reason, source: None }
+    }
+
+    /// The same, of this line unless it has one.
+    pub fn in_line(mut self, file: &str, line: usize) -> Self {
+        self.source.get_or_insert_with(|| (file.into(), line));
+        self
     }
 }
 
 impl From<Reason> for Fault {
     fn from(reason: Reason) -> Self {
-        Fault { signal: None, reason }
+        Fault { signal: None, reason, source: None }
     }
 }

@@ -10,14 +10,15 @@
 //! that keep its meaning; ports connected directly where no logic stands between.
 //!
 //! On the way, each in its file: [`tree`] collects the instances of a block; [`symbols`] names their signals; [`lower`] and
-//! [`lower_expr`], with the help of [`scope`], turn rust-hdl's AST into sized [`expr`]essions and [`stmt`]s; [`check`]
-//! finds latches and undriven bits; [`partition`] splits a kernel into processes; [`connect`] finds direct connections;
+//! [`lower_expr`], with the help of [`scope`], turn rust-hdl's AST into sized [`expr`]essions and [`stmt`]s, [`elaborate`] does so with the
+//! kernels of [`front`](crate::front); [`check`] finds latches and undriven bits; [`partition`] splits a kernel into processes; [`connect`] finds direct connections;
 //! [`registers`], [`body`] and [`print`] write the text; [`design`] merges equal modules and names them.
 
 mod body;
 mod check;
 mod connect;
 mod design;
+mod elaborate;
 mod error;
 mod expr;
 mod literal;

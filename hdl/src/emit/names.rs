@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 /// Identifiers of one scope, each given once.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Names(HashSet<String>);
 
 impl Names {

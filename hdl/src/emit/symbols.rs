@@ -25,7 +25,15 @@ pub(super) enum Role {
     Helper,
 }
 
+impl Role {
+    /// Whether the module's own logic drives it.
+    pub fn is_driven_here(self) -> bool {
+        !matches!(self, Role::Input | Role::Constant | Role::ChildOutput)
+    }
+}
+
 /// A signal or constant of a module.
+#[derive(Clone)]
 pub(super) struct Symbol {
     /// Verilog identifier.
     pub name: String,
@@ -50,6 +58,7 @@ pub(super) struct Port {
 }
 
 /// All symbols of a module, found by the names that rust-hdl's AST uses (`inp$data`, `cell$3$key`, `State$Idle`).
+#[derive(Clone)]
 pub(super) struct Symbols {
     all: Vec<Symbol>,
     by_path: HashMap<String, SignalId>,
@@ -100,6 +109,36 @@ impl Symbols {
         let name = self.names.take(&format!("{target}_t{}", self.all.len()));
         let path = format!("helper ${name}");
         self.insert(&path, Symbol { name, width, ..blank(Role::Helper) })
+    }
+
+    /// A new signal of a type, for a local variable of a kernel.
+    pub fn add_wire(&mut self, name: &str, descriptor: TypeDescriptor) -> SignalId {
+        let name = self.names.take(name);
+        let (path, width) = (format!("wire {}", self.all.len()), width(&descriptor));
+        self.add_enum(&descriptor);
+        self.insert(&path, Symbol { name, width, descriptor, ..blank(Role::Local) })
+    }
+
+    pub fn set_role(&mut self, id: SignalId, role: Role) {
+        self.all[id].role = role;
+    }
+
+    /// The signals of a bundle, or the signal itself: what follows its path in theirs, and which.
+    pub fn below(&self, path: &str) -> Vec<(String, SignalId)> {
+        let inside = |name: &str| {
+            Some(name.strip_prefix(path)?).filter(|rest| rest.is_empty() || rest.starts_with('$')).map(str::to_owned)
+        };
+        let mut found: Vec<_> = self.by_path.iter().filter_map(|(name, id)| Some((inside(name)?, *id))).collect();
+        found.sort_by_key(|(_, id)| *id);
+        found
+    }
+
+    /// The output of the register that has this input.
+    pub fn output_beside(&self, input: SignalId) -> SignalId {
+        let child = self.all[input].port.as_ref().map(|port| port.child);
+        let is_output =
+            |symbol: &Symbol| symbol.role == Role::ChildOutput && symbol.port.as_ref().map(|port| port.child) == child;
+        self.all.iter().position(is_output).expect("a register has an output")
     }
 
     fn insert(&mut self, path: &str, symbol: Symbol) -> SignalId {

@@ -3,6 +3,8 @@
 
 use crate::base::Tag;
 use crate::base::reg::REG;
+use crate::front::handed_over;
+use crate::front::tree::Kernel;
 use rust_hdl_core::ast::{Verilog, VerilogLiteral};
 use rust_hdl_core::atom::{Atom, AtomKind, is_atom_signed};
 use rust_hdl_core::prelude::*;
@@ -36,6 +38,8 @@ pub(super) struct Node {
     pub signals: Vec<Signal>,
     pub children: Vec<Node>,
     pub code: Verilog,
+    /// The kernel, of a `block`.
+    pub kernel: Option<Kernel>,
     /// One of our registers: written into its parent, without a module of its own.
     pub is_register: bool,
     /// The interfaces we are in while collecting.
@@ -72,6 +76,7 @@ impl Probe for Collector {
             signals: vec![],
             children: vec![],
             code: block.hdl(),
+            kernel: handed_over(),
             is_register: block.timing().first().is_some_and(|timing| timing.name == REG),
             namespaces: vec![],
         });

@@ -3,9 +3,15 @@
 
 use super::queue_counters::QueueCounters;
 use super::types::{Beat, OutBeat, UpcallBeat};
-use crate::base::{DffE, DffR, Fifo, Param, Reg, Snk, Src, Tag};
-use crate::comment;
+use crate::base::{DffE, DffR, Fifo, Reg, Snk, Src};
 use rust_hdl_core::prelude::*;
+
+/// Whether a frame fits a queue that holds `count` beats of at most `most`. A beat on its way to it is not in its count yet: it goes in as half a beat
+/// more.
+#[millrace_hdl::function]
+fn fits<const P: usize>(count: Bits<P>, pending: Bit, most: Bits<12>) -> Bit {
+    concat::<13>(cast::<12>(count), pending) <= concat::<13>(most, false)
+}
 
 /// A queue of `1 << B` beats (a longest frame at least) for each of `N` vports, and one for upcalls as number N; `P` = B + 1, `Q` = N + 1.
 ///
@@ -13,15 +19,16 @@ use rust_hdl_core::prelude::*;
 /// with its bit of `drop_when_full` a frame that does not fit whole is dropped for this queue alone, decided at its first beat. Five
 /// clocks from `inp` to `tx`: the queues that take a frame are chosen in the first, and its beats are queued in the second. The counters of
 /// a frame move two clocks after its first beat was queued.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize> {
-    tag: Tag<Self>,
     /// Of the way to the queues.
     pub clock: Signal<In, Clock>,
     /// Of each queue.
+    #[count(Q)]
     pub clock_port: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<OutBeat<W, C>>,
+    #[count(N)]
     pub tx: Vec<Src<Beat<W, C>>>,
     pub upcall: Src<UpcallBeat<W, C>>,
     /// Bit v: the queue of vport v holds a whole frame or more, so that `tx` will not pause before the end of one.
@@ -31,8 +38,11 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     /// Bit q: mode of queue q. To be changed at any time; counts from the next frame on.
     pub drop_when_full: Signal<In, Bits<Q>>,
     /// Per queue: frames and bytes queued, frames dropped because the queue was full.
+    #[count(Q)]
     pub packets: Vec<Signal<Out, Bits<64>>>,
+    #[count(Q)]
     pub bytes: Vec<Signal<Out, Bits<64>>>,
+    #[count(Q)]
     pub drops: Vec<Signal<Out, Bits<64>>>,
     /// Nothing is, or was a clock ago, on its way to a queue.
     pub idle: Signal<Out, Bit>,
@@ -48,41 +58,31 @@ pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize
     placed_valid: DffR<Bit>,
     taking: DffE<Bits<Q>>,
     dropping: DffE<Bits<Q>>,
+    #[count(N)]
+    #[clock(clock_port)]
     queues: Vec<Fifo<Beat<W, C>, B, P>>,
     upcalls: Fifo<UpcallBeat<W, C>, B, P>,
     /// Per queue: whether a frame's end was queued in the last two clocks (which a beat spends on its way to the
     /// queue's output), the frames that are in it to their end, and whether there are any.
+    #[count(Q)]
+    #[clock(clock_port)]
     ends: Vec<DffR<Bits<2>>>,
+    #[count(Q)]
+    #[clock(clock_port)]
     whole: Vec<Reg<Bits<P>>>,
+    #[count(Q)]
+    #[clock(clock_port)]
     some_whole: Vec<DffR<Bit>>,
     counted: DffR<Bits<Q>>,
     dropped: DffR<Bits<Q>>,
     counted_len: DffE<Bits<14>>,
     active: DffR<Bit>,
+    #[count(Q)]
+    #[clock(clock_port)]
     counters: Vec<QueueCounters>,
-
-    /// Bytes of a queue.
-    capacity: Param<Bits<20>>,
-    beat_log2: Param<Bits<4>>,
-
-    wanted: Signal<Local, Bits<Q>>,
-    ready: Signal<Local, Bits<Q>>,
-    pending: Signal<Local, Bits<Q>>,
-    fits: Signal<Local, Bits<Q>>,
-    empty: Signal<Local, Bits<Q>>,
-    count: Signal<Local, Bits<P>>,
-    filled: Signal<Local, Bits<13>>,
-    accept: Signal<Local, Bits<Q>>,
-    fire: Signal<Local, Bit>,
-    onward: Signal<Local, Bit>,
-    free: Signal<Local, Bit>,
-    begins: Signal<Local, Bit>,
-    enters: Signal<Local, Bit>,
-    leaves: Signal<Local, Bit>,
-    sent: Signal<Local, Beat<W, C>>,
-    plain: Signal<Local, Beat<W, C>>,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize>
     Egress<W, C, B, P, N, Q>
 {
@@ -100,219 +100,108 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: queues of {max_frame} to {} bytes",
             W << 8
         );
-        let outputs = || vec![Signal::default(); Q];
-        Self {
-            clock_port: vec![Default::default(); Q],
-            tx: vec![Default::default(); N],
-            packets: outputs(),
-            bytes: outputs(),
-            drops: outputs(),
-            queues: (0..N).map(|_| Fifo::default()).collect(),
-            ends: (0..Q).map(|_| DffR::default()).collect(),
-            whole: (0..Q).map(|_| Reg::default()).collect(),
-            some_whole: (0..Q).map(|_| DffR::default()).collect(),
-            counters: (0..Q).map(|_| QueueCounters::default()).collect(),
-            capacity: Param::new(((W / 8) << B).to_bits()),
-            beat_log2: Param::new((C - 1).to_bits()),
-            ..Default::default()
-        }
+        Self::default()
     }
-}
 
-impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize> Logic
-    for Egress<W, C, B, P, N, Q>
-{
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, beat, beat_valid, most, placed, placed_valid, taking, dropping);
-        clock!(self, clock, counted, dropped, counted_len, active);
-        self.beat_valid.reset.next = self.reset.val();
-        self.placed_valid.reset.next = self.reset.val();
-        self.upcalls.reset.next = self.reset.val();
-        self.counted.reset.next = self.reset.val();
-        self.dropped.reset.next = self.reset.val();
-        self.active.reset.next = self.reset.val();
-
         comment!("can the queues take the beat in front?");
-        self.ready.next = 0.into();
+        let mut ready = Bits::<Q>::default();
         for i in 0..N {
-            self.ready.next = self.ready.val().replace_bit(i, self.queues[i].inp.ready.val());
+            ready.set_bit(i, self.queues[i].inp.ready);
         }
-        for i in N..Q {
-            self.ready.next = self.ready.val().replace_bit(i, self.upcalls.inp.ready.val());
+        ready.set_bit(N, self.upcalls.inp.ready);
+        let fire = self.placed_valid & (ready | !self.taking).all();
+        let onward = self.beat_valid & (!self.placed_valid | fire);
+        let free = !self.beat_valid | onward;
+        self.placed_valid = onward | (self.placed_valid & !fire);
+        if onward {
+            self.placed = self.beat;
         }
-        self.fire.next = self.placed_valid.q.val() & (self.ready.val() | !self.taking.q.val()).all();
-        self.onward.next = self.beat_valid.q.val() & (!self.placed_valid.q.val() | self.fire.val());
-        self.free.next = !self.beat_valid.q.val() | self.onward.val();
-        self.placed_valid.d.next = self.onward.val() | (self.placed_valid.q.val() & !self.fire.val());
-        self.placed.en.next = self.onward.val();
-        self.placed.d.next = self.beat.q.val();
 
         comment!("a beat arrives");
-        self.inp.ready.next = self.free.val();
-        self.beat_valid.d.next = self.inp.valid.val() | !self.free.val();
-        self.beat.en.next = self.free.val() & self.inp.valid.val();
-        self.beat.d.next = self.inp.data.val();
-        self.most.en.next = self.free.val() & self.inp.valid.val();
-        self.most.d.next = bit_cast::<12, 20>(
-            (self.capacity.val() - bit_cast::<20, 14>(self.inp.data.val().out_len)) >> self.beat_log2.val(),
-        );
+        self.inp.ready = free;
+        self.beat_valid = self.inp.valid | !free;
+        if free & self.inp.valid {
+            self.beat = self.inp.data;
+            self.most = cast::<12>((((W / 8) << B) - cast::<20>(self.inp.data.out_len)) >> (C - 1));
+        }
 
-        comment!(
-            "which queues take its frame? The beat in front is not in their counts yet: it goes in as half a beat more"
-        );
-        self.wanted.next = bit_cast::<Q, 32>(self.beat.q.val().outputs);
-        for i in N..Q {
-            self.wanted.next = self.wanted.val().replace_bit(i, self.beat.q.val().outputs.get_bit(31));
-        }
-        self.pending.next = 0.into();
-        if self.placed_valid.q.val() {
-            self.pending.next = self.taking.q.val();
-        }
-        self.fits.next = 0.into();
+        comment!("which queues take its frame?");
+        let wanted = concat::<Q>(self.beat.outputs.get_bit(31), self.beat.outputs.get_bits::<N>(0));
+        let pending = if self.placed_valid { self.taking } else { 0 };
+        let mut fitting = Bits::<Q>::default();
         for i in 0..N {
-            self.count.next = self.queues[i].count.val();
-            self.filled.next = bit_cast::<13, P>(self.count.val()) << 1;
-            if self.pending.val().get_bit(i) {
-                self.filled.next = self.filled.val() | 1;
-            }
-            self.fits.next =
-                self.fits.val().replace_bit(i, self.filled.val() <= (bit_cast::<13, 12>(self.most.q.val()) << 1));
+            fitting.set_bit(i, fits::<P>(self.queues[i].count, pending.get_bit(i), self.most));
         }
-        for i in N..Q {
-            self.filled.next = bit_cast::<13, P>(self.upcalls.count.val()) << 1;
-            if self.pending.val().get_bit(i) {
-                self.filled.next = self.filled.val() | 1;
-            }
-            self.fits.next =
-                self.fits.val().replace_bit(i, self.filled.val() <= (bit_cast::<13, 12>(self.most.q.val()) << 1));
+        fitting.set_bit(N, fits::<P>(self.upcalls.count, pending.get_bit(N), self.most));
+        let accept = fitting | !self.drop_when_full;
+        if onward & self.beat.first {
+            self.taking = wanted & accept;
+            self.dropping = wanted & !accept;
         }
-        self.accept.next = self.fits.val() | !self.drop_when_full.val();
-        self.begins.next = self.onward.val() & self.beat.q.val().first;
-        self.taking.en.next = self.begins.val();
-        self.taking.d.next = self.wanted.val() & self.accept.val();
-        self.dropping.en.next = self.begins.val();
-        self.dropping.d.next = self.wanted.val() & !self.accept.val();
 
-        comment!("into the queues");
-        self.plain.next.data = self.placed.q.val().data;
-        self.plain.next.bytes = self.placed.q.val().bytes;
-        self.plain.next.last = self.placed.q.val().last;
+        comment!("into the queues, and out of them");
+        let plain: Beat<W, C> = Beat { data: self.placed.data, bytes: self.placed.bytes, last: self.placed.last };
+        let mut leaves = Bits::<Q>::default();
         for i in 0..N {
-            self.queues[i].clock.next = self.clock_port[i].val();
-            self.queues[i].reset.next = self.reset.val();
-            self.queues[i].inp.valid.next = self.fire.val() & self.taking.q.val().get_bit(i);
-            self.queues[i].inp.data.next = self.plain.val();
-            self.queues[i].out.ready.next = self.tx[i].ready.val();
-            self.tx[i].valid.next = self.queues[i].out.valid.val();
-            self.tx[i].data.next = self.queues[i].out.data.val();
+            self.queues[i].inp.valid = fire & self.taking.get_bit(i);
+            self.queues[i].inp.data = plain;
+            link(self.tx[i], self.queues[i].out);
+            leaves.set_bit(i, self.queues[i].out.valid & self.tx[i].ready & self.queues[i].out.data.last);
         }
-        self.tx_whole.next = 0.into();
+        self.upcalls.clock = self.clock_port[N];
+        self.upcalls.inp.valid = fire & self.taking.get_bit(N);
+        self.upcalls.inp.data = UpcallBeat {
+            data: self.placed.data,
+            bytes: self.placed.bytes,
+            last: self.placed.last,
+            vport: self.placed.vport,
+            reason: self.placed.reason,
+        };
+        link(self.upcall, self.upcalls.out);
+        leaves.set_bit(N, self.upcalls.out.valid & self.upcall.ready & self.upcalls.out.data.last);
+
+        comment!("whole frames in the queues");
+        for i in 0..Q {
+            let enters = self.ends[i].get_bit(1);
+            self.ends[i] = concat::<2>(self.ends[i].get_bit(0), fire & self.taking.get_bit(i) & self.placed.last);
+            if enters != leaves.get_bit(i) {
+                self.whole[i] = if enters { self.whole[i] + 1 } else { self.whole[i] - 1 };
+            }
+            self.some_whole[i] = enters | (self.some_whole[i] & !(leaves.get_bit(i) & (self.whole[i] == 1)));
+        }
         for i in 0..N {
-            self.ends[i].clock.next = self.clock_port[i].val();
-            self.ends[i].reset.next = self.reset.val();
-            self.ends[i].d.next = self.ends[i].q.val() << 1;
-            if self.fire.val() & self.taking.q.val().get_bit(i) & self.placed.q.val().last {
-                self.ends[i].d.next = (self.ends[i].q.val() << 1) | 1;
-            }
-            self.enters.next = self.ends[i].q.val().get_bit(1);
-            self.sent.next = self.queues[i].out.data.val();
-            self.leaves.next = self.queues[i].out.valid.val() & self.tx[i].ready.val() & self.sent.val().last;
-            self.whole[i].clock.next = self.clock_port[i].val();
-            self.whole[i].reset.next = self.reset.val();
-            self.whole[i].en.next = self.enters.val() != self.leaves.val();
-            self.whole[i].d.next = self.whole[i].q.val() - 1;
-            self.some_whole[i].clock.next = self.clock_port[i].val();
-            self.some_whole[i].reset.next = self.reset.val();
-            self.some_whole[i].d.next =
-                self.enters.val() | (self.some_whole[i].q.val() & !(self.leaves.val() & (self.whole[i].q.val() == 1)));
-            if self.enters.val() {
-                self.whole[i].d.next = self.whole[i].q.val() + 1;
-            }
-            self.tx_whole.next = self.tx_whole.val().replace_bit(i, self.some_whole[i].q.val());
+            self.tx_whole.set_bit(i, self.some_whole[i]);
         }
-        self.upcall_whole.next = false;
-        for i in N..Q {
-            self.ends[i].clock.next = self.clock_port[i].val();
-            self.ends[i].reset.next = self.reset.val();
-            self.ends[i].d.next = self.ends[i].q.val() << 1;
-            if self.fire.val() & self.taking.q.val().get_bit(i) & self.placed.q.val().last {
-                self.ends[i].d.next = (self.ends[i].q.val() << 1) | 1;
-            }
-            self.enters.next = self.ends[i].q.val().get_bit(1);
-            self.leaves.next =
-                self.upcalls.out.valid.val() & self.upcall.ready.val() & self.upcalls.out.data.val().last;
-            self.whole[i].clock.next = self.clock_port[i].val();
-            self.whole[i].reset.next = self.reset.val();
-            self.whole[i].en.next = self.enters.val() != self.leaves.val();
-            self.whole[i].d.next = self.whole[i].q.val() - 1;
-            self.some_whole[i].clock.next = self.clock_port[i].val();
-            self.some_whole[i].reset.next = self.reset.val();
-            self.some_whole[i].d.next =
-                self.enters.val() | (self.some_whole[i].q.val() & !(self.leaves.val() & (self.whole[i].q.val() == 1)));
-            if self.enters.val() {
-                self.whole[i].d.next = self.whole[i].q.val() + 1;
-            }
-            self.upcall_whole.next = self.some_whole[i].q.val();
-        }
-        self.upcalls.inp.valid.next = false;
-        for i in N..Q {
-            self.upcalls.clock.next = self.clock_port[i].val();
-            self.upcalls.inp.valid.next = self.fire.val() & self.taking.q.val().get_bit(i);
-        }
-        self.upcalls.inp.data.next.data = self.placed.q.val().data;
-        self.upcalls.inp.data.next.bytes = self.placed.q.val().bytes;
-        self.upcalls.inp.data.next.last = self.placed.q.val().last;
-        self.upcalls.inp.data.next.vport = self.placed.q.val().vport;
-        self.upcalls.inp.data.next.reason = self.placed.q.val().reason;
-        self.upcalls.out.ready.next = self.upcall.ready.val();
-        self.upcall.valid.next = self.upcalls.out.valid.val();
-        self.upcall.data.next = self.upcalls.out.data.val();
+        self.upcall_whole = self.some_whole[N];
 
         comment!("counters");
-        self.counted.d.next = 0.into();
-        self.dropped.d.next = 0.into();
-        if self.fire.val() & self.placed.q.val().first {
-            self.counted.d.next = self.taking.q.val();
-            self.dropped.d.next = self.dropping.q.val();
+        let counts = fire & self.placed.first;
+        self.counted = if counts { self.taking } else { 0 };
+        self.dropped = if counts { self.dropping } else { 0 };
+        if counts {
+            self.counted_len = self.placed.out_len;
         }
-        self.counted_len.en.next = self.fire.val() & self.placed.q.val().first;
-        self.counted_len.d.next = self.placed.q.val().out_len;
         for i in 0..Q {
-            self.counters[i].clock.next = self.clock_port[i].val();
-            self.counters[i].reset.next = self.reset.val();
-            self.counters[i].queued.next = self.counted.q.val().get_bit(i);
-            self.counters[i].len.next = self.counted_len.q.val();
-            self.counters[i].dropped.next = self.dropped.q.val().get_bit(i);
-            self.packets[i].next = self.counters[i].packets.val();
-            self.bytes[i].next = self.counters[i].bytes.val();
-            self.drops[i].next = self.counters[i].drops.val();
+            self.counters[i].queued = self.counted.get_bit(i);
+            self.counters[i].len = self.counted_len;
+            self.counters[i].dropped = self.dropped.get_bit(i);
+            self.packets[i] = self.counters[i].packets;
+            self.bytes[i] = self.counters[i].bytes;
+            self.drops[i] = self.counters[i].drops;
         }
 
         comment!("idle");
-        self.empty.next = 0.into();
+        let mut empty = Bits::<Q>::default();
         for i in 0..N {
-            self.empty.next = self.empty.val().replace_bit(i, self.queues[i].empty.val());
+            empty.set_bit(i, self.queues[i].empty);
         }
-        for i in N..Q {
-            self.empty.next = self.empty.val().replace_bit(i, self.upcalls.empty.val());
-        }
-        self.active.d.next = self.inp.valid.val()
-            | self.beat_valid.q.val()
-            | self.placed_valid.q.val()
-            | self.counted.q.val().any()
-            | self.dropped.q.val().any();
-        self.idle.next = !self.active.q.val();
-        self.idle_port.next = 0.into();
+        empty.set_bit(N, self.upcalls.empty);
+        self.active = self.inp.valid | self.beat_valid | self.placed_valid | self.counted.any() | self.dropped.any();
+        self.idle = !self.active;
         for i in 0..Q {
-            self.idle_port.next = self.idle_port.val().replace_bit(
-                i,
-                self.empty.val().get_bit(i)
-                    & !self.ends[i].q.val().any()
-                    & !self.pending.val().get_bit(i)
-                    & !self.counted.q.val().get_bit(i)
-                    & !self.dropped.q.val().get_bit(i),
-            );
+            let waits = pending.get_bit(i) | self.counted.get_bit(i) | self.dropped.get_bit(i);
+            self.idle_port.set_bit(i, empty.get_bit(i) & !self.ends[i].any() & !waits);
         }
     }
 }

@@ -2,9 +2,17 @@
 //! Turns each frame's match result into edit jobs: one per step of its rule, or one for an upcall, a packet-out or a drop.
 
 use super::types::{EditJob, MatchResult, Step};
-use crate::base::{DffE, DffR, Param, Ram, Snk, Src, Tag};
-use crate::comment;
+use crate::base::{DffE, DffR, Param, Ram, Snk, Src};
 use rust_hdl_core::prelude::*;
+
+/// The output bit of upcalls.
+const UPCALL: u64 = 1 << 31;
+
+/// Whether a rule says what becomes of a frame.
+#[millrace_hdl::function]
+fn is_rule(frame: MatchResult) -> Bit {
+    !frame.fault.any() & !frame.packet_out & !frame.punt & frame.hit
+}
 
 /// `P` = log2 of the number of continuation steps.
 ///
@@ -20,9 +28,8 @@ use rust_hdl_core::prelude::*;
 /// `bytes` belongs to both. `ended` is high in the clock in which a frame's last step is carried out.
 ///
 /// A program has no more than one step for its rule and each continuation step once: one that runs in a circle ends there.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Expand<const P: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub result: Snk<MatchResult>,
@@ -45,13 +52,9 @@ pub struct Expand<const P: usize> {
     vports: Param<Bits<8>>,
     /// Output bits that mean something.
     existing: Param<Bits<32>>,
-    upcall_output: Param<Bits<32>>,
-    vport_zero: Param<Bits<32>>,
     /// Longest frames that one and two more tags still fit on, in bytes.
     room_for_one_tag: Param<Bits<14>>,
     room_for_two_tags: Param<Bits<14>>,
-    /// Number of continuation steps.
-    continuations: Param<Bits<16>>,
 
     steps: Ram<Step, P>,
     /// The frame at work and its present step.
@@ -77,34 +80,9 @@ pub struct Expand<const P: usize> {
     rule_valid_q: DffR<Bit>,
     rule_q: DffE<Bits<16>>,
     bytes_q: DffE<Bits<14>>,
-
-    step: Signal<Local, Step>,
-    vport: Signal<Local, Bits<8>>,
-    faulty: Signal<Local, Bit>,
-    packet_out: Signal<Local, Bit>,
-    vport_exists: Signal<Local, Bit>,
-    is_rule: Signal<Local, Bit>,
-    frame: Signal<Local, MatchResult>,
-    next_step: Signal<Local, Step>,
-    follows: Signal<Local, Bit>,
-    next_pops: Signal<Local, Bits<2>>,
-    next_pushes: Signal<Local, Bits<2>>,
-    next_ttl_ends: Signal<Local, Bit>,
-    next_too_long: Signal<Local, Bit>,
-    outputs: Signal<Local, Bits<32>>,
-    discard: Signal<Local, Bit>,
-    reason: Signal<Local, Bits<2>>,
-    verdict: Signal<Local, Bits<4>>,
-    verdict_vport: Signal<Local, Bits<8>>,
-    edits: Signal<Local, Step>,
-    room: Signal<Local, Bit>,
-    go: Signal<Local, Bit>,
-    issues: Signal<Local, Bit>,
-    free: Signal<Local, Bit>,
-    load: Signal<Local, Bit>,
-    moves: Signal<Local, Bit>,
 }
 
+#[millrace_hdl::block]
 impl<const P: usize> Expand<P> {
     /// For a build with this many vports, and frames of up to `max_frame` bytes.
     pub fn new(vports: usize, max_frame: usize) -> Self {
@@ -113,215 +91,147 @@ impl<const P: usize> Expand<P> {
         Self {
             vports: Param::new((vports as u64).into()),
             existing: Param::new((1u64 << 31 | ((1 << vports) - 1)).into()),
-            upcall_output: Param::new((1u64 << 31).into()),
-            vport_zero: Param::new(1u64.into()),
             room_for_one_tag: Param::new((longest - 4).into()),
             room_for_two_tags: Param::new((longest - 8).into()),
-            continuations: Param::new((1u64 << P).into()),
-            steps: Ram::new(),
             ..Default::default()
         }
     }
-}
 
-impl<const P: usize> Logic for Expand<P> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, steps, current, current_valid, first, fetch, next_job, next_job_valid);
-        clock!(
-            self,
-            clock,
-            taken,
-            pops,
-            pushes,
-            ttl_ends,
-            too_long,
-            silent,
-            more,
-            verdict_valid_q,
-            verdict_q,
-            rule_valid_q,
-            rule_q,
-            bytes_q
-        );
-        self.current_valid.reset.next = self.reset.val();
-        self.fetch.reset.next = self.reset.val();
-        self.next_job_valid.reset.next = self.reset.val();
-        self.verdict_valid_q.reset.next = self.reset.val();
-        self.rule_valid_q.reset.next = self.reset.val();
-
         comment!("what kind of frame it is");
-        self.step.next = self.current.q.val().step;
-        self.vport.next = self.current.q.val().vport;
-        self.faulty.next = self.current.q.val().fault.any();
-        self.packet_out.next = !self.faulty.val() & self.current.q.val().packet_out;
-        self.vport_exists.next = self.vport.val() < self.vports.val();
-        self.is_rule.next = !self.faulty.val()
-            & !self.current.q.val().packet_out
-            & !self.current.q.val().punt
-            & self.current.q.val().hit;
-
-        self.outputs.next = self.step.val().outputs & self.existing.val();
+        let step = self.current.step;
+        let vport = self.current.vport;
+        let faulty = self.current.fault.any();
+        let packet_out = !faulty & self.current.packet_out;
+        let vport_exists = vport < self.vports;
+        let by_rule = is_rule(self.current);
 
         comment!("the verdict, and the job's outputs");
-        self.discard.next = false;
-        self.reason.next = 0.into();
-        self.verdict.next = 0.into();
-        self.verdict_vport.next = self.vport.val();
-        if self.packet_out.val() & self.vport_exists.val() {
-            self.outputs.next = self.vport_zero.val() << self.vport.val().get_bits::<5>(0);
-            self.verdict.next = 3.into();
-        } else if self.packet_out.val() {
-            self.verdict.next = 9.into();
-            self.discard.next = true;
-        } else if self.faulty.val() {
-            self.verdict.next = bit_cast::<4, 2>(self.current.q.val().fault) + 3;
-            self.discard.next = true;
-        } else if self.current.q.val().punt {
-            self.outputs.next = self.upcall_output.val();
-            self.reason.next = 1.into();
-            self.verdict.next = 2.into();
-        } else if !self.current.q.val().hit {
-            self.outputs.next = self.upcall_output.val();
-            self.verdict.next = 1.into();
+        let mut outputs = step.outputs & self.existing;
+        let mut discard = false;
+        let mut reason: Bits<2> = 0;
+        let mut verdict: Bits<4> = 0;
+        if packet_out & vport_exists {
+            outputs = Bits::<32>::from(1_u64) << vport.get_bits::<5>(0);
+            verdict = 3;
+        } else if packet_out {
+            verdict = 9;
+            discard = true;
+        } else if faulty {
+            verdict = cast::<4>(self.current.fault) + 3;
+            discard = true;
+        } else if self.current.punt {
+            outputs = UPCALL;
+            reason = 1;
+            verdict = 2;
+        } else if !self.current.hit {
+            outputs = UPCALL;
+            verdict = 1;
         } else {
-            self.reason.next = 2.into();
-            self.discard.next = self.ttl_ends.q.val() | self.too_long.q.val() | self.silent.q.val();
-            if self.ttl_ends.q.val() {
-                self.verdict.next = 7.into();
-            } else if self.too_long.q.val() {
-                self.verdict.next = 8.into();
-            } else if self.silent.q.val() & !self.step.val().more {
-                self.verdict.next = 10.into();
+            reason = 2;
+            discard = self.ttl_ends | self.too_long | self.silent;
+            if self.ttl_ends {
+                verdict = 7;
+            } else if self.too_long {
+                verdict = 8;
+            } else if self.silent & !step.more {
+                verdict = 10;
             }
         }
-        if self.current.q.val().packet_out & !self.vport_exists.val() {
-            self.verdict_vport.next = self.vports.val();
-        }
+        let verdict_vport = if self.current.packet_out & !vport_exists { self.vports } else { vport };
 
         comment!("one step per clock, unless the job before it waits");
-        self.room.next = !self.next_job_valid.q.val() | self.job.ready.val();
-        self.go.next = self.current_valid.q.val() & !self.fetch.q.val() & self.room.val();
-        self.issues.next = self.go.val() & !(self.more.q.val() & (self.too_long.q.val() | self.silent.q.val()));
-        self.free.next = !self.current_valid.q.val() | (self.go.val() & !self.more.q.val());
-        self.load.next = self.free.val() & self.result.valid.val();
-        self.result.ready.next = self.free.val();
-        self.take.next = self.load.val();
-        self.issue.next = self.issues.val();
-
-        self.current_valid.d.next = self.load.val() | !self.free.val();
-        self.moves.next = self.free.val() | self.fetch.q.val();
-        self.first.en.next = self.moves.val();
-        self.first.d.next = !self.fetch.q.val();
-        self.taken.en.next = self.moves.val();
-        self.taken.d.next = 0.into();
-        self.current.en.next = self.moves.val();
-        self.frame.next = self.result.data.val();
-        self.follows.next = !self.result.data.val().fault.any()
-            & !self.result.data.val().packet_out
-            & !self.result.data.val().punt
-            & self.result.data.val().hit;
-        if self.fetch.q.val() {
-            self.taken.d.next = self.taken.q.val() + 1;
-            self.frame.next = self.current.q.val();
-            self.frame.next.step = self.steps.rdata.val();
-            self.follows.next = self.taken.q.val() + 1 != self.continuations.val();
-        }
-        self.current.d.next = self.frame.val();
+        let room = !self.next_job_valid | self.job.ready;
+        let go = self.current_valid & !self.fetch & room;
+        let issues = go & !(self.more & (self.too_long | self.silent));
+        let free = !self.current_valid | (go & !self.more);
+        let load = free & self.result.valid;
+        self.result.ready = free;
+        self.take = load;
+        self.issue = issues;
+        self.current_valid = load | !free;
 
         comment!("what the next step will do, as far as all else waits for it");
-        self.next_step.next = self.frame.val().step;
-        self.next_ttl_ends.next = self.frame.val().l3.any()
-            & self.next_step.val().ttl_dec.any()
-            & (self.frame.val().ttl <= self.next_step.val().ttl_dec);
-        self.next_pops.next = self.next_step.val().vlan_pop;
-        if self.next_step.val().vlan_pop > self.frame.val().vlans {
-            self.next_pops.next = self.frame.val().vlans;
+        let frame = if self.fetch { MatchResult { step: self.steps.rdata, ..self.current } } else { self.result.data };
+        let next = frame.step;
+        let follows = if self.fetch { self.taken + 1 != 1 << P } else { is_rule(self.result.data) };
+        let ttl_ends = frame.l3.any() & next.ttl_dec.any() & (frame.ttl <= next.ttl_dec);
+        let pops = if next.vlan_pop > frame.vlans { frame.vlans } else { next.vlan_pop };
+        let pushes = if next.vlan_push.all() { 2 } else { next.vlan_push };
+        if free | self.fetch {
+            self.current = frame;
+            self.first = !self.fetch;
+            self.taken = if self.fetch { self.taken + 1 } else { 0 };
+            self.pops = pops;
+            self.pushes = pushes;
+            self.ttl_ends = ttl_ends;
+            // No frame comes in too long: only tags can make it so.
+            self.too_long = if (pushes == 2) & (pops == 0) {
+                frame.len > self.room_for_two_tags
+            } else {
+                (pushes > pops) & (frame.len > self.room_for_one_tag)
+            };
+            self.silent = !(next.outputs & self.existing).any();
+            self.more = follows & next.more & !ttl_ends;
         }
-        self.next_pushes.next = self.next_step.val().vlan_push;
-        if self.next_step.val().vlan_push.all() {
-            self.next_pushes.next = 2.into();
-        }
-        comment!("no frame comes in too long: only tags can make it so");
-        self.next_too_long.next = false;
-        if (self.next_pushes.val() == 2) & (self.next_pops.val() == 0) {
-            self.next_too_long.next = self.frame.val().len > self.room_for_two_tags.val();
-        } else if self.next_pushes.val() > self.next_pops.val() {
-            self.next_too_long.next = self.frame.val().len > self.room_for_one_tag.val();
-        }
-        self.pops.en.next = self.moves.val();
-        self.pops.d.next = self.next_pops.val();
-        self.pushes.en.next = self.moves.val();
-        self.pushes.d.next = self.next_pushes.val();
-        self.ttl_ends.en.next = self.moves.val();
-        self.ttl_ends.d.next = self.next_ttl_ends.val();
-        self.too_long.en.next = self.moves.val();
-        self.too_long.d.next = self.next_too_long.val();
-        self.silent.en.next = self.moves.val();
-        self.silent.d.next = !(self.next_step.val().outputs & self.existing.val()).any();
-        self.more.en.next = self.moves.val();
-        self.more.d.next = self.follows.val() & self.next_step.val().more & !self.next_ttl_ends.val();
 
         comment!("continuation steps");
-        self.steps.re.next = self.go.val() & self.more.q.val();
-        self.steps.raddr.next = bit_cast::<P, 16>(self.step.val().next_step);
-        self.steps.we.next = self.step_write.val();
-        self.steps.waddr.next = self.step_index.val();
-        self.steps.wdata.next = self.step_data.val();
-        self.fetch.d.next = self.go.val() & self.more.q.val();
+        self.fetch = go & self.more;
+        self.steps.re = go & self.more;
+        self.steps.raddr = cast::<P>(step.next_step);
+        self.steps.we = self.step_write;
+        self.steps.waddr = self.step_index;
+        self.steps.wdata = self.step_data;
 
         comment!("a frame that no rule edits goes out as it is");
-        self.edits.next = self.step.val();
-        self.edits.next.outputs = self.outputs.val();
-        self.edits.next.vlan_pop = self.pops.q.val();
-        self.edits.next.vlan_push = self.pushes.q.val();
-        if !self.is_rule.val() {
-            self.edits.next.set_dl_dst = false;
-            self.edits.next.set_dl_src = false;
-            self.edits.next.set_nw_src = false;
-            self.edits.next.set_nw_dst = false;
-            self.edits.next.set_tp_src = false;
-            self.edits.next.set_tp_dst = false;
-            self.edits.next.set_nw_ttl = false;
-            self.edits.next.vlan_pop = 0.into();
-            self.edits.next.vlan_push = 0.into();
-            self.edits.next.nw_tos_mask = 0.into();
-            self.edits.next.ttl_dec = 0.into();
+        let mut edits = Step { outputs, vlan_pop: self.pops, vlan_push: self.pushes, ..step };
+        if !by_rule {
+            edits.set_dl_dst = false;
+            edits.set_dl_src = false;
+            edits.set_nw_src = false;
+            edits.set_nw_dst = false;
+            edits.set_tp_src = false;
+            edits.set_tp_dst = false;
+            edits.set_nw_ttl = false;
+            edits.vlan_pop = 0;
+            edits.vlan_push = 0;
+            edits.nw_tos_mask = 0;
+            edits.ttl_dec = 0;
         }
-        self.next_job.en.next = self.issues.val();
-        self.next_job.d.next.step = self.edits.val();
-        self.next_job.d.next.vlans = self.current.q.val().vlans;
-        self.next_job.d.next.l3 = self.current.q.val().l3;
-        self.next_job.d.next.l4 = self.current.q.val().l4;
-        self.next_job.d.next.l4_words = self.current.q.val().l4_words;
-        self.next_job.d.next.vport = self.vport.val();
-        self.next_job.d.next.len = self.current.q.val().len;
-        self.next_job.d.next.faulty = self.faulty.val();
-        self.next_job.d.next.discard = self.discard.val();
-        self.next_job.d.next.again = self.more.q.val();
-        self.next_job.d.next.reason = self.reason.val();
-        self.next_job_valid.d.next = self.issues.val() | !self.room.val();
-        self.job.data.next = self.next_job.q.val();
-        self.job.valid.next = self.next_job_valid.q.val();
+        if issues {
+            self.next_job = EditJob {
+                step: edits,
+                vlans: self.current.vlans,
+                l3: self.current.l3,
+                l4: self.current.l4,
+                l4_words: self.current.l4_words,
+                vport,
+                len: self.current.len,
+                faulty,
+                discard,
+                again: self.more,
+                reason,
+            };
+        }
+        self.next_job_valid = issues | !room;
+        self.job.data = self.next_job;
+        self.job.valid = self.next_job_valid;
 
         comment!("events");
-        self.verdict_valid_q.d.next = self.go.val() & self.first.q.val();
-        self.verdict_q.en.next = self.go.val();
-        self.verdict_q.d.next =
-            (bit_cast::<12, 8>(self.verdict_vport.val()) << 4) | bit_cast::<12, 4>(self.verdict.val());
-        self.rule_valid_q.d.next = self.go.val() & self.first.q.val() & self.is_rule.val();
-        self.rule_q.en.next = self.go.val();
-        self.rule_q.d.next = self.current.q.val().rule;
-        self.bytes_q.en.next = self.go.val();
-        self.bytes_q.d.next = self.current.q.val().len;
-        self.verdict_valid.next = self.verdict_valid_q.q.val();
-        self.verdict_index.next = self.verdict_q.q.val();
-        self.rule_valid.next = self.rule_valid_q.q.val();
-        self.rule.next = self.rule_q.q.val();
-        self.bytes.next = self.bytes_q.q.val();
-        self.ended.next = self.go.val() & !self.more.q.val();
-
-        self.busy.next = self.current_valid.q.val() | self.next_job_valid.q.val() | self.verdict_valid_q.q.val();
+        self.verdict_valid_q = go & self.first;
+        self.rule_valid_q = go & self.first & by_rule;
+        if go {
+            self.verdict_q = concat::<12>(verdict_vport, verdict);
+            self.rule_q = self.current.rule;
+            self.bytes_q = self.current.len;
+        }
+        self.verdict_valid = self.verdict_valid_q;
+        self.verdict_index = self.verdict_q;
+        self.rule_valid = self.rule_valid_q;
+        self.rule = self.rule_q;
+        self.bytes = self.bytes_q;
+        self.ended = go & !self.more;
+        self.busy = self.current_valid | self.next_job_valid | self.verdict_valid_q;
     }
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a transmit queue counts.
 
-use crate::base::{Reg, Tag};
+use crate::base::Reg;
 use rust_hdl_core::prelude::*;
 
 /// Frames and bytes queued, and frames dropped, since reset. Each moves a clock after its event.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct QueueCounters {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// A frame of `len` bytes was queued.
@@ -22,22 +21,19 @@ pub struct QueueCounters {
     drops_q: Reg<Bits<64>>,
 }
 
-impl Logic for QueueCounters {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl QueueCounters {
     fn update(&mut self) {
-        clock!(self, clock, packets_q, bytes_q, drops_q);
-        self.packets_q.reset.next = self.reset.val();
-        self.bytes_q.reset.next = self.reset.val();
-        self.drops_q.reset.next = self.reset.val();
-        self.packets_q.en.next = self.queued.val();
-        self.packets_q.d.next = self.packets_q.q.val() + 1;
-        self.bytes_q.en.next = self.queued.val();
-        self.bytes_q.d.next = self.bytes_q.q.val() + bit_cast::<64, 14>(self.len.val());
-        self.drops_q.en.next = self.dropped.val();
-        self.drops_q.d.next = self.drops_q.q.val() + 1;
-        self.packets.next = self.packets_q.q.val();
-        self.bytes.next = self.bytes_q.q.val();
-        self.drops.next = self.drops_q.q.val();
+        if self.queued {
+            self.packets_q += 1;
+            self.bytes_q += cast::<64>(self.len);
+        }
+        if self.dropped {
+            self.drops_q += 1;
+        }
+        self.packets = self.packets_q;
+        self.bytes = self.bytes_q;
+        self.drops = self.drops_q;
     }
 }
 

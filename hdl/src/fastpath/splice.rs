@@ -2,8 +2,7 @@
 //! Joins the edited head of a frame and its payload.
 
 use super::types::{Edited, OutBeat};
-use crate::base::{DffE, DffR, LutFifo, Param, Reg, Snk, Src, Tag};
-use crate::comment;
+use crate::base::{DffE, DffR, LutFifo, Reg, Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// For each job puts out the first 120 bytes from the head that was made for it, and all further bytes from the payload, moved by `shift`. `A`, `P`: as of
@@ -12,9 +11,8 @@ use rust_hdl_core::prelude::*;
 /// All output beats but a frame's last are full. One output beat per clock, whatever the shift, and no clock between frames: one-beat
 /// frames take one clock each, and so does a job with `discard`, however long its frame is. Five clocks from `job` to `out`.
 /// Bytes past `bytes` are zero.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub job: Snk<Edited>,
@@ -45,6 +43,7 @@ pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize
     start: Reg<Bits<P>>,
     /// Number of its next output beat, and the same one-hot within the header window.
     number: Reg<Bits<12>>,
+    #[init(Reg::new(1u64.into()))]
     slot: Reg<Bits<16>>,
     /// Output beats on their way to `queue` or in it.
     owed: Reg<Bits<5>>,
@@ -67,32 +66,9 @@ pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize
     high_1: DffE<Bit>,
     high_2: DffE<Bit>,
     queue: LutFifo<OutBeat<W, C>, 4, 5>,
-
-    round_up: Param<Bits<15>>,
-    beat_log2: Param<Bits<4>>,
-    byte_mask: Param<Bits<C>>,
-    final_slot: Param<Bits<16>>,
-    /// Bits of the seam beat that come from the head.
-    seam_mask: Param<Bits<W>>,
-    all_but_4: Param<Bits<11>>,
-    all_but_8: Param<Bits<11>>,
-
-    free: Signal<Local, Bit>,
-    load: Signal<Local, Bit>,
-    issue: Signal<Local, Bit>,
-    last: Signal<Local, Bit>,
-    finish: Signal<Local, Bit>,
-    at_seam: Signal<Local, Bit>,
-    grows: Signal<Local, Bit>,
-    shrinks: Signal<Local, Bit>,
-    place: Signal<Local, Bits<P>>,
-    upper: Signal<Local, Bits<12>>,
-    above: Signal<Local, Bits<W>>,
-    payload: Signal<Local, Bits<W>>,
-    joined: Signal<Local, Bits<W>>,
-    pop: Signal<Local, Bit>,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C, A, P> {
     /// Without a job.
     ///
@@ -103,179 +79,127 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
             W / 8 == 1 << (C - 1) && P == A + 1 && (64..=1024).contains(&W),
             "Splice<{W}, {C}, {A}, {P}>: sizes do not fit"
         );
-        let slots = 1024 / W;
-        Self {
-            slot: Reg::new(1u64.into()),
-            queue: Default::default(),
-            round_up: Param::new((W / 8 - 1).to_bits()),
-            beat_log2: Param::new((C - 1).to_bits()),
-            byte_mask: Param::new((W / 8 - 1).to_bits()),
-            final_slot: Param::new((1u64 << (slots - 1)).into()),
-            seam_mask: Param::new(!Bits::<W>::default() >> 64),
-            all_but_4: Param::new((W - 32).to_bits()),
-            all_but_8: Param::new((W - 64).to_bits()),
-            ..Default::default()
-        }
+        Self::default()
     }
-}
 
-impl<const W: usize, const C: usize, const A: usize, const P: usize> Logic for Splice<W, C, A, P> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, current, current_valid, beats_in, left, final_bytes, start, number, slot, owed, queue);
-        clock!(
-            self, clock, valid_1, valid_2, valid_3, beat_1, beat_2, beat_3, head_1, head_2, seam_1, seam_2, shift_1,
-            shift_2, high_1, high_2
-        );
-        self.current_valid.reset.next = self.reset.val();
-        self.start.reset.next = self.reset.val();
-        self.number.reset.next = self.reset.val();
-        self.slot.reset.next = self.reset.val();
-        self.owed.reset.next = self.reset.val();
-        self.queue.reset.next = self.reset.val();
-        self.valid_1.reset.next = self.reset.val();
-        self.valid_2.reset.next = self.reset.val();
-        self.valid_3.reset.next = self.reset.val();
-
         comment!("progress: an output beat per clock while the queue behind has room");
-        self.last.next = !self.left.q.val().any();
-        self.issue.next = self.current_valid.q.val() & !self.current.q.val().discard & !self.owed.q.val().get_bit(4);
-        self.finish.next =
-            (self.issue.val() & self.last.val()) | (self.current_valid.q.val() & self.current.q.val().discard);
-        self.free.next = !self.current_valid.q.val() | self.finish.val();
-        self.load.next = self.free.val() & self.job.valid.val();
-        self.job.ready.next = self.free.val();
-        self.current_valid.d.next = self.load.val() | !self.free.val();
-        self.number.en.next = self.issue.val();
-        self.number.d.next = self.number.q.val() + 1;
-        self.slot.en.next = self.issue.val();
-        self.slot.d.next = self.slot.q.val() << 1;
-        if (self.slot.q.val() & self.final_slot.val()).any() {
-            self.slot.d.next = 0.into();
+        let last = !self.left.any();
+        let issue = self.current_valid & !self.current.discard & !self.owed.get_bit(4);
+        let finish = (issue & last) | (self.current_valid & self.current.discard);
+        let free = !self.current_valid | finish;
+        let load = free & self.job.valid;
+        let at_seam = self.slot.get_bit(1024 / W - 1);
+        let pop = !self.queue.empty & self.out.ready;
+        self.job.ready = free;
+        self.current_valid = load | !free;
+        if issue {
+            self.number = if last { 0 } else { self.number + 1 };
+            self.slot = if last {
+                1
+            } else if at_seam {
+                0
+            } else {
+                self.slot << 1
+            };
         }
-        if self.last.val() {
-            self.number.d.next = 0.into();
-            self.slot.d.next = 1.into();
+        if finish & !self.current.again {
+            self.start += cast::<P>(self.beats_in);
         }
-        self.start.en.next = self.finish.val() & !self.current.q.val().again;
-        self.start.d.next = self.start.q.val() + bit_cast::<P, 12>(self.beats_in.q.val());
-        self.base.next = self.start.q.val();
-        self.pop.next = !self.queue.empty.val() & self.out.ready.val();
-        self.owed.en.next = self.issue.val() ^ self.pop.val();
-        self.owed.d.next = self.owed.q.val() - 1;
-        if self.issue.val() {
-            self.owed.d.next = self.owed.q.val() + 1;
+        self.base = self.start;
+        if issue ^ pop {
+            self.owed = if issue { self.owed + 1 } else { self.owed - 1 };
         }
 
         comment!("a new job");
-        self.current.en.next = self.load.val();
-        self.current.d.next = self.job.data.val();
-        self.beats_in.en.next = self.load.val();
-        self.beats_in.d.next = bit_cast::<12, 15>(
-            (bit_cast::<15, 14>(self.job.data.val().in_len) + self.round_up.val()) >> self.beat_log2.val(),
-        );
-        if self.job.data.val().faulty {
-            self.beats_in.d.next = 1.into();
+        if load {
+            self.current = self.job.data;
+            self.beats_in = if self.job.data.faulty {
+                1
+            } else {
+                cast::<12>((cast::<15>(self.job.data.in_len) + (W / 8 - 1)) >> (C - 1))
+            };
+            self.final_bytes = (cast::<C>(self.job.data.out_len - 1) & (W / 8 - 1)) + 1;
         }
-        self.left.en.next = self.load.val() | self.issue.val();
-        self.left.d.next = self.left.q.val() - 1;
-        if self.load.val() {
-            self.left.d.next = bit_cast::<12, 14>((self.job.data.val().out_len - 1) >> self.beat_log2.val());
+        if load | issue {
+            self.left = if load { cast::<12>((self.job.data.out_len - 1) >> (C - 1)) } else { self.left - 1 };
         }
-        self.final_bytes.en.next = self.load.val();
-        self.final_bytes.d.next = (bit_cast::<C, 14>(self.job.data.val().out_len - 1) & self.byte_mask.val()) + 1;
 
         comment!("first stage: where the payload is, and which part of the head goes with it");
-        self.grows.next = (self.current.q.val().shift == 1) | (self.current.q.val().shift == 2);
-        self.shrinks.next = (self.current.q.val().shift == 3) | (self.current.q.val().shift == 4);
-        self.at_seam.next = (self.slot.q.val() & self.final_slot.val()).any();
-        self.place.next = self.start.q.val() + bit_cast::<P, 12>(self.number.q.val());
-        self.upper.next = self.number.q.val();
-        if self.grows.val() {
-            self.place.next = self.place.val() - 1;
+        let grows = (self.current.shift == 1) | (self.current.shift == 2);
+        let shrinks = (self.current.shift == 3) | (self.current.shift == 4);
+        let place = self.start + cast::<P>(self.number);
+        let upper = if shrinks { self.number + 1 } else { self.number };
+        self.addr = cast::<A>(if grows { place - 1 } else { place });
+        self.read = issue & (at_seam | !self.slot.any());
+        self.head_number = self.number;
+        self.head_slot = self.slot;
+        self.head_done = finish;
+        self.valid_1 = issue;
+        if issue {
+            self.beat_1 = OutBeat {
+                data: self.head,
+                bytes: if last { self.final_bytes } else { W / 8 },
+                last,
+                first: self.slot.get_bit(0),
+                out_len: self.current.out_len,
+                outputs: self.current.outputs,
+                vport: self.current.vport,
+                reason: self.current.reason,
+            };
+            self.head_1 = self.slot.any() & !at_seam;
+            self.seam_1 = at_seam;
+            self.shift_1 = self.current.shift;
+            self.high_1 = upper < self.beats_in;
         }
-        if self.shrinks.val() {
-            self.upper.next = self.number.q.val() + 1;
-        }
-        self.addr.next = bit_cast::<A, P>(self.place.val());
-        self.read.next = self.issue.val() & (self.at_seam.val() | !self.slot.q.val().any());
-        self.head_number.next = self.number.q.val();
-        self.head_slot.next = self.slot.q.val();
-        self.head_done.next = self.finish.val();
-        self.valid_1.d.next = self.issue.val();
-        self.beat_1.en.next = self.issue.val();
-        self.beat_1.d.next.data = self.head.val();
-        self.beat_1.d.next.bytes = self.byte_mask.val() + 1;
-        if self.last.val() {
-            self.beat_1.d.next.bytes = self.final_bytes.q.val();
-        }
-        self.beat_1.d.next.last = self.last.val();
-        self.beat_1.d.next.first = self.slot.q.val().get_bit(0);
-        self.beat_1.d.next.out_len = self.current.q.val().out_len;
-        self.beat_1.d.next.outputs = self.current.q.val().outputs;
-        self.beat_1.d.next.vport = self.current.q.val().vport;
-        self.beat_1.d.next.reason = self.current.q.val().reason;
-        self.head_1.en.next = self.issue.val();
-        self.head_1.d.next = self.slot.q.val().any() & !self.at_seam.val();
-        self.seam_1.en.next = self.issue.val();
-        self.seam_1.d.next = self.at_seam.val();
-        self.shift_1.en.next = self.issue.val();
-        self.shift_1.d.next = self.current.q.val().shift;
-        self.high_1.en.next = self.issue.val();
-        self.high_1.d.next = self.upper.val() < self.beats_in.q.val();
 
         comment!("second stage: beside the RAM's output register");
-        self.valid_2.d.next = self.valid_1.q.val();
-        self.beat_2.en.next = self.valid_1.q.val();
-        self.beat_2.d.next = self.beat_1.q.val();
-        self.head_2.en.next = self.valid_1.q.val();
-        self.head_2.d.next = self.head_1.q.val();
-        self.seam_2.en.next = self.valid_1.q.val();
-        self.seam_2.d.next = self.seam_1.q.val();
-        self.shift_2.en.next = self.valid_1.q.val();
-        self.shift_2.d.next = self.shift_1.q.val();
-        self.high_2.en.next = self.valid_1.q.val();
-        self.high_2.d.next = self.high_1.q.val();
+        self.valid_2 = self.valid_1;
+        if self.valid_1 {
+            self.beat_2 = self.beat_1;
+            self.head_2 = self.head_1;
+            self.seam_2 = self.seam_1;
+            self.shift_2 = self.shift_1;
+            self.high_2 = self.high_1;
+        }
 
         comment!("third stage: align the payload and join");
-        self.above.next = 0.into();
-        if self.high_2.q.val() {
-            self.above.next = self.high.val();
+        let seam_mask = !Bits::<W>::default() >> 64_u64;
+        let above = if self.high_2 { self.high } else { 0 };
+        let payload = if self.shift_2 == 1 {
+            (self.low >> (W - 32)) | (above << 32)
+        } else if self.shift_2 == 2 {
+            (self.low >> (W - 64)) | (above << 64)
+        } else if self.shift_2 == 3 {
+            (self.low >> 32) | (above << (W - 32))
+        } else if self.shift_2 == 4 {
+            (self.low >> 64) | (above << (W - 64))
+        } else {
+            self.low
+        };
+        let joined = if self.head_2 {
+            self.beat_2.data
+        } else if self.seam_2 {
+            (self.beat_2.data & seam_mask) | (payload & !seam_mask)
+        } else {
+            payload
+        };
+        self.valid_3 = self.valid_2;
+        if self.valid_2 {
+            self.beat_3 = OutBeat { data: joined, ..self.beat_2 };
         }
-        self.payload.next = self.low.val();
-        if self.shift_2.q.val() == 1 {
-            self.payload.next = (self.low.val() >> self.all_but_4.val()) | (self.above.val() << 32);
-        } else if self.shift_2.q.val() == 2 {
-            self.payload.next = (self.low.val() >> self.all_but_8.val()) | (self.above.val() << 64);
-        } else if self.shift_2.q.val() == 3 {
-            self.payload.next = (self.low.val() >> 32) | (self.above.val() << self.all_but_4.val());
-        } else if self.shift_2.q.val() == 4 {
-            self.payload.next = (self.low.val() >> 64) | (self.above.val() << self.all_but_8.val());
-        }
-        self.joined.next = self.payload.val();
-        if self.head_2.q.val() {
-            self.joined.next = self.beat_2.q.val().data;
-        } else if self.seam_2.q.val() {
-            self.joined.next =
-                (self.beat_2.q.val().data & self.seam_mask.val()) | (self.payload.val() & !self.seam_mask.val());
-        }
-        self.valid_3.d.next = self.valid_2.q.val();
-        self.beat_3.en.next = self.valid_2.q.val();
-        self.beat_3.d.next = self.beat_2.q.val();
-        self.beat_3.d.next.data = self.joined.val();
 
-        self.queue.inp.valid.next = self.valid_3.q.val();
-        self.queue.inp.data.next = self.beat_3.q.val();
-        self.queue.out.ready.next = self.out.ready.val();
-        self.out.valid.next = self.queue.out.valid.val();
-        self.out.data.next = self.queue.out.data.val();
-        self.idle.next = !self.current_valid.q.val() & !self.owed.q.val().any();
+        self.queue.inp.valid = self.valid_3;
+        self.queue.inp.data = self.beat_3;
+        link(self.out, self.queue.out);
+        self.idle = !self.current_valid & !self.owed.any();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Tag;
     use crate::fastpath::payload_buffer::PayloadBuffer;
     use crate::fastpath::types::MergedBeat;
     use crate::testing::{assert_lints, beats, bits_of, bytes, settle, tick};
