@@ -75,7 +75,8 @@ impl Place {
             Some(_) => self.native(),
             None => {
                 // A register's port by its name.
-                let port = matches!(self.steps.last(), Some(Step::Field(name)) if PORTS.iter().any(|port| name == port));
+                let port =
+                    matches!(self.steps.last(), Some(Step::Field(name)) if PORTS.iter().any(|port| name == port));
                 let inner = if port { self.native() } else { self.along(&quote!(&mut), &quote!(target)) };
                 quote_spanned!(self.span=> *(&mut #inner).target())
             }
