@@ -424,7 +424,7 @@ mod tests {
     fn a_path_goes_on_in_the_value_of_a_signal() {
         let (runs, tree) = kernel("{ self.a[1].b = self.c.d; }").expect("a kernel");
         let runs = runs.to_string().replace(' ', "");
-        assert_eq!(runs, "*(&mut(&mutself.a[(1)]).target().b).target()=(&(&self.c).step().d).read();");
+        assert_eq!(runs, "*(&mut(&mutself.a[1]).target().b).target()=(&(&self.c).step().d).read();");
         assert!(tree.to_string().contains("Step :: Index"), "{tree}");
     }
 }
