@@ -99,10 +99,13 @@ fn egress() -> Proof {
             Mutant { name: "the beat being queued not counted", edits: &[("pending = taking", "pending = 3'd0")] },
             Mutant {
                 name: "a frame that fills the queue dropped",
-                edits: &[("fits[1] = filled <= {most, 1'b0}", "fits[1] = filled < {most, 1'b0}")],
+                edits: &[("queues_1_count, pending[1]} <= {most, 1'b0}", "queues_1_count, pending[1]} < {most, 1'b0}")],
             },
-            Mutant { name: "drops without being told", edits: &[("accept = fits | ~drop_when_full", "accept = fits")] },
-            Mutant { name: "decided at every beat", edits: &[("begins = onward & beat[19]", "begins = onward")] },
+            Mutant {
+                name: "drops without being told",
+                edits: &[("accept = fitting | ~drop_when_full", "accept = fitting")],
+            },
+            Mutant { name: "decided at every beat", edits: &[("if (onward & beat[19]) begin", "if (onward) begin")] },
             Mutant { name: "waits for a queue that does not take it", edits: &[("&(ready | ~taking)", "&ready")] },
             Mutant {
                 name: "a beat overwritten while it waits",
@@ -113,7 +116,7 @@ fn egress() -> Proof {
                 edits: &[("ready[0] = queues_0_inp_ready", "ready[0] = 1'b1")],
             },
             Mutant { name: "an upcall's reason lost", edits: &[("placed[75:74]", "2'd0")] },
-            Mutant { name: "whole a clock early", edits: &[("enters = ends_1[1]", "enters = ends_1[0]")] },
+            Mutant { name: "whole a clock early", edits: &[("enters_1 = ends_1[1]", "enters_1 = ends_1[0]")] },
             Mutant { name: "whole at any beat", edits: &[("fire & taking[0] & placed[18]", "fire & taking[0]")] },
             Mutant { name: "a drop not counted", edits: &[("dropped_d = dropping", "dropped_d = 3'd0")] },
             Mutant {
