@@ -199,6 +199,13 @@ impl Kernel {
         Ok((quote!(let #name #written = #runs;), Some(quote!(Let(#text, #type_, #tree)))))
     }
 
+    /// A statement in place of a block.
+    fn single(&mut self, expr: &Expr) -> Result<(TokenStream, TokenStream)> {
+        let line = line(expr.span());
+        let (runs, tree) = self.effect(expr)?;
+        Ok((runs, quote!(&[t::Stmt { line: #line, what: t::What::#tree }])))
+    }
+
     fn effect(&mut self, expr: &Expr) -> Result<(TokenStream, TokenStream)> {
         match expr {
             Expr::Assign(assign) => self.assignment(assign),
@@ -242,11 +249,7 @@ impl Kernel {
         let (otherwise, tree) = match branches.else_branch.as_ref().map(|(_, otherwise)| &**otherwise) {
             None => (TokenStream::new(), quote!(&[])),
             Some(Expr::Block(block)) => self.statements(&block.block)?,
-            Some(next) => {
-                let line = line(next.span());
-                let (runs, tree) = self.effect(next)?;
-                (runs, quote!(&[t::Stmt { line: #line, what: t::What::#tree }]))
-            }
+            Some(next) => self.single(next)?,
         };
         self.depth -= 1;
         let (runs, test) = (&test.runs, &test.tree);
@@ -261,11 +264,7 @@ impl Kernel {
             let (pattern, states) = (&arm.pat, value::states(&arm.pat)?);
             let (runs, tree) = match &*arm.body {
                 Expr::Block(block) => self.statements(&block.block)?,
-                single => {
-                    let line = line(single.span());
-                    let (runs, tree) = self.effect(single)?;
-                    (runs, quote!(&[t::Stmt { line: #line, what: t::What::#tree }]))
-                }
+                single => self.single(single)?,
             };
             arms.push(quote!(#pattern => { #runs }));
             trees.push(quote!(t::Arm { states: &[#(#states),*], body: #tree, value: None }));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sized expressions: every node knows its width, so that nothing is left to Verilog's rules of context.
 
+pub(super) use crate::front::tree::Unary;
 use num_bigint::BigUint;
 
 /// Index of a signal in its module's symbol table.
@@ -33,15 +34,6 @@ pub(super) enum Kind {
     Concat(Vec<Expr>),
     /// A part, extended by its sign.
     SignExtend(Box<Expr>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unary {
-    Not,
-    Negate,
-    All,
-    Any,
-    Parity,
 }
 
 impl Unary {

@@ -5,6 +5,7 @@ use super::error::{Fault, Reason};
 use super::expr::{Expr, SignalId};
 use super::literal::fit;
 use super::scope::{Scope, flat, shown};
+use super::select::{Select, inside};
 use super::stmt::{Arm, Stmt};
 use super::symbols::{Role, Symbols};
 use rust_hdl_core::ast::*;
@@ -20,6 +21,14 @@ pub(super) struct Lowering {
     target: String,
 }
 
+impl Select for Lowering {
+    fn helper(&mut self, e: Expr) -> Expr {
+        let helper = self.scope.symbols.add_helper(&self.target, e.width);
+        self.pending.push(Stmt::Set { target: helper, low: 0, value: e });
+        self.scope.symbols.whole(helper)
+    }
+}
+
 impl Lowering {
     pub fn new(symbols: Symbols) -> Self {
         Lowering { scope: Scope { symbols, loops: vec![] }, pending: vec![], target: "helper".into() }
@@ -30,13 +39,6 @@ impl Lowering {
         let mut lowered = vec![];
         let faults = statements.iter().filter_map(|s| self.statement(s, &mut lowered).err()).collect();
         (lowered, faults)
-    }
-
-    /// A new signal that holds `e`.
-    pub(super) fn helper(&mut self, e: Expr) -> Expr {
-        let helper = self.scope.symbols.add_helper(&self.target, e.width);
-        self.pending.push(Stmt::Set { target: helper, low: 0, value: e });
-        self.scope.symbols.whole(helper)
     }
 
     fn block(&mut self, statements: &[VerilogStatement], out: &mut Vec<Stmt>) -> Lowered {
@@ -115,13 +117,14 @@ impl Lowering {
         let width = self.scope.symbols[target].width;
         let value = self.expr(bit, Some(1))?;
         if self.scope.type_of(index)?.is_none() {
-            let low = self.constant_bit(index, width)?;
+            let low = inside(self.scope.offset(index)?, width)?;
             return Ok(Some(Stmt::Set { target, low, value }));
         }
         if width == 1 {
             return Ok(Some(Stmt::Set { target, low: 0, value }));
         }
-        let index = self.bit_index(index, width)?;
+        let index = self.expr(index, None)?;
+        let index = self.bit_index(index, width);
         Ok(Some(Stmt::SetBit { target, index, value }))
     }
 

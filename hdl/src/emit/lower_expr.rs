@@ -6,8 +6,8 @@ use super::expr::{Binary, Expr, Kind, Unary};
 use super::literal::{fit, value};
 use super::lower::Lowering;
 use super::scope::{Type, shown};
+use super::select::{Select, shifted, with_bit_from};
 use rust_hdl_core::ast::{VerilogExpression, VerilogOp, VerilogOpUnary};
-use rust_hdl_core::bits::clog2;
 
 impl Lowering {
     /// A sized expression for `e`, which must have `wanted` bits if that is given. A bare number needs it.
@@ -67,26 +67,10 @@ impl Lowering {
             return fit(self.scope.number(inner)?, width);
         }
         let inner = self.expr(inner, None)?;
-        Ok(if width <= inner.width { self.cut(inner, 0, width) } else { inner.extended(width) })
+        Ok(self.resized(inner, width))
     }
 
-    /// Bits `low +: width`, of a helper signal if need be.
-    fn cut(&mut self, e: Expr, low: usize, width: usize) -> Expr {
-        match e.slice(low, width) {
-            Some(slice) => slice,
-            None => {
-                let helper = self.named(e);
-                helper.slice(low, width).expect("a signal has slices")
-            }
-        }
-    }
-
-    /// The expression as a whole signal or part of one, through a helper if need be.
-    pub(super) fn named(&mut self, e: Expr) -> Expr {
-        if matches!(e.kind, Kind::Part { .. }) { e } else { self.helper(e) }
-    }
-
-    /// `get_bit`. rust-hdl panics on an index past the end, so no bits are lost where it is cut to the width needed.
+    /// `get_bit`
     fn bit(&mut self, base: Expr, index: &VerilogExpression) -> Result<Expr, Reason> {
         if self.scope.type_of(index)?.is_none() {
             return self.select(base, index, 1);
@@ -94,51 +78,21 @@ impl Lowering {
         if base.width == 1 {
             return Ok(base);
         }
-        let offset = self.bit_index(index, base.width)?;
-        Ok(self.dynamic(base, offset, 1))
-    }
-
-    /// A computed index of one of `width` bits, exactly as wide as it must be.
-    pub(super) fn bit_index(&mut self, index: &VerilogExpression, width: usize) -> Result<Expr, Reason> {
         let index = self.expr(index, None)?;
-        let needed = clog2(width);
-        Ok(if index.width < needed { index.extended(needed) } else { self.cut(index, 0, needed) })
+        Ok(self.bit_from(base, index))
     }
 
-    /// `get_bits`: bits past the top are zero, as in rust-hdl.
+    /// `get_bits`
     fn select(&mut self, base: Expr, offset: &VerilogExpression, width: usize) -> Result<Expr, Reason> {
         if self.scope.type_of(offset)?.is_none() {
             let low = self.scope.offset(offset)?;
-            if low + width > base.width {
-                return Err(Reason::OutOfRange { high: low + width - 1, low, width: base.width });
-            }
-            return Ok(self.cut(base, low, width));
+            return self.bits_at(base, low, width);
         }
-        let mut offset = self.expr(offset, None)?;
-        if offset.width < clog2(base.width) {
-            offset = offset.extended(clog2(base.width));
-        }
-        let stays_inside = offset.width < 24 && (1usize << offset.width) - 1 + width <= base.width;
-        if stays_inside {
-            return Ok(self.dynamic(base, offset, width));
-        }
-        let all = base.width;
-        let shifted = Expr::binary(base, Binary::ShiftRight, offset, all);
-        Ok(self.cut(shifted, 0, width))
+        let offset = self.expr(offset, None)?;
+        Ok(self.bits_from(base, offset, width))
     }
 
-    fn dynamic(&mut self, base: Expr, offset: Expr, width: usize) -> Expr {
-        let signal = match base.kind {
-            Kind::Part { signal, whole: true, .. } => signal,
-            _ => match self.helper(base).kind {
-                Kind::Part { signal, .. } => signal,
-                _ => unreachable!("a helper is a signal"),
-            },
-        };
-        Expr { width, kind: Kind::Dynamic { signal, offset: Box::new(offset) } }
-    }
-
-    /// `replace_bit` in the middle of an expression: a concatenation, or a mask if the index is computed.
+    /// `replace_bit` in the middle of an expression.
     fn replace_bit(
         &mut self,
         base: &VerilogExpression,
@@ -146,25 +100,11 @@ impl Lowering {
         bit: &VerilogExpression,
     ) -> Result<Expr, Reason> {
         let (base, bit) = (self.expr(base, None)?, self.expr(bit, Some(1))?);
-        let width = base.width;
         if self.scope.type_of(index)?.is_none() {
-            let at = self.constant_bit(index, width)?;
-            let high = self.cut(base.clone(), at + 1, width - at - 1);
-            let low = self.cut(base, 0, at);
-            return Ok(Expr::concat([high, bit, low]));
+            let at = self.scope.offset(index)?;
+            return self.with_bit_at(base, at, bit);
         }
-        let index = self.expr(index, None)?;
-        let one = Expr::constant(1u8.into(), width);
-        let hole = Expr::unary(Unary::Not, Expr::binary(one, Binary::ShiftLeft, index.clone(), width));
-        let kept = Expr::binary(base, Binary::And, hole, width);
-        let put = Expr::binary(bit.extended(width), Binary::ShiftLeft, index, width);
-        Ok(Expr::binary(kept, Binary::Or, put, width))
-    }
-
-    /// A constant index that lies inside `width` bits.
-    pub(super) fn constant_bit(&self, index: &VerilogExpression, width: usize) -> Result<usize, Reason> {
-        let at = self.scope.offset(index)?;
-        if at < width { Ok(at) } else { Err(Reason::OutOfRange { high: at, low: at, width }) }
+        Ok(with_bit_from(base, self.expr(index, None)?, bit))
     }
 
     fn binary(
@@ -194,21 +134,13 @@ impl Lowering {
     }
 
     fn shift(&mut self, a: &VerilogExpression, op: &VerilogOp, b: &VerilogExpression) -> Result<Expr, Reason> {
-        let left = matches!(op, VerilogOp::Shl);
-        let op = if left { Binary::ShiftLeft } else { Binary::ShiftRight };
+        let op = if matches!(op, VerilogOp::Shl) { Binary::ShiftLeft } else { Binary::ShiftRight };
         let value = self.expr(a, None)?;
-        let width = value.width;
         if self.scope.type_of(b)?.is_some() {
-            let amount = self.expr(b, None)?;
-            return Ok(Expr::binary(value, op, amount, width));
+            let width = value.width;
+            return Ok(Expr::binary(value, op, self.expr(b, None)?, width));
         }
-        let amount = self.scope.offset(b)?.min(width);
-        let kept = value.slice(if left { 0 } else { amount }, width - amount);
-        Ok(match kept {
-            Some(kept) if left => Expr::concat([kept, Expr::zero(amount)]),
-            Some(kept) => kept.extended(width),
-            None => Expr::binary(value, op, Expr::constant(amount.into(), 32), width),
-        })
+        Ok(shifted(value, op, self.scope.offset(b)?))
     }
 
     /// 16 by 16 bits into 32. Signed factors are extended by their sign.

@@ -10,7 +10,7 @@
 //! that keep its meaning; ports connected directly where no logic stands between.
 //!
 //! On the way, each in its file: [`tree`] collects the instances of a block; [`symbols`] names their signals; [`lower`] and
-//! [`lower_expr`], with the help of [`scope`], turn rust-hdl's AST into sized [`expr`]essions and [`stmt`]s, [`elaborate`] does so with the
+//! [`lower_expr`], with the help of [`scope`] and [`select`], turn rust-hdl's AST into sized [`expr`]essions and [`stmt`]s, [`elaborate`] does so with the
 //! kernels of [`front`](crate::front); [`check`] finds latches and undriven bits; [`partition`] splits a kernel into processes; [`connect`] finds direct connections;
 //! [`registers`], [`body`] and [`print`] write the text; [`design`] merges equal modules and names them.
 
@@ -29,6 +29,7 @@ mod partition;
 mod print;
 mod registers;
 mod scope;
+mod select;
 mod stmt;
 mod symbols;
 mod tree;

@@ -4,7 +4,7 @@
 //! What stands in `if load { self.r = x; }` becomes the enable `load` and the data `x`, without a branch: what the data is while the register keeps
 //! its value does not matter.
 
-use super::super::expr::{Binary, Expr, Kind, SignalId, Unary};
+use super::super::expr::{Binary, Expr, SignalId, Unary};
 use super::super::stmt::{Arm, Stmt};
 use super::super::symbols::Symbols;
 use std::collections::BTreeSet;
@@ -114,30 +114,22 @@ fn one() -> Expr {
 }
 
 fn or(a: Expr, b: Expr) -> Expr {
-    match (&a.kind, &b.kind) {
-        _ if a == Expr::zero(1) || b == one() => b,
-        _ if b == Expr::zero(1) || a == one() || a == b => a,
-        _ => Expr::binary(a, Binary::Or, b, 1),
+    if a == Expr::zero(1) || b == one() {
+        b
+    } else if b == Expr::zero(1) || a == one() || a == b {
+        a
+    } else {
+        Expr::binary(a, Binary::Or, b, 1)
     }
 }
 
 fn and(a: Expr, b: Expr) -> Expr {
-    match (&a.kind, &b.kind) {
-        (_, Kind::Constant(_)) => {
-            if b == one() {
-                a
-            } else {
-                b
-            }
-        }
-        (Kind::Constant(_), _) => {
-            if a == one() {
-                b
-            } else {
-                a
-            }
-        }
-        _ => Expr::binary(a, Binary::And, b, 1),
+    if a == Expr::zero(1) || b == one() {
+        a
+    } else if b == Expr::zero(1) || a == one() {
+        b
+    } else {
+        Expr::binary(a, Binary::And, b, 1)
     }
 }
 

@@ -10,6 +10,7 @@ mod value;
 
 use super::error::{Fault, Reason};
 use super::expr::{Expr, SignalId};
+use super::select::Select;
 use super::stmt::Stmt;
 use super::symbols::{Role, Symbols};
 use super::tree::Node;
@@ -74,20 +75,39 @@ pub(super) fn elaborate(node: &Node, kernel: &Kernel, symbols: Symbols) -> Resul
     Ok((statements, symbols))
 }
 
+impl Select for Elaboration<'_> {
+    fn helper(&mut self, e: Expr) -> Expr {
+        let helper = self.symbols.add_helper(&self.target, e.width);
+        self.push_wires(vec![Stmt::Set { target: helper, low: 0, value: e }]);
+        self.symbols.whole(helper)
+    }
+}
+
 impl Elaboration<'_> {
     /// Appends to the branch we are in.
     fn push(&mut self, stmt: Stmt) {
         self.out.last_mut().expect("the kernel itself is there").push(stmt);
     }
 
-    /// Runs `inside` with a list of its own.
-    fn collected<T>(&mut self, inside: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<(T, Vec<Stmt>), Fault> {
-        self.out.push(vec![]);
-        self.names.push(HashMap::new());
+    /// Runs `inside` in a scope of its own, in which these names are known.
+    fn scoped<T>(&mut self, names: HashMap<String, Bound>, inside: impl FnOnce(&mut Self) -> T) -> T {
+        self.names.push(names);
         let result = inside(self);
         self.names.pop();
+        result
+    }
+
+    /// Runs `inside` with a list of statements of its own.
+    fn listed<T>(&mut self, inside: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<(T, Vec<Stmt>), Fault> {
+        self.out.push(vec![]);
+        let result = inside(self);
         let statements = self.out.pop().expect("it was pushed");
         result.map(|value| (value, statements))
+    }
+
+    /// Runs `inside` with scope and list of a branch.
+    fn collected<T>(&mut self, inside: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<(T, Vec<Stmt>), Fault> {
+        self.scoped(HashMap::new(), |inner| inner.listed(inside))
     }
 
     /// A wire of any width, without a value yet.
@@ -109,13 +129,6 @@ impl Elaboration<'_> {
         } else {
             self.out[0].extend(wires);
         }
-    }
-
-    /// A new signal that holds `e`.
-    fn helper(&mut self, e: Expr) -> Expr {
-        let helper = self.symbols.add_helper(&self.target.clone(), e.width);
-        self.push_wires(vec![Stmt::Set { target: helper, low: 0, value: e }]);
-        self.symbols.whole(helper)
     }
 
     /// A fault of the assignment in hand.

@@ -2,7 +2,8 @@
 //! What paths of a kernel mean: signals, registers, and fields of them.
 
 use super::super::error::{Fault, Reason};
-use super::super::expr::{Expr, Kind, SignalId};
+use super::super::expr::SignalId;
+use super::super::select::Select;
 use super::super::symbols::width;
 use super::{Bound, Elaboration, Value};
 use crate::front::tree::{Path, Step};
@@ -119,8 +120,7 @@ impl Elaboration<'_> {
     /// What a path drives.
     pub(super) fn target(&mut self, path: &Path) -> Result<Target, Fault> {
         let (signal, fields, is_register) = if path.own {
-            let (signal, fields, is_register) = self.signal(path, "d")?;
-            (signal, fields, is_register)
+            self.signal(path, "d")?
         } else {
             let names = self.flat(path)?;
             let Bound::Signal(signal) = self.bound(&names[0])? else {
@@ -142,18 +142,5 @@ impl Elaboration<'_> {
     fn enable_of(&self, data: SignalId) -> Option<SignalId> {
         let child = self.symbols[data].port.as_ref()?.child;
         self.symbols.port(self.node, child, "en")
-    }
-
-    /// Bits `low +: width`, of a helper signal if need be.
-    pub(super) fn cut(&mut self, e: Expr, low: usize, width: usize) -> Expr {
-        match e.slice(low, width) {
-            Some(slice) => slice,
-            None => self.named(e).slice(low, width).expect("a signal has slices"),
-        }
-    }
-
-    /// The expression as a whole signal or part of one, through a helper if need be.
-    pub(super) fn named(&mut self, e: Expr) -> Expr {
-        if matches!(e.kind, Kind::Part { .. }) { e } else { self.helper(e) }
     }
 }

@@ -2,13 +2,15 @@
 //! Statements, and expressions that branch.
 
 use super::super::error::{Fault, Reason};
-use super::super::expr::{Expr, Kind};
+use super::super::expr::{Expr, Kind, SignalId};
+use super::super::select::{Select, inside};
 use super::super::stmt::{Arm, Stmt};
 use super::super::symbols::Role;
 use super::place::Target;
 use super::{Bound, Elaboration, Value};
 use crate::front::tree::{self, Block, Path, What};
 use num_bigint::BigUint;
+use rust_hdl_core::type_descriptor::TypeDescriptor;
 use std::collections::HashMap;
 
 type Done = Result<(), Fault>;
@@ -37,8 +39,10 @@ impl<'a> Elaboration<'a> {
             }
             What::SetBit(path, index, bit) => self.set_bit(path, index, bit),
             What::If(test, then, otherwise) => match self.decided(test)? {
-                Some(true) => self.scoped(then),
-                Some(false) => self.scoped(otherwise),
+                Some(holds) => {
+                    let body = if holds { then } else { otherwise };
+                    self.scoped(HashMap::new(), |inner| inner.block(body))
+                }
                 None => {
                     let test = self.of_width(test, 1)?;
                     let ((), then) = self.collected(|inner| inner.block(then))?;
@@ -50,10 +54,8 @@ impl<'a> Elaboration<'a> {
             What::Match(value, arms) => self.case(value, arms, &mut |inner, arm| inner.block(arm.body)),
             What::For(index, from, to, body) => {
                 for i in self.number(from)?..self.number(to)? {
-                    self.names.push(HashMap::from([((*index).to_owned(), Bound::Number(i.into()))]));
-                    let result = self.block(body);
-                    self.names.pop();
-                    result?;
+                    let run = HashMap::from([((*index).to_owned(), Bound::Number(i.into()))]);
+                    self.scoped(run, |inner| inner.block(body))?;
                 }
                 Ok(())
             }
@@ -64,13 +66,6 @@ impl<'a> Elaboration<'a> {
             }
             What::Link(own, other) => self.link(own, other),
         }
-    }
-
-    fn scoped(&mut self, body: &'static [tree::Stmt]) -> Done {
-        self.names.push(HashMap::new());
-        let result = self.block(body);
-        self.names.pop();
-        result
     }
 
     /// A condition that is known when the block is built.
@@ -106,13 +101,8 @@ impl<'a> Elaboration<'a> {
             },
         };
         let signal = self.wire(&self.numbered(name), descriptor.clone());
-        self.target.clone_from(&self.symbols[signal].name.clone());
-        let target = Target { signal, low: 0, descriptor, register: None };
-        self.out.push(vec![]);
-        let result = self.drive(&target, value);
-        let wires = self.out.pop().expect("it was pushed");
-        result?;
-        self.push_wires(wires);
+        self.target.clone_from(&self.symbols[signal].name);
+        self.drive_wire(signal, descriptor, value)?;
         self.names.last_mut().expect("a scope is there").insert(name.into(), Bound::Signal(signal));
         Ok(())
     }
@@ -156,14 +146,17 @@ impl<'a> Elaboration<'a> {
             return Err(self.fault(Reason::LiteralOperator));
         };
         let signal = self.wire(&format!("{name}_chosen"), descriptor.clone());
-        let target = Target { signal, low: 0, descriptor: descriptor.clone(), register: None };
-        self.out.push(vec![]);
-        let result = self.drive(&target, e);
-        let wires = self.out.pop().expect("it was pushed");
-        result?;
-        self.push_wires(wires);
+        self.drive_wire(signal, descriptor.clone(), e)?;
         self.target = name;
         Ok(Value::Sized(self.symbols.whole(signal), descriptor))
+    }
+
+    /// Gives a new wire its value.
+    fn drive_wire(&mut self, signal: SignalId, descriptor: TypeDescriptor, value: &'static tree::Expr) -> Done {
+        let target = Target { signal, low: 0, descriptor, register: None };
+        let ((), wires) = self.listed(|inner| inner.drive(&target, value))?;
+        self.push_wires(wires);
+        Ok(())
     }
 
     /// Drives a target with a value; branches of the value become branches around the assignment.
@@ -228,10 +221,7 @@ impl<'a> Elaboration<'a> {
     ) -> Done {
         if let Some(holds) = self.decided(test)? {
             let Block { body, value } = if holds { then } else { otherwise };
-            self.names.push(HashMap::new());
-            let result = self.block(body).and_then(|()| self.drive(target, value));
-            self.names.pop();
-            return result;
+            return self.scoped(HashMap::new(), |inner| inner.block(body).and_then(|()| inner.drive(target, value)));
         }
         let test = self.of_width(test, 1)?;
         let mut branch = |Block { body, value }: &'static Block| {
@@ -286,14 +276,11 @@ impl<'a> Elaboration<'a> {
         let width = target.width();
         let value = self.of_width(bit, 1)?;
         match self.value(index)? {
-            Value::Number(at) => match usize::try_from(&at) {
-                Ok(at) if at < width => {
-                    let target = Target { low: target.low + at, ..target };
-                    self.set(&target, value);
-                    Ok(())
-                }
-                _ => Err(self.fault(Reason::OutOfRange { high: width, low: width, width })),
-            },
+            Value::Number(at) => {
+                let at = inside(self.natural(&at)?, width).map_err(|reason| self.fault(reason))?;
+                self.set(&Target { low: target.low + at, ..target }, value);
+                Ok(())
+            }
             Value::Sized(..) if width == 1 => {
                 self.set(&target, value);
                 Ok(())

@@ -2,13 +2,13 @@
 //! Expressions.
 
 use super::super::error::{Fault, Reason};
-use super::super::expr::{self, Expr, Kind};
+use super::super::expr::{self, Expr};
 use super::super::literal::fit;
+use super::super::select::{Select, shifted, with_bit_from};
 use super::super::symbols::width;
 use super::{Bound, Elaboration, Value};
 use crate::front::tree::{self, Binary, Unary};
 use num_bigint::{BigInt, BigUint};
-use rust_hdl_core::bits::clog2;
 use rust_hdl_core::type_descriptor::{TypeDescriptor, TypeKind};
 use std::collections::HashMap;
 
@@ -51,8 +51,7 @@ impl Elaboration<'_> {
                 let width = self.kernel.widths[*width];
                 Ok(plain(match self.value(inner)? {
                     Value::Number(number) => fit(number, width).map_err(|reason| self.fault(reason))?,
-                    Value::Sized(e, _) if width <= e.width => self.cut(e, 0, width),
-                    Value::Sized(e, _) => e.extended(width),
+                    Value::Sized(e, _) => self.resized(e, width),
                 }))
             }
             E::Concat(parts, width) => self.concat(parts, self.kernel.widths[*width]),
@@ -89,11 +88,14 @@ impl Elaboration<'_> {
     /// A number that is known when the block is built.
     pub(super) fn number(&mut self, e: &'static tree::Expr) -> Result<usize, Fault> {
         match self.value(e)? {
-            Value::Number(number) => {
-                usize::try_from(&number).map_err(|_| self.fault(Reason::NotAConstant(number.to_string())))
-            }
+            Value::Number(number) => self.natural(&number),
             Value::Sized(..) => Err(self.fault(Reason::NotAConstant("a signal".into()))),
         }
+    }
+
+    /// A number that counts something.
+    pub(super) fn natural(&self, number: &BigInt) -> Result<usize, Fault> {
+        usize::try_from(number).map_err(|_| self.fault(Reason::NotAConstant(number.to_string())))
     }
 
     fn constant(&self, index: usize) -> Result<Value, Fault> {
@@ -118,13 +120,6 @@ impl Elaboration<'_> {
             Value::Number(number) => return Err(self.fault(Reason::UnsizedLiteral(number.to_string()))),
             Value::Sized(e, descriptor) => (e, descriptor),
         };
-        let op = match op {
-            Unary::Not => expr::Unary::Not,
-            Unary::Negate => expr::Unary::Negate,
-            Unary::All => expr::Unary::All,
-            Unary::Any => expr::Unary::Any,
-            Unary::Parity => expr::Unary::Parity,
-        };
         let result = Expr::unary(op, e);
         Ok(if op.is_reduction() { plain(result) } else { Value::Sized(result, descriptor) })
     }
@@ -148,18 +143,11 @@ impl Elaboration<'_> {
 
     fn shift(&mut self, value: Value, op: Binary, amount: Value) -> Result<Value, Fault> {
         let Value::Sized(value, _) = value else { return Err(self.fault(Reason::LiteralShift)) };
-        let left = op == Binary::ShiftLeft;
-        let op = if left { expr::Binary::ShiftLeft } else { expr::Binary::ShiftRight };
+        let op = if op == Binary::ShiftLeft { expr::Binary::ShiftLeft } else { expr::Binary::ShiftRight };
         let width = value.width;
-        let amount = match amount {
-            Value::Sized(amount, _) => return Ok(plain(Expr::binary(value, op, amount, width))),
-            Value::Number(amount) => usize::try_from(&amount).map_or(width, |amount| amount.min(width)),
-        };
-        let kept = value.slice(if left { 0 } else { amount }, width - amount);
-        Ok(plain(match kept {
-            Some(kept) if left => Expr::concat([kept, Expr::zero(amount)]),
-            Some(kept) => kept.extended(width),
-            None => Expr::binary(value, op, Expr::constant(amount.into(), 32), width),
+        Ok(plain(match amount {
+            Value::Sized(amount, _) => Expr::binary(value, op, amount, width),
+            Value::Number(amount) => shifted(value, op, usize::try_from(&amount).unwrap_or(width)),
         }))
     }
 
@@ -168,59 +156,24 @@ impl Elaboration<'_> {
         self.fitted(plain(Expr::concat(parts)), needed).map(plain)
     }
 
-    /// One bit. rust-hdl panics on an index past the end, so no bits are lost where it is cut to the width needed.
     fn bit(&mut self, base: Expr, index: &'static tree::Expr) -> Result<Expr, Fault> {
         match self.value(index)? {
             Value::Number(_) => self.select(base, index, 1),
             Value::Sized(..) if base.width == 1 => Ok(base),
-            Value::Sized(index, _) => {
-                let index = self.bit_index(index, base.width);
-                Ok(self.dynamic(base, index, 1))
-            }
+            Value::Sized(index, _) => Ok(self.bit_from(base, index)),
         }
     }
 
-    /// A computed index of one of `width` bits, exactly as wide as it must be.
-    pub(super) fn bit_index(&mut self, index: Expr, width: usize) -> Expr {
-        let needed = clog2(width);
-        if index.width < needed { index.extended(needed) } else { self.cut(index, 0, needed) }
-    }
-
-    /// `get_bits`: bits past the top are zero, as in rust-hdl.
     fn select(&mut self, base: Expr, offset: &'static tree::Expr, width: usize) -> Result<Expr, Fault> {
-        let mut offset = match self.value(offset)? {
+        match self.value(offset)? {
             Value::Number(offset) => {
-                let low = usize::try_from(&offset).map_err(|_| self.fault(Reason::NotAConstant(offset.to_string())))?;
-                if low + width > base.width {
-                    return Err(self.fault(Reason::OutOfRange { high: low + width - 1, low, width: base.width }));
-                }
-                return Ok(self.cut(base, low, width));
+                let low = self.natural(&offset)?;
+                self.bits_at(base, low, width).map_err(|reason| self.fault(reason))
             }
-            Value::Sized(offset, _) => offset,
-        };
-        if offset.width < clog2(base.width) {
-            offset = offset.extended(clog2(base.width));
+            Value::Sized(offset, _) => Ok(self.bits_from(base, offset, width)),
         }
-        if offset.width < 24 && (1usize << offset.width) - 1 + width <= base.width {
-            return Ok(self.dynamic(base, offset, width));
-        }
-        let all = base.width;
-        let shifted = Expr::binary(base, expr::Binary::ShiftRight, offset, all);
-        Ok(self.cut(shifted, 0, width))
     }
 
-    fn dynamic(&mut self, base: Expr, offset: Expr, width: usize) -> Expr {
-        let signal = match base.kind {
-            Kind::Part { signal, whole: true, .. } => signal,
-            _ => match self.helper(base).kind {
-                Kind::Part { signal, .. } => signal,
-                _ => unreachable!("a helper is a signal"),
-            },
-        };
-        Expr { width, kind: Kind::Dynamic { signal, offset: Box::new(offset) } }
-    }
-
-    /// A concatenation, or a mask if the index is computed.
     fn replace_bit(
         &mut self,
         base: &'static tree::Expr,
@@ -228,21 +181,13 @@ impl Elaboration<'_> {
         bit: &'static tree::Expr,
     ) -> Result<Value, Fault> {
         let (base, bit) = (self.sized(base)?, self.of_width(bit, 1)?);
-        let width = base.width;
-        if let Value::Sized(index, _) = self.value(index)? {
-            let one = Expr::constant(1u8.into(), width);
-            let hole = Expr::unary(expr::Unary::Not, Expr::binary(one, expr::Binary::ShiftLeft, index.clone(), width));
-            let kept = Expr::binary(base, expr::Binary::And, hole, width);
-            let put = Expr::binary(bit.extended(width), expr::Binary::ShiftLeft, index, width);
-            return Ok(plain(Expr::binary(kept, expr::Binary::Or, put, width)));
+        match self.value(index)? {
+            Value::Number(at) => {
+                let at = self.natural(&at)?;
+                self.with_bit_at(base, at, bit).map(plain).map_err(|reason| self.fault(reason))
+            }
+            Value::Sized(index, _) => Ok(plain(with_bit_from(base, index, bit))),
         }
-        let at = self.number(index)?;
-        if at >= width {
-            return Err(self.fault(Reason::OutOfRange { high: at, low: at, width }));
-        }
-        let high = self.cut(base.clone(), at + 1, width - at - 1);
-        let low = self.cut(base, 0, at);
-        Ok(plain(Expr::concat([high, bit, low])))
     }
 
     /// A function becomes a part of the kernel: its parameters stand for the arguments.
