@@ -14,6 +14,8 @@ pub struct TableInfo {
     pub table: u8,
     /// What it looks at; none if the table is free to take a mask.
     pub mask: Option<Mask>,
+    /// Seed of its hash ("Table hash" in `docs/hardware.md`).
+    pub seed: u32,
     /// Rules in it.
     pub rules: usize,
     /// Slots. A table can be full earlier: not every rule can lie in every slot.
@@ -266,6 +268,7 @@ impl HashTables {
         (0..).zip(&self.tables).map(|(number, table)| TableInfo {
             table: number,
             mask: (table.cuckoo.len() > 0).then(|| Mask::unpack(&table.mask)),
+            seed: table.seed,
             rules: table.cuckoo.len(),
             capacity: table.cuckoo.capacity(),
         })

@@ -6,7 +6,7 @@ mod page;
 mod recorder;
 mod waveform;
 
-use millrace_driver::{Place, RuleInfo};
+use millrace_driver::{Place, RuleInfo, Rules};
 use millrace_firmware::openflow::{Ports, parse_flow_file};
 use millrace_firmware::slowpath::{Settings, SlowPath};
 use millrace_model::parse;
@@ -90,7 +90,7 @@ fn the_page_says_what_happens() {
     page.block("mask", &fields(KEY_FIELDS, &rule.mask.pack()));
     page.block("masked_key", &words(&rule.key.pack()));
     assert_eq!(rule.key, key & rule.mask);
-    page.block("slots", &where_it_may_be(&slow_path, &rule, device.seed()));
+    page.block("slots", &where_it_may_be(slow_path.rules(), &rule));
     page.block("step", &fields(STEP_FIELDS, &rule.program[0].pack()));
     assert_eq!(rule.program.len(), 1);
     page.block("registers", &device.shown());
@@ -120,9 +120,10 @@ fn the_page_says_what_happens() {
 }
 
 /// The rule's table, the slot of each way at which its key may be, and the one that it was given.
-fn where_it_may_be(slow_path: &SlowPath, rule: &RuleInfo, seed: u32) -> String {
+fn where_it_may_be(rules: &Rules, rule: &RuleInfo) -> String {
     let Place::Hash { table, slot } = rule.place else { panic!("the rule is in the TCAM") };
-    let slot_bits = slow_path.rules().config().slots_log2 as u32;
+    let seed = rules.tables().nth(table.into()).expect("the rule's table").seed;
+    let slot_bits = rules.config().slots_log2 as u32;
     let slots = slots(&rule.key.pack(), seed, slot_bits);
     let (way, place) = (slot >> slot_bits, slot & ((1 << slot_bits) - 1));
     assert_eq!(slots[way as usize], place);

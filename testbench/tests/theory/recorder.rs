@@ -2,7 +2,7 @@
 //! A device that notes the register accesses to another.
 
 use millrace_driver::{Access, Device, DeviceError, Sent, Upcall};
-use millrace_regs::{Command, DATA_SEED, addr, by_address};
+use millrace_regs::by_address;
 use std::fmt::Write;
 
 pub struct Recorder<D> {
@@ -13,20 +13,6 @@ pub struct Recorder<D> {
 impl<D> Recorder<D> {
     pub fn new(inner: D) -> Self {
         Self { inner, log: vec![] }
-    }
-
-    /// The seed with which the mask of a table was written.
-    pub fn seed(&self) -> u32 {
-        let (seed, command) = (addr::data(DATA_SEED as u32), Command::WriteMask as u32);
-        let masks = self.log.iter().position(
-            |access| matches!(*access, Access::Write { address: addr::COMMAND, value } if value & 0xf == command),
-        );
-        let before = &self.log[..masks.expect("a mask was written")];
-        let written = before.iter().rev().find_map(|access| match *access {
-            Access::Write { address, value } if address == seed => Some(value),
-            _ => None,
-        });
-        written.unwrap_or_default()
     }
 
     /// The accesses, by the registers' names; of reads of the same register in a row the first.
