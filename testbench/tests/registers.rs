@@ -28,6 +28,13 @@ fn reset_value(instance: &Instance, config: &Config) -> u32 {
     }
 }
 
+fn assert_as_after_reset(device: &mut Embedded, config: &Config) {
+    for instance in all(config) {
+        let value = device.read32(instance.address).unwrap_or_else(|error| panic!("{instance}: {error}"));
+        assert_eq!(value, reset_value(&instance, config), "{instance}");
+    }
+}
+
 fn refused(result: Result<(), DeviceError>, access: &str, address: u32) {
     match result {
         Err(DeviceError::Refused { access: a, address: b }) if (a, b) == (access, address) => {}
@@ -39,10 +46,7 @@ fn refused(result: Result<(), DeviceError>, access: &str, address: u32) {
 fn every_register_reads_its_reset_value() {
     for preset in Preset::SIMULATED {
         let (mut device, config) = device(preset);
-        for instance in all(&config) {
-            let value = device.read32(instance.address).unwrap_or_else(|error| panic!("{instance}: {error}"));
-            assert_eq!(value, reset_value(&instance, &config), "{instance} of preset {preset}");
-        }
+        assert_as_after_reset(&mut device, &config);
     }
 }
 
@@ -55,9 +59,7 @@ fn read_only_registers_refuse_writes_and_keep_their_value() {
                 refused(device.write32(instance.address, pattern), "write", instance.address);
             }
         }
-        for instance in all(&config) {
-            assert_eq!(device.read32(instance.address).unwrap(), reset_value(&instance, &config), "{instance}");
-        }
+        assert_as_after_reset(&mut device, &config);
     }
 }
 
@@ -195,9 +197,7 @@ fn addresses_between_the_registers_are_refused() {
                 refused(device.write32(address, u32::MAX), "write", address);
             }
         }
-        for instance in all(&config) {
-            assert_eq!(device.read32(instance.address).unwrap(), reset_value(&instance, &config), "{instance}");
-        }
+        assert_as_after_reset(&mut device, &config);
     }
 }
 
