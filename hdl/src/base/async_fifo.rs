@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! FIFO between two clocks.
 
-use super::{DffE, DffR, LutRam, Param, Reg, Snk, Src, Synchroniser, Tag};
-use crate::comment;
+use super::{DffE, DffR, LutRam, Param, Reg, Snk, Src, Synchroniser};
 use rust_hdl_core::prelude::*;
 
 /// `1 << A` words on LUT RAM between two clocks of any ratio, `P` = A + 1; first word falls through. For board wrappers.
 ///
 /// Gray-code pointers cross through two-stage synchronisers; `full` and `empty` are late, never wrong. Full rate on both sides from 16 words
 /// on. Both resets must be high together for four clocks of the slower side.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct AsyncFifo<T: Synth, const A: usize, const P: usize> {
-    tag: Tag<Self>,
     pub write_clock: Signal<In, Clock>,
     pub write_reset: Signal<In, Bit>,
     pub inp: Snk<T>,
@@ -33,14 +31,9 @@ pub struct AsyncFifo<T: Synth, const A: usize, const P: usize> {
     loaded: DffR<Bit>,
     /// Gray codes this far apart are a whole ring apart.
     ring: Param<Bits<P>>,
-
-    push: Signal<Local, Bit>,
-    fetch: Signal<Local, Bit>,
-    tail_next: Signal<Local, Bits<P>>,
-    tail_gray_next: Signal<Local, Bits<P>>,
-    head_next: Signal<Local, Bits<P>>,
 }
 
+#[millrace_hdl::block]
 impl<T: Synth, const A: usize, const P: usize> AsyncFifo<T, A, P> {
     /// An empty FIFO.
     ///
@@ -50,59 +43,54 @@ impl<T: Synth, const A: usize, const P: usize> AsyncFifo<T, A, P> {
         assert!(P == A + 1 && A >= 2, "AsyncFifo<_, {A}, {P}>: sizes do not fit each other");
         Self { ram: LutRam::new(), ring: Param::new((3u64 << (A - 1)).to_bits()), ..Default::default() }
     }
-}
 
-impl<T: Synth, const A: usize, const P: usize> Logic for AsyncFifo<T, A, P> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
         comment!("write side");
-        self.ram.clock.next = self.write_clock.val();
-        self.tail.clock.next = self.write_clock.val();
-        self.tail_gray.clock.next = self.write_clock.val();
-        self.full.clock.next = self.write_clock.val();
-        self.head_seen.clock.next = self.write_clock.val();
-        self.tail.reset.next = self.write_reset.val();
-        self.tail_gray.reset.next = self.write_reset.val();
-        self.full.reset.next = self.write_reset.val();
-        self.head_seen.d.next = self.head_gray.q.val();
-        self.inp.ready.next = !self.full.q.val();
-        self.push.next = self.inp.valid.val() & !self.full.q.val();
-        self.ram.we.next = self.push.val();
-        self.ram.waddr.next = bit_cast::<A, P>(self.tail.q.val());
-        self.ram.wdata.next = self.inp.data.val();
-        self.tail_next.next = self.tail.q.val() + 1;
-        self.tail.en.next = self.push.val();
-        self.tail.d.next = self.tail_next.val();
-        self.tail_gray_next.next = self.tail_gray.q.val();
-        if self.push.val() {
-            self.tail_gray_next.next = self.tail_next.val() ^ (self.tail_next.val() >> 1);
+        self.ram.clock = self.write_clock;
+        self.tail.clock = self.write_clock;
+        self.tail_gray.clock = self.write_clock;
+        self.full.clock = self.write_clock;
+        self.head_seen.clock = self.write_clock;
+        self.tail.reset = self.write_reset;
+        self.tail_gray.reset = self.write_reset;
+        self.full.reset = self.write_reset;
+        self.head_seen.d = self.head_gray;
+        self.inp.ready = !self.full;
+        let push = self.inp.valid & !self.full;
+        self.ram.we = push;
+        self.ram.waddr = cast::<A>(self.tail);
+        self.ram.wdata = self.inp.data;
+        let tail_next = self.tail + 1;
+        if push {
+            self.tail = tail_next;
         }
-        self.tail_gray.d.next = self.tail_gray_next.val();
-        self.full.d.next = (self.tail_gray_next.val() ^ self.head_seen.q.val()) == self.ring.val();
+        let tail_gray_next = if push { tail_next ^ (tail_next >> 1) } else { self.tail_gray };
+        self.tail_gray = tail_gray_next;
+        self.full = (tail_gray_next ^ self.head_seen.q) == self.ring;
 
         comment!("read side");
-        self.head.clock.next = self.read_clock.val();
-        self.head_gray.clock.next = self.read_clock.val();
-        self.tail_seen.clock.next = self.read_clock.val();
-        self.word.clock.next = self.read_clock.val();
-        self.loaded.clock.next = self.read_clock.val();
-        self.head.reset.next = self.read_reset.val();
-        self.head_gray.reset.next = self.read_reset.val();
-        self.loaded.reset.next = self.read_reset.val();
-        self.tail_seen.d.next = self.tail_gray.q.val();
-        self.fetch.next =
-            (self.head_gray.q.val() != self.tail_seen.q.val()) & (!self.loaded.q.val() | self.out.ready.val());
-        self.ram.raddr.next = bit_cast::<A, P>(self.head.q.val());
-        self.word.en.next = self.fetch.val();
-        self.word.d.next = self.ram.rdata.val();
-        self.loaded.d.next = self.fetch.val() | (self.loaded.q.val() & !self.out.ready.val());
-        self.out.data.next = self.word.q.val();
-        self.out.valid.next = self.loaded.q.val();
-        self.head_next.next = self.head.q.val() + 1;
-        self.head.en.next = self.fetch.val();
-        self.head.d.next = self.head_next.val();
-        self.head_gray.en.next = self.fetch.val();
-        self.head_gray.d.next = self.head_next.val() ^ (self.head_next.val() >> 1);
+        self.head.clock = self.read_clock;
+        self.head_gray.clock = self.read_clock;
+        self.tail_seen.clock = self.read_clock;
+        self.word.clock = self.read_clock;
+        self.loaded.clock = self.read_clock;
+        self.head.reset = self.read_reset;
+        self.head_gray.reset = self.read_reset;
+        self.loaded.reset = self.read_reset;
+        self.tail_seen.d = self.tail_gray;
+        let fetch = (self.head_gray != self.tail_seen.q) & (!self.loaded | self.out.ready);
+        self.ram.raddr = cast::<A>(self.head);
+        if fetch {
+            self.word = self.ram.rdata;
+        }
+        self.loaded = fetch | (self.loaded & !self.out.ready);
+        self.out.data = self.word;
+        self.out.valid = self.loaded;
+        let head_next = self.head + 1;
+        if fetch {
+            self.head = head_next;
+            self.head_gray = head_next ^ (head_next >> 1);
+        }
     }
 }
 

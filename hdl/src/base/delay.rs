@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A long delay without a register per clock.
 
-use super::{Dff, DffR, LutRam, Param, Tag};
+use super::{Dff, DffR, LutRam, Param};
 use rust_hdl_core::prelude::*;
 
 /// `out` is `inp` of a fixed number of clocks ago (2 to `1 << A`, given to [`Delay::new`]): a ring in LUT RAM and an output
 /// register. What comes out in the first clocks after power-up is undefined.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Delay<D: Synth, const A: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Signal<In, D>,
@@ -19,6 +18,7 @@ pub struct Delay<D: Synth, const A: usize> {
     back: Param<Bits<A>>,
 }
 
+#[millrace_hdl::block]
 impl<D: Synth, const A: usize> Delay<D, A> {
     /// A delay of `clocks`. (`Default` has no memory.)
     ///
@@ -28,20 +28,15 @@ impl<D: Synth, const A: usize> Delay<D, A> {
         assert!((2..=1 << A).contains(&clocks), "a delay of {clocks} clocks does not fit a ring of {}", 1 << A);
         Self { ring: LutRam::new(), back: Param::new((clocks - 1).to_bits()), ..Default::default() }
     }
-}
 
-impl<D: Synth, const A: usize> Logic for Delay<D, A> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, ring, head, q);
-        self.head.reset.next = self.reset.val();
-        self.head.d.next = self.head.q.val() + 1;
-        self.ring.we.next = true;
-        self.ring.waddr.next = self.head.q.val();
-        self.ring.wdata.next = self.inp.val();
-        self.ring.raddr.next = self.head.q.val() - self.back.val();
-        self.q.d.next = self.ring.rdata.val();
-        self.out.next = self.q.q.val();
+        self.head += 1;
+        self.ring.we = true;
+        self.ring.waddr = self.head;
+        self.ring.wdata = self.inp;
+        self.ring.raddr = self.head - self.back;
+        self.q = self.ring.rdata;
+        self.out = self.q;
     }
 }
 

@@ -31,10 +31,6 @@ pub struct Fifo<T: Synth, const A: usize, const C: usize> {
     word: DffE<T>,
     #[init(depth(A, C))]
     depth: Constant<Bits<C>>,
-    push: Signal<Local, Bit>,
-    fetch: Signal<Local, Bit>,
-    load: Signal<Local, Bit>,
-    pop: Signal<Local, Bit>,
 }
 
 /// The depth of a FIFO, if its sizes fit each other.
@@ -43,50 +39,45 @@ pub(super) fn depth<const C: usize>(a: usize, c: usize) -> Constant<Bits<C>> {
     Constant::new((1u64 << a).to_bits())
 }
 
-impl<T: Synth, const A: usize, const C: usize> Logic for Fifo<T, A, C> {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl<T: Synth, const A: usize, const C: usize> Fifo<T, A, C> {
     fn update(&mut self) {
-        clock!(self, clock, ram, head, tail, stored, used, fetched, loaded, word);
-        self.head.reset.next = self.reset.val();
-        self.tail.reset.next = self.reset.val();
-        self.stored.reset.next = self.reset.val();
-        self.used.reset.next = self.reset.val();
-        self.fetched.reset.next = self.reset.val();
-        self.loaded.reset.next = self.reset.val();
-
-        self.inp.ready.next = self.used.q.val() < self.depth.val();
-        self.out.data.next = self.word.q.val();
-        self.out.valid.next = self.loaded.q.val();
-        self.count.next = self.used.q.val();
-        self.empty.next = !self.used.q.val().any();
+        self.inp.ready = self.used < self.depth;
+        self.out.data = self.word;
+        self.out.valid = self.loaded;
+        self.count = self.used;
+        self.empty = !self.used.any();
 
         // A word moves on whenever the place before it is, or becomes, free.
-        self.push.next = self.inp.valid.val() & (self.used.q.val() < self.depth.val());
-        self.pop.next = self.loaded.q.val() & self.out.ready.val();
-        self.load.next = self.fetched.q.val() & (!self.loaded.q.val() | self.out.ready.val());
-        self.fetch.next = self.stored.q.val().any() & (!self.fetched.q.val() | self.load.val());
-        self.loaded.d.next = self.load.val() | (self.loaded.q.val() & !self.out.ready.val());
-        self.fetched.d.next = self.fetch.val() | (self.fetched.q.val() & !self.load.val());
+        let push = self.inp.valid & (self.used < self.depth);
+        let pop = self.loaded & self.out.ready;
+        let load = self.fetched & (!self.loaded | self.out.ready);
+        let fetch = self.stored.any() & (!self.fetched | load);
+        self.loaded = load | (self.loaded & !self.out.ready);
+        self.fetched = fetch | (self.fetched & !load);
 
-        self.ram.we.next = self.push.val();
-        self.ram.waddr.next = self.tail.q.val();
-        self.ram.wdata.next = self.inp.data.val();
-        self.ram.re.next = self.fetch.val();
-        self.ram.raddr.next = self.head.q.val();
-        self.word.en.next = self.load.val();
-        self.word.d.next = self.ram.rdata.val();
+        self.ram.we = push;
+        self.ram.waddr = self.tail;
+        self.ram.wdata = self.inp.data;
+        self.ram.re = fetch;
+        self.ram.raddr = self.head;
+        if load {
+            self.word = self.ram.rdata;
+        }
 
-        self.tail.en.next = self.push.val();
-        self.tail.d.next = self.tail.q.val() + 1;
-        self.head.en.next = self.fetch.val();
-        self.head.d.next = self.head.q.val() + 1;
-        self.stored.en.next = self.push.val() ^ self.fetch.val();
-        self.stored.d.next = self.stored.q.val() - 1;
-        self.used.en.next = self.push.val() ^ self.pop.val();
-        self.used.d.next = self.used.q.val() - 1;
-        if self.push.val() {
-            self.stored.d.next = self.stored.q.val() + 1;
-            self.used.d.next = self.used.q.val() + 1;
+        if push {
+            self.tail += 1;
+        }
+        if fetch {
+            self.head += 1;
+        }
+        self.stored.en = push ^ fetch;
+        self.stored.d = self.stored - 1;
+        self.used.en = push ^ pop;
+        self.used.d = self.used - 1;
+        if push {
+            self.stored.d = self.stored + 1;
+            self.used.d = self.used + 1;
         }
     }
 }

@@ -21,41 +21,37 @@ pub struct LutFifo<T: Synth, const A: usize, const C: usize> {
     head: Reg<Bits<A>>,
     tail: Reg<Bits<A>>,
     used: Reg<Bits<C>>,
-    push: Signal<Local, Bit>,
-    pop: Signal<Local, Bit>,
     #[init(depth(A, C))]
     depth: Constant<Bits<C>>,
 }
 
-impl<T: Synth, const A: usize, const C: usize> Logic for LutFifo<T, A, C> {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl<T: Synth, const A: usize, const C: usize> LutFifo<T, A, C> {
     fn update(&mut self) {
-        clock!(self, clock, ram, head, tail, used);
-        self.head.reset.next = self.reset.val();
-        self.tail.reset.next = self.reset.val();
-        self.used.reset.next = self.reset.val();
+        self.inp.ready = self.used < self.depth;
+        self.out.valid = self.used.any();
+        self.count = self.used;
+        self.empty = !self.used.any();
+        let push = self.inp.valid & (self.used < self.depth);
+        let pop = self.out.ready & self.used.any();
 
-        self.inp.ready.next = self.used.q.val() < self.depth.val();
-        self.out.valid.next = self.used.q.val().any();
-        self.count.next = self.used.q.val();
-        self.empty.next = !self.used.q.val().any();
-        self.push.next = self.inp.valid.val() & (self.used.q.val() < self.depth.val());
-        self.pop.next = self.out.ready.val() & self.used.q.val().any();
+        self.ram.we = push;
+        self.ram.waddr = self.tail;
+        self.ram.wdata = self.inp.data;
+        self.ram.raddr = self.head;
+        self.out.data = self.ram.rdata;
 
-        self.ram.we.next = self.push.val();
-        self.ram.waddr.next = self.tail.q.val();
-        self.ram.wdata.next = self.inp.data.val();
-        self.ram.raddr.next = self.head.q.val();
-        self.out.data.next = self.ram.rdata.val();
-
-        self.tail.en.next = self.push.val();
-        self.tail.d.next = self.tail.q.val() + 1;
-        self.head.en.next = self.pop.val();
-        self.head.d.next = self.head.q.val() + 1;
-        self.used.en.next = self.push.val() ^ self.pop.val();
-        self.used.d.next = self.used.q.val() - 1;
-        if self.push.val() {
-            self.used.d.next = self.used.q.val() + 1;
+        if push {
+            self.tail += 1;
+        }
+        if pop {
+            self.head += 1;
+        }
+        if push ^ pop {
+            self.used -= 1;
+            if push {
+                self.used += 1;
+            }
         }
     }
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Round-robin arbiter.
 
-use super::{Reg, Tag};
+use super::Reg;
 use rust_hdl_core::prelude::*;
 
 /// Grants one of `N` requests, in the same clock. After a clock with `take`, the one granted comes last.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct RoundRobin<const N: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub request: Signal<In, Bits<N>>,
@@ -19,25 +18,19 @@ pub struct RoundRobin<const N: usize> {
     pub any: Signal<Out, Bit>,
     /// Ones above the bit granted last.
     after: Reg<Bits<N>>,
-    preferred: Signal<Local, Bits<N>>,
-    chosen: Signal<Local, Bits<N>>,
 }
 
-impl<const N: usize> Logic for RoundRobin<N> {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl<const N: usize> RoundRobin<N> {
     fn update(&mut self) {
-        clock!(self, clock, after);
-        self.after.reset.next = self.reset.val();
-        self.preferred.next = self.request.val() & self.after.q.val();
+        let preferred = self.request & self.after;
         // x & -x is the lowest bit set.
-        self.chosen.next = self.request.val() & (!self.request.val() + 1);
-        if self.preferred.val().any() {
-            self.chosen.next = self.preferred.val() & (!self.preferred.val() + 1);
+        let chosen = if preferred.any() { preferred & (!preferred + 1) } else { self.request & (!self.request + 1) };
+        self.grant = chosen;
+        self.any = self.request.any();
+        if self.take {
+            self.after = !(chosen | (chosen - 1));
         }
-        self.grant.next = self.chosen.val();
-        self.any.next = self.request.val().any();
-        self.after.en.next = self.take.val();
-        self.after.d.next = !(self.chosen.val() | (self.chosen.val() - 1));
     }
 }
 

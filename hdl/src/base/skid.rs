@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Register stage of a stream.
 
-use super::{DffE, DffR, Snk, Src, Tag};
+use super::{DffE, DffR, Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// Cuts a stream in both directions: `out` and `inp.ready` are register outputs. Full rate, one clock of latency, holds two words.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Skid<T: Synth> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<T>,
@@ -19,31 +18,25 @@ pub struct Skid<T: Synth> {
     spare: DffE<T>,
     front_valid: DffR<Bit>,
     spare_valid: DffR<Bit>,
-    free: Signal<Local, Bit>,
 }
 
-impl<T: Synth> Logic for Skid<T> {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl<T: Synth> Skid<T> {
     fn update(&mut self) {
-        clock!(self, clock, front, spare, front_valid, spare_valid);
-        self.front_valid.reset.next = self.reset.val();
-        self.spare_valid.reset.next = self.reset.val();
+        self.inp.ready = !self.spare_valid;
+        self.out.data = self.front;
+        self.out.valid = self.front_valid;
+        self.empty = !self.front_valid;
 
-        self.inp.ready.next = !self.spare_valid.q.val();
-        self.out.data.next = self.front.q.val();
-        self.out.valid.next = self.front_valid.q.val();
-        self.empty.next = !self.front_valid.q.val();
-
-        self.free.next = self.out.ready.val() | !self.front_valid.q.val();
-        self.front.en.next = self.free.val();
-        self.front.d.next = self.inp.data.val();
-        if self.spare_valid.q.val() {
-            self.front.d.next = self.spare.q.val();
+        let free = self.out.ready | !self.front_valid;
+        if free {
+            self.front = if self.spare_valid { self.spare } else { self.inp.data };
         }
-        self.front_valid.d.next = !self.free.val() | self.spare_valid.q.val() | self.inp.valid.val();
-        self.spare.en.next = !self.spare_valid.q.val();
-        self.spare.d.next = self.inp.data.val();
-        self.spare_valid.d.next = !self.free.val() & (self.spare_valid.q.val() | self.inp.valid.val());
+        self.front_valid = !free | self.spare_valid | self.inp.valid;
+        if !self.spare_valid {
+            self.spare = self.inp.data;
+        }
+        self.spare_valid = !free & (self.spare_valid | self.inp.valid);
     }
 }
 

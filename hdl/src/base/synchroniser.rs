@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Brings a signal into another clock's domain.
 
-use super::Tag;
 use rust_hdl_core::prelude::*;
 
 /// Two registers in a row, marked for the tools as a clock crossing. At most one bit of `d` may change per clock (Gray code), so
 /// that `q` is always a value that `d` had. Two clocks.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Synchroniser<const N: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub d: Signal<In, Bits<N>>,
     pub q: Signal<Out, Bits<N>>,

@@ -3,14 +3,13 @@
 
 use super::step_from_bits::StepFromBits;
 use super::types::Step;
-use crate::base::{Dff, Param, Ram, Tag};
+use crate::base::{Dff, Param, Ram};
 use rust_hdl_core::prelude::*;
 
 /// `1 << A` steps, and [`with_entries`](Self::with_entries) `1 << B` more: one per slot of the hash tables and one per TCAM entry, in
 /// two RAMs, so that the few of the TCAM do not double the memory. `step` comes three clocks after `rule` (RAM, its output register, choice).
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct ActionRam<const A: usize, const B: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub rule: Signal<In, Bits<16>>,
     pub step: Signal<Out, Step>,
@@ -30,6 +29,7 @@ pub struct ActionRam<const A: usize, const B: usize> {
     _entries: usize,
 }
 
+#[millrace_hdl::block]
 impl<const A: usize, const B: usize> ActionRam<A, B> {
     /// Clocks from `rule` to `step`.
     pub const LATENCY: usize = 3;
@@ -55,39 +55,33 @@ impl<const A: usize, const B: usize> ActionRam<A, B> {
             ..Self::new()
         }
     }
-}
 
-impl<const A: usize, const B: usize> Logic for ActionRam<A, B> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, slots, slot_step, of_entry1, of_entry2, chosen);
-        self.slots.re.next = true;
-        self.slots.raddr.next = bit_cast::<A, 16>(self.rule.val());
-        self.of_entry1.d.next = bit_cast::<17, 16>(self.rule.val()) >= self.first_entry.val();
-        self.slot_step.d.next = self.slots.rdata.val();
-        self.of_entry2.d.next = self.of_entry1.q.val();
-        self.chosen.d.next = self.slot_step.q.val();
+        self.slots.re = true;
+        self.slots.raddr = cast::<A>(self.rule);
+        self.of_entry1 = cast::<17>(self.rule) >= self.first_entry;
+        self.slot_step = self.slots.rdata;
+        self.of_entry2 = self.of_entry1;
+        self.chosen = self.slot_step;
         for i in 0..self._entries {
-            if self.of_entry2.q.val() {
-                self.chosen.d.next = self.entry_step[i].q.val();
+            if self.of_entry2 {
+                self.chosen = self.entry_step[i];
             }
         }
-        self.step.next = self.chosen.q.val();
+        self.step = self.chosen;
 
-        self.written.bits.next = self.write_bits.val();
-        self.slots.waddr.next = bit_cast::<A, 16>(self.write_rule.val());
-        self.slots.wdata.next = self.written.step.val();
-        self.slots.we.next = self.write.val() & (bit_cast::<17, 16>(self.write_rule.val()) < self.first_entry.val());
+        self.written.bits = self.write_bits;
+        self.slots.waddr = cast::<A>(self.write_rule);
+        self.slots.wdata = self.written.step;
+        self.slots.we = self.write & (cast::<17>(self.write_rule) < self.first_entry);
         for i in 0..self._entries {
-            self.entries[i].clock.next = self.clock.val();
-            self.entries[i].re.next = true;
-            self.entries[i].raddr.next = bit_cast::<B, 16>(self.rule.val());
-            self.entries[i].waddr.next = bit_cast::<B, 16>(self.write_rule.val());
-            self.entries[i].wdata.next = self.written.step.val();
-            self.entries[i].we.next =
-                self.write.val() & (bit_cast::<17, 16>(self.write_rule.val()) >= self.first_entry.val());
-            self.entry_step[i].clock.next = self.clock.val();
-            self.entry_step[i].d.next = self.entries[i].rdata.val();
+            self.entries[i].re = true;
+            self.entries[i].raddr = cast::<B>(self.rule);
+            self.entries[i].waddr = cast::<B>(self.write_rule);
+            self.entries[i].wdata = self.written.step;
+            self.entries[i].we = self.write & (cast::<17>(self.write_rule) >= self.first_entry);
+
+            self.entry_step[i] = self.entries[i].rdata;
         }
     }
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A value beside a pipeline.
 
-use crate::base::{Dff, Tag};
+use crate::base::Dff;
 use rust_hdl_core::prelude::*;
 
 /// `out` is `inp` of the clock before; or `inp` itself, where values come clocks apart and rest where they come from until then.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Beside<D: Synth> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub inp: Signal<In, D>,
     pub out: Signal<Out, D>,
@@ -15,6 +14,7 @@ pub struct Beside<D: Synth> {
     _registers: usize,
 }
 
+#[millrace_hdl::block]
 impl<D: Synth> Beside<D> {
     /// A register.
     pub fn moves() -> Self {
@@ -25,16 +25,12 @@ impl<D: Synth> Beside<D> {
     pub fn rests() -> Self {
         Self::default()
     }
-}
 
-impl<D: Synth> Logic for Beside<D> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        self.out.next = self.inp.val();
+        self.out = self.inp;
         for i in 0..self._registers {
-            self.register[i].clock.next = self.clock.val();
-            self.register[i].d.next = self.inp.val();
-            self.out.next = self.register[i].q.val();
+            self.register[i] = self.inp;
+            self.out = self.register[i];
         }
     }
 }

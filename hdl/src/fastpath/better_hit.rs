@@ -2,13 +2,12 @@
 //! The better of two hits.
 
 use super::types::Hit;
-use crate::base::{Dff, Tag};
+use crate::base::Dff;
 use rust_hdl_core::prelude::*;
 
 /// One clock: `best` is the hit of higher priority, `a` if both are equal.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct BetterHit {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub a: Signal<In, Hit>,
     pub b: Signal<In, Hit>,
@@ -16,14 +15,10 @@ pub struct BetterHit {
     q: Dff<Hit>,
 }
 
-impl Logic for BetterHit {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl BetterHit {
     fn update(&mut self) {
-        self.q.clock.next = self.clock.val();
-        self.q.d.next = self.a.val();
-        if self.b.val().hit & (!self.a.val().hit | (self.b.val().priority > self.a.val().priority)) {
-            self.q.d.next = self.b.val();
-        }
-        self.best.next = self.q.q.val();
+        self.q = if self.b.hit & (!self.a.hit | (self.b.priority > self.a.priority)) { self.b } else { self.a };
+        self.best = self.q;
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Packet and byte counters in block RAM: one event per clock, any index, exact.
 
-use crate::base::{Dff, DffE, DffR, Param, Ram, Tag};
-use crate::{comment, wire_struct};
+use crate::base::{Dff, DffE, DffR, Param, Ram};
+use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
@@ -38,9 +38,8 @@ wire_struct! {
 ///
 /// A clock with `clear`, without `count` and while no read is under way, makes counter `read_index` zero. It is an event like another, and may follow
 /// any. `reset` clears none of them. `busy` is high while anything is under way.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Counters<const A: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub count: Signal<In, Bit>,
@@ -82,16 +81,11 @@ pub struct Counters<const A: usize> {
     s2_read: DffR<Bit>,
     has_result: DffR<Bit>,
     result: DffE<CounterWord>,
-    under_way: Signal<Local, Bit>,
-    inject: Signal<Local, Bit>,
-    at: Signal<Local, Bits<A>>,
-    found: Signal<Local, CounterWord>,
-    newest: Signal<Local, CounterWord>,
-    base: Signal<Local, CounterWord>,
     shared: Param<Bit>,
     _copies: usize,
 }
 
+#[millrace_hdl::block]
 impl<const A: usize> Counters<A> {
     /// Counters of zero, with a second RAM for reads.
     pub fn with_copy() -> Self {
@@ -102,112 +96,95 @@ impl<const A: usize> Counters<A> {
     pub fn without_copy() -> Self {
         Self { counters: Ram::new(), shared: Param::new(true), ..Default::default() }
     }
-}
 
-impl<const A: usize> Logic for Counters<A> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, counters, s1_valid, s1, s2_valid, s2, s2_word, s2_follows);
-        clock!(self, clock, s3_valid, s3_index, s3_word, s4_valid, s4_index, s4_word, read_stage, read_at);
-        self.s1_valid.reset.next = self.reset.val();
-        self.s2_valid.reset.next = self.reset.val();
-        self.s3_valid.reset.next = self.reset.val();
-        self.s4_valid.reset.next = self.reset.val();
-        self.read_stage.reset.next = self.reset.val();
-        clock!(self, clock, waiting, s1_read, s2_read, has_result, result, s1_clear, s2_clear);
-        self.waiting.reset.next = self.reset.val();
-        self.s1_read.reset.next = self.reset.val();
-        self.s2_read.reset.next = self.reset.val();
-        self.has_result.reset.next = self.reset.val();
-
         comment!("stage 0: read the counter");
-        self.under_way.next = self.count.val() | self.s1_valid.q.val() | self.s2_valid.q.val() | self.s3_valid.q.val();
-        self.inject.next = self.waiting.q.val() & !self.under_way.val();
-        self.at.next = self.index.val();
-        if self.inject.val() {
-            self.at.next = self.read_at.q.val();
-        }
-        if self.clear.val() {
-            self.at.next = self.read_index.val();
-        }
-        self.counters.re.next = self.count.val() | self.inject.val();
-        self.counters.raddr.next = self.at.val();
-        self.s1_valid.d.next = self.count.val() | self.clear.val();
-        self.s1_clear.d.next = self.clear.val();
-        self.s1_read.d.next = self.inject.val();
-        self.s1.d.next.index = self.at.val();
-        self.s1.d.next.bytes = self.bytes.val();
-        self.s1.d.next.epoch = self.epoch.val();
+        let under_way = self.count | self.s1_valid | self.s2_valid | self.s3_valid;
+        let inject = self.waiting & !under_way;
+        let at = if self.clear {
+            self.read_index
+        } else if inject {
+            self.read_at
+        } else {
+            self.index
+        };
+        self.counters.re = self.count | inject;
+        self.counters.raddr = at;
+        self.s1_valid = self.count | self.clear;
+        self.s1_clear = self.clear;
+        self.s1_read = inject;
+        self.s1.index = at;
+        self.s1.bytes = self.bytes;
+        self.s1.epoch = self.epoch;
 
         comment!("stage 1: what the events two and three clocks ahead made of it is not in the word read");
-        self.newest.next = self.counters.rdata.val();
-        if !self.shared.val() & self.s3_valid.q.val() & (self.s3_index.q.val() == self.s1.q.val().index) {
-            self.newest.next = self.s3_word.q.val();
-        } else if !self.shared.val() & self.s4_valid.q.val() & (self.s4_index.q.val() == self.s1.q.val().index) {
-            self.newest.next = self.s4_word.q.val();
-        }
-        self.s2_word.d.next = self.newest.val();
-        self.s2_follows.d.next =
-            !self.shared.val() & self.s2_valid.q.val() & (self.s2.q.val().index == self.s1.q.val().index);
-        self.s2_valid.d.next = self.s1_valid.q.val();
-        self.s2_read.d.next = self.s1_read.q.val();
-        self.s2_clear.d.next = self.s1_clear.q.val();
-        self.s2.d.next = self.s1.q.val();
+        let newest = if !self.shared & self.s3_valid & (self.s3_index == self.s1.index) {
+            self.s3_word
+        } else if !self.shared & self.s4_valid & (self.s4_index == self.s1.index) {
+            self.s4_word
+        } else {
+            self.counters.rdata
+        };
+        self.s2_word = newest;
+        self.s2_follows = !self.shared & self.s2_valid & (self.s2.index == self.s1.index);
+        self.s2_valid = self.s1_valid;
+        self.s2_read = self.s1_read;
+        self.s2_clear = self.s1_clear;
+        self.s2 = self.s1;
 
         comment!("stage 2: add, or clear");
-        self.base.next = self.s2_word.q.val();
-        if self.s2_follows.q.val() {
-            self.base.next = self.s3_word.q.val();
-        }
-        self.s3_word.reset.next = self.s2_clear.q.val();
-        self.s3_word.d.next.packets = self.base.val().packets + 1;
-        self.s3_word.d.next.bytes = self.base.val().bytes + bit_cast::<64, 14>(self.s2.q.val().bytes);
-        self.s3_word.d.next.epoch = self.s2.q.val().epoch;
-        self.s3_index.d.next = self.s2.q.val().index;
-        self.s3_valid.d.next = self.s2_valid.q.val();
+        let base = if self.s2_follows { self.s3_word } else { self.s2_word };
+        self.s3_word.reset = self.s2_clear;
+        self.s3_word.packets = base.packets + 1;
+        self.s3_word.bytes = base.bytes + cast::<64>(self.s2.bytes);
+        self.s3_word.epoch = self.s2.epoch;
+        self.s3_index = self.s2.index;
+        self.s3_valid = self.s2_valid;
 
         comment!("stage 3: write");
-        self.counters.we.next = self.s3_valid.q.val();
-        self.counters.waddr.next = self.s3_index.q.val();
-        self.counters.wdata.next = self.s3_word.q.val();
-        self.s4_valid.d.next = self.s3_valid.q.val();
-        self.s4_index.d.next = self.s3_index.q.val();
-        self.s4_word.d.next = self.s3_word.q.val();
+        self.counters.we = self.s3_valid;
+        self.counters.waddr = self.s3_index;
+        self.counters.wdata = self.s3_word;
+        self.s4_valid = self.s3_valid;
+        self.s4_index = self.s3_index;
+        self.s4_word = self.s3_word;
 
-        self.read_at.en.next = self.read.val();
-        self.read_at.d.next = self.read_index.val();
-        self.result.en.next = self.s2_read.q.val();
-        self.result.d.next = self.base.val();
-        self.has_result.d.next = self.s2_read.q.val();
+        if self.read {
+            self.read_at = self.read_index;
+        }
+        if self.s2_read {
+            self.result = base;
+        }
+        self.has_result = self.s2_read;
         comment!("without a copy, a read is an event that counts nothing, once there is no other");
-        self.waiting.d.next = self.shared.val() & (self.read.val() | (self.waiting.q.val() & self.under_way.val()));
-        self.read_stage.d.next = 0.into();
-        self.done.next = self.has_result.q.val();
-        self.found.next = self.result.q.val();
+        self.waiting = self.shared & (self.read | (self.waiting & under_way));
+        self.read_stage = 0;
+        self.done = self.has_result;
+        let mut found = self.result;
         for i in 0..self._copies {
             comment!("a read waits until the event of its own clock is written to the copy");
-            self.copy[i].clock.next = self.clock.val();
-            self.copy[i].we.next = self.s3_valid.q.val();
-            self.copy[i].waddr.next = self.s3_index.q.val();
-            self.copy[i].wdata.next = self.s3_word.q.val();
-            self.copy[i].re.next = self.read_stage.q.val().get_bit(3);
-            self.copy[i].raddr.next = self.read_at.q.val();
-            self.read_stage.d.next = (self.read_stage.q.val() << 1) | bit_cast::<5, 1>(self.read.val().into());
-            self.done.next = self.read_stage.q.val().get_bit(4);
-            self.found.next = self.copy[i].rdata.val();
-        }
-        self.read_packets.next = self.found.val().packets;
-        self.read_bytes.next = self.found.val().bytes;
-        self.read_epoch.next = self.found.val().epoch;
 
-        self.busy.next = self.s1_valid.q.val()
-            | self.s2_valid.q.val()
-            | self.s3_valid.q.val()
-            | self.read_stage.q.val().any()
-            | self.waiting.q.val()
-            | self.s1_read.q.val()
-            | self.s2_read.q.val()
-            | self.has_result.q.val();
+            self.copy[i].we = self.s3_valid;
+            self.copy[i].waddr = self.s3_index;
+            self.copy[i].wdata = self.s3_word;
+            self.copy[i].re = self.read_stage.get_bit(3);
+            self.copy[i].raddr = self.read_at;
+            self.read_stage = (self.read_stage << 1) | cast::<5>(self.read);
+            self.done = self.read_stage.get_bit(4);
+            found = self.copy[i].rdata;
+        }
+        self.read_packets = found.packets;
+        self.read_bytes = found.bytes;
+        self.read_epoch = found.epoch;
+
+        self.busy = self.s1_valid
+            | self.s2_valid
+            | self.s3_valid
+            | self.read_stage.any()
+            | self.waiting
+            | self.s1_read
+            | self.s2_read
+            | self.has_result;
     }
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Counts what is under way between a sender and a buffer behind it.
 
-use crate::base::{DffR, Param, Reg, Tag};
+use crate::base::{DffR, Param, Reg};
 use rust_hdl_core::prelude::*;
 
 /// `limit` credits (less than `1 << N`), all there at reset. `available` says from a register whether one is left, and already counts
 /// what was taken in the clock before. What is given back counts two clocks later.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Credit<const N: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// Only while `available`.
@@ -22,9 +21,9 @@ pub struct Credit<const N: usize> {
     exhausted: Reg<Bit>,
     /// All credits but one.
     last: Param<Bits<N>>,
-    changes: Signal<Local, Bit>,
 }
 
+#[millrace_hdl::block]
 impl<const N: usize> Credit<N> {
     /// With this many credits.
     ///
@@ -34,27 +33,20 @@ impl<const N: usize> Credit<N> {
         assert!(limit > 0 && limit < 1 << N, "{limit} credits do not fit {N} bits");
         Self { last: Param::new((limit - 1).to_bits()), ..Default::default() }
     }
-}
 
-impl<const N: usize> Logic for Credit<N> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, taken, returned, exhausted);
-        self.taken.reset.next = self.reset.val();
-        self.returned.reset.next = self.reset.val();
-        self.exhausted.reset.next = self.reset.val();
-        self.returned.d.next = self.give_back.val();
+        self.returned = self.give_back;
         // `take` comes late in its clock, and decides only whether something changes.
-        self.changes.next = self.take.val() ^ self.returned.q.val();
-        self.taken.en.next = self.changes.val();
-        self.taken.d.next = self.taken.q.val() + 1;
-        if self.returned.q.val() {
-            self.taken.d.next = self.taken.q.val() - 1;
+        let changes = self.take ^ self.returned;
+        if changes {
+            self.taken += 1;
+            if self.returned {
+                self.taken -= 1;
+            }
+            self.exhausted = !self.returned & (self.taken == self.last);
         }
-        self.exhausted.en.next = self.changes.val();
-        self.exhausted.d.next = !self.returned.q.val() & (self.taken.q.val() == self.last.val());
-        self.available.next = !self.exhausted.q.val();
-        self.idle.next = !self.taken.q.val().any();
+        self.available = !self.exhausted;
+        self.idle = !self.taken.any();
     }
 }
 

@@ -2,8 +2,8 @@
 //! Incremental checksums of the header editor: RFC 1624, equation 3, over the words that change.
 
 use super::edit_types::{ChecksumFlips, ChecksumWords};
-use crate::base::{Dff, Tag};
-use crate::{comment, wire_struct};
+use crate::base::Dff;
+use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
@@ -24,9 +24,8 @@ wire_struct! {
 /// `HC' = ~(~HC + sum of (~m + m'))`: the sum is taken over plain numbers and folded to 16 bits at the end, which gives the same
 /// as folding after every addition, zero and 0xffff included. All words are in wire order; one's complement sums do not care which
 /// byte comes first (RFC 1071 §2 (B)).
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct EditChecksum {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub words: Signal<In, ChecksumWords>,
     pub flips: Signal<Out, ChecksumFlips>,
@@ -54,23 +53,9 @@ pub struct EditChecksum {
     /// A word under the checksum changes, from the second clock on.
     ip_touched: Vec<Dff<Bit>>,
     l4_touched: Vec<Dff<Bit>>,
-    old: Signal<Local, Bits<320>>,
-    new: Signal<Local, Bits<320>>,
-    m: Signal<Local, Bits<16>>,
-    n: Signal<Local, Bits<16>>,
-    term: Signal<Local, Bits<17>>,
-    touches: Signal<Local, Bits<20>>,
-    ip_new: Signal<Local, Bits<16>>,
-    l4_new: Signal<Local, Bits<16>>,
-    ip_flips: Signal<Local, Bits<16>>,
-    l4_flips: Signal<Local, Bits<16>>,
-    last: Signal<Local, Received>,
-    ip_here: Signal<Local, Bits<15>>,
-    l4_here: Signal<Local, Bits<48>>,
-    inverted_ip: Signal<Local, Bits<16>>,
-    inverted_l4: Signal<Local, Bits<16>>,
 }
 
+#[millrace_hdl::block]
 impl EditChecksum {
     /// The block. (`Default` has no registers: use this.)
     pub fn new() -> Self {
@@ -82,122 +67,96 @@ impl EditChecksum {
             ..Default::default()
         }
     }
-}
 
-impl Logic for EditChecksum {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, changed, address4, address_a, address_b, address_c, ports, tos_ttl, ip_sum, l4_part);
-        clock!(self, clock, l4_rest, l4_ports, ip_total, l4_total, ip_fold, l4_fold, result);
-        for i in 0..5 {
-            self.received[i].clock.next = self.clock.val();
-        }
-        for i in 0..4 {
-            self.ip_touched[i].clock.next = self.clock.val();
-            self.l4_touched[i].clock.next = self.clock.val();
-        }
-
         comment!("clock 1: what each word adds");
-        self.old.next = self.words.val().old;
-        self.new.next = self.words.val().new;
-        self.touches.next = 0.into();
+        let old = self.words.old;
+        let new = self.words.new;
+        let mut touches: Bits<20> = 0;
         for i in 0..20 {
-            self.change[i].clock.next = self.clock.val();
-            self.m.next = self.old.val().get_bits::<16>(i * 16);
-            self.n.next = self.new.val().get_bits::<16>(i * 16);
-            self.term.next = 0.into();
-            if self.m.val() != self.n.val() {
-                self.term.next = bit_cast::<17, 16>(!self.m.val()) + bit_cast::<17, 16>(self.n.val());
+            let m = old.get_bits::<16>(i * 16);
+            let n = new.get_bits::<16>(i * 16);
+            let mut term: Bits<17> = 0;
+            if m != n {
+                term = cast::<17>(!m) + cast::<17>(n);
             }
-            self.change[i].d.next = self.term.val();
-            self.touches.next = self.touches.val().replace_bit(i, self.m.val() != self.n.val());
+            self.change[i] = term;
+            touches.set_bit(i, m != n);
         }
-        self.changed.d.next = self.touches.val();
-        self.received[0].d.next.ip_checksum = self.words.val().ip_checksum;
-        self.received[0].d.next.l4_checksum = self.words.val().l4_checksum;
-        self.received[0].d.next.ipv4 = self.words.val().ipv4;
-        self.received[0].d.next.l4 = self.words.val().l4;
-        self.received[0].d.next.udp = self.words.val().udp;
-        self.received[0].d.next.ip_at = self.words.val().ip_at;
-        self.received[0].d.next.l4_at = self.words.val().l4_at;
+        self.changed = touches;
+        self.received[0].ip_checksum = self.words.ip_checksum;
+        self.received[0].l4_checksum = self.words.l4_checksum;
+        self.received[0].ipv4 = self.words.ipv4;
+        self.received[0].l4 = self.words.l4;
+        self.received[0].udp = self.words.udp;
+        self.received[0].ip_at = self.words.ip_at;
+        self.received[0].l4_at = self.words.l4_at;
         for i in 0..4 {
-            self.received[i + 1].d.next = self.received[i].q.val();
+            self.received[i + 1] = self.received[i];
         }
 
         comment!("clock 2: sums of four");
-        self.address4.d.next = (bit_cast::<19, 17>(self.change[0].q.val())
-            + bit_cast::<19, 17>(self.change[1].q.val()))
-            + (bit_cast::<19, 17>(self.change[8].q.val()) + bit_cast::<19, 17>(self.change[9].q.val()));
-        self.address_a.d.next = (bit_cast::<19, 17>(self.change[2].q.val())
-            + bit_cast::<19, 17>(self.change[3].q.val()))
-            + (bit_cast::<19, 17>(self.change[4].q.val()) + bit_cast::<19, 17>(self.change[5].q.val()));
-        self.address_b.d.next = (bit_cast::<19, 17>(self.change[6].q.val())
-            + bit_cast::<19, 17>(self.change[7].q.val()))
-            + (bit_cast::<19, 17>(self.change[10].q.val()) + bit_cast::<19, 17>(self.change[11].q.val()));
-        self.address_c.d.next = (bit_cast::<19, 17>(self.change[12].q.val())
-            + bit_cast::<19, 17>(self.change[13].q.val()))
-            + (bit_cast::<19, 17>(self.change[14].q.val()) + bit_cast::<19, 17>(self.change[15].q.val()));
-        self.inverted_l4.next = !self.received[0].q.val().l4_checksum;
-        self.inverted_ip.next = !self.received[0].q.val().ip_checksum;
-        self.ports.d.next = (bit_cast::<19, 17>(self.change[16].q.val()) + bit_cast::<19, 17>(self.change[17].q.val()))
-            + bit_cast::<19, 16>(self.inverted_l4.val());
-        self.tos_ttl.d.next = (bit_cast::<19, 17>(self.change[18].q.val())
-            + bit_cast::<19, 17>(self.change[19].q.val()))
-            + bit_cast::<19, 16>(self.inverted_ip.val());
-        self.ip_touched[0].d.next = self.received[0].q.val().ipv4
-            & (self.changed.q.val().get_bits::<2>(0).any()
-                | self.changed.q.val().get_bits::<2>(8).any()
-                | self.changed.q.val().get_bits::<2>(18).any());
-        self.l4_touched[0].d.next = self.received[0].q.val().l4 & self.changed.q.val().get_bits::<18>(0).any();
+        self.address4 = (cast::<19>(self.change[0]) + cast::<19>(self.change[1]))
+            + (cast::<19>(self.change[8]) + cast::<19>(self.change[9]));
+        self.address_a = (cast::<19>(self.change[2]) + cast::<19>(self.change[3]))
+            + (cast::<19>(self.change[4]) + cast::<19>(self.change[5]));
+        self.address_b = (cast::<19>(self.change[6]) + cast::<19>(self.change[7]))
+            + (cast::<19>(self.change[10]) + cast::<19>(self.change[11]));
+        self.address_c = (cast::<19>(self.change[12]) + cast::<19>(self.change[13]))
+            + (cast::<19>(self.change[14]) + cast::<19>(self.change[15]));
+        let inverted_l4 = !self.received[0].l4_checksum;
+        let inverted_ip = !self.received[0].ip_checksum;
+        self.ports = (cast::<19>(self.change[16]) + cast::<19>(self.change[17])) + cast::<19>(inverted_l4);
+        self.tos_ttl = (cast::<19>(self.change[18]) + cast::<19>(self.change[19])) + cast::<19>(inverted_ip);
+        self.ip_touched[0] = self.received[0].ipv4
+            & (self.changed.get_bits::<2>(0).any()
+                | self.changed.get_bits::<2>(8).any()
+                | self.changed.get_bits::<2>(18).any());
+        self.l4_touched[0] = self.received[0].l4 & self.changed.get_bits::<18>(0).any();
         for i in 0..3 {
-            self.ip_touched[i + 1].d.next = self.ip_touched[i].q.val();
-            self.l4_touched[i + 1].d.next = self.l4_touched[i].q.val();
+            self.ip_touched[i + 1] = self.ip_touched[i];
+            self.l4_touched[i + 1] = self.l4_touched[i];
         }
 
         comment!("clocks 3 and 4: the totals");
-        self.ip_sum.d.next = bit_cast::<20, 19>(self.address4.q.val()) + bit_cast::<20, 19>(self.tos_ttl.q.val());
-        self.l4_part.d.next = bit_cast::<20, 19>(self.address4.q.val()) + bit_cast::<20, 19>(self.address_a.q.val());
-        self.l4_rest.d.next = bit_cast::<20, 19>(self.address_b.q.val()) + bit_cast::<20, 19>(self.address_c.q.val());
-        self.l4_ports.d.next = self.ports.q.val();
-        self.ip_total.d.next = self.ip_sum.q.val();
-        self.l4_total.d.next = (bit_cast::<22, 20>(self.l4_part.q.val()) + bit_cast::<22, 20>(self.l4_rest.q.val()))
-            + bit_cast::<22, 19>(self.l4_ports.q.val());
+        self.ip_sum = cast::<20>(self.address4) + cast::<20>(self.tos_ttl);
+        self.l4_part = cast::<20>(self.address4) + cast::<20>(self.address_a);
+        self.l4_rest = cast::<20>(self.address_b) + cast::<20>(self.address_c);
+        self.l4_ports = self.ports;
+        self.ip_total = self.ip_sum;
+        self.l4_total = (cast::<22>(self.l4_part) + cast::<22>(self.l4_rest)) + cast::<22>(self.l4_ports);
 
         comment!("clock 5: add what runs over 16 bits");
-        self.ip_fold.d.next = bit_cast::<17, 16>(self.ip_total.q.val().get_bits::<16>(0))
-            + bit_cast::<17, 4>(self.ip_total.q.val().get_bits::<4>(16));
-        self.l4_fold.d.next = bit_cast::<17, 16>(self.l4_total.q.val().get_bits::<16>(0))
-            + bit_cast::<17, 6>(self.l4_total.q.val().get_bits::<6>(16));
+        self.ip_fold = cast::<17>(self.ip_total.get_bits::<16>(0)) + cast::<17>(self.ip_total.get_bits::<4>(16));
+        self.l4_fold = cast::<17>(self.l4_total.get_bits::<16>(0)) + cast::<17>(self.l4_total.get_bits::<6>(16));
 
         comment!("clock 6: once more, and UDP's rules for zero");
-        self.last.next = self.received[4].q.val();
-        self.ip_new.next =
-            !(self.ip_fold.q.val().get_bits::<16>(0) + bit_cast::<16, 1>(self.ip_fold.q.val().get_bits::<1>(16)));
-        self.l4_new.next =
-            !(self.l4_fold.q.val().get_bits::<16>(0) + bit_cast::<16, 1>(self.l4_fold.q.val().get_bits::<1>(16)));
-        if self.last.val().udp & !self.l4_new.val().any() {
-            self.l4_new.next = !self.l4_new.val();
+        let last = self.received[4];
+        let ip_new = !(self.ip_fold.get_bits::<16>(0) + cast::<16>(self.ip_fold.get_bits::<1>(16)));
+        let mut l4_new = !(self.l4_fold.get_bits::<16>(0) + cast::<16>(self.l4_fold.get_bits::<1>(16)));
+        if last.udp & !l4_new.any() {
+            l4_new = !l4_new;
         }
-        self.ip_flips.next = 0.into();
-        if self.ip_touched[3].q.val() {
-            self.ip_flips.next = self.ip_new.val() ^ self.last.val().ip_checksum;
+        let mut ip_flips: Bits<16> = 0;
+        if self.ip_touched[3] {
+            ip_flips = ip_new ^ last.ip_checksum;
         }
-        self.l4_flips.next = 0.into();
-        if self.l4_touched[3].q.val() & (!self.last.val().udp | self.last.val().l4_checksum.any()) {
-            self.l4_flips.next = self.l4_new.val() ^ self.last.val().l4_checksum;
+        let mut l4_flips: Bits<16> = 0;
+        if self.l4_touched[3] & (!last.udp | last.l4_checksum.any()) {
+            l4_flips = l4_new ^ last.l4_checksum;
         }
-        self.result.d.next.ip = self.ip_flips.val();
-        self.result.d.next.l4 = self.l4_flips.val();
-        self.ip_here.next = 0.into();
+        self.result.ip = ip_flips;
+        self.result.l4 = l4_flips;
+        let mut ip_here: Bits<15> = 0;
         for k in 6..15 {
-            self.ip_here.next = self.ip_here.val().replace_bit(k, self.last.val().ip_at == k.to_bits::<4>());
+            ip_here.set_bit(k, last.ip_at == k);
         }
-        self.l4_here.next = 0.into();
+        let mut l4_here: Bits<48> = 0;
         for k in 14..48 {
-            self.l4_here.next = self.l4_here.val().replace_bit(k, self.last.val().l4_at == k.to_bits::<6>());
+            l4_here.set_bit(k, last.l4_at == k);
         }
-        self.result.d.next.ip_here = self.ip_here.val();
-        self.result.d.next.l4_here = self.l4_here.val();
-        self.flips.next = self.result.q.val();
+        self.result.ip_here = ip_here;
+        self.result.l4_here = l4_here;
+        self.flips = self.result;
     }
 }

@@ -2,17 +2,15 @@
 //! Incremental checksums of the header editor, word by word: RFC 1624, equation 3.
 
 use super::edit_word::EditedWord;
-use crate::base::{Dff, DffE, DffR, Reg, Tag};
-use crate::comment;
+use crate::base::{Dff, DffE, DffR, Reg};
 use rust_hdl_core::prelude::*;
 
 /// Sums up the words of a head as they are edited; five clocks after its last word, `ip` and `l4` are the checksums it must get.
 ///
 /// `HC' = ~(~HC + sum of (~m + m'))`, as in [`EditChecksum`](super::edit_checksum::EditChecksum), which says why the sum may be folded at
 /// the end. `clear` comes before a head's first word.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct EditSum {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub clear: Signal<In, Bit>,
@@ -29,16 +27,6 @@ pub struct EditSum {
     pub l4_at: Signal<Out, Bits<5>>,
     pub l4_upper: Signal<Out, Bit>,
     // first clock: what each half adds
-    w: Signal<Local, EditedWord>,
-    m: Signal<Local, Bits<16>>,
-    n: Signal<Local, Bits<16>>,
-    is_sum: Signal<Local, Bit>,
-    lower_changes: Signal<Local, Bit>,
-    upper_changes: Signal<Local, Bit>,
-    term: Signal<Local, Bits<17>>,
-    upper_m: Signal<Local, Bits<16>>,
-    upper_n: Signal<Local, Bits<16>>,
-    upper_term: Signal<Local, Bits<17>>,
     lower: Dff<Bits<17>>,
     upper: Dff<Bits<17>>,
     ip_lower: Dff<Bit>,
@@ -52,10 +40,7 @@ pub struct EditSum {
     l4_place: DffE<Bits<5>>,
     l4_half: DffE<Bit>,
     l4_none: DffE<Bit>,
-    sum_here: Signal<Local, Bit>,
     // second and third clock: the word's sum, and the head's
-    a: Signal<Local, Bits<18>>,
-    b: Signal<Local, Bits<18>>,
     ip_pair: Dff<Bits<18>>,
     l4_pair: Dff<Bits<18>>,
     ip_total: Reg<Bits<22>>,
@@ -63,115 +48,103 @@ pub struct EditSum {
     // fourth and fifth clock: add what runs over 16 bits, twice
     ip_fold: Dff<Bits<17>>,
     l4_fold: Dff<Bits<17>>,
-    ip_new: Signal<Local, Bits<16>>,
-    l4_new: Signal<Local, Bits<16>>,
     ip_q: Dff<Bits<16>>,
     l4_q: Dff<Bits<16>>,
 }
 
-impl Logic for EditSum {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl EditSum {
     fn update(&mut self) {
-        clock!(self, clock, lower, upper, ip_lower, ip_upper, l4_lower, l4_upper_q, valid1, ip_touched, l4_touched);
-        clock!(self, clock, ip_place, l4_place, l4_half, l4_none, ip_pair, l4_pair, ip_total, l4_total);
-        clock!(self, clock, ip_fold, l4_fold, ip_q, l4_q);
-        self.valid1.reset.next = self.reset.val();
-
         comment!("clock 1: what each half adds; a checksum itself adds its complement");
-        self.w.next = self.word.val();
-        self.m.next = self.w.val().old.get_bits::<16>(0);
-        self.n.next = self.w.val().new.get_bits::<16>(0);
-        self.is_sum.next = self.w.val().ip_sum_lower | self.w.val().l4_sum_lower;
-        self.lower_changes.next = self.m.val() != self.n.val();
-        self.term.next = 0.into();
-        if self.is_sum.val() {
-            self.term.next = bit_cast::<17, 16>(!self.m.val());
-        } else if self.lower_changes.val() {
-            self.term.next = bit_cast::<17, 16>(!self.m.val()) + bit_cast::<17, 16>(self.n.val());
+        let w = self.word;
+        let m = w.old.get_bits::<16>(0);
+        let n = w.new.get_bits::<16>(0);
+        let is_sum = w.ip_sum_lower | w.l4_sum_lower;
+        let lower_changes = m != n;
+        let mut term: Bits<17> = 0;
+        if is_sum {
+            term = cast::<17>(!m);
+        } else if lower_changes {
+            term = cast::<17>(!m) + cast::<17>(n);
         }
-        self.lower.d.next = self.term.val();
-        self.sum_here.next = self.valid.val() & self.w.val().l4_sum_lower;
-        self.l4_none.d.next = !self.m.val().any();
-        self.upper_m.next = self.w.val().old.get_bits::<16>(16);
-        self.upper_n.next = self.w.val().new.get_bits::<16>(16);
-        self.upper_changes.next = self.upper_m.val() != self.upper_n.val();
-        self.upper_term.next = 0.into();
-        if self.w.val().l4_sum_upper {
-            self.upper_term.next = bit_cast::<17, 16>(!self.upper_m.val());
-        } else if self.upper_changes.val() {
-            self.upper_term.next = bit_cast::<17, 16>(!self.upper_m.val()) + bit_cast::<17, 16>(self.upper_n.val());
+        self.lower = term;
+        let sum_here = self.valid & w.l4_sum_lower;
+        self.l4_none.d = !m.any();
+        let upper_m = w.old.get_bits::<16>(16);
+        let upper_n = w.new.get_bits::<16>(16);
+        let upper_changes = upper_m != upper_n;
+        let mut upper_term: Bits<17> = 0;
+        if w.l4_sum_upper {
+            upper_term = cast::<17>(!upper_m);
+        } else if upper_changes {
+            upper_term = cast::<17>(!upper_m) + cast::<17>(upper_n);
         }
-        self.upper.d.next = self.upper_term.val();
-        self.ip_lower.d.next = self.w.val().ip_lower | self.w.val().ip_sum_lower;
-        self.ip_upper.d.next = self.w.val().ip_upper;
-        self.l4_lower.d.next = self.w.val().l4_lower | self.w.val().l4_sum_lower;
-        self.l4_upper_q.d.next = self.w.val().l4_upper | self.w.val().l4_sum_upper;
-        self.valid1.d.next = self.valid.val();
+        self.upper = upper_term;
+        self.ip_lower = w.ip_lower | w.ip_sum_lower;
+        self.ip_upper = w.ip_upper;
+        self.l4_lower = w.l4_lower | w.l4_sum_lower;
+        self.l4_upper_q = w.l4_upper | w.l4_sum_upper;
+        self.valid1 = self.valid;
 
         comment!("which checksums change, and where they are");
-        self.ip_touched.reset.next = self.clear.val();
-        self.ip_touched.en.next = self.valid.val()
-            & ((self.w.val().ip_lower & self.lower_changes.val()) | (self.w.val().ip_upper & self.upper_changes.val()));
-        self.ip_touched.d.next = true;
-        self.l4_touched.reset.next = self.clear.val();
-        self.l4_touched.en.next = self.valid.val()
-            & ((self.w.val().l4_lower & self.lower_changes.val()) | (self.w.val().l4_upper & self.upper_changes.val()));
-        self.l4_touched.d.next = true;
-        self.ip_place.en.next = self.valid.val() & self.w.val().ip_sum_lower;
-        self.ip_place.d.next = self.w.val().number;
-        self.l4_none.en.next = self.sum_here.val();
-        self.l4_place.en.next = self.sum_here.val() | (self.valid.val() & self.w.val().l4_sum_upper);
-        self.l4_place.d.next = self.w.val().number;
-        self.l4_half.en.next = self.sum_here.val() | (self.valid.val() & self.w.val().l4_sum_upper);
-        self.l4_half.d.next = self.w.val().l4_sum_upper;
+        self.ip_touched.reset = self.clear;
+        if self.valid & ((w.ip_lower & lower_changes) | (w.ip_upper & upper_changes)) {
+            self.ip_touched = true;
+        }
+        self.l4_touched.reset = self.clear;
+        if self.valid & ((w.l4_lower & lower_changes) | (w.l4_upper & upper_changes)) {
+            self.l4_touched = true;
+        }
+        if self.valid & w.ip_sum_lower {
+            self.ip_place = w.number;
+        }
+        self.l4_none.en = sum_here;
+        if sum_here | (self.valid & w.l4_sum_upper) {
+            self.l4_place = w.number;
+            self.l4_half = w.l4_sum_upper;
+        }
 
         comment!("clocks 2 and 3: sums of the word and of the head");
-        self.a.next = 0.into();
-        self.b.next = 0.into();
-        if self.valid1.q.val() & self.ip_lower.q.val() {
-            self.a.next = bit_cast::<18, 17>(self.lower.q.val());
+        let mut a: Bits<18> = 0;
+        let mut b: Bits<18> = 0;
+        if self.valid1 & self.ip_lower {
+            a = cast::<18>(self.lower);
         }
-        if self.valid1.q.val() & self.ip_upper.q.val() {
-            self.b.next = bit_cast::<18, 17>(self.upper.q.val());
+        if self.valid1 & self.ip_upper {
+            b = cast::<18>(self.upper);
         }
-        self.ip_pair.d.next = self.a.val() + self.b.val();
-        self.a.next = 0.into();
-        self.b.next = 0.into();
-        if self.valid1.q.val() & self.l4_lower.q.val() {
-            self.a.next = bit_cast::<18, 17>(self.lower.q.val());
+        self.ip_pair = a + b;
+        a = 0;
+        b = 0;
+        if self.valid1 & self.l4_lower {
+            a = cast::<18>(self.lower);
         }
-        if self.valid1.q.val() & self.l4_upper_q.q.val() {
-            self.b.next = bit_cast::<18, 17>(self.upper.q.val());
+        if self.valid1 & self.l4_upper_q {
+            b = cast::<18>(self.upper);
         }
-        self.l4_pair.d.next = self.a.val() + self.b.val();
-        self.ip_total.reset.next = self.clear.val();
-        self.ip_total.en.next = true;
-        self.ip_total.d.next = self.ip_total.q.val() + bit_cast::<22, 18>(self.ip_pair.q.val());
-        self.l4_total.reset.next = self.clear.val();
-        self.l4_total.en.next = true;
-        self.l4_total.d.next = self.l4_total.q.val() + bit_cast::<22, 18>(self.l4_pair.q.val());
+        self.l4_pair = a + b;
+        self.ip_total.reset = self.clear;
+        self.ip_total = self.ip_total + cast::<22>(self.ip_pair);
+        self.l4_total.reset = self.clear;
+        self.l4_total = self.l4_total + cast::<22>(self.l4_pair);
 
         comment!("clocks 4 and 5: add what runs over 16 bits, and UDP's rules for zero");
-        self.ip_fold.d.next = bit_cast::<17, 16>(self.ip_total.q.val().get_bits::<16>(0))
-            + bit_cast::<17, 6>(self.ip_total.q.val().get_bits::<6>(16));
-        self.l4_fold.d.next = bit_cast::<17, 16>(self.l4_total.q.val().get_bits::<16>(0))
-            + bit_cast::<17, 6>(self.l4_total.q.val().get_bits::<6>(16));
-        self.ip_new.next =
-            !(self.ip_fold.q.val().get_bits::<16>(0) + bit_cast::<16, 1>(self.ip_fold.q.val().get_bits::<1>(16)));
-        self.l4_new.next =
-            !(self.l4_fold.q.val().get_bits::<16>(0) + bit_cast::<16, 1>(self.l4_fold.q.val().get_bits::<1>(16)));
-        if self.udp.val() & !self.l4_new.val().any() {
-            self.l4_new.next = !self.l4_new.val();
+        self.ip_fold = cast::<17>(self.ip_total.get_bits::<16>(0)) + cast::<17>(self.ip_total.get_bits::<6>(16));
+        self.l4_fold = cast::<17>(self.l4_total.get_bits::<16>(0)) + cast::<17>(self.l4_total.get_bits::<6>(16));
+        let ip_new = !(self.ip_fold.get_bits::<16>(0) + cast::<16>(self.ip_fold.get_bits::<1>(16)));
+        let mut l4_new = !(self.l4_fold.get_bits::<16>(0) + cast::<16>(self.l4_fold.get_bits::<1>(16)));
+        if self.udp & !l4_new.any() {
+            l4_new = !l4_new;
         }
-        self.ip_q.d.next = self.ip_new.val();
-        self.l4_q.d.next = self.l4_new.val();
+        self.ip_q = ip_new;
+        self.l4_q = l4_new;
 
-        self.ip_changes.next = self.ip_touched.q.val();
-        self.ip.next = self.ip_q.q.val();
-        self.ip_at.next = self.ip_place.q.val();
-        self.l4_changes.next = self.l4_touched.q.val() & !(self.udp.val() & self.l4_none.q.val());
-        self.l4.next = self.l4_q.q.val();
-        self.l4_at.next = self.l4_place.q.val();
-        self.l4_upper.next = self.l4_half.q.val();
+        self.ip_changes = self.ip_touched;
+        self.ip = self.ip_q;
+        self.ip_at = self.ip_place;
+        self.l4_changes = self.l4_touched & !(self.udp & self.l4_none);
+        self.l4 = self.l4_q;
+        self.l4_at = self.l4_place;
+        self.l4_upper = self.l4_half;
     }
 }

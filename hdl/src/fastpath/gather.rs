@@ -2,14 +2,13 @@
 //! Gathers the header window.
 
 use super::types::{MergedBeat, WINDOW_BITS, Window};
-use crate::base::{DffE, DffR, Reg, Tag};
+use crate::base::{DffE, DffR, Reg};
 use rust_hdl_core::prelude::*;
 
 /// Puts the first 128 bytes of a frame side by side, zeros past its end. The window comes one clock after the beat that completes it (the last of
 /// the frame, or the one with byte 127), and takes one frame per clock.
-#[derive(LogicBlock)]
+#[millrace_hdl::block(Self::check())]
 pub struct Gather<const W: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Signal<In, MergedBeat<W, C>>,
@@ -19,6 +18,7 @@ pub struct Gather<const W: usize, const C: usize> {
     /// A beat goes into the window.
     pub filling: Signal<Out, Bit>,
     /// The window's beats; cleared by the first beat of a frame.
+    #[count(WINDOW_BITS / W)]
     slots: Vec<Reg<Bits<W>>>,
     vport: DffE<Bits<8>>,
     packet_out: DffE<Bit>,
@@ -27,93 +27,46 @@ pub struct Gather<const W: usize, const C: usize> {
     complete: DffR<Bit>,
     /// Slot of the next beat, one-hot; 0 behind the window.
     next: Reg<Bits<16>>,
-    shift: Vec<Constant<Bits<11>>>,
-    final_slot: Constant<Bits<16>>,
-    place: Signal<Local, Bits<16>>,
-    begins: Signal<Local, Bit>,
-    slot: Signal<Local, Bits<W>>,
-    hdr: Signal<Local, Bits<1024>>,
-    _slots: usize,
 }
 
-impl<const W: usize, const C: usize> Default for Gather<W, C> {
-    fn default() -> Self {
+#[millrace_hdl::block]
+impl<const W: usize, const C: usize> Gather<W, C> {
+    fn check() {
         assert!(W / 8 == 1 << (C - 1) && W >= 64 && W <= WINDOW_BITS, "Gather<{W}, {C}>: sizes do not fit");
-        let slots = WINDOW_BITS / W;
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            inp: Default::default(),
-            valid: Default::default(),
-            window: Default::default(),
-            window_valid: Default::default(),
-            filling: Default::default(),
-            slots: (0..slots).map(|_| Default::default()).collect(),
-            vport: Default::default(),
-            packet_out: Default::default(),
-            len: Default::default(),
-            fault: Default::default(),
-            complete: Default::default(),
-            next: Default::default(),
-            shift: (0..slots).map(|i| Constant::new((i * W).to_bits())).collect(),
-            final_slot: Constant::new((1u64 << (slots - 1)).to_bits()),
-            place: Default::default(),
-            begins: Default::default(),
-            slot: Default::default(),
-            hdr: Default::default(),
-            _slots: slots,
-        }
     }
-}
 
-impl<const W: usize, const C: usize> Logic for Gather<W, C> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, vport, packet_out, len, fault, complete, next);
-        self.complete.reset.next = self.reset.val();
-        self.next.reset.next = self.reset.val();
+        let begins = self.valid & self.inp.first;
+        let place = if self.inp.first { 1 } else { self.next };
+        for i in 0..WINDOW_BITS / W {
+            self.slots[i].en = self.valid & place.get_bit(i);
+            self.slots[i].reset = begins & !place.get_bit(i);
+            self.slots[i].d = self.inp.data;
+        }
+        if self.valid {
+            self.next = if place.get_bit(WINDOW_BITS / W - 1) { 0 } else { place << 1 };
+        }
+        self.filling = self.valid & place.any();
+        self.complete = self.valid & ((place.any() & self.inp.last) | place.get_bit(WINDOW_BITS / W - 1));
 
-        self.begins.next = self.valid.val() & self.inp.val().first;
-        self.place.next = self.next.q.val();
-        if self.inp.val().first {
-            self.place.next = 1.into();
+        if begins {
+            self.vport = self.inp.vport;
+            self.packet_out = self.inp.packet_out;
+            self.len = self.inp.len;
+            self.fault = self.inp.fault;
         }
-        for i in 0..self._slots {
-            self.slots[i].clock.next = self.clock.val();
-            self.slots[i].en.next = self.valid.val() & self.place.val().get_bit(i);
-            self.slots[i].reset.next = self.begins.val() & !self.place.val().get_bit(i);
-            self.slots[i].d.next = self.inp.val().data;
-        }
-        self.next.en.next = self.valid.val();
-        self.next.d.next = self.place.val() << 1;
-        if (self.place.val() & self.final_slot.val()).any() {
-            self.next.d.next = 0.into();
-        }
-        self.filling.next = self.valid.val() & self.place.val().any();
-        self.complete.d.next = self.valid.val()
-            & ((self.place.val().any() & self.inp.val().last) | (self.place.val() & self.final_slot.val()).any());
 
-        self.vport.en.next = self.begins.val();
-        self.vport.d.next = self.inp.val().vport;
-        self.packet_out.en.next = self.begins.val();
-        self.packet_out.d.next = self.inp.val().packet_out;
-        self.len.en.next = self.begins.val();
-        self.len.d.next = self.inp.val().len;
-        self.fault.en.next = self.begins.val();
-        self.fault.d.next = self.inp.val().fault;
-
-        self.hdr.next = 0.into();
-        for i in 0..self._slots {
-            self.slot.next = self.slots[i].q.val();
-            self.hdr.next = self.hdr.val() | (bit_cast::<1024, W>(self.slot.val()) << self.shift[i].val());
+        let mut hdr: Bits<1024> = 0;
+        for i in 0..WINDOW_BITS / W {
+            let slot = self.slots[i];
+            hdr = hdr | (cast::<1024>(slot) << (i * W));
         }
-        self.window.next.hdr = self.hdr.val();
-        self.window.next.vport = self.vport.q.val();
-        self.window.next.packet_out = self.packet_out.q.val();
-        self.window.next.len = self.len.q.val();
-        self.window.next.fault = self.fault.q.val();
-        self.window_valid.next = self.complete.q.val();
+        self.window.hdr = hdr;
+        self.window.vport = self.vport;
+        self.window.packet_out = self.packet_out;
+        self.window.len = self.len;
+        self.window.fault = self.fault;
+        self.window_valid = self.complete;
     }
 }
 

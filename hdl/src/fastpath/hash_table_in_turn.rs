@@ -3,8 +3,7 @@
 
 use super::key_hash_in_turn::KeyHashInTurn;
 use super::types::{Hit, Slot};
-use crate::base::{Dff, DffE, DffR, Param, Ram, Reg, Tag};
-use crate::comment;
+use crate::base::{Dff, DffE, DffR, Param, Ram, Reg};
 use rust_hdl_core::prelude::*;
 
 /// Four ways of `1 << S` slots under one mask ("Match" in `docs/hardware.md`), `U` = S + 2; like `HashTable`, but its ways are looked at
@@ -13,9 +12,8 @@ use rust_hdl_core::prelude::*;
 /// `key` is there with `start` and stays for 22 clocks. `hit` is valid
 /// [`LATENCY`](Self::LATENCY) clocks after `start`, and until 18 clocks after the next one: hash (16), four reads one clock apart (4), RAM,
 /// its output register and comparison (3). No lookup is done half under one mask and half under the next.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct HashTableInTurn<const S: usize, const U: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub start: Signal<In, Bit>,
@@ -46,14 +44,11 @@ pub struct HashTableInTurn<const S: usize, const U: usize> {
     same_words: Dff<Bits<15>>,
     answer: Dff<Hit>,
     best: DffE<Hit>,
-    load: Signal<Local, Bit>,
-    index: Signal<Local, Bits<U>>,
-    found_key: Signal<Local, Bits<480>>,
-    same: Signal<Local, Bits<15>>,
     /// `1 << S`.
     way_size: Param<Bits<U>>,
 }
 
+#[millrace_hdl::block]
 impl<const S: usize, const U: usize> HashTableInTurn<S, U> {
     /// Clocks from `start` to `hit`.
     pub const LATENCY: usize = KeyHashInTurn::<S>::LATENCY + 7;
@@ -66,74 +61,64 @@ impl<const S: usize, const U: usize> HashTableInTurn<S, U> {
         assert!(U == S + 2, "HashTableInTurn<{S}, {U}>: four ways of 1 << {S} slots");
         Self { ram: Ram::new(), way_size: Param::new((1usize << S).to_bits()), ..Default::default() }
     }
-}
 
-impl<const S: usize, const U: usize> Logic for HashTableInTurn<S, U> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(
-            self, clock, mask_reg, seed_reg, enable_reg, masked_key, looking, waiting, hash, when, ram, found,
-            same_words
-        );
-        clock!(self, clock, answer, best);
-        self.load.next = (self.write_mask.val() | self.waiting.q.val()) & !self.start.val() & !self.looking.q.val();
-        self.hash.reset.next = self.reset.val();
-        self.looking.reset.next = self.reset.val();
-        self.looking.en.next = self.start.val() | self.when.q.val().get_bit(4);
-        self.looking.d.next = self.start.val();
-        self.waiting.reset.next = self.reset.val();
-        self.waiting.d.next = (self.waiting.q.val() | self.write_mask.val()) & !self.load.val();
-        self.mask_reg.en.next = self.load.val();
-        self.mask_reg.d.next = self.mask.val();
-        self.seed_reg.en.next = self.load.val();
-        self.seed_reg.d.next = self.seed.val();
-        self.enable_reg.reset.next = self.reset.val();
-        self.enable_reg.en.next = self.load.val();
-        self.enable_reg.d.next = self.enable.val();
-        self.when.reset.next = self.reset.val();
-        self.when.d.next = (self.when.q.val() << 1) | bit_cast::<6, 1>(self.hash.ready.val().into());
+        let load = (self.write_mask | self.waiting) & !self.start & !self.looking;
+
+        if self.start | self.when.get_bit(4) {
+            self.looking = self.start;
+        }
+
+        self.waiting = (self.waiting | self.write_mask) & !load;
+        if load {
+            self.mask_reg = self.mask;
+            self.seed_reg = self.seed;
+        }
+
+        if load {
+            self.enable_reg = self.enable;
+        }
+
+        self.when = (self.when << 1) | cast::<6>(self.hash.ready);
 
         comment!("Way n is read n clocks after the indices are there.");
-        self.masked_key.d.next = self.key.val() & self.mask_reg.q.val();
-        self.hash.start.next = self.start.val();
-        self.hash.key.next = self.masked_key.q.val();
-        self.hash.seed.next = self.seed_reg.q.val();
-        self.index.next = bit_cast::<U, S>(self.hash.index0.val());
-        if self.when.q.val().get_bit(0) {
-            self.index.next = bit_cast::<U, S>(self.hash.index1.val()) | self.way_size.val();
+        self.masked_key = self.key & self.mask_reg;
+        self.hash.start = self.start;
+        self.hash.key = self.masked_key;
+        self.hash.seed = self.seed_reg;
+        let mut index = cast::<U>(self.hash.index0);
+        if self.when.get_bit(0) {
+            index = cast::<U>(self.hash.index1) | self.way_size;
         }
-        if self.when.q.val().get_bit(1) {
-            self.index.next = bit_cast::<U, S>(self.hash.index2.val()) | (self.way_size.val() << 1);
+        if self.when.get_bit(1) {
+            index = cast::<U>(self.hash.index2) | (self.way_size << 1);
         }
-        if self.when.q.val().get_bit(2) {
-            self.index.next =
-                bit_cast::<U, S>(self.hash.index3.val()) | (self.way_size.val() << 1) | self.way_size.val();
+        if self.when.get_bit(2) {
+            index = cast::<U>(self.hash.index3) | (self.way_size << 1) | self.way_size;
         }
-        self.ram.re.next = true;
-        self.ram.raddr.next = self.index.val();
-        self.ram.we.next = self.write_entry.val();
-        self.ram.waddr.next = bit_cast::<U, 16>(self.write_index.val());
-        self.ram.wdata.next = self.slot.val();
-        self.found.d.next = self.ram.rdata.val();
+        self.ram.re = true;
+        self.ram.raddr = index;
+        self.ram.we = self.write_entry;
+        self.ram.waddr = cast::<U>(self.write_index);
+        self.ram.wdata = self.slot;
+        self.found = self.ram.rdata;
 
         comment!("The lowest way that has the key.");
-        self.found_key.next = self.found.q.val().key;
-        self.same.next = 0.into();
+        let found_key = self.found.key;
+        let mut same: Bits<15> = 0;
         for i in 0..15 {
-            self.same.next = self.same.val().replace_bit(
-                i,
-                self.found_key.val().get_bits::<32>(i * 32) == self.masked_key.q.val().get_bits::<32>(i * 32),
-            );
+            same.set_bit(i, found_key.get_bits::<32>(i * 32) == self.masked_key.get_bits::<32>(i * 32));
         }
-        self.same_words.d.next = self.same.val();
-        self.answer.d.next.hit = self.found.q.val().valid & self.enable_reg.q.val();
-        self.answer.d.next.priority = self.found.q.val().priority;
-        self.answer.d.next.rule = self.found.q.val().rule;
-        self.best.en.next = self.when.q.val().get_bit(2)
-            | ((self.when.q.val().get_bit(3) | self.when.q.val().get_bit(4) | self.when.q.val().get_bit(5))
-                & !self.best.q.val().hit);
-        self.best.d.next = self.answer.q.val();
-        self.best.d.next.hit = self.answer.q.val().hit & self.same_words.q.val().all();
-        self.hit.next = self.best.q.val();
+        self.same_words = same;
+        self.answer.hit = self.found.valid & self.enable_reg;
+        self.answer.priority = self.found.priority;
+        self.answer.rule = self.found.rule;
+        if self.when.get_bit(2)
+            | ((self.when.get_bit(3) | self.when.get_bit(4) | self.when.get_bit(5)) & !self.best.hit)
+        {
+            self.best = self.answer;
+            self.best.hit = self.answer.hit & self.same_words.all();
+        }
+        self.hit = self.best;
     }
 }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Edited heads, written word by word and read beat by beat.
 
-use crate::base::{LutRam, Param, Tag};
+use crate::base::{LutRam, Param};
 use rust_hdl_core::prelude::*;
 
 /// Two heads of up to 128 bytes. A word is written with `write`, and clears what is behind it in its beat; a 16-bit half of one with
 /// `patch`, never both in a clock. `head` is beat `head_number` of head `read_side` in the same clock.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct HeadStore<const W: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub write: Signal<In, Bit>,
     pub patch: Signal<In, Bit>,
@@ -29,16 +28,10 @@ pub struct HeadStore<const W: usize> {
     odd: Vec<Constant<Bit>>,
     within_beat: Param<Bits<5>>,
     beat_log2: Param<Bits<3>>,
-    place: Signal<Local, Bits<5>>,
-    waddr: Signal<Local, Bits<5>>,
-    raddr: Signal<Local, Bits<5>>,
-    here: Signal<Local, Bit>,
-    reached: Signal<Local, Bit>,
-    data: Signal<Local, Bits<16>>,
-    out: Signal<Local, Bits<W>>,
     _columns: usize,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize> HeadStore<W> {
     /// With zeros. (`Default` has no memory: use this.)
     pub fn new() -> Self {
@@ -54,41 +47,37 @@ impl<const W: usize> HeadStore<W> {
             ..Default::default()
         }
     }
-}
 
-impl<const W: usize> Logic for HeadStore<W> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        self.place.next = self.number.val() & self.within_beat.val();
-        self.waddr.next = self.number.val() >> self.beat_log2.val();
-        if self.side.val() {
-            self.waddr.next = self.waddr.val() | 16;
+        let place = self.number & self.within_beat;
+        let mut waddr = self.number >> self.beat_log2;
+        if self.side {
+            waddr |= 16;
         }
-        self.raddr.next = bit_cast::<5, 4>(self.head_number.val().get_bits::<4>(0));
-        if self.read_side.val() {
-            self.raddr.next = self.raddr.val() | 16;
+        let mut raddr = cast::<5>(self.head_number.get_bits::<4>(0));
+        if self.read_side {
+            raddr |= 16;
         }
-        self.out.next = 0.into();
+        let mut out: Bits<W> = 0;
         for i in 0..self._columns {
-            self.here.next = self.place.val() == self.pair[i].val();
-            self.reached.next = self.place.val() <= self.pair[i].val();
-            self.data.next = 0.into();
-            if self.patch.val() {
-                self.data.next = self.half.val();
-            } else if self.here.val() & self.odd[i].val() {
-                self.data.next = self.word.val().get_bits::<16>(16);
-            } else if self.here.val() {
-                self.data.next = self.word.val().get_bits::<16>(0);
-            }
-            self.columns[i].clock.next = self.clock.val();
-            self.columns[i].we.next = (self.write.val() & self.reached.val())
-                | (self.patch.val() & self.here.val() & (self.odd[i].val() == self.upper.val()));
-            self.columns[i].waddr.next = self.waddr.val();
-            self.columns[i].wdata.next = self.data.val();
-            self.columns[i].raddr.next = self.raddr.val();
-            self.data.next = self.columns[i].rdata.val();
-            self.out.next = self.out.val() | (bit_cast::<W, 16>(self.data.val()) << self.at[i].val());
+            let here = place == self.pair[i];
+            let reached = place <= self.pair[i];
+            let data: Bits<16> = if self.patch {
+                self.half
+            } else if here & self.odd[i] {
+                self.word.get_bits::<16>(16)
+            } else if here {
+                self.word.get_bits::<16>(0)
+            } else {
+                0
+            };
+
+            self.columns[i].we = (self.write & reached) | (self.patch & here & (self.odd[i] == self.upper));
+            self.columns[i].waddr = waddr;
+            self.columns[i].wdata = data;
+            self.columns[i].raddr = raddr;
+            out |= cast::<W>(self.columns[i].rdata) << self.at[i];
         }
-        self.head.next = self.out.val();
+        self.head = out;
     }
 }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A FIFO of headers, as deep as the build demands.
 
-use crate::base::{DffE, DffR, Fifo, LutFifo, Snk, Src, Tag};
+use crate::base::{DffE, DffR, Fifo, LutFifo, Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// FIFO of `1 << A` words on block RAM (`C` = A + 1), or of 16 words on LUT RAM: where headers are clocks apart, few are under way.
 /// Full rate; `out` comes from registers.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct HeaderFifo<T: Synth, const A: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<T>,
@@ -20,7 +19,6 @@ pub struct HeaderFifo<T: Synth, const A: usize, const C: usize> {
     /// The first word of `short`, if there is one.
     word: Vec<DffE<T>>,
     loaded: Vec<DffR<Bit>>,
-    fetch: Signal<Local, Bit>,
     _deep: usize,
     _short: usize,
 }
@@ -44,38 +42,33 @@ fn vec_of<B: Default>(count: usize) -> Vec<B> {
     (0..count).map(|_| B::default()).collect()
 }
 
-impl<T: Synth, const A: usize, const C: usize> Logic for HeaderFifo<T, A, C> {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl<T: Synth, const A: usize, const C: usize> HeaderFifo<T, A, C> {
     fn update(&mut self) {
-        self.fetch.next = false;
+        let mut fetch = false;
         for i in 0..self._deep {
-            self.deep[i].clock.next = self.clock.val();
-            self.deep[i].reset.next = self.reset.val();
-            self.deep[i].inp.data.next = self.inp.data.val();
-            self.deep[i].inp.valid.next = self.inp.valid.val();
-            self.inp.ready.next = self.deep[i].inp.ready.val();
-            self.out.data.next = self.deep[i].out.data.val();
-            self.out.valid.next = self.deep[i].out.valid.val();
-            self.deep[i].out.ready.next = self.out.ready.val();
-            self.empty.next = self.deep[i].empty.val();
+            self.deep[i].inp.data = self.inp.data;
+            self.deep[i].inp.valid = self.inp.valid;
+            self.inp.ready = self.deep[i].inp.ready;
+            self.out.data = self.deep[i].out.data;
+            self.out.valid = self.deep[i].out.valid;
+            self.deep[i].out.ready = self.out.ready;
+            self.empty = self.deep[i].empty;
         }
         for i in 0..self._short {
-            self.short[i].clock.next = self.clock.val();
-            self.short[i].reset.next = self.reset.val();
-            self.short[i].inp.data.next = self.inp.data.val();
-            self.short[i].inp.valid.next = self.inp.valid.val();
-            self.inp.ready.next = self.short[i].inp.ready.val();
-            self.word[i].clock.next = self.clock.val();
-            self.loaded[i].clock.next = self.clock.val();
-            self.loaded[i].reset.next = self.reset.val();
-            self.fetch.next = self.short[i].out.valid.val() & (!self.loaded[i].q.val() | self.out.ready.val());
-            self.short[i].out.ready.next = self.fetch.val();
-            self.word[i].en.next = self.fetch.val();
-            self.word[i].d.next = self.short[i].out.data.val();
-            self.loaded[i].d.next = self.fetch.val() | (self.loaded[i].q.val() & !self.out.ready.val());
-            self.out.data.next = self.word[i].q.val();
-            self.out.valid.next = self.loaded[i].q.val();
-            self.empty.next = self.short[i].empty.val() & !self.loaded[i].q.val();
+            self.short[i].inp.data = self.inp.data;
+            self.short[i].inp.valid = self.inp.valid;
+            self.inp.ready = self.short[i].inp.ready;
+
+            fetch = self.short[i].out.valid & (!self.loaded[i] | self.out.ready);
+            self.short[i].out.ready = fetch;
+            if fetch {
+                self.word[i] = self.short[i].out.data;
+            }
+            self.loaded[i] = fetch | (self.loaded[i] & !self.out.ready);
+            self.out.data = self.word[i];
+            self.out.valid = self.loaded[i];
+            self.empty = self.short[i].empty & !self.loaded[i];
         }
     }
 }

@@ -4,14 +4,13 @@
 use super::headers_at_once::HeadersAtOnce;
 use super::headers_in_turn::HeadersInTurn;
 use super::types::{EditJob, Edited, MergedBeat};
-use crate::base::{Snk, Src, Tag};
+use crate::base::{Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// Keeps the windows of the frames that are matched, edits them as `job` says, and keeps the edited heads for `Splice`: each window as
 /// a whole and a job in each clock ([`HeadersAtOnce`]), or word by word, where headers are clocks apart ([`HeadersInTurn`]).
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Headers<const W: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     /// Of `HeaderEdit`, where there is one.
     pub clock_edit: Signal<In, Clock>,
@@ -41,6 +40,7 @@ pub struct Headers<const W: usize, const C: usize> {
     _in_turn: usize,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize> Headers<W, C> {
     /// For a job in each clock.
     pub fn at_once() -> Self {
@@ -51,46 +51,40 @@ impl<const W: usize, const C: usize> Headers<W, C> {
     pub fn in_turn() -> Self {
         Self { in_turn: vec![HeadersInTurn::new()], _in_turn: 1, ..Default::default() }
     }
-}
 
-impl<const W: usize, const C: usize> Logic for Headers<W, C> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        self.idle_edit.next = true;
+        self.idle_edit = true;
         for i in 0..self._at_once {
-            self.at_once[i].clock.next = self.clock.val();
-            self.at_once[i].clock_edit.next = self.clock_edit.val();
-            self.at_once[i].reset.next = self.reset.val();
-            self.at_once[i].window.next = self.window.val();
-            self.at_once[i].window_valid.next = self.window_valid.val();
-            self.at_once[i].take.next = self.take.val();
-            self.at_once[i].issue.next = self.issue.val();
-            self.at_once[i].job.data.next = self.job.data.val();
-            self.at_once[i].job.valid.next = self.job.valid.val();
-            self.job.ready.next = self.at_once[i].job.ready.val();
-            self.edited.data.next = self.at_once[i].edited.data.val();
-            self.edited.valid.next = self.at_once[i].edited.valid.val();
-            self.at_once[i].edited.ready.next = self.edited.ready.val();
-            self.at_once[i].head_slot.next = self.head_slot.val();
-            self.head.next = self.at_once[i].head.val();
-            self.idle.next = self.at_once[i].idle.val();
-            self.idle_edit.next = self.at_once[i].idle_edit.val();
+            self.at_once[i].clock_edit = self.clock_edit;
+
+            self.at_once[i].window = self.window;
+            self.at_once[i].window_valid = self.window_valid;
+            self.at_once[i].take = self.take;
+            self.at_once[i].issue = self.issue;
+            self.at_once[i].job.data = self.job.data;
+            self.at_once[i].job.valid = self.job.valid;
+            self.job.ready = self.at_once[i].job.ready;
+            self.edited.data = self.at_once[i].edited.data;
+            self.edited.valid = self.at_once[i].edited.valid;
+            self.at_once[i].edited.ready = self.edited.ready;
+            self.at_once[i].head_slot = self.head_slot;
+            self.head = self.at_once[i].head;
+            self.idle = self.at_once[i].idle;
+            self.idle_edit = self.at_once[i].idle_edit;
         }
         for i in 0..self._in_turn {
-            self.in_turn[i].clock.next = self.clock.val();
-            self.in_turn[i].reset.next = self.reset.val();
-            self.in_turn[i].beat.next = self.beat.val();
-            self.in_turn[i].beat_valid.next = self.beat_valid.val();
-            self.in_turn[i].job.data.next = self.job.data.val();
-            self.in_turn[i].job.valid.next = self.job.valid.val();
-            self.job.ready.next = self.in_turn[i].job.ready.val();
-            self.edited.data.next = self.in_turn[i].edited.data.val();
-            self.edited.valid.next = self.in_turn[i].edited.valid.val();
-            self.in_turn[i].edited.ready.next = self.edited.ready.val();
-            self.in_turn[i].head_number.next = self.head_number.val();
-            self.head.next = self.in_turn[i].head.val();
-            self.in_turn[i].head_done.next = self.head_done.val();
-            self.idle.next = self.in_turn[i].idle.val();
+            self.in_turn[i].beat = self.beat;
+            self.in_turn[i].beat_valid = self.beat_valid;
+            self.in_turn[i].job.data = self.job.data;
+            self.in_turn[i].job.valid = self.job.valid;
+            self.job.ready = self.in_turn[i].job.ready;
+            self.edited.data = self.in_turn[i].edited.data;
+            self.edited.valid = self.in_turn[i].edited.valid;
+            self.in_turn[i].edited.ready = self.edited.ready;
+            self.in_turn[i].head_number = self.head_number;
+            self.head = self.in_turn[i].head;
+            self.in_turn[i].head_done = self.head_done;
+            self.idle = self.in_turn[i].idle;
         }
     }
 }

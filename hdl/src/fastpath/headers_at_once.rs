@@ -5,7 +5,7 @@ use super::credit::Credit;
 use super::edit_types::EditedFrame;
 use super::header_edit::HeaderEdit;
 use super::types::{EditJob, Edited, WINDOW_BITS};
-use crate::base::{DffE, Fifo, Snk, Src, Tag};
+use crate::base::{DffE, Fifo, Snk, Src};
 use crate::comment;
 use rust_hdl_core::prelude::*;
 
@@ -16,9 +16,8 @@ const JOBS: usize = 32;
 /// heads wait in a second FIFO. One job per clock.
 ///
 /// `job.ready` comes from a register. A window is there long before its frame is matched.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct HeadersAtOnce<const W: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub clock_edit: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,

@@ -3,15 +3,12 @@
 
 use super::better_hit::BetterHit;
 use super::types::Hit;
-use crate::base::Tag;
-use crate::comment;
 use rust_hdl_core::prelude::*;
 
 /// The hit of the highest priority; of equal ones the first. A tree of [`BetterHit`]: one clock for each doubling of the number
 /// of hits, none for a single one.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct HitTree {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub hit: Vec<Signal<In, Hit>>,
     pub best: Signal<Out, Hit>,
@@ -24,6 +21,7 @@ pub struct HitTree {
     _nodes_end: usize,
 }
 
+#[millrace_hdl::block]
 impl HitTree {
     /// A tree for `hits`, a power of two. (`Default` has none.)
     ///
@@ -47,26 +45,22 @@ impl HitTree {
     pub const fn latency(hits: usize) -> usize {
         hits.ilog2() as usize
     }
-}
 
-impl Logic for HitTree {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
         for i in 0..self._nodes {
-            self.node[i].clock.next = self.clock.val();
-            self.item[i].next = self.node[i].best.val();
+            self.item[i] = self.node[i].best;
         }
         comment!("The hits lie behind the nodes. (The outer loop has one round: the number of nodes as an index.)");
         for first in self._nodes..self._nodes_end {
             for i in 0..self._hits {
-                self.item[first + i].next = self.hit[i].val();
+                self.item[first + i] = self.hit[i];
             }
         }
         for i in 0..self._nodes {
-            self.node[i].a.next = self.item[2 * i + 1].val();
-            self.node[i].b.next = self.item[2 * i + 2].val();
+            self.node[i].a = self.item[2 * i + 1];
+            self.node[i].b = self.item[2 * i + 2];
         }
-        self.best.next = self.item[0].val();
+        self.best = self.item[0];
     }
 }
 

@@ -2,7 +2,7 @@
 //! Stores the frames of one source whole, and measures them.
 
 use super::types::{Beat, FrameMeta, MergedBeat};
-use crate::base::{DffE, DffR, Ram, Reg, Snk, Src, Tag};
+use crate::base::{DffE, DffR, Param, Ram, Reg, Snk, Src};
 use millrace_regs::config::MIN_FRAME;
 use rust_hdl_core::prelude::*;
 
@@ -11,9 +11,8 @@ use rust_hdl_core::prelude::*;
 /// A frame shows at `out` once it is stored whole, and then comes out without a gap: one beat per clock as long as `out.ready` is
 /// high. `vport`, `packet_out`, `len` and `fault` of a beat are meant for its frame's first beat only. Of a faulty frame only the first
 /// beat comes out, as its last; its other beats never take up room. Five clocks from the last beat in to the first beat out.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub rx: Snk<Beat<W, C>>,
@@ -58,24 +57,12 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     /// The next beat out of the RAM begins a frame.
     first: Reg<Bit>,
 
-    ready_up_to: Constant<Bits<P>>,
-    longest: Constant<Bits<14>>,
-    shortest: Constant<Bits<14>>,
-    held: Signal<Local, Bits<P>>,
-    take: Signal<Local, Bit>,
-    before: Signal<Local, Bits<14>>,
-    sum: Signal<Local, Bits<15>>,
-    stored: Signal<Local, Beat<W, C>>,
-    ends: Signal<Local, Bit>,
-    fault: Signal<Local, Bits<2>>,
-    end: Signal<Local, Bits<P>>,
-    next_head: Signal<Local, Bits<P>>,
-    whole: Signal<Local, Bit>,
-    fetch: Signal<Local, Bit>,
-    load: Signal<Local, Bit>,
-    last: Signal<Local, Bit>,
+    ready_up_to: Param<Bits<P>>,
+    longest: Param<Bits<14>>,
+    shortest: Param<Bits<14>>,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, C, B, P> {
     /// Empty, for frames of up to `max_frame` bytes.
     ///
@@ -88,179 +75,107 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             "Ingress<{W}, {C}, {B}, {P}> does not hold a frame of {max_frame} bytes"
         );
         Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            rx: Default::default(),
-            rx_error: Default::default(),
-            vport: Default::default(),
-            packet_out: Default::default(),
-            out: Default::default(),
-            idle: Default::default(),
             beats: Ram::new(),
             metas: Ram::new(),
-            tail: Default::default(),
-            start: Default::default(),
-            head: Default::default(),
-            one: Default::default(),
-            two: Default::default(),
-            moved: Default::default(),
             room: Reg::new(true),
-            came: Default::default(),
-            came_before: Default::default(),
-            beat: Default::default(),
-            error: Default::default(),
-            vport_q: Default::default(),
-            packet_out_q: Default::default(),
-            total: Default::default(),
             fresh: Reg::new(true),
-            overlong: Default::default(),
-            fetched: Default::default(),
-            loaded: Default::default(),
-            word: Default::default(),
             first: Reg::new(true),
-            ready_up_to: Constant::new(((1u64 << B) - 3).to_bits()),
-            longest: Constant::new(max_frame.to_bits()),
-            shortest: Constant::new(MIN_FRAME.to_bits()),
-            held: Default::default(),
-            take: Default::default(),
-            before: Default::default(),
-            sum: Default::default(),
-            stored: Default::default(),
-            ends: Default::default(),
-            fault: Default::default(),
-            end: Default::default(),
-            next_head: Default::default(),
-            whole: Default::default(),
-            fetch: Default::default(),
-            load: Default::default(),
-            last: Default::default(),
+            ready_up_to: Param::new(((1u64 << B) - 3).to_bits()),
+            longest: Param::new(max_frame.to_bits()),
+            shortest: Param::new(MIN_FRAME.to_bits()),
+            ..Default::default()
         }
     }
-}
 
-impl<const W: usize, const C: usize, const B: usize, const P: usize> Logic for Ingress<W, C, B, P> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, beats, metas, tail, start, head, room, came, beat, error, fetched, loaded, word, first);
-        clock!(self, clock, came_before, one, two, moved, vport_q, packet_out_q, total, fresh, overlong);
-        self.tail.reset.next = self.reset.val();
-        self.start.reset.next = self.reset.val();
-        self.head.reset.next = self.reset.val();
-        self.one.reset.next = self.reset.val();
-        self.two.reset.next = self.reset.val();
-        self.moved.reset.next = self.reset.val();
-        self.room.reset.next = self.reset.val();
-        self.came.reset.next = self.reset.val();
-        self.came_before.reset.next = self.reset.val();
-        self.fresh.reset.next = self.reset.val();
-        self.overlong.reset.next = self.reset.val();
-        self.fetched.reset.next = self.reset.val();
-        self.loaded.reset.next = self.reset.val();
-        self.first.reset.next = self.reset.val();
-
         // Arrival: up to three beats are not in `held` yet.
-        self.held.next = self.tail.q.val() - self.head.q.val();
-        self.room.en.next = true;
-        self.room.d.next = self.held.val() <= self.ready_up_to.val();
-        self.rx.ready.next = self.room.q.val();
-        self.take.next = self.rx.valid.val() & self.room.q.val();
-        self.came.d.next = self.take.val();
-        self.came_before.d.next = self.came.q.val();
-        self.beat.en.next = self.take.val();
-        self.beat.d.next = self.rx.data.val();
-        self.error.en.next = self.take.val();
-        self.error.d.next = self.rx_error.val();
-        self.vport_q.en.next = self.take.val();
-        self.vport_q.d.next = self.vport.val();
-        self.packet_out_q.en.next = self.take.val();
-        self.packet_out_q.d.next = self.packet_out.val();
-
-        self.before.next = self.total.q.val();
-        if self.fresh.q.val() {
-            self.before.next = 0.into();
+        let held = self.tail - self.head;
+        self.room = held <= self.ready_up_to;
+        self.rx.ready = self.room;
+        let take = self.rx.valid & self.room;
+        self.came = take;
+        self.came_before = self.came;
+        if take {
+            self.beat = self.rx.data;
+            self.error = self.rx_error;
+            self.vport_q = self.vport;
+            self.packet_out_q = self.packet_out;
         }
-        self.sum.next = bit_cast::<15, 14>(self.before.val()) + bit_cast::<15, C>(self.rx.data.val().bytes);
-        self.fresh.en.next = self.take.val();
-        self.fresh.d.next = self.rx.data.val().last;
-        self.total.en.next = self.take.val();
-        self.total.d.next = bit_cast::<14, 15>(self.sum.val());
-        if self.sum.val().get_bit(14) {
-            self.total.d.next = 0x3fff.into();
+
+        let before = if self.fresh { 0 } else { self.total };
+        let sum = cast::<15>(before) + cast::<15>(self.rx.data.bytes);
+        if take {
+            self.fresh = self.rx.data.last;
+            self.total = if sum.get_bit(14) { 0x3fff } else { cast::<14>(sum) };
         }
 
         // What it comes to, a clock later.
-        self.stored.next = self.beat.q.val();
-        self.ends.next = self.came.q.val() & self.stored.val().last;
-        self.fault.next = 0.into();
-        if self.error.q.val() {
-            self.fault.next = 3.into();
-        } else if self.total.q.val() < self.shortest.val() {
-            self.fault.next = 1.into();
-        } else if self.total.q.val() > self.longest.val() {
-            self.fault.next = 2.into();
+        let stored = self.beat;
+        let ends = self.came & stored.last;
+        let mut fault: Bits<2> = 0;
+        if self.error {
+            fault = 3;
+        } else if self.total < self.shortest {
+            fault = 1;
+        } else if self.total > self.longest {
+            fault = 2;
         }
 
         // Beats past the longest frame are not stored: whatever comes, the frame is faulty and will be cut to its first beat.
-        self.overlong.en.next = self.came.q.val();
-        self.overlong.d.next = !self.stored.val().last & (self.total.q.val() >= self.longest.val());
-        self.beats.we.next = self.came.q.val() & !self.overlong.q.val();
-        self.beats.waddr.next = bit_cast::<B, P>(self.tail.q.val());
-        self.beats.wdata.next = self.stored.val();
-        self.metas.we.next = self.ends.val();
-        self.metas.waddr.next = bit_cast::<B, P>(self.start.q.val());
-        self.metas.wdata.next.vport = self.vport_q.q.val();
-        self.metas.wdata.next.packet_out = self.packet_out_q.q.val();
-        self.metas.wdata.next.len = self.total.q.val();
-        self.metas.wdata.next.fault = self.fault.val();
-
-        self.tail.en.next = self.came.q.val() & (self.stored.val().last | !self.overlong.q.val());
-        self.end.next = self.tail.q.val() + 1;
-        if self.stored.val().last & self.fault.val().any() {
-            self.end.next = self.start.q.val() + 1;
+        if self.came {
+            self.overlong = !stored.last & (self.total >= self.longest);
         }
-        self.tail.d.next = self.end.val();
-        self.start.en.next = self.ends.val();
-        self.start.d.next = self.end.val();
+        self.beats.we = self.came & !self.overlong;
+        self.beats.waddr = cast::<B>(self.tail);
+        self.beats.wdata = stored;
+        self.metas.we = ends;
+        self.metas.waddr = cast::<B>(self.start);
+        self.metas.wdata.vport = self.vport_q;
+        self.metas.wdata.packet_out = self.packet_out_q;
+        self.metas.wdata.len = self.total;
+        self.metas.wdata.fault = fault;
+
+        self.tail.en = self.came & (stored.last | !self.overlong);
+        let end = if stored.last & fault.any() { self.start + 1 } else { self.tail + 1 };
+        self.tail.d = end;
+        if ends {
+            self.start = end;
+        }
 
         // Departure.
-        self.load.next = self.fetched.q.val() & (!self.loaded.q.val() | self.out.ready.val());
-        self.next_head.next = self.head.q.val() + 1;
-        self.one.d.next = self.head.q.val() != self.start.q.val();
-        self.two.d.next = self.next_head.val() != self.start.q.val();
-        self.whole.next = (!self.moved.q.val() & self.one.q.val()) | (self.moved.q.val() & self.two.q.val());
-        self.fetch.next = self.whole.val() & (!self.fetched.q.val() | self.load.val());
-        self.moved.d.next = self.fetch.val();
-        self.loaded.d.next = self.load.val() | (self.loaded.q.val() & !self.out.ready.val());
-        self.fetched.d.next = self.fetch.val() | (self.fetched.q.val() & !self.load.val());
-        self.head.en.next = self.fetch.val();
-        self.head.d.next = self.next_head.val();
-        self.beats.re.next = self.fetch.val();
-        self.beats.raddr.next = bit_cast::<B, P>(self.head.q.val());
-        self.metas.re.next = self.fetch.val();
-        self.metas.raddr.next = bit_cast::<B, P>(self.head.q.val());
+        let load = self.fetched & (!self.loaded | self.out.ready);
+        let next_head = self.head + 1;
+        self.one = self.head != self.start;
+        self.two = next_head != self.start;
+        let whole = (!self.moved & self.one) | (self.moved & self.two);
+        let fetch = whole & (!self.fetched | load);
+        self.moved = fetch;
+        self.loaded = load | (self.loaded & !self.out.ready);
+        self.fetched = fetch | (self.fetched & !load);
+        if fetch {
+            self.head = next_head;
+        }
+        self.beats.re = fetch;
+        self.beats.raddr = cast::<B>(self.head);
+        self.metas.re = fetch;
+        self.metas.raddr = cast::<B>(self.head);
 
-        self.last.next = self.beats.rdata.val().last | (self.first.q.val() & self.metas.rdata.val().fault.any());
-        self.first.en.next = self.load.val();
-        self.first.d.next = self.last.val();
-        self.word.en.next = self.load.val();
-        self.word.d.next.data = self.beats.rdata.val().data;
-        self.word.d.next.bytes = self.beats.rdata.val().bytes;
-        self.word.d.next.last = self.last.val();
-        self.word.d.next.first = self.first.q.val();
-        self.word.d.next.vport = self.metas.rdata.val().vport;
-        self.word.d.next.packet_out = self.metas.rdata.val().packet_out;
-        self.word.d.next.len = self.metas.rdata.val().len;
-        self.word.d.next.fault = self.metas.rdata.val().fault;
-        self.out.data.next = self.word.q.val();
-        self.out.valid.next = self.loaded.q.val();
+        let last = self.beats.rdata.last | (self.first & self.metas.rdata.fault.any());
+        if load {
+            self.first = last;
+            self.word.data = self.beats.rdata.data;
+            self.word.bytes = self.beats.rdata.bytes;
+            self.word.last = last;
+            self.word.first = self.first;
+            self.word.vport = self.metas.rdata.vport;
+            self.word.packet_out = self.metas.rdata.packet_out;
+            self.word.len = self.metas.rdata.len;
+            self.word.fault = self.metas.rdata.fault;
+        }
+        self.out.data = self.word;
+        self.out.valid = self.loaded;
         // `one` is of now if nothing came or left in the clocks that it lags behind.
-        self.idle.next = !self.came.q.val()
-            & !self.came_before.q.val()
-            & !self.moved.q.val()
-            & !self.one.q.val()
-            & !self.fetched.q.val()
-            & !self.loaded.q.val();
+        self.idle = !self.came & !self.came_before & !self.moved & !self.one & !self.fetched & !self.loaded;
     }
 }
 

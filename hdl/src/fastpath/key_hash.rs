@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The hash that gives a key its place in each way of a table.
 
-use crate::base::{Dff, Tag};
-use crate::comment;
+use crate::base::Dff;
 use rust_hdl_core::prelude::*;
 
 /// "Table hash" of `docs/hardware.md`: four indices of `S` bits from a masked key and the table's seed. Four clocks, one key
 /// per clock; `seed` is used one clock after `key`.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct KeyHash<const S: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     /// The key with the table's mask applied.
     pub key: Signal<In, Bits<480>>,
@@ -25,8 +23,6 @@ pub struct KeyHash<const S: usize> {
     quad_b: Vec<Signal<Local, Bits<32>>>,
     half_a: Vec<Signal<Local, Bits<32>>>,
     half_b: Vec<Signal<Local, Bits<32>>>,
-    sum_b: Signal<Local, Bits<32>>,
-    seeded_a: Signal<Local, Bits<32>>,
     round_a: Vec<Signal<Local, Bits<32>>>,
     round_b: Vec<Signal<Local, Bits<32>>>,
     a1: Dff<Bits<32>>,
@@ -39,6 +35,7 @@ pub struct KeyHash<const S: usize> {
     b4: Dff<Bits<32>>,
 }
 
+#[millrace_hdl::block]
 impl<const S: usize> KeyHash<S> {
     /// Clocks from key to indices.
     pub const LATENCY: usize = 4;
@@ -63,67 +60,56 @@ impl<const S: usize> KeyHash<S> {
             ..Default::default()
         }
     }
-}
 
-impl<const S: usize> Logic for KeyHash<S> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, a1, b1, a2, b2, a3, b3, a4, b4);
-
         comment!("Clock 1: the sums over i of rotl(w[i], 7 i) and rotl(w[i], 11 i + 5), as trees: rotations add up.");
         for i in 0..15 {
-            self.word[i].next = self.key.val().get_bits::<32>(i * 32);
+            self.word[i] = self.key.get_bits::<32>(i * 32);
         }
-        self.word[15].next = 0.into();
+        self.word[15] = 0;
         for i in 0..8 {
-            self.pair_a[i].next =
-                self.word[2 * i].val() ^ (self.word[2 * i + 1].val() << 7 | self.word[2 * i + 1].val() >> 25);
-            self.pair_b[i].next =
-                self.word[2 * i].val() ^ (self.word[2 * i + 1].val() << 11 | self.word[2 * i + 1].val() >> 21);
+            self.pair_a[i] = self.word[2 * i] ^ (self.word[2 * i + 1] << 7 | self.word[2 * i + 1] >> 25);
+            self.pair_b[i] = self.word[2 * i] ^ (self.word[2 * i + 1] << 11 | self.word[2 * i + 1] >> 21);
         }
         for i in 0..4 {
-            self.quad_a[i].next =
-                self.pair_a[2 * i].val() ^ (self.pair_a[2 * i + 1].val() << 14 | self.pair_a[2 * i + 1].val() >> 18);
-            self.quad_b[i].next =
-                self.pair_b[2 * i].val() ^ (self.pair_b[2 * i + 1].val() << 22 | self.pair_b[2 * i + 1].val() >> 10);
+            self.quad_a[i] = self.pair_a[2 * i] ^ (self.pair_a[2 * i + 1] << 14 | self.pair_a[2 * i + 1] >> 18);
+            self.quad_b[i] = self.pair_b[2 * i] ^ (self.pair_b[2 * i + 1] << 22 | self.pair_b[2 * i + 1] >> 10);
         }
         for i in 0..2 {
-            self.half_a[i].next =
-                self.quad_a[2 * i].val() ^ (self.quad_a[2 * i + 1].val() << 28 | self.quad_a[2 * i + 1].val() >> 4);
-            self.half_b[i].next =
-                self.quad_b[2 * i].val() ^ (self.quad_b[2 * i + 1].val() << 12 | self.quad_b[2 * i + 1].val() >> 20);
+            self.half_a[i] = self.quad_a[2 * i] ^ (self.quad_a[2 * i + 1] << 28 | self.quad_a[2 * i + 1] >> 4);
+            self.half_b[i] = self.quad_b[2 * i] ^ (self.quad_b[2 * i + 1] << 12 | self.quad_b[2 * i + 1] >> 20);
         }
-        self.a1.d.next = self.half_a[0].val() ^ (self.half_a[1].val() << 24 | self.half_a[1].val() >> 8);
-        self.sum_b.next = self.half_b[0].val() ^ (self.half_b[1].val() << 24 | self.half_b[1].val() >> 8);
-        self.b1.d.next = self.sum_b.val() << 5 | self.sum_b.val() >> 27;
+        self.a1 = self.half_a[0] ^ (self.half_a[1] << 24 | self.half_a[1] >> 8);
+        let sum_b = self.half_b[0] ^ (self.half_b[1] << 24 | self.half_b[1] >> 8);
+        self.b1 = sum_b << 5 | sum_b >> 27;
 
-        comment!("Clock 2: a = a + seed; a round: a = rotl(a, 24) + b, b = rotl(b, 3) ^ a.");
-        self.seeded_a.next = self.a1.q.val() + self.seed.val();
-        self.round_a[0].next = (self.seeded_a.val() << 24 | self.seeded_a.val() >> 8) + self.b1.q.val();
-        self.round_b[0].next = (self.b1.q.val() << 3 | self.b1.q.val() >> 29) ^ self.round_a[0].val();
-        self.a2.d.next = self.round_a[0].val();
-        self.b2.d.next = self.round_b[0].val();
+        comment!("Clock 2: a += seed; a round: a = rotl(a, 24) + b, b = rotl(b, 3) ^ a.");
+        let seeded_a = self.a1 + self.seed;
+        self.round_a[0] = (seeded_a << 24 | seeded_a >> 8) + self.b1;
+        self.round_b[0] = (self.b1 << 3 | self.b1 >> 29) ^ self.round_a[0];
+        self.a2 = self.round_a[0];
+        self.b2 = self.round_b[0];
 
         comment!("Clock 3: two rounds.");
-        self.round_a[1].next = (self.a2.q.val() << 24 | self.a2.q.val() >> 8) + self.b2.q.val();
-        self.round_b[1].next = (self.b2.q.val() << 3 | self.b2.q.val() >> 29) ^ self.round_a[1].val();
-        self.round_a[2].next = (self.round_a[1].val() << 24 | self.round_a[1].val() >> 8) + self.round_b[1].val();
-        self.round_b[2].next = (self.round_b[1].val() << 3 | self.round_b[1].val() >> 29) ^ self.round_a[2].val();
-        self.a3.d.next = self.round_a[2].val();
-        self.b3.d.next = self.round_b[2].val();
+        self.round_a[1] = (self.a2 << 24 | self.a2 >> 8) + self.b2;
+        self.round_b[1] = (self.b2 << 3 | self.b2 >> 29) ^ self.round_a[1];
+        self.round_a[2] = (self.round_a[1] << 24 | self.round_a[1] >> 8) + self.round_b[1];
+        self.round_b[2] = (self.round_b[1] << 3 | self.round_b[1] >> 29) ^ self.round_a[2];
+        self.a3 = self.round_a[2];
+        self.b3 = self.round_b[2];
 
         comment!("Clock 4: two rounds.");
-        self.round_a[3].next = (self.a3.q.val() << 24 | self.a3.q.val() >> 8) + self.b3.q.val();
-        self.round_b[3].next = (self.b3.q.val() << 3 | self.b3.q.val() >> 29) ^ self.round_a[3].val();
-        self.round_a[4].next = (self.round_a[3].val() << 24 | self.round_a[3].val() >> 8) + self.round_b[3].val();
-        self.round_b[4].next = (self.round_b[3].val() << 3 | self.round_b[3].val() >> 29) ^ self.round_a[4].val();
-        self.a4.d.next = self.round_a[4].val();
-        self.b4.d.next = self.round_b[4].val();
+        self.round_a[3] = (self.a3 << 24 | self.a3 >> 8) + self.b3;
+        self.round_b[3] = (self.b3 << 3 | self.b3 >> 29) ^ self.round_a[3];
+        self.round_a[4] = (self.round_a[3] << 24 | self.round_a[3] >> 8) + self.round_b[3];
+        self.round_b[4] = (self.round_b[3] << 3 | self.round_b[3] >> 29) ^ self.round_a[4];
+        self.a4 = self.round_a[4];
+        self.b4 = self.round_b[4];
 
-        self.index0.next = bit_cast::<S, 32>(self.a4.q.val());
-        self.index1.next = bit_cast::<S, 16>(self.a4.q.val().get_bits::<16>(16));
-        self.index2.next = bit_cast::<S, 32>(self.b4.q.val());
-        self.index3.next = bit_cast::<S, 16>(self.b4.q.val().get_bits::<16>(16));
+        self.index0 = cast::<S>(self.a4);
+        self.index1 = cast::<S>(self.a4.get_bits::<16>(16));
+        self.index2 = cast::<S>(self.b4);
+        self.index3 = cast::<S>(self.b4.get_bits::<16>(16));
     }
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The hash that gives a key its place in each way of a table, two words after the other.
 
-use crate::base::{Dff, DffR, Reg, Tag};
-use crate::comment;
+use crate::base::{Dff, DffR, Reg};
 use rust_hdl_core::prelude::*;
 
 /// "Table hash" of `docs/hardware.md`, as [`KeyHash`](super::key_hash::KeyHash), of one key at a time: with one adder, and without drawing
@@ -10,9 +9,8 @@ use rust_hdl_core::prelude::*;
 ///
 /// `start` is high in the clock before `key` is there. The indices are there with `ready`, [`LATENCY`](Self::LATENCY) clocks after `start`,
 /// and until the next `start`; `key` and `seed` must stay until then.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct KeyHashInTurn<const S: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub start: Signal<In, Bit>,
@@ -31,79 +29,60 @@ pub struct KeyHashInTurn<const S: usize> {
     upper: Dff<Bits<32>>,
     a: Reg<Bits<32>>,
     b: Reg<Bits<32>>,
-    lower_word: Signal<Local, Bits<32>>,
-    upper_word: Signal<Local, Bits<32>>,
-    sums: Signal<Local, Bit>,
-    seeds: Signal<Local, Bit>,
-    rounds: Signal<Local, Bit>,
-    x: Signal<Local, Bits<32>>,
-    y: Signal<Local, Bits<32>>,
-    sum: Signal<Local, Bits<32>>,
 }
 
+#[millrace_hdl::block]
 impl<const S: usize> KeyHashInTurn<S> {
     /// Clocks from `start` to `ready`.
     pub const LATENCY: usize = 16;
-}
 
-impl<const S: usize> Logic for KeyHashInTurn<S> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, when, lower, upper, a, b);
-        self.when.reset.next = self.reset.val();
-        self.when.d.next = (self.when.q.val() << 1) | bit_cast::<16, 1>(self.start.val().into());
+        self.when = (self.when << 1) | cast::<16>(self.start);
 
         comment!("clocks 1 to 8: the words 14, then 12 and 13, down to 0 and 1");
-        self.lower_word.next = 0.into();
-        self.upper_word.next = 0.into();
+        let mut lower_word: Bits<32> = 0;
+        let mut upper_word: Bits<32> = 0;
         for j in 0..8 {
-            if self.when.q.val().get_bit(7 - j) {
-                self.lower_word.next = self.lower_word.val() | self.key.val().get_bits::<32>(j * 64);
+            if self.when.get_bit(7 - j) {
+                lower_word = lower_word | self.key.get_bits::<32>(j * 64);
             }
         }
         for j in 0..7 {
-            if self.when.q.val().get_bit(7 - j) {
-                self.upper_word.next = self.upper_word.val() | self.key.val().get_bits::<32>(j * 64 + 32);
+            if self.when.get_bit(7 - j) {
+                upper_word = upper_word | self.key.get_bits::<32>(j * 64 + 32);
             }
         }
-        self.lower.d.next = self.lower_word.val();
-        self.upper.d.next = self.upper_word.val();
+        self.lower = lower_word;
+        self.upper = upper_word;
 
         comment!("clocks 2 to 9: a, b = sums over i of rotl(w[i], 7 i), rotl(w[i], 11 i); 10: a + seed, rotl(b, 5)");
         comment!("clocks 11 to 15: a = rotl(a, 24) + b, b = rotl(b, 3) ^ a");
-        self.sums.next = self.when.q.val().get_bits::<8>(1).any();
-        self.seeds.next = self.when.q.val().get_bit(9);
-        self.rounds.next = self.when.q.val().get_bits::<5>(10).any();
-        self.x.next = self.a.q.val() << 24 | self.a.q.val() >> 8;
-        self.y.next = self.b.q.val();
-        if self.seeds.val() {
-            self.x.next = self.a.q.val();
-            self.y.next = self.seed.val();
+        let sums = self.when.get_bits::<8>(1).any();
+        let seeds = self.when.get_bit(9);
+        let rounds = self.when.get_bits::<5>(10).any();
+        let mut x = self.a << 24 | self.a >> 8;
+        let mut y = self.b;
+        if seeds {
+            x = self.a;
+            y = self.seed;
         }
-        self.sum.next = self.x.val() + self.y.val();
-        self.a.reset.next = self.start.val();
-        self.a.en.next = self.sums.val() | self.seeds.val() | self.rounds.val();
-        self.a.d.next = self.sum.val();
-        self.b.reset.next = self.start.val();
-        self.b.en.next = self.sums.val() | self.seeds.val() | self.rounds.val();
-        self.b.d.next = (self.b.q.val() << 3 | self.b.q.val() >> 29) ^ self.sum.val();
-        if self.seeds.val() {
-            self.b.d.next = self.b.q.val() << 5 | self.b.q.val() >> 27;
-        }
-        if self.sums.val() {
-            self.a.d.next = (self.a.q.val() << 14 | self.a.q.val() >> 18)
-                ^ (self.upper.q.val() << 7 | self.upper.q.val() >> 25)
-                ^ self.lower.q.val();
-            self.b.d.next = (self.b.q.val() << 22 | self.b.q.val() >> 10)
-                ^ (self.upper.q.val() << 11 | self.upper.q.val() >> 21)
-                ^ self.lower.q.val();
+        let sum = x + y;
+        self.a.reset = self.start;
+        self.a.en = sums | seeds | rounds;
+        self.a.d = sum;
+        self.b.reset = self.start;
+        self.b.en = sums | seeds | rounds;
+        self.b.d = if seeds { self.b << 5 | self.b >> 27 } else { (self.b << 3 | self.b >> 29) ^ sum };
+        if sums {
+            self.a.d = (self.a << 14 | self.a >> 18) ^ (self.upper << 7 | self.upper >> 25) ^ self.lower;
+            self.b.d = (self.b << 22 | self.b >> 10) ^ (self.upper << 11 | self.upper >> 21) ^ self.lower;
         }
 
-        self.ready.next = self.when.q.val().get_bit(15);
-        self.index0.next = bit_cast::<S, 32>(self.a.q.val());
-        self.index1.next = bit_cast::<S, 16>(self.a.q.val().get_bits::<16>(16));
-        self.index2.next = bit_cast::<S, 32>(self.b.q.val());
-        self.index3.next = bit_cast::<S, 16>(self.b.q.val().get_bits::<16>(16));
+        self.ready = self.when.get_bit(15);
+        self.index0 = cast::<S>(self.a);
+        self.index1 = cast::<S>(self.a.get_bits::<16>(16));
+        self.index2 = cast::<S>(self.b);
+        self.index3 = cast::<S>(self.b.get_bits::<16>(16));
     }
 }
 

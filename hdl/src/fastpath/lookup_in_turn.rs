@@ -5,8 +5,6 @@ use super::hash_table_in_turn::HashTableInTurn;
 use super::select::Select;
 use super::tcam_in_turn::TcamInTurn;
 use super::types::{Hit, Slot, TableWrite};
-use crate::base::Tag;
-use crate::comment;
 use rust_hdl_core::prelude::*;
 
 /// Like `Lookup`, but for keys at least [`CLOCKS`](Self::CLOCKS) clocks apart, each announced by `valid`: every way of a hash table and
@@ -14,9 +12,8 @@ use rust_hdl_core::prelude::*;
 ///
 /// `best` comes [`LATENCY`](Self::LATENCY) clocks after `key` and `valid`. `command` is carried out by the table that it is for in a
 /// clock with `start`; one that clears, by all tables.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct LookupInTurn<const S: usize, const U: usize, const T: usize, const B: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// Stays until the next one.
@@ -28,14 +25,10 @@ pub struct LookupInTurn<const S: usize, const U: usize, const T: usize, const B:
     table: Vec<HashTableInTurn<S, U>>,
     tcam: TcamInTurn<T, B>,
     select: Select,
-    slot: Signal<Local, Slot>,
-    answer: Signal<Local, Hit>,
-    data: Signal<Local, Bits<1024>>,
-    clears: Signal<Local, Bit>,
-    empty: Signal<Local, Bit>,
     _tables: usize,
 }
 
+#[millrace_hdl::block]
 impl<const S: usize, const U: usize, const T: usize, const B: usize> LookupInTurn<S, U, T, B> {
     /// Clocks from one key to the next, at least.
     pub const CLOCKS: usize = 24;
@@ -60,49 +53,44 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> LookupInTur
             ..Default::default()
         }
     }
-}
 
-impl<const S: usize, const U: usize, const T: usize, const B: usize> Logic for LookupInTurn<S, U, T, B> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, tcam, select);
-        self.clears.next = self.start.val() & self.command.val().clear;
-        self.empty.next = self.reset.val() | self.clears.val();
-        self.tcam.reset.next = self.empty.val();
-        self.data.next = self.command.val().data;
-        self.slot.next.key = self.data.val().get_bits::<480>(0);
-        self.slot.next.priority = self.data.val().get_bits::<16>(480);
-        self.slot.next.rule = self.data.val().get_bits::<16>(496);
-        self.slot.next.valid = self.data.val().get_bit(512);
-        self.answer.next.hit = self.data.val().get_bit(512);
-        self.answer.next.priority = self.data.val().get_bits::<16>(480);
-        self.answer.next.rule = self.data.val().get_bits::<16>(496);
+        let clears = self.start & self.command.clear;
+        let empty = self.reset | clears;
+        self.tcam.reset = empty;
+        let data = self.command.data;
+        let mut slot = Slot::default();
+        slot.key = data.get_bits::<480>(0);
+        slot.priority = data.get_bits::<16>(480);
+        slot.rule = data.get_bits::<16>(496);
+        slot.valid = data.get_bit(512);
+        let mut answer = Hit::default();
+        answer.hit = data.get_bit(512);
+        answer.priority = data.get_bits::<16>(480);
+        answer.rule = data.get_bits::<16>(496);
 
         for i in 0..self._tables {
-            self.table[i].clock.next = self.clock.val();
-            self.table[i].reset.next = self.empty.val();
-            self.table[i].start.next = self.valid.val();
-            self.table[i].key.next = self.key.val();
-            self.table[i].write_entry.next = self.clears.val()
-                | (self.start.val() & self.command.val().write_entry & (self.command.val().table == i.to_bits::<8>()));
-            self.table[i].write_mask.next =
-                self.start.val() & self.command.val().write_mask & (self.command.val().table == i.to_bits::<8>());
-            self.table[i].write_index.next = self.command.val().index;
-            self.table[i].slot.next = self.slot.val();
-            self.table[i].mask.next = self.data.val().get_bits::<480>(0);
-            self.table[i].seed.next = self.data.val().get_bits::<32>(480);
-            self.table[i].enable.next = self.data.val().get_bit(512);
-            self.select.table[i].next = self.table[i].hit.val();
+            self.table[i].reset = empty;
+            self.table[i].start = self.valid;
+            self.table[i].key = self.key;
+            self.table[i].write_entry = clears | (self.start & self.command.write_entry & (self.command.table == i));
+            self.table[i].write_mask = self.start & self.command.write_mask & (self.command.table == i);
+            self.table[i].write_index = self.command.index;
+            self.table[i].slot = slot;
+            self.table[i].mask = data.get_bits::<480>(0);
+            self.table[i].seed = data.get_bits::<32>(480);
+            self.table[i].enable = data.get_bit(512);
+            self.select.table[i] = self.table[i].hit;
         }
-        self.tcam.start.next = self.valid.val();
-        self.tcam.key.next = self.key.val();
-        self.tcam.write.next = self.start.val() & self.command.val().write_tcam;
-        self.tcam.index.next = self.command.val().index;
-        self.tcam.value.next = self.data.val().get_bits::<480>(0);
-        self.tcam.mask.next = self.data.val().get_bits::<480>(544);
-        self.tcam.answer.next = self.answer.val();
+        self.tcam.start = self.valid;
+        self.tcam.key = self.key;
+        self.tcam.write = self.start & self.command.write_tcam;
+        self.tcam.index = self.command.index;
+        self.tcam.value = data.get_bits::<480>(0);
+        self.tcam.mask = data.get_bits::<480>(544);
+        self.tcam.answer = answer;
         comment!("the TCAM keeps its hit until the hash tables have theirs");
-        self.select.tcam.next = self.tcam.hit.val();
-        self.best.next = self.select.best.val();
+        self.select.tcam = self.tcam.hit;
+        self.best = self.select.best;
     }
 }

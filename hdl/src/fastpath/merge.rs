@@ -2,7 +2,7 @@
 //! Makes one stream out of those of all sources.
 
 use super::types::MergedBeat;
-use crate::base::{DffE, DffR, Reg, RoundRobin, Snk, Tag};
+use crate::base::{DffE, DffR, Reg, RoundRobin, Snk};
 use rust_hdl_core::prelude::*;
 
 /// Round robin over `N` sources, frame by frame; one beat per clock, without a bubble between frames that wait. One clock from `inp` to
@@ -10,11 +10,11 @@ use rust_hdl_core::prelude::*;
 ///
 /// A frame is begun only in a clock with `credit`, and then runs to its end without a gap, because the sources (`Ingress`) never pause
 /// inside a frame. Bytes past `bytes` leave as zeros.
-#[derive(LogicBlock)]
+#[millrace_hdl::block(Self::check())]
 pub struct Merge<const W: usize, const C: usize, const N: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
+    #[count(N)]
     pub inp: Vec<Snk<MergedBeat<W, C>>>,
     /// There is room for one more frame, the longest, behind this block.
     pub credit: Signal<In, Bit>,
@@ -30,124 +30,75 @@ pub struct Merge<const W: usize, const C: usize, const N: usize> {
     turn: Reg<Bits<N>>,
     word: DffE<MergedBeat<W, C>>,
     word_valid: DffR<Bit>,
-
-    ones: Constant<Bits<W>>,
-    requests: Signal<Local, Bits<N>>,
-    here: Signal<Local, Bit>,
-    open: Signal<Local, Bit>,
-    pass_on: Signal<Local, Bit>,
-    beat: Signal<Local, MergedBeat<W, C>>,
-    moves: Signal<Local, Bit>,
-    data: Signal<Local, Bits<W>>,
-    bytes: Signal<Local, Bits<C>>,
-    last: Signal<Local, Bit>,
-    vport: Signal<Local, Bits<8>>,
-    packet_out: Signal<Local, Bit>,
-    len: Signal<Local, Bits<14>>,
-    fault: Signal<Local, Bits<2>>,
 }
 
-impl<const W: usize, const C: usize, const N: usize> Default for Merge<W, C, N> {
-    fn default() -> Self {
+#[millrace_hdl::block]
+impl<const W: usize, const C: usize, const N: usize> Merge<W, C, N> {
+    fn check() {
         assert!(W / 8 == 1 << (C - 1), "Merge<{W}, {C}, {N}>: sizes do not fit each other");
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            inp: vec![Default::default(); N],
-            credit: Default::default(),
-            out: Default::default(),
-            valid: Default::default(),
-            started: Default::default(),
-            arbiter: Default::default(),
-            busy: Default::default(),
-            turn: Default::default(),
-            word: Default::default(),
-            word_valid: Default::default(),
-            ones: Constant::new(!Bits::<W>::default()),
-            requests: Default::default(),
-            here: Default::default(),
-            open: Default::default(),
-            pass_on: Default::default(),
-            beat: Default::default(),
-            moves: Default::default(),
-            data: Default::default(),
-            bytes: Default::default(),
-            last: Default::default(),
-            vport: Default::default(),
-            packet_out: Default::default(),
-            len: Default::default(),
-            fault: Default::default(),
-        }
     }
-}
 
-impl<const W: usize, const C: usize, const N: usize> Logic for Merge<W, C, N> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, arbiter, busy, turn, word, word_valid);
-        self.arbiter.reset.next = self.reset.val();
-        self.busy.reset.next = self.reset.val();
-        self.turn.reset.next = self.reset.val();
-        self.word_valid.reset.next = self.reset.val();
-
-        self.requests.next = 0.into();
+        let mut requests: Bits<N> = 0;
         for i in 0..N {
-            self.requests.next = self.requests.val().replace_bit(i, self.inp[i].valid.val());
+            requests.set_bit(i, self.inp[i].valid);
         }
-        self.here.next = (self.requests.val() & self.turn.q.val()).any();
-        self.open.next = self.busy.q.val() | self.credit.val();
-        self.moves.next = self.here.val() & self.open.val();
-        self.started.next = self.here.val() & self.credit.val() & !self.busy.q.val();
+        let here = (requests & self.turn).any();
+        let open = self.busy | self.credit;
+        let moves = here & open;
+        self.started = here & self.credit & !self.busy;
         for i in 0..N {
-            self.inp[i].ready.next = self.turn.q.val().get_bit(i) & self.open.val();
+            self.inp[i].ready = self.turn.get_bit(i) & open;
         }
 
-        self.data.next = 0.into();
-        self.bytes.next = 0.into();
-        self.last.next = false;
-        self.vport.next = 0.into();
-        self.packet_out.next = false;
-        self.len.next = 0.into();
-        self.fault.next = 0.into();
+        let mut data: Bits<W> = 0;
+        let mut bytes: Bits<C> = 0;
+        let mut last = false;
+        let mut vport: Bits<8> = 0;
+        let mut packet_out = false;
+        let mut len: Bits<14> = 0;
+        let mut fault: Bits<2> = 0;
         for i in 0..N {
-            self.beat.next = self.inp[i].data.val();
-            if self.turn.q.val().get_bit(i) {
-                self.data.next = self.data.val() | self.beat.val().data;
-                self.bytes.next = self.bytes.val() | self.beat.val().bytes;
-                self.last.next = self.last.val() | self.beat.val().last;
-                self.vport.next = self.vport.val() | self.beat.val().vport;
-                self.packet_out.next = self.packet_out.val() | self.beat.val().packet_out;
-                self.len.next = self.len.val() | self.beat.val().len;
-                self.fault.next = self.fault.val() | self.beat.val().fault;
+            let beat = self.inp[i].data;
+            if self.turn.get_bit(i) {
+                data = data | beat.data;
+                bytes = bytes | beat.bytes;
+                last = last | beat.last;
+                vport = vport | beat.vport;
+                packet_out = packet_out | beat.packet_out;
+                len = len | beat.len;
+                fault = fault | beat.fault;
             }
         }
-        if self.last.val() {
-            self.data.next = self.data.val() & !(self.ones.val() << (bit_cast::<11, C>(self.bytes.val()) << 3));
+        if last {
+            data = data & !(!Bits::<W>::default() << (cast::<11>(bytes) << 3));
         }
         // The turn is kept while its frame lasts or waits for credit. Whoever has it comes last: with no other request, the source
         // goes on, and if it has nothing more, the turn is given up a clock later.
-        self.pass_on.next = !self.here.val() | (self.open.val() & self.last.val());
-        self.arbiter.request.next = self.requests.val();
-        self.arbiter.take.next = self.pass_on.val() & self.arbiter.any.val();
-        self.turn.en.next = self.pass_on.val();
-        self.turn.d.next = self.arbiter.grant.val();
+        let pass_on = !here | (open & last);
+        self.arbiter.request = requests;
+        self.arbiter.take = pass_on & self.arbiter.any;
+        if pass_on {
+            self.turn = self.arbiter.grant;
+        }
 
-        self.busy.en.next = self.moves.val();
-        self.busy.d.next = !self.last.val();
+        if moves {
+            self.busy = !last;
+        }
 
-        self.word_valid.d.next = self.moves.val();
-        self.word.en.next = self.moves.val();
-        self.word.d.next.data = self.data.val();
-        self.word.d.next.bytes = self.bytes.val();
-        self.word.d.next.last = self.last.val();
-        self.word.d.next.first = !self.busy.q.val();
-        self.word.d.next.vport = self.vport.val();
-        self.word.d.next.packet_out = self.packet_out.val();
-        self.word.d.next.len = self.len.val();
-        self.word.d.next.fault = self.fault.val();
-        self.out.next = self.word.q.val();
-        self.valid.next = self.word_valid.q.val();
+        self.word_valid = moves;
+        if moves {
+            self.word.data = data;
+            self.word.bytes = bytes;
+            self.word.last = last;
+            self.word.first = !self.busy;
+            self.word.vport = vport;
+            self.word.packet_out = packet_out;
+            self.word.len = len;
+            self.word.fault = fault;
+        }
+        self.out = self.word;
+        self.valid = self.word_valid;
     }
 }
 

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Keeps headers apart.
 
-use crate::base::{DffR, Param, Reg, Tag};
+use crate::base::{DffR, Param, Reg};
 use rust_hdl_core::prelude::*;
 
 /// `ready` for the next frame to start, so that its header window is complete at least so many clocks after the one before.
 ///
 /// A window is complete with one of its frame's beats; `filling` is high with each beat that goes into a window, `started` one clock before
 /// the first. `ready` comes from a register.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Pace {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub started: Signal<In, Bit>,
@@ -21,9 +20,9 @@ pub struct Pace {
     left: Reg<Bits<5>>,
     waiting: DffR<Bit>,
     clocks: Param<Bits<5>>,
-    next: Signal<Local, Bits<5>>,
 }
 
+#[millrace_hdl::block]
 impl Pace {
     /// For headers at least `clocks` apart.
     ///
@@ -34,25 +33,19 @@ impl Pace {
         // Two clocks pass from the register to the next frame's first beat.
         Self { clocks: Param::new(clocks.saturating_sub(1).to_bits()), ..Default::default() }
     }
-}
 
-impl Logic for Pace {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, left, waiting);
-        self.left.reset.next = self.reset.val();
-        self.waiting.reset.next = self.reset.val();
-        self.next.next = self.left.q.val();
-        if self.started.val() | self.filling.val() {
-            self.next.next = self.clocks.val();
-        } else if self.left.q.val().any() {
-            self.next.next = self.left.q.val() - 1;
-        }
-        self.left.en.next = true;
-        self.left.d.next = self.next.val();
-        self.waiting.d.next = self.next.val().any();
-        self.ready.next = !self.waiting.q.val();
-        self.idle.next = !self.waiting.q.val();
+        let next = if self.started | self.filling {
+            self.clocks
+        } else if self.left.any() {
+            self.left - 1
+        } else {
+            self.left
+        };
+        self.left = next;
+        self.waiting = next.any();
+        self.ready = !self.waiting;
+        self.idle = !self.waiting;
     }
 }
 

@@ -6,16 +6,14 @@ use super::parser_l2::ParserL2;
 use super::parser_l3::ParserL3;
 use super::parser_l4::ParserL4;
 use super::types::{Parsed, Window};
-use crate::base::Tag;
 use rust_hdl_core::prelude::*;
 
 /// Parses one header per clock, or built for that one in four clocks, in 6 clocks. "Parser" in `docs/hardware.md` says what.
 ///
 /// The window of a faulty frame or a packet-out passes through; only `vport`, `packet_out`, `len` and `fault` of its result mean
 /// anything. Of a punted frame these and `punt`. `l4_words` is valid with `l3`.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Parser {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub window: Signal<In, Window>,
@@ -33,10 +31,9 @@ pub struct Parser {
     body: Beside<Bits<592>>,
     body_late: Beside<Bits<592>>,
     tail: Beside<Bits<496>>,
-    hdr: Signal<Local, Bits<768>>,
-    late: Signal<Local, Bits<592>>,
 }
 
+#[millrace_hdl::block]
 impl Parser {
     /// Clocks from `valid` to `parsed_valid`.
     pub const LATENCY: usize = 6;
@@ -50,32 +47,24 @@ impl Parser {
     pub fn in_turn() -> Self {
         Self { body: Beside::rests(), body_late: Beside::rests(), tail: Beside::rests(), ..Default::default() }
     }
-}
 
-impl Logic for Parser {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, part_l2, part_l3, part_l4, body, body_late, tail);
-        self.part_l2.reset.next = self.reset.val();
-        self.part_l3.reset.next = self.reset.val();
-        self.part_l4.reset.next = self.reset.val();
-        self.part_l2.window.next = self.window.val();
-        self.part_l2.valid.next = self.valid.val();
-        self.part_l3.inp.next = self.part_l2.out.val();
-        self.hdr.next = self.part_l2.hdr.val();
-        self.body.inp.next = self.hdr.val().get_bits::<592>(176);
-        self.part_l3.body.next = self.body.out.val();
-        self.body_late.inp.next = self.body.out.val();
-        self.late.next = self.body_late.out.val();
-        self.tail.inp.next = self.late.val().get_bits::<496>(96);
-        self.part_l4.tail.next = self.tail.out.val();
-        self.part_l3.valid.next = self.part_l2.out_valid.val();
-        self.part_l4.inp.next = self.part_l3.out.val();
-        self.part_l4.valid.next = self.part_l3.out_valid.val();
-        self.parsed.next = self.part_l4.parsed.val();
-        self.parsed_valid.next = self.part_l4.out_valid.val();
-        self.idle.next =
-            !self.valid.val() & self.part_l2.idle.val() & self.part_l3.idle.val() & self.part_l4.idle.val();
+        self.part_l2.window = self.window;
+        self.part_l2.valid = self.valid;
+        self.part_l3.inp = self.part_l2.out;
+        let hdr = self.part_l2.hdr;
+        self.body.inp = hdr.get_bits::<592>(176);
+        self.part_l3.body = self.body.out;
+        self.body_late.inp = self.body.out;
+        let late = self.body_late.out;
+        self.tail.inp = late.get_bits::<496>(96);
+        self.part_l4.tail = self.tail.out;
+        self.part_l3.valid = self.part_l2.out_valid;
+        self.part_l4.inp = self.part_l3.out;
+        self.part_l4.valid = self.part_l3.out_valid;
+        self.parsed = self.part_l4.parsed;
+        self.parsed_valid = self.part_l4.out_valid;
+        self.idle = !self.valid & self.part_l2.idle & self.part_l3.idle & self.part_l4.idle;
     }
 }
 

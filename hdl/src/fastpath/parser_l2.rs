@@ -2,8 +2,8 @@
 //! Parser, first part: Ethernet and VLAN tags.
 
 use super::types::Window;
-use crate::base::{Dff, DffE, DffR, Tag};
-use crate::{comment, wire_struct};
+use crate::base::{Dff, DffE, DffR};
+use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
@@ -40,9 +40,8 @@ wire_struct! {
 /// Finds up to two VLAN tags and moves the start of L3 to a fixed place. Two clocks (tags, then alignment), one header per clock.
 /// No tag select has much more than a hundred loads: the rest is moved later, or picked from where it is, in `hdr`.
 /// Steps 1, 2 and 4 of "Parser" in `docs/hardware.md`.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct ParserL2 {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub window: Signal<In, Window>,
@@ -54,12 +53,6 @@ pub struct ParserL2 {
     /// No header is inside.
     pub idle: Signal<Out, Bit>,
     // first clock
-    type0: Signal<Local, Bits<16>>,
-    type1: Signal<Local, Bits<16>>,
-    ad0: Signal<Local, Bit>,
-    ad1: Signal<Local, Bit>,
-    tag0: Signal<Local, Bit>,
-    tag1: Signal<Local, Bit>,
     hdr_q: DffE<Bits<768>>,
     outer_ad: Dff<Bit>,
     inner_ad: Dff<Bit>,
@@ -75,85 +68,78 @@ pub struct ParserL2 {
     valid2: DffR<Bit>,
 }
 
-impl Logic for ParserL2 {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl ParserL2 {
     fn update(&mut self) {
-        clock!(self, clock, hdr_q, outer_ad, inner_ad, one, two, vport, packet_out, len, fault, valid1, l2, valid2);
-        self.valid1.reset.next = self.reset.val();
-        self.valid2.reset.next = self.reset.val();
-
         comment!("Clock 1: the tags.");
-        self.type0.next = bit_cast::<16, 8>(self.window.val().hdr.get_bits::<8>(96)) << 8
-            | bit_cast::<16, 8>(self.window.val().hdr.get_bits::<8>(104));
-        self.type1.next = bit_cast::<16, 8>(self.window.val().hdr.get_bits::<8>(128)) << 8
-            | bit_cast::<16, 8>(self.window.val().hdr.get_bits::<8>(136));
-        self.ad0.next = self.type0.val() == 0x88a8;
-        self.ad1.next = self.type1.val() == 0x88a8;
-        self.tag0.next = (self.ad0.val() | (self.type0.val() == 0x8100)) & (self.window.val().len >= 18);
-        self.tag1.next = (self.ad1.val() | (self.type1.val() == 0x8100)) & (self.window.val().len >= 22);
-        self.one.d.next = self.tag0.val() & !self.tag1.val();
-        self.two.d.next = self.tag0.val() & self.tag1.val();
-        self.outer_ad.d.next = self.ad0.val();
-        self.inner_ad.d.next = self.ad1.val();
-        self.hdr_q.en.next = self.valid.val();
-        self.hdr_q.d.next = self.window.val().hdr.get_bits::<768>(0);
-        self.vport.d.next = self.window.val().vport;
-        self.packet_out.d.next = self.window.val().packet_out;
-        self.len.d.next = self.window.val().len;
-        self.fault.d.next = self.window.val().fault;
-        self.valid1.d.next = self.valid.val();
+        let type0 = cast::<16>(self.window.hdr.get_bits::<8>(96)) << 8 | cast::<16>(self.window.hdr.get_bits::<8>(104));
+        let type1 =
+            cast::<16>(self.window.hdr.get_bits::<8>(128)) << 8 | cast::<16>(self.window.hdr.get_bits::<8>(136));
+        let ad0 = type0 == 0x88a8;
+        let ad1 = type1 == 0x88a8;
+        let tag0 = (ad0 | (type0 == 0x8100)) & (self.window.len >= 18);
+        let tag1 = (ad1 | (type1 == 0x8100)) & (self.window.len >= 22);
+        self.one = tag0 & !tag1;
+        self.two = tag0 & tag1;
+        self.outer_ad = ad0;
+        self.inner_ad = ad1;
+        if self.valid {
+            self.hdr_q = self.window.hdr.get_bits::<768>(0);
+        }
+        self.vport = self.window.vport;
+        self.packet_out = self.window.packet_out;
+        self.len = self.window.len;
+        self.fault = self.window.fault;
+        self.valid1 = self.valid;
 
         comment!("Clock 2: the start of L3 to its place.");
-        self.l2.d.next.dl_dst = self.hdr_q.q.val().get_bits::<48>(0);
-        self.l2.d.next.dl_src = self.hdr_q.q.val().get_bits::<48>(48);
-        self.l2.d.next.one = self.one.q.val();
-        self.l2.d.next.two = self.two.q.val();
-        self.l2.d.next.l3 = self.hdr_q.q.val().get_bits::<64>(112);
-        self.l2.d.next.l3_40 = self.hdr_q.q.val().get_bits::<32>(432);
-        self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(96)) << 8
-            | bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(104));
-        self.l2.d.next.vlan_tci0 = 0.into();
-        self.l2.d.next.vlan_tci1 = 0.into();
-        self.l2.d.next.vlan_ad0 = false;
-        self.l2.d.next.vlan_ad1 = false;
-        self.l2.d.next.vlans = 0.into();
-        self.l2.d.next.avail = self.len.q.val() - 14;
-        if self.one.q.val() | self.two.q.val() {
-            self.l2.d.next.vlan_tci0 = bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(112)) << 8
-                | bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(120))
-                | 0x1000;
-            self.l2.d.next.vlan_ad0 = self.outer_ad.q.val();
+        self.l2.dl_dst = self.hdr_q.get_bits::<48>(0);
+        self.l2.dl_src = self.hdr_q.get_bits::<48>(48);
+        self.l2.one = self.one;
+        self.l2.two = self.two;
+        self.l2.l3 = self.hdr_q.get_bits::<64>(112);
+        self.l2.l3_40 = self.hdr_q.get_bits::<32>(432);
+        self.l2.dl_type = cast::<16>(self.hdr_q.get_bits::<8>(96)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(104));
+        self.l2.vlan_tci0 = 0;
+        self.l2.vlan_tci1 = 0;
+        self.l2.vlan_ad0 = false;
+        self.l2.vlan_ad1 = false;
+        self.l2.vlans = 0;
+        self.l2.avail = self.len - 14;
+        if self.one | self.two {
+            self.l2.vlan_tci0 =
+                cast::<16>(self.hdr_q.get_bits::<8>(112)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(120)) | 0x1000;
+            self.l2.vlan_ad0 = self.outer_ad;
         }
-        if self.one.q.val() {
-            self.l2.d.next.l3 = self.hdr_q.q.val().get_bits::<64>(144);
-            self.l2.d.next.l3_40 = self.hdr_q.q.val().get_bits::<32>(464);
-            self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(128)) << 8
-                | bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(136));
-            self.l2.d.next.vlans = 1.into();
-            self.l2.d.next.avail = self.len.q.val() - 18;
+        if self.one {
+            self.l2.l3 = self.hdr_q.get_bits::<64>(144);
+            self.l2.l3_40 = self.hdr_q.get_bits::<32>(464);
+            self.l2.dl_type =
+                cast::<16>(self.hdr_q.get_bits::<8>(128)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(136));
+            self.l2.vlans = 1;
+            self.l2.avail = self.len - 18;
         }
-        if self.two.q.val() {
-            self.l2.d.next.l3 = self.hdr_q.q.val().get_bits::<64>(176);
-            self.l2.d.next.l3_40 = self.hdr_q.q.val().get_bits::<32>(496);
-            self.l2.d.next.dl_type = bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(160)) << 8
-                | bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(168));
-            self.l2.d.next.vlan_tci1 = bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(144)) << 8
-                | bit_cast::<16, 8>(self.hdr_q.q.val().get_bits::<8>(152))
-                | 0x1000;
-            self.l2.d.next.vlan_ad1 = self.inner_ad.q.val();
-            self.l2.d.next.vlans = 2.into();
-            self.l2.d.next.avail = self.len.q.val() - 22;
+        if self.two {
+            self.l2.l3 = self.hdr_q.get_bits::<64>(176);
+            self.l2.l3_40 = self.hdr_q.get_bits::<32>(496);
+            self.l2.dl_type =
+                cast::<16>(self.hdr_q.get_bits::<8>(160)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(168));
+            self.l2.vlan_tci1 =
+                cast::<16>(self.hdr_q.get_bits::<8>(144)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(152)) | 0x1000;
+            self.l2.vlan_ad1 = self.inner_ad;
+            self.l2.vlans = 2;
+            self.l2.avail = self.len - 22;
         }
-        self.l2.d.next.vport = self.vport.q.val();
-        self.l2.d.next.packet_out = self.packet_out.q.val();
-        self.l2.d.next.len = self.len.q.val();
-        self.l2.d.next.fault = self.fault.q.val();
-        self.valid2.d.next = self.valid1.q.val();
+        self.l2.vport = self.vport;
+        self.l2.packet_out = self.packet_out;
+        self.l2.len = self.len;
+        self.l2.fault = self.fault;
+        self.valid2 = self.valid1;
 
-        self.out.next = self.l2.q.val();
-        self.hdr.next = self.hdr_q.q.val();
-        self.out_valid.next = self.valid2.q.val();
-        self.idle.next = !self.valid1.q.val() & !self.valid2.q.val();
+        self.out = self.l2;
+        self.hdr = self.hdr_q;
+        self.out_valid = self.valid2;
+        self.idle = !self.valid1 & !self.valid2;
     }
 }
 

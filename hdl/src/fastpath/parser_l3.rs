@@ -2,8 +2,8 @@
 //! Parser, second part: IPv4, IPv6, ARP, and what must be punted.
 
 use super::parser_l2::L2;
-use crate::base::{ByteSwap, Dff, DffR, Tag};
-use crate::{comment, wire_struct};
+use crate::base::{ByteSwap, Dff, DffR};
+use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
@@ -45,9 +45,8 @@ wire_struct! {
 
 /// Reads the L3 header. Two clocks (checks, then fields), one header per clock. Steps 3 and 5 to 7 of "Parser" in
 /// `docs/hardware.md`.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct ParserL3 {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Signal<In, L2>,
@@ -59,21 +58,6 @@ pub struct ParserL3 {
     /// No header is inside.
     pub idle: Signal<Out, Bit>,
     // first clock
-    data: Signal<Local, Bits<64>>,
-    fragment: Signal<Local, Bits<32>>,
-    slack: Signal<Local, Bits<18>>,
-    kind: Signal<Local, Bits<16>>,
-    avail: Signal<Local, Bits<17>>,
-    word0: Signal<Local, Bits<16>>,
-    word1: Signal<Local, Bits<16>>,
-    word3: Signal<Local, Bits<16>>,
-    total: Signal<Local, Bits<17>>,
-    ihl_bytes: Signal<Local, Bits<17>>,
-    payload: Signal<Local, Bits<16>>,
-    next: Signal<Local, Bits<8>>,
-    next2: Signal<Local, Bits<8>>,
-    frag6_word: Signal<Local, Bits<16>>,
-    has_frag6: Signal<Local, Bit>,
     l2: Dff<L2>,
     /// Bytes 8..40 of L3.
     fields: Dff<Bits<256>>,
@@ -92,9 +76,6 @@ pub struct ParserL3 {
     l4_len4: Dff<Bits<16>>,
     valid1: DffR<Bit>,
     // second clock
-    start: Signal<Local, Bits<64>>,
-    bytes: Signal<Local, Bits<256>>,
-    l4_words: Signal<Local, Bits<4>>,
     src6: ByteSwap<128>,
     dst6: ByteSwap<128>,
     src4: ByteSwap<32>,
@@ -103,213 +84,151 @@ pub struct ParserL3 {
     tha: ByteSwap<48>,
     spa: ByteSwap<32>,
     tpa: ByteSwap<32>,
-    punt6: Signal<Local, Bit>,
-    payload6: Signal<Local, Bits<16>>,
     l3: Dff<L3>,
     valid2: DffR<Bit>,
 }
 
-impl Logic for ParserL3 {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl ParserL3 {
     fn update(&mut self) {
-        clock!(
-            self,
-            clock,
-            l2,
-            fields,
-            next_after,
-            ip4,
-            ip6,
-            arp,
-            snap,
-            length_kind,
-            frag4,
-            frag6,
-            has6,
-            extension,
-            extension2,
-            short_frag6,
-            l4_len4,
-            valid1,
-            l3,
-            valid2
-        );
-        self.valid1.reset.next = self.reset.val();
-        self.valid2.reset.next = self.reset.val();
-
         comment!("Clock 1: what it is, and whether its lengths hold.");
-        self.data.next = self.inp.val().l3;
-        self.fragment.next = self.inp.val().l3_40;
-        self.kind.next = self.inp.val().dl_type;
-        self.avail.next = bit_cast::<17, 14>(self.inp.val().avail);
-        self.word0.next = bit_cast::<16, 8>(self.data.val().get_bits::<8>(0)) << 8
-            | bit_cast::<16, 8>(self.data.val().get_bits::<8>(8));
-        self.word1.next = bit_cast::<16, 8>(self.data.val().get_bits::<8>(16)) << 8
-            | bit_cast::<16, 8>(self.data.val().get_bits::<8>(24));
-        self.word3.next = bit_cast::<16, 8>(self.data.val().get_bits::<8>(48)) << 8
-            | bit_cast::<16, 8>(self.data.val().get_bits::<8>(56));
+        let data = self.inp.l3;
+        let fragment = self.inp.l3_40;
+        let kind = self.inp.dl_type;
+        let avail = cast::<17>(self.inp.avail);
+        let word0 = cast::<16>(data.get_bits::<8>(0)) << 8 | cast::<16>(data.get_bits::<8>(8));
+        let word1 = cast::<16>(data.get_bits::<8>(16)) << 8 | cast::<16>(data.get_bits::<8>(24));
+        let word3 = cast::<16>(data.get_bits::<8>(48)) << 8 | cast::<16>(data.get_bits::<8>(56));
 
         comment!(
             "IPv4. A header of 20 bytes or more within total_length within avail: no other check of avail is needed."
         );
-        self.total.next = bit_cast::<17, 16>(self.word1.val());
-        self.ihl_bytes.next = bit_cast::<17, 4>(self.data.val().get_bits::<4>(0)) << 2;
-        self.ip4.d.next = (self.kind.val() == 0x0800)
-            & (self.ihl_bytes.val() >= 20)
-            & (self.ihl_bytes.val() <= self.total.val())
-            & (self.total.val() <= self.avail.val());
-        self.l4_len4.d.next = bit_cast::<16, 17>(self.total.val() - self.ihl_bytes.val());
-        self.frag4.d.next = 0.into();
-        if self.word3.val().get_bits::<14>(0).any() {
-            self.frag4.d.next = 1.into();
-        }
-        if self.word3.val().get_bits::<13>(0).any() {
-            self.frag4.d.next = 3.into();
+        let total = cast::<17>(word1);
+        let ihl_bytes = cast::<17>(data.get_bits::<4>(0)) << 2;
+        self.ip4 = (kind == 0x0800) & (ihl_bytes >= 20) & (ihl_bytes <= total) & (total <= avail);
+        self.l4_len4 = cast::<16>(total - ihl_bytes);
+        self.frag4 = if word3.get_bits::<14>(0).any() { 1 } else { 0 };
+        if word3.get_bits::<13>(0).any() {
+            self.frag4 = 3;
         }
 
         comment!("IPv6, and the fragment header that may follow it.");
-        self.payload.next = bit_cast::<16, 8>(self.data.val().get_bits::<8>(32)) << 8
-            | bit_cast::<16, 8>(self.data.val().get_bits::<8>(40));
-        self.next.next = self.data.val().get_bits::<8>(48);
-        self.next2.next = self.fragment.val().get_bits::<8>(0);
-        self.frag6_word.next = bit_cast::<16, 8>(self.fragment.val().get_bits::<8>(16)) << 8
-            | bit_cast::<16, 8>(self.fragment.val().get_bits::<8>(24));
+        let payload = cast::<16>(data.get_bits::<8>(32)) << 8 | cast::<16>(data.get_bits::<8>(40));
+        let next = data.get_bits::<8>(48);
+        let next2 = fragment.get_bits::<8>(0);
+        let frag6_word = cast::<16>(fragment.get_bits::<8>(16)) << 8 | cast::<16>(fragment.get_bits::<8>(24));
         comment!("avail - 40 - payload, one adder; its top bit is the sign.");
-        self.slack.next = bit_cast::<18, 17>(self.avail.val()) - bit_cast::<18, 16>(self.payload.val()) - 40;
-        self.ip6.d.next = (self.kind.val() == 0x86dd) & !self.slack.val().get_bit(17);
-        self.has_frag6.next = (self.next.val() == 44) & self.payload.val().get_bits::<13>(3).any();
-        self.has6.d.next = self.has_frag6.val();
-        self.short_frag6.d.next = (self.next.val() == 44) & !self.payload.val().get_bits::<13>(3).any();
-        self.frag6.d.next = 0.into();
-        if self.has_frag6.val() & self.frag6_word.val().any() {
-            self.frag6.d.next = 1.into();
+        let slack = cast::<18>(avail) - cast::<18>(payload) - 40;
+        self.ip6 = (kind == 0x86dd) & !slack.get_bit(17);
+        let has_frag6 = (next == 44) & payload.get_bits::<13>(3).any();
+        self.has6 = has_frag6;
+        self.short_frag6 = (next == 44) & !payload.get_bits::<13>(3).any();
+        self.frag6 = if has_frag6 & frag6_word.any() { 1 } else { 0 };
+        if has_frag6 & frag6_word.get_bits::<13>(3).any() {
+            self.frag6 = 3;
         }
-        if self.has_frag6.val() & self.frag6_word.val().get_bits::<13>(3).any() {
-            self.frag6.d.next = 3.into();
-        }
-        self.next_after.d.next = self.next2.val();
-        self.extension.d.next =
-            (self.next.val() == 0) | (self.next.val() == 43) | (self.next.val() == 51) | (self.next.val() == 60);
-        self.extension2.d.next = (self.next2.val() == 0)
-            | (self.next2.val() == 43)
-            | (self.next2.val() == 44)
-            | (self.next2.val() == 51)
-            | (self.next2.val() == 60);
+        self.next_after = next2;
+        self.extension = (next == 0) | (next == 43) | (next == 51) | (next == 60);
+        self.extension2 = (next2 == 0) | (next2 == 43) | (next2 == 44) | (next2 == 51) | (next2 == 60);
 
         comment!("ARP and RARP for IPv4 over Ethernet; LLC/SNAP.");
-        self.arp.d.next = ((self.kind.val() == 0x0806) | (self.kind.val() == 0x8035))
-            & (self.avail.val() >= 28)
-            & (self.word0.val() == 1)
-            & (self.word1.val() == 0x0800)
-            & (self.data.val().get_bits::<8>(32) == 6)
-            & (self.data.val().get_bits::<8>(40) == 4);
-        self.length_kind.d.next = self.kind.val() < 0x600;
-        self.snap.d.next = (self.kind.val() < 0x600)
-            & (self.avail.val() >= 8)
-            & (self.word0.val() == 0xaaaa)
-            & (self.word1.val() == 0x0300)
-            & !self.payload.val().any()
-            & (self.word3.val() >= 0x600);
-        self.l2.d.next = self.inp.val();
-        self.fields.d.next = self.body.val().get_bits::<256>(0);
-        if self.inp.val().one {
-            self.fields.d.next = self.body.val().get_bits::<256>(32);
+        self.arp = ((kind == 0x0806) | (kind == 0x8035))
+            & (avail >= 28)
+            & (word0 == 1)
+            & (word1 == 0x0800)
+            & (data.get_bits::<8>(32) == 6)
+            & (data.get_bits::<8>(40) == 4);
+        self.length_kind = kind < 0x600;
+        self.snap =
+            (kind < 0x600) & (avail >= 8) & (word0 == 0xaaaa) & (word1 == 0x0300) & !payload.any() & (word3 >= 0x600);
+        self.l2 = self.inp;
+        self.fields = if self.inp.one { self.body.get_bits::<256>(32) } else { self.body.get_bits::<256>(0) };
+        if self.inp.two {
+            self.fields = self.body.get_bits::<256>(64);
         }
-        if self.inp.val().two {
-            self.fields.d.next = self.body.val().get_bits::<256>(64);
-        }
-        self.valid1.d.next = self.valid.val();
+        self.valid1 = self.valid;
 
         comment!("Clock 2: the fields.");
-        self.start.next = self.l2.q.val().l3;
-        self.bytes.next = self.fields.q.val();
-        self.src4.inp.next = self.bytes.val().get_bits::<32>(32);
-        self.dst4.inp.next = self.bytes.val().get_bits::<32>(64);
-        self.src6.inp.next = self.bytes.val().get_bits::<128>(0);
-        self.dst6.inp.next = self.bytes.val().get_bits::<128>(128);
-        self.sha.inp.next = self.bytes.val().get_bits::<48>(0);
-        self.spa.inp.next = self.bytes.val().get_bits::<32>(48);
-        self.tha.inp.next = self.bytes.val().get_bits::<48>(80);
-        self.tpa.inp.next = self.bytes.val().get_bits::<32>(128);
-        self.payload6.next = bit_cast::<16, 8>(self.start.val().get_bits::<8>(32)) << 8
-            | bit_cast::<16, 8>(self.start.val().get_bits::<8>(40));
-        self.punt6.next = self.extension.q.val()
-            | self.short_frag6.q.val()
-            | (self.has6.q.val() & self.extension2.q.val() & !self.frag6.q.val().get_bit(1));
+        let start = self.l2.l3;
+        let bytes = self.fields;
+        self.src4.inp = bytes.get_bits::<32>(32);
+        self.dst4.inp = bytes.get_bits::<32>(64);
+        self.src6.inp = bytes.get_bits::<128>(0);
+        self.dst6.inp = bytes.get_bits::<128>(128);
+        self.sha.inp = bytes.get_bits::<48>(0);
+        self.spa.inp = bytes.get_bits::<32>(48);
+        self.tha.inp = bytes.get_bits::<48>(80);
+        self.tpa.inp = bytes.get_bits::<32>(128);
+        let payload6 = cast::<16>(start.get_bits::<8>(32)) << 8 | cast::<16>(start.get_bits::<8>(40));
+        let punt6 = self.extension | self.short_frag6 | (self.has6 & self.extension2 & !self.frag6.get_bit(1));
 
-        self.l3.d.next.punt = self.snap.q.val();
-        self.l3.d.next.l3 = 0.into();
-        self.l3.d.next.l4_ok = false;
-        self.l4_words.next = self.start.val().get_bits::<4>(0);
-        self.l3.d.next.l4_len = self.l4_len4.q.val();
-        self.l3.d.next.nw_src = 0.into();
-        self.l3.d.next.nw_dst = 0.into();
-        self.l3.d.next.nw_proto = 0.into();
-        self.l3.d.next.nw_tos = 0.into();
-        self.l3.d.next.nw_ttl = 0.into();
-        self.l3.d.next.nw_frag = 0.into();
-        if self.ip4.q.val() {
-            self.l3.d.next.l3 = 1.into();
-            self.l3.d.next.l4_ok = !self.frag4.q.val().get_bit(1);
-            self.l3.d.next.nw_src = bit_cast::<128, 32>(self.src4.out.val());
-            self.l3.d.next.nw_dst = bit_cast::<128, 32>(self.dst4.out.val());
-            self.l3.d.next.nw_proto = self.bytes.val().get_bits::<8>(8);
-            self.l3.d.next.nw_tos = self.start.val().get_bits::<8>(8);
-            self.l3.d.next.nw_ttl = self.bytes.val().get_bits::<8>(0);
-            self.l3.d.next.nw_frag = self.frag4.q.val();
+        self.l3.punt = self.snap;
+        self.l3.l3 = 0;
+        self.l3.l4_ok = false;
+        let mut l4_words = start.get_bits::<4>(0);
+        self.l3.l4_len = self.l4_len4;
+        self.l3.nw_src = 0;
+        self.l3.nw_dst = 0;
+        self.l3.nw_proto = 0;
+        self.l3.nw_tos = 0;
+        self.l3.nw_ttl = 0;
+        self.l3.nw_frag = 0;
+        if self.ip4 {
+            self.l3.l3 = 1;
+            self.l3.l4_ok = !self.frag4.get_bit(1);
+            self.l3.nw_src = cast::<128>(self.src4.out);
+            self.l3.nw_dst = cast::<128>(self.dst4.out);
+            self.l3.nw_proto = bytes.get_bits::<8>(8);
+            self.l3.nw_tos = start.get_bits::<8>(8);
+            self.l3.nw_ttl = bytes.get_bits::<8>(0);
+            self.l3.nw_frag = self.frag4;
         }
-        if self.ip6.q.val() {
-            self.l3.d.next.punt = self.punt6.val();
-            self.l3.d.next.l3 = 2.into();
-            self.l3.d.next.l4_ok = !self.punt6.val() & !self.frag6.q.val().get_bit(1);
-            self.l4_words.next = 10.into();
-            self.l3.d.next.l4_len = self.payload6.val();
-            self.l3.d.next.nw_src = self.src6.out.val();
-            self.l3.d.next.nw_dst = self.dst6.out.val();
-            self.l3.d.next.nw_proto = self.start.val().get_bits::<8>(48);
-            self.l3.d.next.nw_tos = bit_cast::<8, 4>(self.start.val().get_bits::<4>(0)) << 4
-                | bit_cast::<8, 4>(self.start.val().get_bits::<4>(12));
-            self.l3.d.next.nw_ttl = self.start.val().get_bits::<8>(56);
-            self.l3.d.next.nw_frag = self.frag6.q.val();
-            if self.has6.q.val() {
-                self.l4_words.next = 12.into();
-                self.l3.d.next.l4_len = self.payload6.val() - 8;
-                if !self.frag6.q.val().get_bit(1) {
-                    self.l3.d.next.nw_proto = self.next_after.q.val();
+        if self.ip6 {
+            self.l3.punt = punt6;
+            self.l3.l3 = 2;
+            self.l3.l4_ok = !punt6 & !self.frag6.get_bit(1);
+            l4_words = 10;
+            self.l3.l4_len = payload6;
+            self.l3.nw_src = self.src6.out;
+            self.l3.nw_dst = self.dst6.out;
+            self.l3.nw_proto = start.get_bits::<8>(48);
+            self.l3.nw_tos = cast::<8>(start.get_bits::<4>(0)) << 4 | cast::<8>(start.get_bits::<4>(12));
+            self.l3.nw_ttl = start.get_bits::<8>(56);
+            self.l3.nw_frag = self.frag6;
+            if self.has6 {
+                l4_words = 12;
+                self.l3.l4_len = payload6 - 8;
+                if !self.frag6.get_bit(1) {
+                    self.l3.nw_proto = self.next_after;
                 }
             }
         }
-        if self.arp.q.val() {
-            self.l3.d.next.nw_src =
-                bit_cast::<128, 48>(self.sha.out.val()) << 80 | bit_cast::<128, 32>(self.spa.out.val());
-            self.l3.d.next.nw_dst =
-                bit_cast::<128, 48>(self.tha.out.val()) << 80 | bit_cast::<128, 32>(self.tpa.out.val());
-            if self.start.val().get_bits::<8>(48) == 0 {
-                self.l3.d.next.nw_proto = self.start.val().get_bits::<8>(56);
+        if self.arp {
+            self.l3.nw_src = cast::<128>(self.sha.out) << 80 | cast::<128>(self.spa.out);
+            self.l3.nw_dst = cast::<128>(self.tha.out) << 80 | cast::<128>(self.tpa.out);
+            if start.get_bits::<8>(48) == 0 {
+                self.l3.nw_proto = start.get_bits::<8>(56);
             }
         }
-        self.l3.d.next.l4_words = self.l4_words.val();
-        self.l3.d.next.l4_at = self.l4_words.val() + bit_cast::<4, 2>(self.l2.q.val().vlans) - 5;
-        self.l3.d.next.dl_dst = self.l2.q.val().dl_dst;
-        self.l3.d.next.dl_src = self.l2.q.val().dl_src;
-        self.l3.d.next.dl_type = self.l2.q.val().dl_type;
-        if self.length_kind.q.val() {
-            self.l3.d.next.dl_type = 0x05ff.into();
-        }
-        self.l3.d.next.vlan_tci0 = self.l2.q.val().vlan_tci0;
-        self.l3.d.next.vlan_tci1 = self.l2.q.val().vlan_tci1;
-        self.l3.d.next.vlan_ad0 = self.l2.q.val().vlan_ad0;
-        self.l3.d.next.vlan_ad1 = self.l2.q.val().vlan_ad1;
-        self.l3.d.next.vlans = self.l2.q.val().vlans;
-        self.l3.d.next.vport = self.l2.q.val().vport;
-        self.l3.d.next.packet_out = self.l2.q.val().packet_out;
-        self.l3.d.next.len = self.l2.q.val().len;
-        self.l3.d.next.fault = self.l2.q.val().fault;
-        self.valid2.d.next = self.valid1.q.val();
+        self.l3.l4_words = l4_words;
+        self.l3.l4_at = l4_words + cast::<4>(self.l2.vlans) - 5;
+        self.l3.dl_dst = self.l2.dl_dst;
+        self.l3.dl_src = self.l2.dl_src;
+        self.l3.dl_type = if self.length_kind { 0x05ff } else { self.l2.dl_type };
+        self.l3.vlan_tci0 = self.l2.vlan_tci0;
+        self.l3.vlan_tci1 = self.l2.vlan_tci1;
+        self.l3.vlan_ad0 = self.l2.vlan_ad0;
+        self.l3.vlan_ad1 = self.l2.vlan_ad1;
+        self.l3.vlans = self.l2.vlans;
+        self.l3.vport = self.l2.vport;
+        self.l3.packet_out = self.l2.packet_out;
+        self.l3.len = self.l2.len;
+        self.l3.fault = self.l2.fault;
+        self.valid2 = self.valid1;
 
-        self.out.next = self.l3.q.val();
-        self.out_valid.next = self.valid2.q.val();
-        self.idle.next = !self.valid1.q.val() & !self.valid2.q.val();
+        self.out = self.l3;
+        self.out_valid = self.valid2;
+        self.idle = !self.valid1 & !self.valid2;
     }
 }
 

@@ -3,8 +3,8 @@
 
 use super::parser_l3::L3;
 use super::types::{Key, Parsed};
-use crate::base::{ByteSwap, Dff, DffE, DffR, Tag};
-use crate::{comment, wire_struct};
+use crate::base::{ByteSwap, Dff, DffE, DffR};
+use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
@@ -20,9 +20,8 @@ wire_struct! {
 
 /// Reads the L4 header and puts the key together. Two clocks (selection of the words, then the key), one header per clock.
 /// Step 8 of "Parser" and the table "Key" in `docs/hardware.md`.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct ParserL4 {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Signal<In, L3>,
@@ -35,13 +34,6 @@ pub struct ParserL4 {
     /// No header is inside.
     pub idle: Signal<Out, Bit>,
     // first clock
-    at: Signal<Local, Bits<4>>,
-    first: Signal<Local, Bits<32>>,
-    fourth: Signal<Local, Bits<16>>,
-    proto: Signal<Local, Bits<8>>,
-    l4_len: Signal<Local, Bits<16>>,
-    l4_ok: Signal<Local, Bit>,
-    ip6: Signal<Local, Bit>,
     l3: Dff<L3>,
     head: Dff<Bits<32>>,
     flags: Dff<Bits<16>>,
@@ -50,120 +42,108 @@ pub struct ParserL4 {
     // second clock
     dl_dst: ByteSwap<48>,
     dl_src: ByteSwap<48>,
-    ports: Signal<Local, Bit>,
-    key: Signal<Local, Key>,
     out: DffE<Parsed>,
     valid2: DffR<Bit>,
 }
 
-impl Logic for ParserL4 {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl ParserL4 {
     fn update(&mut self) {
-        clock!(self, clock, l3, head, flags, kind, valid1, out, valid2);
-        self.valid1.reset.next = self.reset.val();
-        self.valid2.reset.next = self.reset.val();
-
         comment!("Clock 1: the words of L4 that count, and whether it is complete.");
-        self.at.next = self.inp.val().l4_at;
-        self.first.next = 0.into();
-        self.fourth.next = 0.into();
+        let at = self.inp.l4_at;
+        let mut first: Bits<32> = 0;
+        let mut fourth: Bits<16> = 0;
         for i in 0..13 {
-            if self.at.val() == i.to_bits::<4>() {
-                self.first.next = self.first.val() | self.tail.val().get_bits::<32>(i * 32);
-                self.fourth.next = self.fourth.val() | self.tail.val().get_bits::<16>(i * 32 + 96);
+            if at == i {
+                first = first | self.tail.get_bits::<32>(i * 32);
+                fourth = fourth | self.tail.get_bits::<16>(i * 32 + 96);
             }
         }
-        self.head.d.next = self.first.val();
-        self.flags.d.next = self.fourth.val();
-        self.proto.next = self.inp.val().nw_proto;
-        self.l4_len.next = self.inp.val().l4_len;
-        self.l4_ok.next = self.inp.val().l4_ok;
-        self.ip6.next = self.inp.val().l3 == 2;
-        self.kind.d.next.tcp = self.l4_ok.val() & (self.proto.val() == 6) & (self.l4_len.val() >= 20);
-        self.kind.d.next.udp = self.l4_ok.val() & (self.proto.val() == 17) & (self.l4_len.val() >= 8);
-        self.kind.d.next.sctp = self.l4_ok.val() & (self.proto.val() == 132) & (self.l4_len.val() >= 12);
-        self.kind.d.next.icmp = self.l4_ok.val()
-            & (((self.proto.val() == 1) & !self.ip6.val()) | ((self.proto.val() == 58) & self.ip6.val()))
-            & (self.l4_len.val() >= 8);
-        self.l3.d.next = self.inp.val();
-        self.valid1.d.next = self.valid.val();
+        self.head = first;
+        self.flags = fourth;
+        let proto = self.inp.nw_proto;
+        let l4_len = self.inp.l4_len;
+        let l4_ok = self.inp.l4_ok;
+        let ip6 = self.inp.l3 == 2;
+        self.kind.tcp = l4_ok & (proto == 6) & (l4_len >= 20);
+        self.kind.udp = l4_ok & (proto == 17) & (l4_len >= 8);
+        self.kind.sctp = l4_ok & (proto == 132) & (l4_len >= 12);
+        self.kind.icmp = l4_ok & (((proto == 1) & !ip6) | ((proto == 58) & ip6)) & (l4_len >= 8);
+        self.l3 = self.inp;
+        self.valid1 = self.valid;
 
         comment!("Clock 2: the key.");
-        self.dl_dst.inp.next = self.l3.q.val().dl_dst;
-        self.dl_src.inp.next = self.l3.q.val().dl_src;
-        self.ports.next = self.kind.q.val().tcp | self.kind.q.val().udp | self.kind.q.val().sctp;
-        self.key.next.in_port = self.l3.q.val().vport;
-        self.key.next.nw_frag = self.l3.q.val().nw_frag;
-        self.key.next.vlan_ad0 = self.l3.q.val().vlan_ad0;
-        self.key.next.vlan_ad1 = self.l3.q.val().vlan_ad1;
-        self.key.next.nw_ttl = self.l3.q.val().nw_ttl;
-        self.key.next.dl_type = self.l3.q.val().dl_type;
-        self.key.next.vlan_tci0 = self.l3.q.val().vlan_tci0;
-        self.key.next.vlan_tci1 = self.l3.q.val().vlan_tci1;
-        self.key.next.nw_proto = self.l3.q.val().nw_proto;
-        self.key.next.nw_tos = self.l3.q.val().nw_tos;
-        self.key.next.dl_dst = self.dl_dst.out.val();
-        self.key.next.dl_src = self.dl_src.out.val();
-        self.key.next.nw_src = self.l3.q.val().nw_src;
-        self.key.next.nw_dst = self.l3.q.val().nw_dst;
-        self.key.next.tcp_flags = 0.into();
-        self.key.next.tp_src = 0.into();
-        self.key.next.tp_dst = 0.into();
-        if self.kind.q.val().tcp {
-            self.key.next.tcp_flags = bit_cast::<12, 4>(self.flags.q.val().get_bits::<4>(0)) << 8
-                | bit_cast::<12, 8>(self.flags.q.val().get_bits::<8>(8));
+        self.dl_dst.inp = self.l3.dl_dst;
+        self.dl_src.inp = self.l3.dl_src;
+        let ports = self.kind.tcp | self.kind.udp | self.kind.sctp;
+        let mut key = Key::default();
+        key.in_port = self.l3.vport;
+        key.nw_frag = self.l3.nw_frag;
+        key.vlan_ad0 = self.l3.vlan_ad0;
+        key.vlan_ad1 = self.l3.vlan_ad1;
+        key.nw_ttl = self.l3.nw_ttl;
+        key.dl_type = self.l3.dl_type;
+        key.vlan_tci0 = self.l3.vlan_tci0;
+        key.vlan_tci1 = self.l3.vlan_tci1;
+        key.nw_proto = self.l3.nw_proto;
+        key.nw_tos = self.l3.nw_tos;
+        key.dl_dst = self.dl_dst.out;
+        key.dl_src = self.dl_src.out;
+        key.nw_src = self.l3.nw_src;
+        key.nw_dst = self.l3.nw_dst;
+        key.tcp_flags = 0;
+        key.tp_src = 0;
+        key.tp_dst = 0;
+        if self.kind.tcp {
+            key.tcp_flags = cast::<12>(self.flags.get_bits::<4>(0)) << 8 | cast::<12>(self.flags.get_bits::<8>(8));
         }
-        if self.ports.val() {
-            self.key.next.tp_src = bit_cast::<16, 8>(self.head.q.val().get_bits::<8>(0)) << 8
-                | bit_cast::<16, 8>(self.head.q.val().get_bits::<8>(8));
-            self.key.next.tp_dst = bit_cast::<16, 8>(self.head.q.val().get_bits::<8>(16)) << 8
-                | bit_cast::<16, 8>(self.head.q.val().get_bits::<8>(24));
+        if ports {
+            key.tp_src = cast::<16>(self.head.get_bits::<8>(0)) << 8 | cast::<16>(self.head.get_bits::<8>(8));
+            key.tp_dst = cast::<16>(self.head.get_bits::<8>(16)) << 8 | cast::<16>(self.head.get_bits::<8>(24));
         }
-        if self.kind.q.val().icmp {
-            self.key.next.tp_src = bit_cast::<16, 8>(self.head.q.val().get_bits::<8>(0));
-            self.key.next.tp_dst = bit_cast::<16, 8>(self.head.q.val().get_bits::<8>(8));
+        if self.kind.icmp {
+            key.tp_src = cast::<16>(self.head.get_bits::<8>(0));
+            key.tp_dst = cast::<16>(self.head.get_bits::<8>(8));
         }
-        self.out.en.next = self.valid1.q.val();
-        self.out.d.next.key = bit_cast::<480, 8>(self.key.val().in_port)
-            | bit_cast::<480, 2>(self.key.val().nw_frag) << 8
-            | bit_cast::<480, 1>(self.key.val().vlan_ad0.into()) << 10
-            | bit_cast::<480, 1>(self.key.val().vlan_ad1.into()) << 11
-            | bit_cast::<480, 12>(self.key.val().tcp_flags) << 12
-            | bit_cast::<480, 8>(self.key.val().nw_ttl) << 24
-            | bit_cast::<480, 16>(self.key.val().dl_type) << 32
-            | bit_cast::<480, 16>(self.key.val().vlan_tci0) << 48
-            | bit_cast::<480, 16>(self.key.val().vlan_tci1) << 64
-            | bit_cast::<480, 8>(self.key.val().nw_proto) << 80
-            | bit_cast::<480, 8>(self.key.val().nw_tos) << 88
-            | bit_cast::<480, 48>(self.key.val().dl_dst) << 96
-            | bit_cast::<480, 48>(self.key.val().dl_src) << 144
-            | bit_cast::<480, 16>(self.key.val().tp_src) << 192
-            | bit_cast::<480, 16>(self.key.val().tp_dst) << 208
-            | bit_cast::<480, 128>(self.key.val().nw_src) << 224
-            | bit_cast::<480, 128>(self.key.val().nw_dst) << 352;
-        self.out.d.next.l4 = 0.into();
-        if self.kind.q.val().tcp {
-            self.out.d.next.l4 = 1.into();
+        if self.valid1 {
+            self.out.key = cast::<480>(key.in_port)
+                | cast::<480>(key.nw_frag) << 8
+                | cast::<480>(key.vlan_ad0) << 10
+                | cast::<480>(key.vlan_ad1) << 11
+                | cast::<480>(key.tcp_flags) << 12
+                | cast::<480>(key.nw_ttl) << 24
+                | cast::<480>(key.dl_type) << 32
+                | cast::<480>(key.vlan_tci0) << 48
+                | cast::<480>(key.vlan_tci1) << 64
+                | cast::<480>(key.nw_proto) << 80
+                | cast::<480>(key.nw_tos) << 88
+                | cast::<480>(key.dl_dst) << 96
+                | cast::<480>(key.dl_src) << 144
+                | cast::<480>(key.tp_src) << 192
+                | cast::<480>(key.tp_dst) << 208
+                | cast::<480>(key.nw_src) << 224
+                | cast::<480>(key.nw_dst) << 352;
+            self.out.l4 = if self.kind.tcp { 1 } else { 0 };
+            if self.kind.udp {
+                self.out.l4 = 2;
+            }
+            if self.kind.icmp & (self.l3.l3 == 2) {
+                self.out.l4 = 3;
+            }
+            self.out.vlans = self.l3.vlans;
+            self.out.l3 = self.l3.l3;
+            self.out.l4_words = self.l3.l4_words;
+            self.out.punt = self.l3.punt;
+            self.out.vport = self.l3.vport;
+            self.out.packet_out = self.l3.packet_out;
+            self.out.len = self.l3.len;
+            self.out.fault = self.l3.fault;
         }
-        if self.kind.q.val().udp {
-            self.out.d.next.l4 = 2.into();
-        }
-        if self.kind.q.val().icmp & (self.l3.q.val().l3 == 2) {
-            self.out.d.next.l4 = 3.into();
-        }
-        self.out.d.next.vlans = self.l3.q.val().vlans;
-        self.out.d.next.l3 = self.l3.q.val().l3;
-        self.out.d.next.l4_words = self.l3.q.val().l4_words;
-        self.out.d.next.punt = self.l3.q.val().punt;
-        self.out.d.next.vport = self.l3.q.val().vport;
-        self.out.d.next.packet_out = self.l3.q.val().packet_out;
-        self.out.d.next.len = self.l3.q.val().len;
-        self.out.d.next.fault = self.l3.q.val().fault;
-        self.valid2.d.next = self.valid1.q.val();
+        self.valid2 = self.valid1;
 
-        self.parsed.next = self.out.q.val();
-        self.out_valid.next = self.valid2.q.val();
-        self.idle.next = !self.valid1.q.val() & !self.valid2.q.val();
+        self.parsed = self.out;
+        self.out_valid = self.valid2;
+        self.idle = !self.valid1 & !self.valid2;
     }
 }
 

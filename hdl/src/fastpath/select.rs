@@ -4,25 +4,23 @@
 use super::better_hit::BetterHit;
 use super::hit_tree::HitTree;
 use super::types::Hit;
-use crate::base::Tag;
 use rust_hdl_core::prelude::*;
 
 /// The hit of the highest priority; of equal ones the TCAM's, then the lowest table's. [`tree_latency`](Self::tree_latency) + 1
 /// clocks; `tcam` comes [`tree_latency`](Self::tree_latency) clocks after `table`.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Select {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub table: Vec<Signal<In, Hit>>,
     pub tcam: Signal<In, Hit>,
     pub best: Signal<Out, Hit>,
     tree: HitTree,
     last: BetterHit,
-    none: Signal<Local, Hit>,
     _tables: usize,
     _leaves: usize,
 }
 
+#[millrace_hdl::block]
 impl Select {
     /// For this many hash tables, at least one. (`Default` has none.)
     pub fn new(tables: usize) -> Self {
@@ -40,24 +38,21 @@ impl Select {
     pub const fn tree_latency(tables: usize) -> usize {
         HitTree::latency(tables.next_power_of_two())
     }
-}
 
-impl Logic for Select {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, tree, last);
-        self.none.next.hit = false;
-        self.none.next.priority = 0.into();
-        self.none.next.rule = 0.into();
+        let mut none = Hit::default();
+        none.hit = false;
+        none.priority = 0;
+        none.rule = 0;
         for i in 0..self._tables {
-            self.tree.hit[i].next = self.table[i].val();
+            self.tree.hit[i] = self.table[i];
         }
         for i in self._tables..self._leaves {
-            self.tree.hit[i].next = self.none.val();
+            self.tree.hit[i] = none;
         }
-        self.last.a.next = self.tcam.val();
-        self.last.b.next = self.tree.best.val();
-        self.best.next = self.last.best.val();
+        self.last.a = self.tcam;
+        self.last.b = self.tree.best;
+        self.best = self.last.best;
     }
 }
 

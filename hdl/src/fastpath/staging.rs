@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The operands of commands: the registers `DATA`.
 
-use crate::base::{Dff, DffR, LutRam, Reg, Tag};
+use crate::base::{Dff, DffR, LutRam, Reg};
 use rust_hdl_core::prelude::*;
 
 /// 32 words of 32 bits that are all seen at once in `data`, two clocks after `write`. `reset` makes all of them zero.
 ///
 /// What is read back comes from a copy in LUT RAM: a choice among 1,024 bits would draw all of them, which belong beside the tables
 /// they go to, to one place. `value` is word `at` of the clock before, 0 if it was not written since reset.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Staging {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub write: Signal<In, Bit>,
@@ -27,57 +26,42 @@ pub struct Staging {
     read: Dff<Bits<32>>,
     /// The word has been written: `read` means something.
     known: Dff<Bit>,
-    one: Signal<Local, Bits<32>>,
-    here: Signal<Local, Bits<32>>,
-    at_or_above: Signal<Local, Bits<32>>,
-    highest: Signal<Local, Bits<32>>,
-    wide: Signal<Local, Bits<1024>>,
 }
 
+#[millrace_hdl::block]
 impl Staging {
     /// Words of zeros. (`Default` has none: use this.)
     pub fn new() -> Self {
         Self { copy: LutRam::new(), words: (0..32).map(|_| Reg::default()).collect(), ..Default::default() }
     }
-}
 
-impl Logic for Staging {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, copy, written, word, load, read, known);
-        self.written.reset.next = self.reset.val();
-        self.load.reset.next = self.reset.val();
-
-        self.one.next = 1.into();
-        self.here.next = 0.into();
-        if self.write.val() {
-            self.here.next = self.one.val() << self.at.val();
+        let one: Bits<32> = 1;
+        let mut here: Bits<32> = 0;
+        if self.write {
+            here = one << self.at;
         }
-        self.load.d.next = self.here.val();
-        self.word.d.next = self.write_data.val();
-        self.wide.next = 0.into();
+        self.load = here;
+        self.word = self.write_data;
+        let mut wide: Bits<1024> = 0;
         for k in 0..32 {
-            self.words[k].clock.next = self.clock.val();
-            self.words[k].reset.next = self.reset.val();
-            self.words[k].en.next = self.load.q.val().get_bit(k);
-            self.words[k].d.next = self.word.q.val();
-            self.highest.next = self.words[k].q.val();
-            self.wide.next = (self.wide.val() >> 32) | (bit_cast::<1024, 32>(self.highest.val()) << 992);
+            if self.load.get_bit(k) {
+                self.words[k] = self.word;
+            }
+            let highest = self.words[k];
+            wide = (wide >> 32) | (cast::<1024>(highest) << 992);
         }
-        self.data.next = self.wide.val();
+        self.data = wide;
 
-        self.written.d.next = self.written.q.val() | self.here.val();
-        self.copy.we.next = self.write.val();
-        self.copy.waddr.next = self.at.val();
-        self.copy.wdata.next = self.write_data.val();
-        self.copy.raddr.next = self.at.val();
-        self.at_or_above.next = self.written.q.val() >> self.at.val();
-        self.known.d.next = self.at_or_above.val().get_bit(0);
-        self.read.d.next = self.copy.rdata.val();
-        self.value.next = 0.into();
-        if self.known.q.val() {
-            self.value.next = self.read.q.val();
-        }
+        self.written |= here;
+        self.copy.we = self.write;
+        self.copy.waddr = self.at;
+        self.copy.wdata = self.write_data;
+        self.copy.raddr = self.at;
+        let at_or_above = self.written >> self.at;
+        self.known = at_or_above.get_bit(0);
+        self.read = self.copy.rdata;
+        self.value = if self.known { self.read } else { 0 };
     }
 }
 

@@ -2,48 +2,46 @@
 //! An action step out of a command's words.
 
 use super::types::Step;
-use crate::base::Tag;
 use rust_hdl_core::prelude::*;
 
 /// The 544 bits of `DATA[0..17]` as a [`Step`] (wires only).
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct StepFromBits {
-    tag: Tag<Self>,
     pub bits: Signal<In, Bits<544>>,
     pub step: Signal<Out, Step>,
 }
 
-impl Logic for StepFromBits {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl StepFromBits {
     fn update(&mut self) {
-        self.step.next.outputs = self.bits.val().get_bits::<32>(0);
-        self.step.next.set_dl_dst = self.bits.val().get_bit(32);
-        self.step.next.set_dl_src = self.bits.val().get_bit(33);
-        self.step.next.set_nw_src = self.bits.val().get_bit(34);
-        self.step.next.set_nw_dst = self.bits.val().get_bit(35);
-        self.step.next.set_tp_src = self.bits.val().get_bit(36);
-        self.step.next.set_tp_dst = self.bits.val().get_bit(37);
-        self.step.next.set_nw_ttl = self.bits.val().get_bit(38);
-        self.step.next.reserved0 = self.bits.val().get_bit(39);
-        self.step.next.vlan_pop = self.bits.val().get_bits::<2>(40);
-        self.step.next.vlan_push = self.bits.val().get_bits::<2>(42);
-        self.step.next.reserved1 = self.bits.val().get_bits::<3>(44);
-        self.step.next.more = self.bits.val().get_bit(47);
-        self.step.next.next_step = self.bits.val().get_bits::<16>(48);
-        self.step.next.nw_tos = self.bits.val().get_bits::<8>(64);
-        self.step.next.nw_tos_mask = self.bits.val().get_bits::<8>(72);
-        self.step.next.nw_ttl = self.bits.val().get_bits::<8>(80);
-        self.step.next.ttl_dec = self.bits.val().get_bits::<8>(88);
-        self.step.next.push0_tci = self.bits.val().get_bits::<16>(96);
-        self.step.next.push0_tpid = self.bits.val().get_bits::<16>(112);
-        self.step.next.push1_tci = self.bits.val().get_bits::<16>(128);
-        self.step.next.push1_tpid = self.bits.val().get_bits::<16>(144);
-        self.step.next.tp_src = self.bits.val().get_bits::<16>(160);
-        self.step.next.tp_dst = self.bits.val().get_bits::<16>(176);
-        self.step.next.dl_dst = self.bits.val().get_bits::<48>(192);
-        self.step.next.dl_src = self.bits.val().get_bits::<48>(240);
-        self.step.next.nw_src = self.bits.val().get_bits::<128>(288);
-        self.step.next.nw_dst = self.bits.val().get_bits::<128>(416);
+        self.step.outputs = self.bits.get_bits::<32>(0);
+        self.step.set_dl_dst = self.bits.get_bit(32);
+        self.step.set_dl_src = self.bits.get_bit(33);
+        self.step.set_nw_src = self.bits.get_bit(34);
+        self.step.set_nw_dst = self.bits.get_bit(35);
+        self.step.set_tp_src = self.bits.get_bit(36);
+        self.step.set_tp_dst = self.bits.get_bit(37);
+        self.step.set_nw_ttl = self.bits.get_bit(38);
+        self.step.reserved0 = self.bits.get_bit(39);
+        self.step.vlan_pop = self.bits.get_bits::<2>(40);
+        self.step.vlan_push = self.bits.get_bits::<2>(42);
+        self.step.reserved1 = self.bits.get_bits::<3>(44);
+        self.step.more = self.bits.get_bit(47);
+        self.step.next_step = self.bits.get_bits::<16>(48);
+        self.step.nw_tos = self.bits.get_bits::<8>(64);
+        self.step.nw_tos_mask = self.bits.get_bits::<8>(72);
+        self.step.nw_ttl = self.bits.get_bits::<8>(80);
+        self.step.ttl_dec = self.bits.get_bits::<8>(88);
+        self.step.push0_tci = self.bits.get_bits::<16>(96);
+        self.step.push0_tpid = self.bits.get_bits::<16>(112);
+        self.step.push1_tci = self.bits.get_bits::<16>(128);
+        self.step.push1_tpid = self.bits.get_bits::<16>(144);
+        self.step.tp_src = self.bits.get_bits::<16>(160);
+        self.step.tp_dst = self.bits.get_bits::<16>(176);
+        self.step.dl_dst = self.bits.get_bits::<48>(192);
+        self.step.dl_src = self.bits.get_bits::<48>(240);
+        self.step.nw_src = self.bits.get_bits::<128>(288);
+        self.step.nw_dst = self.bits.get_bits::<128>(416);
     }
 }
 

@@ -5,8 +5,7 @@ use super::hit_tree::HitTree;
 use super::tcam_entry::TcamEntry;
 use super::tcam_group::{TcamGroup, TcamSweep};
 use super::types::Hit;
-use crate::base::{Dff, DffR, Reg, Tag};
-use crate::comment;
+use crate::base::{Dff, DffR, Reg};
 use rust_hdl_core::prelude::*;
 
 /// `T` entries (a power of two) in LUT RAM ("Match" in `docs/hardware.md`). One key per clock; the answer comes
@@ -14,9 +13,8 @@ use rust_hdl_core::prelude::*;
 ///
 /// `write` (a pulse, not while `busy`) rewrites the entry `index`; all operands stay until `busy` is low. The entry does not
 /// match meanwhile, all others do as ever: its column of bits is rewritten in 16 clocks, group after group.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Tcam<const T: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub key: Signal<In, Bits<480>>,
@@ -28,7 +26,6 @@ pub struct Tcam<const T: usize> {
     /// What the entry answers; `hit` is its valid bit.
     pub answer: Signal<In, Hit>,
     pub busy: Signal<Out, Bit>,
-    start: Signal<Local, TcamSweep<T>>,
     sweep: Vec<Dff<TcamSweep<T>>>,
     sweeping: Vec<DffR<Bit>>,
     group: Vec<TcamGroup<T>>,
@@ -36,14 +33,11 @@ pub struct Tcam<const T: usize> {
     tree: HitTree,
     busy_reg: Reg<Bit>,
     count: Reg<Bits<5>>,
-    done: Signal<Local, Bit>,
-    first: Signal<Local, Bits<T>>,
-    selected: Signal<Local, Bits<T>>,
-    all: Signal<Local, Bits<T>>,
     matched: Dff<Bits<T>>,
     _entries: usize,
 }
 
+#[millrace_hdl::block]
 impl<const T: usize> Tcam<T> {
     /// Clocks from `key` to `hit`.
     pub const LATENCY: usize = 2 + HitTree::latency(T);
@@ -63,64 +57,56 @@ impl<const T: usize> Tcam<T> {
             ..Default::default()
         }
     }
-}
 
-impl<const T: usize> Logic for Tcam<T> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, tree, busy_reg, count, matched);
-
         comment!(
             "A write: the entry is cleared, 16 words are swept, the last group is 8 clocks behind, and the last key that"
         );
         comment!("saw an unfinished column has passed before the entry is valid again.");
-        self.done.next = self.count.q.val() == 31;
-        self.busy_reg.reset.next = self.reset.val();
-        self.busy_reg.en.next = self.write.val() | self.done.val();
-        self.busy_reg.d.next = self.write.val();
-        self.count.reset.next = self.reset.val();
-        self.count.en.next = self.busy_reg.q.val();
-        self.count.d.next = self.count.q.val() + 1;
-        self.busy.next = self.busy_reg.q.val();
-        self.first.next = 1.into();
-        self.selected.next = self.first.val() << self.index.val();
+        let done = self.count == 31;
+
+        if self.write | done {
+            self.busy_reg = self.write;
+        }
+
+        if self.busy_reg {
+            self.count += 1;
+        }
+        self.busy = self.busy_reg;
+        let first: Bits<T> = 1;
+        let selected = first << self.index;
 
         for i in 0..8 {
-            self.group[i].clock.next = self.clock.val();
-            self.sweep[i].clock.next = self.clock.val();
-            self.sweeping[i].clock.next = self.clock.val();
-            self.sweeping[i].reset.next = self.reset.val();
-            self.group[i].sweep.next = self.sweep[i].q.val();
-            self.group[i].sweeping.next = self.sweeping[i].q.val();
-            self.group[i].key.next = self.key.val().get_bits::<60>(i * 60);
-            self.group[i].value.next = self.value.val().get_bits::<60>(i * 60);
-            self.group[i].mask.next = self.mask.val().get_bits::<60>(i * 60);
+            self.group[i].sweep = self.sweep[i];
+            self.group[i].sweeping = self.sweeping[i];
+            self.group[i].key = self.key.get_bits::<60>(i * 60);
+            self.group[i].value = self.value.get_bits::<60>(i * 60);
+            self.group[i].mask = self.mask.get_bits::<60>(i * 60);
         }
         comment!("The sweep reaches one group after the other: no net has all chunks as its load.");
-        self.sweeping[0].d.next = self.busy_reg.q.val() & !self.count.q.val().get_bit(4);
-        self.start.next.address = bit_cast::<4, 5>(self.count.q.val());
-        self.start.next.entry = self.selected.val();
-        self.sweep[0].d.next = self.start.val();
+        self.sweeping[0] = self.busy_reg & !self.count.get_bit(4);
+        let mut start = TcamSweep::<T>::default();
+        start.address = cast::<4>(self.count);
+        start.entry = selected;
+        self.sweep[0] = start;
         for i in 0..7 {
-            self.sweeping[i + 1].d.next = self.sweeping[i].q.val();
-            self.sweep[i + 1].d.next = self.sweep[i].q.val();
+            self.sweeping[i + 1] = self.sweeping[i];
+            self.sweep[i + 1] = self.sweep[i];
         }
 
-        self.all.next = self.group[0].matched.val();
+        let mut all = self.group[0].matched;
         for i in 1..8 {
-            self.all.next = self.all.val() & self.group[i].matched.val();
+            all = all & self.group[i].matched;
         }
-        self.matched.d.next = self.all.val();
+        self.matched = all;
         for i in 0..self._entries {
-            self.entry[i].clock.next = self.clock.val();
-            self.entry[i].reset.next = self.reset.val();
-            self.entry[i].matched.next = self.matched.q.val().get_bit(i);
-            self.entry[i].clear.next = self.write.val() & self.selected.val().get_bit(i);
-            self.entry[i].load.next = self.done.val() & self.selected.val().get_bit(i);
-            self.entry[i].answer.next = self.answer.val();
-            self.tree.hit[i].next = self.entry[i].hit.val();
+            self.entry[i].matched = self.matched.get_bit(i);
+            self.entry[i].clear = self.write & selected.get_bit(i);
+            self.entry[i].load = done & selected.get_bit(i);
+            self.entry[i].answer = self.answer;
+            self.tree.hit[i] = self.entry[i].hit;
         }
-        self.hit.next = self.tree.best.val();
+        self.hit = self.tree.best;
     }
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Four bits of the TCAM's key.
 
-use crate::base::Tag;
 use rust_hdl_core::prelude::*;
 
 /// Which of `T` entries match in four bits of the key: a LUT RAM that holds, for each value of the four bits, one bit per entry.
@@ -11,9 +10,8 @@ use rust_hdl_core::prelude::*;
 ///
 /// Its Verilog is written by hand beside the model: read, change and write of a word as one statement of one memory, which
 /// synthesis maps on LUT RAM with two read ports, and which costs a simulation next to nothing while nothing is written.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct TcamChunk<const T: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub key: Signal<In, Bits<4>>,
     pub matched: Signal<Out, Bits<T>>,

@@ -2,13 +2,12 @@
 //! What a TCAM entry answers.
 
 use super::types::Hit;
-use crate::base::{DffE, Reg, Tag};
+use crate::base::{DffE, Reg};
 use rust_hdl_core::prelude::*;
 
 /// Priority, rule and valid bit of one TCAM entry. `hit` follows `matched` in the same clock.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct TcamEntry {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub matched: Signal<In, Bit>,
@@ -23,20 +22,19 @@ pub struct TcamEntry {
     rule_reg: DffE<Bits<16>>,
 }
 
-impl Logic for TcamEntry {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl TcamEntry {
     fn update(&mut self) {
-        clock!(self, clock, valid_reg, priority_reg, rule_reg);
-        self.valid_reg.reset.next = self.reset.val();
-        self.valid_reg.en.next = self.clear.val() | self.load.val();
-        self.valid_reg.d.next = self.load.val() & self.answer.val().hit;
-        self.priority_reg.en.next = self.load.val();
-        self.priority_reg.d.next = self.answer.val().priority;
-        self.rule_reg.en.next = self.load.val();
-        self.rule_reg.d.next = self.answer.val().rule;
+        if self.clear | self.load {
+            self.valid_reg = self.load & self.answer.hit;
+        }
+        if self.load {
+            self.priority_reg = self.answer.priority;
+            self.rule_reg = self.answer.rule;
+        }
 
-        self.hit.next.hit = self.matched.val() & self.valid_reg.q.val();
-        self.hit.next.priority = self.priority_reg.q.val();
-        self.hit.next.rule = self.rule_reg.q.val();
+        self.hit.hit = self.matched & self.valid_reg;
+        self.hit.priority = self.priority_reg;
+        self.hit.rule = self.rule_reg;
     }
 }

@@ -2,7 +2,7 @@
 //! Sixty bits of the TCAM's key.
 
 use super::tcam_chunk::TcamChunk;
-use crate::base::{Dff, Tag};
+use crate::base::Dff;
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
@@ -17,9 +17,8 @@ wire_struct! {
 
 /// Which of `T` entries match in sixty bits of the key: fifteen chunks. `matched` comes one clock after `key`; `sweep` is written
 /// in each clock with `sweeping`.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct TcamGroup<const T: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub key: Signal<In, Bits<60>>,
     pub matched: Signal<Out, Bits<T>>,
@@ -28,35 +27,30 @@ pub struct TcamGroup<const T: usize> {
     pub value: Signal<In, Bits<60>>,
     pub mask: Signal<In, Bits<60>>,
     chunk: Vec<TcamChunk<T>>,
-    all: Signal<Local, Bits<T>>,
     matched_reg: Dff<Bits<T>>,
 }
 
+#[millrace_hdl::block]
 impl<const T: usize> TcamGroup<T> {
     /// A group in which nothing matches. (`Default` has no chunks.)
     pub fn new() -> Self {
         Self { chunk: (0..15).map(|_| TcamChunk::new()).collect(), ..Default::default() }
     }
-}
 
-impl<const T: usize> Logic for TcamGroup<T> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, matched_reg);
         for i in 0..15 {
-            self.chunk[i].clock.next = self.clock.val();
-            self.chunk[i].key.next = self.key.val().get_bits::<4>(i * 4);
-            self.chunk[i].we.next = self.sweeping.val();
-            self.chunk[i].address.next = self.sweep.val().address;
-            self.chunk[i].entry.next = self.sweep.val().entry;
-            self.chunk[i].value.next = self.value.val().get_bits::<4>(i * 4);
-            self.chunk[i].mask.next = self.mask.val().get_bits::<4>(i * 4);
+            self.chunk[i].key = self.key.get_bits::<4>(i * 4);
+            self.chunk[i].we = self.sweeping;
+            self.chunk[i].address = self.sweep.address;
+            self.chunk[i].entry = self.sweep.entry;
+            self.chunk[i].value = self.value.get_bits::<4>(i * 4);
+            self.chunk[i].mask = self.mask.get_bits::<4>(i * 4);
         }
-        self.all.next = self.chunk[0].matched.val();
+        let mut all = self.chunk[0].matched;
         for i in 1..15 {
-            self.all.next = self.all.val() & self.chunk[i].matched.val();
+            all = all & self.chunk[i].matched;
         }
-        self.matched_reg.d.next = self.all.val();
-        self.matched.next = self.matched_reg.q.val();
+        self.matched_reg = all;
+        self.matched = self.matched_reg;
     }
 }
