@@ -9,6 +9,7 @@ mod nextpnr;
 mod prove;
 mod rtl;
 mod run;
+mod same_verilog;
 mod setup;
 mod test;
 mod yosys;
@@ -74,6 +75,8 @@ enum Command {
     FpgaReport(fpga_report::Arguments),
     /// Run the tests of testbench/cocotb on the emitted Verilog, in Icarus Verilog
     Cocotb(cocotb::Arguments),
+    /// Prove that the Verilog in two folders means the same, for changes that must not change it
+    SameVerilog(same_verilog::Arguments),
     /// Compare the netlist of preset ecp5 with the reference model on random packets
     Gates(gates::Arguments),
 }
@@ -133,6 +136,10 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Cocotb(arguments) => {
             setup::install(&[Need::Cocotb])?;
             run::checked(arguments.command()?)
+        }
+        Command::SameVerilog(arguments) => {
+            setup::install(&[Need::Prove])?;
+            same_verilog::compare(&arguments)
         }
         Command::Gates(arguments) => {
             setup::install(&[Need::Build, Need::Synthesis])?;
