@@ -104,7 +104,7 @@ impl<const K: usize> Everything<K> {
             link(self.out[i], self.skids[i].out);
         }
         let mut most = self.labelled.sample.value;
-        for i in 0..K {
+        for i in 0..self.out.len() {
             most = larger::<8>(most, self.out[i].data);
         }
         self.largest = most;

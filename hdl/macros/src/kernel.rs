@@ -341,10 +341,16 @@ impl Kernel {
     }
 }
 
-/// Fields whose names begin with `_` are plain Rust.
+/// Fields whose names begin with `_` are plain Rust, and so is the `len()` of a `Vec`.
 fn class_of_field(behind_self: &mut dyn Iterator<Item = TokenTree>) -> Class {
-    match (behind_self.next(), behind_self.next()) {
-        (Some(TokenTree::Punct(_)), Some(TokenTree::Ident(name))) if name.to_string().starts_with('_') => Class::Fixed,
+    let tokens: Vec<TokenTree> = behind_self.take(5).collect();
+    match &tokens[..] {
+        [TokenTree::Punct(_), TokenTree::Ident(name), ..] if name.to_string().starts_with('_') => Class::Fixed,
+        [_, _, TokenTree::Punct(_), TokenTree::Ident(name), TokenTree::Group(none)]
+            if name == "len" && none.stream().is_empty() =>
+        {
+            Class::Fixed
+        }
         _ => Class::Hard,
     }
 }
@@ -410,6 +416,7 @@ mod tests {
         for (text, class) in [
             ("W / 8 - 1", Class::Fixed),
             ("self._count", Class::Fixed),
+            ("self.count.len() - 1", Class::Fixed),
             ("x.wire", Class::Fixed),
             ("W * i", Class::Number),
             ("self.count", Class::Hard),
