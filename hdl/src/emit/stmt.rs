@@ -53,6 +53,17 @@ impl Stmt {
         all
     }
 
+    /// Whether the statement may write this signal.
+    pub fn writes_to(&self, signal: SignalId) -> bool {
+        let mut found = false;
+        self.walk(&mut |stmt| {
+            if let Stmt::Set { target, .. } | Stmt::SetBit { target, .. } = stmt {
+                found |= *target == signal;
+            }
+        });
+        found
+    }
+
     /// All that the statement may read.
     pub fn reads(&self, found: &mut dyn FnMut(Read)) {
         self.walk(&mut |stmt| stmt.expressions().for_each(|e| e.reads(found)));
@@ -100,6 +111,7 @@ mod tests {
         let set = |target| Stmt::Set { target, low: 0, value: Expr::whole(7, 8) };
         let stmt = Stmt::If { test: Expr::whole(3, 1), then: vec![set(1)], otherwise: vec![set(2)] };
         assert_eq!(stmt.writes(), BTreeSet::from([1, 2]));
+        assert!(stmt.writes_to(2) && !stmt.writes_to(3));
         let mut reads = BTreeSet::new();
         stmt.reads(&mut |read| _ = reads.insert(read.signal));
         assert_eq!(reads, BTreeSet::from([3, 7]));

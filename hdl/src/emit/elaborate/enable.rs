@@ -27,11 +27,12 @@ fn kept(symbols: &Symbols, load: SignalId) -> Stmt {
 /// The enable as one condition, the data without it; nothing if later statements change what they depend on, or in a `match`.
 fn flattened(statements: &[Stmt], symbols: &Symbols, load: SignalId, enable: SignalId) -> Option<Vec<Stmt>> {
     let (mut all, mut condition, mut data) = (vec![], Expr::zero(1), vec![]);
-    let last = statements.iter().rposition(|stmt| stmt.writes().contains(&enable))?;
+    let last = statements.iter().rposition(|stmt| stmt.writes_to(enable))?;
     for (at, stmt) in statements.iter().enumerate() {
-        if !stmt.writes().contains(&enable) {
+        let enables = stmt.writes_to(enable);
+        if !enables {
             all.push(stmt.clone());
-            if at < last {
+            if at < last || !stmt.writes_to(load) {
                 continue;
             }
         }
@@ -51,7 +52,7 @@ fn flattened(statements: &[Stmt], symbols: &Symbols, load: SignalId, enable: Sig
         if data.is_empty() {
             now = freed(now)?;
         }
-        if stmt.writes().contains(&enable) {
+        if enables {
             all.extend(rest);
         }
         data.extend(now.iter().cloned());
