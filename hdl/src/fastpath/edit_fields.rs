@@ -160,7 +160,7 @@ impl EditFields {
         self.words_q.udp = a.l4 == 2;
         let tag_words = cast::<6>(a.tag_count) << 1;
         self.words_q.ip_at = cast::<4>(tag_words) + 6;
-        self.words_q.l4_at += tag_words;
+        self.words_q.l4_at = l4_at + tag_words;
 
         let new_body = body ^ (cast::<864>(ip_flips) << 16);
         self.stage.tagged = cast::<992>(a.tags) | (cast::<992>(new_body) << 128);
