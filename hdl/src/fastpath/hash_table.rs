@@ -4,8 +4,7 @@
 use super::hash_way::HashWay;
 use super::key_hash::KeyHash;
 use super::types::{Hit, Slot};
-use crate::base::{Dff, DffE, Reg, Tag};
-use crate::comment;
+use crate::base::{Dff, DffE, Reg};
 use rust_hdl_core::prelude::*;
 
 /// Four ways of `1 << S` slots under one mask ("Match" in `docs/hardware.md`). One key per clock; the answer comes
@@ -15,9 +14,8 @@ use rust_hdl_core::prelude::*;
 /// Writes take one clock and may come at any time; all ways are read in the same clock, so that a key that is in at least one
 /// way is found at any time. The mask must not change under valid slots, and not within [`LATENCY`](Self::LATENCY) clocks of
 /// another write.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct HashTable<const S: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     /// Of the hash, and of the mask.
     pub clock_hash: Signal<In, Clock>,
@@ -34,22 +32,20 @@ pub struct HashTable<const S: usize> {
     pub mask: Signal<In, Bits<480>>,
     pub seed: Signal<In, Bits<32>>,
     pub enable: Signal<In, Bit>,
+    #[clock(clock_hash)]
     mask_reg: DffE<Bits<480>>,
+    #[clock(clock_hash)]
     seed_reg: DffE<Bits<32>>,
+    #[clock(clock_hash)]
     enable_reg: Reg<Bit>,
+    #[clock(clock_hash)]
     hash: KeyHash<S>,
     masked_key: Dff<Bits<480>>,
     way: Vec<HashWay<S>>,
     best: Dff<Hit>,
-    found0: Signal<Local, Hit>,
-    found1: Signal<Local, Hit>,
-    found2: Signal<Local, Hit>,
-    found3: Signal<Local, Hit>,
-    write_way: Signal<Local, Bits<2>>,
-    _s: usize,
-    _s_end: usize,
 }
 
+#[millrace_hdl::block]
 impl<const S: usize> HashTable<S> {
     /// Clocks from `key` to `hit`.
     pub const LATENCY: usize = 9;
@@ -58,69 +54,43 @@ impl<const S: usize> HashTable<S> {
 
     /// A disabled table without entries. (`Default` has no ways.)
     pub fn new() -> Self {
-        Self {
-            way: (0..4).map(|_| HashWay::new()).collect(),
-            hash: KeyHash::new(),
-            _s: S,
-            _s_end: S + 1,
-            ..Default::default()
-        }
+        Self { way: (0..4).map(|_| HashWay::new()).collect(), hash: KeyHash::new(), ..Default::default() }
     }
-}
 
-impl<const S: usize> Logic for HashTable<S> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, masked_key, best);
-        clock!(self, clock_hash, mask_reg, seed_reg, enable_reg, hash);
-        self.mask_reg.en.next = self.write_mask.val();
-        self.mask_reg.d.next = self.mask.val();
-        self.seed_reg.en.next = self.write_mask.val();
-        self.seed_reg.d.next = self.seed.val();
-        self.enable_reg.reset.next = self.reset.val();
-        self.enable_reg.en.next = self.write_mask.val();
-        self.enable_reg.d.next = self.enable.val();
-
-        self.hash.key.next = self.key.val() & self.mask_reg.q.val();
-        self.hash.seed.next = self.seed_reg.q.val();
-        self.masked_key.d.next = self.late_key.val() & self.mask_reg.q.val();
-
-        comment!("A loop of one round: S as a bit offset.");
-        self.write_way.next = 0.into();
-        for s in self._s..self._s_end {
-            self.write_way.next = self.write_index.val().get_bits::<2>(s);
+        if self.write_mask {
+            self.mask_reg = self.mask;
+            self.seed_reg = self.seed;
+            self.enable_reg = self.enable;
         }
+        self.hash.key = self.key & self.mask_reg;
+        self.hash.seed = self.seed_reg;
+        self.masked_key = self.late_key & self.mask_reg;
+
+        let write_way = self.write_index.get_bits::<2>(S);
         for i in 0..4 {
-            self.way[i].clock.next = self.clock.val();
-            self.way[i].key.next = self.masked_key.q.val();
-            self.way[i].we.next = self.write_entry.val() & (self.write_way.val() == i.to_bits::<2>());
-            self.way[i].write_index.next = bit_cast::<S, 16>(self.write_index.val());
-            self.way[i].slot.next = self.slot.val();
+            self.way[i].key = self.masked_key;
+            self.way[i].we = self.write_entry & (write_way == i);
+            self.way[i].write_index = cast::<S>(self.write_index);
+            self.way[i].slot = self.slot;
         }
-        self.way[0].index.next = self.hash.index0.val();
-        self.way[1].index.next = self.hash.index1.val();
-        self.way[2].index.next = self.hash.index2.val();
-        self.way[3].index.next = self.hash.index3.val();
+        self.way[0].index = self.hash.index0;
+        self.way[1].index = self.hash.index1;
+        self.way[2].index = self.hash.index2;
+        self.way[3].index = self.hash.index3;
 
         comment!("The lowest way that has the key.");
-        self.found0.next = self.way[0].hit.val();
-        self.found1.next = self.way[1].hit.val();
-        self.found2.next = self.way[2].hit.val();
-        self.found3.next = self.way[3].hit.val();
-        self.best.d.next = self.found3.val();
-        if self.found2.val().hit {
-            self.best.d.next = self.found2.val();
+        let mut found = self.way[3].hit;
+        for i in 0..3 {
+            if self.way[2 - i].hit.hit {
+                found = self.way[2 - i].hit;
+            }
         }
-        if self.found1.val().hit {
-            self.best.d.next = self.found1.val();
+        if !self.enable_reg {
+            found.hit = false;
         }
-        if self.found0.val().hit {
-            self.best.d.next = self.found0.val();
-        }
-        if !self.enable_reg.q.val() {
-            self.best.d.next.hit = false;
-        }
-        self.hit.next = self.best.q.val();
+        self.best = found;
+        self.hit = self.best;
     }
 }
 

@@ -5,16 +5,14 @@ use super::hash_table::HashTable;
 use super::select::Select;
 use super::tcam::Tcam;
 use super::types::{Hit, Slot, TableWrite};
-use crate::base::{Delay, Tag};
-use crate::comment;
+use crate::base::Delay;
 use rust_hdl_core::prelude::*;
 
 /// Hash tables of `4 << S` slots and `T` TCAM entries. One key per clock; `best` comes [`latency`](Self::latency) clocks after `key`.
 ///
 /// `command` is carried out by the table that it is for in a clock with `start`, and stays until `busy` is low; one that clears is for all of them.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Lookup<const S: usize, const T: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     /// As of [`Match`](super::match_stage::Match).
     pub clock_hash: Signal<In, Clock>,
@@ -26,19 +24,18 @@ pub struct Lookup<const S: usize, const T: usize> {
     pub start: Signal<In, Bit>,
     pub command: Signal<In, TableWrite>,
     pub busy: Signal<Out, Bit>,
+    #[clock(clock_hash)]
     key_delay: Delay<Bits<480>, 3>,
+    #[clock(clock_compare)]
     table: Vec<HashTable<S>>,
+    #[clock(clock_hash)]
     tcam: Tcam<T>,
     tcam_delay: Delay<Hit, 3>,
+    #[clock(clock_select)]
     select: Select,
-    slot: Signal<Local, Slot>,
-    answer: Signal<Local, Hit>,
-    data: Signal<Local, Bits<1024>>,
-    clears: Signal<Local, Bit>,
-    empty: Signal<Local, Bit>,
-    _tables: usize,
 }
 
+#[millrace_hdl::block]
 impl<const S: usize, const T: usize> Lookup<S, T> {
     /// With this many hash tables, all of them disabled and empty. (`Default` has none.)
     pub fn new(tables: usize) -> Self {
@@ -49,7 +46,6 @@ impl<const S: usize, const T: usize> Lookup<S, T> {
             tcam: Tcam::new(),
             tcam_delay: Delay::new(tables_at - Tcam::<T>::LATENCY),
             select: Select::new(tables),
-            _tables: tables,
             ..Default::default()
         }
     }
@@ -58,56 +54,47 @@ impl<const S: usize, const T: usize> Lookup<S, T> {
     pub const fn latency(tables: usize) -> usize {
         HashTable::<S>::LATENCY + Select::tree_latency(tables) + 1
     }
-}
 
-impl<const S: usize, const T: usize> Logic for Lookup<S, T> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, tcam_delay);
-        clock!(self, clock_hash, key_delay, tcam);
-        clock!(self, clock_select, select);
-        self.key_delay.reset.next = self.reset.val();
-        self.tcam_delay.reset.next = self.reset.val();
-        self.clears.next = self.start.val() & self.command.val().clear;
-        self.empty.next = self.reset.val() | self.clears.val();
-        self.tcam.reset.next = self.empty.val();
-        self.data.next = self.command.val().data;
-        self.slot.next.key = self.data.val().get_bits::<480>(0);
-        self.slot.next.priority = self.data.val().get_bits::<16>(480);
-        self.slot.next.rule = self.data.val().get_bits::<16>(496);
-        self.slot.next.valid = self.data.val().get_bit(512);
-        self.answer.next.hit = self.data.val().get_bit(512);
-        self.answer.next.priority = self.data.val().get_bits::<16>(480);
-        self.answer.next.rule = self.data.val().get_bits::<16>(496);
+        let clears = self.start & self.command.clear;
+        let empty = self.reset | clears;
+        let data = self.command.data;
+        let slot: Slot = Slot {
+            key: data.get_bits::<480>(0),
+            priority: data.get_bits::<16>(480),
+            rule: data.get_bits::<16>(496),
+            valid: data.get_bit(512),
+        };
+        let answer: Hit =
+            Hit { hit: data.get_bit(512), priority: data.get_bits::<16>(480), rule: data.get_bits::<16>(496) };
 
-        self.key_delay.inp.next = self.key.val();
-        for i in 0..self._tables {
-            self.table[i].clock.next = self.clock_compare.val();
-            self.table[i].clock_hash.next = self.clock_hash.val();
-            self.table[i].reset.next = self.empty.val();
-            self.table[i].key.next = self.key.val();
-            self.table[i].late_key.next = self.key_delay.out.val();
-            self.table[i].write_entry.next = self.clears.val()
-                | (self.start.val() & self.command.val().write_entry & (self.command.val().table == i.to_bits::<8>()));
-            self.table[i].write_mask.next =
-                self.start.val() & self.command.val().write_mask & (self.command.val().table == i.to_bits::<8>());
-            self.table[i].write_index.next = self.command.val().index;
-            self.table[i].slot.next = self.slot.val();
-            self.table[i].mask.next = self.data.val().get_bits::<480>(0);
-            self.table[i].seed.next = self.data.val().get_bits::<32>(480);
-            self.table[i].enable.next = self.data.val().get_bit(512);
-            self.select.table[i].next = self.table[i].hit.val();
+        self.key_delay.inp = self.key;
+        for i in 0..self.table.len() {
+            let selected = self.start & (self.command.table == i);
+            self.table[i].clock_hash = self.clock_hash;
+            self.table[i].reset = empty;
+            self.table[i].key = self.key;
+            self.table[i].late_key = self.key_delay.out;
+            self.table[i].write_entry = clears | (selected & self.command.write_entry);
+            self.table[i].write_mask = selected & self.command.write_mask;
+            self.table[i].write_index = self.command.index;
+            self.table[i].slot = slot;
+            self.table[i].mask = data.get_bits::<480>(0);
+            self.table[i].seed = data.get_bits::<32>(480);
+            self.table[i].enable = data.get_bit(512);
+            self.select.table[i] = self.table[i].hit;
         }
-        self.tcam.key.next = self.key.val();
-        self.tcam.write.next = self.start.val() & self.command.val().write_tcam;
-        self.tcam.index.next = self.command.val().index;
-        self.tcam.value.next = self.data.val().get_bits::<480>(0);
-        self.tcam.mask.next = self.data.val().get_bits::<480>(544);
-        self.tcam.answer.next = self.answer.val();
-        self.busy.next = self.tcam.busy.val();
+        self.tcam.reset = empty;
+        self.tcam.key = self.key;
+        self.tcam.write = self.start & self.command.write_tcam;
+        self.tcam.index = self.command.index;
+        self.tcam.value = data.get_bits::<480>(0);
+        self.tcam.mask = data.get_bits::<480>(544);
+        self.tcam.answer = answer;
+        self.busy = self.tcam.busy;
         comment!("the TCAM is faster than the hash tables");
-        self.tcam_delay.inp.next = self.tcam.hit.val();
-        self.select.tcam.next = self.tcam_delay.out.val();
-        self.best.next = self.select.best.val();
+        self.tcam_delay.inp = self.tcam.hit;
+        self.select.tcam = self.tcam_delay.out;
+        self.best = self.select.best;
     }
 }

@@ -7,9 +7,9 @@ use super::key_hash::KeyHash;
 use super::lookup::Lookup;
 use super::lookup_in_turn::LookupInTurn;
 use super::tcam::Tcam;
-use super::types::{Hit, MatchResult, Parsed, Step, TableWrite};
-use crate::base::{Delay, Dff, DffE, DffR, Reg, Tag};
-use crate::{comment, wire_struct};
+use super::types::{Hit, MatchResult, Parsed, TableWrite};
+use crate::base::{Delay, Dff, DffE, DffR, Reg};
+use crate::wire_struct;
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 use std::cmp::max;
@@ -42,9 +42,8 @@ wire_struct! {
 /// commands that clear one may follow the other in each clock, while there is no header inside.
 /// `busy` is high from the next clock on until every header is matched wholly before or wholly after the command; the next command may
 /// rely on that.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> {
-    tag: Tag<Self>,
     /// Of commands, and of what goes around the tables.
     pub clock: Signal<In, Clock>,
     /// Of the lookup up to the hash tables' RAMs, with all of the TCAM; from there to the hit of each table; of the choice among them and
@@ -68,45 +67,32 @@ pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize,
     pub idle_compare: Signal<Out, Bit>,
     pub idle_select: Signal<Out, Bit>,
     // lookup
-    key: Signal<Local, Bits<480>>,
     at_once: Vec<Lookup<S, T>>,
+    #[clock(clock_hash)]
     in_turn: Vec<LookupInTurn<S, U, T, B>>,
-    best: Signal<Local, Hit>,
-    tables_busy: Signal<Local, Bit>,
+    #[clock(clock_select)]
     actions: ActionRam<A, B>,
+    #[count(ActionRam::<A, B>::LATENCY)]
+    #[clock(clock_select)]
     winners: Vec<Dff<Bits<17>>>,
-    won: Signal<Local, Bits<17>>,
     // around it
-    meta: Signal<Local, MatchMeta>,
     meta_delay: Delay<MatchMeta, 5>,
-    late: Signal<Local, MatchMeta>,
     valids: Vec<DffR<Bit>>,
-    any_valid: Signal<Local, Bit>,
-    in_hash: Signal<Local, Bit>,
-    in_compare: Signal<Local, Bit>,
-    in_select: Signal<Local, Bit>,
+    #[clock(clock_select)]
     out: Dff<MatchResult>,
-    step: Signal<Local, Step>,
     // commands
     taken: Vec<DffE<TableWrite>>,
     /// The index, which alone moves while tables are cleared.
     taken_index: Vec<Dff<Bits<16>>>,
-    command: Signal<Local, TableWrite>,
     start: DffR<Bit>,
     hold: Reg<Bits<5>>,
-    data: Signal<Local, Bits<1024>>,
-    under_way: Signal<Local, Bit>,
-    _at_once: usize,
-    _in_turn: usize,
-    _last: usize,
     /// Of `valids`: those with which a clock of a part moves a header.
-    _hash_end: usize,
-    _compare: usize,
-    _compare_end: usize,
-    _select: usize,
-    _latency: usize,
+    _hash: Range<usize>,
+    _compare: Range<usize>,
+    _select: Range<usize>,
 }
 
+#[millrace_hdl::block]
 impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> Match<S, U, T, A, B> {
     /// A match stage with the tables of `config`, all of them disabled and empty. (`Default` has none.)
     ///
@@ -125,17 +111,11 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
             actions: if config.rule_ids() > 1 << A { ActionRam::with_entries() } else { ActionRam::new() },
             taken: (0..usize::from(at_once)).map(|_| Default::default()).collect(),
             taken_index: (0..usize::from(!at_once)).map(|_| Default::default()).collect(),
-            winners: (0..ActionRam::<A, B>::LATENCY).map(|_| Default::default()).collect(),
             meta_delay: Delay::new(latency - 1),
             valids: (0..latency).map(|_| Default::default()).collect(),
-            _at_once: at_once.into(),
-            _in_turn: (!at_once).into(),
-            _last: latency - 1,
-            _hash_end: hash.end,
-            _compare: compare.start,
-            _compare_end: compare.end,
-            _select: select.start,
-            _latency: latency,
+            _hash: hash,
+            _compare: compare,
+            _select: select,
             ..Default::default()
         }
     }
@@ -161,149 +141,121 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
         let table = HashTable::<S>::LATENCY;
         (0..hash - 1, KeyHash::<S>::LATENCY - 1..table - 1, table - 1..last)
     }
-}
 
-impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> Logic for Match<S, U, T, A, B> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, meta_delay, start, hold);
-        clock!(self, clock_select, actions, out);
-        self.meta_delay.reset.next = self.reset.val();
-
         comment!(
             "Commands. The longest is the TCAM's; the others are held as long as a lookup takes. Where tables are many, a register drives them."
         );
-        self.command.next = self.write.val();
-        for i in 0..self._at_once {
-            self.taken[i].clock.next = self.clock.val();
-            self.taken[i].en.next = self.write_valid.val();
-            self.taken[i].d.next = self.write.val();
-            self.command.next = self.taken[i].q.val();
+        let mut command = self.write;
+        for i in 0..self.taken.len() {
+            if self.write_valid {
+                self.taken[i] = self.write;
+            }
+            command = self.taken[i];
         }
-        for i in 0..self._in_turn {
-            self.taken_index[i].clock.next = self.clock.val();
-            self.taken_index[i].d.next = self.write.val().index;
-            self.command.next.index = self.taken_index[i].q.val();
+        for i in 0..self.taken_index.len() {
+            self.taken_index[i] = self.write.index;
+            command.index = self.taken_index[i];
         }
-        self.start.reset.next = self.reset.val();
-        self.start.d.next = self.write_valid.val();
-        self.hold.reset.next = self.reset.val();
-        self.hold.en.next = self.start.q.val() | self.hold.q.val().any();
-        self.hold.d.next = self.hold.q.val() + 1;
-        self.data.next = self.command.val().data;
+        self.start = self.write_valid;
+        if self.start | self.hold.any() {
+            self.hold += 1;
+        }
 
         comment!("The tables.");
-        self.key.next = self.parsed.val().key;
-        self.tables_busy.next = false;
-        for i in 0..self._at_once {
-            self.at_once[i].clock.next = self.clock.val();
-            self.at_once[i].clock_hash.next = self.clock_hash.val();
-            self.at_once[i].clock_compare.next = self.clock_compare.val();
-            self.at_once[i].clock_select.next = self.clock_select.val();
-            self.at_once[i].reset.next = self.reset.val();
-            self.at_once[i].key.next = self.key.val();
-            self.at_once[i].start.next = self.start.q.val();
-            self.at_once[i].command.next = self.command.val();
-            self.tables_busy.next = self.at_once[i].busy.val();
-            self.best.next = self.at_once[i].best.val();
+        let mut best = Hit::default();
+        let mut tables_busy = false;
+        for i in 0..self.at_once.len() {
+            self.at_once[i].clock_hash = self.clock_hash;
+            self.at_once[i].clock_compare = self.clock_compare;
+            self.at_once[i].clock_select = self.clock_select;
+            self.at_once[i].key = self.parsed.key;
+            self.at_once[i].start = self.start;
+            self.at_once[i].command = command;
+            tables_busy = self.at_once[i].busy;
+            best = self.at_once[i].best;
         }
-        for i in 0..self._in_turn {
-            self.in_turn[i].clock.next = self.clock_hash.val();
-            self.in_turn[i].reset.next = self.reset.val();
-            self.in_turn[i].key.next = self.key.val();
-            self.in_turn[i].valid.next = self.valid.val();
-            self.in_turn[i].start.next = self.start.q.val();
-            self.in_turn[i].command.next = self.command.val();
-            self.best.next = self.in_turn[i].best.val();
+        for i in 0..self.in_turn.len() {
+            self.in_turn[i].key = self.parsed.key;
+            self.in_turn[i].valid = self.valid;
+            self.in_turn[i].start = self.start;
+            self.in_turn[i].command = command;
+            best = self.in_turn[i].best;
         }
-
-        self.under_way.next = self.start.q.val() | self.hold.q.val().any() | self.tables_busy.val();
-        self.busy.next = self.under_way.val();
+        let under_way = self.start | self.hold.any() | tables_busy;
+        self.busy = under_way;
 
         comment!("The winner and its step.");
-        self.actions.rule.next = self.best.val().rule;
-        self.actions.write.next = self.start.q.val() & self.command.val().write_action;
-        self.actions.write_rule.next = self.command.val().index;
-        self.actions.write_bits.next = self.data.val().get_bits::<544>(0);
-        self.winners[0].d.next =
-            bit_cast::<17, 16>(self.best.val().rule) << 1 | bit_cast::<17, 1>(self.best.val().hit.into());
-        for i in 0..2 {
-            self.winners[i + 1].d.next = self.winners[i].q.val();
-        }
-        for i in 0..3 {
-            self.winners[i].clock.next = self.clock_select.val();
+        self.actions.rule = best.rule;
+        self.actions.write = self.start & command.write_action;
+        self.actions.write_rule = command.index;
+        self.actions.write_bits = command.data.get_bits::<544>(0);
+        self.winners[0] = concat::<17>(best.rule, best.hit);
+        for i in 1..self.winners.len() {
+            self.winners[i] = self.winners[i - 1];
         }
 
         comment!("What goes around the tables.");
-        self.meta.next.ttl = self.key.val().get_bits::<8>(24);
-        self.meta.next.vlans = self.parsed.val().vlans;
-        self.meta.next.l3 = self.parsed.val().l3;
-        self.meta.next.l4 = self.parsed.val().l4;
-        self.meta.next.l4_words = self.parsed.val().l4_words;
-        self.meta.next.punt = self.parsed.val().punt;
-        self.meta.next.vport = self.parsed.val().vport;
-        self.meta.next.packet_out = self.parsed.val().packet_out;
-        self.meta.next.len = self.parsed.val().len;
-        self.meta.next.fault = self.parsed.val().fault;
-        self.meta_delay.inp.next = self.meta.val();
-        self.late.next = self.meta_delay.out.val();
-        self.valids[0].d.next = self.valid.val();
-        for i in 0..self._last {
-            self.valids[i + 1].d.next = self.valids[i].q.val();
+        self.meta_delay.inp = MatchMeta {
+            ttl: self.parsed.key.get_bits::<8>(24),
+            vlans: self.parsed.vlans,
+            l3: self.parsed.l3,
+            l4: self.parsed.l4,
+            l4_words: self.parsed.l4_words,
+            punt: self.parsed.punt,
+            vport: self.parsed.vport,
+            packet_out: self.parsed.packet_out,
+            len: self.parsed.len,
+            fault: self.parsed.fault,
+        };
+        self.valids[0] = self.valid;
+        for i in 1..self.valids.len() {
+            self.valids[i] = self.valids[i - 1];
         }
-        self.any_valid.next = self.valids[0].q.val();
-        for i in 0..self._last {
-            self.any_valid.next = self.any_valid.val() | self.valids[i + 1].q.val();
-        }
-        self.valids[0].clock.next = self.clock.val();
-        self.valids[0].reset.next = self.reset.val();
-        for i in 0..self._last {
-            self.valids[i + 1].clock.next = self.clock.val();
-            self.valids[i + 1].reset.next = self.reset.val();
-        }
+        self.result_valid = self.valids[self.valids.len() - 1];
 
         comment!("Which parts a header is in.");
-        self.in_hash.next = self.valid.val();
-        for i in 0..self._hash_end {
-            self.in_hash.next = self.in_hash.val() | self.valids[i].q.val();
+        let mut held = self.valid;
+        for i in 0..self.valids.len() {
+            held |= self.valids[i];
         }
-        self.in_compare.next = false;
-        for i in self._compare..self._compare_end {
-            self.in_compare.next = self.in_compare.val() | self.valids[i].q.val();
+        let mut in_hash = self.valid;
+        for i in self._hash.start..self._hash.end {
+            in_hash |= self.valids[i];
         }
-        self.in_select.next = false;
-        for i in self._select..self._last {
-            self.in_select.next = self.in_select.val() | self.valids[i].q.val();
+        let mut in_compare = false;
+        for i in self._compare.start..self._compare.end {
+            in_compare |= self.valids[i];
         }
-        self.idle_hash.next = !self.in_hash.val() & !self.under_way.val();
-        self.idle_compare.next = !self.in_compare.val() & !self.under_way.val();
-        self.idle_select.next = !self.in_select.val() & !self.under_way.val();
+        let mut in_select = false;
+        for i in self._select.start..self._select.end {
+            in_select |= self.valids[i];
+        }
+        self.idle = !held & !self.write_valid & !under_way;
+        self.idle_hash = !in_hash & !under_way;
+        self.idle_compare = !in_compare & !under_way;
+        self.idle_select = !in_select & !under_way;
 
         comment!("The result.");
-        self.won.next = self.winners[2].q.val();
-        self.step.next = self.actions.step.val();
-        self.out.d.next.hit = self.won.val().get_bit(0)
-            & !self.late.val().punt
-            & !self.late.val().packet_out
-            & (self.late.val().fault == 0);
-        self.out.d.next.punt = self.late.val().punt & !self.late.val().packet_out & (self.late.val().fault == 0);
-        self.out.d.next.rule = self.won.val().get_bits::<16>(1);
-        self.out.d.next.step = self.step.val();
-        self.out.d.next.vlans = self.late.val().vlans;
-        self.out.d.next.l3 = self.late.val().l3;
-        self.out.d.next.l4 = self.late.val().l4;
-        self.out.d.next.l4_words = self.late.val().l4_words;
-        self.out.d.next.ttl = self.late.val().ttl;
-        self.out.d.next.vport = self.late.val().vport;
-        self.out.d.next.packet_out = self.late.val().packet_out;
-        self.out.d.next.len = self.late.val().len;
-        self.out.d.next.fault = self.late.val().fault;
-        self.result.next = self.out.q.val();
-        self.idle.next = !self.valid.val() & !self.any_valid.val() & !self.write_valid.val() & !self.under_way.val();
-        self.result_valid.next = false;
-        for last in self._last..self._latency {
-            self.result_valid.next = self.valids[last].q.val();
-        }
+        let won = self.winners[2];
+        let late = self.meta_delay.out;
+        let matched = !late.packet_out & !late.fault.any();
+        self.out = MatchResult {
+            hit: won.get_bit(0) & !late.punt & matched,
+            punt: late.punt & matched,
+            rule: won.get_bits::<16>(1),
+            step: self.actions.step,
+            vlans: late.vlans,
+            l3: late.l3,
+            l4: late.l4,
+            l4_words: late.l4_words,
+            ttl: late.ttl,
+            vport: late.vport,
+            packet_out: late.packet_out,
+            len: late.len,
+            fault: late.fault,
+        };
+        self.result = self.out;
     }
 }
 
