@@ -6,7 +6,6 @@ use super::edit_types::EditedFrame;
 use super::header_edit::HeaderEdit;
 use super::types::{EditJob, Edited, WINDOW_BITS};
 use crate::base::{DffE, Fifo, Snk, Src};
-use crate::comment;
 use rust_hdl_core::prelude::*;
 
 /// Jobs between `Expand` and `Splice` at most. More than the clocks they need there, so that one per clock is possible.
@@ -38,76 +37,57 @@ pub struct HeadersAtOnce<const W: usize> {
     windows: Fifo<Bits<1024>, 6, 7>,
     at_work: DffE<Bits<1024>>,
     of_job: DffE<Bits<1024>>,
+    #[clock(clock_edit)]
     edit: HeaderEdit,
     credit: Credit<6>,
     heads: Fifo<EditedFrame, 5, 6>,
     taken: DffE<Bits<960>>,
-    accept: Signal<Local, Bit>,
-    leaves: Signal<Local, Bit>,
-    moved: Signal<Local, Bits<1024>>,
-    shift: Vec<Constant<Bits<11>>>,
-    _slots: usize,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize> HeadersAtOnce<W> {
     /// Without a frame. (`Default` has no registers: use this.)
     pub fn new() -> Self {
-        let slots = WINDOW_BITS / W;
-        Self {
-            edit: HeaderEdit::new(),
-            credit: Credit::new(JOBS),
-            shift: (0..slots).map(|i| Constant::new((i * W).to_bits())).collect(),
-            _slots: slots,
-            ..Default::default()
-        }
+        Self { edit: HeaderEdit::new(), credit: Credit::new(JOBS), ..Default::default() }
     }
-}
 
-impl<const W: usize> Logic for HeadersAtOnce<W> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, windows, at_work, of_job, credit, heads, taken);
-        clock!(self, clock_edit, edit);
-        self.windows.reset.next = self.reset.val();
-        self.edit.reset.next = self.reset.val();
-        self.credit.reset.next = self.reset.val();
-        self.heads.reset.next = self.reset.val();
-
         comment!("windows keep step with Expand");
-        self.windows.inp.data.next = self.window.val();
-        self.windows.inp.valid.next = self.window_valid.val();
-        self.windows.out.ready.next = self.take.val();
-        self.at_work.en.next = self.take.val();
-        self.at_work.d.next = self.windows.out.data.val();
-        self.of_job.en.next = self.issue.val();
-        self.of_job.d.next = self.at_work.q.val();
+        self.windows.inp.data = self.window;
+        self.windows.inp.valid = self.window_valid;
+        self.windows.out.ready = self.take;
+        if self.take {
+            self.at_work = self.windows.out.data;
+        }
+        if self.issue {
+            self.of_job = self.at_work;
+        }
 
         comment!("a job for which there is room behind");
-        self.accept.next = self.job.valid.val() & self.credit.available.val();
-        self.job.ready.next = self.credit.available.val();
-        self.credit.take.next = self.accept.val();
-        self.edit.job.next = self.job.data.val();
-        self.edit.hdr.next = self.of_job.q.val();
-        self.edit.job_valid.next = self.accept.val();
-        self.heads.inp.data.next = self.edit.edited.val();
-        self.heads.inp.valid.next = self.edit.edited_valid.val();
-        self.idle.next = self.credit.idle.val();
-        self.idle_edit.next = self.edit.idle.val();
+        let accept = self.job.valid & self.credit.available;
+        self.job.ready = self.credit.available;
+        self.credit.take = accept;
+        self.edit.job = self.job.data;
+        self.edit.hdr = self.of_job;
+        self.edit.job_valid = accept;
+        self.heads.inp.data = self.edit.edited;
+        self.heads.inp.valid = self.edit.edited_valid;
+        self.idle = self.credit.idle;
+        self.idle_edit = self.edit.idle;
 
         comment!("to Splice");
-        self.edited.data.next = self.heads.out.data.val().meta;
-        self.edited.valid.next = self.heads.out.valid.val();
-        self.heads.out.ready.next = self.edited.ready.val();
-        self.leaves.next = self.heads.out.valid.val() & self.edited.ready.val();
-        self.credit.give_back.next = self.leaves.val();
-        self.taken.en.next = self.leaves.val();
-        self.taken.d.next = self.heads.out.data.val().head;
-        self.head.next = 0.into();
-        self.moved.next = 0.into();
-        for i in 0..self._slots {
-            if self.head_slot.val().get_bit(i) {
-                self.moved.next = bit_cast::<1024, 960>(self.taken.q.val()) >> self.shift[i].val();
-                self.head.next = bit_cast::<W, 1024>(self.moved.val());
+        let leaves = self.heads.out.valid & self.edited.ready;
+        self.edited.data = self.heads.out.data.meta;
+        self.edited.valid = self.heads.out.valid;
+        self.heads.out.ready = self.edited.ready;
+        self.credit.give_back = leaves;
+        if leaves {
+            self.taken = self.heads.out.data.head;
+        }
+        self.head = 0;
+        for i in 0..WINDOW_BITS / W {
+            if self.head_slot.get_bit(i) {
+                self.head = cast::<W>(cast::<1024>(self.taken) >> (i * W));
             }
         }
     }

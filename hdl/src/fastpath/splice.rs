@@ -199,7 +199,6 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Tag;
     use crate::fastpath::payload_buffer::PayloadBuffer;
     use crate::fastpath::types::MergedBeat;
     use crate::testing::{assert_lints, beats, bits_of, bytes, settle, tick};
@@ -209,9 +208,8 @@ mod tests {
     use std::collections::VecDeque;
 
     /// `Splice` with the buffer it reads from, as in the core.
-    #[derive(LogicBlock)]
+    #[millrace_hdl::block]
     struct Pair<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> {
-        tag: Tag<Self>,
         clock: Signal<In, Clock>,
         reset: Signal<In, Bit>,
         inp: Signal<In, MergedBeat<W, C>>,
@@ -228,49 +226,28 @@ mod tests {
         splice: Splice<W, C, A, P>,
     }
 
-    impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> Logic for Pair<W, C, A, P, H> {
-        #[millrace_hdl::kernel]
-        fn update(&mut self) {
-            clock!(self, clock, buffer, splice);
-            self.buffer.reset.next = self.reset.val();
-            self.splice.reset.next = self.reset.val();
-            self.buffer.inp.next = self.inp.val();
-            self.buffer.valid.next = self.valid.val();
-            self.room.next = self.buffer.room.val();
-            self.buffer.base.next = self.splice.base.val();
-            self.buffer.read.next = self.splice.read.val();
-            self.buffer.addr.next = self.splice.addr.val();
-            self.splice.low.next = self.buffer.low.val();
-            self.splice.high.next = self.buffer.high.val();
-            Snk::<Edited>::link(&mut self.job, &mut self.splice.job);
-            self.splice.head.next = self.head.val();
-            self.head_number.next = self.splice.head_number.val();
-            self.head_slot.next = self.splice.head_slot.val();
-            self.head_done.next = self.splice.head_done.val();
-            Src::<OutBeat<W, C>>::link(&mut self.out, &mut self.splice.out);
-            self.idle.next = self.splice.idle.val() & self.buffer.idle.val();
-        }
-    }
-
+    #[millrace_hdl::block]
     impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> Pair<W, C, A, P, H> {
         fn new() -> Box<Self> {
-            Box::new(Self {
-                tag: Default::default(),
-                clock: Default::default(),
-                reset: Default::default(),
-                inp: Default::default(),
-                valid: Default::default(),
-                room: Default::default(),
-                job: Default::default(),
-                head: Default::default(),
-                head_number: Default::default(),
-                head_slot: Default::default(),
-                head_done: Default::default(),
-                out: Default::default(),
-                idle: Default::default(),
-                buffer: PayloadBuffer::new(MAX_FRAME),
-                splice: Splice::new(),
-            })
+            Box::new(Self { buffer: PayloadBuffer::new(MAX_FRAME), splice: Splice::new(), ..Default::default() })
+        }
+
+        fn update(&mut self) {
+            self.buffer.inp = self.inp;
+            self.buffer.valid = self.valid;
+            self.room = self.buffer.room;
+            self.buffer.base = self.splice.base;
+            self.buffer.read = self.splice.read;
+            self.buffer.addr = self.splice.addr;
+            self.splice.low = self.buffer.low;
+            self.splice.high = self.buffer.high;
+            link(self.job, self.splice.job);
+            self.splice.head = self.head;
+            self.head_number = self.splice.head_number;
+            self.head_slot = self.splice.head_slot;
+            self.head_done = self.splice.head_done;
+            link(self.out, self.splice.out);
+            self.idle = self.splice.idle & self.buffer.idle;
         }
     }
 
