@@ -2,8 +2,7 @@
 //! The registers, and software's end of the command interface.
 
 use super::staging::Staging;
-use crate::base::{Dff, DffE, DffR, LutRam, Param, Reg, Tag};
-use crate::comment;
+use crate::base::{Dff, DffE, DffR, LutRam, Param, Reg};
 use millrace_regs::config::Config;
 use millrace_regs::map::{Access, DATA_WORDS, Reset};
 use millrace_regs::{Command, Instance, instances};
@@ -35,9 +34,8 @@ const STORED: [&str; 3] = ["SCRATCH", "AGE_EPOCH", "INDEX"];
 /// operands stay; while the tables are cleared only those to `DATA`, which is zero then. Reset starts that command.
 ///
 /// The queues' counters, `matched` and `acted` are registers on the pipeline's clock, which is the same net or stands still.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Control {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub write: Signal<In, Bit>,
@@ -118,9 +116,8 @@ pub struct Control {
     /// Upper halves of the counters as of the last read of the lower ones, 16 to a RAM; and whether there was one.
     high: Vec<LutRam<Bits<32>, 4>>,
     high_kept: Vec<Reg<Bit>>,
-    high_number: Vec<Constant<Bits<4>>>,
-    counter_number: Vec<Constant<Bits<8>>>,
     events: DffR<Bits<2>>,
+    #[init(DffR::new(true))]
     request_q: DffR<Bit>,
     op_q: Reg<Bits<4>>,
     table_q: DffE<Bits<8>>,
@@ -133,47 +130,7 @@ pub struct Control {
     counter_bytes: Reg<Bits<64>>,
     counter_epoch: Reg<Bits<32>>,
     counter_hit: Reg<Bit>,
-
-    busy: Signal<Local, Bit>,
-    take: Signal<Local, Bit>,
-    act: Signal<Local, Bit>,
-    answer: Signal<Local, Bits<32>>,
-    known: Signal<Local, Bit>,
-    writable: Signal<Local, Bit>,
-    term: Signal<Local, Bits<32>>,
     live: Vec<Signal<Local, Bits<32>>>,
-    counters: Vec<Signal<Local, Bits<64>>>,
-    counter: Signal<Local, Bits<64>>,
-    term64: Signal<Local, Bits<64>>,
-    hit: Signal<Local, Bit>,
-    set_events: Signal<Local, Bits<2>>,
-    clear_events: Signal<Local, Bits<2>>,
-    command: Signal<Local, Bit>,
-    command_op: Signal<Local, Bits<4>>,
-    command_table: Signal<Local, Bits<8>>,
-    end: Signal<Local, Bits<33>>,
-    on_table: Signal<Local, Bit>,
-    into_table: Signal<Local, Bit>,
-    in_range: Signal<Local, Bit>,
-    start: Signal<Local, Bit>,
-    clear: Signal<Local, Bit>,
-    /// `OWNER` changes.
-    claim: Signal<Local, Bit>,
-    operand: Signal<Local, Bit>,
-    finish: Signal<Local, Bit>,
-    result: Signal<Local, Bit>,
-    word: Signal<Local, Bits<32>>,
-    counter_choice: Signal<Local, Bits<64>>,
-    counter_place: Signal<Local, Bits<8>>,
-    any_low: Signal<Local, Bit>,
-    any_high: Signal<Local, Bit>,
-    to_data: Signal<Local, Bit>,
-    modes: Signal<Local, Bits<32>>,
-    _fixed: usize,
-    _stored: usize,
-    _queues: usize,
-    _counters: usize,
-    _high: usize,
 }
 
 /// All instances of the registers of this name.
@@ -216,6 +173,7 @@ fn index_end(op: usize, config: &Config) -> u64 {
     }
 }
 
+#[millrace_hdl::block]
 impl Control {
     /// The registers of a build.
     ///
@@ -276,7 +234,6 @@ impl Control {
             clear_tables: Param::new(clear_tables),
             takes_table: Param::new(takes_table.into()),
             writes_table: Param::new(ops(|command| command.writes()).into()),
-            request_q: DffR::new(true),
             op_q: Reg::new(clear_tables),
             tables: Param::new((config.hash_tables as u64).into()),
             fixed_hit: hits(fixed.len()),
@@ -288,304 +245,211 @@ impl Control {
             staging: Staging::new(),
             counter_of_queue: (0..queues).map(|_| Dff::default()).collect(),
             high: (0..low.len().div_ceil(16)).map(|_| LutRam::new()).collect(),
-            high_kept: high.iter().map(|_| Reg::default()).collect(),
-            high_number: (0..low.len().div_ceil(16)).map(|i| Constant::new((i as u64).into())).collect(),
-            counter_number: (0..low.len()).map(|i| Constant::new((i as u64).into())).collect(),
             live: vec![Default::default(); live.len()],
-            counters: vec![Default::default(); low.len()],
-            _fixed: fixed.len(),
-            _stored: stored.len(),
-            _queues: queues,
-            _counters: low.len(),
-            _high: low.len().div_ceil(16),
+            high_kept: high.iter().map(|_| Reg::default()).collect(),
             ..Default::default()
         }
     }
-}
 
-impl Logic for Control {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(
-            self,
-            clock,
-            taken,
-            chosen,
-            ack_q,
-            error_q,
-            read_data_q,
-            data_hit,
-            events_hit,
-            command_hit,
-            owner_hit,
-            events,
-            request_q,
-            op_q,
-            table_q
-        );
-        clock!(self, clock, counter_packets, counter_bytes, counter_epoch, counter_hit, staging, counter_at);
-        clock!(self, clock, low_read, high_read, owner, generation, written, cleared);
-        self.low_read.reset.next = self.reset.val();
-        self.high_read.reset.next = self.reset.val();
-        self.chosen.reset.next = self.reset.val();
-        self.taken.reset.next = self.reset.val();
-        self.ack_q.reset.next = self.reset.val();
-        self.events.reset.next = self.reset.val();
-        self.request_q.reset.next = self.reset.val();
-        self.op_q.reset.next = self.reset.val();
-        self.owner.reset.next = self.reset.val();
-        self.generation.reset.next = self.reset.val();
-        self.written.reset.next = self.reset.val();
-        self.cleared.reset.next = self.reset.val();
-        self.staging.reset.next = self.reset.val() | self.cleared.q.val();
-        self.counter_packets.reset.next = self.reset.val();
-        self.counter_bytes.reset.next = self.reset.val();
-        self.counter_epoch.reset.next = self.reset.val();
-        self.counter_hit.reset.next = self.reset.val();
-
         comment!("first clock of a transfer: which register");
-        self.busy.next = self.request_q.q.val() | self.done.val();
-        self.operand.next = (self.address.val().get_bits::<9>(7) == self.data_address.val())
-            | (self.op_q.q.val() != self.clear_tables.val());
-        self.take.next = (self.write.val() | self.read.val())
-            & !self.taken.q.val()
-            & !self.chosen.q.val()
-            & !self.ack_q.q.val()
-            & !(self.write.val()
-                & self.busy.val()
-                & self.operand.val()
-                & (self.address.val() != self.command_address.val()));
-        self.taken.d.next = self.take.val();
-        self.chosen.d.next = self.taken.q.val();
-        self.data_hit.en.next = self.take.val();
-        self.data_hit.d.next = (self.address.val().get_bits::<9>(7) == self.data_address.val())
-            & !self.address.val().get_bits::<2>(0).any();
-        self.events_hit.en.next = self.take.val();
-        self.events_hit.d.next = self.address.val() == self.events_address.val();
-        self.command_hit.en.next = self.take.val();
-        self.command_hit.d.next = self.address.val() == self.command_address.val();
-        self.owner_hit.en.next = self.take.val();
-        self.owner_hit.d.next = self.address.val() == self.owner_address.val();
-        for i in 0..self._fixed {
-            self.fixed_hit[i].clock.next = self.clock.val();
-            self.fixed_hit[i].en.next = self.take.val();
-            self.fixed_hit[i].d.next = self.address.val() == self.fixed_address[i].val();
-        }
-        for i in 0..10 {
-            self.live_hit[i].clock.next = self.clock.val();
-            self.live_hit[i].en.next = self.take.val();
-            self.live_hit[i].d.next = self.address.val() == self.live_address[i].val();
-        }
-        for i in 0..self._stored {
-            self.stored_hit[i].clock.next = self.clock.val();
-            self.stored_hit[i].en.next = self.take.val();
-            self.stored_hit[i].d.next = self.address.val() == self.stored_address[i].val();
-        }
-        for i in 0..self._counters {
-            self.low_hit[i].clock.next = self.clock.val();
-            self.low_hit[i].en.next = self.take.val();
-            self.low_hit[i].d.next = self.address.val() == self.low_address[i].val();
-            self.high_hit[i].clock.next = self.clock.val();
-            self.high_hit[i].en.next = self.take.val();
-            self.high_hit[i].d.next = self.address.val() == self.high_address[i].val();
+        let busy = self.request_q | self.done;
+        let in_data = self.address.get_bits::<9>(7) == self.data_address;
+        let operand = in_data | (self.op_q != self.clear_tables);
+        let waits = self.write & busy & operand & (self.address != self.command_address);
+        let take = (self.write | self.read) & !self.taken & !self.chosen & !self.ack_q & !waits;
+        self.taken = take;
+        self.chosen = self.taken;
+        if take {
+            self.data_hit = in_data & !self.address.get_bits::<2>(0).any();
+            self.events_hit = self.address == self.events_address;
+            self.command_hit = self.address == self.command_address;
+            self.owner_hit = self.address == self.owner_address;
+            for i in 0..self.fixed_hit.len() {
+                self.fixed_hit[i] = self.address == self.fixed_address[i];
+            }
+            for i in 0..self.live_hit.len() {
+                self.live_hit[i] = self.address == self.live_address[i];
+            }
+            for i in 0..self.stored_hit.len() {
+                self.stored_hit[i] = self.address == self.stored_address[i];
+            }
+            for i in 0..self.low_hit.len() {
+                self.low_hit[i] = self.address == self.low_address[i];
+                self.high_hit[i] = self.address == self.high_address[i];
+            }
         }
 
         comment!("second clock: write; third clock: choose the value");
-        self.act.next = self.taken.q.val() & self.write.val();
-        self.answer.next = 0.into();
-        self.known.next =
-            self.events_hit.q.val() | self.command_hit.q.val() | self.data_hit.q.val() | self.owner_hit.q.val();
-        self.writable.next =
-            self.events_hit.q.val() | self.command_hit.q.val() | self.data_hit.q.val() | self.owner_hit.q.val();
-        for i in 0..self._fixed {
-            self.hit.next = self.fixed_hit[i].q.val();
-            self.term.next = 0.into();
-            if self.hit.val() {
-                self.term.next = self.fixed_value[i].val();
+        let act = self.taken & self.write;
+        let mut answer: Bits<32> = 0;
+        let mut writable = self.events_hit | self.command_hit | self.data_hit | self.owner_hit;
+        let mut known = writable;
+        for i in 0..self.fixed_hit.len() {
+            if self.fixed_hit[i] {
+                answer |= self.fixed_value[i];
             }
-            self.answer.next = self.answer.val() | self.term.val();
-            self.known.next = self.known.val() | self.hit.val();
+            known |= self.fixed_hit[i];
         }
-        self.live[0].next = bit_cast::<32, 1>(self.busy.val().into());
-        self.live[1].next = self.counter_packets.q.val().get_bits::<32>(0);
-        self.live[2].next = self.counter_packets.q.val().get_bits::<32>(32);
-        self.live[3].next = self.counter_bytes.q.val().get_bits::<32>(0);
-        self.live[4].next = self.counter_bytes.q.val().get_bits::<32>(32);
-        self.live[5].next = self.counter_epoch.q.val();
-        self.live[6].next = bit_cast::<32, 1>(self.counter_hit.q.val().into());
-        self.live[7].next = self.matched.val();
-        self.live[8].next = self.acted.val();
-        self.live[9].next =
-            bit_cast::<32, 16>(self.generation.q.val()) | (bit_cast::<32, 1>(self.written.q.val().into()) << 31);
-        for i in 0..10 {
-            self.hit.next = self.live_hit[i].q.val();
-            self.term.next = 0.into();
-            if self.hit.val() {
-                self.term.next = self.live[i].val();
+        self.live[0] = cast::<32>(busy);
+        self.live[1] = self.counter_packets.get_bits::<32>(0);
+        self.live[2] = self.counter_packets.get_bits::<32>(32);
+        self.live[3] = self.counter_bytes.get_bits::<32>(0);
+        self.live[4] = self.counter_bytes.get_bits::<32>(32);
+        self.live[5] = self.counter_epoch;
+        self.live[6] = cast::<32>(self.counter_hit);
+        self.live[7] = self.matched;
+        self.live[8] = self.acted;
+        self.live[9] = concat::<32>(self.written, cast::<31>(self.generation));
+        for i in 0..self.live.len() {
+            if self.live_hit[i] {
+                answer |= self.live[i];
             }
-            self.answer.next = self.answer.val() | self.term.val();
-            self.known.next = self.known.val() | self.hit.val();
+            known |= self.live_hit[i];
         }
-        for i in 0..self._stored {
-            self.stored[i].clock.next = self.clock.val();
-            self.stored[i].reset.next = self.reset.val();
-            self.hit.next = self.stored_hit[i].q.val();
-            self.stored[i].en.next = self.act.val() & self.hit.val();
-            self.stored[i].d.next = self.write_data.val() & self.stored_mask[i].val();
-            self.term.next = 0.into();
-            if self.hit.val() {
-                self.term.next = self.stored[i].q.val();
+        for i in 0..self.stored.len() {
+            if act & self.stored_hit[i] {
+                self.stored[i] = self.write_data & self.stored_mask[i];
             }
-            self.answer.next = self.answer.val() | self.term.val();
-            self.known.next = self.known.val() | self.hit.val();
-            self.writable.next = self.writable.val() | self.hit.val();
+            if self.stored_hit[i] {
+                answer |= self.stored[i];
+            }
+            known |= self.stored_hit[i];
+            writable |= self.stored_hit[i];
         }
-        self.to_data.next = self.act.val() & self.data_hit.q.val();
-        self.staging.write.next = self.to_data.val();
-        self.staging.at.next = self.address.val().get_bits::<5>(2);
-        self.staging.write_data.next = self.write_data.val();
-        if self.data_hit.q.val() {
-            self.answer.next = self.answer.val() | self.staging.value.val();
+        self.staging.reset = self.reset | self.cleared;
+        self.staging.write = act & self.data_hit;
+        self.staging.at = self.address.get_bits::<5>(2);
+        self.staging.write_data = self.write_data;
+        if self.data_hit {
+            answer |= self.staging.value;
         }
 
         comment!("the queues' counters: in the second clock one of each queue, in the third the one");
-        for q in 0..self._queues {
-            self.counters[3 * q].next = self.queue_packets[q].val();
-            self.counters[3 * q + 1].next = self.queue_bytes[q].val();
-            self.counters[3 * q + 2].next = self.queue_drops[q].val();
-        }
-        self.counter_place.next = 0.into();
-        self.any_low.next = false;
-        self.any_high.next = false;
-        for i in 0..self._counters {
-            self.high_kept[i].clock.next = self.clock.val();
-            self.high_kept[i].reset.next = self.reset.val();
-            self.high_kept[i].en.next = self.taken.q.val() & self.read.val() & self.low_hit[i].q.val();
-            self.high_kept[i].d.next = true;
-            self.hit.next = self.low_hit[i].q.val() | self.high_hit[i].q.val();
-            self.known.next = self.known.val() | self.hit.val();
-            if self.hit.val() {
-                self.counter_place.next = self.counter_place.val() | self.counter_number[i].val();
+        let mut place: Bits<8> = 0;
+        let mut any_low = false;
+        let mut any_high = false;
+        for i in 0..self.low_hit.len() {
+            if self.taken & self.read & self.low_hit[i] {
+                self.high_kept[i] = true;
             }
-            self.any_low.next = self.any_low.val() | self.low_hit[i].q.val();
-            self.any_high.next = self.any_high.val() | (self.high_hit[i].q.val() & self.high_kept[i].q.val());
-        }
-        self.counter_at.d.next = self.counter_place.val();
-        self.low_read.d.next = self.taken.q.val() & self.read.val() & self.any_low.val();
-        self.high_read.d.next = self.taken.q.val() & self.any_high.val();
-        self.counter.next = 0.into();
-        for q in 0..self._queues {
-            self.counter_choice.next = 0.into();
-            for kind in 0..3 {
-                self.term64.next = self.counters[3 * q + kind].val();
-                if self.low_hit[3 * q + kind].q.val() {
-                    self.counter_choice.next = self.counter_choice.val() | self.term64.val();
-                }
+            if self.low_hit[i] | self.high_hit[i] {
+                place |= i;
             }
-            self.counter_of_queue[q].clock.next = self.clock.val();
-            self.counter_of_queue[q].d.next = self.counter_choice.val();
-            self.counter.next = self.counter.val() | self.counter_of_queue[q].q.val();
+            known |= self.low_hit[i] | self.high_hit[i];
+            any_low |= self.low_hit[i];
+            any_high |= self.high_hit[i] & self.high_kept[i];
         }
-        if self.low_read.q.val() {
-            self.answer.next = self.answer.val() | self.counter.val().get_bits::<32>(0);
+        self.counter_at = place;
+        self.low_read = self.taken & self.read & any_low;
+        self.high_read = self.taken & any_high;
+        let mut counter: Bits<64> = 0;
+        for q in 0..self.counter_of_queue.len() {
+            let mut choice: Bits<64> = 0;
+            if self.low_hit[3 * q] {
+                choice |= self.queue_packets[q];
+            }
+            if self.low_hit[3 * q + 1] {
+                choice |= self.queue_bytes[q];
+            }
+            if self.low_hit[3 * q + 2] {
+                choice |= self.queue_drops[q];
+            }
+            self.counter_of_queue[q] = choice;
+            counter |= self.counter_of_queue[q];
         }
-        for i in 0..self._high {
-            self.hit.next = self.counter_at.q.val().get_bits::<4>(4) == self.high_number[i].val();
-            self.high[i].clock.next = self.clock.val();
-            self.high[i].we.next = self.low_read.q.val() & self.hit.val();
-            self.high[i].waddr.next = self.counter_at.q.val().get_bits::<4>(0);
-            self.high[i].wdata.next = self.counter.val().get_bits::<32>(32);
-            self.high[i].raddr.next = self.counter_at.q.val().get_bits::<4>(0);
-            if self.high_read.q.val() & self.hit.val() {
-                self.answer.next = self.answer.val() | self.high[i].rdata.val();
+        if self.low_read {
+            answer |= counter.get_bits::<32>(0);
+        }
+        for i in 0..self.high.len() {
+            let here = self.counter_at.get_bits::<4>(4) == i;
+            self.high[i].we = self.low_read & here;
+            self.high[i].waddr = self.counter_at.get_bits::<4>(0);
+            self.high[i].wdata = counter.get_bits::<32>(32);
+            self.high[i].raddr = self.counter_at.get_bits::<4>(0);
+            if self.high_read & here {
+                answer |= self.high[i].rdata;
             }
         }
-        if self.owner_hit.q.val() {
-            self.answer.next = self.answer.val() | self.owner.q.val();
+        if self.owner_hit {
+            answer |= self.owner;
         }
-        if self.events_hit.q.val() {
-            self.answer.next = bit_cast::<32, 2>(self.events.q.val());
+        if self.events_hit {
+            answer = cast::<32>(self.events);
         }
-        self.ack_q.d.next = self.chosen.q.val();
-        self.error_q.en.next = self.chosen.q.val();
-        self.error_q.d.next = !self.known.val() | (self.write.val() & !self.writable.val());
-        self.read_data_q.en.next = self.chosen.q.val();
-        self.read_data_q.d.next = self.answer.val();
-        self.ack.next = self.ack_q.q.val();
-        self.error.next = self.error_q.q.val();
-        self.read_data.next = self.read_data_q.q.val();
+        self.ack_q = self.chosen;
+        if self.chosen {
+            self.error_q = !known | (self.write & !writable);
+            self.read_data_q = answer;
+        }
+        self.ack = self.ack_q;
+        self.error = self.error_q;
+        self.read_data = self.read_data_q;
 
         comment!("commands");
-        self.command.next = self.act.val() & self.command_hit.q.val();
-        self.command_op.next = self.write_data.val().get_bits::<4>(0);
-        self.command_table.next = self.write_data.val().get_bits::<8>(8);
-        self.end.next = 0.into();
-        self.on_table.next = false;
-        self.into_table.next = false;
+        let command = act & self.command_hit;
+        let command_op = self.write_data.get_bits::<4>(0);
+        let command_table = self.write_data.get_bits::<8>(8);
+        let mut end: Bits<33> = 0;
+        let mut on_table = false;
+        let mut into_table = false;
         for n in 0..16 {
-            if self.command_op.val() == n.to_bits::<4>() {
-                self.end.next = self.index_end[n].val();
-                self.on_table.next = self.takes_table.val().get_bit(n);
-                self.into_table.next = self.writes_table.val().get_bit(n);
+            if command_op == n {
+                end = self.index_end[n];
+                on_table = self.takes_table.get_bit(n);
+                into_table = self.writes_table.get_bit(n);
             }
         }
-        self.in_range.next = (bit_cast::<33, 32>(self.stored[2].q.val()) < self.end.val())
-            & (!self.on_table.val() | (self.command_table.val() < self.tables.val()));
-        self.start.next = self.command.val() & !self.busy.val() & self.in_range.val();
-        self.clear.next = self.start.val() & (self.command_op.val() == self.clear_tables.val());
-        self.cleared.d.next = self.clear.val();
-        self.finish.next = self.request_q.q.val() & self.done.val();
-        self.request_q.d.next = self.start.val() | (self.request_q.q.val() & !self.done.val());
-        self.op_q.en.next = self.start.val();
-        self.op_q.d.next = self.command_op.val();
-        self.table_q.en.next = self.start.val();
-        self.table_q.d.next = self.command_table.val();
-        self.set_events.next = 0.into();
-        if self.command.val() & self.busy.val() {
-            self.set_events.next = 2.into();
-        } else if self.command.val() & !self.in_range.val() {
-            self.set_events.next = 1.into();
+        let in_range = (cast::<33>(self.stored[2]) < end) & (!on_table | (command_table < self.tables));
+        let start = command & !busy & in_range;
+        let clear = start & (command_op == self.clear_tables);
+        let finish = self.request_q & self.done;
+        self.cleared = clear;
+        self.request_q = start | (self.request_q & !self.done);
+        if start {
+            self.op_q = command_op;
+            self.table_q = command_table;
         }
-        self.clear_events.next = 0.into();
-        if self.act.val() & self.events_hit.q.val() {
-            self.clear_events.next = self.write_data.val().get_bits::<2>(0);
-        }
-        self.events.d.next = (self.events.q.val() & !self.clear_events.val()) | self.set_events.val();
+        let set_events: Bits<2> = if command & busy {
+            2
+        } else if command & !in_range {
+            1
+        } else {
+            0
+        };
+        let clear_events: Bits<2> = if act & self.events_hit { self.write_data.get_bits::<2>(0) } else { 0 };
+        self.events = (self.events & !clear_events) | set_events;
 
         comment!("whose the tables are: a write counts if either the register or the value is 0");
-        self.claim.next =
-            self.act.val() & self.owner_hit.q.val() & (self.owner.q.val().any() ^ self.write_data.val().any());
-        self.owner.en.next = self.claim.val();
-        self.owner.d.next = self.write_data.val();
-        self.generation.en.next = self.claim.val() | self.clear.val();
-        self.generation.d.next = self.generation.q.val() + 1;
-        self.written.d.next = (self.written.q.val() & !self.clear.val()) | (self.start.val() & self.into_table.val());
+        let claim = act & self.owner_hit & (self.owner.any() ^ self.write_data.any());
+        if claim {
+            self.owner = self.write_data;
+        }
+        if claim | clear {
+            self.generation += 1;
+        }
+        self.written = (self.written & !clear) | (start & into_table);
 
         comment!("results");
-        self.result.next = self.finish.val() & self.counted.val();
-        self.counter_packets.en.next = self.result.val();
-        self.counter_packets.d.next = self.packets.val();
-        self.counter_bytes.en.next = self.result.val();
-        self.counter_bytes.d.next = self.bytes.val();
-        self.counter_epoch.en.next = self.result.val();
-        self.counter_epoch.d.next = self.epoch.val();
-        self.counter_hit.en.next = self.result.val();
-        self.counter_hit.d.next = self.epoch.val() == self.stored[1].q.val();
+        if finish & self.counted {
+            self.counter_packets = self.packets;
+            self.counter_bytes = self.bytes;
+            self.counter_epoch = self.epoch;
+            self.counter_hit = self.epoch == self.stored[1];
+        }
 
         comment!("stored registers to where they act");
-        self.modes.next = 0.into();
-        for q in 0..self._queues {
-            self.word.next = self.stored[q + 3].q.val();
-            self.modes.next = self.modes.val().replace_bit(q, self.word.val().get_bit(0));
+        self.age_epoch = self.stored[1];
+        self.drop_when_full = 0;
+        for q in 0..self.queue_packets.len() {
+            self.drop_when_full.set_bit(q, self.stored[q + 3].get_bit(0));
         }
-        self.age_epoch.next = self.stored[1].q.val();
-        self.drop_when_full.next = self.modes.val();
-        self.request.next = self.request_q.q.val();
-        self.op.next = self.op_q.q.val();
-        self.table_number.next = self.table_q.q.val();
-        self.index.next = self.stored[2].q.val().get_bits::<16>(0);
-        self.data.next = self.staging.data.val();
-        self.pending.next = self.request_q.q.val() | self.done.val();
-        self.idle.next = !(self.write.val() | self.read.val() | self.busy.val());
+        self.request = self.request_q;
+        self.op = self.op_q;
+        self.table_number = self.table_q;
+        self.index = self.stored[2].get_bits::<16>(0);
+        self.data = self.staging.data;
+        self.pending = busy;
+        self.idle = !(self.write | self.read | busy);
     }
 }

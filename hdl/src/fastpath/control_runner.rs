@@ -3,8 +3,7 @@
 
 use super::step_from_bits::StepFromBits;
 use super::types::{Step, TableWrite};
-use crate::base::{Dff, DffR, Param, Reg, Tag};
-use crate::comment;
+use crate::base::{Dff, DffR, Param, Reg};
 use millrace_regs::Command;
 use rust_hdl_core::prelude::*;
 
@@ -33,9 +32,8 @@ pub enum RunnerState {
 /// From reset to the end of the first `CLEAR_TABLES`, and from the beginning to the end of each further one, `hold` keeps frames from
 /// starting. The sweep begins when `quiet` says that none is under way, which counts from the third clock of `hold`; then tables, steps and counters are
 /// written with zeros at one `index` after the other, from 0 on, a clock each, all at once.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct CommandRunner {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub request: Signal<In, Bit>,
@@ -74,17 +72,26 @@ pub struct CommandRunner {
     pub verdict_bytes: Signal<In, Bits<64>>,
     pub verdict_epoch: Signal<In, Bits<32>>,
 
+    #[init(op(Command::WriteEntry))]
     write_entry: Param<Bits<4>>,
+    #[init(op(Command::WriteMask))]
     write_mask: Param<Bits<4>>,
+    #[init(op(Command::WriteTcam))]
     write_tcam: Param<Bits<4>>,
+    #[init(op(Command::WriteAction))]
     write_action: Param<Bits<4>>,
+    #[init(op(Command::WriteStep))]
     write_step: Param<Bits<4>>,
+    #[init(op(Command::ReadRuleCounter))]
     read_rule_counter: Param<Bits<4>>,
+    #[init(op(Command::ReadVerdictCounter))]
     read_verdict_counter: Param<Bits<4>>,
+    #[init(op(Command::ClearTables))]
     clear_tables: Param<Bits<4>>,
 
     state: DffR<RunnerState>,
     settled: DffR<Bits<2>>,
+    #[init(DffR::new(true))]
     hold_q: DffR<Bit>,
     quiet_q: Dff<Bit>,
     sweep_at: DffR<Bits<16>>,
@@ -94,166 +101,131 @@ pub struct CommandRunner {
     bytes_q: Reg<Bits<64>>,
     epoch_q: Reg<Bits<32>>,
     fields: StepFromBits,
-
-    start: Signal<Local, Bit>,
-    clears: Signal<Local, Bit>,
-    sweeps: Signal<Local, Bit>,
-    at: Signal<Local, Bits<16>>,
-    to_table: Signal<Local, Bit>,
-    to_step: Signal<Local, Bit>,
-    answer: Signal<Local, Bit>,
 }
 
+/// The operation of a command.
+fn op(command: Command) -> Param<Bits<4>> {
+    Param::new((command as u64).into())
+}
+
+#[millrace_hdl::block]
 impl CommandRunner {
-    /// For memories of at most so many places. (`Default` does not know the operations: use this.)
+    /// For memories of at most so many places.
     ///
     /// # Panics
     /// If an index has too few bits for them.
     pub fn new(places: usize) -> Self {
         assert!((1..=1 << 16).contains(&places), "{places} places");
-        let op = |command: Command| Param::new((command as u64).into());
-        Self {
-            write_entry: op(Command::WriteEntry),
-            write_mask: op(Command::WriteMask),
-            write_tcam: op(Command::WriteTcam),
-            write_action: op(Command::WriteAction),
-            write_step: op(Command::WriteStep),
-            read_rule_counter: op(Command::ReadRuleCounter),
-            read_verdict_counter: op(Command::ReadVerdictCounter),
-            clear_tables: op(Command::ClearTables),
-            hold_q: DffR::new(true),
-            sweep_last: Param::new((places - 1).to_bits()),
-            ..Default::default()
-        }
+        Self { sweep_last: Param::new((places - 1).to_bits()), ..Default::default() }
     }
-}
 
-impl Logic for CommandRunner {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, state, settled, counted_q, packets_q, bytes_q, epoch_q, hold_q, quiet_q, sweep_at);
-        self.state.reset.next = self.reset.val();
-        self.settled.reset.next = self.reset.val();
-        self.hold_q.reset.next = self.reset.val();
-        self.counted_q.reset.next = self.reset.val();
-        self.packets_q.reset.next = self.reset.val();
-        self.bytes_q.reset.next = self.reset.val();
-        self.epoch_q.reset.next = self.reset.val();
-
         comment!("a sweep goes through all indices");
-        self.clears.next = self.op.val() == self.clear_tables.val();
-        self.sweeps.next = self.state.q.val() == RunnerState::Sweep;
-        self.sweep_at.reset.next = !self.sweeps.val();
-        self.sweep_at.d.next = self.sweep_at.q.val() + 1;
-        self.at.next = self.index.val();
-        if self.hold_q.q.val() {
-            self.at.next = self.sweep_at.q.val();
-        }
-        self.quiet_q.d.next = self.quiet.val();
-        self.hold.next = self.hold_q.q.val();
-        self.counter_clear.next = self.sweeps.val();
+        let clears = self.op == self.clear_tables;
+        let sweeps = self.state == RunnerState::Sweep;
+        self.sweep_at.reset = !sweeps;
+        self.sweep_at += 1;
+        let at = if self.hold_q { self.sweep_at } else { self.index };
+        self.quiet_q = self.quiet;
+        self.hold = self.hold_q;
+        self.counter_clear = sweeps;
 
         comment!("operands are wires; one clock says that they count");
-        self.start.next = self.state.q.val() == RunnerState::Start;
-        self.table_write.next.write_entry = (self.op.val() == self.write_entry.val()) | self.clears.val();
-        self.table_write.next.write_mask = self.op.val() == self.write_mask.val();
-        self.table_write.next.write_tcam = self.op.val() == self.write_tcam.val();
-        self.table_write.next.write_action = (self.op.val() == self.write_action.val()) | self.clears.val();
-        self.table_write.next.clear = self.clears.val();
-        self.table_write.next.table = self.table_number.val();
-        self.table_write.next.index = self.at.val();
-        self.table_write.next.data = self.data.val();
-        self.to_table.next = (self.op.val() == self.write_entry.val())
-            | (self.op.val() == self.write_mask.val())
-            | (self.op.val() == self.write_tcam.val())
-            | (self.op.val() == self.write_action.val());
-        self.to_step.next = self.op.val() == self.write_step.val();
-        self.table_write_valid.next = (self.start.val() & self.to_table.val()) | self.sweeps.val();
-        self.step_write.next = (self.start.val() & self.to_step.val()) | self.sweeps.val();
-        self.step_index.next = self.at.val();
-        self.fields.bits.next = self.data.val().get_bits::<544>(0);
-        self.step_data.next = self.fields.step.val();
-        self.rule_read.next = self.start.val() & (self.op.val() == self.read_rule_counter.val());
-        self.verdict_read.next = self.start.val() & (self.op.val() == self.read_verdict_counter.val());
-        self.read_index.next = self.at.val();
+        let start = self.state == RunnerState::Start;
+        let to_table = (self.op == self.write_entry)
+            | (self.op == self.write_mask)
+            | (self.op == self.write_tcam)
+            | (self.op == self.write_action);
+        let to_step = self.op == self.write_step;
+        self.table_write = TableWrite {
+            write_entry: (self.op == self.write_entry) | clears,
+            write_mask: self.op == self.write_mask,
+            write_tcam: self.op == self.write_tcam,
+            write_action: (self.op == self.write_action) | clears,
+            clear: clears,
+            table: self.table_number,
+            index: at,
+            data: self.data,
+        };
+        self.table_write_valid = (start & to_table) | sweeps;
+        self.step_write = (start & to_step) | sweeps;
+        self.step_index = at;
+        self.fields.bits = self.data.get_bits::<544>(0);
+        self.step_data = self.fields.step;
+        self.rule_read = start & (self.op == self.read_rule_counter);
+        self.verdict_read = start & (self.op == self.read_verdict_counter);
+        self.read_index = at;
 
         comment!("the result stays until the next command");
-        self.answer.next = self.rule_done.val() | self.verdict_done.val();
-        self.packets_q.en.next = self.answer.val();
-        self.bytes_q.en.next = self.answer.val();
-        self.epoch_q.en.next = self.answer.val();
-        self.packets_q.d.next = self.verdict_packets.val();
-        self.bytes_q.d.next = self.verdict_bytes.val();
-        self.epoch_q.d.next = self.verdict_epoch.val();
-        if self.rule_done.val() {
-            self.packets_q.d.next = self.rule_packets.val();
-            self.bytes_q.d.next = self.rule_bytes.val();
-            self.epoch_q.d.next = self.rule_epoch.val();
+        let answer = self.rule_done | self.verdict_done;
+        if answer {
+            self.packets_q = if self.rule_done { self.rule_packets } else { self.verdict_packets };
+            self.bytes_q = if self.rule_done { self.rule_bytes } else { self.verdict_bytes };
+            self.epoch_q = if self.rule_done { self.rule_epoch } else { self.verdict_epoch };
         }
-        self.counted_q.en.next = self.start.val() | self.answer.val();
-        self.counted_q.d.next = self.answer.val();
-        self.packets.next = self.packets_q.q.val();
-        self.bytes.next = self.bytes_q.q.val();
-        self.epoch.next = self.epoch_q.q.val();
-        self.counted.next = self.counted_q.q.val();
+        if start | answer {
+            self.counted_q = answer;
+        }
+        self.packets = self.packets_q;
+        self.bytes = self.bytes_q;
+        self.epoch = self.epoch_q;
+        self.counted = self.counted_q;
 
-        self.hold_q.d.next =
-            (self.start.val() & self.clears.val()) | (self.hold_q.q.val() & (self.state.q.val() != RunnerState::Done));
-        self.settled.d.next = 0.into();
-        self.state.d.next = self.state.q.val();
-        match self.state.q.val() {
+        self.hold_q = (start & clears) | (self.hold_q & (self.state != RunnerState::Done));
+        let mut next = self.state;
+        let mut settled: Bits<2> = 0;
+        match self.state {
             RunnerState::Idle => {
-                if self.request.val() {
-                    self.state.d.next = RunnerState::Start;
+                if self.request {
+                    next = RunnerState::Start;
                 }
             }
             RunnerState::Start => {
-                self.state.d.next = RunnerState::Count;
-                if self.to_table.val() {
-                    self.state.d.next = RunnerState::Settle;
-                } else if self.to_step.val() {
-                    self.state.d.next = RunnerState::Done;
-                } else if self.clears.val() {
-                    self.state.d.next = RunnerState::Drain;
+                if to_table {
+                    next = RunnerState::Settle;
+                } else if to_step {
+                    next = RunnerState::Done;
+                } else if clears {
+                    next = RunnerState::Drain;
+                } else {
+                    next = RunnerState::Count;
                 }
             }
             RunnerState::Drain => {
-                if self.settled.q.val() != 3 {
-                    self.settled.d.next = self.settled.q.val() + 1;
-                } else {
-                    self.settled.d.next = self.settled.q.val();
-                    if self.quiet_q.q.val() {
-                        self.state.d.next = RunnerState::Sweep;
-                    }
+                settled = if self.settled == 3 { 3 } else { self.settled + 1 };
+                if (self.settled == 3) & self.quiet_q {
+                    next = RunnerState::Sweep;
                 }
             }
             RunnerState::Sweep => {
-                if self.sweep_at.q.val() == self.sweep_last.val() {
-                    self.state.d.next = RunnerState::Settle;
+                if self.sweep_at == self.sweep_last {
+                    next = RunnerState::Settle;
                 }
             }
             RunnerState::Settle => {
-                self.settled.d.next = self.settled.q.val() + 1;
-                if self.settled.q.val() == 2 {
-                    self.state.d.next = RunnerState::Wait;
+                settled = self.settled + 1;
+                if self.settled == 2 {
+                    next = RunnerState::Wait;
                 }
             }
             RunnerState::Wait => {
-                if !self.tables_busy.val() {
-                    self.state.d.next = RunnerState::Done;
+                if !self.tables_busy {
+                    next = RunnerState::Done;
                 }
             }
             RunnerState::Count => {
-                if self.answer.val() {
-                    self.state.d.next = RunnerState::Done;
+                if answer {
+                    next = RunnerState::Done;
                 }
             }
             RunnerState::Done => {
-                if !self.request.val() {
-                    self.state.d.next = RunnerState::Idle;
+                if !self.request {
+                    next = RunnerState::Idle;
                 }
             }
         }
-        self.done.next = self.state.q.val() == RunnerState::Done;
+        self.state = next;
+        self.settled = settled;
+        self.done = self.state == RunnerState::Done;
     }
 }

@@ -5,7 +5,6 @@ use super::control::Control;
 use super::control_runner::CommandRunner;
 use super::counters::Counters;
 use super::types::TableWrite;
-use crate::base::Tag;
 use crate::testing::{assert_lints, settle};
 use millrace_regs::config::{Config, Preset};
 use millrace_regs::map::{Access, Reset};
@@ -20,9 +19,8 @@ const BAD_COMMAND: u32 = 1;
 const WHILE_BUSY: u32 = 2;
 
 /// Control, the runner and the counters, connected as in `Core`.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 struct Board {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub clock_ctrl: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
@@ -39,6 +37,7 @@ struct Board {
     pub queue_bytes: Signal<In, Bits<64>>,
     pub queue_drops: Signal<In, Bits<64>>,
     pub busy: Signal<Out, Bit>,
+    #[clock(clock_ctrl)]
     control: Control,
     runner: CommandRunner,
     rules: Counters<16>,
@@ -46,59 +45,53 @@ struct Board {
     _queues: usize,
 }
 
-impl Logic for Board {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl Board {
     fn update(&mut self) {
-        clock!(self, clock, runner, rules, verdicts);
-        self.control.clock.next = self.clock_ctrl.val();
-        self.control.reset.next = self.reset.val();
-        self.runner.reset.next = self.reset.val();
-        self.rules.reset.next = self.reset.val();
-        self.verdicts.reset.next = self.reset.val();
-        self.control.write.next = self.write.val();
-        self.control.read.next = self.read.val();
-        self.control.address.next = self.address.val();
-        self.control.write_data.next = self.write_data.val();
+        self.control.write = self.write;
+        self.control.read = self.read;
+        self.control.address = self.address;
+        self.control.write_data = self.write_data;
         for q in 0..self._queues {
-            self.control.queue_packets[q].next = self.queue_packets.val();
-            self.control.queue_bytes[q].next = self.queue_bytes.val();
-            self.control.queue_drops[q].next = self.queue_drops.val();
+            self.control.queue_packets[q] = self.queue_packets;
+            self.control.queue_bytes[q] = self.queue_bytes;
+            self.control.queue_drops[q] = self.queue_drops;
         }
-        self.runner.request.next = self.control.request.val();
-        self.runner.op.next = self.control.op.val();
-        self.runner.table_number.next = self.control.table_number.val();
-        self.runner.index.next = self.control.index.val();
-        self.runner.data.next = self.control.data.val();
-        self.control.done.next = self.runner.done.val();
-        self.control.counted.next = self.runner.counted.val();
-        self.control.packets.next = self.runner.packets.val();
-        self.control.bytes.next = self.runner.bytes.val();
-        self.control.epoch.next = self.runner.epoch.val();
-        self.runner.tables_busy.next = self.tables_busy.val();
-        self.runner.quiet.next = self.quiet.val();
-        self.rules.clear.next = self.runner.counter_clear.val();
-        self.verdicts.clear.next = self.runner.counter_clear.val();
-        self.rules.count.next = self.count.val();
-        self.rules.index.next = bit_cast::<16, 8>(self.count_index.val());
-        self.rules.bytes.next = self.count_bytes.val();
-        self.rules.epoch.next = self.control.age_epoch.val();
-        self.verdicts.count.next = self.count.val();
-        self.verdicts.index.next = !self.count_index.val();
-        self.verdicts.bytes.next = self.count_bytes.val();
-        self.verdicts.epoch.next = self.control.age_epoch.val();
-        self.rules.read.next = self.runner.rule_read.val();
-        self.rules.read_index.next = self.runner.read_index.val();
-        self.runner.rule_done.next = self.rules.done.val();
-        self.runner.rule_packets.next = self.rules.read_packets.val();
-        self.runner.rule_bytes.next = self.rules.read_bytes.val();
-        self.runner.rule_epoch.next = self.rules.read_epoch.val();
-        self.verdicts.read.next = self.runner.verdict_read.val();
-        self.verdicts.read_index.next = bit_cast::<8, 16>(self.runner.read_index.val());
-        self.runner.verdict_done.next = self.verdicts.done.val();
-        self.runner.verdict_packets.next = self.verdicts.read_packets.val();
-        self.runner.verdict_bytes.next = self.verdicts.read_bytes.val();
-        self.runner.verdict_epoch.next = self.verdicts.read_epoch.val();
-        self.busy.next = self.rules.busy.val() | self.verdicts.busy.val();
+        self.runner.request = self.control.request;
+        self.runner.op = self.control.op;
+        self.runner.table_number = self.control.table_number;
+        self.runner.index = self.control.index;
+        self.runner.data = self.control.data;
+        self.control.done = self.runner.done;
+        self.control.counted = self.runner.counted;
+        self.control.packets = self.runner.packets;
+        self.control.bytes = self.runner.bytes;
+        self.control.epoch = self.runner.epoch;
+        self.runner.tables_busy = self.tables_busy;
+        self.runner.quiet = self.quiet;
+        self.rules.clear = self.runner.counter_clear;
+        self.verdicts.clear = self.runner.counter_clear;
+        self.rules.count = self.count;
+        self.rules.index = cast::<16>(self.count_index);
+        self.rules.bytes = self.count_bytes;
+        self.rules.epoch = self.control.age_epoch;
+        self.verdicts.count = self.count;
+        self.verdicts.index = !self.count_index;
+        self.verdicts.bytes = self.count_bytes;
+        self.verdicts.epoch = self.control.age_epoch;
+        self.rules.read = self.runner.rule_read;
+        self.rules.read_index = self.runner.read_index;
+        self.runner.rule_done = self.rules.done;
+        self.runner.rule_packets = self.rules.read_packets;
+        self.runner.rule_bytes = self.rules.read_bytes;
+        self.runner.rule_epoch = self.rules.read_epoch;
+        self.verdicts.read = self.runner.verdict_read;
+        self.verdicts.read_index = cast::<8>(self.runner.read_index);
+        self.runner.verdict_done = self.verdicts.done;
+        self.runner.verdict_packets = self.verdicts.read_packets;
+        self.runner.verdict_bytes = self.verdicts.read_bytes;
+        self.runner.verdict_epoch = self.verdicts.read_epoch;
+        self.busy = self.rules.busy | self.verdicts.busy;
     }
 }
 
@@ -134,23 +127,7 @@ impl Bench {
             rules: Counters::with_copy(),
             verdicts: Counters::without_copy(),
             _queues: config.queues(),
-            tag: Default::default(),
-            clock: Default::default(),
-            clock_ctrl: Default::default(),
-            reset: Default::default(),
-            write: Default::default(),
-            read: Default::default(),
-            address: Default::default(),
-            write_data: Default::default(),
-            tables_busy: Default::default(),
-            quiet: Default::default(),
-            count: Default::default(),
-            count_index: Default::default(),
-            count_bytes: Default::default(),
-            queue_packets: Default::default(),
-            queue_bytes: Default::default(),
-            queue_drops: Default::default(),
-            busy: Default::default(),
+            ..Default::default()
         });
         dut.connect_all();
         let mut bench = Self {
