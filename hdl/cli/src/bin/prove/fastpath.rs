@@ -58,7 +58,10 @@ fn merge() -> Proof {
                 name: "a clock between frames",
                 edits: &[("turn <= arbiter_grant", "turn <= arbiter_grant & ~turn")],
             },
-            Mutant { name: "bytes past the end kept", edits: &[("data = data & ~(ones", "data = data & (ones")] },
+            Mutant {
+                name: "bytes past the end kept",
+                edits: &[("data = data & ~(16'hffff", "data = data & (16'hffff")],
+            },
             Mutant {
                 name: "always the lowest in turn",
                 edits: &[("arbiter_take = pass_on & arbiter_any", "arbiter_take = 1'b0")],

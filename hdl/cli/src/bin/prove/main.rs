@@ -67,11 +67,13 @@ struct Job<'a> {
     mutant: Option<usize>,
 }
 
+fn all() -> Vec<Proof> {
+    [base::proofs(), fastpath::proofs(), board::proofs()].into_iter().flatten().collect()
+}
+
 /// The proofs that the arguments ask for.
 fn chosen(arguments: &Arguments) -> Result<Vec<Proof>> {
-    let mut proofs = base::proofs();
-    proofs.extend(fastpath::proofs());
-    proofs.extend(board::proofs());
+    let mut proofs = all();
     if let Some(name) = arguments.names.iter().find(|name| proofs.iter().all(|proof| proof.name != **name)) {
         let known: Vec<&str> = proofs.iter().map(|proof| proof.name).collect();
         bail!("there is no proof `{name}`; there are {}", known.join(", "));
@@ -115,4 +117,21 @@ fn run(jobs: &[Job], workers: usize, one: &(dyn Fn(&Job) -> Result<Outcome> + Sy
         }
     });
     outcomes.into_inner().expect("no worker panics").into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says in seconds what the proofs would say in minutes: that Verilog has changed under a mutant.
+    #[test]
+    fn each_mutant_finds_its_text() {
+        let proofs = all();
+        let broken = |proof: &Proof| {
+            let faults = proof.mutants.iter().filter_map(|mutant| proof.verilog(Some(mutant)).err());
+            faults.map(|fault| fault.to_string()).collect::<Vec<_>>()
+        };
+        let faults: Vec<String> = proofs.iter().flat_map(broken).collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
 }
