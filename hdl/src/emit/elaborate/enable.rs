@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_branch_becomes_the_enable() {
         let (statements, symbols) = resolved(|id| {
-            let test = Expr::whole(id("push"), 1);
+            let test = Expr::whole(id("inp$ready"), 1);
             vec![Stmt::If { test, then: load(id, Expr::whole(id("tail$q"), 3)), otherwise: vec![] }]
         });
         let id = |path: &str| symbols.find(path).expect("a signal");
@@ -203,7 +203,7 @@ mod tests {
             statements,
             [
                 Stmt::Set { target: id("head$d"), low: 0, value: Expr::whole(id("tail$q"), 3) },
-                Stmt::Set { target: id("head$en"), low: 0, value: Expr::whole(id("push"), 1) },
+                Stmt::Set { target: id("head$en"), low: 0, value: Expr::whole(id("inp$ready"), 1) },
             ]
         );
     }
@@ -211,9 +211,9 @@ mod tests {
     #[test]
     fn what_changes_behind_the_branch_keeps_it() {
         let (statements, symbols) = resolved(|id| {
-            let test = Expr::whole(id("push"), 1);
+            let test = Expr::whole(id("inp$ready"), 1);
             let branch = Stmt::If { test, then: load(id, Expr::zero(3)), otherwise: vec![] };
-            vec![branch, Stmt::Set { target: id("push"), low: 0, value: one() }]
+            vec![branch, Stmt::Set { target: id("inp$ready"), low: 0, value: one() }]
         });
         let id = |path: &str| symbols.find(path).expect("a signal");
         assert_eq!(statements[0], Stmt::Set { target: id("head$en"), low: 0, value: Expr::zero(1) });
