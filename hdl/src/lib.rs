@@ -10,7 +10,7 @@
 // What the attributes write names this crate.
 extern crate self as millrace_hdl;
 
-pub use millrace_hdl_macros::{block, function, kernel};
+pub use millrace_hdl_macros::{block, bundle, function, kernel};
 
 pub mod base;
 pub mod board;

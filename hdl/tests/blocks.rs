@@ -46,9 +46,8 @@ impl<const N: usize> Tally<N> {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, LogicState)]
+#[derive(Clone, Copy, Debug, PartialEq, LogicState)]
 enum State {
-    #[default]
     Idle,
     Busy,
     Done,
@@ -198,4 +197,69 @@ fn streams_functions_structs_and_states_do_what_they_say() {
     }
     assert!(got[0] >= 25 && got[1] >= 17 && done == 1, "{got:?} {done}");
     lint(Everything::<2>::default());
+}
+
+/// Who is asked.
+#[millrace_hdl::bundle(Asking)]
+pub struct Asked {
+    pub question: Signal<In, Bits<8>>,
+    pub answer: Signal<Out, Bits<8>>,
+}
+
+/// Answers with the complement.
+#[millrace_hdl::block]
+pub struct Complement {
+    pub bus: Asked,
+}
+
+#[millrace_hdl::block]
+impl Complement {
+    fn update(&mut self) {
+        self.bus.answer = !self.bus.question;
+    }
+}
+
+/// Asks for the next number.
+#[millrace_hdl::block]
+pub struct Next {
+    pub bus: Asked,
+    pub further: Asking,
+}
+
+#[millrace_hdl::block]
+impl Next {
+    fn update(&mut self) {
+        self.further.question = self.bus.question + 1;
+        self.bus.answer = self.further.answer;
+    }
+}
+
+/// Both, one behind the other.
+#[millrace_hdl::block]
+pub struct Both {
+    pub s_bus: Asked,
+    next: Next,
+    complement: Complement,
+}
+
+#[millrace_hdl::block]
+impl Both {
+    fn update(&mut self) {
+        link(self.s_bus, self.next.bus);
+        join(self.next.further, self.complement.bus);
+    }
+}
+
+#[test]
+fn both_ends_of_a_bundle_are_connected_as_one() {
+    let mut both = Both::default();
+    both.connect_all();
+    both.s_bus.question.next = 5u64.into();
+    settle(&mut both);
+    assert_eq!(both.s_bus.answer.val().to_u64(), 0xf9);
+    let text = lint(Both::default());
+    assert!(
+        text.contains("input  wire [7:0] s_bus_question,") && text.contains(".bus_question(s_bus_question)"),
+        "{text}"
+    );
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! [`macro@block`]: a struct and an `impl` as a block of hardware. [`macro@function`]: what kernels call.
+//! [`macro@block`]: a struct and an `impl` as a block of hardware. [`macro@function`]: what kernels call. [`macro@bundle`]: signals that go together.
 //!
 //! [`macro@kernel`], the older way: an `update` function over rust-hdl's signals as hardware.
 //! The function itself stays as it is, for the Rust simulator. Beside it come `connect`, which names the signals that it drives, and
@@ -7,6 +7,7 @@
 //! half of all that the compiler has to optimise in this workspace, and it runs once.
 
 mod block;
+mod bundle;
 mod connect;
 mod kernel;
 mod logic;
@@ -15,7 +16,7 @@ mod tree;
 
 use proc_macro::TokenStream;
 use quote::quote;
-use syn::{Error, Item, ItemFn, parse_macro_input};
+use syn::{Error, Ident, Item, ItemFn, ItemStruct, parse_macro_input};
 
 /// Makes a block: goes before its struct, and before the `impl` that holds its `update`. `docs/blocks.md` says what may stand in both. The attribute
 /// of the struct may hold an expression, which is evaluated whenever one is made: `#[block(Self::check())]`.
@@ -27,6 +28,14 @@ pub fn block(attribute: TokenStream, item: TokenStream) -> TokenStream {
         other => Err(Error::new_spanned(other, "`block` goes before a struct or its `impl`")),
     };
     made.unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+/// Makes both ends of a bundle: goes before the struct with the signals as one end has them, and names the other end, whose signals go the other
+/// way: `#[bundle(Src)]`.
+#[proc_macro_attribute]
+pub fn bundle(mirror: TokenStream, item: TokenStream) -> TokenStream {
+    let (mirror, item) = (parse_macro_input!(mirror as Ident), parse_macro_input!(item as ItemStruct));
+    bundle::bundle(mirror, &item).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 /// Lets kernels call a function of values, which becomes a part of each.

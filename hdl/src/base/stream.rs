@@ -5,19 +5,9 @@
 use rust_hdl_core::prelude::*;
 
 /// The receiving end of a stream.
-#[derive(LogicInterface, Clone, Debug, Default)]
-#[join = "Src"]
+#[millrace_hdl::bundle(Src)]
 pub struct Snk<T: Synth> {
     pub data: Signal<In, T>,
     pub valid: Signal<In, Bit>,
     pub ready: Signal<Out, Bit>,
-}
-
-/// The sending end of a stream.
-#[derive(LogicInterface, Clone, Debug, Default)]
-#[join = "Snk"]
-pub struct Src<T: Synth> {
-    pub data: Signal<Out, T>,
-    pub valid: Signal<Out, Bit>,
-    pub ready: Signal<In, Bit>,
 }

@@ -10,8 +10,7 @@ use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
 
 /// Receiving end of an AXI4-Stream: `D` data, `K` one bit per byte, `U` sideband.
-#[derive(LogicInterface, Clone, Debug, Default)]
-#[join = "AxisSrc"]
+#[millrace_hdl::bundle(AxisSrc)]
 pub struct AxisSnk<D: Synth, K: Synth, U: Synth> {
     pub tdata: Signal<In, D>,
     pub tkeep: Signal<In, K>,
@@ -19,18 +18,6 @@ pub struct AxisSnk<D: Synth, K: Synth, U: Synth> {
     pub tuser: Signal<In, U>,
     pub tvalid: Signal<In, Bit>,
     pub tready: Signal<Out, Bit>,
-}
-
-/// Sending end of an AXI4-Stream.
-#[derive(LogicInterface, Clone, Debug, Default)]
-#[join = "AxisSnk"]
-pub struct AxisSrc<D: Synth, K: Synth, U: Synth> {
-    pub tdata: Signal<Out, D>,
-    pub tkeep: Signal<Out, K>,
-    pub tlast: Signal<Out, Bit>,
-    pub tuser: Signal<Out, U>,
-    pub tvalid: Signal<Out, Bit>,
-    pub tready: Signal<In, Bit>,
 }
 
 /// How many of the `E` bytes of a beat count: the place of the highest bit set in `keep`. `C` = log2(E) + 1. No clock.

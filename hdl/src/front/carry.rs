@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Clock and reset, carried to all sub-blocks of a block before its kernel runs. Each type says what it takes.
 
-use crate::base::{Dff, DffE, DffR, Param, Reg, Snk, Src, Tag};
+use crate::base::{Dff, DffE, DffR, Param, Reg, Tag};
 use rust_hdl_core::prelude::{Bit, Clock, Constant, Direction, In, Signal, Synth};
 
 /// A field of a block.
@@ -47,7 +47,7 @@ macro_rules! takes_nothing {
     )* };
 }
 
-takes_nothing!(Param Constant Snk Src);
+takes_nothing!(Param Constant);
 
 impl<D: Direction, T: Synth> Field for Signal<D, T> {
     fn carry(&mut self, _: &impl Source, _: usize, _: Bit) {}
