@@ -2,66 +2,42 @@
 //! Beats as bytes.
 
 use super::types::StreamByte;
-use crate::base::{Reg, Snk, Src, Tag};
+use crate::base::{Reg, Snk, Src};
 use crate::fastpath::types::Beat;
 use rust_hdl_core::prelude::*;
 
 /// Puts out the bytes of a beat one after the other, the first first. No clock of latency, a byte per clock; a beat is taken with its
-/// last byte.
-#[derive(LogicBlock, Default)]
+/// last byte. `C` = log2(W / 8) + 1.
+#[millrace_hdl::block(Self::check())]
 pub struct BeatBytes<const W: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<Beat<W, C>>,
     pub out: Src<StreamByte>,
     /// Bytes of the beat that are out.
     done: Reg<Bits<C>>,
-    _bytes: usize,
-
-    at_end: Signal<Local, Bit>,
-    fire: Signal<Local, Bit>,
-    next_done: Signal<Local, Bits<C>>,
-    word: Signal<Local, Bits<W>>,
-    octet: Signal<Local, Bits<8>>,
-    sent: Signal<Local, StreamByte>,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize> BeatBytes<W, C> {
-    /// The block. (`Default` has no bytes.)
-    ///
-    /// # Panics
-    /// If `C` is not log2(W / 8) + 1.
-    pub fn new() -> Self {
+    fn check() {
         assert!(W / 8 == 1 << (C - 1), "BeatBytes<{W}, {C}>: sizes do not fit each other");
-        Self { _bytes: W / 8, ..Default::default() }
     }
-}
 
-impl<const W: usize, const C: usize> Logic for BeatBytes<W, C> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, done);
-        self.done.reset.next = self.reset.val();
-        self.next_done.next = self.done.q.val() + 1;
-        self.at_end.next = self.next_done.val() == self.inp.data.val().bytes;
-        self.word.next = self.inp.data.val().data;
-        self.octet.next = 0.into();
-        for i in 0..self._bytes {
-            if self.done.q.val() == i.to_bits::<C>() {
-                self.octet.next = self.word.val().get_bits::<8>(i * 8);
+        let next_done = self.done + 1;
+        let at_end = next_done == self.inp.data.bytes;
+        let mut octet: Bits<8> = 0;
+        for i in 0..W / 8 {
+            if self.done == i {
+                octet = self.inp.data.data.get_bits::<8>(i * 8);
             }
         }
-        self.sent.next.data = self.octet.val();
-        self.sent.next.last = self.at_end.val() & self.inp.data.val().last;
-        self.out.data.next = self.sent.val();
-        self.out.valid.next = self.inp.valid.val();
-        self.fire.next = self.inp.valid.val() & self.out.ready.val();
-        self.inp.ready.next = self.out.ready.val() & self.at_end.val();
-        self.done.en.next = self.fire.val();
-        self.done.d.next = self.next_done.val();
-        if self.at_end.val() {
-            self.done.d.next = 0.into();
+        self.out.data = StreamByte { data: octet, last: at_end & self.inp.data.last };
+        self.out.valid = self.inp.valid;
+        self.inp.ready = self.out.ready & at_end;
+        if self.inp.valid & self.out.ready {
+            self.done = if at_end { 0 } else { next_done };
         }
     }
 }
@@ -76,7 +52,7 @@ mod tests {
 
     fn run<const W: usize, const C: usize>(fill: f64, drain: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let mut b = BeatBytes::<W, C>::new();
+        let mut b = BeatBytes::<W, C>::default();
         b.connect_all();
         b.reset.next = true;
         tick(&mut b, |b| &mut b.clock);
@@ -116,6 +92,6 @@ mod tests {
 
     #[test]
     fn lints() {
-        assert_lints(BeatBytes::<64, 4>::new());
+        assert_lints(BeatBytes::<64, 4>::default());
     }
 }

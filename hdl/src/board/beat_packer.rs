@@ -2,19 +2,17 @@
 //! Bytes that come when they come, as beats.
 
 use super::types::MarkedBeat;
-use crate::base::{DffE, DffR, Param, Reg, Src, Tag};
-use crate::comment;
+use crate::base::{DffE, DffR, Reg, Src};
 use rust_hdl_core::prelude::*;
 
 /// Makes beats of bytes that cannot be made to wait: in a clock comes a byte (`push`), the end of a frame (`finish`, with `error` if it is
-/// damaged), or nothing. A beat goes out with the first byte of the next one, or with `finish`: no clock of latency.
+/// damaged), or nothing. A beat goes out with the first byte of the next one, or with `finish`: no clock of latency. `C` = log2(W / 8) + 1.
 ///
 /// A beat that finds `out.ready` low is gone, which `out` must expect; its frame goes no further, and is ended by a beat of no meaning with an `error` as soon as
 /// there is room. A frame that begins before that is not seen at `out` at all: `lost` is high when it ends. A `finish` without a byte gives a
 /// beat of one byte, in error.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block(Self::check())]
 pub struct BeatPacker<const W: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub octet: Signal<In, Bits<8>>,
@@ -25,6 +23,7 @@ pub struct BeatPacker<const W: usize, const C: usize> {
     pub lost: Signal<Out, Bit>,
 
     /// The beat so far, its last byte first.
+    #[count(W / 8)]
     bytes: Vec<DffE<Bits<8>>>,
     count: Reg<Bits<C>>,
     /// A byte of this frame has come.
@@ -34,89 +33,45 @@ pub struct BeatPacker<const W: usize, const C: usize> {
     spoiled: DffR<Bit>,
     /// The end of a frame that was cut waits for room.
     closing: DffR<Bit>,
-    places: Vec<Param<Bits<C>>>,
-    size: Param<Bits<C>>,
-    _bytes: usize,
-
-    full: Signal<Local, Bit>,
-    place: Signal<Local, Bits<C>>,
-    skip: Signal<Local, Bit>,
-    offer: Signal<Local, Bit>,
-    refused: Signal<Local, Bit>,
-    data: Signal<Local, Bits<W>>,
-    byte_of: Signal<Local, Bits<8>>,
-    beat: Signal<Local, MarkedBeat<W, C>>,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize> BeatPacker<W, C> {
-    /// The block. (`Default` has no bytes.)
-    ///
-    /// # Panics
-    /// If `C` is not log2(W / 8) + 1.
-    pub fn new() -> Self {
+    fn check() {
         assert!(W / 8 == 1 << (C - 1), "BeatPacker<{W}, {C}>: sizes do not fit each other");
-        let bytes = W / 8;
-        Self {
-            bytes: (0..bytes).map(|_| Default::default()).collect(),
-            places: (0..bytes).rev().map(|place| Param::new(place.to_bits())).collect(),
-            size: Param::new(bytes.to_bits()),
-            _bytes: bytes,
-            ..Default::default()
-        }
     }
-}
 
-impl<const W: usize, const C: usize> Logic for BeatPacker<W, C> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, count, inside, skipping, spoiled, closing);
-        self.count.reset.next = self.reset.val();
-        self.inside.reset.next = self.reset.val();
-        self.skipping.reset.next = self.reset.val();
-        self.spoiled.reset.next = self.reset.val();
-        self.closing.reset.next = self.reset.val();
-
         comment!("a byte goes to its place; a full beat has gone by then");
-        self.full.next = self.count.q.val() == self.size.val();
-        self.place.next = self.count.q.val();
-        if self.full.val() {
-            self.place.next = 0.into();
+        let full = self.count == W / 8;
+        let place = if full { 0 } else { self.count };
+        let mut data: Bits<W> = 0;
+        for i in 0..W / 8 {
+            if self.push & (place == W / 8 - 1 - i) {
+                self.bytes[i] = self.octet;
+            }
+            data = (data << 8) | cast::<W>(self.bytes[i]);
         }
-        self.data.next = 0.into();
-        self.byte_of.next = 0.into();
-        for i in 0..self._bytes {
-            self.bytes[i].clock.next = self.clock.val();
-            self.bytes[i].en.next = self.push.val() & (self.place.val() == self.places[i].val());
-            self.bytes[i].d.next = self.octet.val();
-            self.byte_of.next = self.bytes[i].q.val();
-            self.data.next = (self.data.val() << 8) | bit_cast::<W, 8>(self.byte_of.val());
-        }
-        self.count.en.next = self.push.val() | self.finish.val();
-        self.count.d.next = self.place.val() + 1;
-        if self.finish.val() {
-            self.count.d.next = 0.into();
+        if self.push | self.finish {
+            self.count = if self.finish { 0 } else { place + 1 };
         }
 
         comment!("what goes out");
-        self.skip.next = self.skipping.q.val() | (self.closing.q.val() & !self.inside.q.val());
-        self.offer.next = ((self.push.val() & self.full.val()) | self.finish.val()) & !self.skip.val();
-        self.refused.next = self.spoiled.q.val() | (self.offer.val() & !self.out.ready.val());
-        self.inside.d.next = (self.inside.q.val() | self.push.val()) & !self.finish.val();
-        self.skipping.d.next = self.skip.val() & (self.inside.q.val() | self.push.val()) & !self.finish.val();
-        self.spoiled.d.next = self.refused.val() & !self.finish.val();
-        self.closing.d.next = (self.finish.val() & !self.skip.val() & self.refused.val())
-            | (self.closing.q.val() & !self.out.ready.val());
-        self.lost.next = self.finish.val() & self.skip.val();
-
-        self.beat.next.data = self.data.val();
-        self.beat.next.bytes = self.count.q.val();
-        if !self.count.q.val().any() {
-            self.beat.next.bytes = 1.into();
-        }
-        self.beat.next.last = self.finish.val() | self.closing.q.val();
-        self.beat.next.error = self.error.val() | self.closing.q.val() | !self.count.q.val().any();
-        self.out.data.next = self.beat.val();
-        self.out.valid.next = (self.offer.val() & !self.spoiled.q.val()) | self.closing.q.val();
+        let skip = self.skipping | (self.closing & !self.inside);
+        let offer = ((self.push & full) | self.finish) & !skip;
+        let refused = self.spoiled | (offer & !self.out.ready);
+        self.inside = (self.inside | self.push) & !self.finish;
+        self.skipping = skip & (self.inside | self.push) & !self.finish;
+        self.spoiled = refused & !self.finish;
+        self.closing = (self.finish & !skip & refused) | (self.closing & !self.out.ready);
+        self.lost = self.finish & skip;
+        self.out.data = MarkedBeat {
+            data,
+            bytes: if self.count.any() { self.count } else { 1 },
+            last: self.finish | self.closing,
+            error: self.error | self.closing | !self.count.any(),
+        };
+        self.out.valid = (offer & !self.spoiled) | self.closing;
     }
 }
 
@@ -132,7 +87,7 @@ mod tests {
     /// went in, what came out, and how many frames were lost.
     fn run<const W: usize, const C: usize>(ready: f64) -> (Vec<Marked>, Vec<Marked>, usize) {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
-        let mut p = BeatPacker::<W, C>::new();
+        let mut p = BeatPacker::<W, C>::default();
         p.connect_all();
         p.reset.next = true;
         tick(&mut p, |p| &mut p.clock);
@@ -206,7 +161,7 @@ mod tests {
 
     #[test]
     fn lints() {
-        assert_lints(BeatPacker::<64, 4>::new());
-        assert_lints(BeatPacker::<512, 7>::new());
+        assert_lints(BeatPacker::<64, 4>::default());
+        assert_lints(BeatPacker::<512, 7>::default());
     }
 }

@@ -4,8 +4,7 @@
 use super::frame_gate::FrameGate;
 use super::loss_mark::LossMark;
 use super::mac_beat::MacBeat;
-use crate::base::{AsyncFifo, DffR, Param, Reg, Tag};
-use crate::comment;
+use crate::base::{AsyncFifo, DffR, Param, Reg};
 use crate::fastpath::axi_stream::{AxisSnk, AxisSrc};
 use rust_hdl_core::prelude::*;
 
@@ -21,9 +20,8 @@ const SHORTEST: usize = 60;
 /// `port_reset` and `mac_reset` are one reset in the two clocks, high together for four clocks of the slower one, when the MAC is not there.
 /// `reset` is the core's, and means `port_reset` too. A frame on its way when `port_reset` comes is lost: on receive a beat marked damaged
 /// ends it, before any other frame; on transmit its rest is taken and left out. In `port_reset` the core waits.
-#[derive(LogicBlock)]
+#[millrace_hdl::block(Self::check())]
 pub struct CmacPort<const W: usize, const E: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub port_reset: Signal<In, Bit>,
@@ -42,9 +40,13 @@ pub struct CmacPort<const W: usize, const E: usize> {
     /// The MAC's receiver is in reset, alone or with the port: the frame that it is sending will not end.
     pub mac_rx_reset: Signal<In, Bit>,
 
+    #[init(AsyncFifo::new())]
     to_mac: AsyncFifo<MacBeat<W, E>, 4, 5>,
+    #[clock(mac_clock)]
     gate: FrameGate<W, E, 8, 9>,
+    #[clock(mac_clock)]
     loss: LossMark<W, E>,
+    #[init(AsyncFifo::new())]
     from_mac: AsyncFifo<MacBeat<W, E>, 6, 7>,
 
     /// Inside a frame; inside one that a reset cut.
@@ -53,163 +55,91 @@ pub struct CmacPort<const W: usize, const E: usize> {
     rx_open: Reg<Bit>,
     rx_torn: DffR<Bit>,
     /// The bits of each byte.
-    place: Vec<Constant<Bits<W>>>,
+    #[init((0..E).map(|byte| Param::new(Bits::<W>::from(0xff_u64) << (8 * byte as u64))).collect())]
+    place: Vec<Param<Bits<W>>>,
+    #[init(Param::new(!Bits::<E>::default()))]
     all: Param<Bits<E>>,
+    #[init(Param::new(((1u64 << SHORTEST) - 1).into()))]
     shortest: Param<Bits<E>>,
-    one_byte: Param<Bits<E>>,
-
-    mask: Signal<Local, Bits<W>>,
-    keep: Signal<Local, Bits<E>>,
-    taken: Signal<Local, Bit>,
-    tear: Signal<Local, Bit>,
-    ready: Signal<Local, Bit>,
-    end: Signal<Local, Bit>,
-    given: Signal<Local, Bit>,
-    valid: Signal<Local, Bit>,
-    last: Signal<Local, Bit>,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const E: usize> CmacPort<W, E> {
-    /// The block. (`Default` has no memories.)
-    ///
-    /// # Panics
-    /// If `W` is not 512, or `E` not 64.
-    pub fn new() -> Self {
+    fn check() {
         assert!(W == 512 && E == 64, "CmacPort<{W}, {E}>: the CMAC's AXI4-Stream has 512 bits");
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            port_reset: Default::default(),
-            s_axis_tx: Default::default(),
-            m_axis_rx: Default::default(),
-            mac_clock: Default::default(),
-            mac_reset: Default::default(),
-            m_axis_mac: Default::default(),
-            mac_rx_tdata: Default::default(),
-            mac_rx_tkeep: Default::default(),
-            mac_rx_tlast: Default::default(),
-            mac_rx_tuser: Default::default(),
-            mac_rx_tvalid: Default::default(),
-            mac_rx_reset: Default::default(),
-            to_mac: AsyncFifo::new(),
-            gate: Default::default(),
-            loss: Default::default(),
-            from_mac: AsyncFifo::new(),
-            tx_open: Default::default(),
-            tx_torn: Default::default(),
-            rx_open: Default::default(),
-            rx_torn: Default::default(),
-            place: (0..E).map(|byte| Constant::new(Bits::<W>::from(0xff_u64) << (8 * byte as u64))).collect(),
-            all: Param::new(!Bits::<E>::default()),
-            shortest: Param::new(((1u64 << SHORTEST) - 1).to_bits()),
-            one_byte: Param::new(1u64.to_bits()),
-            mask: Default::default(),
-            keep: Default::default(),
-            taken: Default::default(),
-            tear: Default::default(),
-            ready: Default::default(),
-            end: Default::default(),
-            given: Default::default(),
-            valid: Default::default(),
-            last: Default::default(),
-        }
     }
-}
 
-impl<const W: usize, const E: usize> Default for CmacPort<W, E> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<const W: usize, const E: usize> Logic for CmacPort<W, E> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, tx_open, tx_torn, rx_open, rx_torn);
-        self.to_mac.write_clock.next = self.clock.val();
-        self.to_mac.read_clock.next = self.mac_clock.val();
-        self.gate.clock.next = self.mac_clock.val();
-        self.loss.clock.next = self.mac_clock.val();
-        self.from_mac.write_clock.next = self.mac_clock.val();
-        self.from_mac.read_clock.next = self.clock.val();
-        self.tx_open.reset.next = self.reset.val();
-        self.tx_torn.reset.next = self.reset.val();
-        self.rx_open.reset.next = self.reset.val();
-        self.rx_torn.reset.next = self.reset.val();
-        self.to_mac.write_reset.next = self.port_reset.val();
-        self.to_mac.read_reset.next = self.mac_reset.val();
-        self.gate.reset.next = self.mac_reset.val();
-        self.loss.reset.next = self.mac_reset.val();
-        self.from_mac.write_reset.next = self.mac_reset.val();
-        self.from_mac.read_reset.next = self.port_reset.val();
+        self.to_mac.write_clock = self.clock;
+        self.to_mac.write_reset = self.port_reset;
+        self.to_mac.read_clock = self.mac_clock;
+        self.to_mac.read_reset = self.mac_reset;
+        self.gate.reset = self.mac_reset;
+        self.loss.reset = self.mac_reset;
+        self.from_mac.write_clock = self.mac_clock;
+        self.from_mac.write_reset = self.mac_reset;
+        self.from_mac.read_clock = self.clock;
+        self.from_mac.read_reset = self.port_reset;
 
         comment!("to the MAC: zeros behind the frame's end, and as many as a short frame lacks");
-        self.keep.next = self.s_axis_tx.tkeep.val();
-        if !self.s_axis_tx.tlast.val() {
-            self.keep.next = self.all.val();
-        }
-        self.mask.next = 0.into();
+        let mut keep = if self.s_axis_tx.tlast { self.s_axis_tx.tkeep } else { self.all };
+        let mut mask: Bits<W> = 0;
         for i in 0..E {
-            if self.keep.val().get_bit(i) {
-                self.mask.next = self.mask.val() | self.place[i].val();
+            if keep.get_bit(i) {
+                mask |= self.place[i];
             }
         }
-        if !self.tx_open.q.val() {
-            self.keep.next = self.keep.val() | self.shortest.val();
+        if !self.tx_open {
+            keep |= self.shortest;
         }
-        self.tear.next = self.tx_torn.q.val();
-        self.ready.next = !self.port_reset.val() & (self.to_mac.inp.ready.val() | self.tear.val());
-        self.taken.next = self.s_axis_tx.tvalid.val() & self.ready.val();
-        self.s_axis_tx.tready.next = self.ready.val();
-        self.to_mac.inp.valid.next = self.taken.val() & !self.tear.val();
-        self.to_mac.inp.data.next.data = self.s_axis_tx.tdata.val() & self.mask.val();
-        self.to_mac.inp.data.next.keep = self.keep.val();
-        self.to_mac.inp.data.next.last = self.s_axis_tx.tlast.val();
-        self.to_mac.inp.data.next.error = self.s_axis_tx.tuser.val();
-        self.tx_open.en.next = self.taken.val();
-        self.tx_open.d.next = !self.s_axis_tx.tlast.val();
-        self.tx_torn.en.next = self.port_reset.val() | self.taken.val();
-        self.tx_torn.d.next = self.tx_open.q.val();
-        if self.taken.val() {
-            self.tx_torn.d.next = self.tx_torn.q.val() & !self.s_axis_tx.tlast.val();
+        let ready = !self.port_reset & (self.to_mac.inp.ready | self.tx_torn);
+        let taken = self.s_axis_tx.tvalid & ready;
+        self.s_axis_tx.tready = ready;
+        self.to_mac.inp.valid = taken & !self.tx_torn;
+        self.to_mac.inp.data = MacBeat {
+            data: self.s_axis_tx.tdata & mask,
+            keep,
+            last: self.s_axis_tx.tlast,
+            error: self.s_axis_tx.tuser,
+        };
+        if taken {
+            self.tx_open = !self.s_axis_tx.tlast;
         }
-        self.gate.inp.data.next = self.to_mac.out.data.val();
-        self.gate.inp.valid.next = self.to_mac.out.valid.val();
-        self.to_mac.out.ready.next = self.gate.inp.ready.val();
-        self.m_axis_mac.tdata.next = self.gate.out.data.val().data;
-        self.m_axis_mac.tkeep.next = self.gate.out.data.val().keep;
-        self.m_axis_mac.tlast.next = self.gate.out.data.val().last;
-        self.m_axis_mac.tuser.next = self.gate.out.data.val().error;
-        self.m_axis_mac.tvalid.next = self.gate.out.valid.val();
-        self.gate.out.ready.next = self.m_axis_mac.tready.val();
+        if self.port_reset | taken {
+            self.tx_torn = if taken { self.tx_torn & !self.s_axis_tx.tlast } else { self.tx_open };
+        }
+        join(self.to_mac.out, self.gate.inp);
+        self.m_axis_mac.tdata = self.gate.out.data.data;
+        self.m_axis_mac.tkeep = self.gate.out.data.keep;
+        self.m_axis_mac.tlast = self.gate.out.data.last;
+        self.m_axis_mac.tuser = self.gate.out.data.error;
+        self.m_axis_mac.tvalid = self.gate.out.valid;
+        self.gate.out.ready = self.m_axis_mac.tready;
 
         comment!("from the MAC; a reset ends the frame that it cuts");
-        self.loss.data.next.data = self.mac_rx_tdata.val();
-        self.loss.data.next.keep = self.mac_rx_tkeep.val();
-        self.loss.data.next.last = self.mac_rx_tlast.val();
-        self.loss.data.next.error = self.mac_rx_tuser.val();
-        self.loss.valid.next = self.mac_rx_tvalid.val();
-        self.loss.gone.next = self.mac_rx_reset.val();
-        self.from_mac.inp.data.next = self.loss.out.data.val();
-        self.from_mac.inp.valid.next = self.loss.out.valid.val();
-        self.loss.out.ready.next = self.from_mac.inp.ready.val();
-        self.end.next = self.rx_open.q.val() & (self.port_reset.val() | self.rx_torn.q.val());
-        self.valid.next = self.end.val() | (!self.port_reset.val() & self.from_mac.out.valid.val());
-        self.last.next = self.end.val() | self.from_mac.out.data.val().last;
-        self.m_axis_rx.tdata.next = self.from_mac.out.data.val().data;
-        self.m_axis_rx.tkeep.next = self.from_mac.out.data.val().keep;
-        if self.end.val() {
-            self.m_axis_rx.tkeep.next = self.one_byte.val();
+        self.loss.data = MacBeat {
+            data: self.mac_rx_tdata,
+            keep: self.mac_rx_tkeep,
+            last: self.mac_rx_tlast,
+            error: self.mac_rx_tuser,
+        };
+        self.loss.valid = self.mac_rx_tvalid;
+        self.loss.gone = self.mac_rx_reset;
+        join(self.loss.out, self.from_mac.inp);
+        let end = self.rx_open & (self.port_reset | self.rx_torn);
+        let valid = end | (!self.port_reset & self.from_mac.out.valid);
+        let last = end | self.from_mac.out.data.last;
+        self.m_axis_rx.tdata = self.from_mac.out.data.data;
+        self.m_axis_rx.tkeep = if end { 1 } else { self.from_mac.out.data.keep };
+        self.m_axis_rx.tlast = last;
+        self.m_axis_rx.tuser = end | self.from_mac.out.data.error;
+        self.m_axis_rx.tvalid = valid;
+        self.from_mac.out.ready = self.m_axis_rx.tready & !self.port_reset & !end;
+        let given = valid & self.m_axis_rx.tready;
+        if given {
+            self.rx_open = !last;
         }
-        self.m_axis_rx.tlast.next = self.last.val();
-        self.m_axis_rx.tuser.next = self.end.val() | self.from_mac.out.data.val().error;
-        self.m_axis_rx.tvalid.next = self.valid.val();
-        self.from_mac.out.ready.next = self.m_axis_rx.tready.val() & !self.port_reset.val() & !self.end.val();
-        self.given.next = self.valid.val() & self.m_axis_rx.tready.val();
-        self.rx_open.en.next = self.given.val();
-        self.rx_open.d.next = !self.last.val();
-        self.rx_torn.d.next = self.end.val() & !self.given.val();
+        self.rx_torn = end & !given;
     }
 }
 
@@ -221,7 +151,7 @@ pub const BUS_BITS: usize = 512;
 
 /// The block, connected.
 pub fn build() -> Box<dyn Block> {
-    let mut port = Box::new(CmacPort::<BUS_BITS, { BUS_BITS / 8 }>::new());
+    let mut port = Box::new(CmacPort::<BUS_BITS, { BUS_BITS / 8 }>::default());
     port.connect_all();
     port
 }
@@ -270,7 +200,7 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            let mut port = Box::new(Port::new());
+            let mut port = Box::new(Port::default());
             port.connect_all();
             let mut bench = Bench {
                 port,
@@ -451,6 +381,6 @@ mod tests {
 
     #[test]
     fn cmac_port_emits_clean_verilog() {
-        assert_lints(Port::new());
+        assert_lints(Port::default());
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The frame check sequence of Ethernet, a byte at a time.
 
-use crate::base::{Param, Tag};
+use crate::base::Param;
 use rust_hdl_core::prelude::*;
 
 /// The generator polynomial of IEEE 802.3 §3.2.9, least significant bit first.
@@ -12,31 +12,20 @@ pub const RESIDUE: u32 = 0xdebb_20e3;
 
 /// One byte through the CRC of IEEE 802.3 §3.2.9: from `crc` to `out`, no clock. The register starts with all ones; the complement of what it
 /// holds in the end is the FCS, bits 7:0 sent first. Bits are in the order in which they are sent, the first the least significant.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct Crc32 {
-    tag: Tag<Self>,
     pub crc: Signal<In, Bits<32>>,
     pub octet: Signal<In, Bits<8>>,
     pub out: Signal<Out, Bits<32>>,
     /// Of each bit of the CRC: the bits of the first byte that it depends on.
+    #[init((0..32).map(taps).collect())]
     taps: Vec<Param<Bits<8>>>,
-    first: Signal<Local, Bits<8>>,
-    feed: Signal<Local, Bits<32>>,
 }
 
-impl Default for Crc32 {
-    fn default() -> Self {
-        let tap = |bit: usize| (0..8).map(|n| u64::from(divide(1 << n) >> bit & 1) << n).sum::<u64>();
-        Self {
-            tag: Default::default(),
-            crc: Default::default(),
-            octet: Default::default(),
-            out: Default::default(),
-            taps: (0..32).map(|bit| Param::new(tap(bit).into())).collect(),
-            first: Default::default(),
-            feed: Default::default(),
-        }
-    }
+/// The bits of a byte that this bit of the CRC depends on.
+fn taps(bit: usize) -> Param<Bits<8>> {
+    let tap = |n: usize| u64::from(divide(1 << n) >> bit & 1) << n;
+    Param::new((0..8).map(tap).sum::<u64>().into())
 }
 
 /// The register after eight bits, having held these.
@@ -44,15 +33,15 @@ fn divide(bits: u32) -> u32 {
     (0..8).fold(bits, |crc, _| (crc >> 1) ^ (POLYNOMIAL * (crc & 1)))
 }
 
-impl Logic for Crc32 {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl Crc32 {
     fn update(&mut self) {
-        self.first.next = self.octet.val() ^ bit_cast::<8, 32>(self.crc.val());
-        self.feed.next = 0.into();
+        let first = self.octet ^ cast::<8>(self.crc);
+        let mut feed: Bits<32> = 0;
         for i in 0..32 {
-            self.feed.next = self.feed.val().replace_bit(i, (self.first.val() & self.taps[i].val()).xor());
+            feed.set_bit(i, (first & self.taps[i]).xor());
         }
-        self.out.next = (self.crc.val() >> 8) ^ self.feed.val();
+        self.out = (self.crc >> 8) ^ feed;
     }
 }
 

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Counts what happens in another clock's domain.
 
-use crate::base::{DffR, Reg, Synchroniser, Tag};
-use crate::comment;
+use crate::base::{DffR, Reg, Synchroniser};
 use rust_hdl_core::prelude::*;
 
 /// How often `happens` was high at a rising edge of `far_clock`, modulo 2^32, about four clocks late. There may be up to 15 events in one
 /// clock. Both resets are high together for four clocks of the slower side.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct EventCount {
-    tag: Tag<Self>,
     pub far_clock: Signal<In, Clock>,
     pub far_reset: Signal<In, Bit>,
     pub happens: Signal<In, Bit>,
@@ -19,45 +17,37 @@ pub struct EventCount {
     /// The count moves.
     pub moves: Signal<Out, Bit>,
 
+    #[clock(far_clock)]
     number: Reg<Bits<4>>,
+    #[clock(far_clock)]
     gray: Reg<Bits<4>>,
     crossing: Synchroniser<4>,
     now: DffR<Bits<4>>,
     before: DffR<Bits<4>>,
     total: DffR<Bits<32>>,
-
-    number_next: Signal<Local, Bits<4>>,
-    half: Signal<Local, Bits<4>>,
-    delta: Signal<Local, Bits<4>>,
 }
 
-impl Logic for EventCount {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl EventCount {
     fn update(&mut self) {
         comment!("a Gray code crosses");
-        self.number.clock.next = self.far_clock.val();
-        self.gray.clock.next = self.far_clock.val();
-        self.number.reset.next = self.far_reset.val();
-        self.gray.reset.next = self.far_reset.val();
-        self.number_next.next = self.number.q.val() + 1;
-        self.number.en.next = self.happens.val();
-        self.number.d.next = self.number_next.val();
-        self.gray.en.next = self.happens.val();
-        self.gray.d.next = self.number_next.val() ^ (self.number_next.val() >> 1);
-        self.crossing.d.next = self.gray.q.val();
+        self.number.reset = self.far_reset;
+        self.gray.reset = self.far_reset;
+        let number_next = self.number + 1;
+        if self.happens {
+            self.number = number_next;
+            self.gray = number_next ^ (number_next >> 1);
+        }
+        self.crossing.d = self.gray;
 
         comment!("what it has moved by is added up");
-        clock!(self, clock, crossing, now, before, total);
-        self.now.reset.next = self.reset.val();
-        self.before.reset.next = self.reset.val();
-        self.total.reset.next = self.reset.val();
-        self.half.next = self.crossing.q.val() ^ (self.crossing.q.val() >> 1);
-        self.now.d.next = self.half.val() ^ (self.half.val() >> 2);
-        self.before.d.next = self.now.q.val();
-        self.delta.next = self.now.q.val() - self.before.q.val();
-        self.total.d.next = self.total.q.val() + bit_cast::<32, 4>(self.delta.val());
-        self.count.next = self.total.q.val();
-        self.moves.next = self.delta.val().any();
+        let half = self.crossing.q ^ (self.crossing.q >> 1);
+        self.now = half ^ (half >> 2);
+        self.before = self.now;
+        let delta = self.now - self.before;
+        self.total += cast::<32>(delta);
+        self.count = self.total;
+        self.moves = delta.any();
     }
 }
 

@@ -3,64 +3,46 @@
 
 use super::crc32::Crc32;
 use super::types::StreamByte;
-use crate::base::{Reg, Snk, Src, Tag};
+use crate::base::{Reg, Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// Puts its check sequence (IEEE 802.3 §3.2.9) behind each message. No clock of latency, a byte per clock, of which four are for the check
 /// sequence.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct FcsAppend {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<StreamByte>,
     pub out: Src<StreamByte>,
     /// 0: the message; 1 to 4: this byte of the check sequence.
     place: Reg<Bits<3>>,
+    #[init(Reg::new(u32::MAX.to_bits()))]
     crc: Reg<Bits<32>>,
     step: Crc32,
-
-    body: Signal<Local, Bit>,
-    fire: Signal<Local, Bit>,
-    ends: Signal<Local, Bit>,
-    low: Signal<Local, Bits<8>>,
-    sent: Signal<Local, StreamByte>,
 }
 
+#[millrace_hdl::block]
 impl FcsAppend {
-    /// The block. (`Default` does not know the CRC.)
-    pub fn new() -> Self {
-        Self { crc: Reg::new(u32::MAX.to_bits()), ..Default::default() }
-    }
-}
-
-impl Logic for FcsAppend {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, place, crc);
-        self.body.next = !self.place.q.val().any();
-        self.ends.next = self.place.q.val() == 4;
-        self.low.next = bit_cast::<8, 32>(self.crc.q.val());
-        self.sent.next.data = !self.low.val();
-        self.sent.next.last = self.ends.val();
-        if self.body.val() {
-            self.sent.next.data = self.inp.data.val().data;
-        }
-        self.out.data.next = self.sent.val();
-        self.out.valid.next = !self.body.val() | self.inp.valid.val();
-        self.inp.ready.next = self.body.val() & self.out.ready.val();
-        self.fire.next = self.out.ready.val() & (!self.body.val() | self.inp.valid.val());
+        let body = !self.place.any();
+        let ends = self.place == 4;
+        let offers = !body | self.inp.valid;
+        let fire = self.out.ready & offers;
+        let octet = if body { self.inp.data.data } else { !cast::<8>(self.crc) };
+        self.out.data = StreamByte { data: octet, last: ends };
+        self.out.valid = offers;
+        self.inp.ready = body & self.out.ready;
 
-        self.place.reset.next = self.reset.val() | (self.fire.val() & self.ends.val());
-        self.place.en.next = self.fire.val() & (!self.body.val() | self.inp.data.val().last);
-        self.place.d.next = self.place.q.val() + 1;
-        self.step.crc.next = self.crc.q.val();
-        self.step.octet.next = self.inp.data.val().data;
-        self.crc.reset.next = self.reset.val() | (self.fire.val() & self.ends.val());
-        self.crc.en.next = self.fire.val();
-        self.crc.d.next = self.crc.q.val() >> 8;
-        if self.body.val() {
-            self.crc.d.next = self.step.out.val();
+        let restart = self.reset | (fire & ends);
+        self.place.reset = restart;
+        if fire & (!body | self.inp.data.last) {
+            self.place += 1;
+        }
+        self.step.crc = self.crc;
+        self.step.octet = self.inp.data.data;
+        self.crc.reset = restart;
+        if fire {
+            self.crc = if body { self.step.out } else { self.crc >> 8 };
         }
     }
 }
@@ -75,7 +57,7 @@ mod tests {
 
     fn run(fill: f64, drain: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(22);
-        let mut block = FcsAppend::new();
+        let mut block = FcsAppend::default();
         block.connect_all();
         block.reset.next = true;
         tick(&mut block, |b| &mut b.clock);
@@ -116,6 +98,6 @@ mod tests {
 
     #[test]
     fn lints() {
-        assert_lints(FcsAppend::new());
+        assert_lints(FcsAppend::default());
     }
 }

@@ -2,16 +2,14 @@
 //! The check sequence of messages that come in.
 
 use super::crc32::{Crc32, RESIDUE};
-use crate::base::{DffE, Param, Reg, Tag};
-use crate::comment;
+use crate::base::{DffE, Reg};
 use rust_hdl_core::prelude::*;
 
 /// Between a [`SlipDecoder`](super::slip_decoder::SlipDecoder) and a [`BeatPacker`](super::beat_packer::BeatPacker): takes the last four bytes
 /// off each message, and marks it with `error` at its end if they are not its check sequence (IEEE 802.3 §3.2.9), as is a message that has
 /// not so many. No clock of latency, but four bytes.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct FcsCheck {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// In a clock a byte, the end of a message, or nothing.
@@ -26,41 +24,32 @@ pub struct FcsCheck {
     /// The last four bytes, of which the message's end says whether they are its check sequence; and how many of them there are.
     tail: DffE<Bits<32>>,
     tail_bytes: Reg<Bits<3>>,
+    #[init(Reg::new(u32::MAX.to_bits()))]
     crc: Reg<Bits<32>>,
     step: Crc32,
-    residue: Param<Bits<32>>,
-
-    restart: Signal<Local, Bit>,
 }
 
+#[millrace_hdl::block]
 impl FcsCheck {
-    /// The block. (`Default` does not know the CRC.)
-    pub fn new() -> Self {
-        Self { crc: Reg::new(u32::MAX.to_bits()), residue: Param::new(RESIDUE.to_bits()), ..Default::default() }
-    }
-}
-
-impl Logic for FcsCheck {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, tail, tail_bytes, crc);
-        self.restart.next = self.reset.val() | self.finish_in.val();
-        self.tail.en.next = self.push_in.val();
-        self.tail.d.next = (self.tail.q.val() << 8) | bit_cast::<32, 8>(self.octet_in.val());
-        self.tail_bytes.reset.next = self.restart.val();
-        self.tail_bytes.en.next = self.push_in.val() & !self.tail_bytes.q.val().get_bit(2);
-        self.tail_bytes.d.next = self.tail_bytes.q.val() + 1;
-        self.step.crc.next = self.crc.q.val();
-        self.step.octet.next = self.octet_in.val();
-        self.crc.reset.next = self.restart.val();
-        self.crc.en.next = self.push_in.val();
-        self.crc.d.next = self.step.out.val();
+        let restart = self.reset | self.finish_in;
+        self.tail_bytes.reset = restart;
+        self.crc.reset = restart;
+        self.step.crc = self.crc;
+        self.step.octet = self.octet_in;
+        if self.push_in {
+            self.tail = concat::<32>(self.tail.get_bits::<24>(0), self.octet_in);
+            self.crc = self.step.out;
+        }
+        if self.push_in & !self.tail_bytes.get_bit(2) {
+            self.tail_bytes += 1;
+        }
 
         comment!("all but the last four bytes");
-        self.octet.next = self.tail.q.val().get_bits::<8>(24);
-        self.push.next = self.push_in.val() & self.tail_bytes.q.val().get_bit(2);
-        self.finish.next = self.finish_in.val();
-        self.error.next = self.error_in.val() | (self.crc.q.val() != self.residue.val());
+        self.octet = self.tail.get_bits::<8>(24);
+        self.push = self.push_in & self.tail_bytes.get_bit(2);
+        self.finish = self.finish_in;
+        self.error = self.error_in | (self.crc != RESIDUE);
     }
 }
 
@@ -74,7 +63,7 @@ mod tests {
 
     /// What comes out for these messages, of which some are in error, with pauses between their bytes.
     fn check(messages: &[(Vec<u8>, bool)], rng: &mut ChaCha8Rng) -> Vec<(Vec<u8>, bool)> {
-        let mut block = FcsCheck::new();
+        let mut block = FcsCheck::default();
         block.connect_all();
         block.reset.next = true;
         tick(&mut block, |b| &mut b.clock);
@@ -125,6 +114,6 @@ mod tests {
 
     #[test]
     fn lints() {
-        assert_lints(FcsCheck::new());
+        assert_lints(FcsCheck::default());
     }
 }

@@ -2,14 +2,13 @@
 //! Gives frames to a MAC that bears no pause.
 
 use super::mac_beat::MacBeat;
-use crate::base::{DffR, Fifo, Reg, Snk, Src, Tag};
+use crate::base::{DffR, Fifo, Reg, Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// FIFO of `1 << A` beats from which a frame comes only when it is there to its end: `out.valid` does not fall inside a frame.
 /// `P` = A + 1. Full rate; four clocks from a frame's last beat to its first at the output. A frame has at most `1 << A` beats.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct FrameGate<const W: usize, const E: usize, const A: usize, const P: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<MacBeat<W, E>>,
@@ -20,54 +19,22 @@ pub struct FrameGate<const W: usize, const E: usize, const A: usize, const P: us
     settled: DffR<Bit>,
     /// Frames that are held to their end.
     whole: Reg<Bits<P>>,
-    enters: Signal<Local, Bit>,
-    leaves: Signal<Local, Bit>,
 }
 
-impl<const W: usize, const E: usize, const A: usize, const P: usize> Default for FrameGate<W, E, A, P> {
-    fn default() -> Self {
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            inp: Default::default(),
-            out: Default::default(),
-            fifo: Default::default(),
-            entered: Default::default(),
-            settled: Default::default(),
-            whole: Default::default(),
-            enters: Default::default(),
-            leaves: Default::default(),
-        }
-    }
-}
-
-impl<const W: usize, const E: usize, const A: usize, const P: usize> Logic for FrameGate<W, E, A, P> {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl<const W: usize, const E: usize, const A: usize, const P: usize> FrameGate<W, E, A, P> {
     fn update(&mut self) {
-        clock!(self, clock, fifo, entered, settled, whole);
-        self.fifo.reset.next = self.reset.val();
-        self.entered.reset.next = self.reset.val();
-        self.settled.reset.next = self.reset.val();
-        self.whole.reset.next = self.reset.val();
+        link(self.inp, self.fifo.inp);
+        let enters = self.inp.valid & self.fifo.inp.ready & self.inp.data.last;
+        self.entered = enters;
+        self.settled = self.entered;
 
-        self.fifo.inp.data.next = self.inp.data.val();
-        self.fifo.inp.valid.next = self.inp.valid.val();
-        self.inp.ready.next = self.fifo.inp.ready.val();
-        self.enters.next = self.inp.valid.val() & self.fifo.inp.ready.val() & self.inp.data.val().last;
-        self.entered.d.next = self.enters.val();
-        self.settled.d.next = self.entered.q.val();
-
-        self.out.data.next = self.fifo.out.data.val();
-        self.out.valid.next = self.fifo.out.valid.val() & self.whole.q.val().any();
-        self.fifo.out.ready.next = self.out.ready.val() & self.whole.q.val().any();
-        self.leaves.next =
-            self.fifo.out.valid.val() & self.whole.q.val().any() & self.out.ready.val() & self.fifo.out.data.val().last;
-
-        self.whole.en.next = self.settled.q.val() ^ self.leaves.val();
-        self.whole.d.next = self.whole.q.val() - 1;
-        if self.settled.q.val() {
-            self.whole.d.next = self.whole.q.val() + 1;
+        self.out.data = self.fifo.out.data;
+        self.out.valid = self.fifo.out.valid & self.whole.any();
+        self.fifo.out.ready = self.out.ready & self.whole.any();
+        let leaves = self.fifo.out.valid & self.whole.any() & self.out.ready & self.fifo.out.data.last;
+        if self.settled ^ leaves {
+            self.whole = if self.settled { self.whole + 1 } else { self.whole - 1 };
         }
     }
 }

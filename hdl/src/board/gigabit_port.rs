@@ -7,8 +7,7 @@ use super::mac_tx::MacTx;
 use super::reset_bridge::ResetBridge;
 use super::types::MarkedBeat;
 use super::whole_frames::WholeFrames;
-use crate::base::{AsyncFifo, Snk, Src, Tag};
-use crate::comment;
+use crate::base::{AsyncFifo, Snk, Src};
 use crate::fastpath::types::Beat;
 use rust_hdl_core::prelude::*;
 
@@ -18,9 +17,8 @@ use rust_hdl_core::prelude::*;
 /// `reset` is synchronous to `clock`, high for 16 clocks of the slowest side or more; the other sides take it over, and a side whose
 /// clock stands still keeps its half of the port in reset until it runs. A frame for which the core has no room is marked with
 /// `rx_error` on its last beat, or counted in `lost` (modulo 2^32).
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct GigabitPort<const W: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub rx_clock: Signal<In, Clock>,
@@ -43,119 +41,65 @@ pub struct GigabitPort<const W: usize, const C: usize> {
     pub trouble: Signal<Out, Bit>,
 
     rx_bridge: ResetBridge,
+    #[clock(rx_clock)]
     mac_rx: MacRx<W, C>,
+    #[init(AsyncFifo::new())]
     rx_fifo: AsyncFifo<MarkedBeat<W, C>, 4, 5>,
     losses: EventCount,
     tx_bridge: ResetBridge,
     gate: WholeFrames<W, C>,
+    #[init(AsyncFifo::new())]
     tx_fifo: AsyncFifo<Beat<W, C>, 4, 5>,
+    #[clock(tx_clock)]
     mac_tx: MacTx<W, C>,
-    beat: Signal<Local, Beat<W, C>>,
-    comes: Signal<Local, Bit>,
-    goes: Signal<Local, Bit>,
 }
 
-impl<const W: usize, const C: usize> Default for GigabitPort<W, C> {
-    fn default() -> Self {
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            rx_clock: Default::default(),
-            tx_clock: Default::default(),
-            gmii_rxd: Default::default(),
-            gmii_rx_dv: Default::default(),
-            gmii_rx_er: Default::default(),
-            gmii_txd: Default::default(),
-            gmii_tx_en: Default::default(),
-            gmii_tx_er: Default::default(),
-            rx: Default::default(),
-            rx_error: Default::default(),
-            tx: Default::default(),
-            tx_whole: Default::default(),
-            lost: Default::default(),
-            active: Default::default(),
-            trouble: Default::default(),
-            rx_bridge: Default::default(),
-            mac_rx: MacRx::new(),
-            rx_fifo: AsyncFifo::new(),
-            losses: Default::default(),
-            tx_bridge: Default::default(),
-            gate: Default::default(),
-            tx_fifo: AsyncFifo::new(),
-            mac_tx: MacTx::new(),
-            beat: Default::default(),
-            comes: Default::default(),
-            goes: Default::default(),
-        }
-    }
-}
-
-impl<const W: usize, const C: usize> Logic for GigabitPort<W, C> {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl<const W: usize, const C: usize> GigabitPort<W, C> {
     fn update(&mut self) {
         comment!("from the wire");
-        self.rx_bridge.clock.next = self.clock.val();
-        self.rx_bridge.reset.next = self.reset.val();
-        self.rx_bridge.far_clock.next = self.rx_clock.val();
-        self.mac_rx.clock.next = self.rx_clock.val();
-        self.mac_rx.reset.next = self.rx_bridge.far_reset.val();
-        self.mac_rx.rxd.next = self.gmii_rxd.val();
-        self.mac_rx.rx_dv.next = self.gmii_rx_dv.val();
-        self.mac_rx.rx_er.next = self.gmii_rx_er.val();
-        self.rx_fifo.write_clock.next = self.rx_clock.val();
-        self.rx_fifo.write_reset.next = self.rx_bridge.far_reset.val();
-        self.rx_fifo.inp.data.next = self.mac_rx.out.data.val();
-        self.rx_fifo.inp.valid.next = self.mac_rx.out.valid.val();
-        self.mac_rx.out.ready.next = self.rx_fifo.inp.ready.val();
-        self.rx_fifo.read_clock.next = self.clock.val();
-        self.rx_fifo.read_reset.next = self.rx_bridge.near_reset.val();
-        self.beat.next.data = self.rx_fifo.out.data.val().data;
-        self.beat.next.bytes = self.rx_fifo.out.data.val().bytes;
-        self.beat.next.last = self.rx_fifo.out.data.val().last;
-        self.rx.data.next = self.beat.val();
-        self.rx.valid.next = self.rx_fifo.out.valid.val();
-        self.rx_fifo.out.ready.next = self.rx.ready.val();
-        self.rx_error.next = self.rx_fifo.out.data.val().error;
-        self.losses.far_clock.next = self.rx_clock.val();
-        self.losses.far_reset.next = self.rx_bridge.far_reset.val();
-        self.losses.happens.next = self.mac_rx.lost.val();
-        self.losses.clock.next = self.clock.val();
-        self.losses.reset.next = self.rx_bridge.near_reset.val();
-        self.lost.next = self.losses.count.val();
+        self.rx_bridge.far_clock = self.rx_clock;
+        self.mac_rx.reset = self.rx_bridge.far_reset;
+        self.mac_rx.rxd = self.gmii_rxd;
+        self.mac_rx.rx_dv = self.gmii_rx_dv;
+        self.mac_rx.rx_er = self.gmii_rx_er;
+        self.rx_fifo.write_clock = self.rx_clock;
+        self.rx_fifo.write_reset = self.rx_bridge.far_reset;
+        self.rx_fifo.read_clock = self.clock;
+        self.rx_fifo.read_reset = self.rx_bridge.near_reset;
+        join(self.mac_rx.out, self.rx_fifo.inp);
+        let received = self.rx_fifo.out.data;
+        self.rx.data = Beat { data: received.data, bytes: received.bytes, last: received.last };
+        self.rx.valid = self.rx_fifo.out.valid;
+        self.rx_fifo.out.ready = self.rx.ready;
+        self.rx_error = received.error;
+        self.losses.far_clock = self.rx_clock;
+        self.losses.far_reset = self.rx_bridge.far_reset;
+        self.losses.reset = self.rx_bridge.near_reset;
+        self.losses.happens = self.mac_rx.lost;
+        self.lost = self.losses.count;
 
         comment!("to the wire");
-        self.tx_bridge.clock.next = self.clock.val();
-        self.tx_bridge.reset.next = self.reset.val();
-        self.tx_bridge.far_clock.next = self.tx_clock.val();
-        self.gate.clock.next = self.clock.val();
-        self.gate.reset.next = self.tx_bridge.near_reset.val();
-        self.gate.whole.next = self.tx_whole.val();
-        self.gate.inp.data.next = self.tx.data.val();
-        self.gate.inp.valid.next = self.tx.valid.val();
-        self.tx.ready.next = self.gate.inp.ready.val();
-        self.tx_fifo.write_clock.next = self.clock.val();
-        self.tx_fifo.write_reset.next = self.tx_bridge.near_reset.val();
-        self.tx_fifo.inp.data.next = self.gate.out.data.val();
-        self.tx_fifo.inp.valid.next = self.gate.out.valid.val();
-        self.gate.out.ready.next = self.tx_fifo.inp.ready.val();
-        self.tx_fifo.read_clock.next = self.tx_clock.val();
-        self.tx_fifo.read_reset.next = self.tx_bridge.far_reset.val();
-        self.mac_tx.clock.next = self.tx_clock.val();
-        self.mac_tx.reset.next = self.tx_bridge.far_reset.val();
-        self.mac_tx.inp.data.next = self.tx_fifo.out.data.val();
-        self.mac_tx.inp.valid.next = self.tx_fifo.out.valid.val();
-        self.tx_fifo.out.ready.next = self.mac_tx.inp.ready.val();
-        self.gmii_txd.next = self.mac_tx.txd.val();
-        self.gmii_tx_en.next = self.mac_tx.tx_en.val();
-        self.gmii_tx_er.next = self.mac_tx.tx_er.val();
+        self.tx_bridge.far_clock = self.tx_clock;
+        self.gate.reset = self.tx_bridge.near_reset;
+        self.gate.whole = self.tx_whole;
+        self.tx_fifo.write_clock = self.clock;
+        self.tx_fifo.write_reset = self.tx_bridge.near_reset;
+        self.tx_fifo.read_clock = self.tx_clock;
+        self.tx_fifo.read_reset = self.tx_bridge.far_reset;
+        self.mac_tx.reset = self.tx_bridge.far_reset;
+        link(self.tx, self.gate.inp);
+        join(self.gate.out, self.tx_fifo.inp);
+        join(self.tx_fifo.out, self.mac_tx.inp);
+        self.gmii_txd = self.mac_tx.txd;
+        self.gmii_tx_en = self.mac_tx.tx_en;
+        self.gmii_tx_er = self.mac_tx.tx_er;
 
         comment!("for the lights");
-        self.comes.next = self.rx_fifo.out.valid.val() & self.rx.ready.val();
-        self.goes.next = self.gate.out.valid.val() & self.tx_fifo.inp.ready.val();
-        self.active.next = self.comes.val() | self.goes.val();
-        self.trouble.next = (self.comes.val() & self.rx_fifo.out.data.val().last & self.rx_fifo.out.data.val().error)
-            | self.losses.moves.val();
+        let comes = self.rx_fifo.out.valid & self.rx.ready;
+        let goes = self.gate.out.valid & self.tx_fifo.inp.ready;
+        self.active = comes | goes;
+        self.trouble = (comes & received.last & received.error) | self.losses.moves;
     }
 }
 

@@ -2,8 +2,7 @@
 //! Messages of the host, to where they belong.
 
 use super::types::{MarkedBeat, RegisterRequest};
-use crate::base::{DffE, DffR, Param, Snk, Src, Tag};
-use crate::comment;
+use crate::base::{DffE, DffR, Param, Reg, Snk, Src};
 use crate::fastpath::types::Beat;
 use millrace_regs::host_channel::{HEADER_BYTES, MessageKind};
 use rust_hdl_core::prelude::*;
@@ -15,14 +14,14 @@ use std::ops::Range;
 /// `N` vports, of which some are on this channel; the others' `rx` never has anything. `rx_error` goes with the last beat of whatever frame
 /// goes out. Dropped and counted: a message of another kind, of a vport that is not on this channel, with fewer than 8 bytes of header,
 /// without a frame where one belongs or with more where none does, or whose `error` comes with the header.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct HostDemux<const W: usize, const C: usize, const N: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<MarkedBeat<W, C>>,
     /// A message was lost on its way here: counted with those dropped.
     pub lost: Signal<In, Bit>,
+    #[count(N)]
     pub rx: Vec<Src<Beat<W, C>>>,
     pub rx_error: Signal<Out, Bit>,
     pub packet_out: Src<Beat<W, C>>,
@@ -35,38 +34,26 @@ pub struct HostDemux<const W: usize, const C: usize, const N: usize> {
     pub moves: Signal<Out, Bit>,
 
     /// A frame is passing: to a vport, to packet out, or to nobody.
-    inside: DffR<Bit>,
-    to_vport: DffR<Bits<N>>,
-    to_slow_path: DffR<Bit>,
+    inside: Reg<Bit>,
+    to_vport: Reg<Bits<N>>,
+    to_slow_path: Reg<Bit>,
     vport: DffE<Bits<8>>,
     /// A message was dropped, lost in the clock before.
     drops: DffR<Bit>,
     loses: DffR<Bit>,
-    dropped_q: DffR<Bits<32>>,
+    dropped_q: Reg<Bits<32>>,
     /// The vports on this channel; there is something behind `registers`.
     mine: Param<Bits<N>>,
     has_registers: Param<Bit>,
+    #[init(Param::new((MessageKind::Frame as u64).into()))]
     frame_kind: Param<Bits<8>>,
+    #[init(Param::new((MessageKind::SlowPath as u64).into()))]
     slow_path_kind: Param<Bits<8>>,
+    #[init(Param::new((MessageKind::Register as u64).into()))]
     register_kind: Param<Bits<8>>,
-    header_bytes: Param<Bits<C>>,
-
-    header: Signal<Local, Bits<64>>,
-    kind: Signal<Local, Bits<8>>,
-    operand: Signal<Local, Bits<8>>,
-    sound: Signal<Local, Bit>,
-    addressed: Signal<Local, Bits<N>>,
-    for_registers: Signal<Local, Bit>,
-    is_access: Signal<Local, Bit>,
-    is_frame: Signal<Local, Bit>,
-    is_packet_out: Signal<Local, Bit>,
-    ready: Signal<Local, Bits<N>>,
-    accept: Signal<Local, Bit>,
-    starts: Signal<Local, Bit>,
-    beat: Signal<Local, Beat<W, C>>,
-    request: Signal<Local, RegisterRequest>,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize, const N: usize> HostDemux<W, C, N> {
     /// A channel that the `vports` are on; without `registers` it has no register access.
     ///
@@ -78,109 +65,76 @@ impl<const W: usize, const C: usize, const N: usize> HostDemux<W, C, N> {
             "HostDemux<{W}, {C}, {N}> for {vports:?}: sizes do not fit each other"
         );
         Self {
-            rx: vec![Default::default(); N],
             mine: Param::new(vports.map(|vport| 1u64 << vport).sum::<u64>().to_bits()),
             has_registers: Param::new(registers),
-            frame_kind: Param::new((MessageKind::Frame as u64).to_bits()),
-            slow_path_kind: Param::new((MessageKind::SlowPath as u64).to_bits()),
-            register_kind: Param::new((MessageKind::Register as u64).to_bits()),
-            header_bytes: Param::new((HEADER_BYTES as u64).to_bits()),
             ..Default::default()
         }
     }
-}
 
-impl<const W: usize, const C: usize, const N: usize> Logic for HostDemux<W, C, N> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, inside, to_vport, to_slow_path, vport, drops, loses, dropped_q);
-        self.inside.reset.next = self.reset.val();
-        self.to_vport.reset.next = self.reset.val();
-        self.to_slow_path.reset.next = self.reset.val();
-        self.drops.reset.next = self.reset.val();
-        self.loses.reset.next = self.reset.val();
-        self.dropped_q.reset.next = self.reset.val();
-
         comment!("what the header says");
-        self.header.next = bit_cast::<64, W>(self.inp.data.val().data);
-        self.kind.next = self.header.val().get_bits::<8>(0);
-        self.operand.next = self.header.val().get_bits::<8>(8);
-        self.addressed.next = 0.into();
+        let header = cast::<64>(self.inp.data.data);
+        let kind = header.get_bits::<8>(0);
+        let operand = header.get_bits::<8>(8);
+        let mut addressed: Bits<N> = 0;
         for i in 0..N {
-            self.addressed.next = self.addressed.val().replace_bit(i, self.operand.val() == i.to_bits::<8>());
+            addressed.set_bit(i, (operand == i) & self.mine.get_bit(i));
         }
-        self.addressed.next = self.addressed.val() & self.mine.val();
-        self.sound.next = (self.inp.data.val().bytes >= self.header_bytes.val())
-            & !(self.inp.data.val().last & self.inp.data.val().error);
+        let sound = (self.inp.data.bytes >= HEADER_BYTES) & !(self.inp.data.last & self.inp.data.error);
         comment!("`registers` may be waited for before it is known whether the message is sound");
-        self.for_registers.next = self.has_registers.val() & (self.kind.val() == self.register_kind.val());
-        self.is_access.next =
-            self.for_registers.val() & self.sound.val() & self.inp.data.val().last & (self.operand.val() < 2);
-        self.is_packet_out.next =
-            self.sound.val() & !self.inp.data.val().last & (self.kind.val() == self.slow_path_kind.val());
-        self.is_frame.next = self.sound.val()
-            & !self.inp.data.val().last
-            & (self.kind.val() == self.frame_kind.val())
-            & self.addressed.val().any();
+        let for_registers = self.has_registers & (kind == self.register_kind);
+        let is_access = for_registers & sound & self.inp.data.last & (operand < 2);
+        let is_packet_out = sound & !self.inp.data.last & (kind == self.slow_path_kind);
+        let is_frame = sound & !self.inp.data.last & (kind == self.frame_kind) & addressed.any();
 
         comment!("to whom");
-        self.ready.next = 0.into();
+        let mut ready: Bits<N> = 0;
         for i in 0..N {
-            self.ready.next = self.ready.val().replace_bit(i, self.rx[i].ready.val());
+            ready.set_bit(i, self.rx[i].ready);
         }
-        self.accept.next = !(self.to_vport.q.val() & !self.ready.val()).any()
-            & (!self.to_slow_path.q.val() | self.packet_out.ready.val());
-        if !self.inside.q.val() {
-            self.accept.next = !self.for_registers.val() | self.registers.ready.val();
+        let accept = if self.inside {
+            !(self.to_vport & !ready).any() & (!self.to_slow_path | self.packet_out.ready)
+        } else {
+            !for_registers | self.registers.ready
+        };
+        self.inp.ready = accept;
+        let starts = self.inp.valid & accept & !self.inside;
+        if self.inp.valid & accept {
+            self.inside = !self.inp.data.last;
         }
-        self.inp.ready.next = self.accept.val();
-        self.starts.next = self.inp.valid.val() & self.accept.val() & !self.inside.q.val();
-        self.inside.d.next = self.inside.q.val();
-        if self.inp.valid.val() & self.accept.val() {
-            self.inside.d.next = !self.inp.data.val().last;
+        if starts {
+            self.to_vport = if is_frame { addressed } else { 0 };
+            self.to_slow_path = is_packet_out;
+            self.vport = operand;
         }
-        self.to_vport.d.next = self.to_vport.q.val();
-        self.to_slow_path.d.next = self.to_slow_path.q.val();
-        if self.starts.val() {
-            self.to_vport.d.next = 0.into();
-            if self.is_frame.val() {
-                self.to_vport.d.next = self.addressed.val();
-            }
-            self.to_slow_path.d.next = self.is_packet_out.val();
-        }
-        self.vport.en.next = self.starts.val();
-        self.vport.d.next = self.operand.val();
 
         comment!("what goes out");
-        self.beat.next.data = self.inp.data.val().data;
-        self.beat.next.bytes = self.inp.data.val().bytes;
-        self.beat.next.last = self.inp.data.val().last;
+        let beat: Beat<W, C> = Beat { data: self.inp.data.data, bytes: self.inp.data.bytes, last: self.inp.data.last };
         for i in 0..N {
-            self.rx[i].data.next = self.beat.val();
-            self.rx[i].valid.next = self.inp.valid.val() & self.inside.q.val() & self.to_vport.q.val().get_bit(i);
+            self.rx[i].data = beat;
+            self.rx[i].valid = self.inp.valid & self.inside & self.to_vport.get_bit(i);
         }
-        self.rx_error.next = self.inp.data.val().error;
-        self.packet_out.data.next = self.beat.val();
-        self.packet_out.valid.next = self.inp.valid.val() & self.inside.q.val() & self.to_slow_path.q.val();
-        self.packet_out_vport.next = self.vport.q.val();
-        self.request.next.write = self.operand.val().get_bit(0);
-        self.request.next.address = self.header.val().get_bits::<16>(16);
-        self.request.next.data = self.header.val().get_bits::<32>(32);
-        self.registers.data.next = self.request.val();
-        self.registers.valid.next = self.inp.valid.val() & !self.inside.q.val() & self.is_access.val();
+        self.rx_error = self.inp.data.error;
+        self.packet_out.data = beat;
+        self.packet_out.valid = self.inp.valid & self.inside & self.to_slow_path;
+        self.packet_out_vport = self.vport;
+        self.registers.data = RegisterRequest {
+            write: operand.get_bit(0),
+            address: header.get_bits::<16>(16),
+            data: header.get_bits::<32>(32),
+        };
+        self.registers.valid = self.inp.valid & !self.inside & is_access;
 
         comment!("what does not");
-        self.drops.d.next =
-            self.starts.val() & !self.is_access.val() & !self.is_packet_out.val() & !self.is_frame.val();
-        self.loses.d.next = self.lost.val();
-        self.dropped_q.d.next = self.dropped_q.q.val();
-        if self.drops.q.val() & self.loses.q.val() {
-            self.dropped_q.d.next = self.dropped_q.q.val() + 2;
-        } else if self.drops.q.val() | self.loses.q.val() {
-            self.dropped_q.d.next = self.dropped_q.q.val() + 1;
+        self.drops = starts & !is_access & !is_packet_out & !is_frame;
+        self.loses = self.lost;
+        if self.drops & self.loses {
+            self.dropped_q += 2;
+        } else if self.drops | self.loses {
+            self.dropped_q += 1;
         }
-        self.dropped.next = self.dropped_q.q.val();
-        self.moves.next = self.drops.q.val() | self.loses.q.val();
+        self.dropped = self.dropped_q;
+        self.moves = self.drops | self.loses;
     }
 }
 

@@ -2,8 +2,7 @@
 //! Messages for the host, from where they come.
 
 use super::types::RegisterAnswer;
-use crate::base::{DffR, Param, RoundRobin, Snk, Src, Tag};
-use crate::comment;
+use crate::base::{DffR, Param, RoundRobin, Snk, Src};
 use crate::fastpath::types::Beat;
 use millrace_regs::host_channel::MessageKind;
 use rust_hdl_core::prelude::*;
@@ -14,11 +13,11 @@ use std::ops::Range;
 ///
 /// A frame begins only while its bit of `tx_whole`, or `upcall_whole`, says that its queue holds a whole one: a message never waits for
 /// another queue of the core, which could be waiting for this one.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct HostMux<const W: usize, const C: usize, const N: usize, const K: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
+    #[count(N)]
     pub tx: Vec<Snk<Beat<W, C>>>,
     pub tx_whole: Signal<In, Bits<N>>,
     pub upcall: Snk<Beat<W, C>>,
@@ -35,26 +34,15 @@ pub struct HostMux<const W: usize, const C: usize, const N: usize, const K: usiz
     headed: DffR<Bit>,
     /// The vports on this channel.
     mine: Param<Bits<N>>,
-    size: Param<Bits<C>>,
+    #[init(Param::new((MessageKind::Frame as u64).into()))]
     frame_kind: Param<Bits<8>>,
+    #[init(Param::new((MessageKind::SlowPath as u64).into()))]
     slow_path_kind: Param<Bits<8>>,
+    #[init(Param::new((MessageKind::Register as u64).into()))]
     register_kind: Param<Bits<8>>,
-
-    request: Signal<Local, Bits<K>>,
-    source: Signal<Local, Beat<W, C>>,
-    part: Signal<Local, Beat<W, C>>,
-    data: Signal<Local, Bits<W>>,
-    bytes: Signal<Local, Bits<C>>,
-    last: Signal<Local, Bit>,
-    valid: Signal<Local, Bit>,
-    vport: Signal<Local, Bits<8>>,
-    header: Signal<Local, Bits<64>>,
-    beat: Signal<Local, Beat<W, C>>,
-    sends: Signal<Local, Bit>,
-    fire: Signal<Local, Bit>,
-    body: Signal<Local, Bit>,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize, const N: usize, const K: usize> HostMux<W, C, N, K> {
     /// A channel that the `vports` are on.
     ///
@@ -65,102 +53,74 @@ impl<const W: usize, const C: usize, const N: usize, const K: usize> HostMux<W, 
             W / 8 == 1 << (C - 1) && W >= 64 && N <= 31 && K == N + 2 && vports.end <= N,
             "HostMux<{W}, {C}, {N}, {K}> for {vports:?}: sizes do not fit each other"
         );
-        Self {
-            tx: vec![Default::default(); N],
-            mine: Param::new(vports.map(|vport| 1u64 << vport).sum::<u64>().to_bits()),
-            size: Param::new((W / 8).to_bits()),
-            frame_kind: Param::new((MessageKind::Frame as u64).to_bits()),
-            slow_path_kind: Param::new((MessageKind::SlowPath as u64).to_bits()),
-            register_kind: Param::new((MessageKind::Register as u64).to_bits()),
-            ..Default::default()
-        }
+        Self { mine: Param::new(vports.map(|vport| 1u64 << vport).sum::<u64>().to_bits()), ..Default::default() }
     }
-}
 
-impl<const W: usize, const C: usize, const N: usize, const K: usize> Logic for HostMux<W, C, N, K> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, arbiter, chosen, headed);
-        self.arbiter.reset.next = self.reset.val();
-        self.chosen.reset.next = self.reset.val();
-        self.headed.reset.next = self.reset.val();
-
         comment!("whose turn it is");
-        self.request.next = 0.into();
-        self.request.next = self.request.val().replace_bit(0, self.upcall.valid.val() & self.upcall_whole.val());
-        self.request.next = self.request.val().replace_bit(1, self.registers.valid.val());
+        let mut request: Bits<K> = 0;
+        request.set_bit(0, self.upcall.valid & self.upcall_whole);
+        request.set_bit(1, self.registers.valid);
         for i in 0..N {
-            self.request.next = self.request.val().replace_bit(
-                i + 2,
-                self.tx[i].valid.val() & self.tx_whole.val().get_bit(i) & self.mine.val().get_bit(i),
-            );
+            request.set_bit(i + 2, self.tx[i].valid & self.tx_whole.get_bit(i) & self.mine.get_bit(i));
         }
-        self.arbiter.request.next = self.request.val();
-        self.arbiter.take.next = !self.chosen.q.val().any() & self.arbiter.any.val();
+        self.arbiter.request = request;
+        self.arbiter.take = !self.chosen.any() & self.arbiter.any;
 
         comment!("its beat");
-        self.body.next = self.headed.q.val();
-        self.part.next = self.upcall.data.val();
-        self.upcall.ready.next = self.chosen.q.val().get_bit(0) & self.body.val() & self.out.ready.val();
-        self.data.next = 0.into();
-        self.bytes.next = 0.into();
-        self.last.next = false;
-        self.vport.next = 0.into();
-        self.valid.next = self.chosen.q.val().get_bit(0) & self.upcall.valid.val();
-        if self.chosen.q.val().get_bit(0) {
-            self.data.next = self.part.val().data;
-            self.bytes.next = self.part.val().bytes;
-            self.last.next = self.part.val().last;
-            self.vport.next = self.upcall_vport.val();
+        let body = self.headed;
+        self.upcall.ready = self.chosen.get_bit(0) & body & self.out.ready;
+        let mut data: Bits<W> = 0;
+        let mut bytes: Bits<C> = 0;
+        let mut last = false;
+        let mut vport: Bits<8> = 0;
+        let mut valid = self.chosen.get_bit(0) & self.upcall.valid;
+        if self.chosen.get_bit(0) {
+            data = self.upcall.data.data;
+            bytes = self.upcall.data.bytes;
+            last = self.upcall.data.last;
+            vport = self.upcall_vport;
         }
         for i in 0..N {
-            self.source.next = self.tx[i].data.val();
-            self.tx[i].ready.next = self.chosen.q.val().get_bit(i + 2) & self.body.val() & self.out.ready.val();
-            if self.chosen.q.val().get_bit(i + 2) {
-                self.data.next = self.data.val() | self.source.val().data;
-                self.bytes.next = self.bytes.val() | self.source.val().bytes;
-                self.last.next = self.last.val() | self.source.val().last;
-                self.vport.next = self.vport.val() | i.to_bits::<8>();
-                self.valid.next = self.valid.val() | self.tx[i].valid.val();
+            self.tx[i].ready = self.chosen.get_bit(i + 2) & body & self.out.ready;
+            if self.chosen.get_bit(i + 2) {
+                data |= self.tx[i].data.data;
+                bytes |= self.tx[i].data.bytes;
+                last |= self.tx[i].data.last;
+                vport |= i;
+                valid |= self.tx[i].valid;
             }
         }
 
         comment!("its header");
-        self.header.next = (bit_cast::<64, 8>(self.vport.val()) << 8) | bit_cast::<64, 8>(self.frame_kind.val());
-        if self.chosen.q.val().get_bit(0) {
-            self.header.next = (bit_cast::<64, 8>(self.upcall_reason.val()) << 16)
-                | (bit_cast::<64, 8>(self.vport.val()) << 8)
-                | bit_cast::<64, 8>(self.slow_path_kind.val());
-        }
-        if self.chosen.q.val().get_bit(1) {
-            self.header.next = (bit_cast::<64, 32>(self.registers.data.val().data) << 32)
-                | (bit_cast::<64, 16>(self.registers.data.val().address) << 16)
-                | (bit_cast::<64, 2>(self.registers.data.val().response) << 8)
-                | bit_cast::<64, 8>(self.register_kind.val());
-        }
-        self.registers.ready.next = self.chosen.q.val().get_bit(1) & self.out.ready.val();
+        let answer = self.registers.data;
+        let header = if self.chosen.get_bit(1) {
+            concat::<64>(answer.data, answer.address, cast::<8>(answer.response), self.register_kind)
+        } else if self.chosen.get_bit(0) {
+            concat::<64>(cast::<48>(self.upcall_reason), vport, self.slow_path_kind)
+        } else {
+            concat::<64>(cast::<56>(vport), self.frame_kind)
+        };
+        self.registers.ready = self.chosen.get_bit(1) & self.out.ready;
 
         comment!("what goes out");
-        self.beat.next.data = self.data.val();
-        self.beat.next.bytes = self.bytes.val();
-        self.beat.next.last = self.last.val();
-        self.sends.next = self.valid.val();
-        if !self.body.val() {
-            self.beat.next.data = bit_cast::<W, 64>(self.header.val());
-            self.beat.next.bytes = self.size.val();
-            self.beat.next.last = self.chosen.q.val().get_bit(1);
-            self.sends.next = self.chosen.q.val().any();
-        }
-        self.out.data.next = self.beat.val();
-        self.out.valid.next = self.sends.val();
-        self.fire.next = self.sends.val() & self.out.ready.val();
-        self.headed.d.next = (self.body.val() | self.fire.val()) & !(self.fire.val() & self.beat.val().last);
-        self.chosen.d.next = self.chosen.q.val();
-        if !self.chosen.q.val().any() {
-            self.chosen.d.next = self.arbiter.grant.val();
-        } else if self.fire.val() & self.beat.val().last {
-            self.chosen.d.next = 0.into();
-        }
+        let beat: Beat<W, C> = if body {
+            Beat { data, bytes, last }
+        } else {
+            Beat { data: cast::<W>(header), bytes: W / 8, last: self.chosen.get_bit(1) }
+        };
+        let sends = if body { valid } else { self.chosen.any() };
+        self.out.data = beat;
+        self.out.valid = sends;
+        let fire = sends & self.out.ready;
+        self.headed = (body | fire) & !(fire & beat.last);
+        self.chosen = if !self.chosen.any() {
+            self.arbiter.grant
+        } else if fire & beat.last {
+            0
+        } else {
+            self.chosen
+        };
     }
 }
 

@@ -2,8 +2,7 @@
 //! Register accesses of the host channel.
 
 use super::types::{RegisterAnswer, RegisterRequest};
-use crate::base::{DffE, DffR, Param, Snk, Src, Tag};
-use crate::comment;
+use crate::base::{DffE, DffR, Param, Snk, Src};
 use millrace_regs::host_channel::BOARD;
 use rust_hdl_core::prelude::*;
 
@@ -11,9 +10,8 @@ use rust_hdl_core::prelude::*;
 /// itself. There, word i of `words` is read at 0x8000 + 4i; all else is a slave error (2).
 ///
 /// A request is taken once the one before it is answered; a transfer on AXI4-Lite takes as long as the slave does.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct HostRegisters {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub request: Snk<RegisterRequest>,
@@ -43,101 +41,76 @@ pub struct HostRegisters {
     /// The slave has taken the address of the read or write, the data of the write.
     address_sent: DffR<Bit>,
     data_sent: DffR<Bit>,
+    #[init(Param::new(u64::from(BOARD.base).into()))]
     first: Param<Bits<16>>,
     addresses: Vec<Param<Bits<16>>>,
-    _words: usize,
-
-    writes: Signal<Local, Bit>,
-    reads: Signal<Local, Bit>,
-    written: Signal<Local, Bit>,
-    was_read: Signal<Local, Bit>,
-    own: Signal<Local, Bit>,
-    word: Signal<Local, Bits<32>>,
-    known: Signal<Local, Bit>,
-    sends_aw: Signal<Local, Bit>,
-    sends_w: Signal<Local, Bit>,
-    sends_ar: Signal<Local, Bit>,
-    done: Signal<Local, Bit>,
-    result: Signal<Local, RegisterAnswer>,
 }
 
+#[millrace_hdl::block]
 impl HostRegisters {
     /// With so many words of the board.
     pub fn new(words: usize) -> Self {
         Self {
             words: vec![Default::default(); words],
             addresses: (0..words).map(|i| Param::new((u64::from(BOARD.base) + 4 * i as u64).to_bits())).collect(),
-            first: Param::new(u64::from(BOARD.base).to_bits()),
-            _words: words,
             ..Default::default()
         }
     }
-}
 
-impl Logic for HostRegisters {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, held, busy, address_sent, data_sent);
-        self.busy.reset.next = self.reset.val();
-        self.address_sent.reset.next = self.reset.val();
-        self.data_sent.reset.next = self.reset.val();
-        self.own.next = self.busy.q.val() & (self.held.q.val().address >= self.first.val());
-        self.writes.next = self.busy.q.val() & !self.own.val() & self.held.q.val().write;
-        self.reads.next = self.busy.q.val() & !self.own.val() & !self.held.q.val().write;
+        let own = self.busy & (self.held.address >= self.first);
+        let writes = self.busy & !own & self.held.write;
+        let reads = self.busy & !own & !self.held.write;
 
         comment!("to the slave, each part once");
-        self.sends_aw.next = self.writes.val() & !self.address_sent.q.val();
-        self.sends_w.next = self.writes.val() & !self.data_sent.q.val();
-        self.sends_ar.next = self.reads.val() & !self.address_sent.q.val();
-        self.m_axil_awaddr.next = self.held.q.val().address;
-        self.m_axil_awvalid.next = self.sends_aw.val();
-        self.m_axil_wdata.next = self.held.q.val().data;
-        self.m_axil_wstrb.next = 0xf.into();
-        self.m_axil_wvalid.next = self.sends_w.val();
-        self.m_axil_araddr.next = self.held.q.val().address;
-        self.m_axil_arvalid.next = self.sends_ar.val();
+        let sends_aw = writes & !self.address_sent;
+        let sends_w = writes & !self.data_sent;
+        let sends_ar = reads & !self.address_sent;
+        self.m_axil_awaddr = self.held.address;
+        self.m_axil_awvalid = sends_aw;
+        self.m_axil_wdata = self.held.data;
+        self.m_axil_wstrb = 0xf;
+        self.m_axil_wvalid = sends_w;
+        self.m_axil_araddr = self.held.address;
+        self.m_axil_arvalid = sends_ar;
 
         comment!("and its answer");
-        self.written.next =
-            self.writes.val() & self.address_sent.q.val() & self.data_sent.q.val() & self.m_axil_bvalid.val();
-        self.was_read.next = self.reads.val() & self.address_sent.q.val() & self.m_axil_rvalid.val();
-        self.result.next.address = self.held.q.val().address;
-        self.result.next.response = 2.into();
-        self.result.next.data = 0.into();
-        if self.writes.val() {
-            self.result.next.response = self.m_axil_bresp.val();
-        }
-        if self.reads.val() {
-            self.result.next.response = self.m_axil_rresp.val();
-            self.result.next.data = self.m_axil_rdata.val();
-        }
-        self.word.next = 0.into();
-        self.known.next = false;
-        for i in 0..self._words {
-            if self.held.q.val().address == self.addresses[i].val() {
-                self.word.next = self.word.val() | self.words[i].val();
-                self.known.next = true;
+        let written = writes & self.address_sent & self.data_sent & self.m_axil_bvalid;
+        let was_read = reads & self.address_sent & self.m_axil_rvalid;
+        let mut word: Bits<32> = 0;
+        let mut known = false;
+        for i in 0..self.words.len() {
+            if self.held.address == self.addresses[i] {
+                word |= self.words[i];
+                known = true;
             }
         }
-        if self.own.val() & self.known.val() & !self.held.q.val().write {
-            self.result.next.response = 0.into();
-            self.result.next.data = self.word.val();
+        let mut response: Bits<2> = 2;
+        let mut data: Bits<32> = 0;
+        if writes {
+            response = self.m_axil_bresp;
         }
-        self.answer.data.next = self.result.val();
-        self.answer.valid.next = self.own.val() | self.written.val() | self.was_read.val();
-        self.done.next = (self.own.val() | self.written.val() | self.was_read.val()) & self.answer.ready.val();
-        self.m_axil_bready.next = self.written.val() & self.answer.ready.val();
-        self.m_axil_rready.next = self.was_read.val() & self.answer.ready.val();
-        self.request.ready.next = !self.busy.q.val();
-        self.held.en.next = !self.busy.q.val();
-        self.held.d.next = self.request.data.val();
-        self.busy.d.next = (self.busy.q.val() & !self.done.val()) | (!self.busy.q.val() & self.request.valid.val());
-        self.address_sent.d.next = (self.address_sent.q.val()
-            | (self.sends_aw.val() & self.m_axil_awready.val())
-            | (self.sends_ar.val() & self.m_axil_arready.val()))
-            & !self.done.val();
-        self.data_sent.d.next =
-            (self.data_sent.q.val() | (self.sends_w.val() & self.m_axil_wready.val())) & !self.done.val();
+        if reads {
+            response = self.m_axil_rresp;
+            data = self.m_axil_rdata;
+        }
+        if own & known & !self.held.write {
+            response = 0;
+            data = word;
+        }
+        self.answer.data = RegisterAnswer { response, address: self.held.address, data };
+        self.answer.valid = own | written | was_read;
+        let done = (own | written | was_read) & self.answer.ready;
+        self.m_axil_bready = written & self.answer.ready;
+        self.m_axil_rready = was_read & self.answer.ready;
+        self.request.ready = !self.busy;
+        if !self.busy {
+            self.held = self.request.data;
+        }
+        self.busy = (self.busy & !done) | (!self.busy & self.request.valid);
+        let address_taken = (sends_aw & self.m_axil_awready) | (sends_ar & self.m_axil_arready);
+        self.address_sent = (self.address_sent | address_taken) & !done;
+        self.data_sent = (self.data_sent | (sends_w & self.m_axil_wready)) & !done;
     }
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lights that a person can see.
 
-use crate::base::{DffR, Tag};
+use crate::base::{DffR, Reg};
 use rust_hdl_core::prelude::*;
 
 /// A light per event: on for `1 << T` clocks if the event was there in the `1 << T` clocks before.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct Leds<const T: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub happens: Vec<Signal<In, Bit>>,
@@ -15,44 +14,31 @@ pub struct Leds<const T: usize> {
     time: DffR<Bits<T>>,
     tick: DffR<Bit>,
     seen: Vec<DffR<Bit>>,
-    on: Vec<DffR<Bit>>,
-    _count: usize,
+    on: Vec<Reg<Bit>>,
 }
 
+#[millrace_hdl::block]
 impl<const T: usize> Leds<T> {
     /// So many lights.
     pub fn new(count: usize) -> Self {
-        let registers = || (0..count).map(|_| Default::default()).collect();
         Self {
             happens: vec![Default::default(); count],
             light: vec![Default::default(); count],
-            seen: registers(),
-            on: registers(),
-            _count: count,
+            seen: (0..count).map(|_| Default::default()).collect(),
+            on: (0..count).map(|_| Default::default()).collect(),
             ..Default::default()
         }
     }
-}
 
-impl<const T: usize> Logic for Leds<T> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, time, tick);
-        self.time.reset.next = self.reset.val();
-        self.tick.reset.next = self.reset.val();
-        self.time.d.next = self.time.q.val() + 1;
-        self.tick.d.next = self.time.q.val().all();
-        for i in 0..self._count {
-            self.seen[i].clock.next = self.clock.val();
-            self.seen[i].reset.next = self.reset.val();
-            self.on[i].clock.next = self.clock.val();
-            self.on[i].reset.next = self.reset.val();
-            self.seen[i].d.next = self.happens[i].val() | (self.seen[i].q.val() & !self.tick.q.val());
-            self.on[i].d.next = self.on[i].q.val();
-            if self.tick.q.val() {
-                self.on[i].d.next = self.seen[i].q.val();
+        self.time += 1;
+        self.tick = self.time.all();
+        for i in 0..self.light.len() {
+            self.seen[i] = self.happens[i] | (self.seen[i] & !self.tick);
+            if self.tick {
+                self.on[i] = self.seen[i];
             }
-            self.light[i].next = self.on[i].q.val();
+            self.light[i] = self.on[i];
         }
     }
 }

@@ -2,8 +2,7 @@
 //! Keeps a stream of frames in order when its receiver has no room.
 
 use super::mac_beat::MacBeat;
-use crate::base::{Dff, DffR, Param, Reg, Src, Tag};
-use crate::comment;
+use crate::base::{Dff, DffR, Reg, Src};
 use rust_hdl_core::prelude::*;
 
 /// From a MAC that cannot wait to a stream that may not be ready. No clock of latency.
@@ -13,9 +12,8 @@ use rust_hdl_core::prelude::*;
 /// core counts the damaged ones (`drop_rx_error`). Marks wait for a clock in which nothing comes in, but for the one that ends a
 /// frame: while that waits, no other frame begins. Up to 2^40 marks wait: two hours of shortest frames at 100 Gb/s.
 /// A frame that is coming in when `reset` falls is left out to its end.
-#[derive(LogicBlock)]
+#[millrace_hdl::block(Self::check())]
 pub struct LossMark<const W: usize, const E: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub data: Signal<In, MacBeat<W, E>>,
@@ -30,80 +28,33 @@ pub struct LossMark<const W: usize, const E: usize> {
     /// The frame that went out last has not ended; and its rest will not come.
     open: DffR<Bit>,
     cut: DffR<Bit>,
-    one_byte: Param<Bits<E>>,
-    comes: Signal<Local, Bit>,
-    accept: Signal<Local, Bit>,
-    lose: Signal<Local, Bit>,
-    mark: Signal<Local, Bit>,
 }
 
-impl<const W: usize, const E: usize> Default for LossMark<W, E> {
-    fn default() -> Self {
+#[millrace_hdl::block]
+impl<const W: usize, const E: usize> LossMark<W, E> {
+    fn check() {
         assert!(E * 8 == W, "LossMark: {E} bytes are not {W} bits");
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            data: Default::default(),
-            valid: Default::default(),
-            gone: Default::default(),
-            out: Default::default(),
-            owed: Default::default(),
-            skips: Default::default(),
-            open: Default::default(),
-            cut: Default::default(),
-            one_byte: Param::new(1u64.to_bits()),
-            comes: Default::default(),
-            accept: Default::default(),
-            lose: Default::default(),
-            mark: Default::default(),
-        }
     }
-}
 
-impl<const W: usize, const E: usize> Logic for LossMark<W, E> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, owed, skips, open, cut);
-        self.owed.reset.next = self.reset.val();
-        self.open.reset.next = self.reset.val();
-        self.cut.reset.next = self.reset.val();
-
-        self.comes.next = self.valid.val() & !self.gone.val();
-        self.accept.next = self.comes.val() & !self.skips.q.val() & !self.cut.q.val() & self.out.ready.val();
-        self.lose.next = (self.comes.val() & !self.skips.q.val() & (self.cut.q.val() | !self.out.ready.val()))
-            | (self.gone.val() & self.open.q.val() & !self.cut.q.val());
-        self.mark.next = self.owed.q.val().any()
-            & !self.accept.val()
-            & (!self.open.q.val() | self.cut.q.val())
-            & self.out.ready.val();
+        let comes = self.valid & !self.gone;
+        let accept = comes & !self.skips & !self.cut & self.out.ready;
+        let lose = (comes & !self.skips & (self.cut | !self.out.ready)) | (self.gone & self.open & !self.cut);
+        let mark = self.owed.any() & !accept & (!self.open | self.cut) & self.out.ready;
 
         comment!("a beat, or a mark");
-        self.out.valid.next = self.accept.val() | self.mark.val();
-        self.out.data.next.data = self.data.val().data;
-        self.out.data.next.keep = self.data.val().keep;
-        self.out.data.next.last = self.data.val().last;
-        self.out.data.next.error = self.data.val().error;
-        if self.mark.val() {
-            self.out.data.next.keep = self.one_byte.val();
-            self.out.data.next.last = true;
-            self.out.data.next.error = true;
-        }
+        self.out.valid = accept | mark;
+        self.out.data = if mark { MacBeat { keep: 1, last: true, error: true, ..self.data } } else { self.data };
 
-        self.skips.d.next =
-            (self.skips.q.val() | (self.reset.val() & self.open.q.val() & !self.cut.q.val())) & !self.gone.val();
-        if self.comes.val() {
-            self.skips.d.next = !self.data.val().last & (self.skips.q.val() | self.lose.val() | self.reset.val());
-        }
-        self.open.d.next = self.open.q.val() & !self.mark.val();
-        if self.accept.val() {
-            self.open.d.next = !self.data.val().last;
-        }
-        self.cut.d.next = !self.mark.val() & (self.cut.q.val() | (self.lose.val() & self.open.q.val()));
-        self.owed.en.next = self.lose.val() ^ self.mark.val();
-        self.owed.d.next = self.owed.q.val() - 1;
-        if self.lose.val() {
-            self.owed.d.next = self.owed.q.val() + 1;
+        self.skips = if comes {
+            !self.data.last & (self.skips | lose | self.reset)
+        } else {
+            (self.skips | (self.reset & self.open & !self.cut)) & !self.gone
+        };
+        self.open = if accept { !self.data.last } else { self.open & !mark };
+        self.cut = !mark & (self.cut | (lose & self.open));
+        if lose ^ mark {
+            self.owed = if lose { self.owed + 1 } else { self.owed - 1 };
         }
     }
 }

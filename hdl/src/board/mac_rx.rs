@@ -4,8 +4,7 @@
 use super::beat_packer::BeatPacker;
 use super::crc32::{Crc32, RESIDUE};
 use super::types::MarkedBeat;
-use crate::base::{Dff, DffE, DffR, Param, Reg, Src, Tag};
-use crate::comment;
+use crate::base::{Dff, DffE, DffR, Reg, Src};
 use rust_hdl_core::prelude::*;
 
 /// Frames from a GMII (IEEE 802.3 clause 35) in the PHY's receive clock: preamble, start frame delimiter and FCS are taken off, padding
@@ -13,9 +12,8 @@ use rust_hdl_core::prelude::*;
 ///
 /// The last beat is marked with `error` if the FCS is wrong (§3.2.9), if `rx_er` was high within the frame, if the frame is no longer than an
 /// FCS, or if `out` was not ready at some time: see [`BeatPacker`], also for `lost`. A carrier without a start frame delimiter is no frame.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct MacRx<const W: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub rxd: Signal<In, Bits<8>>,
@@ -34,71 +32,46 @@ pub struct MacRx<const W: usize, const C: usize> {
     /// The last four bytes, of which the frame's end says whether they are the FCS; and how many of them there are.
     tail: DffE<Bits<32>>,
     tail_bytes: Reg<Bits<3>>,
+    #[init(Reg::new(u32::MAX.to_bits()))]
     crc: Reg<Bits<32>>,
     step: Crc32,
     packer: BeatPacker<W, C>,
-    residue: Param<Bits<32>>,
-
-    start: Signal<Local, Bit>,
-    take: Signal<Local, Bit>,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize> MacRx<W, C> {
-    /// The block. (`Default` does not know the CRC.)
-    ///
-    /// # Panics
-    /// If `C` is not log2(W / 8) + 1.
-    pub fn new() -> Self {
-        Self {
-            crc: Reg::new(u32::MAX.to_bits()),
-            residue: Param::new(RESIDUE.to_bits()),
-            packer: BeatPacker::new(),
-            ..Default::default()
-        }
-    }
-}
-
-impl<const W: usize, const C: usize> Logic for MacRx<W, C> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, data, carrier, damage, hunting, inside, damaged, tail, tail_bytes, crc, packer);
-        self.carrier.reset.next = self.reset.val();
-        self.hunting.reset.next = self.reset.val();
-        self.inside.reset.next = self.reset.val();
-        self.packer.reset.next = self.reset.val();
-
         comment!("where a frame begins and ends");
-        self.data.d.next = self.rxd.val();
-        self.carrier.d.next = self.rx_dv.val();
-        self.damage.d.next = self.rx_er.val();
-        self.start.next = self.hunting.q.val() & self.carrier.q.val() & (self.data.q.val() == 0xd5);
-        self.take.next = self.inside.q.val() & self.carrier.q.val();
-        self.hunting.d.next = !self.carrier.q.val() | (self.hunting.q.val() & !self.start.val());
-        self.inside.d.next = self.start.val() | self.take.val();
+        self.data = self.rxd;
+        self.carrier = self.rx_dv;
+        self.damage = self.rx_er;
+        let start = self.hunting & self.carrier & (self.data == 0xd5);
+        let take = self.inside & self.carrier;
+        self.hunting = !self.carrier | (self.hunting & !start);
+        self.inside = start | take;
 
-        comment!("its check sequence");
-        self.damaged.reset.next = !self.inside.q.val();
-        self.damaged.d.next = self.damaged.q.val() | (self.take.val() & self.damage.q.val());
-        self.step.crc.next = self.crc.q.val();
-        self.step.octet.next = self.data.q.val();
-        self.crc.reset.next = !self.inside.q.val();
-        self.crc.en.next = self.take.val();
-        self.crc.d.next = self.step.out.val();
+        comment!("its check sequence, and its last four bytes");
+        self.damaged.reset = !self.inside;
+        self.crc.reset = !self.inside;
+        self.tail_bytes.reset = !self.inside;
+        self.damaged |= take & self.damage;
+        self.step.crc = self.crc;
+        self.step.octet = self.data;
+        if take {
+            self.crc = self.step.out;
+            self.tail = concat::<32>(self.tail.get_bits::<24>(0), self.data);
+        }
+        if take & !self.tail_bytes.get_bit(2) {
+            self.tail_bytes += 1;
+        }
 
-        comment!("all but its last four bytes");
-        self.tail.en.next = self.take.val();
-        self.tail.d.next = (self.tail.q.val() << 8) | bit_cast::<32, 8>(self.data.q.val());
-        self.tail_bytes.reset.next = !self.inside.q.val();
-        self.tail_bytes.en.next = self.take.val() & !self.tail_bytes.q.val().get_bit(2);
-        self.tail_bytes.d.next = self.tail_bytes.q.val() + 1;
-        self.packer.octet.next = self.tail.q.val().get_bits::<8>(24);
-        self.packer.push.next = self.take.val() & self.tail_bytes.q.val().get_bit(2);
-        self.packer.finish.next = self.inside.q.val() & !self.carrier.q.val();
-        self.packer.error.next = self.damaged.q.val() | (self.crc.q.val() != self.residue.val());
-        self.out.data.next = self.packer.out.data.val();
-        self.out.valid.next = self.packer.out.valid.val();
-        self.packer.out.ready.next = self.out.ready.val();
-        self.lost.next = self.packer.lost.val();
+        comment!("all but those");
+        self.packer.octet = self.tail.get_bits::<8>(24);
+        self.packer.push = take & self.tail_bytes.get_bit(2);
+        self.packer.finish = self.inside & !self.carrier;
+        self.packer.error = self.damaged | (self.crc != RESIDUE);
+        link(self.out, self.packer.out);
+        self.lost = self.packer.lost;
     }
 }
 
@@ -113,7 +86,7 @@ mod tests {
     /// Clocks the wire through a receiver whose output is ready whenever `ready` says so, and then long enough to empty it: frames, and how
     /// many were lost.
     fn receive<const W: usize, const C: usize>(wire: &[Gmii], mut ready: impl FnMut() -> bool) -> (Vec<Marked>, usize) {
-        let mut mac = Box::new(MacRx::<W, C>::new());
+        let mut mac = Box::new(MacRx::<W, C>::default());
         mac.connect_all();
         mac.reset.next = true;
         tick(&mut *mac, |m| &mut m.clock);
@@ -224,6 +197,6 @@ mod tests {
 
     #[test]
     fn lints() {
-        assert_lints(MacRx::<64, 4>::new());
+        assert_lints(MacRx::<64, 4>::default());
     }
 }

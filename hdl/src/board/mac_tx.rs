@@ -3,8 +3,7 @@
 
 use super::beat_bytes::BeatBytes;
 use super::crc32::Crc32;
-use crate::base::{Dff, DffR, Param, Reg, Snk, Tag};
-use crate::comment;
+use crate::base::{Dff, DffR, Reg, Snk};
 use crate::fastpath::types::Beat;
 use rust_hdl_core::prelude::*;
 
@@ -29,9 +28,8 @@ const SHORTEST: u64 = 60;
 ///
 /// Once a frame has begun its beats must come as fast as they go. If one is late, `tx_er` is high for a byte, the frame ends there with a
 /// wrong FCS, and the rest of it is thrown away.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct MacTx<const W: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<Beat<W, C>>,
@@ -42,7 +40,7 @@ pub struct MacTx<const W: usize, const C: usize> {
     bytes: BeatBytes<W, C>,
     state: DffR<TxState>,
     /// Bytes of preamble, FCS or gap so far; bytes of the frame so far, no more than the shortest frame has.
-    step: Reg<Bits<4>>,
+    step: DffR<Bits<4>>,
     length: Reg<Bits<6>>,
     /// The rest of this frame is thrown away when it comes; its FCS shall be wrong.
     broken: DffR<Bit>,
@@ -54,153 +52,106 @@ pub struct MacTx<const W: usize, const C: usize> {
     error: DffR<Bit>,
     summed: DffR<Bit>,
     check: DffR<Bit>,
-    crc: Reg<Bits<32>>,
+    #[init(DffR::new(u32::MAX.to_bits()))]
+    crc: DffR<Bits<32>>,
     divide: Crc32,
     txd_q: Dff<Bits<8>>,
     tx_en_q: DffR<Bit>,
     tx_er_q: DffR<Bit>,
-    gap: Param<Bits<4>>,
-    shortest: Param<Bits<6>>,
-    nearly: Param<Bits<6>>,
-
-    late: Signal<Local, Bit>,
-    ends: Signal<Local, Bit>,
-    enough: Signal<Local, Bit>,
-    low: Signal<Local, Bits<8>>,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize> MacTx<W, C> {
-    /// The block. (`Default` does not know the sizes.)
-    ///
-    /// # Panics
-    /// If `C` is not log2(W / 8) + 1.
-    pub fn new() -> Self {
-        Self {
-            bytes: BeatBytes::new(),
-            state: DffR::new(TxState::Idle),
-            crc: Reg::new(u32::MAX.to_bits()),
-            gap: Param::new((GAP - 1).to_bits()),
-            shortest: Param::new(SHORTEST.to_bits()),
-            nearly: Param::new((SHORTEST - 1).to_bits()),
-            ..Default::default()
-        }
-    }
-}
-
-impl<const W: usize, const C: usize> Logic for MacTx<W, C> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, bytes, state, step, length, broken, spoiled, octet, enable, error, summed, check);
-        clock!(self, clock, crc, txd_q, tx_en_q, tx_er_q);
-        self.bytes.reset.next = self.reset.val();
-        self.state.reset.next = self.reset.val();
-        self.step.reset.next = self.reset.val();
-        self.broken.reset.next = self.reset.val();
-        self.spoiled.reset.next = self.reset.val();
-        self.enable.reset.next = self.reset.val();
-        self.error.reset.next = self.reset.val();
-        self.summed.reset.next = self.reset.val();
-        self.check.reset.next = self.reset.val();
-        self.tx_en_q.reset.next = self.reset.val();
-        self.tx_er_q.reset.next = self.reset.val();
-
         comment!("the frame's bytes");
-        self.bytes.inp.data.next = self.inp.data.val();
-        self.bytes.inp.valid.next = self.inp.valid.val();
-        self.inp.ready.next = self.bytes.inp.ready.val();
-        self.bytes.out.ready.next = (self.state.q.val() == TxState::Data) | self.broken.q.val();
-        self.late.next = (self.state.q.val() == TxState::Data) & !self.bytes.out.valid.val();
-        self.ends.next = self.late.val() | self.bytes.out.data.val().last;
-        self.broken.d.next =
-            self.late.val() | (self.broken.q.val() & !(self.bytes.out.valid.val() & self.bytes.out.data.val().last));
-        self.spoiled.d.next = self.late.val() | (self.spoiled.q.val() & (self.state.q.val() != TxState::Idle));
+        link(self.inp, self.bytes.inp);
+        let wanted = self.state == TxState::Data;
+        self.bytes.out.ready = wanted | self.broken;
+        let late = wanted & !self.bytes.out.valid;
+        let ends = late | self.bytes.out.data.last;
+        self.broken = late | (self.broken & !(self.bytes.out.valid & self.bytes.out.data.last));
+        self.spoiled = late | (self.spoiled & (self.state != TxState::Idle));
+        self.length.reset = self.state == TxState::Preamble;
+        if self.length != SHORTEST {
+            self.length += 1;
+        }
+        let enough = (self.length == SHORTEST - 1) | (self.length == SHORTEST);
 
         comment!("what is next");
-        self.step.en.next = true;
-        self.step.d.next = 0.into();
-        self.length.reset.next = self.state.q.val() == TxState::Preamble;
-        self.length.en.next = self.length.q.val() != self.shortest.val();
-        self.length.d.next = self.length.q.val() + 1;
-        self.enough.next = (self.length.q.val() == self.nearly.val()) | (self.length.q.val() == self.shortest.val());
-        self.state.d.next = self.state.q.val();
-        self.octet.d.next = 0.into();
-        self.enable.d.next = false;
-        self.summed.d.next = false;
-        self.check.d.next = false;
-        self.error.d.next = self.late.val();
-        match self.state.q.val() {
+        self.step = 0;
+        self.octet = 0;
+        self.enable = false;
+        self.summed = false;
+        self.check = false;
+        self.error = late;
+        let mut next = self.state;
+        match self.state {
             TxState::Idle => {
-                if self.bytes.out.valid.val() & !self.broken.q.val() {
-                    self.state.d.next = TxState::Preamble;
+                if self.bytes.out.valid & !self.broken {
+                    next = TxState::Preamble;
                 }
             }
             TxState::Preamble => {
-                self.enable.d.next = true;
-                self.octet.d.next = 0x55.into();
-                self.step.d.next = self.step.q.val() + 1;
-                if self.step.q.val() == 7 {
-                    self.octet.d.next = 0xd5.into();
-                    self.step.d.next = 0.into();
-                    self.state.d.next = TxState::Data;
+                self.enable = true;
+                self.octet = 0x55;
+                self.step += 1;
+                if self.step == 7 {
+                    self.octet = 0xd5;
+                    self.step = 0;
+                    next = TxState::Data;
                 }
             }
             TxState::Data => {
-                self.enable.d.next = true;
-                self.summed.d.next = true;
-                self.octet.d.next = self.bytes.out.data.val().data;
-                if self.ends.val() {
-                    self.state.d.next = TxState::Pad;
-                    if self.enough.val() {
-                        self.state.d.next = TxState::Check;
-                    }
+                self.enable = true;
+                self.summed = true;
+                self.octet = self.bytes.out.data.data;
+                if ends {
+                    next = if enough { TxState::Check } else { TxState::Pad };
                 }
             }
             TxState::Pad => {
-                self.enable.d.next = true;
-                self.summed.d.next = true;
-                if self.enough.val() {
-                    self.state.d.next = TxState::Check;
+                self.enable = true;
+                self.summed = true;
+                if enough {
+                    next = TxState::Check;
                 }
             }
             TxState::Check => {
-                self.enable.d.next = true;
-                self.check.d.next = true;
-                self.step.d.next = self.step.q.val() + 1;
-                if self.step.q.val() == 3 {
-                    self.step.d.next = 0.into();
-                    self.state.d.next = TxState::Gap;
+                self.enable = true;
+                self.check = true;
+                self.step += 1;
+                if self.step == 3 {
+                    self.step = 0;
+                    next = TxState::Gap;
                 }
             }
             TxState::Gap => {
-                self.step.d.next = self.step.q.val() + 1;
-                if self.step.q.val() == self.gap.val() {
-                    self.state.d.next = TxState::Idle;
+                self.step += 1;
+                if self.step == GAP - 1 {
+                    next = TxState::Idle;
                 }
             }
         }
+        self.state = next;
 
         comment!("the check sequence, and the pins");
-        self.divide.crc.next = self.crc.q.val();
-        self.divide.octet.next = self.octet.q.val();
-        self.crc.reset.next = !self.summed.q.val() & !self.check.q.val();
-        self.crc.en.next = true;
-        self.crc.d.next = self.crc.q.val() >> 8;
-        if self.summed.q.val() {
-            self.crc.d.next = self.divide.out.val();
-        }
-        self.low.next = bit_cast::<8, 32>(self.crc.q.val());
-        self.txd_q.d.next = self.octet.q.val();
-        if self.check.q.val() {
-            self.txd_q.d.next = !self.low.val();
-            if self.spoiled.q.val() {
-                self.txd_q.d.next = self.low.val();
-            }
-        }
-        self.tx_en_q.d.next = self.enable.q.val();
-        self.tx_er_q.d.next = self.error.q.val();
-        self.txd.next = self.txd_q.q.val();
-        self.tx_en.next = self.tx_en_q.q.val();
-        self.tx_er.next = self.tx_er_q.q.val();
+        self.divide.crc = self.crc;
+        self.divide.octet = self.octet;
+        self.crc.reset = !self.summed & !self.check;
+        self.crc = if self.summed { self.divide.out } else { self.crc >> 8 };
+        let low = cast::<8>(self.crc);
+        self.txd_q = if !self.check {
+            self.octet
+        } else if self.spoiled {
+            low
+        } else {
+            !low
+        };
+        self.tx_en_q = self.enable;
+        self.tx_er_q = self.error;
+        self.txd = self.txd_q;
+        self.tx_en = self.tx_en_q;
+        self.tx_er = self.tx_er_q;
     }
 }
 
@@ -214,7 +165,7 @@ mod tests {
 
     /// What a transmitter puts on the wire for these beats, each offered so many clocks after the one before was taken.
     fn send<const W: usize, const C: usize>(beats: &[(Beat<W, C>, usize)]) -> Vec<Gmii> {
-        let mut mac = Box::new(MacTx::<W, C>::new());
+        let mut mac = Box::new(MacTx::<W, C>::default());
         mac.connect_all();
         mac.reset.next = true;
         tick(&mut *mac, |m| &mut m.clock);
@@ -315,6 +266,6 @@ mod tests {
 
     #[test]
     fn lints() {
-        assert_lints(MacTx::<64, 4>::new());
+        assert_lints(MacTx::<64, 4>::default());
     }
 }

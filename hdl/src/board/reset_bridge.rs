@@ -1,61 +1,41 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Brings a reset into another clock's domain.
 
-use crate::base::{Dff, DffR, Synchroniser, Tag};
-use crate::comment;
+use crate::base::{Dff, DffR, Synchroniser};
 use rust_hdl_core::prelude::*;
 
 /// Keeps both sides of a clock crossing in reset until the far side has seen it, whenever its clock comes: `near_reset` and `far_reset`
 /// are high together for four clocks of the slower side at least, as `AsyncFifo` wants it. `reset` is synchronous to `clock`, high for 16
 /// clocks of the slower side or more.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct ResetBridge {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub far_clock: Signal<In, Clock>,
     pub near_reset: Signal<Out, Bit>,
     pub far_reset: Signal<Out, Bit>,
+    #[init(DffR::new(true))]
     holding: DffR<Bit>,
+    #[clock(far_clock)]
     there: Synchroniser<1>,
     /// Four clocks in which the far side's registers take the reset and show it to the near side.
+    #[clock(far_clock)]
     waited: Dff<Bits<4>>,
     back: Synchroniser<1>,
 }
 
-impl Default for ResetBridge {
-    fn default() -> Self {
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            far_clock: Default::default(),
-            near_reset: Default::default(),
-            far_reset: Default::default(),
-            holding: DffR::new(true),
-            there: Default::default(),
-            waited: Default::default(),
-            back: Default::default(),
-        }
-    }
-}
-
-impl Logic for ResetBridge {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl ResetBridge {
     fn update(&mut self) {
         comment!("there");
-        self.there.clock.next = self.far_clock.val();
-        self.waited.clock.next = self.far_clock.val();
-        self.there.d.next = self.holding.q.val().into();
-        self.waited.d.next = (self.waited.q.val() << 1) | bit_cast::<4, 1>(self.there.q.val());
-        self.far_reset.next = self.there.q.val().any();
+        self.there.d = cast::<1>(self.holding);
+        self.waited = concat::<4>(self.waited.get_bits::<3>(0), self.there.q);
+        self.far_reset = self.there.q.any();
 
         comment!("and back");
-        clock!(self, clock, holding, back);
-        self.back.d.next = self.waited.q.val().get_bit(3).into();
-        self.holding.reset.next = self.reset.val();
-        self.holding.d.next = self.holding.q.val() & !self.back.q.val().any();
-        self.near_reset.next = self.holding.q.val();
+        self.back.d = cast::<1>(self.waited.get_bit(3));
+        self.holding &= !self.back.q.any();
+        self.near_reset = self.holding;
     }
 }
 

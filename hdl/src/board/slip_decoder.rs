@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages out of a line's bytes.
 
-use crate::base::{DffR, Tag};
-use crate::comment;
+use crate::base::DffR;
 use rust_hdl_core::prelude::*;
 
 /// Takes SLIP framing (RFC 1055) off, for a [`BeatPacker`](super::beat_packer::BeatPacker): a byte or the end of a message per clock, in the same
 /// clock. A message is in `error` if a byte of it was, or an escape was not of the two there are. Nothing comes out before the first END,
 /// nor for an empty message.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct SlipDecoder {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub line_byte: Signal<In, Bits<8>>,
@@ -26,51 +24,33 @@ pub struct SlipDecoder {
     inside: DffR<Bit>,
     escaped: DffR<Bit>,
     damaged: DffR<Bit>,
-
-    take: Signal<Local, Bit>,
-    is_end: Signal<Local, Bit>,
-    is_escape: Signal<Local, Bit>,
-    wrong: Signal<Local, Bit>,
 }
 
-impl Logic for SlipDecoder {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl SlipDecoder {
     fn update(&mut self) {
-        clock!(self, clock, framed, inside, escaped, damaged);
-        self.framed.reset.next = self.reset.val();
-        self.inside.reset.next = self.reset.val();
-        self.escaped.reset.next = self.reset.val();
-        self.damaged.reset.next = self.reset.val();
-
-        self.is_end.next = self.line_valid.val() & (self.line_byte.val() == 0xc0);
-        self.is_escape.next = !self.escaped.q.val() & (self.line_byte.val() == 0xdb);
-        self.take.next = self.line_valid.val() & !self.is_end.val() & self.framed.q.val();
-        self.octet.next = self.line_byte.val();
-        self.wrong.next = false;
-        if self.escaped.q.val() {
-            if self.line_byte.val() == 0xdc {
-                self.octet.next = 0xc0.into();
-            } else if self.line_byte.val() == 0xdd {
-                self.octet.next = 0xdb.into();
-            } else {
-                self.wrong.next = true;
-            }
-        }
-        self.push.next = self.take.val() & !self.is_escape.val();
-        self.finish.next = self.is_end.val() & (self.inside.q.val() | self.damaged.q.val() | self.escaped.q.val());
-        self.error.next = self.damaged.q.val() | self.escaped.q.val();
+        let is_end = self.line_valid & (self.line_byte == 0xc0);
+        let is_escape = !self.escaped & (self.line_byte == 0xdb);
+        let take = self.line_valid & !is_end & self.framed;
+        let escaped_end = self.escaped & (self.line_byte == 0xdc);
+        let escaped_escape = self.escaped & (self.line_byte == 0xdd);
+        let wrong = self.escaped & !escaped_end & !escaped_escape;
+        self.octet = if escaped_end {
+            0xc0
+        } else if escaped_escape {
+            0xdb
+        } else {
+            self.line_byte
+        };
+        self.push = take & !is_escape;
+        self.finish = is_end & (self.inside | self.damaged | self.escaped);
+        self.error = self.damaged | self.escaped;
 
         comment!("the state of this message");
-        self.framed.d.next = self.framed.q.val() | self.is_end.val();
-        self.inside.d.next = (self.inside.q.val() | self.push.val()) & !self.is_end.val();
-        self.escaped.d.next = self.escaped.q.val() & !self.line_valid.val();
-        if self.take.val() & self.is_escape.val() {
-            self.escaped.d.next = true;
-        }
-        self.damaged.d.next = (self.damaged.q.val()
-            | (self.framed.q.val() & self.line_error.val())
-            | (self.take.val() & self.wrong.val()))
-            & !self.is_end.val();
+        self.framed |= is_end;
+        self.inside = (self.inside | self.push) & !is_end;
+        self.escaped = (take & is_escape) | (self.escaped & !self.line_valid);
+        self.damaged = (self.damaged | (self.framed & self.line_error) | (take & wrong)) & !is_end;
     }
 }
 

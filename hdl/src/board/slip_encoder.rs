@@ -2,7 +2,7 @@
 //! Messages as bytes for a line.
 
 use super::types::StreamByte;
-use crate::base::{DffR, Snk, Src, Tag};
+use crate::base::{Reg, Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// Where a message is.
@@ -15,80 +15,59 @@ pub enum SlipState {
 }
 
 /// Puts SLIP framing (RFC 1055) on: END before and behind each message, ESC before what stands for the two bytes. No clock of latency.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct SlipEncoder {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<StreamByte>,
     pub out: Src<Bits<8>>,
-    state: DffR<SlipState>,
-    /// To come after the byte at `inp` is done.
-    after: Signal<Local, SlipState>,
-    moved: Signal<Local, SlipState>,
-    special: Signal<Local, Bit>,
+    state: Reg<SlipState>,
 }
 
-impl Default for SlipEncoder {
-    fn default() -> Self {
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            inp: Default::default(),
-            out: Default::default(),
-            state: DffR::new(SlipState::Begin),
-            after: Default::default(),
-            moved: Default::default(),
-            special: Default::default(),
-        }
-    }
-}
-
-impl Logic for SlipEncoder {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl SlipEncoder {
     fn update(&mut self) {
-        clock!(self, clock, state);
-        self.state.reset.next = self.reset.val();
-        self.special.next = (self.inp.data.val().data == 0xc0) | (self.inp.data.val().data == 0xdb);
-        self.after.next = SlipState::Bytes;
-        if self.inp.data.val().last {
-            self.after.next = SlipState::End;
-        }
-        self.moved.next = self.state.q.val();
-        self.out.valid.next = self.inp.valid.val();
-        self.out.data.next = 0xc0.into();
-        self.inp.ready.next = false;
-        match self.state.q.val() {
-            SlipState::Begin => {
-                self.moved.next = SlipState::Bytes;
-            }
+        let octet = self.inp.data.data;
+        let special = (octet == 0xc0) | (octet == 0xdb);
+        let after = if self.inp.data.last { SlipState::End } else { SlipState::Bytes };
+        self.out.valid = self.inp.valid | (self.state == SlipState::End);
+        self.out.data = match self.state {
+            SlipState::Begin | SlipState::End => 0xc0,
             SlipState::Bytes => {
-                if self.special.val() {
-                    self.out.data.next = 0xdb.into();
-                    self.moved.next = SlipState::Escaped;
+                if special {
+                    0xdb
                 } else {
-                    self.out.data.next = self.inp.data.val().data;
-                    self.inp.ready.next = self.out.ready.val();
-                    self.moved.next = self.after.val();
+                    octet
                 }
             }
             SlipState::Escaped => {
-                self.out.data.next = 0xdd.into();
-                if self.inp.data.val().data == 0xc0 {
-                    self.out.data.next = 0xdc.into();
+                if octet == 0xc0 {
+                    0xdc
+                } else {
+                    0xdd
                 }
-                self.inp.ready.next = self.out.ready.val();
-                self.moved.next = self.after.val();
             }
-            SlipState::End => {
-                self.out.valid.next = true;
-                self.moved.next = SlipState::Begin;
+        };
+        let takes = match self.state {
+            SlipState::Begin | SlipState::End => false,
+            SlipState::Bytes => !special,
+            SlipState::Escaped => true,
+        };
+        self.inp.ready = takes & self.out.ready;
+        let next = match self.state {
+            SlipState::Begin => SlipState::Bytes,
+            SlipState::Bytes => {
+                if special {
+                    SlipState::Escaped
+                } else {
+                    after
+                }
             }
-        }
-        self.state.d.next = self.state.q.val();
-        if self.out.ready.val() & ((self.state.q.val() == SlipState::End) | self.inp.valid.val()) {
-            self.state.d.next = self.moved.val();
+            SlipState::Escaped => after,
+            SlipState::End => SlipState::Begin,
+        };
+        if self.out.ready & self.out.valid {
+            self.state = next;
         }
     }
 }

@@ -10,8 +10,7 @@ use super::slip_encoder::SlipEncoder;
 use super::types::MarkedBeat;
 use super::uart_rx::UartRx;
 use super::uart_tx::UartTx;
-use crate::base::{LutFifo, Snk, Src, Tag};
-use crate::comment;
+use crate::base::{LutFifo, Snk, Src};
 use crate::fastpath::types::Beat;
 use rust_hdl_core::prelude::*;
 
@@ -20,9 +19,8 @@ use rust_hdl_core::prelude::*;
 ///
 /// The line cannot be stopped: 16 beats wait for `received`, and a message for which that is not enough is cut short and ends in `error`.
 /// `lost`: a message is gone without even that.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct UartLink<const W: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub rx_line: Signal<In, Bit>,
@@ -42,83 +40,40 @@ pub struct UartLink<const W: usize, const C: usize> {
     tx: UartTx,
 }
 
+#[millrace_hdl::block]
 impl<const W: usize, const C: usize> UartLink<W, C> {
-    /// A line with `clocks_per_bit` clocks of `clock` to a bit.
+    /// A line with `clocks_per_bit` clocks of `clock` to a bit. (`Default` has no rate.)
     ///
     /// # Panics
     /// If they are not 4 to 65,535, or `C` is not log2(W / 8) + 1.
     pub fn new(clocks_per_bit: usize) -> Self {
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            rx_line: Default::default(),
-            tx_line: Default::default(),
-            received: Default::default(),
-            lost: Default::default(),
-            send: Default::default(),
-            rx: UartRx::new(clocks_per_bit),
-            decoder: Default::default(),
-            check: FcsCheck::new(),
-            packer: BeatPacker::new(),
-            fifo: Default::default(),
-            bytes: BeatBytes::new(),
-            append: FcsAppend::new(),
-            encoder: Default::default(),
-            tx: UartTx::new(clocks_per_bit),
-        }
+        Self { rx: UartRx::new(clocks_per_bit), tx: UartTx::new(clocks_per_bit), ..Default::default() }
     }
-}
 
-impl<const W: usize, const C: usize> Logic for UartLink<W, C> {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, rx, decoder, check, packer, fifo, bytes, append, encoder, tx);
-        self.rx.reset.next = self.reset.val();
-        self.decoder.reset.next = self.reset.val();
-        self.check.reset.next = self.reset.val();
-        self.packer.reset.next = self.reset.val();
-        self.fifo.reset.next = self.reset.val();
-        self.bytes.reset.next = self.reset.val();
-        self.append.reset.next = self.reset.val();
-        self.encoder.reset.next = self.reset.val();
-        self.tx.reset.next = self.reset.val();
-
         comment!("in");
-        self.rx.line.next = self.rx_line.val();
-        self.decoder.line_byte.next = self.rx.octet.val();
-        self.decoder.line_valid.next = self.rx.valid.val();
-        self.decoder.line_error.next = self.rx.error.val();
-        self.check.octet_in.next = self.decoder.octet.val();
-        self.check.push_in.next = self.decoder.push.val();
-        self.check.finish_in.next = self.decoder.finish.val();
-        self.check.error_in.next = self.decoder.error.val();
-        self.packer.octet.next = self.check.octet.val();
-        self.packer.push.next = self.check.push.val();
-        self.packer.finish.next = self.check.finish.val();
-        self.packer.error.next = self.check.error.val();
-        self.fifo.inp.data.next = self.packer.out.data.val();
-        self.fifo.inp.valid.next = self.packer.out.valid.val();
-        self.packer.out.ready.next = self.fifo.inp.ready.val();
-        self.received.data.next = self.fifo.out.data.val();
-        self.received.valid.next = self.fifo.out.valid.val();
-        self.fifo.out.ready.next = self.received.ready.val();
-        self.lost.next = self.packer.lost.val();
+        self.rx.line = self.rx_line;
+        self.decoder.line_byte = self.rx.octet;
+        self.decoder.line_valid = self.rx.valid;
+        self.decoder.line_error = self.rx.error;
+        self.check.octet_in = self.decoder.octet;
+        self.check.push_in = self.decoder.push;
+        self.check.finish_in = self.decoder.finish;
+        self.check.error_in = self.decoder.error;
+        self.packer.octet = self.check.octet;
+        self.packer.push = self.check.push;
+        self.packer.finish = self.check.finish;
+        self.packer.error = self.check.error;
+        join(self.packer.out, self.fifo.inp);
+        link(self.received, self.fifo.out);
+        self.lost = self.packer.lost;
 
         comment!("out");
-        self.bytes.inp.data.next = self.send.data.val();
-        self.bytes.inp.valid.next = self.send.valid.val();
-        self.send.ready.next = self.bytes.inp.ready.val();
-        self.append.inp.data.next = self.bytes.out.data.val();
-        self.append.inp.valid.next = self.bytes.out.valid.val();
-        self.bytes.out.ready.next = self.append.inp.ready.val();
-        self.encoder.inp.data.next = self.append.out.data.val();
-        self.encoder.inp.valid.next = self.append.out.valid.val();
-        self.append.out.ready.next = self.encoder.inp.ready.val();
-        self.tx.inp.data.next = self.encoder.out.data.val();
-        self.tx.inp.valid.next = self.encoder.out.valid.val();
-        self.encoder.out.ready.next = self.tx.inp.ready.val();
-        self.tx_line.next = self.tx.line.val();
+        link(self.send, self.bytes.inp);
+        join(self.bytes.out, self.append.inp);
+        join(self.append.out, self.encoder.inp);
+        join(self.encoder.out, self.tx.inp);
+        self.tx_line = self.tx.line;
     }
 }
 

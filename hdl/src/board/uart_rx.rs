@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Receiving half of a UART.
 
-use crate::base::{DffE, DffR, Param, Reg, Synchroniser, Tag};
-use crate::comment;
+use crate::base::{DffE, DffR, Param, Reg, Synchroniser};
 use rust_hdl_core::prelude::*;
 
 /// Bytes from a line with 8 data bits, no parity, one stop bit. `valid` is high for one clock with each byte, a clock after the middle of its
 /// stop bit; `error` is instead, if the stop bit is not there. `line` may be asynchronous.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct UartRx {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub line: Signal<In, Bit>,
@@ -19,7 +17,7 @@ pub struct UartRx {
     level: Synchroniser<1>,
     busy: DffR<Bit>,
     /// Clocks until the middle of the next bit, and its number: 0 is the start bit, 9 the stop bit.
-    timer: Reg<Bits<16>>,
+    timer: DffR<Bits<16>>,
     number: Reg<Bits<4>>,
     shift: DffE<Bits<8>>,
     /// The byte ended in the clock before: with a stop bit, without one.
@@ -27,12 +25,9 @@ pub struct UartRx {
     broken: DffR<Bit>,
     to_middle: Param<Bits<16>>,
     to_next: Param<Bits<16>>,
-
-    high: Signal<Local, Bit>,
-    sample: Signal<Local, Bit>,
-    stop: Signal<Local, Bit>,
 }
 
+#[millrace_hdl::block]
 impl UartRx {
     /// A line with `clocks_per_bit` clocks of `clock` to a bit. (`Default` has no rate.)
     ///
@@ -46,47 +41,33 @@ impl UartRx {
             ..Default::default()
         }
     }
-}
 
-impl Logic for UartRx {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, level, busy, timer, number, shift, whole, broken);
-        self.busy.reset.next = self.reset.val();
-        self.timer.reset.next = self.reset.val();
-        self.number.reset.next = self.reset.val();
-        self.whole.reset.next = self.reset.val();
-        self.broken.reset.next = self.reset.val();
-        self.level.d.next = self.line.val().into();
-        self.high.next = self.level.q.val().any();
-        self.sample.next = self.busy.q.val() & !self.timer.q.val().any();
-        self.stop.next = self.sample.val() & (self.number.q.val() == 9);
+        self.level.d = cast::<1>(self.line);
+        let high = self.level.q.any();
+        let sample = self.busy & !self.timer.any();
+        let stop = sample & (self.number == 9);
 
         comment!("from the start bit's edge to its middle, then from bit to bit");
-        self.timer.en.next = true;
-        self.timer.d.next = self.timer.q.val() - 1;
-        self.number.en.next = self.sample.val();
-        self.number.d.next = self.number.q.val() + 1;
-        self.busy.d.next = self.busy.q.val() & !self.stop.val();
-        if self.sample.val() {
-            self.timer.d.next = self.to_next.val();
+        if !self.busy {
+            self.busy = !high;
+            self.timer = self.to_middle;
+            self.number = 0;
+        } else {
+            self.busy = !stop & !(sample & high & !self.number.any());
+            self.timer = if sample { self.to_next } else { self.timer - 1 };
+            if sample {
+                self.number += 1;
+            }
         }
-        if self.sample.val() & !self.number.q.val().any() & self.high.val() {
-            self.busy.d.next = false;
+        if sample & !stop {
+            self.shift = concat::<8>(self.level.q, self.shift.get_bits::<7>(1));
         }
-        if !self.busy.q.val() {
-            self.timer.d.next = self.to_middle.val();
-            self.number.en.next = true;
-            self.number.d.next = 0.into();
-            self.busy.d.next = !self.high.val();
-        }
-        self.shift.en.next = self.sample.val() & !self.stop.val();
-        self.shift.d.next = (self.shift.q.val() >> 1) | (bit_cast::<8, 1>(self.level.q.val()) << 7);
-        self.octet.next = self.shift.q.val();
-        self.whole.d.next = self.stop.val() & self.high.val();
-        self.broken.d.next = self.stop.val() & !self.high.val();
-        self.valid.next = self.whole.q.val();
-        self.error.next = self.broken.q.val();
+        self.octet = self.shift;
+        self.whole = stop & high;
+        self.broken = stop & !high;
+        self.valid = self.whole;
+        self.error = self.broken;
     }
 }
 

@@ -1,78 +1,48 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sending half of a UART.
 
-use crate::base::{Param, Reg, Snk, Tag};
+use crate::base::{DffR, Param, Reg, Snk};
 use rust_hdl_core::prelude::*;
 
 /// Bytes to a line with 8 data bits, no parity, one stop bit. `inp` is ready while the line is free.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct UartTx {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<Bits<8>>,
     pub line: Signal<Out, Bit>,
     /// The bits to send, the one on the line first; how many of them there are, and clocks until the next.
+    #[init(Reg::new(0x3ff.into()))]
     shift: Reg<Bits<10>>,
     left: Reg<Bits<4>>,
-    timer: Reg<Bits<16>>,
+    timer: DffR<Bits<16>>,
     to_next: Param<Bits<16>>,
-
-    free: Signal<Local, Bit>,
-    step: Signal<Local, Bit>,
 }
 
+#[millrace_hdl::block]
 impl UartTx {
-    /// A line with `clocks_per_bit` clocks of `clock` to a bit.
+    /// A line with `clocks_per_bit` clocks of `clock` to a bit. (`Default` has no rate.)
     ///
     /// # Panics
     /// If they are not 4 to 65,535.
     pub fn new(clocks_per_bit: usize) -> Self {
         assert!((4..=0xffff).contains(&clocks_per_bit), "a bit has 4 to 65,535 clocks, not {clocks_per_bit}");
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            inp: Default::default(),
-            line: Default::default(),
-            shift: Reg::new(0x3ff.into()),
-            left: Default::default(),
-            timer: Default::default(),
-            to_next: Param::new((clocks_per_bit - 1).to_bits()),
-            free: Default::default(),
-            step: Default::default(),
-        }
+        Self { to_next: Param::new((clocks_per_bit - 1).to_bits()), ..Default::default() }
     }
-}
 
-impl Logic for UartTx {
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, shift, left, timer);
-        self.shift.reset.next = self.reset.val();
-        self.left.reset.next = self.reset.val();
-        self.timer.reset.next = self.reset.val();
-        self.free.next = !self.left.q.val().any();
-        self.step.next = !self.timer.q.val().any();
-        self.inp.ready.next = self.free.val();
-
-        self.timer.en.next = true;
-        self.timer.d.next = self.timer.q.val() - 1;
-        self.left.en.next = self.step.val();
-        self.left.d.next = self.left.q.val() - 1;
-        self.shift.en.next = self.step.val();
-        self.shift.d.next = (self.shift.q.val() >> 1) | 0x200;
-        if self.step.val() {
-            self.timer.d.next = self.to_next.val();
+        let free = !self.left.any();
+        let step = !self.timer.any();
+        self.inp.ready = free;
+        self.timer = if free | step { self.to_next } else { self.timer - 1 };
+        if free & self.inp.valid {
+            self.left = 10;
+            self.shift = concat::<10>(true, self.inp.data, false);
+        } else if !free & step {
+            self.left -= 1;
+            self.shift = concat::<10>(true, self.shift.get_bits::<9>(1));
         }
-        if self.free.val() {
-            self.timer.d.next = self.to_next.val();
-            self.left.en.next = self.inp.valid.val();
-            self.left.d.next = 10.into();
-            self.shift.en.next = self.inp.valid.val();
-            self.shift.d.next = (bit_cast::<10, 8>(self.inp.data.val()) << 1) | 0x200;
-        }
-        self.line.next = self.shift.q.val().get_bit(0);
+        self.line = self.shift.get_bit(0);
     }
 }
 

@@ -1,36 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lets a frame begin only when it can be finished.
 
-use crate::base::{DffR, Snk, Src, Tag};
+use crate::base::{Reg, Snk, Src};
 use crate::fastpath::types::Beat;
 use rust_hdl_core::prelude::*;
 
 /// A gate behind a transmit queue: a frame begins only while `whole` says that the queue holds a whole one, and then goes through to its
 /// end. Closed in reset. No clock of latency.
-#[derive(LogicBlock, Default)]
+#[millrace_hdl::block]
 pub struct WholeFrames<const W: usize, const C: usize> {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub whole: Signal<In, Bit>,
     pub inp: Snk<Beat<W, C>>,
     pub out: Src<Beat<W, C>>,
-    inside: DffR<Bit>,
-    open: Signal<Local, Bit>,
+    inside: Reg<Bit>,
 }
 
-impl<const W: usize, const C: usize> Logic for WholeFrames<W, C> {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl<const W: usize, const C: usize> WholeFrames<W, C> {
     fn update(&mut self) {
-        clock!(self, clock, inside);
-        self.inside.reset.next = self.reset.val();
-        self.open.next = (self.inside.q.val() | self.whole.val()) & !self.reset.val();
-        self.out.data.next = self.inp.data.val();
-        self.out.valid.next = self.inp.valid.val() & self.open.val();
-        self.inp.ready.next = self.out.ready.val() & self.open.val();
-        self.inside.d.next = self.inside.q.val();
-        if self.inp.valid.val() & self.out.ready.val() & self.open.val() {
-            self.inside.d.next = !self.inp.data.val().last;
+        let open = (self.inside | self.whole) & !self.reset;
+        self.out.data = self.inp.data;
+        self.out.valid = self.inp.valid & open;
+        self.inp.ready = self.out.ready & open;
+        if self.inp.valid & self.out.ready & open {
+            self.inside = !self.inp.data.last;
         }
     }
 }

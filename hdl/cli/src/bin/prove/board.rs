@@ -18,7 +18,7 @@ fn beat_packer() -> Proof {
     Proof {
         name: "beat_packer",
         claim: "each frame leaves once, whole or marked, or is counted as lost",
-        design: || modules(BeatPacker::<16, 2>::new(), "beat_packer"),
+        design: || modules(BeatPacker::<16, 2>::default(), "beat_packer"),
         sources: sources!["board/formal/beat_packer.sv"],
         engine: Engine::Pdr,
         multiclock: false,
@@ -150,7 +150,7 @@ fn cmac_port() -> Proof {
     Proof {
         name: "cmac_port",
         claim: "beats padded and cleared on their way to the MAC; what a reset cuts ends, and nothing else",
-        design: || modules(CmacPort::<512, 64>::new(), "cmac_port"),
+        design: || modules(CmacPort::<512, 64>::default(), "cmac_port"),
         sources: sources!["board/formal/cmac_port.sv"],
         engine: Engine::Pdr,
         multiclock: false,
