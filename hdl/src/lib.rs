@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The fast path of the Millrace DPU in Rust-HDL, and the emitter that writes its Verilog.
 //!
-//! [`base`] holds the building blocks (streams, registers, memories, FIFOs), [`emit`] the Verilog emitter,
+//! [`base`] holds the building blocks (streams, registers, memories, FIFOs), [`bus`] AXI4-Lite and AXI4-Stream, [`emit`] the Verilog emitter,
 //! [`fastpath`] the pipeline, [`board`] what a board adds to it.
 
 // Tests count ports and tables by their numbers, as the hardware does.
@@ -14,6 +14,7 @@ pub use millrace_hdl_macros::{block, bundle, function, kernel};
 
 pub mod base;
 pub mod board;
+pub mod bus;
 pub mod docs;
 pub mod emit;
 pub mod fastpath;

@@ -5,7 +5,7 @@ use super::frame_gate::FrameGate;
 use super::loss_mark::LossMark;
 use super::mac_beat::MacBeat;
 use crate::base::{AsyncFifo, DffR, Param, Reg};
-use crate::fastpath::axi_stream::{AxisSnk, AxisSrc};
+use crate::bus::{AxisSnk, AxisSrc};
 use rust_hdl_core::prelude::*;
 
 /// Bytes of the shortest frame on the wire, without FCS (IEEE 802.3 §3.2.7).

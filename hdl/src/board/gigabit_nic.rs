@@ -8,8 +8,7 @@ use super::host_registers::HostRegisters;
 use super::leds::Leds;
 use super::types::MarkedBeat;
 use super::uart_link::UartLink;
-use crate::base::{Skid, Tag};
-use crate::comment;
+use crate::base::Skid;
 use crate::fastpath::core::Millrace;
 use crate::fastpath::sizes::*;
 use crate::fastpath::types::Beat;
@@ -23,7 +22,7 @@ use thiserror::Error;
 /// `clock` of any rate from 125 MHz / (W / 8) on, `tx_clock` of 125 MHz, and of each port the `rx_clock` of its PHY need not be related.
 /// `reset` is synchronous to `clock`, high for 16 clocks of the slowest; the other domains take it over. `led` 0 is lit by
 /// messages for the host, 1 by anything that was damaged, dropped or lost on the way to the core, the others by the ports' traffic.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct GigabitNic<
     const W: usize,
     const C: usize,
@@ -45,34 +44,46 @@ pub struct GigabitNic<
     const G: usize,
     const M: usize,
 > {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub tx_clock: Signal<In, Clock>,
+    #[count(G)]
     pub rx_clock: Vec<Signal<In, Clock>>,
+    #[count(G)]
     pub gmii_rxd: Vec<Signal<In, Bits<8>>>,
+    #[count(G)]
     pub gmii_rx_dv: Vec<Signal<In, Bit>>,
+    #[count(G)]
     pub gmii_rx_er: Vec<Signal<In, Bit>>,
+    #[count(G)]
     pub gmii_txd: Vec<Signal<Out, Bits<8>>>,
+    #[count(G)]
     pub gmii_tx_en: Vec<Signal<Out, Bit>>,
+    #[count(G)]
     pub gmii_tx_er: Vec<Signal<Out, Bit>>,
     pub uart_rx: Signal<In, Bit>,
     pub uart_tx: Signal<Out, Bit>,
+    #[count(G + 2)]
     pub led: Vec<Signal<Out, Bit>>,
 
     core: Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>,
+    #[count(G)]
     ports: Vec<GigabitPort<W, C>>,
     uart: UartLink<W, C>,
     /// Part the channel from what it leads to: a message comes from LUT RAM, and `ready` of the line depends on the data.
     received: Skid<MarkedBeat<W, C>>,
     sent: Skid<Beat<W, C>>,
+    #[init(HostDemux::new(G..N, true))]
     demux: HostDemux<W, C, N>,
+    #[init(HostMux::new(G..N))]
     mux: HostMux<W, C, N, M>,
+    #[init(HostRegisters::new(G + 1))]
     registers: HostRegisters,
+    #[init(Leds::new(G + 2))]
     leds: Leds<22>,
-    trouble: Signal<Local, Bit>,
 }
 
+#[millrace_hdl::block]
 impl<
     const W: usize,
     const C: usize,
@@ -101,182 +112,79 @@ impl<
     /// If the const parameters are not those of `config` or do not fit each other, or `clocks_per_bit` is not 4 to 65,535.
     pub fn new(config: &Config, clocks_per_bit: usize) -> Self {
         assert!(G <= config.uplinks && M == N + 2, "GigabitNic: G = {G}, M = {M} do not fit the other parameters");
-        let lights = G + 2;
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            tx_clock: Default::default(),
-            rx_clock: vec![Default::default(); G],
-            gmii_rxd: vec![Default::default(); G],
-            gmii_rx_dv: vec![Default::default(); G],
-            gmii_rx_er: vec![Default::default(); G],
-            gmii_txd: vec![Default::default(); G],
-            gmii_tx_en: vec![Default::default(); G],
-            gmii_tx_er: vec![Default::default(); G],
-            uart_rx: Default::default(),
-            uart_tx: Default::default(),
-            led: vec![Default::default(); lights],
-            core: Millrace::new(config),
-            ports: (0..G).map(|_| Default::default()).collect(),
-            uart: UartLink::new(clocks_per_bit),
-            received: Default::default(),
-            sent: Default::default(),
-            demux: HostDemux::new(G..N, true),
-            mux: HostMux::new(G..N),
-            registers: HostRegisters::new(G + 1),
-            leds: Leds::new(lights),
-            trouble: Default::default(),
-        }
+        Self { core: Millrace::new(config), uart: UartLink::new(clocks_per_bit), ..Default::default() }
     }
-}
 
-impl<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-    const G: usize,
-    const M: usize,
-> Logic for GigabitNic<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V, G, M>
-{
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, core, uart, received, sent, demux, mux, registers, leds);
-        self.core.clock_parse.next = self.clock.val();
-        self.core.clock_match.next = self.clock.val();
-        self.core.clock_hash.next = self.clock.val();
-        self.core.clock_compare.next = self.clock.val();
-        self.core.clock_select.next = self.clock.val();
-        self.core.clock_expand.next = self.clock.val();
-        self.core.clock_edit.next = self.clock.val();
+        self.core.clock_parse = self.clock;
+        self.core.clock_match = self.clock;
+        self.core.clock_hash = self.clock;
+        self.core.clock_compare = self.clock;
+        self.core.clock_select = self.clock;
+        self.core.clock_expand = self.clock;
+        self.core.clock_edit = self.clock;
         for i in 0..Q {
-            self.core.clock_port[i].next = self.clock.val();
+            self.core.clock_port[i] = self.clock;
         }
-        self.core.clock_ctrl.next = self.clock.val();
-        self.core.reset.next = self.reset.val();
-        self.uart.reset.next = self.reset.val();
-        self.received.reset.next = self.reset.val();
-        self.sent.reset.next = self.reset.val();
-        self.demux.reset.next = self.reset.val();
-        self.mux.reset.next = self.reset.val();
-        self.registers.reset.next = self.reset.val();
-        self.leds.reset.next = self.reset.val();
+        self.core.clock_ctrl = self.clock;
 
         comment!("ports");
-        self.trouble.next = false;
-        self.registers.words[0].next = self.demux.dropped.val();
+        let mut trouble = false;
+        self.registers.words[0] = self.demux.dropped;
         for i in 0..G {
-            self.ports[i].clock.next = self.clock.val();
-            self.ports[i].reset.next = self.reset.val();
-            self.ports[i].rx_clock.next = self.rx_clock[i].val();
-            self.ports[i].tx_clock.next = self.tx_clock.val();
-            self.ports[i].gmii_rxd.next = self.gmii_rxd[i].val();
-            self.ports[i].gmii_rx_dv.next = self.gmii_rx_dv[i].val();
-            self.ports[i].gmii_rx_er.next = self.gmii_rx_er[i].val();
-            self.gmii_txd[i].next = self.ports[i].gmii_txd.val();
-            self.gmii_tx_en[i].next = self.ports[i].gmii_tx_en.val();
-            self.gmii_tx_er[i].next = self.ports[i].gmii_tx_er.val();
-            self.core.rx[i].data.next = self.ports[i].rx.data.val();
-            self.core.rx[i].valid.next = self.ports[i].rx.valid.val();
-            self.core.rx_error[i].next = self.ports[i].rx_error.val();
-            self.ports[i].rx.ready.next = self.core.rx[i].ready.val();
-            self.ports[i].tx.data.next = self.core.tx[i].data.val();
-            self.ports[i].tx.valid.next = self.core.tx[i].valid.val();
-            self.ports[i].tx_whole.next = self.core.tx_whole.val().get_bit(i);
-            self.core.tx[i].ready.next = self.ports[i].tx.ready.val();
-            self.registers.words[i + 1].next = self.ports[i].lost.val();
-            self.leds.happens[i + 2].next = self.ports[i].active.val();
-            self.trouble.next = self.trouble.val() | self.ports[i].trouble.val();
+            self.ports[i].rx_clock = self.rx_clock[i];
+            self.ports[i].tx_clock = self.tx_clock;
+            self.ports[i].gmii_rxd = self.gmii_rxd[i];
+            self.ports[i].gmii_rx_dv = self.gmii_rx_dv[i];
+            self.ports[i].gmii_rx_er = self.gmii_rx_er[i];
+            self.gmii_txd[i] = self.ports[i].gmii_txd;
+            self.gmii_tx_en[i] = self.ports[i].gmii_tx_en;
+            self.gmii_tx_er[i] = self.ports[i].gmii_tx_er;
+            join(self.ports[i].rx, self.core.rx[i]);
+            self.core.rx_error[i] = self.ports[i].rx_error;
+            join(self.core.tx[i], self.ports[i].tx);
+            self.ports[i].tx_whole = self.core.tx_whole.get_bit(i);
+            self.registers.words[i + 1] = self.ports[i].lost;
+            self.leds.happens[i + 2] = self.ports[i].active;
+            trouble |= self.ports[i].trouble;
 
-            self.demux.rx[i].ready.next = false;
-            self.mux.tx[i].data.next = self.core.tx[i].data.val();
-            self.mux.tx[i].valid.next = false;
+            self.demux.rx[i].ready = false;
+            self.mux.tx[i].data = self.core.tx[i].data;
+            self.mux.tx[i].valid = false;
         }
 
         comment!("the other vports, and the slow path");
-        self.uart.rx_line.next = self.uart_rx.val();
-        self.uart_tx.next = self.uart.tx_line.val();
-        self.received.inp.data.next = self.uart.received.data.val();
-        self.received.inp.valid.next = self.uart.received.valid.val();
-        self.uart.received.ready.next = self.received.inp.ready.val();
-        self.demux.inp.data.next = self.received.out.data.val();
-        self.demux.inp.valid.next = self.received.out.valid.val();
-        self.received.out.ready.next = self.demux.inp.ready.val();
-        self.demux.lost.next = self.uart.lost.val();
+        self.uart.rx_line = self.uart_rx;
+        self.uart_tx = self.uart.tx_line;
+        join(self.uart.received, self.received.inp);
+        join(self.received.out, self.demux.inp);
+        self.demux.lost = self.uart.lost;
         for i in G..N {
-            self.core.rx[i].data.next = self.demux.rx[i].data.val();
-            self.core.rx[i].valid.next = self.demux.rx[i].valid.val();
-            self.core.rx_error[i].next = self.demux.rx_error.val();
-            self.demux.rx[i].ready.next = self.core.rx[i].ready.val();
-            self.mux.tx[i].data.next = self.core.tx[i].data.val();
-            self.mux.tx[i].valid.next = self.core.tx[i].valid.val();
-            self.core.tx[i].ready.next = self.mux.tx[i].ready.val();
+            join(self.demux.rx[i], self.core.rx[i]);
+            self.core.rx_error[i] = self.demux.rx_error;
+            join(self.core.tx[i], self.mux.tx[i]);
         }
-        self.core.packet_out.data.next = self.demux.packet_out.data.val();
-        self.core.packet_out.valid.next = self.demux.packet_out.valid.val();
-        self.core.packet_out_error.next = self.demux.rx_error.val();
-        self.core.packet_out_vport.next = self.demux.packet_out_vport.val();
-        self.demux.packet_out.ready.next = self.core.packet_out.ready.val();
-        self.mux.tx_whole.next = self.core.tx_whole.val();
-        self.mux.upcall.data.next = self.core.upcall.data.val();
-        self.mux.upcall.valid.next = self.core.upcall.valid.val();
-        self.core.upcall.ready.next = self.mux.upcall.ready.val();
-        self.mux.upcall_whole.next = self.core.upcall_whole.val();
-        self.mux.upcall_vport.next = self.core.upcall_vport.val();
-        self.mux.upcall_reason.next = self.core.upcall_reason.val();
-        self.sent.inp.data.next = self.mux.out.data.val();
-        self.sent.inp.valid.next = self.mux.out.valid.val();
-        self.mux.out.ready.next = self.sent.inp.ready.val();
-        self.uart.send.data.next = self.sent.out.data.val();
-        self.uart.send.valid.next = self.sent.out.valid.val();
-        self.sent.out.ready.next = self.uart.send.ready.val();
+        join(self.demux.packet_out, self.core.packet_out);
+        self.core.packet_out_error = self.demux.rx_error;
+        self.core.packet_out_vport = self.demux.packet_out_vport;
+        self.mux.tx_whole = self.core.tx_whole;
+        join(self.core.upcall, self.mux.upcall);
+        self.mux.upcall_whole = self.core.upcall_whole;
+        self.mux.upcall_vport = self.core.upcall_vport;
+        self.mux.upcall_reason = self.core.upcall_reason;
+        join(self.mux.out, self.sent.inp);
+        join(self.sent.out, self.uart.send);
 
         comment!("registers");
-        self.registers.request.data.next = self.demux.registers.data.val();
-        self.registers.request.valid.next = self.demux.registers.valid.val();
-        self.demux.registers.ready.next = self.registers.request.ready.val();
-        self.mux.registers.data.next = self.registers.answer.data.val();
-        self.mux.registers.valid.next = self.registers.answer.valid.val();
-        self.registers.answer.ready.next = self.mux.registers.ready.val();
-        self.core.s_axil_awaddr.next = self.registers.m_axil_awaddr.val();
-        self.core.s_axil_awvalid.next = self.registers.m_axil_awvalid.val();
-        self.registers.m_axil_awready.next = self.core.s_axil_awready.val();
-        self.core.s_axil_wdata.next = self.registers.m_axil_wdata.val();
-        self.core.s_axil_wstrb.next = self.registers.m_axil_wstrb.val();
-        self.core.s_axil_wvalid.next = self.registers.m_axil_wvalid.val();
-        self.registers.m_axil_wready.next = self.core.s_axil_wready.val();
-        self.registers.m_axil_bresp.next = self.core.s_axil_bresp.val();
-        self.registers.m_axil_bvalid.next = self.core.s_axil_bvalid.val();
-        self.core.s_axil_bready.next = self.registers.m_axil_bready.val();
-        self.core.s_axil_araddr.next = self.registers.m_axil_araddr.val();
-        self.core.s_axil_arvalid.next = self.registers.m_axil_arvalid.val();
-        self.registers.m_axil_arready.next = self.core.s_axil_arready.val();
-        self.registers.m_axil_rdata.next = self.core.s_axil_rdata.val();
-        self.registers.m_axil_rresp.next = self.core.s_axil_rresp.val();
-        self.registers.m_axil_rvalid.next = self.core.s_axil_rvalid.val();
-        self.core.s_axil_rready.next = self.registers.m_axil_rready.val();
+        join(self.demux.registers, self.registers.request);
+        join(self.registers.answer, self.mux.registers);
+        join(self.registers.m_axil, self.core.s_axil);
 
         comment!("lights");
-        self.leds.happens[0].next = self.mux.out.valid.val();
-        self.leds.happens[1].next = self.trouble.val() | self.demux.moves.val();
-        self.led[0].next = self.leds.light[0].val();
-        self.led[1].next = self.leds.light[1].val();
-        for i in 0..G {
-            self.led[i + 2].next = self.leds.light[i + 2].val();
+        self.leds.happens[0] = self.mux.out.valid;
+        self.leds.happens[1] = trouble | self.demux.moves;
+        for i in 0..self.led.len() {
+            self.led[i] = self.leds.light[i];
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::types::{RegisterAnswer, RegisterRequest};
 use crate::base::{DffE, DffR, Param, Snk, Src};
+use crate::bus::AxilMaster;
 use millrace_regs::host_channel::BOARD;
 use rust_hdl_core::prelude::*;
 
@@ -17,23 +18,7 @@ pub struct HostRegisters {
     pub request: Snk<RegisterRequest>,
     pub answer: Src<RegisterAnswer>,
     pub words: Vec<Signal<In, Bits<32>>>,
-    pub m_axil_awaddr: Signal<Out, Bits<16>>,
-    pub m_axil_awvalid: Signal<Out, Bit>,
-    pub m_axil_awready: Signal<In, Bit>,
-    pub m_axil_wdata: Signal<Out, Bits<32>>,
-    pub m_axil_wstrb: Signal<Out, Bits<4>>,
-    pub m_axil_wvalid: Signal<Out, Bit>,
-    pub m_axil_wready: Signal<In, Bit>,
-    pub m_axil_bresp: Signal<In, Bits<2>>,
-    pub m_axil_bvalid: Signal<In, Bit>,
-    pub m_axil_bready: Signal<Out, Bit>,
-    pub m_axil_araddr: Signal<Out, Bits<16>>,
-    pub m_axil_arvalid: Signal<Out, Bit>,
-    pub m_axil_arready: Signal<In, Bit>,
-    pub m_axil_rdata: Signal<In, Bits<32>>,
-    pub m_axil_rresp: Signal<In, Bits<2>>,
-    pub m_axil_rvalid: Signal<In, Bit>,
-    pub m_axil_rready: Signal<Out, Bit>,
+    pub m_axil: AxilMaster,
 
     /// The request at work, if there is one.
     held: DffE<RegisterRequest>,
@@ -66,17 +51,17 @@ impl HostRegisters {
         let sends_aw = writes & !self.address_sent;
         let sends_w = writes & !self.data_sent;
         let sends_ar = reads & !self.address_sent;
-        self.m_axil_awaddr = self.held.address;
-        self.m_axil_awvalid = sends_aw;
-        self.m_axil_wdata = self.held.data;
-        self.m_axil_wstrb = 0xf;
-        self.m_axil_wvalid = sends_w;
-        self.m_axil_araddr = self.held.address;
-        self.m_axil_arvalid = sends_ar;
+        self.m_axil.awaddr = self.held.address;
+        self.m_axil.awvalid = sends_aw;
+        self.m_axil.wdata = self.held.data;
+        self.m_axil.wstrb = 0xf;
+        self.m_axil.wvalid = sends_w;
+        self.m_axil.araddr = self.held.address;
+        self.m_axil.arvalid = sends_ar;
 
         comment!("and its answer");
-        let written = writes & self.address_sent & self.data_sent & self.m_axil_bvalid;
-        let was_read = reads & self.address_sent & self.m_axil_rvalid;
+        let written = writes & self.address_sent & self.data_sent & self.m_axil.bvalid;
+        let was_read = reads & self.address_sent & self.m_axil.rvalid;
         let mut word: Bits<32> = 0;
         let mut known = false;
         for i in 0..self.words.len() {
@@ -88,11 +73,11 @@ impl HostRegisters {
         let mut response: Bits<2> = 2;
         let mut data: Bits<32> = 0;
         if writes {
-            response = self.m_axil_bresp;
+            response = self.m_axil.bresp;
         }
         if reads {
-            response = self.m_axil_rresp;
-            data = self.m_axil_rdata;
+            response = self.m_axil.rresp;
+            data = self.m_axil.rdata;
         }
         if own & known & !self.held.write {
             response = 0;
@@ -101,16 +86,16 @@ impl HostRegisters {
         self.answer.data = RegisterAnswer { response, address: self.held.address, data };
         self.answer.valid = own | written | was_read;
         let done = (own | written | was_read) & self.answer.ready;
-        self.m_axil_bready = written & self.answer.ready;
-        self.m_axil_rready = was_read & self.answer.ready;
+        self.m_axil.bready = written & self.answer.ready;
+        self.m_axil.rready = was_read & self.answer.ready;
         self.request.ready = !self.busy;
         if !self.busy {
             self.held = self.request.data;
         }
         self.busy = (self.busy & !done) | (!self.busy & self.request.valid);
-        let address_taken = (sends_aw & self.m_axil_awready) | (sends_ar & self.m_axil_arready);
+        let address_taken = (sends_aw & self.m_axil.awready) | (sends_ar & self.m_axil.arready);
         self.address_sent = (self.address_sent | address_taken) & !done;
-        self.data_sent = (self.data_sent | (sends_w & self.m_axil_wready)) & !done;
+        self.data_sent = (self.data_sent | (sends_w & self.m_axil.wready)) & !done;
     }
 }
 
@@ -137,32 +122,32 @@ mod tests {
 
     impl Slave {
         fn drive(&self, dut: &mut HostRegisters, rng: &mut ChaCha8Rng) {
-            dut.m_axil_awready.next = self.address.is_none() && rng.random_bool(0.5);
-            dut.m_axil_wready.next = self.data.is_none() && rng.random_bool(0.5);
-            dut.m_axil_arready.next = self.read.is_none() && rng.random_bool(0.5);
-            dut.m_axil_bvalid.next = self.written.is_some();
-            dut.m_axil_bresp.next = self.written.unwrap_or(3).into();
-            dut.m_axil_rvalid.next = self.was_read.is_some();
-            dut.m_axil_rresp.next = self.was_read.map_or(3, |(response, _)| response).into();
-            dut.m_axil_rdata.next = self.was_read.map_or(0xdead, |(_, data)| data).into();
+            dut.m_axil.awready.next = self.address.is_none() && rng.random_bool(0.5);
+            dut.m_axil.wready.next = self.data.is_none() && rng.random_bool(0.5);
+            dut.m_axil.arready.next = self.read.is_none() && rng.random_bool(0.5);
+            dut.m_axil.bvalid.next = self.written.is_some();
+            dut.m_axil.bresp.next = self.written.unwrap_or(3).into();
+            dut.m_axil.rvalid.next = self.was_read.is_some();
+            dut.m_axil.rresp.next = self.was_read.map_or(3, |(response, _)| response).into();
+            dut.m_axil.rdata.next = self.was_read.map_or(0xdead, |(_, data)| data).into();
         }
 
         fn clock(&mut self, dut: &HostRegisters, rng: &mut ChaCha8Rng) {
-            if dut.m_axil_bvalid.val() && dut.m_axil_bready.val() {
+            if dut.m_axil.bvalid.val() && dut.m_axil.bready.val() {
                 self.written = None;
             }
-            if dut.m_axil_rvalid.val() && dut.m_axil_rready.val() {
+            if dut.m_axil.rvalid.val() && dut.m_axil.rready.val() {
                 self.was_read = None;
             }
-            if dut.m_axil_awvalid.val() && dut.m_axil_awready.val() {
-                self.address = Some(dut.m_axil_awaddr.val().to_u64());
+            if dut.m_axil.awvalid.val() && dut.m_axil.awready.val() {
+                self.address = Some(dut.m_axil.awaddr.val().to_u64());
             }
-            if dut.m_axil_wvalid.val() && dut.m_axil_wready.val() {
-                assert_eq!(dut.m_axil_wstrb.val().to_u64(), 15);
-                self.data = Some(dut.m_axil_wdata.val().to_u64());
+            if dut.m_axil.wvalid.val() && dut.m_axil.wready.val() {
+                assert_eq!(dut.m_axil.wstrb.val().to_u64(), 15);
+                self.data = Some(dut.m_axil.wdata.val().to_u64());
             }
-            if dut.m_axil_arvalid.val() && dut.m_axil_arready.val() {
-                self.read = Some(dut.m_axil_araddr.val().to_u64());
+            if dut.m_axil.arvalid.val() && dut.m_axil.arready.val() {
+                self.read = Some(dut.m_axil.araddr.val().to_u64());
             }
             if let (Some(address), Some(data), true) = (self.address, self.data, rng.random_bool(0.4)) {
                 (self.address, self.data) = (None, None);

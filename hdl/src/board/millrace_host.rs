@@ -3,11 +3,9 @@
 
 use super::host_demux::HostDemux;
 use super::host_mux::HostMux;
-use super::types::MarkedBeat;
+use super::types::{MarkedBeat, RegisterAnswer};
 use super::whole_frames::WholeFrames;
-use crate::base::{Param, Tag};
-use crate::comment;
-use crate::fastpath::axi_stream::{AxisSnk, AxisSrc, BytesToKeep, KeepToBytes};
+use crate::bus::{AxilSlave, AxisSnk, AxisSrc, BytesToKeep, KeepToBytes};
 use crate::fastpath::core::Millrace;
 use crate::fastpath::sizes::*;
 use crate::fastpath::types::Beat;
@@ -21,7 +19,7 @@ use rust_hdl_core::prelude::*;
 /// frame or message that arrived damaged; that of the others is 0. `tvalid` of `m_axis_tx` never pauses inside a frame. Registers are on
 /// `s_axil`: the host channel has none here. `host_dropped` counts the host's messages that had no place to go, modulo 2^32. `reset` is
 /// synchronous, high for two clocks or more.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct MillraceHost<
     const W: usize,
     const C: usize,
@@ -44,46 +42,32 @@ pub struct MillraceHost<
     const G: usize,
     const M: usize,
 > {
-    tag: Tag<Self>,
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
+    #[count(G)]
     pub s_axis_rx: Vec<AxisSnk<Bits<W>, Bits<E>, Bit>>,
+    #[count(G)]
     pub m_axis_tx: Vec<AxisSrc<Bits<W>, Bits<E>, Bit>>,
     pub s_axis_host: AxisSnk<Bits<W>, Bits<E>, Bit>,
     pub m_axis_host: AxisSrc<Bits<W>, Bits<E>, Bit>,
     pub host_dropped: Signal<Out, Bits<32>>,
-    pub s_axil_awaddr: Signal<In, Bits<16>>,
-    pub s_axil_awvalid: Signal<In, Bit>,
-    pub s_axil_awready: Signal<Out, Bit>,
-    pub s_axil_wdata: Signal<In, Bits<32>>,
-    pub s_axil_wstrb: Signal<In, Bits<4>>,
-    pub s_axil_wvalid: Signal<In, Bit>,
-    pub s_axil_wready: Signal<Out, Bit>,
-    pub s_axil_bresp: Signal<Out, Bits<2>>,
-    pub s_axil_bvalid: Signal<Out, Bit>,
-    pub s_axil_bready: Signal<In, Bit>,
-    pub s_axil_araddr: Signal<In, Bits<16>>,
-    pub s_axil_arvalid: Signal<In, Bit>,
-    pub s_axil_arready: Signal<Out, Bit>,
-    pub s_axil_rdata: Signal<Out, Bits<32>>,
-    pub s_axil_rresp: Signal<Out, Bits<2>>,
-    pub s_axil_rvalid: Signal<Out, Bit>,
-    pub s_axil_rready: Signal<In, Bit>,
+    pub s_axil: AxilSlave,
     core: Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>,
+    #[init(HostDemux::new(G..N, false))]
     demux: HostDemux<W, C, N>,
+    #[init(HostMux::new(G..N))]
     mux: HostMux<W, C, N, M>,
+    #[count(G)]
     rx_bytes: Vec<KeepToBytes<E, C>>,
+    #[count(G)]
     gates: Vec<WholeFrames<W, C>>,
+    #[count(G)]
     tx_keep: Vec<BytesToKeep<E, C>>,
     host_bytes: KeepToBytes<E, C>,
     host_keep: BytesToKeep<E, C>,
-    full: Param<Bits<C>>,
-    bytes: Signal<Local, Bits<C>>,
-    beat: Signal<Local, Beat<W, C>>,
-    sent: Signal<Local, Beat<W, C>>,
-    message: Signal<Local, MarkedBeat<W, C>>,
 }
 
+#[millrace_hdl::block]
 impl<
     const W: usize,
     const C: usize,
@@ -116,191 +100,87 @@ impl<
             E * 8 == W && G <= N && M == N + 2,
             "MillraceHost: E = {E}, G = {G}, M = {M} do not fit W = {W}, N = {N}"
         );
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            reset: Default::default(),
-            s_axis_rx: vec![Default::default(); G],
-            m_axis_tx: vec![Default::default(); G],
-            s_axis_host: Default::default(),
-            m_axis_host: Default::default(),
-            host_dropped: Default::default(),
-            s_axil_awaddr: Default::default(),
-            s_axil_awvalid: Default::default(),
-            s_axil_awready: Default::default(),
-            s_axil_wdata: Default::default(),
-            s_axil_wstrb: Default::default(),
-            s_axil_wvalid: Default::default(),
-            s_axil_wready: Default::default(),
-            s_axil_bresp: Default::default(),
-            s_axil_bvalid: Default::default(),
-            s_axil_bready: Default::default(),
-            s_axil_araddr: Default::default(),
-            s_axil_arvalid: Default::default(),
-            s_axil_arready: Default::default(),
-            s_axil_rdata: Default::default(),
-            s_axil_rresp: Default::default(),
-            s_axil_rvalid: Default::default(),
-            s_axil_rready: Default::default(),
-            core: Millrace::new(config),
-            demux: HostDemux::new(G..N, false),
-            mux: HostMux::new(G..N),
-            rx_bytes: (0..G).map(|_| KeepToBytes::new()).collect(),
-            gates: (0..G).map(|_| Default::default()).collect(),
-            tx_keep: (0..G).map(|_| Default::default()).collect(),
-            host_bytes: KeepToBytes::new(),
-            host_keep: Default::default(),
-            full: Param::new(E.to_bits()),
-            bytes: Default::default(),
-            beat: Default::default(),
-            sent: Default::default(),
-            message: Default::default(),
-        }
+        Self { core: Millrace::new(config), ..Default::default() }
     }
-}
 
-impl<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-    const E: usize,
-    const G: usize,
-    const M: usize,
-> Logic for MillraceHost<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V, E, G, M>
-{
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        clock!(self, clock, core, demux, mux);
-        self.core.clock_parse.next = self.clock.val();
-        self.core.clock_match.next = self.clock.val();
-        self.core.clock_hash.next = self.clock.val();
-        self.core.clock_compare.next = self.clock.val();
-        self.core.clock_select.next = self.clock.val();
-        self.core.clock_expand.next = self.clock.val();
-        self.core.clock_edit.next = self.clock.val();
+        self.core.clock_parse = self.clock;
+        self.core.clock_match = self.clock;
+        self.core.clock_hash = self.clock;
+        self.core.clock_compare = self.clock;
+        self.core.clock_select = self.clock;
+        self.core.clock_expand = self.clock;
+        self.core.clock_edit = self.clock;
         for i in 0..Q {
-            self.core.clock_port[i].next = self.clock.val();
+            self.core.clock_port[i] = self.clock;
         }
-        self.core.clock_ctrl.next = self.clock.val();
-        self.core.reset.next = self.reset.val();
-        self.demux.reset.next = self.reset.val();
-        self.mux.reset.next = self.reset.val();
+        self.core.clock_ctrl = self.clock;
 
         comment!("the uplinks");
         for i in 0..G {
-            self.rx_bytes[i].keep.next = self.s_axis_rx[i].tkeep.val();
-            self.bytes.next = self.full.val();
-            if self.s_axis_rx[i].tlast.val() {
-                self.bytes.next = self.rx_bytes[i].bytes.val();
-            }
-            self.beat.next.data = self.s_axis_rx[i].tdata.val();
-            self.beat.next.bytes = self.bytes.val();
-            self.beat.next.last = self.s_axis_rx[i].tlast.val();
-            self.core.rx[i].data.next = self.beat.val();
-            self.core.rx[i].valid.next = self.s_axis_rx[i].tvalid.val();
-            self.core.rx_error[i].next = self.s_axis_rx[i].tuser.val();
-            self.s_axis_rx[i].tready.next = self.core.rx[i].ready.val();
+            self.rx_bytes[i].keep = self.s_axis_rx[i].tkeep;
+            self.core.rx[i].data = Beat {
+                data: self.s_axis_rx[i].tdata,
+                bytes: if self.s_axis_rx[i].tlast { self.rx_bytes[i].bytes } else { E },
+                last: self.s_axis_rx[i].tlast,
+            };
+            self.core.rx[i].valid = self.s_axis_rx[i].tvalid;
+            self.core.rx_error[i] = self.s_axis_rx[i].tuser;
+            self.s_axis_rx[i].tready = self.core.rx[i].ready;
 
-            self.gates[i].clock.next = self.clock.val();
-            self.gates[i].reset.next = self.reset.val();
-            self.gates[i].whole.next = self.core.tx_whole.val().get_bit(i);
-            self.gates[i].inp.data.next = self.core.tx[i].data.val();
-            self.gates[i].inp.valid.next = self.core.tx[i].valid.val();
-            self.core.tx[i].ready.next = self.gates[i].inp.ready.val();
-            self.sent.next = self.gates[i].out.data.val();
-            self.tx_keep[i].bytes.next = self.sent.val().bytes;
-            self.m_axis_tx[i].tdata.next = self.sent.val().data;
-            self.m_axis_tx[i].tkeep.next = self.tx_keep[i].keep.val();
-            self.m_axis_tx[i].tlast.next = self.sent.val().last;
-            self.m_axis_tx[i].tuser.next = false;
-            self.m_axis_tx[i].tvalid.next = self.gates[i].out.valid.val();
-            self.gates[i].out.ready.next = self.m_axis_tx[i].tready.val();
+            self.gates[i].whole = self.core.tx_whole.get_bit(i);
+            join(self.core.tx[i], self.gates[i].inp);
+            self.tx_keep[i].bytes = self.gates[i].out.data.bytes;
+            self.m_axis_tx[i].tdata = self.gates[i].out.data.data;
+            self.m_axis_tx[i].tkeep = self.tx_keep[i].keep;
+            self.m_axis_tx[i].tlast = self.gates[i].out.data.last;
+            self.m_axis_tx[i].tuser = false;
+            self.m_axis_tx[i].tvalid = self.gates[i].out.valid;
+            self.gates[i].out.ready = self.m_axis_tx[i].tready;
 
-            self.demux.rx[i].ready.next = false;
-            self.mux.tx[i].data.next = self.core.tx[i].data.val();
-            self.mux.tx[i].valid.next = false;
+            self.demux.rx[i].ready = false;
+            self.mux.tx[i].data = self.core.tx[i].data;
+            self.mux.tx[i].valid = false;
         }
 
         comment!("the other vports, and the slow path");
-        self.host_bytes.keep.next = self.s_axis_host.tkeep.val();
-        self.message.next.data = self.s_axis_host.tdata.val();
-        self.message.next.bytes = self.full.val();
-        if self.s_axis_host.tlast.val() {
-            self.message.next.bytes = self.host_bytes.bytes.val();
-        }
-        self.message.next.last = self.s_axis_host.tlast.val();
-        self.message.next.error = self.s_axis_host.tuser.val();
-        self.demux.inp.data.next = self.message.val();
-        self.demux.inp.valid.next = self.s_axis_host.tvalid.val();
-        self.s_axis_host.tready.next = self.demux.inp.ready.val();
-        self.demux.lost.next = false;
-        self.demux.registers.ready.next = false;
-        self.host_dropped.next = self.demux.dropped.val();
+        self.host_bytes.keep = self.s_axis_host.tkeep;
+        self.demux.inp.data = MarkedBeat {
+            data: self.s_axis_host.tdata,
+            bytes: if self.s_axis_host.tlast { self.host_bytes.bytes } else { E },
+            last: self.s_axis_host.tlast,
+            error: self.s_axis_host.tuser,
+        };
+        self.demux.inp.valid = self.s_axis_host.tvalid;
+        self.s_axis_host.tready = self.demux.inp.ready;
+        self.demux.lost = false;
+        self.demux.registers.ready = false;
+        self.host_dropped = self.demux.dropped;
         for i in G..N {
-            self.core.rx[i].data.next = self.demux.rx[i].data.val();
-            self.core.rx[i].valid.next = self.demux.rx[i].valid.val();
-            self.core.rx_error[i].next = self.demux.rx_error.val();
-            self.demux.rx[i].ready.next = self.core.rx[i].ready.val();
-            self.mux.tx[i].data.next = self.core.tx[i].data.val();
-            self.mux.tx[i].valid.next = self.core.tx[i].valid.val();
-            self.core.tx[i].ready.next = self.mux.tx[i].ready.val();
+            join(self.demux.rx[i], self.core.rx[i]);
+            self.core.rx_error[i] = self.demux.rx_error;
+            join(self.core.tx[i], self.mux.tx[i]);
         }
-        self.core.packet_out.data.next = self.demux.packet_out.data.val();
-        self.core.packet_out.valid.next = self.demux.packet_out.valid.val();
-        self.core.packet_out_error.next = self.demux.rx_error.val();
-        self.core.packet_out_vport.next = self.demux.packet_out_vport.val();
-        self.demux.packet_out.ready.next = self.core.packet_out.ready.val();
-        self.mux.tx_whole.next = self.core.tx_whole.val();
-        self.mux.upcall.data.next = self.core.upcall.data.val();
-        self.mux.upcall.valid.next = self.core.upcall.valid.val();
-        self.core.upcall.ready.next = self.mux.upcall.ready.val();
-        self.mux.upcall_whole.next = self.core.upcall_whole.val();
-        self.mux.upcall_vport.next = self.core.upcall_vport.val();
-        self.mux.upcall_reason.next = self.core.upcall_reason.val();
-        self.mux.registers.data.next.response = 0.into();
-        self.mux.registers.data.next.address = 0.into();
-        self.mux.registers.data.next.data = 0.into();
-        self.mux.registers.valid.next = false;
-        self.host_keep.bytes.next = self.mux.out.data.val().bytes;
-        self.m_axis_host.tdata.next = self.mux.out.data.val().data;
-        self.m_axis_host.tkeep.next = self.host_keep.keep.val();
-        self.m_axis_host.tlast.next = self.mux.out.data.val().last;
-        self.m_axis_host.tuser.next = false;
-        self.m_axis_host.tvalid.next = self.mux.out.valid.val();
-        self.mux.out.ready.next = self.m_axis_host.tready.val();
+        join(self.demux.packet_out, self.core.packet_out);
+        self.core.packet_out_error = self.demux.rx_error;
+        self.core.packet_out_vport = self.demux.packet_out_vport;
+        self.mux.tx_whole = self.core.tx_whole;
+        join(self.core.upcall, self.mux.upcall);
+        self.mux.upcall_whole = self.core.upcall_whole;
+        self.mux.upcall_vport = self.core.upcall_vport;
+        self.mux.upcall_reason = self.core.upcall_reason;
+        self.mux.registers.data = RegisterAnswer::default();
+        self.mux.registers.valid = false;
+        self.host_keep.bytes = self.mux.out.data.bytes;
+        self.m_axis_host.tdata = self.mux.out.data.data;
+        self.m_axis_host.tkeep = self.host_keep.keep;
+        self.m_axis_host.tlast = self.mux.out.data.last;
+        self.m_axis_host.tuser = false;
+        self.m_axis_host.tvalid = self.mux.out.valid;
+        self.mux.out.ready = self.m_axis_host.tready;
 
         comment!("registers");
-        self.core.s_axil_awaddr.next = self.s_axil_awaddr.val();
-        self.core.s_axil_awvalid.next = self.s_axil_awvalid.val();
-        self.s_axil_awready.next = self.core.s_axil_awready.val();
-        self.core.s_axil_wdata.next = self.s_axil_wdata.val();
-        self.core.s_axil_wstrb.next = self.s_axil_wstrb.val();
-        self.core.s_axil_wvalid.next = self.s_axil_wvalid.val();
-        self.s_axil_wready.next = self.core.s_axil_wready.val();
-        self.s_axil_bresp.next = self.core.s_axil_bresp.val();
-        self.s_axil_bvalid.next = self.core.s_axil_bvalid.val();
-        self.core.s_axil_bready.next = self.s_axil_bready.val();
-        self.core.s_axil_araddr.next = self.s_axil_araddr.val();
-        self.core.s_axil_arvalid.next = self.s_axil_arvalid.val();
-        self.s_axil_arready.next = self.core.s_axil_arready.val();
-        self.s_axil_rdata.next = self.core.s_axil_rdata.val();
-        self.s_axil_rresp.next = self.core.s_axil_rresp.val();
-        self.s_axil_rvalid.next = self.core.s_axil_rvalid.val();
-        self.core.s_axil_rready.next = self.s_axil_rready.val();
+        link(self.s_axil, self.core.s_axil);
     }
 }
 

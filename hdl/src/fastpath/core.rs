@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The whole core, and the builds of it.
 
-use super::axi_lite::AxiLite;
 use super::control::Control;
 use super::pipeline::Pipeline;
 use super::sizes::*;
 use super::types::Beat;
-use crate::base::{Snk, Src, Tag};
-use crate::comment;
+use crate::base::{Snk, Src};
+use crate::bus::{AxiLite, AxilSlave};
 use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
 
@@ -16,7 +15,7 @@ use rust_hdl_core::prelude::*;
 /// Pins: see `docs/fast-path.md`. `reset` is synchronous, high for two clocks or more of both clocks. A beat on a pin is a
 /// [`Beat`]: data in the low bits, then the byte count, then `last`. `packet_out_vport` is held through the frame; `upcall_vport` and
 /// `upcall_reason` are valid with every beat of `upcall`.
-#[derive(LogicBlock)]
+#[millrace_hdl::block]
 pub struct Millrace<
     const W: usize,
     const C: usize,
@@ -36,7 +35,6 @@ pub struct Millrace<
     const R: usize,
     const V: usize,
 > {
-    tag: Tag<Self>,
     /// As of [`Pipeline`].
     pub clock: Signal<In, Clock>,
     pub clock_parse: Signal<In, Clock>,
@@ -46,12 +44,16 @@ pub struct Millrace<
     pub clock_select: Signal<In, Clock>,
     pub clock_expand: Signal<In, Clock>,
     pub clock_edit: Signal<In, Clock>,
+    #[count(Q)]
     pub clock_port: Vec<Signal<In, Clock>>,
     /// Of `AxiLite` and `Control`.
     pub clock_ctrl: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
+    #[count(N)]
     pub rx: Vec<Snk<Beat<W, C>>>,
+    #[count(N)]
     pub rx_error: Vec<Signal<In, Bit>>,
+    #[count(N)]
     pub tx: Vec<Src<Beat<W, C>>>,
     /// Bit v: transmit queue v holds a whole frame or more, so that `tx[v]` will not pause before the end of one.
     pub tx_whole: Signal<Out, Bits<N>>,
@@ -64,23 +66,7 @@ pub struct Millrace<
     pub upcall_whole: Signal<Out, Bit>,
     pub upcall_vport: Signal<Out, Bits<8>>,
     pub upcall_reason: Signal<Out, Bits<8>>,
-    pub s_axil_awaddr: Signal<In, Bits<16>>,
-    pub s_axil_awvalid: Signal<In, Bit>,
-    pub s_axil_awready: Signal<Out, Bit>,
-    pub s_axil_wdata: Signal<In, Bits<32>>,
-    pub s_axil_wstrb: Signal<In, Bits<4>>,
-    pub s_axil_wvalid: Signal<In, Bit>,
-    pub s_axil_wready: Signal<Out, Bit>,
-    pub s_axil_bresp: Signal<Out, Bits<2>>,
-    pub s_axil_bvalid: Signal<Out, Bit>,
-    pub s_axil_bready: Signal<In, Bit>,
-    pub s_axil_araddr: Signal<In, Bits<16>>,
-    pub s_axil_arvalid: Signal<In, Bit>,
-    pub s_axil_arready: Signal<Out, Bit>,
-    pub s_axil_rdata: Signal<Out, Bits<32>>,
-    pub s_axil_rresp: Signal<Out, Bits<2>>,
-    pub s_axil_rvalid: Signal<Out, Bit>,
-    pub s_axil_rready: Signal<In, Bit>,
+    pub s_axil: AxilSlave,
     /// Each clock may stand still while its `idle` is high and nothing comes in: on the stream of `clock_port`, on `s_axil` for `clock_ctrl`.
     pub idle: Signal<Out, Bit>,
     pub idle_parse: Signal<Out, Bit>,
@@ -94,11 +80,13 @@ pub struct Millrace<
     pub idle_ctrl: Signal<Out, Bit>,
 
     pipeline: Pipeline<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>,
+    #[clock(clock_ctrl)]
     control: Control,
+    #[clock(clock_ctrl)]
     axi: AxiLite,
-    sent_up: Signal<Local, Beat<W, C>>,
 }
 
+#[millrace_hdl::block]
 impl<
     const W: usize,
     const C: usize,
@@ -124,185 +112,79 @@ impl<
     /// # Panics
     /// If the const parameters are not those of `config`.
     pub fn new(config: &Config) -> Self {
-        Self {
-            tag: Default::default(),
-            clock: Default::default(),
-            clock_parse: Default::default(),
-            clock_match: Default::default(),
-            clock_hash: Default::default(),
-            clock_compare: Default::default(),
-            clock_select: Default::default(),
-            clock_expand: Default::default(),
-            clock_edit: Default::default(),
-            clock_port: vec![Default::default(); Q],
-            clock_ctrl: Default::default(),
-            reset: Default::default(),
-            rx: vec![Default::default(); N],
-            rx_error: vec![Default::default(); N],
-            tx: vec![Default::default(); N],
-            tx_whole: Default::default(),
-            packet_out: Default::default(),
-            packet_out_vport: Default::default(),
-            packet_out_error: Default::default(),
-            upcall: Default::default(),
-            upcall_whole: Default::default(),
-            upcall_vport: Default::default(),
-            upcall_reason: Default::default(),
-            s_axil_awaddr: Default::default(),
-            s_axil_awvalid: Default::default(),
-            s_axil_awready: Default::default(),
-            s_axil_wdata: Default::default(),
-            s_axil_wstrb: Default::default(),
-            s_axil_wvalid: Default::default(),
-            s_axil_wready: Default::default(),
-            s_axil_bresp: Default::default(),
-            s_axil_bvalid: Default::default(),
-            s_axil_bready: Default::default(),
-            s_axil_araddr: Default::default(),
-            s_axil_arvalid: Default::default(),
-            s_axil_arready: Default::default(),
-            s_axil_rdata: Default::default(),
-            s_axil_rresp: Default::default(),
-            s_axil_rvalid: Default::default(),
-            s_axil_rready: Default::default(),
-            idle: Default::default(),
-            idle_parse: Default::default(),
-            idle_match: Default::default(),
-            idle_hash: Default::default(),
-            idle_compare: Default::default(),
-            idle_select: Default::default(),
-            idle_expand: Default::default(),
-            idle_edit: Default::default(),
-            idle_port: Default::default(),
-            idle_ctrl: Default::default(),
-            pipeline: Pipeline::new(config),
-            control: Control::new(config),
-            axi: Default::default(),
-            sent_up: Default::default(),
-        }
+        Self { pipeline: Pipeline::new(config), control: Control::new(config), ..Default::default() }
     }
-}
 
-impl<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-> Logic for Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>
-{
-    #[millrace_hdl::kernel]
     fn update(&mut self) {
-        self.pipeline.clock.next = self.clock.val();
-        self.pipeline.clock_parse.next = self.clock_parse.val();
-        self.pipeline.clock_match.next = self.clock_match.val();
-        self.pipeline.clock_hash.next = self.clock_hash.val();
-        self.pipeline.clock_compare.next = self.clock_compare.val();
-        self.pipeline.clock_select.next = self.clock_select.val();
-        self.pipeline.clock_expand.next = self.clock_expand.val();
-        self.pipeline.clock_edit.next = self.clock_edit.val();
+        self.pipeline.clock_parse = self.clock_parse;
+        self.pipeline.clock_match = self.clock_match;
+        self.pipeline.clock_hash = self.clock_hash;
+        self.pipeline.clock_compare = self.clock_compare;
+        self.pipeline.clock_select = self.clock_select;
+        self.pipeline.clock_expand = self.clock_expand;
+        self.pipeline.clock_edit = self.clock_edit;
         for i in 0..Q {
-            self.pipeline.clock_port[i].next = self.clock_port[i].val();
+            self.pipeline.clock_port[i] = self.clock_port[i];
         }
-        self.pipeline.reset.next = self.reset.val();
-        self.control.clock.next = self.clock_ctrl.val();
-        self.control.reset.next = self.reset.val();
-        self.axi.clock.next = self.clock_ctrl.val();
-        self.axi.reset.next = self.reset.val();
 
         comment!("streams");
         for i in 0..N {
-            self.pipeline.rx[i].data.next = self.rx[i].data.val();
-            self.pipeline.rx[i].valid.next = self.rx[i].valid.val();
-            self.rx[i].ready.next = self.pipeline.rx[i].ready.val();
-            self.pipeline.rx_error[i].next = self.rx_error[i].val();
-            self.tx[i].data.next = self.pipeline.tx[i].data.val();
-            self.tx[i].valid.next = self.pipeline.tx[i].valid.val();
-            self.pipeline.tx[i].ready.next = self.tx[i].ready.val();
+            link(self.rx[i], self.pipeline.rx[i]);
+            self.pipeline.rx_error[i] = self.rx_error[i];
+            link(self.tx[i], self.pipeline.tx[i]);
         }
-        self.tx_whole.next = self.pipeline.tx_whole.val();
-        self.pipeline.packet_out.data.next = self.packet_out.data.val();
-        self.pipeline.packet_out.valid.next = self.packet_out.valid.val();
-        self.packet_out.ready.next = self.pipeline.packet_out.ready.val();
-        self.pipeline.packet_out_vport.next = self.packet_out_vport.val();
-        self.pipeline.packet_out_error.next = self.packet_out_error.val();
-        self.sent_up.next.data = self.pipeline.upcall.data.val().data;
-        self.sent_up.next.bytes = self.pipeline.upcall.data.val().bytes;
-        self.sent_up.next.last = self.pipeline.upcall.data.val().last;
-        self.upcall_whole.next = self.pipeline.upcall_whole.val();
-        self.upcall.data.next = self.sent_up.val();
-        self.upcall.valid.next = self.pipeline.upcall.valid.val();
-        self.pipeline.upcall.ready.next = self.upcall.ready.val();
-        self.upcall_vport.next = self.pipeline.upcall.data.val().vport;
-        self.upcall_reason.next = bit_cast::<8, 2>(self.pipeline.upcall.data.val().reason);
+        self.tx_whole = self.pipeline.tx_whole;
+        link(self.packet_out, self.pipeline.packet_out);
+        self.pipeline.packet_out_vport = self.packet_out_vport;
+        self.pipeline.packet_out_error = self.packet_out_error;
+        let sent_up = self.pipeline.upcall.data;
+        self.upcall.data = Beat { data: sent_up.data, bytes: sent_up.bytes, last: sent_up.last };
+        self.upcall.valid = self.pipeline.upcall.valid;
+        self.pipeline.upcall.ready = self.upcall.ready;
+        self.upcall_whole = self.pipeline.upcall_whole;
+        self.upcall_vport = sent_up.vport;
+        self.upcall_reason = cast::<8>(sent_up.reason);
 
         comment!("registers");
-        self.axi.awaddr.next = self.s_axil_awaddr.val();
-        self.axi.awvalid.next = self.s_axil_awvalid.val();
-        self.s_axil_awready.next = self.axi.awready.val();
-        self.axi.wdata.next = self.s_axil_wdata.val();
-        self.axi.wstrb.next = self.s_axil_wstrb.val();
-        self.axi.wvalid.next = self.s_axil_wvalid.val();
-        self.s_axil_wready.next = self.axi.wready.val();
-        self.s_axil_bresp.next = self.axi.bresp.val();
-        self.s_axil_bvalid.next = self.axi.bvalid.val();
-        self.axi.bready.next = self.s_axil_bready.val();
-        self.axi.araddr.next = self.s_axil_araddr.val();
-        self.axi.arvalid.next = self.s_axil_arvalid.val();
-        self.s_axil_arready.next = self.axi.arready.val();
-        self.s_axil_rdata.next = self.axi.rdata.val();
-        self.s_axil_rresp.next = self.axi.rresp.val();
-        self.s_axil_rvalid.next = self.axi.rvalid.val();
-        self.axi.rready.next = self.s_axil_rready.val();
-        self.control.write.next = self.axi.write.val();
-        self.control.read.next = self.axi.read.val();
-        self.control.address.next = self.axi.address.val();
-        self.control.write_data.next = self.axi.write_data.val();
-        self.axi.read_data.next = self.control.read_data.val();
-        self.axi.ack.next = self.control.ack.val();
-        self.axi.error.next = self.control.error.val();
-        self.pipeline.request.next = self.control.request.val();
-        self.pipeline.op.next = self.control.op.val();
-        self.pipeline.table_number.next = self.control.table_number.val();
-        self.pipeline.index.next = self.control.index.val();
-        self.pipeline.data.next = self.control.data.val();
-        self.control.done.next = self.pipeline.done.val();
-        self.control.counted.next = self.pipeline.counted.val();
-        self.control.packets.next = self.pipeline.packets.val();
-        self.control.bytes.next = self.pipeline.bytes.val();
-        self.control.epoch.next = self.pipeline.epoch.val();
-        self.pipeline.age_epoch.next = self.control.age_epoch.val();
-        self.pipeline.drop_when_full.next = bit_cast::<Q, 32>(self.control.drop_when_full.val());
+        link(self.s_axil, self.axi.s_axil);
+        self.control.write = self.axi.write;
+        self.control.read = self.axi.read;
+        self.control.address = self.axi.address;
+        self.control.write_data = self.axi.write_data;
+        self.axi.read_data = self.control.read_data;
+        self.axi.ack = self.control.ack;
+        self.axi.error = self.control.error;
+        self.pipeline.request = self.control.request;
+        self.pipeline.op = self.control.op;
+        self.pipeline.table_number = self.control.table_number;
+        self.pipeline.index = self.control.index;
+        self.pipeline.data = self.control.data;
+        self.control.done = self.pipeline.done;
+        self.control.counted = self.pipeline.counted;
+        self.control.packets = self.pipeline.packets;
+        self.control.bytes = self.pipeline.bytes;
+        self.control.epoch = self.pipeline.epoch;
+        self.pipeline.age_epoch = self.control.age_epoch;
+        self.pipeline.drop_when_full = cast::<Q>(self.control.drop_when_full);
         for i in 0..Q {
-            self.control.queue_packets[i].next = self.pipeline.queue_packets[i].val();
-            self.control.queue_bytes[i].next = self.pipeline.queue_bytes[i].val();
-            self.control.queue_drops[i].next = self.pipeline.queue_drops[i].val();
+            self.control.queue_packets[i] = self.pipeline.queue_packets[i];
+            self.control.queue_bytes[i] = self.pipeline.queue_bytes[i];
+            self.control.queue_drops[i] = self.pipeline.queue_drops[i];
         }
-        self.control.matched.next = self.pipeline.matched.val();
-        self.control.acted.next = self.pipeline.acted.val();
+        self.control.matched = self.pipeline.matched;
+        self.control.acted = self.pipeline.acted;
 
-        self.idle.next = self.pipeline.idle.val() & !self.control.pending.val();
-        self.idle_parse.next = self.pipeline.idle_parse.val();
-        self.idle_match.next = self.pipeline.idle_match.val();
-        self.idle_hash.next = self.pipeline.idle_hash.val();
-        self.idle_compare.next = self.pipeline.idle_compare.val();
-        self.idle_select.next = self.pipeline.idle_select.val();
-        self.idle_expand.next = self.pipeline.idle_expand.val();
-        self.idle_edit.next = self.pipeline.idle_edit.val();
-        self.idle_port.next = self.pipeline.idle_port.val();
-        self.idle_ctrl.next = self.axi.idle.val() & self.control.idle.val();
+        comment!("clocks that may stand still");
+        self.idle = self.pipeline.idle & !self.control.pending;
+        self.idle_parse = self.pipeline.idle_parse;
+        self.idle_match = self.pipeline.idle_match;
+        self.idle_hash = self.pipeline.idle_hash;
+        self.idle_compare = self.pipeline.idle_compare;
+        self.idle_select = self.pipeline.idle_select;
+        self.idle_expand = self.pipeline.idle_expand;
+        self.idle_edit = self.pipeline.idle_edit;
+        self.idle_port = self.pipeline.idle_port;
+        self.idle_ctrl = self.axi.idle & self.control.idle;
     }
 }
 

@@ -2,8 +2,6 @@
 //! The fast path: one block per file, named after its box in `docs/fast-path.md`.
 
 pub mod action_ram;
-pub mod axi_lite;
-pub mod axi_stream;
 pub mod beside;
 pub mod better_hit;
 pub mod control;
@@ -40,6 +38,7 @@ pub mod lookup;
 pub mod lookup_in_turn;
 pub mod match_stage;
 pub mod merge;
+pub mod millrace_axi;
 pub mod pace;
 pub mod parser;
 pub mod parser_l2;

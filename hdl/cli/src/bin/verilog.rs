@@ -11,7 +11,7 @@ mod ports;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, ValueEnum};
 use millrace_hdl::board::{cmac_port, gigabit_nic, millrace_host};
-use millrace_hdl::fastpath::axi_stream;
+use millrace_hdl::fastpath::millrace_axi;
 use millrace_hdl::{docs, emit};
 use millrace_regs::config::Preset;
 use rust_hdl_core::prelude::Block;
@@ -115,7 +115,7 @@ fn check_cmac(preset: Preset) -> Result<()> {
 fn block(arguments: &Arguments) -> Result<Box<dyn Block>> {
     let Arguments { preset, top, uplinks, .. } = *arguments;
     match (top, uplinks) {
-        (Top::Axi, None) => Ok(axi_stream::build(preset)),
+        (Top::Axi, None) => Ok(millrace_axi::build(preset)),
         (Top::Axi, Some(_)) => {
             bail!("--uplinks: `--top axi` has pins for every vport; `--top host` and `gigabit-nic` take it")
         }

@@ -3,7 +3,7 @@
 
 use super::proof::{Engine, Mutant, Proof, modules};
 use crate::sources;
-use millrace_hdl::fastpath::axi_lite::AxiLite;
+use millrace_hdl::bus::AxiLite;
 use millrace_hdl::fastpath::credit::Credit;
 use millrace_hdl::fastpath::edit_checksum::EditChecksum;
 use millrace_hdl::fastpath::egress::Egress;
@@ -136,12 +136,15 @@ fn axi_lite() -> Proof {
         name: "axi_lite",
         claim: "keeps the AXI4-Lite protocol; each transfer is carried out and answered once, in turn",
         design: || modules(AxiLite::default(), "axi_lite"),
-        sources: sources!["fastpath/formal/axi_lite.sv"],
+        sources: sources!["bus/formal/axi_lite.sv"],
         engine: Engine::Pdr,
         multiclock: false,
         slow: false,
         mutants: &[
-            Mutant { name: "bvalid falls without bready", edits: &[("written | (b_valid & !bready)", "written")] },
+            Mutant {
+                name: "bvalid falls without bready",
+                edits: &[("written | (b_valid & !s_axil_bready)", "written")],
+            },
             Mutant { name: "rdata changes while it waits", edits: &[("if (was_read) begin", "if (1'b1) begin")] },
             Mutant {
                 name: "answers before the data came",
@@ -157,7 +160,10 @@ fn axi_lite() -> Proof {
             },
             Mutant {
                 name: "a read lost at a write's end",
-                edits: &[("(ar_held | arvalid) & !was_read", "(ar_held | arvalid) & !was_read & !written")],
+                edits: &[(
+                    "(ar_held | s_axil_arvalid) & !was_read",
+                    "(ar_held | s_axil_arvalid) & !was_read & !written",
+                )],
             },
             Mutant {
                 name: "each waits for the other",

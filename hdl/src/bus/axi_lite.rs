@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! AXI4-Lite slave in front of a simple bus.
+//! AXI4-Lite, and a slave in front of a simple bus.
 
-use crate::base::{DffE, DffR, Tag};
-use crate::comment;
+use crate::base::{DffE, DffR};
 use rust_hdl_core::prelude::*;
 
-/// One transfer at a time, on the simple bus: `write` or `read` with `address` (and `write_data`) is held until the other side answers
-/// with `ack` for one clock, together with `error` and `read_data`.
-///
-/// Address and data of a write may come in either order or together, and the next transfer is taken in while the answer to the
-/// last one waits. When reads and writes wait, they take turns. A write with a strobe that is not all ones never reaches the bus: SLVERR.
-/// No output depends on an input of the same clock, except `idle`: nothing is in progress, and nothing is asked for.
-#[derive(LogicBlock, Default)]
-pub struct AxiLite {
-    tag: Tag<Self>,
-    pub clock: Signal<In, Clock>,
-    pub reset: Signal<In, Bit>,
+/// The slave's end of AXI4-Lite, for 32-bit registers in 64 KiB.
+#[millrace_hdl::bundle(AxilMaster)]
+pub struct AxilSlave {
     pub awaddr: Signal<In, Bits<16>>,
     pub awvalid: Signal<In, Bit>,
     pub awready: Signal<Out, Bit>,
@@ -33,6 +24,19 @@ pub struct AxiLite {
     pub rresp: Signal<Out, Bits<2>>,
     pub rvalid: Signal<Out, Bit>,
     pub rready: Signal<In, Bit>,
+}
+
+/// One transfer at a time, on the simple bus: `write` or `read` with `address` (and `write_data`) is held until the other side answers
+/// with `ack` for one clock, together with `error` and `read_data`.
+///
+/// Address and data of a write may come in either order or together, and the next transfer is taken in while the answer to the
+/// last one waits. When reads and writes wait, they take turns. A write with a strobe that is not all ones never reaches the bus: SLVERR.
+/// No output depends on an input of the same clock, except `idle`: nothing is in progress, and nothing is asked for.
+#[millrace_hdl::block]
+pub struct AxiLite {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub s_axil: AxilSlave,
 
     pub write: Signal<Out, Bit>,
     pub read: Signal<Out, Bit>,
@@ -59,91 +63,65 @@ pub struct AxiLite {
     r_valid: DffR<Bit>,
     r_error: DffE<Bit>,
     r_data: DffE<Bits<32>>,
-
-    free: Signal<Local, Bit>,
-    write_waits: Signal<Local, Bit>,
-    read_waits: Signal<Local, Bit>,
-    start_write: Signal<Local, Bit>,
-    start_read: Signal<Local, Bit>,
-    refuse: Signal<Local, Bit>,
-    written: Signal<Local, Bit>,
-    was_read: Signal<Local, Bit>,
 }
 
-impl Logic for AxiLite {
-    #[millrace_hdl::kernel]
+#[millrace_hdl::block]
+impl AxiLite {
     fn update(&mut self) {
-        clock!(self, clock, aw, aw_held, w, w_strobe, w_held, ar, ar_held, writing, reading, read_next);
-        clock!(self, clock, b_valid, b_error, r_valid, r_error, r_data);
-        self.aw_held.reset.next = self.reset.val();
-        self.w_held.reset.next = self.reset.val();
-        self.ar_held.reset.next = self.reset.val();
-        self.writing.reset.next = self.reset.val();
-        self.reading.reset.next = self.reset.val();
-        self.read_next.reset.next = self.reset.val();
-        self.b_valid.reset.next = self.reset.val();
-        self.r_valid.reset.next = self.reset.val();
-
         comment!("one transfer at a time, reads and writes in turn");
-        self.free.next = !self.writing.q.val() & !self.reading.q.val();
-        self.write_waits.next = self.aw_held.q.val() & self.w_held.q.val() & !self.b_valid.q.val();
-        self.read_waits.next = self.ar_held.q.val() & !self.r_valid.q.val();
-        self.start_write.next =
-            self.free.val() & self.write_waits.val() & !(self.read_waits.val() & self.read_next.q.val());
-        self.start_read.next = self.free.val() & self.read_waits.val() & !self.start_write.val();
-        self.refuse.next = self.start_write.val() & !self.w_strobe.q.val().all();
-        self.written.next = (self.writing.q.val() & self.ack.val()) | self.refuse.val();
-        self.was_read.next = self.reading.q.val() & self.ack.val();
-        self.writing.d.next = (self.start_write.val() & !self.refuse.val()) | (self.writing.q.val() & !self.ack.val());
-        self.reading.d.next = self.start_read.val() | (self.reading.q.val() & !self.ack.val());
-        self.read_next.d.next = self.start_write.val() | (self.read_next.q.val() & !self.start_read.val());
+        let free = !self.writing & !self.reading;
+        let write_waits = self.aw_held & self.w_held & !self.b_valid;
+        let read_waits = self.ar_held & !self.r_valid;
+        let start_write = free & write_waits & !(read_waits & self.read_next);
+        let start_read = free & read_waits & !start_write;
+        let refuse = start_write & !self.w_strobe.all();
+        let written = (self.writing & self.ack) | refuse;
+        let was_read = self.reading & self.ack;
+        self.writing = (start_write & !refuse) | (self.writing & !self.ack);
+        self.reading = start_read | (self.reading & !self.ack);
+        self.read_next = start_write | (self.read_next & !start_read);
 
         comment!("take in");
-        self.aw.en.next = !self.aw_held.q.val();
-        self.aw.d.next = self.awaddr.val();
-        self.aw_held.d.next = (self.aw_held.q.val() | self.awvalid.val()) & !self.written.val();
-        self.w.en.next = !self.w_held.q.val();
-        self.w.d.next = self.wdata.val();
-        self.w_strobe.en.next = !self.w_held.q.val();
-        self.w_strobe.d.next = self.wstrb.val();
-        self.w_held.d.next = (self.w_held.q.val() | self.wvalid.val()) & !self.written.val();
-        self.ar.en.next = !self.ar_held.q.val();
-        self.ar.d.next = self.araddr.val();
-        self.ar_held.d.next = (self.ar_held.q.val() | self.arvalid.val()) & !self.was_read.val();
-        self.awready.next = !self.aw_held.q.val();
-        self.wready.next = !self.w_held.q.val();
-        self.arready.next = !self.ar_held.q.val();
+        if !self.aw_held {
+            self.aw = self.s_axil.awaddr;
+        }
+        if !self.w_held {
+            self.w = self.s_axil.wdata;
+            self.w_strobe = self.s_axil.wstrb;
+        }
+        if !self.ar_held {
+            self.ar = self.s_axil.araddr;
+        }
+        self.aw_held = (self.aw_held | self.s_axil.awvalid) & !written;
+        self.w_held = (self.w_held | self.s_axil.wvalid) & !written;
+        self.ar_held = (self.ar_held | self.s_axil.arvalid) & !was_read;
+        self.s_axil.awready = !self.aw_held;
+        self.s_axil.wready = !self.w_held;
+        self.s_axil.arready = !self.ar_held;
 
         comment!("answer");
-        self.b_valid.d.next = self.written.val() | (self.b_valid.q.val() & !self.bready.val());
-        self.b_error.en.next = self.written.val();
-        self.b_error.d.next = self.refuse.val() | self.error.val();
-        self.r_valid.d.next = self.was_read.val() | (self.r_valid.q.val() & !self.rready.val());
-        self.r_error.en.next = self.was_read.val();
-        self.r_error.d.next = self.error.val();
-        self.r_data.en.next = self.was_read.val();
-        self.r_data.d.next = self.read_data.val();
-        self.bvalid.next = self.b_valid.q.val();
-        self.bresp.next = bit_cast::<2, 1>(self.b_error.q.val().into()) << 1;
-        self.rvalid.next = self.r_valid.q.val();
-        self.rresp.next = bit_cast::<2, 1>(self.r_error.q.val().into()) << 1;
-        self.rdata.next = self.r_data.q.val();
-
-        self.write.next = self.writing.q.val();
-        self.read.next = self.reading.q.val();
-        self.address.next = self.ar.q.val();
-        if self.writing.q.val() {
-            self.address.next = self.aw.q.val();
+        self.b_valid = written | (self.b_valid & !self.s_axil.bready);
+        if written {
+            self.b_error = refuse | self.error;
         }
-        self.write_data.next = self.w.q.val();
-        self.idle.next = !(self.awvalid.val()
-            | self.wvalid.val()
-            | self.arvalid.val()
-            | self.aw_held.q.val()
-            | self.w_held.q.val()
-            | self.ar_held.q.val()
-            | self.b_valid.q.val()
-            | self.r_valid.q.val());
+        self.r_valid = was_read | (self.r_valid & !self.s_axil.rready);
+        if was_read {
+            self.r_error = self.error;
+            self.r_data = self.read_data;
+        }
+        self.s_axil.bvalid = self.b_valid;
+        self.s_axil.bresp = concat::<2>(self.b_error, false);
+        self.s_axil.rvalid = self.r_valid;
+        self.s_axil.rresp = concat::<2>(self.r_error, false);
+        self.s_axil.rdata = self.r_data;
+
+        self.write = self.writing;
+        self.read = self.reading;
+        self.address = if self.writing { self.aw } else { self.ar };
+        self.write_data = self.w;
+        let asked = self.s_axil.awvalid | self.s_axil.wvalid | self.s_axil.arvalid;
+        let held = self.aw_held | self.w_held | self.ar_held | self.b_valid | self.r_valid;
+        self.idle = !(asked | held);
     }
 }
 
@@ -217,28 +195,28 @@ mod tests {
             if ar.is_none() && read_under_way.is_none() && !draining && !rng.random_bool(stall) {
                 ar = Some(address(&mut rng));
             }
-            dut.awvalid.next = aw.is_some();
-            dut.awaddr.next = aw.unwrap_or(0xdead).into();
-            dut.wvalid.next = w.is_some();
-            dut.wdata.next = w.unwrap_or((0, 0)).0.into();
-            dut.wstrb.next = w.unwrap_or((0, 0)).1.into();
-            dut.arvalid.next = ar.is_some();
-            dut.araddr.next = ar.unwrap_or(0xdead).into();
-            dut.bready.next = !rng.random_bool(stall);
-            dut.rready.next = !rng.random_bool(stall);
+            dut.s_axil.awvalid.next = aw.is_some();
+            dut.s_axil.awaddr.next = aw.unwrap_or(0xdead).into();
+            dut.s_axil.wvalid.next = w.is_some();
+            dut.s_axil.wdata.next = w.unwrap_or((0, 0)).0.into();
+            dut.s_axil.wstrb.next = w.unwrap_or((0, 0)).1.into();
+            dut.s_axil.arvalid.next = ar.is_some();
+            dut.s_axil.araddr.next = ar.unwrap_or(0xdead).into();
+            dut.s_axil.bready.next = !rng.random_bool(stall);
+            dut.s_axil.rready.next = !rng.random_bool(stall);
             slave.drive(&mut dut, &mut rng);
             if dut.read.val() && dut.ack.val() {
                 let address = dut.address.val().to_u64();
                 let value = if address < 0x8000 { model.get(&address).copied().unwrap_or(0) } else { 0 };
                 read_under_way = Some((read_under_way.unwrap_or((address, 0)).0, value));
             }
-            if dut.awready.val() && aw.is_some() {
+            if dut.s_axil.awready.val() && aw.is_some() {
                 addresses.push_back(aw.take().unwrap());
             }
-            if dut.wready.val() && w.is_some() {
+            if dut.s_axil.wready.val() && w.is_some() {
                 data.push_back(w.take().unwrap());
             }
-            if dut.arready.val() && ar.is_some() {
+            if dut.s_axil.arready.val() && ar.is_some() {
                 read_under_way = Some((ar.take().unwrap(), u64::MAX));
             }
             if dut.write.val() && dut.ack.val() {
@@ -248,16 +226,16 @@ mod tests {
                     model.insert(address, value);
                 }
             }
-            if dut.bvalid.val() && dut.bready.val() {
+            if dut.s_axil.bvalid.val() && dut.s_axil.bready.val() {
                 let (address, (_, strobe)) = (addresses.pop_front().unwrap(), data.pop_front().unwrap());
                 let bad = address >= 0x8000 || strobe != 15;
-                assert_eq!(dut.bresp.val(), if bad { SLVERR } else { 0 });
+                assert_eq!(dut.s_axil.bresp.val(), if bad { SLVERR } else { 0 });
                 answers += 1;
             }
-            if dut.rvalid.val() && dut.rready.val() {
+            if dut.s_axil.rvalid.val() && dut.s_axil.rready.val() {
                 let (address, value) = read_under_way.take().expect("a read");
-                assert_eq!(dut.rresp.val(), if address >= 0x8000 { SLVERR } else { 0 });
-                assert_eq!(dut.rdata.val().to_u64(), value);
+                assert_eq!(dut.s_axil.rresp.val(), if address >= 0x8000 { SLVERR } else { 0 });
+                assert_eq!(dut.s_axil.rdata.val().to_u64(), value);
                 reads += 1;
             }
             let quiet = addresses.is_empty() && data.is_empty() && read_under_way.is_none();
@@ -281,11 +259,17 @@ mod tests {
     fn reads_and_writes_take_turns() {
         let mut dut = Box::new(AxiLite::default());
         dut.connect_all();
-        for pin in [&mut dut.awvalid, &mut dut.wvalid, &mut dut.arvalid, &mut dut.bready, &mut dut.rready, &mut dut.ack]
-        {
+        for pin in [
+            &mut dut.s_axil.awvalid,
+            &mut dut.s_axil.wvalid,
+            &mut dut.s_axil.arvalid,
+            &mut dut.s_axil.bready,
+            &mut dut.s_axil.rready,
+            &mut dut.ack,
+        ] {
             pin.next = true;
         }
-        dut.wstrb.next = 15u64.into();
+        dut.s_axil.wstrb.next = 15u64.into();
         let (mut writes, mut reads) = (0, 0);
         for _ in 0..100 {
             settle(&mut *dut);

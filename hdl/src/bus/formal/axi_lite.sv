@@ -24,11 +24,11 @@ module axi_lite_proof (
 
   axi_lite dut (
     .clock(clock), .reset(reset),
-    .awaddr(awaddr), .awvalid(awvalid), .awready(awready),
-    .wdata(wdata), .wstrb(wstrb), .wvalid(wvalid), .wready(wready),
-    .bresp(bresp), .bvalid(bvalid), .bready(bready),
-    .araddr(araddr), .arvalid(arvalid), .arready(arready),
-    .rdata(rdata), .rresp(rresp), .rvalid(rvalid), .rready(rready),
+    .s_axil_awaddr(awaddr), .s_axil_awvalid(awvalid), .s_axil_awready(awready),
+    .s_axil_wdata(wdata), .s_axil_wstrb(wstrb), .s_axil_wvalid(wvalid), .s_axil_wready(wready),
+    .s_axil_bresp(bresp), .s_axil_bvalid(bvalid), .s_axil_bready(bready),
+    .s_axil_araddr(araddr), .s_axil_arvalid(arvalid), .s_axil_arready(arready),
+    .s_axil_rdata(rdata), .s_axil_rresp(rresp), .s_axil_rvalid(rvalid), .s_axil_rready(rready),
     .write(write), .read(read), .address(address), .write_data(write_data), .read_data(read_data),
     .ack(ack), .error(error), .idle(idle)
   );
