@@ -10,7 +10,7 @@
 // What the attributes write names this crate.
 extern crate self as millrace_hdl;
 
-pub use millrace_hdl_macros::{block, bundle, function, kernel};
+pub use millrace_hdl_macros::{block, bundle, function, kernel, sized};
 
 pub mod base;
 pub mod board;
@@ -25,6 +25,7 @@ pub mod testing;
 
 #[doc(hidden)]
 pub mod __private {
+    pub use num_bigint::BigUint;
     pub use paste::paste;
     pub use rust_hdl_core::ast::VerilogLiteral;
     pub use rust_hdl_core::prelude::{Synth, VCDValue};

@@ -114,8 +114,20 @@ impl<const K: usize> Everything<K> {
         self.pieces = concat::<13>(self.labelled.sample.value, self.go, self.waited);
         let ready = self.waited == LIMIT;
         self.state = match self.state {
-            State::Idle => if self.go { State::Busy } else { State::Idle },
-            State::Busy => if ready { State::Done } else { State::Busy },
+            State::Idle => {
+                if self.go {
+                    State::Busy
+                } else {
+                    State::Idle
+                }
+            }
+            State::Busy => {
+                if ready {
+                    State::Done
+                } else {
+                    State::Busy
+                }
+            }
             State::Done => State::Idle,
         };
         match self.state {

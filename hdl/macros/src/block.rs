@@ -3,7 +3,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Attribute, Error, Expr, Field, Fields, Ident, ItemStruct, Result, parse_quote};
+use syn::{Attribute, Error, Expr, Field, Fields, GenericParam, Ident, ItemStruct, Result, parse_quote};
 
 /// The struct, and what it implements. `check` comes before each construction.
 pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
@@ -11,7 +11,11 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
         return Err(Error::new_spanned(&item, "the fields of a block have names"));
     };
     if !fields.named.iter().any(|field| is(field, "tag")) {
-        fields.named.insert(0, parse_quote!(tag: ::millrace_hdl::base::Tag<Self>));
+        let parameters = item.generics.params.iter().filter_map(parameter);
+        fields.named.insert(
+            0,
+            parse_quote!(#[init(::millrace_hdl::base::Tag::of(&[#(#parameters),*]))] tag: ::millrace_hdl::base::Tag<Self>),
+        );
     }
     let mut plans = vec![];
     for field in &mut fields.named {
@@ -64,6 +68,15 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
             }
         }
     })
+}
+
+/// The name of a generic parameter.
+fn parameter(parameter: &GenericParam) -> Option<String> {
+    match parameter {
+        GenericParam::Type(parameter) => Some(parameter.ident.to_string()),
+        GenericParam::Const(parameter) => Some(parameter.ident.to_string()),
+        GenericParam::Lifetime(_) => None,
+    }
 }
 
 fn is(field: &Field, name: &str) -> bool {

@@ -12,6 +12,7 @@ mod connect;
 mod kernel;
 mod logic;
 mod place;
+mod sizes;
 mod tree;
 
 use proc_macro::TokenStream;
@@ -22,12 +23,22 @@ use syn::{Error, Ident, Item, ItemFn, ItemStruct, parse_macro_input};
 /// of the struct may hold an expression, which is evaluated whenever one is made: `#[block(Self::check())]`.
 #[proc_macro_attribute]
 pub fn block(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let item = match sizes::expand(item.into()) {
+        Ok(item) => item.into(),
+        Err(error) => return error.to_compile_error().into(),
+    };
     let made = match parse_macro_input!(item as Item) {
         Item::Struct(item) => block::block(&attribute.into(), item),
         Item::Impl(item) => logic::logic(item),
         other => Err(Error::new_spanned(other, "`block` goes before a struct or its `impl`")),
     };
     made.unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+/// The type of a block with `const SIZES: Sizes`, for the sizes of a build: `sized!(Pipeline<SIM>)`, where `SIM` is a constant.
+#[proc_macro]
+pub fn sized(tokens: TokenStream) -> TokenStream {
+    sizes::sized(tokens.into()).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 /// Makes both ends of a bundle: goes before the struct with the signals as one end has them, and names the other end, whose signals go the other

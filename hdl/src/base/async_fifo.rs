@@ -4,12 +4,12 @@
 use super::{DffE, DffR, LutRam, Param, Reg, Snk, Src, Synchroniser};
 use rust_hdl_core::prelude::*;
 
-/// `1 << A` words on LUT RAM between two clocks of any ratio, `P` = A + 1; first word falls through. For board wrappers.
+/// `1 << DEPTH_LOG2` words on LUT RAM between two clocks of any ratio, `POINTER_BITS` = DEPTH_LOG2 + 1; first word falls through. For board wrappers.
 ///
 /// Gray-code pointers cross through two-stage synchronisers; `full` and `empty` are late, never wrong. Full rate on both sides from 16 words
 /// on. Both resets must be high together for four clocks of the slower side.
 #[millrace_hdl::block]
-pub struct AsyncFifo<T: Synth, const A: usize, const P: usize> {
+pub struct AsyncFifo<T: Synth, const DEPTH_LOG2: usize, const POINTER_BITS: usize> {
     pub write_clock: Signal<In, Clock>,
     pub write_reset: Signal<In, Bit>,
     pub inp: Snk<T>,
@@ -17,31 +17,34 @@ pub struct AsyncFifo<T: Synth, const A: usize, const P: usize> {
     pub read_reset: Signal<In, Bit>,
     pub out: Src<T>,
 
-    ram: LutRam<T, A>,
-    tail: Reg<Bits<P>>,
-    tail_gray: DffR<Bits<P>>,
+    ram: LutRam<T, DEPTH_LOG2>,
+    tail: Reg<Bits<POINTER_BITS>>,
+    tail_gray: DffR<Bits<POINTER_BITS>>,
     /// The ring is full, as far as the write side knew a clock ago.
     full: DffR<Bit>,
-    head: Reg<Bits<P>>,
-    head_gray: Reg<Bits<P>>,
+    head: Reg<Bits<POINTER_BITS>>,
+    head_gray: Reg<Bits<POINTER_BITS>>,
     /// `head_gray` as the write side sees it, `tail_gray` as the read side sees it.
-    head_seen: Synchroniser<P>,
-    tail_seen: Synchroniser<P>,
+    head_seen: Synchroniser<POINTER_BITS>,
+    tail_seen: Synchroniser<POINTER_BITS>,
     word: DffE<T>,
     loaded: DffR<Bit>,
     /// Gray codes this far apart are a whole ring apart.
-    ring: Param<Bits<P>>,
+    ring: Param<Bits<POINTER_BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<T: Synth, const A: usize, const P: usize> AsyncFifo<T, A, P> {
+impl<T: Synth, const DEPTH_LOG2: usize, const POINTER_BITS: usize> AsyncFifo<T, DEPTH_LOG2, POINTER_BITS> {
     /// An empty FIFO.
     ///
     /// # Panics
-    /// If `P` is not A + 1.
+    /// If `POINTER_BITS` is not DEPTH_LOG2 + 1.
     pub fn new() -> Self {
-        assert!(P == A + 1 && A >= 2, "AsyncFifo<_, {A}, {P}>: sizes do not fit each other");
-        Self { ram: LutRam::new(), ring: Param::new((3u64 << (A - 1)).to_bits()), ..Default::default() }
+        assert!(
+            POINTER_BITS == DEPTH_LOG2 + 1 && DEPTH_LOG2 >= 2,
+            "AsyncFifo<_, {DEPTH_LOG2}, {POINTER_BITS}>: sizes do not fit each other"
+        );
+        Self { ram: LutRam::new(), ring: Param::new((3u64 << (DEPTH_LOG2 - 1)).to_bits()), ..Default::default() }
     }
 
     fn update(&mut self) {
@@ -58,7 +61,7 @@ impl<T: Synth, const A: usize, const P: usize> AsyncFifo<T, A, P> {
         self.inp.ready = !self.full;
         let push = self.inp.valid & !self.full;
         self.ram.we = push;
-        self.ram.waddr = cast::<A>(self.tail);
+        self.ram.waddr = cast::<DEPTH_LOG2>(self.tail);
         self.ram.wdata = self.inp.data;
         let tail_next = self.tail + 1;
         if push {
@@ -79,7 +82,7 @@ impl<T: Synth, const A: usize, const P: usize> AsyncFifo<T, A, P> {
         self.loaded.reset = self.read_reset;
         self.tail_seen.d = self.tail_gray;
         let fetch = (self.head_gray != self.tail_seen.q) & (!self.loaded | self.out.ready);
-        self.ram.raddr = cast::<A>(self.head);
+        self.ram.raddr = cast::<DEPTH_LOG2>(self.head);
         if fetch {
             self.word = self.ram.rdata;
         }

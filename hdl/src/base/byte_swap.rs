@@ -3,24 +3,24 @@
 
 use rust_hdl_core::prelude::*;
 
-/// Reverses the order of the bytes of a `W`-bit word (wires only): byte 0 of a frame is in `data[7:0]`, the most significant
+/// Reverses the order of the bytes of a `BITS`-bit word (wires only): byte 0 of a frame is in `data[7:0]`, the most significant
 /// byte of a number on the wire comes first.
 #[millrace_hdl::block(Self::check())]
-pub struct ByteSwap<const W: usize> {
-    pub inp: Signal<In, Bits<W>>,
-    pub out: Signal<Out, Bits<W>>,
+pub struct ByteSwap<const BITS: usize> {
+    pub inp: Signal<In, Bits<BITS>>,
+    pub out: Signal<Out, Bits<BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize> ByteSwap<W> {
+impl<const BITS: usize> ByteSwap<BITS> {
     fn check() {
-        assert!(W.is_multiple_of(8), "{W} bits are not whole bytes");
+        assert!(BITS.is_multiple_of(8), "{BITS} bits are not whole bytes");
     }
 
     fn update(&mut self) {
-        let mut swapped = Bits::<W>::default();
-        for i in 0..W / 8 {
-            swapped = (swapped << 8) | cast::<W>(self.inp.get_bits::<8>(8 * i));
+        let mut swapped = Bits::<BITS>::default();
+        for i in 0..BITS / 8 {
+            swapped = (swapped << 8) | cast::<BITS>(self.inp.get_bits::<8>(8 * i));
         }
         self.out = swapped;
     }

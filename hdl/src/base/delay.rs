@@ -4,28 +4,32 @@
 use super::{Dff, DffR, LutRam, Param};
 use rust_hdl_core::prelude::*;
 
-/// `out` is `inp` of a fixed number of clocks ago (2 to `1 << A`, given to [`Delay::new`]): a ring in LUT RAM and an output
+/// `out` is `inp` of a fixed number of clocks ago (2 to `1 << ADDRESS_BITS`, given to [`Delay::new`]): a ring in LUT RAM and an output
 /// register. What comes out in the first clocks after power-up is undefined.
 #[millrace_hdl::block]
-pub struct Delay<D: Synth, const A: usize> {
+pub struct Delay<D: Synth, const ADDRESS_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Signal<In, D>,
     pub out: Signal<Out, D>,
-    ring: LutRam<D, A>,
-    head: DffR<Bits<A>>,
+    ring: LutRam<D, ADDRESS_BITS>,
+    head: DffR<Bits<ADDRESS_BITS>>,
     q: Dff<D>,
-    back: Param<Bits<A>>,
+    back: Param<Bits<ADDRESS_BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<D: Synth, const A: usize> Delay<D, A> {
+impl<D: Synth, const ADDRESS_BITS: usize> Delay<D, ADDRESS_BITS> {
     /// A delay of `clocks`. (`Default` has no memory.)
     ///
     /// # Panics
-    /// If `clocks` is not in 2..=`1 << A`.
+    /// If `clocks` is not in 2..=`1 << ADDRESS_BITS`.
     pub fn new(clocks: usize) -> Self {
-        assert!((2..=1 << A).contains(&clocks), "a delay of {clocks} clocks does not fit a ring of {}", 1 << A);
+        assert!(
+            (2..=1 << ADDRESS_BITS).contains(&clocks),
+            "a delay of {clocks} clocks does not fit a ring of {}",
+            1 << ADDRESS_BITS
+        );
         Self { ring: LutRam::new(), back: Param::new((clocks - 1).to_bits()), ..Default::default() }
     }
 

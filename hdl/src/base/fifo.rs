@@ -4,43 +4,43 @@
 use super::{DffE, DffR, Ram, Reg, Snk, Src};
 use rust_hdl_core::prelude::*;
 
-/// First-word-fall-through FIFO of `1 << A` words on block RAM, `C` = A + 1.
+/// First-word-fall-through FIFO of `1 << DEPTH_LOG2` words on block RAM, `COUNT_BITS` = DEPTH_LOG2 + 1.
 ///
 /// Full rate: one word in and one out per clock. Three clocks from input to output: write, RAM read, output register.
 /// `out.data` is a register behind the RAM's read port, so that synthesis can use the RAM's own output register.
 #[millrace_hdl::block]
-pub struct Fifo<T: Synth, const A: usize, const C: usize> {
+pub struct Fifo<T: Synth, const DEPTH_LOG2: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<T>,
     pub out: Src<T>,
     /// Words held, those on their way to the output included.
-    pub count: Signal<Out, Bits<C>>,
+    pub count: Signal<Out, Bits<COUNT_BITS>>,
     /// Nothing is held.
     pub empty: Signal<Out, Bit>,
-    ram: Ram<T, A>,
+    ram: Ram<T, DEPTH_LOG2>,
     /// Next word to read from the RAM, next to write.
-    head: Reg<Bits<A>>,
-    tail: Reg<Bits<A>>,
+    head: Reg<Bits<DEPTH_LOG2>>,
+    tail: Reg<Bits<DEPTH_LOG2>>,
     /// Words in the RAM not yet read.
-    stored: Reg<Bits<C>>,
-    used: Reg<Bits<C>>,
+    stored: Reg<Bits<COUNT_BITS>>,
+    used: Reg<Bits<COUNT_BITS>>,
     /// The RAM's read port, the output register hold a word.
     fetched: DffR<Bit>,
     loaded: DffR<Bit>,
     word: DffE<T>,
-    #[init(depth(A, C))]
-    depth: Constant<Bits<C>>,
+    #[init(depth(DEPTH_LOG2, COUNT_BITS))]
+    depth: Constant<Bits<COUNT_BITS>>,
 }
 
 /// The depth of a FIFO, if its sizes fit each other.
-pub(super) fn depth<const C: usize>(a: usize, c: usize) -> Constant<Bits<C>> {
+pub(super) fn depth<const COUNT_BITS: usize>(a: usize, c: usize) -> Constant<Bits<COUNT_BITS>> {
     assert!(c == a + 1, "a FIFO of 1 << {a} words counts in {} bits, not {c}", a + 1);
     Constant::new((1u64 << a).to_bits())
 }
 
 #[millrace_hdl::block]
-impl<T: Synth, const A: usize, const C: usize> Fifo<T, A, C> {
+impl<T: Synth, const DEPTH_LOG2: usize, const COUNT_BITS: usize> Fifo<T, DEPTH_LOG2, COUNT_BITS> {
     fn update(&mut self) {
         self.inp.ready = self.used < self.depth;
         self.out.data = self.word;

@@ -9,30 +9,30 @@ const SHORT: usize = 4;
 /// log2 of the words from which on ultra RAM is smaller: a block RAM of UltraScale+ then holds less than a bit of each word.
 const DEEP: usize = 16;
 
-/// Simple dual-port RAM: one write port, one read port, `1 << A` words; block RAM unless it has 16 words or fewer, or 65,536 or
+/// Simple dual-port RAM: one write port, one read port, `1 << ADDRESS_BITS` words; block RAM unless it has 16 words or fewer, or 65,536 or
 /// more (ultra RAM). `rdata` holds the word at `raddr` one clock after `re`, and keeps it while `re` is low. A read of the word being
 /// written gives the old word.
 #[millrace_hdl::block]
-pub struct Ram<D: Synth, const A: usize> {
+pub struct Ram<D: Synth, const ADDRESS_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub re: Signal<In, Bit>,
-    pub raddr: Signal<In, Bits<A>>,
+    pub raddr: Signal<In, Bits<ADDRESS_BITS>>,
     pub rdata: Signal<Out, D>,
     pub we: Signal<In, Bit>,
-    pub waddr: Signal<In, Bits<A>>,
+    pub waddr: Signal<In, Bits<ADDRESS_BITS>>,
     pub wdata: Signal<In, D>,
-    #[init(vec![D::default(); 1 << A])]
+    #[init(vec![D::default(); 1 << ADDRESS_BITS])]
     _mem: Vec<D>,
 }
 
-impl<D: Synth, const A: usize> Ram<D, A> {
+impl<D: Synth, const ADDRESS_BITS: usize> Ram<D, ADDRESS_BITS> {
     /// A RAM of zeros.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-impl<D: Synth, const A: usize> Logic for Ram<D, A> {
+impl<D: Synth, const ADDRESS_BITS: usize> Logic for Ram<D, ADDRESS_BITS> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
             if self.re.val() {
@@ -47,12 +47,12 @@ impl<D: Synth, const A: usize> Logic for Ram<D, A> {
         self.rdata.connect()
     }
     fn hdl(&self) -> Verilog {
-        let style = match A {
+        let style = match ADDRESS_BITS {
             ..=SHORT => "distributed",
             DEEP.. => "ultra",
             _ => "block",
         };
-        Verilog::Custom(memory(style, D::BITS, A, "if (re) rdata <= mem[raddr];"))
+        Verilog::Custom(memory(style, D::BITS, ADDRESS_BITS, "if (re) rdata <= mem[raddr];"))
     }
     fn timing(&self) -> Vec<TimingInfo> {
         vec![TimingInfo {
@@ -66,25 +66,25 @@ impl<D: Synth, const A: usize> Logic for Ram<D, A> {
 
 /// LUT RAM: written at the clock, read in the same clock (`rdata` follows `raddr`).
 #[millrace_hdl::block]
-pub struct LutRam<D: Synth, const A: usize> {
+pub struct LutRam<D: Synth, const ADDRESS_BITS: usize> {
     pub clock: Signal<In, Clock>,
-    pub raddr: Signal<In, Bits<A>>,
+    pub raddr: Signal<In, Bits<ADDRESS_BITS>>,
     pub rdata: Signal<Out, D>,
     pub we: Signal<In, Bit>,
-    pub waddr: Signal<In, Bits<A>>,
+    pub waddr: Signal<In, Bits<ADDRESS_BITS>>,
     pub wdata: Signal<In, D>,
-    #[init(vec![D::default(); 1 << A])]
+    #[init(vec![D::default(); 1 << ADDRESS_BITS])]
     _mem: Vec<D>,
 }
 
-impl<D: Synth, const A: usize> LutRam<D, A> {
+impl<D: Synth, const ADDRESS_BITS: usize> LutRam<D, ADDRESS_BITS> {
     /// A RAM of zeros.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-impl<D: Synth, const A: usize> Logic for LutRam<D, A> {
+impl<D: Synth, const ADDRESS_BITS: usize> Logic for LutRam<D, ADDRESS_BITS> {
     fn update(&mut self) {
         if self.clock.pos_edge() && self.we.val() {
             self._mem[self.waddr.val().index()] = self.wdata.val()
@@ -96,7 +96,7 @@ impl<D: Synth, const A: usize> Logic for LutRam<D, A> {
     }
     fn hdl(&self) -> Verilog {
         Verilog::Wrapper(Wrapper {
-            code: format!("{}\nassign rdata = mem[raddr];", memory("distributed", D::BITS, A, "")),
+            code: format!("{}\nassign rdata = mem[raddr];", memory("distributed", D::BITS, ADDRESS_BITS, "")),
             cores: String::new(),
         })
     }

@@ -4,24 +4,24 @@
 use super::Reg;
 use rust_hdl_core::prelude::*;
 
-/// Grants one of `N` requests, in the same clock. After a clock with `take`, the one granted comes last.
+/// Grants one of `INPUTS` requests, in the same clock. After a clock with `take`, the one granted comes last.
 #[millrace_hdl::block]
-pub struct RoundRobin<const N: usize> {
+pub struct RoundRobin<const INPUTS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub request: Signal<In, Bits<N>>,
+    pub request: Signal<In, Bits<INPUTS>>,
     /// The grant is used: move on.
     pub take: Signal<In, Bit>,
     /// One-hot, or 0 without a request.
-    pub grant: Signal<Out, Bits<N>>,
+    pub grant: Signal<Out, Bits<INPUTS>>,
     /// There is a request.
     pub any: Signal<Out, Bit>,
     /// Ones above the bit granted last.
-    after: Reg<Bits<N>>,
+    after: Reg<Bits<INPUTS>>,
 }
 
 #[millrace_hdl::block]
-impl<const N: usize> RoundRobin<N> {
+impl<const INPUTS: usize> RoundRobin<INPUTS> {
     fn update(&mut self) {
         let preferred = self.request & self.after;
         // x & -x is the lowest bit set.

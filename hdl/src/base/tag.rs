@@ -9,21 +9,32 @@ use std::marker::PhantomData;
 
 /// Zero-width field `tag: Tag<Self>` of every block: carries the block's Rust type name to the emitter, which names the
 /// Verilog module after it. (`dyn Block` does not know its type.)
-pub struct Tag<T: ?Sized>(PhantomData<fn() -> T>);
+pub struct Tag<T: ?Sized> {
+    /// The names of the type's generic parameters, in order, or none.
+    parameters: &'static [&'static str],
+    of: PhantomData<fn() -> T>,
+}
 
 impl<T: ?Sized> Tag<T> {
     pub(crate) const PREFIX: &str = "type:";
+    /// Between the type and each parameter.
+    pub(crate) const NEXT: char = ';';
+
+    /// Of a type with these generic parameters.
+    pub fn of(parameters: &'static [&'static str]) -> Self {
+        Tag { parameters, of: PhantomData }
+    }
 }
 
 impl<T: ?Sized> Default for Tag<T> {
     fn default() -> Self {
-        Tag(PhantomData)
+        Tag::of(&[])
     }
 }
 
 impl<T: ?Sized> Clone for Tag<T> {
     fn clone(&self) -> Self {
-        Tag(PhantomData)
+        Tag::of(self.parameters)
     }
 }
 
@@ -56,7 +67,12 @@ impl<T: ?Sized> Atom for Tag<T> {
         AtomKind::Constant
     }
     fn descriptor(&self) -> TypeDescriptor {
-        TypeDescriptor { name: format!("{}{}", Self::PREFIX, std::any::type_name::<T>()), kind: TypeKind::Bits(0) }
+        let mut name = format!("{}{}", Self::PREFIX, std::any::type_name::<T>());
+        for parameter in self.parameters {
+            name.push(Self::NEXT);
+            name += parameter;
+        }
+        TypeDescriptor { name, kind: TypeKind::Bits(0) }
     }
     fn vcd(&self) -> VCDValue {
         false.into()

@@ -40,6 +40,18 @@ macro_rules! wire_struct {
             }
         }
 
+        impl $(<$(const $g: usize),*>)? $crate::front::value::Packed for $name $(<$($g),*>)? {
+            fn unpacked(bits: &$crate::__private::BigUint) -> Self {
+                let offset = 0;
+                $(
+                    let $field = $crate::front::value::Packed::unpacked(&(bits >> offset));
+                    let offset = offset + <$ty as $crate::__private::Synth>::BITS;
+                )*
+                let _ = offset;
+                Self { $($field),* }
+            }
+        }
+
         impl $(<$(const $g: usize),*>)? $crate::__private::Synth for $name $(<$($g),*>)? {
             const BITS: usize = 0 $(+ <$ty as $crate::__private::Synth>::BITS)*;
             fn descriptor() -> $crate::__private::TypeDescriptor {

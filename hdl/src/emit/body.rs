@@ -3,9 +3,12 @@
 
 use super::check::check;
 use super::connect::Connections;
+use super::dead::without_dead;
 use super::elaborate::elaborate;
 use super::error::{Fault, Reason};
-use super::expr::{Expr, SignalId};
+use super::expr::{Expr, Kind, SignalId, Unary};
+use super::fields::Fields;
+use super::fold::folded;
 use super::lower::Lowering;
 use super::partition::{Partition, Process, partition};
 use super::print::{INDENT, Printer, constant, range};
@@ -13,6 +16,7 @@ use super::registers::clocked_blocks;
 use super::stmt::Stmt;
 use super::symbols::{Role, Symbols};
 use super::tree::Node;
+use super::unused::unused;
 use rust_hdl_core::ast::Verilog;
 use std::collections::BTreeSet;
 
@@ -128,6 +132,7 @@ impl<'a> Kernel<'a> {
         statements: Vec<Stmt>,
         modules: &'a [Option<usize>],
     ) -> Result<Self, Vec<Fault>> {
+        let statements = folded(without_dead(statements, &symbols), &symbols);
         let faults = check(&statements, &symbols);
         if !faults.is_empty() {
             return Err(faults);
@@ -141,13 +146,17 @@ impl<'a> Kernel<'a> {
     fn body(&self) -> Body {
         let name = |id| self.name(id);
         let width = |id: SignalId| self.symbols[id].width;
-        let printer = Printer { name: &name, width: &width };
+        let fields = Fields::default();
+        let part = |id: SignalId, low, width| fields.part(&self.symbols[id], low, width);
+        let printer = Printer { name: &name, width: &width, part: &part };
         let mut logic = self.processes(&printer);
         logic += &clocked_blocks(self.node, &self.symbols, &|id| self.input(id), &printer);
+        logic += &self.unused(&printer);
+        let instances = self.instances(&printer);
         Body {
             ports: ports(&self.symbols, &|id| self.partition.procedural.contains(&id)),
-            declarations: self.declarations(),
-            instances: self.instances(&printer),
+            declarations: fields.declarations() + &self.declarations(),
+            instances,
             logic,
             cores: String::new(),
         }
@@ -189,7 +198,7 @@ impl<'a> Kernel<'a> {
             Role::Local | Role::Helper => self.connections.written.contains(&id),
             Role::ChildInput => !self.connections.inputs.contains_key(&id),
             Role::ChildOutput if is_register => return Some("reg "),
-            Role::ChildOutput => self.connections.read.contains(&id) && !self.connections.outputs.contains_key(&id),
+            Role::ChildOutput => symbol.width > 0 && !self.connections.outputs.contains_key(&id),
             _ => false,
         };
         declared.then_some(net)
@@ -200,7 +209,6 @@ impl<'a> Kernel<'a> {
         for (id, symbol) in self.symbols.iter() {
             let Some(port) = &symbol.port else { continue };
             let connection = match symbol.role {
-                Role::ChildOutput if !self.connections.is_used(id) => String::new(),
                 Role::ChildOutput => self.name(id),
                 _ => printer.expr(&self.input(id)),
             };
@@ -212,6 +220,19 @@ impl<'a> Kernel<'a> {
                 Some(Instance { module: (*module)?, name: name.clone(), connections: ports.join(",\n") })
             })
             .collect()
+    }
+
+    /// What nothing reads, on a wire whose name says so to readers and to lints.
+    fn unused(&self, printer: &Printer) -> String {
+        let all = unused(&self.statements, &self.symbols, &self.connections, &|id| self.declared_as(id).is_some());
+        if all.is_empty() {
+            return String::new();
+        }
+        let all = Expr::unary(
+            Unary::All,
+            Expr { width: 1 + all.iter().map(|e| e.width).sum::<usize>(), kind: Kind::Concat(all) },
+        );
+        format!("\n{}", printer.assignment(INDENT, "wire ", "_unused", "=", &all))
     }
 
     fn processes(&self, printer: &Printer) -> String {

@@ -71,11 +71,6 @@ impl Connections {
             _ => {}
         }
     }
-
-    /// Whether a child's output is used at all.
-    pub fn is_used(&self, output: SignalId) -> bool {
-        self.outputs.contains_key(&output) || self.read.contains(&output)
-    }
 }
 
 #[cfg(test)]

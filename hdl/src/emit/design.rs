@@ -3,7 +3,8 @@
 
 use super::body::Body;
 use super::error::{EmitError, Fault, Place, Reason};
-use super::names::{Names, snake_case, without_paths};
+use super::module_names::{self, Origin};
+use super::names::{Names, without_paths};
 use super::print::{INDENT, comment};
 use super::symbols::width;
 use super::tree::{Node, Signal};
@@ -36,6 +37,8 @@ pub(super) struct Design {
 struct Draft {
     /// Full name of the Rust type.
     rust_type: String,
+    /// Names of its generic parameters.
+    parameters: Vec<String>,
     body: Body,
     layouts: Vec<String>,
     instances: Vec<String>,
@@ -77,7 +80,8 @@ impl Drafts {
             self.report(path, &rust_type, faults);
             Body::default()
         });
-        self.merge(Draft { layouts: layouts(&node.signals), instances: vec![path.into()], rust_type, body })
+        let (layouts, parameters) = (layouts(&node.signals), node.parameters.clone());
+        self.merge(Draft { layouts, instances: vec![path.into()], rust_type, parameters, body })
     }
 
     /// A module like it if there is one, or the draft as a new one.
@@ -110,7 +114,8 @@ impl Drafts {
 
 impl Draft {
     fn module(self, name: &str, names: &dyn Fn(usize) -> String) -> Module {
-        let text = self.header(name) + &self.body.text(name, names);
+        let code = self.body.text(name, names);
+        let text = format!("{}`default_nettype none\n{code}`default_nettype wire\n", self.header(name));
         let rust_type = without_paths(&self.rust_type);
         Module { name: name.into(), rust_type, block: self.rust_type, instances: self.instances, text }
     }
@@ -118,12 +123,13 @@ impl Draft {
     /// Where the module comes from, where it is used, and what the bits of its structs are.
     fn header(&self, name: &str) -> String {
         let path = self.rust_type.split('<').next().unwrap_or_default();
-        let generics = without_paths(&self.rust_type[path.len()..]);
+        let folder = path.rsplit_once("::").map_or("", |(folder, _)| folder);
+        let described = Origin::of(&self.rust_type, &self.parameters).described();
         let more = match self.instances.len() {
             1 => String::new(),
             n => format!(" and {} more", n - 1),
         };
-        let origin = format!("{name}: from the Rust block {path}{generics}");
+        let origin = format!("{name}: from the Rust block {folder}::{described}");
         let mut text = comment(&origin, "", INDENT) + &comment(&format!("{}{more}", self.instances[0]), "", INDENT);
         self.layouts.iter().for_each(|layout| text += &comment(layout, "", INDENT));
         text
@@ -135,21 +141,16 @@ fn base(rust_type: &str) -> String {
     without_paths(rust_type.split('<').next().unwrap_or_default())
 }
 
-/// A type's name if one module is made from it, or else with its generics: `fifo_bits_40_9_10`.
+/// The name of each module: of the root `top` if that is given.
 fn module_names(drafts: &Drafts, root: usize, top: Option<&str>) -> Vec<String> {
     let mut names = Names::default();
     let mut all = vec![String::new(); drafts.all.len()];
     if let Some(top) = top {
         all[root] = names.take(top);
     }
-    for (i, draft) in drafts.all.iter().enumerate() {
-        let base = base(&draft.rust_type);
-        let alone = drafts.by_base[&base].iter().filter(|i| **i != root || top.is_none()).count() == 1;
-        if all[i].is_empty() {
-            let wanted = if alone { base } else { without_paths(&draft.rust_type) };
-            all[i] = names.take(&snake_case(&wanted));
-        }
-    }
+    let others = drafts.all.iter().enumerate().filter(|(i, _)| *i != root || top.is_none());
+    let origins: Vec<_> = others.map(|(i, draft)| (i, Origin::of(&draft.rust_type, &draft.parameters))).collect();
+    module_names::module_names(&origins, &mut names).into_iter().for_each(|(i, name)| all[i] = name);
     all
 }
 
@@ -242,11 +243,11 @@ mod tests {
         let all = four();
         let names: Vec<&str> = all.iter().map(|module| module.name.as_str()).collect();
         assert_eq!(names[0], "top");
-        for name in ["fifo_bits_8_3_4", "fifo_bits_9_3_4", "lut_fifo", "lut_ram", "ram_bits_8_3", "ram_bits_9_3"] {
+        for name in ["fifo_bits_8", "fifo_bits_9", "lut_fifo", "lut_ram", "ram_bits_8", "ram_bits_9"] {
             assert_eq!(names.iter().filter(|n| **n == name).count(), 1, "{name} in {names:?}");
         }
         assert_eq!(all.len(), 7, "{names:?}");
-        let shared = all.iter().find(|module| module.name == "fifo_bits_8_3_4").expect("the shared module");
+        let shared = all.iter().find(|module| module.name == "fifo_bits_8").expect("the shared module");
         assert_eq!(shared.instances, ["top.same_0", "top.same_1"]);
         assert_eq!(shared.rust_type, "Fifo<Bits<8>, 3, 4>");
     }
@@ -255,16 +256,16 @@ mod tests {
     fn the_header_says_where_a_module_comes_from_and_what_its_bits_are() {
         let top = &four()[0];
         let header = "// top: from the Rust block millrace_hdl::emit::design::tests::Four\n// top\n\
-                      // Pair: low[7:0], flag[8]\nmodule top (\n    input  wire clock,\n";
+                      // Pair: low[7:0], flag[8]\n`default_nettype none\nmodule top (\n    input  wire clock,\n";
         assert!(top.text.starts_with(header), "{}", top.text);
-        assert!(top.text.contains("    fifo_bits_8_3_4 same_1 (\n        .clock(clock),\n"), "{}", top.text);
-        assert!(top.text.contains("        .inp_data(pair[7:0]),\n"), "{}", top.text);
+        assert!(top.text.contains("    fifo_bits_8 same_1 (\n        .clock(clock),\n"), "{}", top.text);
+        assert!(top.text.contains("        .inp_data(pair[PAIR_LOW +: 8]),\n"), "{}", top.text);
     }
 
     #[test]
     fn modules_come_before_those_they_instantiate() {
         let all = four();
         let at = |name: &str| all.iter().position(|module| module.name == name);
-        assert!(at("top") < at("fifo_bits_8_3_4") && at("fifo_bits_8_3_4") < at("ram_bits_8_3"));
+        assert!(at("top") < at("fifo_bits_8") && at("fifo_bits_8") < at("ram_bits_8"));
     }
 }

@@ -11,19 +11,23 @@
 //!
 //! On the way, each in its file: [`tree`] collects the instances of a block; [`symbols`] names their signals; [`lower`] and
 //! [`lower_expr`], with the help of [`scope`] and [`select`], turn rust-hdl's AST into sized [`expr`]essions and [`stmt`]s, [`elaborate`] does so with the
-//! kernels of [`front`](crate::front); [`check`] finds latches and undriven bits; [`partition`] splits a kernel into processes; [`connect`] finds direct connections;
-//! [`registers`], [`body`] and [`print`] write the text; [`design`] merges equal modules and names them.
+//! kernels of [`front`](crate::front); [`dead`] drops what makes no difference, and [`fold`] makes one assignment of many; [`check`] finds latches and undriven bits; [`partition`] splits a kernel into processes; [`connect`] finds direct connections;
+//! [`registers`], [`body`] and [`print`] write the text, in which [`fields`] names the bits of structs and [`unused`] what nothing reads; [`design`] merges equal modules, and [`module_names`] names them.
 
 mod body;
 mod check;
 mod connect;
+mod dead;
 mod design;
 mod elaborate;
 mod error;
 mod expr;
+mod fields;
+mod fold;
 mod literal;
 mod lower;
 mod lower_expr;
+mod module_names;
 mod names;
 mod partition;
 mod print;
@@ -33,6 +37,7 @@ mod select;
 mod stmt;
 mod symbols;
 mod tree;
+mod unused;
 
 pub use design::Module;
 pub use error::{EmitError, Place, Reason};

@@ -8,11 +8,17 @@ use std::collections::HashSet;
 pub(super) struct Names(HashSet<String>);
 
 impl Names {
-    /// An identifier close to `wanted` that is no keyword and not taken yet; it is now.
+    /// An identifier close to `wanted` that is no keyword and not taken yet, if need be with a number; it is now.
     pub fn take(&mut self, wanted: &str) -> String {
         let mut name = wanted.replace('$', "_");
-        while is_keyword(&name) || self.0.contains(&name) {
+        let mut number = 2;
+        if is_keyword(&name) {
             name.push('_');
+        }
+        let free = name.clone();
+        while self.0.contains(&name) {
+            name = format!("{free}_{number}");
+            number += 1;
         }
         self.0.insert(name.clone());
         name

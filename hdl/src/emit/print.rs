@@ -17,6 +17,27 @@ pub(super) struct Printer<'a> {
     pub name: &'a dyn Fn(SignalId) -> String,
     /// Width of a signal in bits.
     pub width: &'a dyn Fn(SignalId) -> usize,
+    /// A select of `width` bits of a signal from `low` on, in that order.
+    pub part: &'a dyn Fn(SignalId, usize, usize) -> String,
+}
+
+/// Longest operand that stands with others on a line, in characters.
+const SHORT: usize = 24;
+
+/// Operands of a chain that has many short ones, as many on a line as fit.
+fn filled(operands: &[String], token: &str, column: usize) -> String {
+    let pad = " ".repeat(column);
+    let mut lines: Vec<String> = vec![];
+    for operand in operands {
+        match lines.last_mut() {
+            None => lines.push(operand.clone()),
+            Some(line) if column + line.len() + token.len() + operand.len() + 2 < LINE => {
+                *line += &format!(" {token} {operand}");
+            }
+            Some(_) => lines.push(format!("{token} {operand}")),
+        }
+    }
+    lines.join(&format!("\n{pad}"))
 }
 
 /// `[31:0] `, or nothing for one bit.
@@ -39,7 +60,7 @@ impl Printer<'_> {
         match &e.kind {
             Kind::Constant(value) => constant(value, e.width),
             Kind::Part { signal, low, whole } => {
-                let select = if *whole { String::new() } else { part(*low, e.width) };
+                let select = if *whole { String::new() } else { (self.part)(*signal, *low, e.width) };
                 format!("{}{select}", (self.name)(*signal))
             }
             Kind::Dynamic { signal, offset } if e.width == 1 => {
@@ -127,6 +148,9 @@ impl Printer<'_> {
             _ => format!("({})", self.lines(e, column + token.len() + 2, column + token.len() + 3)),
         });
         let texts: Vec<String> = texts.collect();
+        if texts.iter().all(|text| text.len() <= SHORT && !text.contains('\n')) {
+            return filled(&texts, token, column);
+        }
         texts.join(&format!("\n{}{token} ", " ".repeat(column)))
     }
 
@@ -173,6 +197,12 @@ impl Printer<'_> {
         match stmt {
             Stmt::Set { .. } | Stmt::SetBit { .. } => *out += &self.set(stmt, indent, ""),
             Stmt::If { test, then, otherwise } => {
+                if let ([single], []) = (&then[..], &otherwise[..])
+                    && let Some(line) = self.guarded(test, single, indent)
+                {
+                    *out += &line;
+                    return;
+                }
                 *out += &format!("{indent}if ({}) begin\n", self.lines(test, indent.len() + 4, indent.len() + 13));
                 self.branch(then, otherwise, indent, out);
             }
@@ -185,12 +215,21 @@ impl Printer<'_> {
         }
     }
 
+    /// `if (test) target = value;`, if that fits on a line.
+    fn guarded(&self, test: &Expr, stmt: &Stmt, indent: &str) -> Option<String> {
+        if !matches!(stmt, Stmt::Set { .. } | Stmt::SetBit { .. }) {
+            return None;
+        }
+        let line = self.set(stmt, &format!("{indent}if ({}) ", self.expr(test)), "");
+        (line.lines().count() == 1 && line.len() <= LINE).then_some(line)
+    }
+
     /// A plain assignment, with `assign ` as `prefix` outside a process.
     pub fn set(&self, stmt: &Stmt, indent: &str, prefix: &str) -> String {
         match stmt {
             Stmt::Set { target, low, value } => {
                 let whole = value.width == (self.width)(*target);
-                let select = if whole { String::new() } else { part(*low, value.width) };
+                let select = if whole { String::new() } else { (self.part)(*target, *low, value.width) };
                 self.assignment(indent, prefix, &format!("{}{select}", (self.name)(*target)), "=", value)
             }
             Stmt::SetBit { target, index, value } => {
@@ -248,7 +287,7 @@ pub(super) fn comment(text: &str, indent: &str, hanging: &str) -> String {
 }
 
 /// `[low]` or `[high:low]`
-fn part(low: usize, width: usize) -> String {
+pub(super) fn part(low: usize, width: usize) -> String {
     if width == 1 { format!("[{low}]") } else { format!("[{}:{low}]", low + width - 1) }
 }
 
@@ -306,7 +345,7 @@ mod tests {
     use super::*;
 
     fn with<T>(run: impl FnOnce(&Printer) -> T) -> T {
-        run(&Printer { name: &|id| format!("signal_{id}"), width: &|_| 8 })
+        run(&Printer { name: &|id| format!("signal_{id}"), width: &|_| 8, part: &|_, low, width| part(low, width) })
     }
 
     fn byte(id: SignalId) -> Expr {
@@ -345,8 +384,13 @@ mod tests {
     fn long_expressions_are_broken_at_their_operators() {
         let or = (1..20).fold(byte(0), |all, id| Expr::binary(all, Binary::Or, byte(id), 8));
         let text = with(|p| p.set(&Stmt::Set { target: 99, low: 0, value: or }, "    ", "assign "));
-        assert!(text.starts_with("    assign signal_99 =\n        signal_0\n        | signal_1\n"), "{text}");
-        assert!(text.ends_with("        | signal_19;\n"), "{text}");
+        assert!(text.starts_with("    assign signal_99 =\n        signal_0 | signal_1 | signal_2"), "{text}");
+        assert!(text.ends_with(" | signal_19;\n") && text.lines().all(|line| line.len() <= LINE), "{text}");
+        let long =
+            |id| Expr::binary(Expr::binary(byte(id), Binary::And, byte(id + 40), 8), Binary::Xor, byte(id + 80), 8);
+        let or = (1..6).fold(long(0), |all, id| Expr::binary(all, Binary::Or, long(id), 8));
+        let text = with(|p| p.set(&Stmt::Set { target: 99, low: 0, value: or }, "    ", "assign "));
+        assert!(text.contains("\n        | ((signal_1 & signal_41) ^ signal_81)\n"), "{text}");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(super) struct Node {
     pub name: String,
     /// Full name of its Rust type, if the block has a tag.
     pub rust_type: Option<String>,
+    /// Names of the type's generic parameters, as far as they are known.
+    pub parameters: Vec<String>,
     pub signals: Vec<Signal>,
     pub children: Vec<Node>,
     pub code: Verilog,
@@ -73,6 +75,7 @@ impl Probe for Collector {
         self.stack.push(Node {
             name: name.into(),
             rust_type: None,
+            parameters: vec![],
             signals: vec![],
             children: vec![],
             code: block.hdl(),
@@ -91,7 +94,9 @@ impl Probe for Collector {
         let node = self.current();
         let descriptor = atom.descriptor();
         if let Some(rust_type) = descriptor.name.strip_prefix(Tag::<()>::PREFIX) {
-            node.rust_type = Some(rust_type.into());
+            let mut parts = rust_type.split(Tag::<()>::NEXT).map(str::to_owned);
+            node.rust_type = parts.next();
+            node.parameters = parts.collect();
             return;
         }
         let mut path = node.namespaces.clone();

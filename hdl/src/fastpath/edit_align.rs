@@ -3,7 +3,7 @@
 
 use super::edit_meta::EditMeta;
 use super::edit_types::Aligned;
-use super::types::{EditJob};
+use super::types::EditJob;
 use crate::base::{ByteSwap, Dff};
 use rust_hdl_core::prelude::*;
 

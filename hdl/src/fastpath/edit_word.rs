@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Edits a frame's head word by word.
 
-use super::types::{EditJob};
+use super::types::EditJob;
 use crate::base::{ByteSwap, Dff, DffR};
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;

@@ -122,6 +122,10 @@ pub enum Expr {
     ReplaceBit(&'static Expr, &'static Expr, &'static Expr),
     /// Cut at the top, or zeros put before.
     Cast(&'static Expr, usize),
+    /// The bits of a struct, as many as the width with this index.
+    Pack(&'static Expr, usize),
+    /// Bits as a struct, of the type with this index.
+    Unpack(&'static Expr, usize),
     /// Most significant first; all together as wide as the width with this index.
     Concat(&'static [Expr], usize),
     If(&'static Expr, &'static Block, &'static Block),

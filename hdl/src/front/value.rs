@@ -114,6 +114,42 @@ pub fn cast<const M: usize, P: Part>(value: P) -> Bits<M> {
     value.widened()
 }
 
+/// A struct of [`wire_struct!`](crate::wire_struct), or what it is made of: from its bits, the first field's lowest.
+pub trait Packed: Synth {
+    /// The lowest of the bits as this type.
+    fn unpacked(bits: &BigUint) -> Self;
+}
+
+impl<const N: usize> Packed for Bits<N> {
+    fn unpacked(bits: &BigUint) -> Self {
+        (bits & ((BigUint::from(1u8) << N) - 1u8)).into()
+    }
+}
+
+impl Packed for bool {
+    fn unpacked(bits: &BigUint) -> Self {
+        bits.bit(0)
+    }
+}
+
+/// The bits of a struct.
+///
+/// # Panics
+/// If it does not have `M` bits.
+pub fn pack<const M: usize, T: Packed>(value: T) -> Bits<M> {
+    assert!(T::BITS == M, "a struct of {} bits is not {M}", T::BITS);
+    literal_value(&value.verilog()).into()
+}
+
+/// Bits as a struct.
+///
+/// # Panics
+/// If the struct does not have `M` bits.
+pub fn unpack<T: Packed, const M: usize>(bits: Bits<M>) -> T {
+    assert!(T::BITS == M, "{M} bits are not a struct of {}", T::BITS);
+    T::unpacked(&bits.into())
+}
+
 /// Parts side by side, the most significant first.
 #[derive(Default)]
 pub struct Concat<const M: usize> {

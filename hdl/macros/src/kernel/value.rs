@@ -143,7 +143,7 @@ impl Kernel {
         }
     }
 
-    /// `cast::<WIDTH>(x)`, `concat::<WIDTH>(x, y, …)`, and functions of hardware.
+    /// `cast::<WIDTH>(x)`, `concat::<WIDTH>(x, y, …)`, `pack`, `unpack`, and functions of hardware.
     fn call(&mut self, call: &ExprCall) -> Result<Made> {
         let Expr::Path(path) = &*call.func else {
             return Err(Error::new(call.func.span(), "a call names its function"));
@@ -157,6 +157,20 @@ impl Kernel {
                 let index = add(&mut self.widths, quote!(#width));
                 let Made { runs, tree, .. } = self.value(value)?;
                 Ok(hard(quote!(v::cast::<#width, _>(#runs)), quote!(t::Expr::Cast(&#tree, #index))))
+            }
+            ("pack", [value]) => {
+                let width =
+                    width.ok_or_else(|| Error::new(call.span(), "say how many bits: `pack::<WIDTH>(value)`"))?;
+                let index = add(&mut self.widths, quote!(#width));
+                let Made { runs, tree, .. } = self.value(value)?;
+                Ok(hard(quote!(v::pack::<#width, _>(#runs)), quote!(t::Expr::Pack(&#tree, #index))))
+            }
+            ("unpack", [value]) => {
+                let type_ =
+                    width.ok_or_else(|| Error::new(call.span(), "say of what type: `unpack::<Struct>(bits)`"))?;
+                let index = add(&mut self.types, quote!(#type_));
+                let Made { runs, tree, .. } = self.value(value)?;
+                Ok(hard(quote!(v::unpack::<#type_, _>(#runs)), quote!(t::Expr::Unpack(&#tree, #index))))
             }
             ("concat", parts) => {
                 let width = width

@@ -162,7 +162,7 @@ module any_source (
   always @* assume (!waits | valid & data == before);
 endmodule
 
-module async_fifo_mac_beat_512_64_4_5 (
+module async_fifo_depth_log2_4 (
   input write_clock,
   input write_reset,
   input [577:0] inp_data,
@@ -179,7 +179,7 @@ module async_fifo_mac_beat_512_64_4_5 (
   any_source source (.clock(read_clock), .reset(read_reset), .data(out_data), .valid(out_valid), .ready(out_ready));
 endmodule
 
-module async_fifo_mac_beat_512_64_6_7 (
+module async_fifo_depth_log2_6 (
   input write_clock,
   input write_reset,
   input [577:0] inp_data,

@@ -54,6 +54,11 @@ impl Elaboration<'_> {
                     Value::Sized(e, _) => self.resized(e, width),
                 }))
             }
+            E::Pack(inner, width) => self.of_width(inner, self.kernel.widths[*width]).map(plain),
+            E::Unpack(inner, type_) => {
+                let descriptor = self.kernel.types[*type_].clone();
+                Ok(Value::Sized(self.of_width(inner, width(&descriptor))?, descriptor))
+            }
             E::Concat(parts, width) => self.concat(parts, self.kernel.widths[*width]),
             E::If(..) | E::Match(..) | E::Struct(..) => self.branching(e),
             E::Call(function, arguments) => self.call(*function, arguments),

@@ -233,7 +233,7 @@ module ingress_proof (
 endmodule
 
 // The memories, with their words to look at.
-module ram_beat_64_4_3 (
+module ram_beat (
   input clock, re, we,
   input [2:0] raddr, waddr,
   input [68:0] wdata,
@@ -246,7 +246,7 @@ module ram_beat_64_4_3 (
   end
 endmodule
 
-module ram_frame_meta_3 (
+module ram_frame_meta (
   input clock, re, we,
   input [2:0] raddr, waddr,
   input [24:0] wdata,

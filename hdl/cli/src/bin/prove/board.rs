@@ -71,7 +71,7 @@ fn host_mux() -> Proof {
                 name: "an answer taken before it leaves",
                 edits: &[("registers_ready = chosen[1] & out_ready", "registers_ready = chosen[1]")],
             },
-            Mutant { name: "a message in two", edits: &[("else if (fire & beat[68])", "else if (fire)")] },
+            Mutant { name: "a message in two", edits: &[("else if (fire & beat[BEAT_LAST])", "else if (fire)")] },
             Mutant {
                 name: "the vport's place is not cleared",
                 edits: &[("vport = vport | 8'd2", "vport = vport | 8'd3")],
@@ -122,7 +122,10 @@ fn loss_mark() -> Proof {
         mutants: &[
             Mutant {
                 name: "a frame that lost a beat goes on",
-                edits: &[("skips_d = !data[18] & (skips | lose | reset)", "skips_d = !data[18] & (skips | reset)")],
+                edits: &[(
+                    "skips_d = !data[MAC_BEAT_LAST] & (skips | lose | reset)",
+                    "skips_d = !data[MAC_BEAT_LAST] & (skips | reset)",
+                )],
             },
             Mutant { name: "a mark inside a frame", edits: &[("(!open | cut) & out_ready", "out_ready")] },
             Mutant { name: "the end of a cut frame is forgotten", edits: &[("(lose & open)", "1'b0")] },
@@ -170,7 +173,7 @@ fn cmac_port() -> Proof {
             },
             Mutant { name: "a torn frame for ever", edits: &[("tx_torn & !s_axis_tx_tlast", "tx_torn")] },
             Mutant { name: "bytes past the end", edits: &[("s_axis_tx_tdata & mask", "s_axis_tx_tdata")] },
-            Mutant { name: "padding in the middle", edits: &[("if (!tx_open) begin", "if (1'b1) begin")] },
+            Mutant { name: "padding in the middle", edits: &[("if (!tx_open)", "if (1'b1)")] },
             Mutant { name: "a byte's place", edits: &[("mask | place_17", "mask | place_18")] },
             Mutant { name: "taken in reset", edits: &[("ready = !port_reset & (", "ready = (")] },
         ],

@@ -30,9 +30,12 @@ fn ingress() -> Proof {
             Mutant { name: "the beat behind not looked at", edits: &[("moved & two", "moved & one")] },
             Mutant { name: "looked at anew each second clock", edits: &[("(moved & two)", "1'b0")] },
             Mutant { name: "a beat overwritten while it waits", edits: &[("whole & (!fetched | load)", "whole")] },
-            Mutant { name: "beats past the longest stored", edits: &[("stored[68] | !overlong", "1'b1")] },
-            Mutant { name: "a faulty frame not cut", edits: &[("stored[68] & (|fault)", "1'b0")] },
-            Mutant { name: "a faulty frame without an end", edits: &[(" | (first & (|metas_rdata[24:23]))", "")] },
+            Mutant { name: "beats past the longest stored", edits: &[("stored[BEAT_LAST] | !overlong", "1'b1")] },
+            Mutant { name: "a faulty frame not cut", edits: &[("stored[BEAT_LAST] & (|fault)", "1'b0")] },
+            Mutant {
+                name: "a faulty frame without an end",
+                edits: &[(" | (first & (|metas_rdata[META_FAULT +: 2]))", "")],
+            },
             Mutant { name: "13 bytes taken for a frame", edits: &[("shortest = 14'he", "shortest = 14'hd")] },
             Mutant { name: "25 bytes taken for a frame", edits: &[("longest = 14'h18", "longest = 14'h19")] },
             Mutant { name: "measured with the frame before", edits: &[("if (fresh) begin", "if (1'b0) begin")] },
@@ -108,7 +111,10 @@ fn egress() -> Proof {
                 name: "drops without being told",
                 edits: &[("accept = fitting | ~drop_when_full", "accept = fitting")],
             },
-            Mutant { name: "decided at every beat", edits: &[("if (onward & beat[19]) begin", "if (onward) begin")] },
+            Mutant {
+                name: "decided at every beat",
+                edits: &[("if (onward & beat[OUT_BEAT_FIRST]) begin", "if (onward) begin")],
+            },
             Mutant { name: "waits for a queue that does not take it", edits: &[("&(ready | ~taking)", "&ready")] },
             Mutant {
                 name: "a beat overwritten while it waits",
@@ -118,9 +124,12 @@ fn egress() -> Proof {
                 name: "queued though one queue is full",
                 edits: &[("ready[0] = queues_0_inp_ready", "ready[0] = 1'b1")],
             },
-            Mutant { name: "an upcall's reason lost", edits: &[("placed[75:74]", "2'd0")] },
+            Mutant { name: "an upcall's reason lost", edits: &[("placed[OUT_BEAT_REASON +: 2]", "2'd0")] },
             Mutant { name: "whole a clock early", edits: &[("enters_1 = ends_1[1]", "enters_1 = ends_1[0]")] },
-            Mutant { name: "whole at any beat", edits: &[("fire & taking[0] & placed[18]", "fire & taking[0]")] },
+            Mutant {
+                name: "whole at any beat",
+                edits: &[("fire & taking[0] & placed[OUT_BEAT_LAST]", "fire & taking[0]")],
+            },
             Mutant { name: "a drop not counted", edits: &[("dropped_d = dropping", "dropped_d = 3'd0")] },
             Mutant {
                 name: "idle with a frame on its way",
@@ -186,7 +195,7 @@ fn checksum_word() -> Proof {
         mutants: &[
             Mutant {
                 name: "UDP checksum 0 not replaced",
-                edits: &[("if (last[34] & !(|l4_new)) begin", "if (1'b0) begin")],
+                edits: &[("if (last[RECEIVED_UDP] & !(|l4_new))", "if (1'b0)")],
             },
             Mutant { name: "end-around carry lost", edits: &[("{15'd0, ip_fold[16]}", "16'd0")] },
         ],
