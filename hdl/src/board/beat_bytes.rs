@@ -7,28 +7,31 @@ use crate::fastpath::types::Beat;
 use rust_hdl_core::prelude::*;
 
 /// Puts out the bytes of a beat one after the other, the first first. No clock of latency, a byte per clock; a beat is taken with its
-/// last byte. `C` = log2(W / 8) + 1.
+/// last byte. `COUNT_BITS` = log2(W / 8) + 1.
 #[millrace_hdl::block(Self::check())]
-pub struct BeatBytes<const W: usize, const C: usize> {
+pub struct BeatBytes<const BUS_BITS: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub inp: Snk<Beat<W, C>>,
+    pub inp: Snk<Beat<BUS_BITS, COUNT_BITS>>,
     pub out: Src<StreamByte>,
     /// Bytes of the beat that are out.
-    done: Reg<Bits<C>>,
+    done: Reg<Bits<COUNT_BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize> BeatBytes<W, C> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize> BeatBytes<BUS_BITS, COUNT_BITS> {
     fn check() {
-        assert!(W / 8 == 1 << (C - 1), "BeatBytes<{W}, {C}>: sizes do not fit each other");
+        assert!(
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1),
+            "BeatBytes<{BUS_BITS}, {COUNT_BITS}>: sizes do not fit each other"
+        );
     }
 
     fn update(&mut self) {
         let next_done = self.done + 1;
         let at_end = next_done == self.inp.data.bytes;
         let mut octet: Bits<8> = 0;
-        for i in 0..W / 8 {
+        for i in 0..BUS_BITS / 8 {
             if self.done == i {
                 octet = self.inp.data.data.get_bits::<8>(i * 8);
             }
@@ -50,9 +53,9 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    fn run<const W: usize, const C: usize>(fill: f64, drain: f64) {
+    fn run<const BUS_BITS: usize, const COUNT_BITS: usize>(fill: f64, drain: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let mut b = BeatBytes::<W, C>::default();
+        let mut b = BeatBytes::<BUS_BITS, COUNT_BITS>::default();
         b.connect_all();
         b.reset.next = true;
         tick(&mut b, |b| &mut b.clock);
@@ -60,7 +63,7 @@ mod tests {
         let lens: Vec<usize> = (0..40).map(|_| rng.random_range(1..50)).collect();
         for len in lens {
             let (frame, mut out) = (random(len, &mut rng), vec![]);
-            let mut waiting = beats::<W, C>(&frame).into_iter().peekable();
+            let mut waiting = beats::<BUS_BITS, COUNT_BITS>(&frame).into_iter().peekable();
             let mut clocks = 0;
             while out.len() < len {
                 b.inp.valid.next = waiting.peek().is_some() && (b.inp.valid.val() || rng.random_bool(fill));

@@ -6,26 +6,26 @@ use crate::base::{DffE, DffR, Reg, Src};
 use rust_hdl_core::prelude::*;
 
 /// Makes beats of bytes that cannot be made to wait: in a clock comes a byte (`push`), the end of a frame (`finish`, with `error` if it is
-/// damaged), or nothing. A beat goes out with the first byte of the next one, or with `finish`: no clock of latency. `C` = log2(W / 8) + 1.
+/// damaged), or nothing. A beat goes out with the first byte of the next one, or with `finish`: no clock of latency. `COUNT_BITS` = log2(W / 8) + 1.
 ///
 /// A beat that finds `out.ready` low is gone, which `out` must expect; its frame goes no further, and is ended by a beat of no meaning with an `error` as soon as
 /// there is room. A frame that begins before that is not seen at `out` at all: `lost` is high when it ends. A `finish` without a byte gives a
 /// beat of one byte, in error.
 #[millrace_hdl::block(Self::check())]
-pub struct BeatPacker<const W: usize, const C: usize> {
+pub struct BeatPacker<const BUS_BITS: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub octet: Signal<In, Bits<8>>,
     pub push: Signal<In, Bit>,
     pub finish: Signal<In, Bit>,
     pub error: Signal<In, Bit>,
-    pub out: Src<MarkedBeat<W, C>>,
+    pub out: Src<MarkedBeat<BUS_BITS, COUNT_BITS>>,
     pub lost: Signal<Out, Bit>,
 
     /// The beat so far, its last byte first.
-    #[count(W / 8)]
+    #[count(BUS_BITS / 8)]
     bytes: Vec<DffE<Bits<8>>>,
-    count: Reg<Bits<C>>,
+    count: Reg<Bits<COUNT_BITS>>,
     /// A byte of this frame has come.
     inside: DffR<Bit>,
     /// Nothing of this frame goes out; nothing more of it does.
@@ -36,21 +36,24 @@ pub struct BeatPacker<const W: usize, const C: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize> BeatPacker<W, C> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize> BeatPacker<BUS_BITS, COUNT_BITS> {
     fn check() {
-        assert!(W / 8 == 1 << (C - 1), "BeatPacker<{W}, {C}>: sizes do not fit each other");
+        assert!(
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1),
+            "BeatPacker<{BUS_BITS}, {COUNT_BITS}>: sizes do not fit each other"
+        );
     }
 
     fn update(&mut self) {
         comment!("a byte goes to its place; a full beat has gone by then");
-        let full = self.count == W / 8;
+        let full = self.count == BUS_BITS / 8;
         let place = if full { 0 } else { self.count };
-        let mut data: Bits<W> = 0;
-        for i in 0..W / 8 {
-            if self.push & (place == W / 8 - 1 - i) {
+        let mut data: Bits<BUS_BITS> = 0;
+        for i in 0..BUS_BITS / 8 {
+            if self.push & (place == BUS_BITS / 8 - 1 - i) {
                 self.bytes[i] = self.octet;
             }
-            data = (data << 8) | cast::<W>(self.bytes[i]);
+            data = (data << 8) | cast::<BUS_BITS>(self.bytes[i]);
         }
         if self.push | self.finish {
             self.count = if self.finish { 0 } else { place + 1 };
@@ -85,15 +88,15 @@ mod tests {
 
     /// 300 frames of up to 40 bytes, some in error; `ready` is the share of clocks in which `out` is ready, for some clocks in a row. Returns what
     /// went in, what came out, and how many frames were lost.
-    fn run<const W: usize, const C: usize>(ready: f64) -> (Vec<Marked>, Vec<Marked>, usize) {
+    fn run<const BUS_BITS: usize, const COUNT_BITS: usize>(ready: f64) -> (Vec<Marked>, Vec<Marked>, usize) {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
-        let mut p = BeatPacker::<W, C>::default();
+        let mut p = BeatPacker::<BUS_BITS, COUNT_BITS>::default();
         p.connect_all();
         p.reset.next = true;
         tick(&mut p, |p| &mut p.clock);
         p.reset.next = false;
         let (mut sent, mut frames, mut lost) = (vec![], Frames::default(), 0);
-        let mut clock = |p: &mut BeatPacker<W, C>, rng: &mut ChaCha8Rng, ready: f64| {
+        let mut clock = |p: &mut BeatPacker<BUS_BITS, COUNT_BITS>, rng: &mut ChaCha8Rng, ready: f64| {
             if rng.random_bool(0.2) {
                 p.out.ready.next = rng.random_bool(ready);
             }
@@ -132,8 +135,8 @@ mod tests {
         (sent, frames.done, lost)
     }
 
-    fn all_come_out_where_there_is_room<const W: usize, const C: usize>() {
-        let (sent, got, lost) = run::<W, C>(1.0);
+    fn all_come_out_where_there_is_room<const BUS_BITS: usize, const COUNT_BITS: usize>() {
+        let (sent, got, lost) = run::<BUS_BITS, COUNT_BITS>(1.0);
         assert_eq!((lost, got.len()), (0, sent.len()));
         for ((frame, error), (out, marked)) in sent.iter().zip(&got) {
             assert_eq!(*marked, *error || frame.is_empty());

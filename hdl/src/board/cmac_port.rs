@@ -11,7 +11,7 @@ use rust_hdl_core::prelude::*;
 /// Bytes of the shortest frame on the wire, without FCS (IEEE 802.3 §3.2.7).
 const SHORTEST: usize = 60;
 
-/// Takes frames from the core's clock to the MAC's and back; for UltraScale+'s CMAC with its 512-bit AXI4-Stream. `W` = 512, `E` = 64.
+/// Takes frames from the core's clock to the MAC's and back; for UltraScale+'s CMAC with its 512-bit AXI4-Stream. `BUS_BITS` = 512, `BUS_BYTES` = 64.
 ///
 /// To the MAC: short frames are padded with zeros to 60 bytes; a frame of up to 256 beats waits until it is there to its end, so that the MAC sees no
 /// pause. From the MAC, which cannot wait: 64 beats are held; a frame that finds no room goes to the core as a damaged one (`LossMark`).
@@ -21,19 +21,19 @@ const SHORTEST: usize = 60;
 /// `reset` is the core's, and means `port_reset` too. A frame on its way when `port_reset` comes is lost: on receive a beat marked damaged
 /// ends it, before any other frame; on transmit its rest is taken and left out. In `port_reset` the core waits.
 #[millrace_hdl::block(Self::check())]
-pub struct CmacPort<const W: usize, const E: usize> {
+pub struct CmacPort<const BUS_BITS: usize, const BUS_BYTES: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub port_reset: Signal<In, Bit>,
-    pub s_axis_tx: AxisSnk<Bits<W>, Bits<E>, Bit>,
-    pub m_axis_rx: AxisSrc<Bits<W>, Bits<E>, Bit>,
+    pub s_axis_tx: AxisSnk<Bits<BUS_BITS>, Bits<BUS_BYTES>, Bit>,
+    pub m_axis_rx: AxisSrc<Bits<BUS_BITS>, Bits<BUS_BYTES>, Bit>,
 
     pub mac_clock: Signal<In, Clock>,
     pub mac_reset: Signal<In, Bit>,
-    pub m_axis_mac: AxisSrc<Bits<W>, Bits<E>, Bit>,
+    pub m_axis_mac: AxisSrc<Bits<BUS_BITS>, Bits<BUS_BYTES>, Bit>,
     /// From the MAC, without `tready`.
-    pub mac_rx_tdata: Signal<In, Bits<W>>,
-    pub mac_rx_tkeep: Signal<In, Bits<E>>,
+    pub mac_rx_tdata: Signal<In, Bits<BUS_BITS>>,
+    pub mac_rx_tkeep: Signal<In, Bits<BUS_BYTES>>,
     pub mac_rx_tlast: Signal<In, Bit>,
     pub mac_rx_tuser: Signal<In, Bit>,
     pub mac_rx_tvalid: Signal<In, Bit>,
@@ -41,13 +41,13 @@ pub struct CmacPort<const W: usize, const E: usize> {
     pub mac_rx_reset: Signal<In, Bit>,
 
     #[init(AsyncFifo::new())]
-    to_mac: AsyncFifo<MacBeat<W, E>, 4, 5>,
+    to_mac: AsyncFifo<MacBeat<BUS_BITS, BUS_BYTES>, 4, 5>,
     #[clock(mac_clock)]
-    gate: FrameGate<W, E, 8, 9>,
+    gate: FrameGate<BUS_BITS, BUS_BYTES, 8, 9>,
     #[clock(mac_clock)]
-    loss: LossMark<W, E>,
+    loss: LossMark<BUS_BITS, BUS_BYTES>,
     #[init(AsyncFifo::new())]
-    from_mac: AsyncFifo<MacBeat<W, E>, 6, 7>,
+    from_mac: AsyncFifo<MacBeat<BUS_BITS, BUS_BYTES>, 6, 7>,
 
     /// Inside a frame; inside one that a reset cut.
     tx_open: Reg<Bit>,
@@ -55,18 +55,21 @@ pub struct CmacPort<const W: usize, const E: usize> {
     rx_open: Reg<Bit>,
     rx_torn: DffR<Bit>,
     /// The bits of each byte.
-    #[init((0..E).map(|byte| Param::new(Bits::<W>::from(0xff_u64) << (8 * byte as u64))).collect())]
-    place: Vec<Param<Bits<W>>>,
-    #[init(Param::new(!Bits::<E>::default()))]
-    all: Param<Bits<E>>,
+    #[init((0..BUS_BYTES).map(|byte| Param::new(Bits::<BUS_BITS>::from(0xff_u64) << (8 * byte as u64))).collect())]
+    place: Vec<Param<Bits<BUS_BITS>>>,
+    #[init(Param::new(!Bits::<BUS_BYTES>::default()))]
+    all: Param<Bits<BUS_BYTES>>,
     #[init(Param::new(((1u64 << SHORTEST) - 1).into()))]
-    shortest: Param<Bits<E>>,
+    shortest: Param<Bits<BUS_BYTES>>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const E: usize> CmacPort<W, E> {
+impl<const BUS_BITS: usize, const BUS_BYTES: usize> CmacPort<BUS_BITS, BUS_BYTES> {
     fn check() {
-        assert!(W == 512 && E == 64, "CmacPort<{W}, {E}>: the CMAC's AXI4-Stream has 512 bits");
+        assert!(
+            BUS_BITS == 512 && BUS_BYTES == 64,
+            "CmacPort<{BUS_BITS}, {BUS_BYTES}>: the CMAC's AXI4-Stream has 512 bits"
+        );
     }
 
     fn update(&mut self) {
@@ -83,8 +86,8 @@ impl<const W: usize, const E: usize> CmacPort<W, E> {
 
         comment!("to the MAC: zeros behind the frame's end, and as many as a short frame lacks");
         let mut keep = if self.s_axis_tx.tlast { self.s_axis_tx.tkeep } else { self.all };
-        let mut mask: Bits<W> = 0;
-        for i in 0..E {
+        let mut mask: Bits<BUS_BITS> = 0;
+        for i in 0..BUS_BYTES {
             if keep.get_bit(i) {
                 mask |= self.place[i];
             }

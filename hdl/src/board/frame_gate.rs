@@ -5,24 +5,26 @@ use super::mac_beat::MacBeat;
 use crate::base::{DffR, Fifo, Reg, Snk, Src};
 use rust_hdl_core::prelude::*;
 
-/// FIFO of `1 << A` beats from which a frame comes only when it is there to its end: `out.valid` does not fall inside a frame.
-/// `P` = A + 1. Full rate; four clocks from a frame's last beat to its first at the output. A frame has at most `1 << A` beats.
+/// FIFO of `1 << DEPTH_LOG2` beats from which a frame comes only when it is there to its end: `out.valid` does not fall inside a frame.
+/// `COUNT_BITS` = A + 1. Full rate; four clocks from a frame's last beat to its first at the output. A frame has at most `1 << DEPTH_LOG2` beats.
 #[millrace_hdl::block]
-pub struct FrameGate<const W: usize, const E: usize, const A: usize, const P: usize> {
+pub struct FrameGate<const BUS_BITS: usize, const BUS_BYTES: usize, const DEPTH_LOG2: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub inp: Snk<MacBeat<W, E>>,
-    pub out: Src<MacBeat<W, E>>,
-    fifo: Fifo<MacBeat<W, E>, A, P>,
+    pub inp: Snk<MacBeat<BUS_BITS, BUS_BYTES>>,
+    pub out: Src<MacBeat<BUS_BITS, BUS_BYTES>>,
+    fifo: Fifo<MacBeat<BUS_BITS, BUS_BYTES>, DEPTH_LOG2, COUNT_BITS>,
     /// A frame's end went in one clock ago, and two: it is on its way through the FIFO, whose beats then follow one another in each clock.
     entered: DffR<Bit>,
     settled: DffR<Bit>,
     /// Frames that are held to their end.
-    whole: Reg<Bits<P>>,
+    whole: Reg<Bits<COUNT_BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const E: usize, const A: usize, const P: usize> FrameGate<W, E, A, P> {
+impl<const BUS_BITS: usize, const BUS_BYTES: usize, const DEPTH_LOG2: usize, const COUNT_BITS: usize>
+    FrameGate<BUS_BITS, BUS_BYTES, DEPTH_LOG2, COUNT_BITS>
+{
     fn update(&mut self) {
         link(self.inp, self.fifo.inp);
         let enters = self.inp.valid & self.fifo.inp.ready & self.inp.data.last;

@@ -10,108 +10,68 @@ use super::types::MarkedBeat;
 use super::uart_link::UartLink;
 use crate::base::Skid;
 use crate::fastpath::core::Millrace;
-use crate::fastpath::sizes::*;
+use crate::fastpath::sizes::with_sizes;
 use crate::fastpath::types::Beat;
+use crate::sized;
 use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
 use thiserror::Error;
 
-/// The core with a gigabit Ethernet MAC at each of the first `G` vports, and the host channel (`docs/board.md`) over a UART for the others,
-/// upcalls, packet out and registers. Other const parameters: as of `Pipeline`, and `M` = N + 2.
+/// The core with a gigabit Ethernet MAC at each of the first `PORTS` vports, and the host channel (`docs/board.md`) over a UART for the others,
+/// upcalls, packet out and registers.
 ///
-/// `clock` of any rate from 125 MHz / (W / 8) on, `tx_clock` of 125 MHz, and of each port the `rx_clock` of its PHY need not be related.
+/// `clock` of any rate from 125 MHz / `bus_bytes` on, `tx_clock` of 125 MHz, and of each port the `rx_clock` of its PHY need not be related.
 /// `reset` is synchronous to `clock`, high for 16 clocks of the slowest; the other domains take it over. `led` 0 is lit by
 /// messages for the host, 1 by anything that was damaged, dropped or lost on the way to the core, the others by the ports' traffic.
 #[millrace_hdl::block]
-pub struct GigabitNic<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-    const G: usize,
-    const M: usize,
-> {
+pub struct GigabitNic<const SIZES: Sizes, const PORTS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub tx_clock: Signal<In, Clock>,
-    #[count(G)]
+    #[count(PORTS)]
     pub rx_clock: Vec<Signal<In, Clock>>,
-    #[count(G)]
+    #[count(PORTS)]
     pub gmii_rxd: Vec<Signal<In, Bits<8>>>,
-    #[count(G)]
+    #[count(PORTS)]
     pub gmii_rx_dv: Vec<Signal<In, Bit>>,
-    #[count(G)]
+    #[count(PORTS)]
     pub gmii_rx_er: Vec<Signal<In, Bit>>,
-    #[count(G)]
+    #[count(PORTS)]
     pub gmii_txd: Vec<Signal<Out, Bits<8>>>,
-    #[count(G)]
+    #[count(PORTS)]
     pub gmii_tx_en: Vec<Signal<Out, Bit>>,
-    #[count(G)]
+    #[count(PORTS)]
     pub gmii_tx_er: Vec<Signal<Out, Bit>>,
     pub uart_rx: Signal<In, Bit>,
     pub uart_tx: Signal<Out, Bit>,
-    #[count(G + 2)]
+    #[count(PORTS + 2)]
     pub led: Vec<Signal<Out, Bit>>,
 
-    core: Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>,
-    #[count(G)]
-    ports: Vec<GigabitPort<W, C>>,
-    uart: UartLink<W, C>,
+    core: Millrace<SIZES>,
+    #[count(PORTS)]
+    ports: Vec<GigabitPort<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
+    uart: UartLink<{ SIZES.bus_bits }, { SIZES.count_bits }>,
     /// Part the channel from what it leads to: a message comes from LUT RAM, and `ready` of the line depends on the data.
-    received: Skid<MarkedBeat<W, C>>,
-    sent: Skid<Beat<W, C>>,
-    #[init(HostDemux::new(G..N, true))]
-    demux: HostDemux<W, C, N>,
-    #[init(HostMux::new(G..N))]
-    mux: HostMux<W, C, N, M>,
-    #[init(HostRegisters::new(G + 1))]
+    received: Skid<MarkedBeat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
+    sent: Skid<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
+    #[init(HostDemux::new(PORTS..SIZES.vports, true))]
+    demux: HostDemux<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.vports }>,
+    #[init(HostMux::new(PORTS..SIZES.vports))]
+    mux: HostMux<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.vports }, { SIZES.host_sources }>,
+    #[init(HostRegisters::new(PORTS + 1))]
     registers: HostRegisters,
-    #[init(Leds::new(G + 2))]
+    #[init(Leds::new(PORTS + 2))]
     leds: Leds<22>,
 }
 
 #[millrace_hdl::block]
-impl<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-    const G: usize,
-    const M: usize,
-> GigabitNic<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V, G, M>
-{
+impl<const SIZES: Sizes, const PORTS: usize> GigabitNic<SIZES, PORTS> {
     /// The card with the core of a build, and `clocks_per_bit` clocks of `clock` to a bit of the UART.
     ///
     /// # Panics
-    /// If the const parameters are not those of `config` or do not fit each other, or `clocks_per_bit` is not 4 to 65,535.
+    /// If `SIZES` is not of `config` or do not fit each other, or `clocks_per_bit` is not 4 to 65,535.
     pub fn new(config: &Config, clocks_per_bit: usize) -> Self {
-        assert!(G <= config.uplinks && M == N + 2, "GigabitNic: G = {G}, M = {M} do not fit the other parameters");
+        assert!(PORTS <= config.uplinks, "{PORTS} gigabit ports for {} uplinks", config.uplinks);
         Self { core: Millrace::new(config), uart: UartLink::new(clocks_per_bit), ..Default::default() }
     }
 
@@ -123,7 +83,7 @@ impl<
         self.core.clock_select = self.clock;
         self.core.clock_expand = self.clock;
         self.core.clock_edit = self.clock;
-        for i in 0..Q {
+        for i in 0..SIZES.queues {
             self.core.clock_port[i] = self.clock;
         }
         self.core.clock_ctrl = self.clock;
@@ -131,7 +91,7 @@ impl<
         comment!("ports");
         let mut trouble = false;
         self.registers.words[0] = self.demux.dropped;
-        for i in 0..G {
+        for i in 0..PORTS {
             self.ports[i].rx_clock = self.rx_clock[i];
             self.ports[i].tx_clock = self.tx_clock;
             self.ports[i].gmii_rxd = self.gmii_rxd[i];
@@ -159,7 +119,7 @@ impl<
         join(self.uart.received, self.received.inp);
         join(self.received.out, self.demux.inp);
         self.demux.lost = self.uart.lost;
-        for i in G..N {
+        for i in PORTS..SIZES.vports {
             join(self.demux.rx[i], self.core.rx[i]);
             self.core.rx_error[i] = self.demux.rx_error;
             join(self.core.tx[i], self.mux.tx[i]);
@@ -189,36 +149,6 @@ impl<
     }
 }
 
-/// The type of a build's card with `$ports` gigabit ports.
-macro_rules! nic_of {
-    ($config:expr, $ports:expr) => {
-        GigabitNic<
-            { $config.bus_bits },
-            { count_bits(&$config) },
-            { buffer_log2(&$config) },
-            { buffer_log2(&$config) + 1 },
-            { payload_log2(&$config) },
-            { payload_log2(&$config) + 1 },
-            { payload_log2(&$config) - 1 },
-            { $config.vports() },
-            { $config.queues() },
-            { $config.slots_log2 },
-            { $config.slots_log2 + 2 },
-            { $config.tcam_entries },
-            { hash_rules_log2(&$config) },
-            { tcam_log2(&$config) },
-            { $config.steps_log2 },
-            { rule_bits(&$config) },
-            { verdict_bits(&$config) },
-            { $ports },
-            { $config.vports() + 2 },
-        >
-    };
-}
-
-const ECP5: Config = Preset::Ecp5.config();
-const SMALL: Config = Preset::Ecp5Small.config();
-
 /// Name of the top module.
 pub const TOP: &str = "gigabit_nic";
 
@@ -244,10 +174,12 @@ pub fn build(preset: Preset, ports: usize, clocks_per_bit: usize) -> Result<Box<
     if !(4..=0xffff).contains(&clocks_per_bit) {
         return Err(BuildError::ClocksPerBit(clocks_per_bit));
     }
-    let mut nic: Box<dyn Block> = match (preset, ports) {
-        (Preset::Ecp5, 1) => Box::new(<nic_of!(ECP5, 1)>::new(&ECP5, clocks_per_bit)),
-        (Preset::Ecp5, 2) => Box::new(<nic_of!(ECP5, 2)>::new(&ECP5, clocks_per_bit)),
-        (Preset::Ecp5Small, 2) => Box::new(<nic_of!(SMALL, 2)>::new(&SMALL, clocks_per_bit)),
+    let mut nic = match (preset, ports) {
+        (Preset::Ecp5, 1) => with_sizes!(Preset::Ecp5, <sized!(GigabitNic<SIZES, 1>)>::new(&CONFIG, clocks_per_bit)),
+        (Preset::Ecp5, 2) => with_sizes!(Preset::Ecp5, <sized!(GigabitNic<SIZES, 2>)>::new(&CONFIG, clocks_per_bit)),
+        (Preset::Ecp5Small, 2) => {
+            with_sizes!(Preset::Ecp5Small, <sized!(GigabitNic<SIZES, 2>)>::new(&CONFIG, clocks_per_bit))
+        }
         (Preset::Ecp5 | Preset::Ecp5Small, _) => return Err(BuildError::Ports(ports)),
         _ => return Err(BuildError::Preset(preset)),
     };

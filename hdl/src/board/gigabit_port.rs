@@ -18,7 +18,7 @@ use rust_hdl_core::prelude::*;
 /// clock stands still keeps its half of the port in reset until it runs. A frame for which the core has no room is marked with
 /// `rx_error` on its last beat, or counted in `lost` (modulo 2^32).
 #[millrace_hdl::block]
-pub struct GigabitPort<const W: usize, const C: usize> {
+pub struct GigabitPort<const BUS_BITS: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub rx_clock: Signal<In, Clock>,
@@ -29,10 +29,10 @@ pub struct GigabitPort<const W: usize, const C: usize> {
     pub gmii_txd: Signal<Out, Bits<8>>,
     pub gmii_tx_en: Signal<Out, Bit>,
     pub gmii_tx_er: Signal<Out, Bit>,
-    pub rx: Src<Beat<W, C>>,
+    pub rx: Src<Beat<BUS_BITS, COUNT_BITS>>,
     /// With the last beat: the frame is damaged.
     pub rx_error: Signal<Out, Bit>,
-    pub tx: Snk<Beat<W, C>>,
+    pub tx: Snk<Beat<BUS_BITS, COUNT_BITS>>,
     /// The core holds a whole frame for `tx`.
     pub tx_whole: Signal<In, Bit>,
     pub lost: Signal<Out, Bits<32>>,
@@ -42,20 +42,20 @@ pub struct GigabitPort<const W: usize, const C: usize> {
 
     rx_bridge: ResetBridge,
     #[clock(rx_clock)]
-    mac_rx: MacRx<W, C>,
+    mac_rx: MacRx<BUS_BITS, COUNT_BITS>,
     #[init(AsyncFifo::new())]
-    rx_fifo: AsyncFifo<MarkedBeat<W, C>, 4, 5>,
+    rx_fifo: AsyncFifo<MarkedBeat<BUS_BITS, COUNT_BITS>, 4, 5>,
     losses: EventCount,
     tx_bridge: ResetBridge,
-    gate: WholeFrames<W, C>,
+    gate: WholeFrames<BUS_BITS, COUNT_BITS>,
     #[init(AsyncFifo::new())]
-    tx_fifo: AsyncFifo<Beat<W, C>, 4, 5>,
+    tx_fifo: AsyncFifo<Beat<BUS_BITS, COUNT_BITS>, 4, 5>,
     #[clock(tx_clock)]
-    mac_tx: MacTx<W, C>,
+    mac_tx: MacTx<BUS_BITS, COUNT_BITS>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize> GigabitPort<W, C> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize> GigabitPort<BUS_BITS, COUNT_BITS> {
     fn update(&mut self) {
         comment!("from the wire");
         self.rx_bridge.far_clock = self.rx_clock;

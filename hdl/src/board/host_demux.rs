@@ -11,20 +11,20 @@ use std::ops::Range;
 /// Host to device: takes the header beat off each message of the host channel (`docs/board.md`) and passes its frame on to the
 /// vport's receive stream or to packet out, or a register access to `registers`. No clock of latency, a beat per clock.
 ///
-/// `N` vports, of which some are on this channel; the others' `rx` never has anything. `rx_error` goes with the last beat of whatever frame
+/// `VPORTS` vports, of which some are on this channel; the others' `rx` never has anything. `rx_error` goes with the last beat of whatever frame
 /// goes out. Dropped and counted: a message of another kind, of a vport that is not on this channel, with fewer than 8 bytes of header,
 /// without a frame where one belongs or with more where none does, or whose `error` comes with the header.
 #[millrace_hdl::block]
-pub struct HostDemux<const W: usize, const C: usize, const N: usize> {
+pub struct HostDemux<const BUS_BITS: usize, const COUNT_BITS: usize, const VPORTS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub inp: Snk<MarkedBeat<W, C>>,
+    pub inp: Snk<MarkedBeat<BUS_BITS, COUNT_BITS>>,
     /// A message was lost on its way here: counted with those dropped.
     pub lost: Signal<In, Bit>,
-    #[count(N)]
-    pub rx: Vec<Src<Beat<W, C>>>,
+    #[count(VPORTS)]
+    pub rx: Vec<Src<Beat<BUS_BITS, COUNT_BITS>>>,
     pub rx_error: Signal<Out, Bit>,
-    pub packet_out: Src<Beat<W, C>>,
+    pub packet_out: Src<Beat<BUS_BITS, COUNT_BITS>>,
     /// Held through the frame.
     pub packet_out_vport: Signal<Out, Bits<8>>,
     pub registers: Src<RegisterRequest>,
@@ -35,7 +35,7 @@ pub struct HostDemux<const W: usize, const C: usize, const N: usize> {
 
     /// A frame is passing: to a vport, to packet out, or to nobody.
     inside: Reg<Bit>,
-    to_vport: Reg<Bits<N>>,
+    to_vport: Reg<Bits<VPORTS>>,
     to_slow_path: Reg<Bit>,
     vport: DffE<Bits<8>>,
     /// A message was dropped, lost in the clock before.
@@ -43,7 +43,7 @@ pub struct HostDemux<const W: usize, const C: usize, const N: usize> {
     loses: DffR<Bit>,
     dropped_q: Reg<Bits<32>>,
     /// The vports on this channel; there is something behind `registers`.
-    mine: Param<Bits<N>>,
+    mine: Param<Bits<VPORTS>>,
     has_registers: Param<Bit>,
     #[init(Param::new((MessageKind::Frame as u64).into()))]
     frame_kind: Param<Bits<8>>,
@@ -54,15 +54,15 @@ pub struct HostDemux<const W: usize, const C: usize, const N: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize, const N: usize> HostDemux<W, C, N> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize, const VPORTS: usize> HostDemux<BUS_BITS, COUNT_BITS, VPORTS> {
     /// A channel that the `vports` are on; without `registers` it has no register access.
     ///
     /// # Panics
     /// If the sizes do not fit each other.
     pub fn new(vports: Range<usize>, registers: bool) -> Self {
         assert!(
-            W / 8 == 1 << (C - 1) && W >= 64 && N <= 31 && vports.end <= N,
-            "HostDemux<{W}, {C}, {N}> for {vports:?}: sizes do not fit each other"
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1) && BUS_BITS >= 64 && VPORTS <= 31 && vports.end <= VPORTS,
+            "HostDemux<{BUS_BITS}, {COUNT_BITS}, {VPORTS}> for {vports:?}: sizes do not fit each other"
         );
         Self {
             mine: Param::new(vports.map(|vport| 1u64 << vport).sum::<u64>().to_bits()),
@@ -76,8 +76,8 @@ impl<const W: usize, const C: usize, const N: usize> HostDemux<W, C, N> {
         let header = cast::<64>(self.inp.data.data);
         let kind = header.get_bits::<8>(0);
         let operand = header.get_bits::<8>(8);
-        let mut addressed: Bits<N> = 0;
-        for i in 0..N {
+        let mut addressed: Bits<VPORTS> = 0;
+        for i in 0..VPORTS {
             addressed.set_bit(i, (operand == i) & self.mine.get_bit(i));
         }
         let sound = (self.inp.data.bytes >= HEADER_BYTES) & !(self.inp.data.last & self.inp.data.error);
@@ -88,8 +88,8 @@ impl<const W: usize, const C: usize, const N: usize> HostDemux<W, C, N> {
         let is_frame = sound & !self.inp.data.last & (kind == self.frame_kind) & addressed.any();
 
         comment!("to whom");
-        let mut ready: Bits<N> = 0;
-        for i in 0..N {
+        let mut ready: Bits<VPORTS> = 0;
+        for i in 0..VPORTS {
             ready.set_bit(i, self.rx[i].ready);
         }
         let accept = if self.inside {
@@ -109,8 +109,9 @@ impl<const W: usize, const C: usize, const N: usize> HostDemux<W, C, N> {
         }
 
         comment!("what goes out");
-        let beat: Beat<W, C> = Beat { data: self.inp.data.data, bytes: self.inp.data.bytes, last: self.inp.data.last };
-        for i in 0..N {
+        let beat: Beat<BUS_BITS, COUNT_BITS> =
+            Beat { data: self.inp.data.data, bytes: self.inp.data.bytes, last: self.inp.data.last };
+        for i in 0..VPORTS {
             self.rx[i].data = beat;
             self.rx[i].valid = self.inp.valid & self.inside & self.to_vport.get_bit(i);
         }
@@ -180,23 +181,23 @@ mod tests {
         }
     }
 
-    fn run<const W: usize, const C: usize>(seed: u64, fill: f64, drain: f64) {
+    fn run<const BUS_BITS: usize, const COUNT_BITS: usize>(seed: u64, fill: f64, drain: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut messages = vec![];
         for _ in 0..200 {
             let frame = rng.random_range(0..60) * usize::from(rng.random_bool(0.7));
-            let mut message = random(W / 8 + frame, &mut rng);
+            let mut message = random(BUS_BITS / 8 + frame, &mut rng);
             message[0] = rng.random_range(0..4);
             message[1] = rng.random_range(0..6) >> rng.random_range(0..3);
             if rng.random_bool(0.1) {
-                message.truncate(rng.random_range(1..W / 8));
+                message.truncate(rng.random_range(1..BUS_BITS / 8));
             }
             messages.push((message, rng.random_bool(0.1)));
         }
         let mut stream = messages
             .iter()
             .flat_map(|(message, error)| {
-                beats::<W, C>(message).into_iter().map(|b| MarkedBeat {
+                beats::<BUS_BITS, COUNT_BITS>(message).into_iter().map(|b| MarkedBeat {
                     data: b.data,
                     bytes: b.bytes,
                     last: b.last,
@@ -204,7 +205,7 @@ mod tests {
                 })
             })
             .peekable();
-        let mut demux = Box::new(HostDemux::<W, C, 4>::new(2..4, true));
+        let mut demux = Box::new(HostDemux::<BUS_BITS, COUNT_BITS, 4>::new(2..4, true));
         demux.connect_all();
         demux.reset.next = true;
         tick(&mut *demux, |d| &mut d.clock);
@@ -252,7 +253,7 @@ mod tests {
             rest -= i32::from(stream.peek().is_none());
             tick(&mut *demux, |d| &mut d.clock);
         }
-        let all: Vec<_> = messages.iter().map(|(message, error)| expected(message, W / 8, *error)).collect();
+        let all: Vec<_> = messages.iter().map(|(message, error)| expected(message, BUS_BITS / 8, *error)).collect();
         let (dropped, passed): (Vec<_>, Vec<_>) = all.into_iter().partition(|outcome| *outcome == Outcome::Dropped);
         assert!(passed.len() > 30 && dropped.len() > 30, "{} {}", passed.len(), dropped.len());
         assert_eq!(got, passed);

@@ -9,31 +9,31 @@ use rust_hdl_core::prelude::*;
 use std::ops::Range;
 
 /// Device to host: puts a header beat (`docs/board.md`) before each frame of the vports on this channel and of the upcalls, and around
-/// register answers, and sends them message by message, round robin. Two clocks to a message beside its frame's beats. `K` = N + 2.
+/// register answers, and sends them message by message, round robin. Two clocks to a message beside its frame's beats. `SOURCES` = N + 2.
 ///
 /// A frame begins only while its bit of `tx_whole`, or `upcall_whole`, says that its queue holds a whole one: a message never waits for
 /// another queue of the core, which could be waiting for this one.
 #[millrace_hdl::block]
-pub struct HostMux<const W: usize, const C: usize, const N: usize, const K: usize> {
+pub struct HostMux<const BUS_BITS: usize, const COUNT_BITS: usize, const VPORTS: usize, const SOURCES: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    #[count(N)]
-    pub tx: Vec<Snk<Beat<W, C>>>,
-    pub tx_whole: Signal<In, Bits<N>>,
-    pub upcall: Snk<Beat<W, C>>,
+    #[count(VPORTS)]
+    pub tx: Vec<Snk<Beat<BUS_BITS, COUNT_BITS>>>,
+    pub tx_whole: Signal<In, Bits<VPORTS>>,
+    pub upcall: Snk<Beat<BUS_BITS, COUNT_BITS>>,
     pub upcall_whole: Signal<In, Bit>,
     /// Valid with every beat of `upcall`.
     pub upcall_vport: Signal<In, Bits<8>>,
     pub upcall_reason: Signal<In, Bits<8>>,
     pub registers: Snk<RegisterAnswer>,
-    pub out: Src<Beat<W, C>>,
+    pub out: Src<Beat<BUS_BITS, COUNT_BITS>>,
 
-    arbiter: RoundRobin<K>,
+    arbiter: RoundRobin<SOURCES>,
     /// Whose message is passing, one-hot: the upcalls', the registers', or that of the vport two lower; its header has passed.
-    chosen: DffR<Bits<K>>,
+    chosen: DffR<Bits<SOURCES>>,
     headed: DffR<Bit>,
     /// The vports on this channel.
-    mine: Param<Bits<N>>,
+    mine: Param<Bits<VPORTS>>,
     #[init(Param::new((MessageKind::Frame as u64).into()))]
     frame_kind: Param<Bits<8>>,
     #[init(Param::new((MessageKind::SlowPath as u64).into()))]
@@ -43,25 +43,31 @@ pub struct HostMux<const W: usize, const C: usize, const N: usize, const K: usiz
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize, const N: usize, const K: usize> HostMux<W, C, N, K> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize, const VPORTS: usize, const SOURCES: usize>
+    HostMux<BUS_BITS, COUNT_BITS, VPORTS, SOURCES>
+{
     /// A channel that the `vports` are on.
     ///
     /// # Panics
     /// If the sizes do not fit each other.
     pub fn new(vports: Range<usize>) -> Self {
         assert!(
-            W / 8 == 1 << (C - 1) && W >= 64 && N <= 31 && K == N + 2 && vports.end <= N,
-            "HostMux<{W}, {C}, {N}, {K}> for {vports:?}: sizes do not fit each other"
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1)
+                && BUS_BITS >= 64
+                && VPORTS <= 31
+                && SOURCES == VPORTS + 2
+                && vports.end <= VPORTS,
+            "HostMux<{BUS_BITS}, {COUNT_BITS}, {VPORTS}, {SOURCES}> for {vports:?}: sizes do not fit each other"
         );
         Self { mine: Param::new(vports.map(|vport| 1u64 << vport).sum::<u64>().to_bits()), ..Default::default() }
     }
 
     fn update(&mut self) {
         comment!("whose turn it is");
-        let mut request: Bits<K> = 0;
+        let mut request: Bits<SOURCES> = 0;
         request.set_bit(0, self.upcall.valid & self.upcall_whole);
         request.set_bit(1, self.registers.valid);
-        for i in 0..N {
+        for i in 0..VPORTS {
             request.set_bit(i + 2, self.tx[i].valid & self.tx_whole.get_bit(i) & self.mine.get_bit(i));
         }
         self.arbiter.request = request;
@@ -70,8 +76,8 @@ impl<const W: usize, const C: usize, const N: usize, const K: usize> HostMux<W, 
         comment!("its beat");
         let body = self.headed;
         self.upcall.ready = self.chosen.get_bit(0) & body & self.out.ready;
-        let mut data: Bits<W> = 0;
-        let mut bytes: Bits<C> = 0;
+        let mut data: Bits<BUS_BITS> = 0;
+        let mut bytes: Bits<COUNT_BITS> = 0;
         let mut last = false;
         let mut vport: Bits<8> = 0;
         let mut valid = self.chosen.get_bit(0) & self.upcall.valid;
@@ -81,7 +87,7 @@ impl<const W: usize, const C: usize, const N: usize, const K: usize> HostMux<W, 
             last = self.upcall.data.last;
             vport = self.upcall_vport;
         }
-        for i in 0..N {
+        for i in 0..VPORTS {
             self.tx[i].ready = self.chosen.get_bit(i + 2) & body & self.out.ready;
             if self.chosen.get_bit(i + 2) {
                 data |= self.tx[i].data.data;
@@ -104,10 +110,10 @@ impl<const W: usize, const C: usize, const N: usize, const K: usize> HostMux<W, 
         self.registers.ready = self.chosen.get_bit(1) & self.out.ready;
 
         comment!("what goes out");
-        let beat: Beat<W, C> = if body {
+        let beat: Beat<BUS_BITS, COUNT_BITS> = if body {
             Beat { data, bytes, last }
         } else {
-            Beat { data: cast::<W>(header), bytes: W / 8, last: self.chosen.get_bit(1) }
+            Beat { data: cast::<BUS_BITS>(header), bytes: BUS_BITS / 8, last: self.chosen.get_bit(1) }
         };
         let sends = if body { valid } else { self.chosen.any() };
         self.out.data = beat;
@@ -136,15 +142,15 @@ mod tests {
 
     /// A queue of the core: frames, of which the first is whole at times.
     #[derive(Default)]
-    struct Queue<const W: usize, const C: usize> {
+    struct Queue<const BUS_BITS: usize, const COUNT_BITS: usize> {
         frames: VecDeque<Vec<u8>>,
-        beats: VecDeque<Beat<W, C>>,
+        beats: VecDeque<Beat<BUS_BITS, COUNT_BITS>>,
         whole: bool,
     }
 
-    impl<const W: usize, const C: usize> Queue<W, C> {
+    impl<const BUS_BITS: usize, const COUNT_BITS: usize> Queue<BUS_BITS, COUNT_BITS> {
         /// Its first beat; at the start of a frame, whether it is a whole one.
-        fn offer(&mut self, rng: &mut ChaCha8Rng) -> (Option<Beat<W, C>>, bool) {
+        fn offer(&mut self, rng: &mut ChaCha8Rng) -> (Option<Beat<BUS_BITS, COUNT_BITS>>, bool) {
             if self.beats.is_empty() {
                 let Some(frame) = self.frames.front() else { return (None, false) };
                 self.beats = beats(frame).into();
@@ -162,15 +168,15 @@ mod tests {
         }
     }
 
-    fn run<const W: usize, const C: usize>(seed: u64, drain: f64) {
+    fn run<const BUS_BITS: usize, const COUNT_BITS: usize>(seed: u64, drain: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut mux = Box::new(HostMux::<W, C, 4, 6>::new(2..4));
+        let mut mux = Box::new(HostMux::<BUS_BITS, COUNT_BITS, 4, 6>::new(2..4));
         mux.connect_all();
         mux.reset.next = true;
         tick(&mut *mux, |m| &mut m.clock);
         mux.reset.next = false;
         // Vports 0 to 3 of which only 2 and 3 are on the channel, and the upcalls.
-        let mut queues: Vec<Queue<W, C>> = (0..5).map(|_| Queue::default()).collect();
+        let mut queues: Vec<Queue<BUS_BITS, COUNT_BITS>> = (0..5).map(|_| Queue::default()).collect();
         let mut expected: Vec<Vec<Vec<u8>>> = vec![vec![]; 6];
         for (n, queue) in queues.iter_mut().enumerate() {
             for i in 0..40 {
@@ -180,7 +186,7 @@ mod tests {
                     4 => header_bytes(MessageKind::SlowPath, &[(VPORT, i), (REASON, i % 3)]).to_vec(),
                     n => header_bytes(MessageKind::Frame, &[(VPORT, n as u32)]).to_vec(),
                 };
-                message.resize(W / 8, 0);
+                message.resize(BUS_BITS / 8, 0);
                 message.extend(&frame);
                 expected[n].push(message);
                 queue.frames.push_back(frame);
@@ -192,12 +198,12 @@ mod tests {
         for (response, address, data) in &answers {
             let values = [(RESPONSE, *response as u32), (ADDRESS, *address as u32), (DATA, *data as u32)];
             let mut message = header_bytes(MessageKind::Register, &values).to_vec();
-            message.resize(W / 8, 0);
+            message.resize(BUS_BITS / 8, 0);
             expected[5].push(message);
         }
         let (mut got, mut partial, mut order, mut waiting) =
             (vec![vec![]; 6], vec![], vec![], answers.iter().peekable());
-        let mut before: Option<Beat<W, C>> = None;
+        let mut before: Option<Beat<BUS_BITS, COUNT_BITS>> = None;
         let mut clocks = 0;
         while got[2..].iter().any(|messages: &Vec<Vec<u8>>| messages.len() < 40) {
             clocks += 1;

@@ -4,21 +4,21 @@
 use crate::base::{DffR, Reg};
 use rust_hdl_core::prelude::*;
 
-/// A light per event: on for `1 << T` clocks if the event was there in the `1 << T` clocks before.
+/// A light per event: on for `1 << TICK_BITS` clocks if the event was there in the `1 << TICK_BITS` clocks before.
 #[millrace_hdl::block]
-pub struct Leds<const T: usize> {
+pub struct Leds<const TICK_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub happens: Vec<Signal<In, Bit>>,
     pub light: Vec<Signal<Out, Bit>>,
-    time: DffR<Bits<T>>,
+    time: DffR<Bits<TICK_BITS>>,
     tick: DffR<Bit>,
     seen: Vec<DffR<Bit>>,
     on: Vec<Reg<Bit>>,
 }
 
 #[millrace_hdl::block]
-impl<const T: usize> Leds<T> {
+impl<const TICK_BITS: usize> Leds<TICK_BITS> {
     /// So many lights.
     pub fn new(count: usize) -> Self {
         Self {

@@ -13,14 +13,14 @@ use rust_hdl_core::prelude::*;
 /// frame: while that waits, no other frame begins. Up to 2^40 marks wait: two hours of shortest frames at 100 Gb/s.
 /// A frame that is coming in when `reset` falls is left out to its end.
 #[millrace_hdl::block(Self::check())]
-pub struct LossMark<const W: usize, const E: usize> {
+pub struct LossMark<const BUS_BITS: usize, const BUS_BYTES: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub data: Signal<In, MacBeat<W, E>>,
+    pub data: Signal<In, MacBeat<BUS_BITS, BUS_BYTES>>,
     pub valid: Signal<In, Bit>,
     /// The MAC's receiver is in reset: the frame under way will not end.
     pub gone: Signal<In, Bit>,
-    pub out: Src<MacBeat<W, E>>,
+    pub out: Src<MacBeat<BUS_BITS, BUS_BYTES>>,
     /// Marks that are still to be sent.
     owed: Reg<Bits<40>>,
     /// The frame that comes in has been cut: also by `reset`, so this register has none.
@@ -31,9 +31,9 @@ pub struct LossMark<const W: usize, const E: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const E: usize> LossMark<W, E> {
+impl<const BUS_BITS: usize, const BUS_BYTES: usize> LossMark<BUS_BITS, BUS_BYTES> {
     fn check() {
-        assert!(E * 8 == W, "LossMark: {E} bytes are not {W} bits");
+        assert!(BUS_BYTES * 8 == BUS_BITS, "LossMark: {BUS_BYTES} bytes are not {BUS_BITS} bits");
     }
 
     fn update(&mut self) {

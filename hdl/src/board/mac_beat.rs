@@ -5,10 +5,10 @@ use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
-    /// One AXI4-Stream transfer of a frame. `W` = bits of data, `E` = W / 8.
-    pub struct MacBeat<const W: usize, const E: usize> {
-        pub data: Bits<W>,
-        pub keep: Bits<E>,
+    /// One AXI4-Stream transfer of a frame. `BUS_BITS` = bits of data, `BUS_BYTES` = BUS_BITS / 8.
+    pub struct MacBeat<const BUS_BITS: usize, const BUS_BYTES: usize> {
+        pub data: Bits<BUS_BITS>,
+        pub keep: Bits<BUS_BYTES>,
         pub last: Bit,
         /// With `last`: the frame is damaged.
         pub error: Bit,

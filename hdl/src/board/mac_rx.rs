@@ -13,13 +13,13 @@ use rust_hdl_core::prelude::*;
 /// The last beat is marked with `error` if the FCS is wrong (§3.2.9), if `rx_er` was high within the frame, if the frame is no longer than an
 /// FCS, or if `out` was not ready at some time: see [`BeatPacker`], also for `lost`. A carrier without a start frame delimiter is no frame.
 #[millrace_hdl::block]
-pub struct MacRx<const W: usize, const C: usize> {
+pub struct MacRx<const BUS_BITS: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub rxd: Signal<In, Bits<8>>,
     pub rx_dv: Signal<In, Bit>,
     pub rx_er: Signal<In, Bit>,
-    pub out: Src<MarkedBeat<W, C>>,
+    pub out: Src<MarkedBeat<BUS_BITS, COUNT_BITS>>,
     pub lost: Signal<Out, Bit>,
 
     data: Dff<Bits<8>>,
@@ -35,11 +35,11 @@ pub struct MacRx<const W: usize, const C: usize> {
     #[init(Reg::new(u32::MAX.to_bits()))]
     crc: Reg<Bits<32>>,
     step: Crc32,
-    packer: BeatPacker<W, C>,
+    packer: BeatPacker<BUS_BITS, COUNT_BITS>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize> MacRx<W, C> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize> MacRx<BUS_BITS, COUNT_BITS> {
     fn update(&mut self) {
         comment!("where a frame begins and ends");
         self.data = self.rxd;
@@ -85,8 +85,11 @@ mod tests {
 
     /// Clocks the wire through a receiver whose output is ready whenever `ready` says so, and then long enough to empty it: frames, and how
     /// many were lost.
-    fn receive<const W: usize, const C: usize>(wire: &[Gmii], mut ready: impl FnMut() -> bool) -> (Vec<Marked>, usize) {
-        let mut mac = Box::new(MacRx::<W, C>::default());
+    fn receive<const BUS_BITS: usize, const COUNT_BITS: usize>(
+        wire: &[Gmii],
+        mut ready: impl FnMut() -> bool,
+    ) -> (Vec<Marked>, usize) {
+        let mut mac = Box::new(MacRx::<BUS_BITS, COUNT_BITS>::default());
         mac.connect_all();
         mac.reset.next = true;
         tick(&mut *mac, |m| &mut m.clock);
@@ -114,12 +117,12 @@ mod tests {
         (0..rng.random_range(1..16)).map(|_| if rng.random_bool(0.1) { (0x0f, false, true) } else { QUIET }).collect()
     }
 
-    fn sound_frames_come_out_as_they_were<const W: usize, const C: usize>() {
+    fn sound_frames_come_out_as_they_were<const BUS_BITS: usize, const COUNT_BITS: usize>() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let lens = (60..80).chain([1, 2, 7, 8, 9, 300, 1514]);
         let frames: Vec<_> = lens.map(|len| random(len, &mut rng)).collect();
         let wire: Vec<_> = frames.iter().flat_map(|frame| [on_wire(frame), gap(&mut rng)].concat()).collect();
-        let (got, lost) = receive::<W, C>(&wire, || true);
+        let (got, lost) = receive::<BUS_BITS, COUNT_BITS>(&wire, || true);
         assert_eq!(lost, 0);
         assert_eq!(got, frames.into_iter().map(|frame| (frame, false)).collect::<Vec<_>>());
     }

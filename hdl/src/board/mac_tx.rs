@@ -29,15 +29,15 @@ const SHORTEST: u64 = 60;
 /// Once a frame has begun its beats must come as fast as they go. If one is late, `tx_er` is high for a byte, the frame ends there with a
 /// wrong FCS, and the rest of it is thrown away.
 #[millrace_hdl::block]
-pub struct MacTx<const W: usize, const C: usize> {
+pub struct MacTx<const BUS_BITS: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub inp: Snk<Beat<W, C>>,
+    pub inp: Snk<Beat<BUS_BITS, COUNT_BITS>>,
     pub txd: Signal<Out, Bits<8>>,
     pub tx_en: Signal<Out, Bit>,
     pub tx_er: Signal<Out, Bit>,
 
-    bytes: BeatBytes<W, C>,
+    bytes: BeatBytes<BUS_BITS, COUNT_BITS>,
     state: DffR<TxState>,
     /// Bytes of preamble, FCS or gap so far; bytes of the frame so far, no more than the shortest frame has.
     step: DffR<Bits<4>>,
@@ -61,7 +61,7 @@ pub struct MacTx<const W: usize, const C: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize> MacTx<W, C> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize> MacTx<BUS_BITS, COUNT_BITS> {
     fn update(&mut self) {
         comment!("the frame's bytes");
         link(self.inp, self.bytes.inp);
@@ -164,8 +164,10 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     /// What a transmitter puts on the wire for these beats, each offered so many clocks after the one before was taken.
-    fn send<const W: usize, const C: usize>(beats: &[(Beat<W, C>, usize)]) -> Vec<Gmii> {
-        let mut mac = Box::new(MacTx::<W, C>::default());
+    fn send<const BUS_BITS: usize, const COUNT_BITS: usize>(
+        beats: &[(Beat<BUS_BITS, COUNT_BITS>, usize)],
+    ) -> Vec<Gmii> {
+        let mut mac = Box::new(MacTx::<BUS_BITS, COUNT_BITS>::default());
         mac.connect_all();
         mac.reset.next = true;
         tick(&mut *mac, |m| &mut m.clock);
@@ -210,7 +212,7 @@ mod tests {
         frame
     }
 
-    fn frames_go_out_padded_and_with_their_check_sequence<const W: usize, const C: usize>(late: bool) {
+    fn frames_go_out_padded_and_with_their_check_sequence<const BUS_BITS: usize, const COUNT_BITS: usize>(late: bool) {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let lens: Vec<usize> = (14..18).chain(50..74).chain([1, 8, 9, 300, 1514]).collect();
         let frames: Vec<_> = lens.iter().map(|len| random(*len, &mut rng)).collect();
@@ -218,7 +220,10 @@ mod tests {
         for frame in &frames {
             let wait = if late { rng.random_range(0..200) } else { 0 };
             stream.extend(
-                beats::<W, C>(frame).into_iter().enumerate().map(|(i, beat)| (beat, if i == 0 { wait } else { 0 })),
+                beats::<BUS_BITS, COUNT_BITS>(frame)
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, beat)| (beat, if i == 0 { wait } else { 0 })),
             );
         }
         let found = carriers(&send(&stream));

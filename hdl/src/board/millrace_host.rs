@@ -7,99 +7,54 @@ use super::types::{MarkedBeat, RegisterAnswer};
 use super::whole_frames::WholeFrames;
 use crate::bus::{AxilSlave, AxisSnk, AxisSrc, BytesToKeep, KeepToBytes};
 use crate::fastpath::core::Millrace;
-use crate::fastpath::sizes::*;
+use crate::fastpath::sizes::{of_preset, with_sizes};
 use crate::fastpath::types::Beat;
+use crate::sized;
 use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
 
-/// The core with an AXI4-Stream pair for each of the first `G` vports, and one pair with the host channel (`docs/board.md`) for the others,
-/// upcalls and packet out. Other const parameters: as of `Pipeline`, `E` = W / 8, and `M` = N + 2.
+/// The core with an AXI4-Stream pair for each of the first `PORTS` vports, and one pair with the host channel (`docs/board.md`) for the others,
+/// upcalls and packet out.
 ///
 /// On every stream `tkeep` counts with `tlast` only, and has no gaps. `tuser` of `s_axis_rx` and `s_axis_host` is high with the last beat of a
 /// frame or message that arrived damaged; that of the others is 0. `tvalid` of `m_axis_tx` never pauses inside a frame. Registers are on
 /// `s_axil`: the host channel has none here. `host_dropped` counts the host's messages that had no place to go, modulo 2^32. `reset` is
 /// synchronous, high for two clocks or more.
 #[millrace_hdl::block]
-pub struct MillraceHost<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-    const E: usize,
-    const G: usize,
-    const M: usize,
-> {
+pub struct MillraceHost<const SIZES: Sizes, const PORTS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    #[count(G)]
-    pub s_axis_rx: Vec<AxisSnk<Bits<W>, Bits<E>, Bit>>,
-    #[count(G)]
-    pub m_axis_tx: Vec<AxisSrc<Bits<W>, Bits<E>, Bit>>,
-    pub s_axis_host: AxisSnk<Bits<W>, Bits<E>, Bit>,
-    pub m_axis_host: AxisSrc<Bits<W>, Bits<E>, Bit>,
+    #[count(PORTS)]
+    pub s_axis_rx: Vec<AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>>,
+    #[count(PORTS)]
+    pub m_axis_tx: Vec<AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>>,
+    pub s_axis_host: AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>,
+    pub m_axis_host: AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>,
     pub host_dropped: Signal<Out, Bits<32>>,
     pub s_axil: AxilSlave,
-    core: Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>,
-    #[init(HostDemux::new(G..N, false))]
-    demux: HostDemux<W, C, N>,
-    #[init(HostMux::new(G..N))]
-    mux: HostMux<W, C, N, M>,
-    #[count(G)]
-    rx_bytes: Vec<KeepToBytes<E, C>>,
-    #[count(G)]
-    gates: Vec<WholeFrames<W, C>>,
-    #[count(G)]
-    tx_keep: Vec<BytesToKeep<E, C>>,
-    host_bytes: KeepToBytes<E, C>,
-    host_keep: BytesToKeep<E, C>,
+    core: Millrace<SIZES>,
+    #[init(HostDemux::new(PORTS..SIZES.vports, false))]
+    demux: HostDemux<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.vports }>,
+    #[init(HostMux::new(PORTS..SIZES.vports))]
+    mux: HostMux<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.vports }, { SIZES.host_sources }>,
+    #[count(PORTS)]
+    rx_bytes: Vec<KeepToBytes<{ SIZES.bus_bytes }, { SIZES.count_bits }>>,
+    #[count(PORTS)]
+    gates: Vec<WholeFrames<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
+    #[count(PORTS)]
+    tx_keep: Vec<BytesToKeep<{ SIZES.bus_bytes }, { SIZES.count_bits }>>,
+    host_bytes: KeepToBytes<{ SIZES.bus_bytes }, { SIZES.count_bits }>,
+    host_keep: BytesToKeep<{ SIZES.bus_bytes }, { SIZES.count_bits }>,
 }
 
 #[millrace_hdl::block]
-impl<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-    const E: usize,
-    const G: usize,
-    const M: usize,
-> MillraceHost<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V, E, G, M>
-{
+impl<const SIZES: Sizes, const PORTS: usize> MillraceHost<SIZES, PORTS> {
     /// The core of a build.
     ///
     /// # Panics
-    /// If the const parameters are not those of `config`, or do not fit each other.
+    /// If `SIZES` is not of `config`, or do not fit each other.
     pub fn new(config: &Config) -> Self {
-        assert!(
-            E * 8 == W && G <= N && M == N + 2,
-            "MillraceHost: E = {E}, G = {G}, M = {M} do not fit W = {W}, N = {N}"
-        );
+        assert!(PORTS <= SIZES.vports, "{PORTS} streams of {} vports", SIZES.vports);
         Self { core: Millrace::new(config), ..Default::default() }
     }
 
@@ -111,17 +66,17 @@ impl<
         self.core.clock_select = self.clock;
         self.core.clock_expand = self.clock;
         self.core.clock_edit = self.clock;
-        for i in 0..Q {
+        for i in 0..SIZES.queues {
             self.core.clock_port[i] = self.clock;
         }
         self.core.clock_ctrl = self.clock;
 
         comment!("the uplinks");
-        for i in 0..G {
+        for i in 0..PORTS {
             self.rx_bytes[i].keep = self.s_axis_rx[i].tkeep;
             self.core.rx[i].data = Beat {
                 data: self.s_axis_rx[i].tdata,
-                bytes: if self.s_axis_rx[i].tlast { self.rx_bytes[i].bytes } else { E },
+                bytes: if self.s_axis_rx[i].tlast { self.rx_bytes[i].bytes } else { SIZES.bus_bytes },
                 last: self.s_axis_rx[i].tlast,
             };
             self.core.rx[i].valid = self.s_axis_rx[i].tvalid;
@@ -147,7 +102,7 @@ impl<
         self.host_bytes.keep = self.s_axis_host.tkeep;
         self.demux.inp.data = MarkedBeat {
             data: self.s_axis_host.tdata,
-            bytes: if self.s_axis_host.tlast { self.host_bytes.bytes } else { E },
+            bytes: if self.s_axis_host.tlast { self.host_bytes.bytes } else { SIZES.bus_bytes },
             last: self.s_axis_host.tlast,
             error: self.s_axis_host.tuser,
         };
@@ -156,7 +111,7 @@ impl<
         self.demux.lost = false;
         self.demux.registers.ready = false;
         self.host_dropped = self.demux.dropped;
-        for i in G..N {
+        for i in PORTS..SIZES.vports {
             join(self.demux.rx[i], self.core.rx[i]);
             self.core.rx_error[i] = self.demux.rx_error;
             join(self.core.tx[i], self.mux.tx[i]);
@@ -185,58 +140,12 @@ impl<
 }
 
 /// The type of a build whose first `$streams` uplinks have streams of their own.
-macro_rules! host_of {
-    ($config:expr) => {
-        host_of!($config, $config.uplinks)
-    };
-    ($config:expr, $streams:expr) => {
-        MillraceHost<
-            { $config.bus_bits },
-            { count_bits(&$config) },
-            { buffer_log2(&$config) },
-            { buffer_log2(&$config) + 1 },
-            { payload_log2(&$config) },
-            { payload_log2(&$config) + 1 },
-            { payload_log2(&$config) - 1 },
-            { $config.vports() },
-            { $config.queues() },
-            { $config.slots_log2 },
-            { $config.slots_log2 + 2 },
-            { $config.tcam_entries },
-            { hash_rules_log2(&$config) },
-            { tcam_log2(&$config) },
-            { $config.steps_log2 },
-            { rule_bits(&$config) },
-            { verdict_bits(&$config) },
-            { $config.bus_bytes() },
-            { $streams },
-            { $config.vports() + 2 },
-        >
-    };
-}
-
-const SIM: Config = Preset::Sim.config();
-const ECP5: Config = Preset::Ecp5.config();
-const ECP5_SMALL: Config = Preset::Ecp5Small.config();
-const ALVEO: Config = Preset::Alveo.config();
-const W128: Config = Preset::W128.config();
-const W256: Config = Preset::W256.config();
-const W1024: Config = Preset::W1024.config();
-
 /// Name of the top module.
 pub const TOP: &str = "millrace_host";
 
 /// The core of a preset with the host channel, connected; the uplinks have streams of their own.
 pub fn build(preset: Preset) -> Box<dyn Block> {
-    let mut core: Box<dyn Block> = match preset {
-        Preset::Sim => Box::new(<host_of!(SIM)>::new(&SIM)),
-        Preset::Ecp5 => Box::new(<host_of!(ECP5)>::new(&ECP5)),
-        Preset::Ecp5Small => Box::new(<host_of!(ECP5_SMALL)>::new(&ECP5_SMALL)),
-        Preset::Alveo => Box::new(<host_of!(ALVEO)>::new(&ALVEO)),
-        Preset::W128 => Box::new(<host_of!(W128)>::new(&W128)),
-        Preset::W256 => Box::new(<host_of!(W256)>::new(&W256)),
-        Preset::W1024 => Box::new(<host_of!(W1024)>::new(&W1024)),
-    };
+    let mut core = of_preset!(preset, <sized!(MillraceHost<SIZES, { CONFIG.uplinks }>)>::new(&CONFIG));
     core.connect_all();
     core
 }
@@ -256,7 +165,7 @@ pub struct BuildError {
 pub fn build_with(preset: Preset, streams: usize) -> Result<Box<dyn Block>, BuildError> {
     match (preset, streams) {
         (Preset::Alveo, 1) => {
-            let mut core: Box<dyn Block> = Box::new(<host_of!(ALVEO, 1)>::new(&ALVEO));
+            let mut core = with_sizes!(Preset::Alveo, <sized!(MillraceHost<SIZES, 1>)>::new(&CONFIG));
             core.connect_all();
             Ok(core)
         }

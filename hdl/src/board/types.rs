@@ -5,12 +5,12 @@ use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
-    /// One transfer of a frame or message that may have been damaged. `W` = bits of data, `C` = log2(W / 8) + 1.
-    pub struct MarkedBeat<const W: usize, const C: usize> {
+    /// One transfer of a frame or message that may have been damaged. `BUS_BITS` = bits of data, `COUNT_BITS` = log2(BUS_BITS / 8) + 1.
+    pub struct MarkedBeat<const BUS_BITS: usize, const COUNT_BITS: usize> {
         /// Byte 0 in bits 7:0. What lies past `bytes` is undefined.
-        pub data: Bits<W>,
-        /// Valid bytes, 1..=W/8; W/8 in all beats but the last.
-        pub bytes: Bits<C>,
+        pub data: Bits<BUS_BITS>,
+        /// Valid bytes, 1..=BUS_BITS/8; BUS_BITS/8 in all beats but the last.
+        pub bytes: Bits<COUNT_BITS>,
         pub last: Bit,
         /// With `last`: the frame is damaged, or cut short.
         pub error: Bit,

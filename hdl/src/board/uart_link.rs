@@ -20,32 +20,32 @@ use rust_hdl_core::prelude::*;
 /// The line cannot be stopped: 16 beats wait for `received`, and a message for which that is not enough is cut short and ends in `error`.
 /// `lost`: a message is gone without even that.
 #[millrace_hdl::block]
-pub struct UartLink<const W: usize, const C: usize> {
+pub struct UartLink<const BUS_BITS: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub rx_line: Signal<In, Bit>,
     pub tx_line: Signal<Out, Bit>,
-    pub received: Src<MarkedBeat<W, C>>,
+    pub received: Src<MarkedBeat<BUS_BITS, COUNT_BITS>>,
     pub lost: Signal<Out, Bit>,
-    pub send: Snk<Beat<W, C>>,
+    pub send: Snk<Beat<BUS_BITS, COUNT_BITS>>,
 
     rx: UartRx,
     decoder: SlipDecoder,
     check: FcsCheck,
-    packer: BeatPacker<W, C>,
-    fifo: LutFifo<MarkedBeat<W, C>, 4, 5>,
-    bytes: BeatBytes<W, C>,
+    packer: BeatPacker<BUS_BITS, COUNT_BITS>,
+    fifo: LutFifo<MarkedBeat<BUS_BITS, COUNT_BITS>, 4, 5>,
+    bytes: BeatBytes<BUS_BITS, COUNT_BITS>,
     append: FcsAppend,
     encoder: SlipEncoder,
     tx: UartTx,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize> UartLink<W, C> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize> UartLink<BUS_BITS, COUNT_BITS> {
     /// A line with `clocks_per_bit` clocks of `clock` to a bit. (`Default` has no rate.)
     ///
     /// # Panics
-    /// If they are not 4 to 65,535, or `C` is not log2(W / 8) + 1.
+    /// If they are not 4 to 65,535, or `COUNT_BITS` is not log2(W / 8) + 1.
     pub fn new(clocks_per_bit: usize) -> Self {
         Self { rx: UartRx::new(clocks_per_bit), tx: UartTx::new(clocks_per_bit), ..Default::default() }
     }

@@ -8,17 +8,17 @@ use rust_hdl_core::prelude::*;
 /// A gate behind a transmit queue: a frame begins only while `whole` says that the queue holds a whole one, and then goes through to its
 /// end. Closed in reset. No clock of latency.
 #[millrace_hdl::block]
-pub struct WholeFrames<const W: usize, const C: usize> {
+pub struct WholeFrames<const BUS_BITS: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub whole: Signal<In, Bit>,
-    pub inp: Snk<Beat<W, C>>,
-    pub out: Src<Beat<W, C>>,
+    pub inp: Snk<Beat<BUS_BITS, COUNT_BITS>>,
+    pub out: Src<Beat<BUS_BITS, COUNT_BITS>>,
     inside: Reg<Bit>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize> WholeFrames<W, C> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize> WholeFrames<BUS_BITS, COUNT_BITS> {
     fn update(&mut self) {
         let open = (self.inside | self.whole) & !self.reset;
         self.out.data = self.inp.data;

@@ -3,26 +3,26 @@
 
 use rust_hdl_core::prelude::*;
 
-/// How many of the `E` bytes of a beat count: the place of the highest bit set in `keep`. `C` = log2(E) + 1. No clock.
+/// How many of the `BUS_BYTES` bytes of a beat count: the place of the highest bit set in `keep`. `COUNT_BITS` = log2(BUS_BYTES) + 1. No clock.
 #[millrace_hdl::block]
-pub struct KeepToBytes<const E: usize, const C: usize> {
-    pub keep: Signal<In, Bits<E>>,
-    pub bytes: Signal<Out, Bits<C>>,
+pub struct KeepToBytes<const BUS_BYTES: usize, const COUNT_BITS: usize> {
+    pub keep: Signal<In, Bits<BUS_BYTES>>,
+    pub bytes: Signal<Out, Bits<COUNT_BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<const E: usize, const C: usize> KeepToBytes<E, C> {
+impl<const BUS_BYTES: usize, const COUNT_BITS: usize> KeepToBytes<BUS_BYTES, COUNT_BITS> {
     fn update(&mut self) {
         comment!(
-            "everything below a bit that is set, in steps that double: a chain of E bits would be too long for a clock"
+            "everything below a bit that is set, in steps that double: a chain of BUS_BYTES bits would be too long for a clock"
         );
         let mut filled = self.keep;
-        for i in 0..C - 1 {
+        for i in 0..COUNT_BITS - 1 {
             filled |= filled >> (1 << i);
         }
         let highest = filled & !(filled >> 1);
         self.bytes = 0;
-        for i in 0..E {
+        for i in 0..BUS_BYTES {
             if highest.get_bit(i) {
                 self.bytes |= i + 1;
             }
@@ -30,18 +30,18 @@ impl<const E: usize, const C: usize> KeepToBytes<E, C> {
     }
 }
 
-/// One bit for each of the first `bytes` of `E` bytes. `C` = log2(E) + 1. No clock.
+/// One bit for each of the first `bytes` of `BUS_BYTES` bytes. `COUNT_BITS` = log2(BUS_BYTES) + 1. No clock.
 #[millrace_hdl::block]
-pub struct BytesToKeep<const E: usize, const C: usize> {
-    pub bytes: Signal<In, Bits<C>>,
-    pub keep: Signal<Out, Bits<E>>,
+pub struct BytesToKeep<const BUS_BYTES: usize, const COUNT_BITS: usize> {
+    pub bytes: Signal<In, Bits<COUNT_BITS>>,
+    pub keep: Signal<Out, Bits<BUS_BYTES>>,
 }
 
 #[millrace_hdl::block]
-impl<const E: usize, const C: usize> BytesToKeep<E, C> {
+impl<const BUS_BYTES: usize, const COUNT_BITS: usize> BytesToKeep<BUS_BYTES, COUNT_BITS> {
     fn update(&mut self) {
         self.keep = 0;
-        for i in 0..E {
+        for i in 0..BUS_BYTES {
             self.keep.set_bit(i, self.bytes > i);
         }
     }

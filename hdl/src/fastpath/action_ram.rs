@@ -1,49 +1,50 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The first step of each rule.
 
-use super::step_from_bits::StepFromBits;
-use super::types::Step;
+use super::types::{STEP_BITS, Step};
 use crate::base::{Dff, Param, Ram};
 use rust_hdl_core::prelude::*;
 
-/// `1 << A` steps, and [`with_entries`](Self::with_entries) `1 << B` more: one per slot of the hash tables and one per TCAM entry, in
+/// `1 << HASH_RULES_LOG2` steps, and [`with_entries`](Self::with_entries) `1 << TCAM_LOG2` more: one per slot of the hash tables and one per TCAM entry, in
 /// two RAMs, so that the few of the TCAM do not double the memory. `step` comes three clocks after `rule` (RAM, its output register, choice).
 #[millrace_hdl::block]
-pub struct ActionRam<const A: usize, const B: usize> {
+pub struct ActionRam<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize> {
     pub clock: Signal<In, Clock>,
     pub rule: Signal<In, Bits<16>>,
     pub step: Signal<Out, Step>,
     pub write: Signal<In, Bit>,
     pub write_rule: Signal<In, Bits<16>>,
-    pub write_bits: Signal<In, Bits<544>>,
-    slots: Ram<Step, A>,
-    entries: Vec<Ram<Step, B>>,
+    pub write_bits: Signal<In, Bits<STEP_BITS>>,
+    slots: Ram<Step, HASH_RULES_LOG2>,
+    entries: Vec<Ram<Step, TCAM_LOG2>>,
     slot_step: Dff<Step>,
     entry_step: Vec<Dff<Step>>,
     of_entry1: Dff<Bit>,
     of_entry2: Dff<Bit>,
     chosen: Dff<Step>,
-    written: StepFromBits,
     /// Number of slots: the first rule id of the entries.
     first_entry: Param<Bits<17>>,
     _entries: usize,
 }
 
 #[millrace_hdl::block]
-impl<const A: usize, const B: usize> ActionRam<A, B> {
+impl<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize> ActionRam<HASH_RULES_LOG2, TCAM_LOG2> {
     /// Clocks from `rule` to `step`.
     pub const LATENCY: usize = 3;
 
-    /// `1 << A` steps of zeros. (`Default` has no memory.)
+    /// `1 << HASH_RULES_LOG2` steps of zeros. (`Default` has no memory.)
     ///
     /// # Panics
-    /// If `A` or `B` exceeds the 16 bits of a rule id.
+    /// If `HASH_RULES_LOG2` or `TCAM_LOG2` exceeds the 16 bits of a rule id.
     pub fn new() -> Self {
-        assert!(A <= 16 && B <= A, "rule ids of {A} and {B} bits");
-        Self { slots: Ram::new(), first_entry: Param::new((1usize << A).to_bits()), ..Default::default() }
+        assert!(
+            HASH_RULES_LOG2 <= 16 && TCAM_LOG2 <= HASH_RULES_LOG2,
+            "rule ids of {HASH_RULES_LOG2} and {TCAM_LOG2} bits"
+        );
+        Self { slots: Ram::new(), first_entry: Param::new((1usize << HASH_RULES_LOG2).to_bits()), ..Default::default() }
     }
 
-    /// `(1 << A) + (1 << B)` steps of zeros.
+    /// `(1 << HASH_RULES_LOG2) + (1 << TCAM_LOG2)` steps of zeros.
     ///
     /// # Panics
     /// As [`Self::new`].
@@ -58,7 +59,7 @@ impl<const A: usize, const B: usize> ActionRam<A, B> {
 
     fn update(&mut self) {
         self.slots.re = true;
-        self.slots.raddr = cast::<A>(self.rule);
+        self.slots.raddr = cast::<HASH_RULES_LOG2>(self.rule);
         self.of_entry1 = cast::<17>(self.rule) >= self.first_entry;
         self.slot_step = self.slots.rdata;
         self.of_entry2 = self.of_entry1;
@@ -70,15 +71,15 @@ impl<const A: usize, const B: usize> ActionRam<A, B> {
         }
         self.step = self.chosen;
 
-        self.written.bits = self.write_bits;
-        self.slots.waddr = cast::<A>(self.write_rule);
-        self.slots.wdata = self.written.step;
+        let written = unpack::<Step>(self.write_bits);
+        self.slots.waddr = cast::<HASH_RULES_LOG2>(self.write_rule);
+        self.slots.wdata = written;
         self.slots.we = self.write & (cast::<17>(self.write_rule) < self.first_entry);
         for i in 0..self._entries {
             self.entries[i].re = true;
-            self.entries[i].raddr = cast::<B>(self.rule);
-            self.entries[i].waddr = cast::<B>(self.write_rule);
-            self.entries[i].wdata = self.written.step;
+            self.entries[i].raddr = cast::<TCAM_LOG2>(self.rule);
+            self.entries[i].waddr = cast::<TCAM_LOG2>(self.write_rule);
+            self.entries[i].wdata = written;
             self.entries[i].we = self.write & (cast::<17>(self.write_rule) >= self.first_entry);
 
             self.entry_step[i] = self.entries[i].rdata;

@@ -2,6 +2,7 @@
 //! The registers, and software's end of the command interface.
 
 use super::staging::Staging;
+use super::types::DATA_BITS;
 use crate::base::{Dff, DffE, DffR, LutRam, Param, Reg};
 use millrace_regs::config::Config;
 use millrace_regs::map::{Access, DATA_WORDS, Reset};
@@ -51,7 +52,7 @@ pub struct Control {
     pub op: Signal<Out, Bits<4>>,
     pub table_number: Signal<Out, Bits<8>>,
     pub index: Signal<Out, Bits<16>>,
-    pub data: Signal<Out, Bits<1024>>,
+    pub data: Signal<Out, Bits<DATA_BITS>>,
     pub done: Signal<In, Bit>,
     pub counted: Signal<In, Bit>,
     pub packets: Signal<In, Bits<64>>,

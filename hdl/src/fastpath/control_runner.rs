@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pipeline's end of the command interface.
 
-use super::step_from_bits::StepFromBits;
-use super::types::{Step, TableWrite};
+use super::types::{DATA_BITS, STEP_BITS, Step, TableWrite};
 use crate::base::{Dff, DffR, Param, Reg};
 use millrace_regs::Command;
 use rust_hdl_core::prelude::*;
@@ -40,7 +39,7 @@ pub struct CommandRunner {
     pub op: Signal<In, Bits<4>>,
     pub table_number: Signal<In, Bits<8>>,
     pub index: Signal<In, Bits<16>>,
-    pub data: Signal<In, Bits<1024>>,
+    pub data: Signal<In, Bits<DATA_BITS>>,
     pub done: Signal<Out, Bit>,
     pub counted: Signal<Out, Bit>,
     pub packets: Signal<Out, Bits<64>>,
@@ -100,7 +99,6 @@ pub struct CommandRunner {
     packets_q: Reg<Bits<64>>,
     bytes_q: Reg<Bits<64>>,
     epoch_q: Reg<Bits<32>>,
-    fields: StepFromBits,
 }
 
 /// The operation of a command.
@@ -150,8 +148,7 @@ impl CommandRunner {
         self.table_write_valid = (start & to_table) | sweeps;
         self.step_write = (start & to_step) | sweeps;
         self.step_index = at;
-        self.fields.bits = self.data.get_bits::<544>(0);
-        self.step_data = self.fields.step;
+        self.step_data = unpack::<Step>(cast::<STEP_BITS>(self.data));
         self.rule_read = start & (self.op == self.read_rule_counter);
         self.verdict_read = start & (self.op == self.read_verdict_counter);
         self.read_index = at;

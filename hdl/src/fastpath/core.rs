@@ -3,38 +3,21 @@
 
 use super::control::Control;
 use super::pipeline::Pipeline;
-use super::sizes::*;
+use super::sizes::of_preset;
 use super::types::Beat;
 use crate::base::{Snk, Src};
 use crate::bus::{AxiLite, AxilSlave};
+use crate::sized;
 use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
 
-/// The fast path with its registers: what goes on a board, and into the simulation. Const parameters: as of [`Pipeline`].
+/// The fast path with its registers: what goes on a board, and into the simulation.
 ///
 /// Pins: see `docs/fast-path.md`. `reset` is synchronous, high for two clocks or more of both clocks. A beat on a pin is a
 /// [`Beat`]: data in the low bits, then the byte count, then `last`. `packet_out_vport` is held through the frame; `upcall_vport` and
 /// `upcall_reason` are valid with every beat of `upcall`.
 #[millrace_hdl::block]
-pub struct Millrace<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-> {
+pub struct Millrace<const SIZES: Sizes> {
     /// As of [`Pipeline`].
     pub clock: Signal<In, Clock>,
     pub clock_parse: Signal<In, Clock>,
@@ -44,24 +27,24 @@ pub struct Millrace<
     pub clock_select: Signal<In, Clock>,
     pub clock_expand: Signal<In, Clock>,
     pub clock_edit: Signal<In, Clock>,
-    #[count(Q)]
+    #[count(SIZES.queues)]
     pub clock_port: Vec<Signal<In, Clock>>,
     /// Of `AxiLite` and `Control`.
     pub clock_ctrl: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    #[count(N)]
-    pub rx: Vec<Snk<Beat<W, C>>>,
-    #[count(N)]
+    #[count(SIZES.vports)]
+    pub rx: Vec<Snk<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
+    #[count(SIZES.vports)]
     pub rx_error: Vec<Signal<In, Bit>>,
-    #[count(N)]
-    pub tx: Vec<Src<Beat<W, C>>>,
+    #[count(SIZES.vports)]
+    pub tx: Vec<Src<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
     /// Bit v: transmit queue v holds a whole frame or more, so that `tx[v]` will not pause before the end of one.
-    pub tx_whole: Signal<Out, Bits<N>>,
-    pub packet_out: Snk<Beat<W, C>>,
+    pub tx_whole: Signal<Out, Bits<{ SIZES.vports }>>,
+    pub packet_out: Snk<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
     pub packet_out_vport: Signal<In, Bits<8>>,
     /// With the last beat: the frame is damaged, and dropped as `drop_rx_error` of its destination.
     pub packet_out_error: Signal<In, Bit>,
-    pub upcall: Src<Beat<W, C>>,
+    pub upcall: Src<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
     /// As `tx_whole`, of `upcall`.
     pub upcall_whole: Signal<Out, Bit>,
     pub upcall_vport: Signal<Out, Bits<8>>,
@@ -76,10 +59,10 @@ pub struct Millrace<
     pub idle_select: Signal<Out, Bit>,
     pub idle_expand: Signal<Out, Bit>,
     pub idle_edit: Signal<Out, Bit>,
-    pub idle_port: Signal<Out, Bits<Q>>,
+    pub idle_port: Signal<Out, Bits<{ SIZES.queues }>>,
     pub idle_ctrl: Signal<Out, Bit>,
 
-    pipeline: Pipeline<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>,
+    pipeline: Pipeline<SIZES>,
     #[clock(clock_ctrl)]
     control: Control,
     #[clock(clock_ctrl)]
@@ -87,30 +70,11 @@ pub struct Millrace<
 }
 
 #[millrace_hdl::block]
-impl<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-> Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>
-{
+impl<const SIZES: Sizes> Millrace<SIZES> {
     /// The core of a build.
     ///
     /// # Panics
-    /// If the const parameters are not those of `config`.
+    /// If `SIZES` is not of `config`.
     pub fn new(config: &Config) -> Self {
         Self { pipeline: Pipeline::new(config), control: Control::new(config), ..Default::default() }
     }
@@ -123,12 +87,12 @@ impl<
         self.pipeline.clock_select = self.clock_select;
         self.pipeline.clock_expand = self.clock_expand;
         self.pipeline.clock_edit = self.clock_edit;
-        for i in 0..Q {
+        for i in 0..SIZES.queues {
             self.pipeline.clock_port[i] = self.clock_port[i];
         }
 
         comment!("streams");
-        for i in 0..N {
+        for i in 0..SIZES.vports {
             link(self.rx[i], self.pipeline.rx[i]);
             self.pipeline.rx_error[i] = self.rx_error[i];
             link(self.tx[i], self.pipeline.tx[i]);
@@ -165,8 +129,8 @@ impl<
         self.control.bytes = self.pipeline.bytes;
         self.control.epoch = self.pipeline.epoch;
         self.pipeline.age_epoch = self.control.age_epoch;
-        self.pipeline.drop_when_full = cast::<Q>(self.control.drop_when_full);
-        for i in 0..Q {
+        self.pipeline.drop_when_full = cast::<{ SIZES.queues }>(self.control.drop_when_full);
+        for i in 0..SIZES.queues {
             self.control.queue_packets[i] = self.pipeline.queue_packets[i];
             self.control.queue_bytes[i] = self.pipeline.queue_bytes[i];
             self.control.queue_drops[i] = self.pipeline.queue_drops[i];
@@ -188,65 +152,9 @@ impl<
     }
 }
 
-/// The type of a build's core.
-macro_rules! core_of {
-    ($config:expr) => {
-        Millrace<
-            { $config.bus_bits },
-            { count_bits(&$config) },
-            { buffer_log2(&$config) },
-            { buffer_log2(&$config) + 1 },
-            { payload_log2(&$config) },
-            { payload_log2(&$config) + 1 },
-            { payload_log2(&$config) - 1 },
-            { $config.vports() },
-            { $config.queues() },
-            { $config.slots_log2 },
-            { $config.slots_log2 + 2 },
-            { $config.tcam_entries },
-            { hash_rules_log2(&$config) },
-            { tcam_log2(&$config) },
-            { $config.steps_log2 },
-            { rule_bits(&$config) },
-            { verdict_bits(&$config) },
-        >
-    };
-}
-
-const SIM: Config = Preset::Sim.config();
-const ECP5: Config = Preset::Ecp5.config();
-const ECP5_SMALL: Config = Preset::Ecp5Small.config();
-const ALVEO: Config = Preset::Alveo.config();
-const W128: Config = Preset::W128.config();
-const W256: Config = Preset::W256.config();
-const W1024: Config = Preset::W1024.config();
-
-/// The core of preset `sim`.
-pub type SimCore = core_of!(SIM);
-/// The core of preset `ecp5`.
-pub type Ecp5Core = core_of!(ECP5);
-/// The core of preset `ecp5-small`.
-pub type Ecp5SmallCore = core_of!(ECP5_SMALL);
-/// The core of preset `alveo`.
-pub type AlveoCore = core_of!(ALVEO);
-/// The core of preset `w128`.
-pub type W128Core = core_of!(W128);
-/// The core of preset `w256`.
-pub type W256Core = core_of!(W256);
-/// The core of preset `w1024`.
-pub type W1024Core = core_of!(W1024);
-
 /// The core of a preset, connected.
 pub fn build(preset: Preset) -> Box<dyn Block> {
-    let mut core: Box<dyn Block> = match preset {
-        Preset::Sim => Box::new(SimCore::new(&SIM)),
-        Preset::Ecp5 => Box::new(Ecp5Core::new(&ECP5)),
-        Preset::Ecp5Small => Box::new(Ecp5SmallCore::new(&ECP5_SMALL)),
-        Preset::Alveo => Box::new(AlveoCore::new(&ALVEO)),
-        Preset::W128 => Box::new(W128Core::new(&W128)),
-        Preset::W256 => Box::new(W256Core::new(&W256)),
-        Preset::W1024 => Box::new(W1024Core::new(&W1024)),
-    };
+    let mut core = of_preset!(preset, <sized!(Millrace<SIZES>)>::new(&CONFIG));
     core.connect_all();
     core
 }
@@ -262,8 +170,13 @@ pub fn verilog(preset: Preset) -> Result<String, Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fastpath::sizes::Sizes;
     use crate::testing::{beats, bytes, lint, settle, tick_those};
     use std::collections::VecDeque;
+
+    const ECP5: Config = Preset::Ecp5.config();
+    const ECP5_SIZES: Sizes = Sizes::of(&ECP5);
+    type Ecp5Core = sized!(Millrace<ECP5_SIZES>);
 
     /// The smallest core on one clock, with a sink at each output.
     struct Bench {

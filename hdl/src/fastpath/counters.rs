@@ -17,14 +17,14 @@ wire_struct! {
 
 wire_struct! {
     /// One event on its way to the RAM.
-    pub struct CountEvent<const A: usize> {
-        pub index: Bits<A>,
+    pub struct CountEvent<const INDEX_BITS: usize> {
+        pub index: Bits<INDEX_BITS>,
         pub bytes: Bits<14>,
         pub epoch: Bits<32>,
     }
 }
 
-/// `1 << A` counters.
+/// `1 << INDEX_BITS` counters.
 ///
 /// In a clock with `count`, counter `index` gets one packet, `bytes` bytes and `epoch`. The pipeline is: RAM read (0 to 1),
 /// choice between RAM and newer words (1 to 2), addition (2 to 3), RAM write (3). An event finds what up to three events before it
@@ -39,42 +39,42 @@ wire_struct! {
 /// A clock with `clear`, without `count` and while no read is under way, makes counter `read_index` zero. It is an event like another, and may follow
 /// any. `reset` clears none of them. `busy` is high while anything is under way.
 #[millrace_hdl::block]
-pub struct Counters<const A: usize> {
+pub struct Counters<const INDEX_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub count: Signal<In, Bit>,
-    pub index: Signal<In, Bits<A>>,
+    pub index: Signal<In, Bits<INDEX_BITS>>,
     pub bytes: Signal<In, Bits<14>>,
     pub epoch: Signal<In, Bits<32>>,
     pub read: Signal<In, Bit>,
-    pub read_index: Signal<In, Bits<A>>,
+    pub read_index: Signal<In, Bits<INDEX_BITS>>,
     pub clear: Signal<In, Bit>,
     pub read_packets: Signal<Out, Bits<64>>,
     pub read_bytes: Signal<Out, Bits<64>>,
     pub read_epoch: Signal<Out, Bits<32>>,
     pub done: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
-    counters: Ram<CounterWord, A>,
-    copy: Vec<Ram<CounterWord, A>>,
+    counters: Ram<CounterWord, INDEX_BITS>,
+    copy: Vec<Ram<CounterWord, INDEX_BITS>>,
     s1_valid: DffR<Bit>,
-    s1: Dff<CountEvent<A>>,
+    s1: Dff<CountEvent<INDEX_BITS>>,
     s2_valid: DffR<Bit>,
-    s2: Dff<CountEvent<A>>,
+    s2: Dff<CountEvent<INDEX_BITS>>,
     s2_word: Dff<CounterWord>,
     /// The event one clock ahead has the same index.
     s2_follows: Dff<Bit>,
     s3_valid: DffR<Bit>,
-    s3_index: Dff<Bits<A>>,
+    s3_index: Dff<Bits<INDEX_BITS>>,
     s3_word: DffR<CounterWord>,
     s4_valid: DffR<Bit>,
-    s4_index: Dff<Bits<A>>,
+    s4_index: Dff<Bits<INDEX_BITS>>,
     s4_word: Dff<CounterWord>,
     /// The event clears.
     s1_clear: Dff<Bit>,
     s2_clear: Dff<Bit>,
     /// Where the read is: bit n is high n + 1 clocks after `read`.
     read_stage: DffR<Bits<5>>,
-    read_at: DffE<Bits<A>>,
+    read_at: DffE<Bits<INDEX_BITS>>,
     /// Without a copy: the read waits, is in stage 1, is in stage 2; its result.
     waiting: DffR<Bit>,
     s1_read: DffR<Bit>,
@@ -86,7 +86,7 @@ pub struct Counters<const A: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const A: usize> Counters<A> {
+impl<const INDEX_BITS: usize> Counters<INDEX_BITS> {
     /// Counters of zero, with a second RAM for reads.
     pub fn with_copy() -> Self {
         Self { counters: Ram::new(), copy: vec![Ram::new()], _copies: 1, ..Default::default() }
@@ -195,13 +195,13 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    const A: usize = 4;
+    const INDEX_BITS: usize = 4;
 
-    fn tick(dut: &mut Counters<A>) {
+    fn tick(dut: &mut Counters<INDEX_BITS>) {
         crate::testing::tick(dut, |d| &mut d.clock);
     }
 
-    fn connected(mut dut: Counters<A>) -> Box<Counters<A>> {
+    fn connected(mut dut: Counters<INDEX_BITS>) -> Box<Counters<INDEX_BITS>> {
         dut.connect_all();
         Box::new(dut)
     }
@@ -209,8 +209,8 @@ mod tests {
     /// Random events, clears and reads; each read must give exactly what was counted up to its clock.
     fn hammer(seed: u64, indices: usize, duty: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut dut = connected(Counters::<A>::with_copy());
-        let mut model = [(0u64, 0u64, 0u32); 1 << A];
+        let mut dut = connected(Counters::<INDEX_BITS>::with_copy());
+        let mut model = [(0u64, 0u64, 0u32); 1 << INDEX_BITS];
         let (mut expected, mut counted) = (None, 0);
         for clock in 0..2000u32 {
             let (index, bytes) = (rng.random_range(0..indices), rng.random_range(0..16384u64));
@@ -264,8 +264,8 @@ mod tests {
     /// sees what was counted before.
     fn hammer_shared(seed: u64, indices: usize, duty: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut dut = connected(Counters::<A>::without_copy());
-        let mut model = [(0u64, 0u64, 0u32); 1 << A];
+        let mut dut = connected(Counters::<INDEX_BITS>::without_copy());
+        let mut model = [(0u64, 0u64, 0u32); 1 << INDEX_BITS];
         let (mut asked, mut expected, mut reads) = (None, None, 0);
         let mut since = 4;
         for clock in 0..4000u32 {
@@ -314,15 +314,17 @@ mod tests {
 
     #[test]
     fn every_counter_is_cleared_in_a_clock_of_its_own() {
-        for mut dut in [connected(Counters::<A>::with_copy()), connected(Counters::<A>::without_copy())] {
-            for index in 0..1u64 << A {
+        for mut dut in
+            [connected(Counters::<INDEX_BITS>::with_copy()), connected(Counters::<INDEX_BITS>::without_copy())]
+        {
+            for index in 0..1u64 << INDEX_BITS {
                 (dut.count.next, dut.index.next, dut.bytes.next) = (true, index.into(), (100 + index).into());
                 tick(&mut dut);
                 dut.count.next = false;
                 (0..4).for_each(|_| tick(&mut dut));
             }
             dut.clear.next = true;
-            for index in 0..(1u64 << A) - 1 {
+            for index in 0..(1u64 << INDEX_BITS) - 1 {
                 dut.read_index.next = index.into();
                 tick(&mut dut);
                 assert!(dut.busy.val());
@@ -331,14 +333,14 @@ mod tests {
             while dut.busy.val() {
                 tick(&mut dut);
             }
-            for index in 0..1u64 << A {
+            for index in 0..1u64 << INDEX_BITS {
                 (dut.read.next, dut.read_index.next) = (true, index.into());
                 tick(&mut dut);
                 dut.read.next = false;
                 while !dut.done.val() {
                     tick(&mut dut);
                 }
-                let bytes = if index == (1 << A) - 1 { 100 + index } else { 0 };
+                let bytes = if index == (1 << INDEX_BITS) - 1 { 100 + index } else { 0 };
                 assert_eq!((dut.read_bytes.val().to_u64(), dut.read_packets.val() == 0), (bytes, bytes == 0));
             }
         }
@@ -346,13 +348,13 @@ mod tests {
 
     #[test]
     fn verilog_passes_lint() {
-        assert_lints(Counters::<A>::with_copy());
-        assert_lints(Counters::<A>::without_copy());
+        assert_lints(Counters::<INDEX_BITS>::with_copy());
+        assert_lints(Counters::<INDEX_BITS>::without_copy());
     }
 
     #[test]
     fn busy_covers_events_and_reads() {
-        let mut dut = connected(Counters::<A>::with_copy());
+        let mut dut = connected(Counters::<INDEX_BITS>::with_copy());
         tick(&mut dut);
         assert!(!dut.busy.val());
         dut.count.next = true;

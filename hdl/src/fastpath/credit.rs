@@ -4,10 +4,10 @@
 use crate::base::{DffR, Param, Reg};
 use rust_hdl_core::prelude::*;
 
-/// `limit` credits (less than `1 << N`), all there at reset. `available` says from a register whether one is left, and already counts
+/// `limit` credits (less than `1 << COUNT_BITS`), all there at reset. `available` says from a register whether one is left, and already counts
 /// what was taken in the clock before. What is given back counts two clocks later.
 #[millrace_hdl::block]
-pub struct Credit<const N: usize> {
+pub struct Credit<const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// Only while `available`.
@@ -16,21 +16,21 @@ pub struct Credit<const N: usize> {
     pub available: Signal<Out, Bit>,
     /// None is taken.
     pub idle: Signal<Out, Bit>,
-    taken: Reg<Bits<N>>,
+    taken: Reg<Bits<COUNT_BITS>>,
     returned: DffR<Bit>,
     exhausted: Reg<Bit>,
     /// All credits but one.
-    last: Param<Bits<N>>,
+    last: Param<Bits<COUNT_BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<const N: usize> Credit<N> {
+impl<const COUNT_BITS: usize> Credit<COUNT_BITS> {
     /// With this many credits.
     ///
     /// # Panics
-    /// If `N` bits do not count them.
+    /// If `COUNT_BITS` bits do not count them.
     pub fn new(limit: usize) -> Self {
-        assert!(limit > 0 && limit < 1 << N, "{limit} credits do not fit {N} bits");
+        assert!(limit > 0 && limit < 1 << COUNT_BITS, "{limit} credits do not fit {COUNT_BITS} bits");
         Self { last: Param::new((limit - 1).to_bits()), ..Default::default() }
     }
 

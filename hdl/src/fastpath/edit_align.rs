@@ -3,7 +3,7 @@
 
 use super::edit_meta::EditMeta;
 use super::edit_types::Aligned;
-use super::types::EditJob;
+use super::types::{EditJob, WINDOW_BITS};
 use crate::base::{ByteSwap, Dff};
 use rust_hdl_core::prelude::*;
 
@@ -15,7 +15,7 @@ pub struct EditAlign {
     pub clock: Signal<In, Clock>,
     pub job: Signal<In, EditJob>,
     /// The first 128 bytes of its frame as received.
-    pub hdr: Signal<In, Bits<1024>>,
+    pub hdr: Signal<In, Bits<WINDOW_BITS>>,
     pub aligned: Signal<Out, Aligned>,
     stage: Dff<Aligned>,
     meta: EditMeta,
@@ -49,8 +49,8 @@ impl EditAlign {
         self.stage.mac = cast::<96>(dl_dst) | (cast::<96>(dl_src) << 48);
 
         comment!("outgoing tags: those pushed, then the innermost of those received");
-        let kept = self.job.vlans - step.vlan_pop;
-        let inner = if self.job.vlans == 2 { self.hdr.get_bits::<32>(128) } else { self.hdr.get_bits::<32>(96) };
+        let kept = self.job.layout.vlans - step.vlan_pop;
+        let inner = if self.job.layout.vlans == 2 { self.hdr.get_bits::<32>(128) } else { self.hdr.get_bits::<32>(96) };
         let first_push = self.tags_and_ports.out.get_bits::<32>(0);
         let last_push = if step.vlan_push == 2 { self.tags_and_ports.out.get_bits::<32>(32) } else { first_push };
         let mut slot1 = first_push;
@@ -71,18 +71,18 @@ impl EditAlign {
         self.stage.tag_count = cast::<3>(kept) + cast::<3>(step.vlan_push);
 
         comment!("what follows the tags");
-        if self.job.vlans == 2 {
+        if self.job.layout.vlans == 2 {
             self.stage.body = self.hdr.get_bits::<864>(160);
-        } else if self.job.vlans == 1 {
+        } else if self.job.layout.vlans == 1 {
             self.stage.body = self.hdr.get_bits::<864>(128);
         } else {
             self.stage.body = self.hdr.get_bits::<864>(96);
         }
 
-        self.stage.ipv4 = self.job.l3 == 1;
-        self.stage.ipv6 = self.job.l3 == 2;
-        self.stage.l4 = self.job.l4;
-        self.stage.l4_words = self.job.l4_words;
+        self.stage.ipv4 = self.job.layout.l3 == 1;
+        self.stage.ipv6 = self.job.layout.l3 == 2;
+        self.stage.l4 = self.job.layout.l4;
+        self.stage.l4_words = self.job.layout.l4_words;
         self.stage.set_nw_src = step.set_nw_src;
         self.stage.set_nw_dst = step.set_nw_dst;
         self.stage.set_tp_src = step.set_tp_src;

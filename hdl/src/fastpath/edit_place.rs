@@ -2,6 +2,7 @@
 //! Last stage of the header editor: puts the checksums in and the frame's head together.
 
 use super::edit_types::{ChecksumFlips, EditedBody, EditedFrame};
+use super::types::HEAD_BITS;
 use crate::base::Dff;
 use rust_hdl_core::prelude::*;
 
@@ -34,7 +35,7 @@ impl EditPlace {
                 behind_mac = behind_mac ^ (cast::<864>(flip) << (k * 16));
             }
         }
-        self.stage.head = cast::<960>(self.frame.mac) | (cast::<960>(behind_mac) << 96);
+        self.stage.head = cast::<HEAD_BITS>(self.frame.mac) | (cast::<HEAD_BITS>(behind_mac) << 96);
         self.stage.meta = self.frame.meta;
         self.edited = self.stage;
     }

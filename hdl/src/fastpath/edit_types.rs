@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What travels between the stages of the header editor. Bytes and words are in wire order: byte 0 in bits 7:0.
 
-use super::types::Edited;
+use super::types::{Edited, HEAD_BITS};
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
@@ -83,7 +83,7 @@ wire_struct! {
     /// A frame's head as it goes out.
     pub struct EditedFrame {
         /// First 120 bytes.
-        pub head: Bits<960>,
+        pub head: Bits<HEAD_BITS>,
         pub meta: Edited,
     }
 }

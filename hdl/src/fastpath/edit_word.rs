@@ -115,7 +115,7 @@ impl EditWord {
         self.placed.word = inp.word;
         self.placed.push0 = inp.push0;
         self.placed.push1 = inp.push1;
-        let beyond = inp.k - cast::<5>(self.job.l4_words);
+        let beyond = inp.k - cast::<5>(self.job.layout.l4_words);
         let mut is_mac: Bits<3> = 0;
         for n in 0..3 {
             is_mac.set_bit(n, !inp.push0 & !inp.push1 & (inp.from == n));
@@ -138,9 +138,9 @@ impl EditWord {
         let w = self.placed;
         let at = w.at;
         let at_l4 = w.at_l4;
-        let ipv4 = self.job.l3 == 1;
-        let ipv6 = self.job.l3 == 2;
-        let has_ports = (self.job.l4 == 1) | (self.job.l4 == 2);
+        let ipv4 = self.job.layout.l3 == 1;
+        let ipv6 = self.job.layout.l3 == 2;
+        let has_ports = (self.job.layout.l4 == 1) | (self.job.layout.l4 == 2);
 
         comment!("no two of the choices meet in one word");
         let mut lower: Bits<16> = 0;
@@ -247,10 +247,11 @@ impl EditWord {
         self.before.ip_lower = ipv4 & at.get_bits::<6>(0).any() & !at.get_bit(3);
         self.before.ip_upper = ipv4 & at.get_bits::<5>(0).any();
         self.before.ip_sum_lower = ipv4 & at.get_bit(3);
-        self.before.l4_lower = self.job.l4.any() & w.far & !(ipv4 & at.get_bit(3));
-        self.before.l4_upper = self.job.l4.any() & (w.far | (ipv6 & at.get_bit(2)));
-        self.before.l4_sum_lower = ((self.job.l4 == 2) & at_l4.get_bit(2)) | ((self.job.l4 == 3) & at_l4.get_bit(1));
-        self.before.l4_sum_upper = (self.job.l4 == 1) & at_l4.get_bit(4);
+        self.before.l4_lower = self.job.layout.l4.any() & w.far & !(ipv4 & at.get_bit(3));
+        self.before.l4_upper = self.job.layout.l4.any() & (w.far | (ipv6 & at.get_bit(2)));
+        self.before.l4_sum_lower =
+            ((self.job.layout.l4 == 2) & at_l4.get_bit(2)) | ((self.job.layout.l4 == 3) & at_l4.get_bit(1));
+        self.before.l4_sum_upper = (self.job.layout.l4 == 1) & at_l4.get_bit(4);
         self.valid1 = self.valid0;
 
         comment!("Clock 3: the edit. TOS and TTL are parts of halves");

@@ -9,82 +9,95 @@ use rust_hdl_core::prelude::*;
 /// Whether a frame fits a queue that holds `count` beats of at most `most`. A beat on its way to it is not in its count yet: it goes in as half a beat
 /// more.
 #[millrace_hdl::function]
-fn fits<const P: usize>(count: Bits<P>, pending: Bit, most: Bits<12>) -> Bit {
+fn fits<const BUFFER_COUNT_BITS: usize>(count: Bits<BUFFER_COUNT_BITS>, pending: Bit, most: Bits<12>) -> Bit {
     concat::<13>(cast::<12>(count), pending) <= concat::<13>(most, false)
 }
 
-/// A queue of `1 << B` beats (a longest frame at least) for each of `N` vports, and one for upcalls as number N; `P` = B + 1, `Q` = N + 1.
+/// A queue of `1 << BUFFER_LOG2` beats (a longest frame at least) for each of `VPORTS` vports, and one for upcalls as number `VPORTS`; `BUFFER_COUNT_BITS` = BUFFER_LOG2 + 1, `QUEUES` = VPORTS + 1.
 ///
 /// A beat goes into all queues of its frame in one clock, one beat per clock. In a queue's default mode a full queue makes the input wait;
 /// with its bit of `drop_when_full` a frame that does not fit whole is dropped for this queue alone, decided at its first beat. Five
 /// clocks from `inp` to `tx`: the queues that take a frame are chosen in the first, and its beats are queued in the second. The counters of
 /// a frame move two clocks after its first beat was queued.
 #[millrace_hdl::block]
-pub struct Egress<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize> {
+pub struct Egress<
+    const BUS_BITS: usize,
+    const COUNT_BITS: usize,
+    const BUFFER_LOG2: usize,
+    const BUFFER_COUNT_BITS: usize,
+    const VPORTS: usize,
+    const QUEUES: usize,
+> {
     /// Of the way to the queues.
     pub clock: Signal<In, Clock>,
     /// Of each queue.
-    #[count(Q)]
+    #[count(QUEUES)]
     pub clock_port: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
-    pub inp: Snk<OutBeat<W, C>>,
-    #[count(N)]
-    pub tx: Vec<Src<Beat<W, C>>>,
-    pub upcall: Src<UpcallBeat<W, C>>,
+    pub inp: Snk<OutBeat<BUS_BITS, COUNT_BITS>>,
+    #[count(VPORTS)]
+    pub tx: Vec<Src<Beat<BUS_BITS, COUNT_BITS>>>,
+    pub upcall: Src<UpcallBeat<BUS_BITS, COUNT_BITS>>,
     /// Bit v: the queue of vport v holds a whole frame or more, so that `tx` will not pause before the end of one.
-    pub tx_whole: Signal<Out, Bits<N>>,
+    pub tx_whole: Signal<Out, Bits<VPORTS>>,
     /// The same of the upcalls.
     pub upcall_whole: Signal<Out, Bit>,
     /// Bit q: mode of queue q. To be changed at any time; counts from the next frame on.
-    pub drop_when_full: Signal<In, Bits<Q>>,
+    pub drop_when_full: Signal<In, Bits<QUEUES>>,
     /// Per queue: frames and bytes queued, frames dropped because the queue was full.
-    #[count(Q)]
+    #[count(QUEUES)]
     pub packets: Vec<Signal<Out, Bits<64>>>,
-    #[count(Q)]
+    #[count(QUEUES)]
     pub bytes: Vec<Signal<Out, Bits<64>>>,
-    #[count(Q)]
+    #[count(QUEUES)]
     pub drops: Vec<Signal<Out, Bits<64>>>,
     /// Nothing is, or was a clock ago, on its way to a queue.
     pub idle: Signal<Out, Bit>,
     /// Bit q: queue q is empty, and nothing comes in or waits to be counted.
-    pub idle_port: Signal<Out, Bits<Q>>,
+    pub idle_port: Signal<Out, Bits<QUEUES>>,
 
     /// The beat that came, and the beats that a queue may hold at most for the beat's frame to fit.
-    beat: DffE<OutBeat<W, C>>,
+    beat: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
     beat_valid: DffR<Bit>,
     most: DffE<Bits<12>>,
     /// The beat to queue, the queues that take its frame, and those that drop it.
-    placed: DffE<OutBeat<W, C>>,
+    placed: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
     placed_valid: DffR<Bit>,
-    taking: DffE<Bits<Q>>,
-    dropping: DffE<Bits<Q>>,
-    #[count(N)]
+    taking: DffE<Bits<QUEUES>>,
+    dropping: DffE<Bits<QUEUES>>,
+    #[count(VPORTS)]
     #[clock(clock_port)]
-    queues: Vec<Fifo<Beat<W, C>, B, P>>,
-    upcalls: Fifo<UpcallBeat<W, C>, B, P>,
+    queues: Vec<Fifo<Beat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2, BUFFER_COUNT_BITS>>,
+    upcalls: Fifo<UpcallBeat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2, BUFFER_COUNT_BITS>,
     /// Per queue: whether a frame's end was queued in the last two clocks (which a beat spends on its way to the
     /// queue's output), the frames that are in it to their end, and whether there are any.
-    #[count(Q)]
+    #[count(QUEUES)]
     #[clock(clock_port)]
     ends: Vec<DffR<Bits<2>>>,
-    #[count(Q)]
+    #[count(QUEUES)]
     #[clock(clock_port)]
-    whole: Vec<Reg<Bits<P>>>,
-    #[count(Q)]
+    whole: Vec<Reg<Bits<BUFFER_COUNT_BITS>>>,
+    #[count(QUEUES)]
     #[clock(clock_port)]
     some_whole: Vec<DffR<Bit>>,
-    counted: DffR<Bits<Q>>,
-    dropped: DffR<Bits<Q>>,
+    counted: DffR<Bits<QUEUES>>,
+    dropped: DffR<Bits<QUEUES>>,
     counted_len: DffE<Bits<14>>,
     active: DffR<Bit>,
-    #[count(Q)]
+    #[count(QUEUES)]
     #[clock(clock_port)]
     counters: Vec<QueueCounters>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: usize, const Q: usize>
-    Egress<W, C, B, P, N, Q>
+impl<
+    const BUS_BITS: usize,
+    const COUNT_BITS: usize,
+    const BUFFER_LOG2: usize,
+    const BUFFER_COUNT_BITS: usize,
+    const VPORTS: usize,
+    const QUEUES: usize,
+> Egress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, VPORTS, QUEUES>
 {
     /// Empty queues, for frames of up to `max_frame` bytes.
     ///
@@ -92,24 +105,27 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
     /// If the sizes do not fit each other.
     pub fn new(max_frame: usize) -> Self {
         assert!(
-            W / 8 == 1 << (C - 1) && P == B + 1 && Q == N + 1 && N <= 31,
-            "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: sizes do not fit"
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1)
+                && BUFFER_COUNT_BITS == BUFFER_LOG2 + 1
+                && QUEUES == VPORTS + 1
+                && VPORTS <= 31,
+            "Egress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}, {VPORTS}, {QUEUES}>: sizes do not fit"
         );
         assert!(
-            (W / 8) << B >= max_frame && B <= 11,
-            "Egress<{W}, {C}, {B}, {P}, {N}, {Q}>: queues of {max_frame} to {} bytes",
-            W << 8
+            (BUS_BITS / 8) << BUFFER_LOG2 >= max_frame && BUFFER_LOG2 <= 11,
+            "Egress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}, {VPORTS}, {QUEUES}>: queues of {max_frame} to {} bytes",
+            BUS_BITS << 8
         );
         Self::default()
     }
 
     fn update(&mut self) {
         comment!("can the queues take the beat in front?");
-        let mut ready = Bits::<Q>::default();
-        for i in 0..N {
+        let mut ready = Bits::<QUEUES>::default();
+        for i in 0..VPORTS {
             ready.set_bit(i, self.queues[i].inp.ready);
         }
-        ready.set_bit(N, self.upcalls.inp.ready);
+        ready.set_bit(VPORTS, self.upcalls.inp.ready);
         let fire = self.placed_valid & (ready | !self.taking).all();
         let onward = self.beat_valid & (!self.placed_valid | fire);
         let free = !self.beat_valid | onward;
@@ -123,17 +139,18 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         self.beat_valid = self.inp.valid | !free;
         if free & self.inp.valid {
             self.beat = self.inp.data;
-            self.most = cast::<12>((((W / 8) << B) - cast::<20>(self.inp.data.out_len)) >> (C - 1));
+            self.most =
+                cast::<12>((((BUS_BITS / 8) << BUFFER_LOG2) - cast::<20>(self.inp.data.out_len)) >> (COUNT_BITS - 1));
         }
 
         comment!("which queues take its frame?");
-        let wanted = concat::<Q>(self.beat.outputs.get_bit(31), self.beat.outputs.get_bits::<N>(0));
+        let wanted = concat::<QUEUES>(self.beat.outputs.get_bit(31), self.beat.outputs.get_bits::<VPORTS>(0));
         let pending = if self.placed_valid { self.taking } else { 0 };
-        let mut fitting = Bits::<Q>::default();
-        for i in 0..N {
-            fitting.set_bit(i, fits::<P>(self.queues[i].count, pending.get_bit(i), self.most));
+        let mut fitting = Bits::<QUEUES>::default();
+        for i in 0..VPORTS {
+            fitting.set_bit(i, fits::<BUFFER_COUNT_BITS>(self.queues[i].count, pending.get_bit(i), self.most));
         }
-        fitting.set_bit(N, fits::<P>(self.upcalls.count, pending.get_bit(N), self.most));
+        fitting.set_bit(VPORTS, fits::<BUFFER_COUNT_BITS>(self.upcalls.count, pending.get_bit(VPORTS), self.most));
         let accept = fitting | !self.drop_when_full;
         if onward & self.beat.first {
             self.taking = wanted & accept;
@@ -141,16 +158,17 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         }
 
         comment!("into the queues, and out of them");
-        let plain: Beat<W, C> = Beat { data: self.placed.data, bytes: self.placed.bytes, last: self.placed.last };
-        let mut leaves = Bits::<Q>::default();
-        for i in 0..N {
+        let plain: Beat<BUS_BITS, COUNT_BITS> =
+            Beat { data: self.placed.data, bytes: self.placed.bytes, last: self.placed.last };
+        let mut leaves = Bits::<QUEUES>::default();
+        for i in 0..VPORTS {
             self.queues[i].inp.valid = fire & self.taking.get_bit(i);
             self.queues[i].inp.data = plain;
             link(self.tx[i], self.queues[i].out);
             leaves.set_bit(i, self.queues[i].out.valid & self.tx[i].ready & self.queues[i].out.data.last);
         }
-        self.upcalls.clock = self.clock_port[N];
-        self.upcalls.inp.valid = fire & self.taking.get_bit(N);
+        self.upcalls.clock = self.clock_port[VPORTS];
+        self.upcalls.inp.valid = fire & self.taking.get_bit(VPORTS);
         self.upcalls.inp.data = UpcallBeat {
             data: self.placed.data,
             bytes: self.placed.bytes,
@@ -159,10 +177,10 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             reason: self.placed.reason,
         };
         link(self.upcall, self.upcalls.out);
-        leaves.set_bit(N, self.upcalls.out.valid & self.upcall.ready & self.upcalls.out.data.last);
+        leaves.set_bit(VPORTS, self.upcalls.out.valid & self.upcall.ready & self.upcalls.out.data.last);
 
         comment!("whole frames in the queues");
-        for i in 0..Q {
+        for i in 0..QUEUES {
             let enters = self.ends[i].get_bit(1);
             self.ends[i] = concat::<2>(self.ends[i].get_bit(0), fire & self.taking.get_bit(i) & self.placed.last);
             if enters != leaves.get_bit(i) {
@@ -170,10 +188,10 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
             }
             self.some_whole[i] = enters | (self.some_whole[i] & !(leaves.get_bit(i) & (self.whole[i] == 1)));
         }
-        for i in 0..N {
+        for i in 0..VPORTS {
             self.tx_whole.set_bit(i, self.some_whole[i]);
         }
-        self.upcall_whole = self.some_whole[N];
+        self.upcall_whole = self.some_whole[VPORTS];
 
         comment!("counters");
         let counts = fire & self.placed.first;
@@ -182,7 +200,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         if counts {
             self.counted_len = self.placed.out_len;
         }
-        for i in 0..Q {
+        for i in 0..QUEUES {
             self.counters[i].queued = self.counted.get_bit(i);
             self.counters[i].len = self.counted_len;
             self.counters[i].dropped = self.dropped.get_bit(i);
@@ -192,14 +210,14 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize, const N: us
         }
 
         comment!("idle");
-        let mut empty = Bits::<Q>::default();
-        for i in 0..N {
+        let mut empty = Bits::<QUEUES>::default();
+        for i in 0..VPORTS {
             empty.set_bit(i, self.queues[i].empty);
         }
-        empty.set_bit(N, self.upcalls.empty);
+        empty.set_bit(VPORTS, self.upcalls.empty);
         self.active = self.inp.valid | self.beat_valid | self.placed_valid | self.counted.any() | self.dropped.any();
         self.idle = !self.active;
-        for i in 0..Q {
+        for i in 0..QUEUES {
             let waits = pending.get_bit(i) | self.counted.get_bit(i) | self.dropped.get_bit(i);
             self.idle_port.set_bit(i, empty.get_bit(i) & !self.ends[i].any() & !waits);
         }
@@ -221,7 +239,14 @@ mod tests {
     }
 
     /// One clock; of the queues' clocks those that are not idle.
-    fn tick<const W: usize, const C: usize, const B: usize, const P: usize>(e: &mut Egress<W, C, B, P, 3, 4>) {
+    fn tick<
+        const BUS_BITS: usize,
+        const COUNT_BITS: usize,
+        const BUFFER_LOG2: usize,
+        const BUFFER_COUNT_BITS: usize,
+    >(
+        e: &mut Egress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, 3, 4>,
+    ) {
         tick_those(e, |e| {
             let (reset, idle) = (e.reset.val(), e.idle_port.val());
             let ports = e.clock_port.iter_mut().enumerate().map(|(q, clock)| (clock, reset || !idle.get_bit(q)));
@@ -229,11 +254,13 @@ mod tests {
         });
     }
 
-    fn stream<const W: usize, const C: usize>(frames: &[Frame]) -> VecDeque<OutBeat<W, C>> {
+    fn stream<const BUS_BITS: usize, const COUNT_BITS: usize>(
+        frames: &[Frame],
+    ) -> VecDeque<OutBeat<BUS_BITS, COUNT_BITS>> {
         let one = |(n, f): (usize, &Frame)| {
             let (outputs, out_len) = (f.outputs.to_bits(), f.bytes.len().to_bits());
             let (vport, reason) = ((n % 5).to_bits(), (n % 3).to_bits());
-            let all = beats::<W, C>(&f.bytes).into_iter().enumerate();
+            let all = beats::<BUS_BITS, COUNT_BITS>(&f.bytes).into_iter().enumerate();
             let all = all.map(|(i, b)| OutBeat {
                 data: b.data,
                 bytes: b.bytes,
@@ -251,19 +278,19 @@ mod tests {
 
     /// Puts all frames in; queue 3 is the upcall queue. `drain` is the rate at which each queue is taken from. Returns the numbers of the frames
     /// that came out of each queue, and the clocks until the last was taken in.
-    fn run<const W: usize, const C: usize, const B: usize, const P: usize>(
+    fn run<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT_BITS: usize>(
         frames: &[Frame],
         modes: u64,
         drain: [f64; 4],
-    ) -> ([Vec<usize>; 4], usize, Box<Egress<W, C, B, P, 3, 4>>) {
+    ) -> ([Vec<usize>; 4], usize, Box<Egress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, 3, 4>>) {
         let mut rng = ChaCha8Rng::seed_from_u64(21);
-        let mut e = Box::new(Egress::<W, C, B, P, 3, 4>::new(MAX_FRAME));
+        let mut e = Box::new(Egress::<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, 3, 4>::new(MAX_FRAME));
         e.connect_all();
         e.reset.next = true;
         tick(&mut e);
         e.reset.next = false;
         e.drop_when_full.next = modes.into();
-        let mut input = stream::<W, C>(frames);
+        let mut input = stream::<BUS_BITS, COUNT_BITS>(frames);
         let mut out: [Vec<usize>; 4] = Default::default();
         let mut partial: [Vec<u8>; 4] = Default::default();
         let (mut clocks, mut quiet) = (0, 0);
@@ -277,7 +304,7 @@ mod tests {
             settle(&mut *e);
             quiet += 1;
             let popped = |q: usize, data, count, last, partial: &mut [Vec<u8>; 4], out: &mut [Vec<usize>; 4]| {
-                partial[q].extend_from_slice(&bytes::<W, C>(data, count));
+                partial[q].extend_from_slice(&bytes::<BUS_BITS, COUNT_BITS>(data, count));
                 if last {
                     let bit = if q == 3 { 31 } else { q };
                     let from = out[q].last().map_or(0, |n| n + 1);

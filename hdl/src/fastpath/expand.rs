@@ -11,10 +11,10 @@ const UPCALL: u64 = 1 << 31;
 /// Whether a rule says what becomes of a frame.
 #[millrace_hdl::function]
 fn is_rule(frame: MatchResult) -> Bit {
-    !frame.fault.any() & !frame.packet_out & !frame.punt & frame.hit
+    !frame.meta.fault.any() & !frame.meta.packet_out & !frame.punt & frame.hit
 }
 
-/// `P` = log2 of the number of continuation steps.
+/// `STEPS_LOG2` = log2 of the number of continuation steps.
 ///
 /// `job` comes from a register. A frame with one step takes one clock and leaves two clocks after its result was taken; each further
 /// step takes two clocks. Who keeps the frames' windows follows with `take` (the next frame is at work from the next clock on) and
@@ -29,7 +29,7 @@ fn is_rule(frame: MatchResult) -> Bit {
 ///
 /// A program has no more than one step for its rule and each continuation step once: one that runs in a circle ends there.
 #[millrace_hdl::block]
-pub struct Expand<const P: usize> {
+pub struct Expand<const STEPS_LOG2: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub result: Snk<MatchResult>,
@@ -38,7 +38,7 @@ pub struct Expand<const P: usize> {
     pub issue: Signal<Out, Bit>,
     /// Writes continuation step `step_index`.
     pub step_write: Signal<In, Bit>,
-    pub step_index: Signal<In, Bits<P>>,
+    pub step_index: Signal<In, Bits<STEPS_LOG2>>,
     pub step_data: Signal<In, Step>,
     pub verdict_valid: Signal<Out, Bit>,
     pub verdict_index: Signal<Out, Bits<12>>,
@@ -56,7 +56,7 @@ pub struct Expand<const P: usize> {
     room_for_one_tag: Param<Bits<14>>,
     room_for_two_tags: Param<Bits<14>>,
 
-    steps: Ram<Step, P>,
+    steps: Ram<Step, STEPS_LOG2>,
     /// The frame at work and its present step.
     current: DffE<MatchResult>,
     current_valid: DffR<Bit>,
@@ -83,7 +83,7 @@ pub struct Expand<const P: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const P: usize> Expand<P> {
+impl<const STEPS_LOG2: usize> Expand<STEPS_LOG2> {
     /// For a build with this many vports, and frames of up to `max_frame` bytes.
     pub fn new(vports: usize, max_frame: usize) -> Self {
         assert!((1..=31).contains(&vports), "{vports} vports: outputs have 31 vport bits");
@@ -100,9 +100,9 @@ impl<const P: usize> Expand<P> {
     fn update(&mut self) {
         comment!("what kind of frame it is");
         let step = self.current.step;
-        let vport = self.current.vport;
-        let faulty = self.current.fault.any();
-        let packet_out = !faulty & self.current.packet_out;
+        let vport = self.current.meta.vport;
+        let faulty = self.current.meta.fault.any();
+        let packet_out = !faulty & self.current.meta.packet_out;
         let vport_exists = vport < self.vports;
         let by_rule = is_rule(self.current);
 
@@ -118,7 +118,7 @@ impl<const P: usize> Expand<P> {
             verdict = 9;
             discard = true;
         } else if faulty {
-            verdict = cast::<4>(self.current.fault) + 3;
+            verdict = cast::<4>(self.current.meta.fault) + 3;
             discard = true;
         } else if self.current.punt {
             outputs = UPCALL;
@@ -138,7 +138,7 @@ impl<const P: usize> Expand<P> {
                 verdict = 10;
             }
         }
-        let verdict_vport = if self.current.packet_out & !vport_exists { self.vports } else { vport };
+        let verdict_vport = if self.current.meta.packet_out & !vport_exists { self.vports } else { vport };
 
         comment!("one step per clock, unless the job before it waits");
         let room = !self.next_job_valid | self.job.ready;
@@ -154,9 +154,9 @@ impl<const P: usize> Expand<P> {
         comment!("what the next step will do, as far as all else waits for it");
         let frame = if self.fetch { MatchResult { step: self.steps.rdata, ..self.current } } else { self.result.data };
         let next = frame.step;
-        let follows = if self.fetch { self.taken + 1 != 1 << P } else { is_rule(self.result.data) };
-        let ttl_ends = frame.l3.any() & next.ttl_dec.any() & (frame.ttl <= next.ttl_dec);
-        let pops = if next.vlan_pop > frame.vlans { frame.vlans } else { next.vlan_pop };
+        let follows = if self.fetch { self.taken + 1 != 1 << STEPS_LOG2 } else { is_rule(self.result.data) };
+        let ttl_ends = frame.layout.l3.any() & next.ttl_dec.any() & (frame.ttl <= next.ttl_dec);
+        let pops = if next.vlan_pop > frame.layout.vlans { frame.layout.vlans } else { next.vlan_pop };
         let pushes = if next.vlan_push.all() { 2 } else { next.vlan_push };
         if free | self.fetch {
             self.current = frame;
@@ -167,9 +167,9 @@ impl<const P: usize> Expand<P> {
             self.ttl_ends = ttl_ends;
             // No frame comes in too long: only tags can make it so.
             self.too_long = if (pushes == 2) & (pops == 0) {
-                frame.len > self.room_for_two_tags
+                frame.meta.len > self.room_for_two_tags
             } else {
-                (pushes > pops) & (frame.len > self.room_for_one_tag)
+                (pushes > pops) & (frame.meta.len > self.room_for_one_tag)
             };
             self.silent = !(next.outputs & self.existing).any();
             self.more = follows & next.more & !ttl_ends;
@@ -178,7 +178,7 @@ impl<const P: usize> Expand<P> {
         comment!("continuation steps");
         self.fetch = go & self.more;
         self.steps.re = go & self.more;
-        self.steps.raddr = cast::<P>(step.next_step);
+        self.steps.raddr = cast::<STEPS_LOG2>(step.next_step);
         self.steps.we = self.step_write;
         self.steps.waddr = self.step_index;
         self.steps.wdata = self.step_data;
@@ -201,12 +201,9 @@ impl<const P: usize> Expand<P> {
         if issues {
             self.next_job = EditJob {
                 step: edits,
-                vlans: self.current.vlans,
-                l3: self.current.l3,
-                l4: self.current.l4,
-                l4_words: self.current.l4_words,
+                layout: self.current.layout,
                 vport,
-                len: self.current.len,
+                len: self.current.meta.len,
                 faulty,
                 discard,
                 again: self.more,
@@ -223,7 +220,7 @@ impl<const P: usize> Expand<P> {
         if go {
             self.verdict_q = concat::<12>(verdict_vport, verdict);
             self.rule_q = self.current.rule;
-            self.bytes_q = self.current.len;
+            self.bytes_q = self.current.meta.len;
         }
         self.verdict_valid = self.verdict_valid_q;
         self.verdict_index = self.verdict_q;
@@ -238,6 +235,7 @@ impl<const P: usize> Expand<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fastpath::types::{Layout, Meta};
     use crate::testing::{assert_lints, settle};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -246,14 +244,14 @@ mod tests {
     use millrace_regs::config::MAX_FRAME;
 
     const VPORTS: usize = 11;
-    const P: usize = 4;
+    const STEPS_LOG2: usize = 4;
     const UPCALL: u32 = 1 << 31;
 
-    fn tick(dut: &mut Expand<P>) {
+    fn tick(dut: &mut Expand<STEPS_LOG2>) {
         crate::testing::tick(dut, |d| &mut d.clock);
     }
 
-    fn connected(mut dut: Expand<P>) -> Box<Expand<P>> {
+    fn connected(mut dut: Expand<STEPS_LOG2>) -> Box<Expand<STEPS_LOG2>> {
         dut.connect_all();
         Box::new(dut)
     }
@@ -289,10 +287,10 @@ mod tests {
             pushes: 0,
             discard: outputs == 0,
             again: false,
-            faulty: r.fault.any(),
+            faulty: r.meta.fault.any(),
             reason: 0,
             edits: false,
-            len: r.len.to_u64(),
+            len: r.meta.len.to_u64(),
             taken: 0,
         }
     }
@@ -303,10 +301,10 @@ mod tests {
         let mut verdict = None;
         let mut step = r.step;
         loop {
-            let ttl_ends = r.l3.any() && step.ttl_dec.any() && r.ttl.to_u64() <= step.ttl_dec.to_u64();
-            let pops = step.vlan_pop.to_u64().min(r.vlans.to_u64());
+            let ttl_ends = r.layout.l3.any() && step.ttl_dec.any() && r.ttl.to_u64() <= step.ttl_dec.to_u64();
+            let pops = step.vlan_pop.to_u64().min(r.layout.vlans.to_u64());
             let pushes = step.vlan_push.to_u64().min(2);
-            let too_long = r.len.to_u64() + 4 * pushes - 4 * pops > 9216;
+            let too_long = r.meta.len.to_u64() + 4 * pushes - 4 * pops > 9216;
             let outputs = step.outputs.to_u32() & (UPCALL | 0x7ff);
             let last = ttl_ends || !step.more;
             verdict.get_or_insert(match () {
@@ -335,11 +333,11 @@ mod tests {
     }
 
     fn expected(r: &MatchResult, steps: &[Step]) -> (Vec<Job>, Event) {
-        let vport = r.vport.to_u64();
+        let vport = r.meta.vport.to_u64();
         let exists = vport < VPORTS as u64;
-        let (jobs, verdict) = if r.fault.any() {
-            (vec![job(r, 0)], [0, 4, 5, 6][r.fault.index()])
-        } else if r.packet_out {
+        let (jobs, verdict) = if r.meta.fault.any() {
+            (vec![job(r, 0)], [0, 4, 5, 6][r.meta.fault.index()])
+        } else if r.meta.packet_out {
             (vec![job(r, if exists { 1 << vport } else { 0 })], if exists { 3 } else { 9 })
         } else if r.punt {
             (vec![Job { reason: 1, ..job(r, UPCALL) }], 2)
@@ -349,8 +347,8 @@ mod tests {
             program(r, steps)
         };
         let rule = verdict == 0 || verdict == 7 || verdict == 8 || verdict == 10;
-        let vport = if r.packet_out && !exists { VPORTS as u64 } else { vport };
-        (jobs, Event { vport, verdict, bytes: r.len.to_u64(), rule: rule.then(|| r.rule.to_u64()) })
+        let vport = if r.meta.packet_out && !exists { VPORTS as u64 } else { vport };
+        (jobs, Event { vport, verdict, bytes: r.meta.len.to_u64(), rule: rule.then(|| r.rule.to_u64()) })
     }
 
     fn random_step(rng: &mut ChaCha8Rng, next: Option<u64>) -> Step {
@@ -370,22 +368,27 @@ mod tests {
     }
 
     fn random_result(rng: &mut ChaCha8Rng) -> MatchResult {
-        let next = rng.random_bool(0.4).then(|| rng.random_range(0..1 << P));
+        let next = rng.random_bool(0.4).then(|| rng.random_range(0..1 << STEPS_LOG2));
         let vports = if rng.random_bool(0.1) { 256 } else { 12u64 };
         MatchResult {
             hit: rng.random_bool(0.8),
             punt: rng.random_bool(0.1),
             rule: rng.random_range(0..65536u64).into(),
             step: random_step(rng, next),
-            vlans: rng.random_range(0..3u64).into(),
-            l3: rng.random_range(0..3u64).into(),
+            layout: Layout {
+                vlans: rng.random_range(0..3u64).into(),
+                l3: rng.random_range(0..3u64).into(),
+                ..Default::default()
+            },
             ttl: [0, 1, 64, 255, rng.random_range(0..256u64)][rng.random_range(0..5)].into(),
-            vport: rng.random_range(0..vports).into(),
-            packet_out: rng.random_bool(0.2),
-            len: [14, 60, 9207, 9208, 9209, 9211, 9212, 9213, 9216, rng.random_range(14..9217u64)]
-                [rng.random_range(0..10)]
-            .into(),
-            fault: if rng.random_bool(0.1) { rng.random_range(1..4u64) } else { 0 }.into(),
+            meta: Meta {
+                vport: rng.random_range(0..vports).into(),
+                packet_out: rng.random_bool(0.2),
+                len: [14, 60, 9207, 9208, 9209, 9211, 9212, 9213, 9216, rng.random_range(14..9217u64)]
+                    [rng.random_range(0..10)]
+                .into(),
+                fault: if rng.random_bool(0.1) { rng.random_range(1..4u64) } else { 0 }.into(),
+            },
             ..Default::default()
         }
     }
@@ -406,11 +409,12 @@ mod tests {
         }
     }
 
-    fn with_steps(rng: &mut ChaCha8Rng) -> (Box<Expand<P>>, Vec<Step>) {
-        let mut dut = connected(Expand::<P>::new(VPORTS, MAX_FRAME));
+    fn with_steps(rng: &mut ChaCha8Rng) -> (Box<Expand<STEPS_LOG2>>, Vec<Step>) {
+        let mut dut = connected(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
         let mut steps = vec![];
-        for i in 0..1u64 << P {
-            let next = (rng.random_bool(0.6) && i + 1 < 1 << P).then(|| rng.random_range(i + 1..1 << P));
+        for i in 0..1u64 << STEPS_LOG2 {
+            let next =
+                (rng.random_bool(0.6) && i + 1 < 1 << STEPS_LOG2).then(|| rng.random_range(i + 1..1 << STEPS_LOG2));
             steps.push(random_step(rng, next));
             dut.step_write.next = true;
             dut.step_index.next = i.into();
@@ -474,9 +478,14 @@ mod tests {
 
     #[test]
     fn one_job_per_clock_for_rules_of_one_step() {
-        let mut dut = connected(Expand::<P>::new(VPORTS, MAX_FRAME));
+        let mut dut = connected(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
         let step = Step { outputs: 1u64.into(), ..Default::default() };
-        dut.result.data.next = MatchResult { hit: true, step, len: 60u64.into(), ..Default::default() };
+        dut.result.data.next = MatchResult {
+            hit: true,
+            step,
+            meta: Meta { len: 60u64.into(), ..Default::default() },
+            ..Default::default()
+        };
         dut.result.valid.next = true;
         dut.job.ready.next = true;
         tick(&mut dut);
@@ -493,21 +502,26 @@ mod tests {
 
     #[test]
     fn program_that_runs_in_a_circle_ends_after_as_many_steps_as_there_are() {
-        let mut dut = connected(Expand::<P>::new(VPORTS, MAX_FRAME));
+        let mut dut = connected(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
         let step = Step { outputs: 1u64.into(), more: true, next_step: 3u64.into(), ..Default::default() };
         dut.step_write.next = true;
         dut.step_index.next = 3u64.into();
         dut.step_data.next = step;
         tick(&mut dut);
         dut.step_write.next = false;
-        dut.result.data.next = MatchResult { hit: true, step, len: 60u64.into(), ..Default::default() };
+        dut.result.data.next = MatchResult {
+            hit: true,
+            step,
+            meta: Meta { len: 60u64.into(), ..Default::default() },
+            ..Default::default()
+        };
         dut.job.ready.next = true;
         for _ in 0..2 {
             dut.result.valid.next = true;
             tick(&mut dut);
             dut.result.valid.next = false;
             let (mut again, mut jobs, mut ended) = (true, 0, 0);
-            for _ in 0..3 << P {
+            for _ in 0..3 << STEPS_LOG2 {
                 if dut.job.valid.val() {
                     assert!(again, "a job after the last");
                     (again, jobs) = (dut.job.data.val().again, jobs + 1);
@@ -515,13 +529,13 @@ mod tests {
                 ended += u64::from(dut.ended.val());
                 tick(&mut dut);
             }
-            assert_eq!((again, jobs, ended), (false, 1 + (1 << P), 1));
+            assert_eq!((again, jobs, ended), (false, 1 + (1 << STEPS_LOG2), 1));
             assert!(!dut.busy.val());
         }
     }
 
     #[test]
     fn verilog_passes_lint() {
-        assert_lints(Expand::<P>::new(VPORTS, MAX_FRAME));
+        assert_lints(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
     }
 }

@@ -3,11 +3,11 @@
 
 use super::hash_way::HashWay;
 use super::key_hash::KeyHash;
-use super::types::{Hit, Slot};
+use super::types::{Hit, KEY_BITS, Slot};
 use crate::base::{Dff, DffE, Reg};
 use rust_hdl_core::prelude::*;
 
-/// Four ways of `1 << S` slots under one mask ("Match" in `docs/hardware.md`). One key per clock; the answer comes
+/// Four ways of `1 << WAY_LOG2` slots under one mask ("Match" in `docs/hardware.md`). One key per clock; the answer comes
 /// [`LATENCY`](Self::LATENCY) clocks after `key`: hash (4), RAM and its output register (2), compare (2), way (1).
 ///
 /// `late_key` is `key` of [`LATE_KEY`](Self::LATE_KEY) clocks ago: the tables share one delay line instead of each having its own.
@@ -15,13 +15,13 @@ use rust_hdl_core::prelude::*;
 /// way is found at any time. The mask must not change under valid slots, and not within [`LATENCY`](Self::LATENCY) clocks of
 /// another write.
 #[millrace_hdl::block]
-pub struct HashTable<const S: usize> {
+pub struct HashTable<const WAY_LOG2: usize> {
     pub clock: Signal<In, Clock>,
     /// Of the hash, and of the mask.
     pub clock_hash: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub key: Signal<In, Bits<480>>,
-    pub late_key: Signal<In, Bits<480>>,
+    pub key: Signal<In, Bits<KEY_BITS>>,
+    pub late_key: Signal<In, Bits<KEY_BITS>>,
     pub hit: Signal<Out, Hit>,
     /// Write `slot` at `write_index` (way << S | slot number).
     pub write_entry: Signal<In, Bit>,
@@ -29,24 +29,24 @@ pub struct HashTable<const S: usize> {
     pub slot: Signal<In, Slot>,
     /// Load `mask`, `seed` and `enable`.
     pub write_mask: Signal<In, Bit>,
-    pub mask: Signal<In, Bits<480>>,
+    pub mask: Signal<In, Bits<KEY_BITS>>,
     pub seed: Signal<In, Bits<32>>,
     pub enable: Signal<In, Bit>,
     #[clock(clock_hash)]
-    mask_reg: DffE<Bits<480>>,
+    mask_reg: DffE<Bits<KEY_BITS>>,
     #[clock(clock_hash)]
     seed_reg: DffE<Bits<32>>,
     #[clock(clock_hash)]
     enable_reg: Reg<Bit>,
     #[clock(clock_hash)]
-    hash: KeyHash<S>,
-    masked_key: Dff<Bits<480>>,
-    way: Vec<HashWay<S>>,
+    hash: KeyHash<WAY_LOG2>,
+    masked_key: Dff<Bits<KEY_BITS>>,
+    way: Vec<HashWay<WAY_LOG2>>,
     best: Dff<Hit>,
 }
 
 #[millrace_hdl::block]
-impl<const S: usize> HashTable<S> {
+impl<const WAY_LOG2: usize> HashTable<WAY_LOG2> {
     /// Clocks from `key` to `hit`.
     pub const LATENCY: usize = 9;
     /// Clocks by which `late_key` is behind `key`.
@@ -67,11 +67,11 @@ impl<const S: usize> HashTable<S> {
         self.hash.seed = self.seed_reg;
         self.masked_key = self.late_key & self.mask_reg;
 
-        let write_way = self.write_index.get_bits::<2>(S);
+        let write_way = self.write_index.get_bits::<2>(WAY_LOG2);
         for i in 0..4 {
             self.way[i].key = self.masked_key;
             self.way[i].we = self.write_entry & (write_way == i);
-            self.way[i].write_index = cast::<S>(self.write_index);
+            self.way[i].write_index = cast::<WAY_LOG2>(self.write_index);
             self.way[i].slot = self.slot;
         }
         self.way[0].index = self.hash.index0;
@@ -103,10 +103,10 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
 
-    const S: usize = 3;
+    const WAY_LOG2: usize = 3;
 
     struct Bench {
-        uut: Box<HashTable<S>>,
+        uut: Box<HashTable<WAY_LOG2>>,
         model: Table,
         /// Keys in flight for `late_key`, and what is expected of each.
         keys: VecDeque<Words>,
@@ -115,13 +115,13 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            let mut uut = Box::new(HashTable::<S>::new());
+            let mut uut = Box::new(HashTable::<WAY_LOG2>::new());
             uut.connect_all();
             uut.reset.next = true;
             tick_those(&mut *uut, |u| vec![(&mut u.clock, true), (&mut u.clock_hash, true)]);
             uut.reset.next = false;
-            let keys = vec![[0; 15]; HashTable::<S>::LATE_KEY].into();
-            Self { uut, model: Table::new(S), keys, due: vec![None; HashTable::<S>::LATENCY - 1].into() }
+            let keys = vec![[0; 15]; HashTable::<WAY_LOG2>::LATE_KEY].into();
+            Self { uut, model: Table::new(WAY_LOG2), keys, due: vec![None; HashTable::<WAY_LOG2>::LATENCY - 1].into() }
         }
 
         /// One clock with a key; compares the answer that is due. Without a key nothing is compared later.
@@ -140,7 +140,7 @@ mod tests {
         }
 
         fn settle(&mut self) {
-            for _ in 0..HashTable::<S>::LATENCY {
+            for _ in 0..HashTable::<WAY_LOG2>::LATENCY {
                 self.clock(None);
             }
         }
@@ -160,7 +160,7 @@ mod tests {
         fn write_slot(&mut self, way: usize, slot: usize, entry: Option<Entry>) {
             self.model.slots[way][slot] = entry;
             let e = entry.unwrap_or(Entry { key: [0xdead; 15], priority: 9, rule: 9 });
-            self.uut.write_index.next = (way << S | slot).to_bits();
+            self.uut.write_index.next = (way << WAY_LOG2 | slot).to_bits();
             self.uut.slot.next = Slot {
                 key: key_bits(&e.key),
                 priority: u64::from(e.priority).to_bits(),
@@ -181,7 +181,7 @@ mod tests {
             let keys: Vec<Words> = (0..24).map(|_| rng.random()).collect();
             for key in &keys {
                 let key = masked(key, &mask);
-                let index = table_hash(&key, bench.model.seed, S);
+                let index = table_hash(&key, bench.model.seed, WAY_LOG2);
                 let way = rng.random_range(0..4);
                 let entry = Entry { key, priority: rng.random(), rule: rng.random() };
                 bench.write_slot(way, index[way], Some(entry));
@@ -211,7 +211,7 @@ mod tests {
         let mut bench = Bench::new();
         bench.write_mask([!0; 15], 7, true);
         let key: Words = rng.random();
-        let index = table_hash(&key, 7, S);
+        let index = table_hash(&key, 7, WAY_LOG2);
         let mut at = 0;
         bench.write_slot(0, index[0], Some(Entry { key, priority: 1, rule: 1 }));
         bench.clock(None);

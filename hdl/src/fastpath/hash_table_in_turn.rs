@@ -2,22 +2,22 @@
 //! An exact-match table with a mask of its own whose ways lie in one memory.
 
 use super::key_hash_in_turn::KeyHashInTurn;
-use super::types::{Hit, Slot};
+use super::types::{Hit, KEY_BITS, Slot};
 use crate::base::{Dff, DffE, DffR, Param, Ram, Reg};
 use rust_hdl_core::prelude::*;
 
-/// Four ways of `1 << S` slots under one mask ("Match" in `docs/hardware.md`), `U` = S + 2; like `HashTable`, but its ways are looked at
+/// Four ways of `1 << WAY_LOG2` slots under one mask ("Match" in `docs/hardware.md`), `TABLE_LOG2` = WAY_LOG2 + 2; like `HashTable`, but its ways are looked at
 /// one after the other, in one memory and with one comparison.
 ///
 /// `key` is there with `start` and stays for 22 clocks. `hit` is valid
 /// [`LATENCY`](Self::LATENCY) clocks after `start`, and until 18 clocks after the next one: hash (16), four reads one clock apart (4), RAM,
 /// its output register and comparison (3). No lookup is done half under one mask and half under the next.
 #[millrace_hdl::block]
-pub struct HashTableInTurn<const S: usize, const U: usize> {
+pub struct HashTableInTurn<const WAY_LOG2: usize, const TABLE_LOG2: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub start: Signal<In, Bit>,
-    pub key: Signal<In, Bits<480>>,
+    pub key: Signal<In, Bits<KEY_BITS>>,
     pub hit: Signal<Out, Hit>,
     /// Write `slot` at `write_index` (way << S | slot number).
     pub write_entry: Signal<In, Bit>,
@@ -25,41 +25,44 @@ pub struct HashTableInTurn<const S: usize, const U: usize> {
     pub slot: Signal<In, Slot>,
     /// Load `mask`, `seed` and `enable`, which stay as they are for 24 clocks: after the lookup under way. Keys come 24 clocks apart.
     pub write_mask: Signal<In, Bit>,
-    pub mask: Signal<In, Bits<480>>,
+    pub mask: Signal<In, Bits<KEY_BITS>>,
     pub seed: Signal<In, Bits<32>>,
     pub enable: Signal<In, Bit>,
-    mask_reg: DffE<Bits<480>>,
+    mask_reg: DffE<Bits<KEY_BITS>>,
     seed_reg: DffE<Bits<32>>,
     enable_reg: Reg<Bit>,
     /// One clock behind the key.
-    masked_key: Dff<Bits<480>>,
+    masked_key: Dff<Bits<KEY_BITS>>,
     /// A key is looked up; a mask waits until that is done.
     looking: Reg<Bit>,
     waiting: DffR<Bit>,
-    hash: KeyHashInTurn<S>,
+    hash: KeyHashInTurn<WAY_LOG2>,
     /// Bit n is high n + 1 clocks after the indices are there.
     when: DffR<Bits<6>>,
-    ram: Ram<Slot, U>,
+    ram: Ram<Slot, TABLE_LOG2>,
     found: Dff<Slot>,
     same_words: Dff<Bits<15>>,
     answer: Dff<Hit>,
     best: DffE<Hit>,
-    /// `1 << S`.
-    way_size: Param<Bits<U>>,
+    /// `1 << WAY_LOG2`.
+    way_size: Param<Bits<TABLE_LOG2>>,
 }
 
 #[millrace_hdl::block]
-impl<const S: usize, const U: usize> HashTableInTurn<S, U> {
+impl<const WAY_LOG2: usize, const TABLE_LOG2: usize> HashTableInTurn<WAY_LOG2, TABLE_LOG2> {
     /// Clocks from `start` to `hit`.
-    pub const LATENCY: usize = KeyHashInTurn::<S>::LATENCY + 7;
+    pub const LATENCY: usize = KeyHashInTurn::<WAY_LOG2>::LATENCY + 7;
 
     /// A disabled table without entries. (`Default` has no memory.)
     ///
     /// # Panics
-    /// If `U` is not S + 2.
+    /// If `TABLE_LOG2` is not WAY_LOG2 + 2.
     pub fn new() -> Self {
-        assert!(U == S + 2, "HashTableInTurn<{S}, {U}>: four ways of 1 << {S} slots");
-        Self { ram: Ram::new(), way_size: Param::new((1usize << S).to_bits()), ..Default::default() }
+        assert!(
+            TABLE_LOG2 == WAY_LOG2 + 2,
+            "HashTableInTurn<{WAY_LOG2}, {TABLE_LOG2}>: four ways of 1 << {WAY_LOG2} slots"
+        );
+        Self { ram: Ram::new(), way_size: Param::new((1usize << WAY_LOG2).to_bits()), ..Default::default() }
     }
 
     fn update(&mut self) {
@@ -86,20 +89,20 @@ impl<const S: usize, const U: usize> HashTableInTurn<S, U> {
         self.hash.start = self.start;
         self.hash.key = self.masked_key;
         self.hash.seed = self.seed_reg;
-        let mut index = cast::<U>(self.hash.index0);
+        let mut index = cast::<TABLE_LOG2>(self.hash.index0);
         if self.when.get_bit(0) {
-            index = cast::<U>(self.hash.index1) | self.way_size;
+            index = cast::<TABLE_LOG2>(self.hash.index1) | self.way_size;
         }
         if self.when.get_bit(1) {
-            index = cast::<U>(self.hash.index2) | (self.way_size << 1);
+            index = cast::<TABLE_LOG2>(self.hash.index2) | (self.way_size << 1);
         }
         if self.when.get_bit(2) {
-            index = cast::<U>(self.hash.index3) | (self.way_size << 1) | self.way_size;
+            index = cast::<TABLE_LOG2>(self.hash.index3) | (self.way_size << 1) | self.way_size;
         }
         self.ram.re = true;
         self.ram.raddr = index;
         self.ram.we = self.write_entry;
-        self.ram.waddr = cast::<U>(self.write_index);
+        self.ram.waddr = cast::<TABLE_LOG2>(self.write_index);
         self.ram.wdata = self.slot;
         self.found = self.ram.rdata;
 

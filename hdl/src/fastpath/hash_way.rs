@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One way of a hash table: its memory, and the comparison of the key with what lies there.
 
-use super::types::{Hit, Slot};
+use super::types::{Hit, KEY_BITS, Slot};
 use crate::base::{Dff, Ram};
 use rust_hdl_core::prelude::*;
 
-/// `1 << S` slots. `hit` answers `index` four clocks later (RAM, its output register, words, all); `key` is the masked key
+/// `1 << WAY_LOG2` slots. `hit` answers `index` four clocks later (RAM, its output register, words, all); `key` is the masked key
 /// two clocks behind its `index`.
 #[millrace_hdl::block]
-pub struct HashWay<const S: usize> {
+pub struct HashWay<const WAY_LOG2: usize> {
     pub clock: Signal<In, Clock>,
-    pub index: Signal<In, Bits<S>>,
-    pub key: Signal<In, Bits<480>>,
+    pub index: Signal<In, Bits<WAY_LOG2>>,
+    pub key: Signal<In, Bits<KEY_BITS>>,
     pub hit: Signal<Out, Hit>,
     pub we: Signal<In, Bit>,
-    pub write_index: Signal<In, Bits<S>>,
+    pub write_index: Signal<In, Bits<WAY_LOG2>>,
     pub slot: Signal<In, Slot>,
-    ram: Ram<Slot, S>,
+    ram: Ram<Slot, WAY_LOG2>,
     found: Dff<Slot>,
     same_words: Dff<Bits<15>>,
     valid_reg: Dff<Bit>,
@@ -26,7 +26,7 @@ pub struct HashWay<const S: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const S: usize> HashWay<S> {
+impl<const WAY_LOG2: usize> HashWay<WAY_LOG2> {
     /// A way of invalid slots. (`Default` has no memory.)
     pub fn new() -> Self {
         Self { ram: Ram::new(), ..Default::default() }

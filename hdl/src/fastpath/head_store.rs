@@ -7,7 +7,7 @@ use rust_hdl_core::prelude::*;
 /// Two heads of up to 128 bytes. A word is written with `write`, and clears what is behind it in its beat; a 16-bit half of one with
 /// `patch`, never both in a clock. `head` is beat `head_number` of head `read_side` in the same clock.
 #[millrace_hdl::block]
-pub struct HeadStore<const W: usize> {
+pub struct HeadStore<const BUS_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub write: Signal<In, Bit>,
     pub patch: Signal<In, Bit>,
@@ -19,7 +19,7 @@ pub struct HeadStore<const W: usize> {
     pub half: Signal<In, Bits<16>>,
     pub read_side: Signal<In, Bit>,
     pub head_number: Signal<In, Bits<12>>,
-    pub head: Signal<Out, Bits<W>>,
+    pub head: Signal<Out, Bits<BUS_BITS>>,
     /// By 16-bit half of a beat; a side's beats are 16 apart.
     columns: Vec<LutRam<Bits<16>, 5>>,
     at: Vec<Constant<Bits<11>>>,
@@ -32,17 +32,17 @@ pub struct HeadStore<const W: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const W: usize> HeadStore<W> {
+impl<const BUS_BITS: usize> HeadStore<BUS_BITS> {
     /// With zeros. (`Default` has no memory: use this.)
     pub fn new() -> Self {
-        let columns = W / 16;
+        let columns = BUS_BITS / 16;
         Self {
             columns: (0..columns).map(|_| LutRam::new()).collect(),
             at: (0..columns).map(|i| Constant::new((i * 16).to_bits())).collect(),
             pair: (0..columns).map(|i| Constant::new((i / 2).to_bits())).collect(),
             odd: (0..columns).map(|i| Constant::new(i % 2 == 1)).collect(),
-            within_beat: Param::new((W / 32 - 1).to_bits()),
-            beat_log2: Param::new((W / 32).ilog2().to_bits()),
+            within_beat: Param::new((BUS_BITS / 32 - 1).to_bits()),
+            beat_log2: Param::new((BUS_BITS / 32).ilog2().to_bits()),
             _columns: columns,
             ..Default::default()
         }
@@ -58,7 +58,7 @@ impl<const W: usize> HeadStore<W> {
         if self.read_side {
             raddr |= 16;
         }
-        let mut out: Bits<W> = 0;
+        let mut out: Bits<BUS_BITS> = 0;
         for i in 0..self._columns {
             let here = place == self.pair[i];
             let reached = place <= self.pair[i];
@@ -76,7 +76,7 @@ impl<const W: usize> HeadStore<W> {
             self.columns[i].waddr = waddr;
             self.columns[i].wdata = data;
             self.columns[i].raddr = raddr;
-            out |= cast::<W>(self.columns[i].rdata) << self.at[i];
+            out |= cast::<BUS_BITS>(self.columns[i].rdata) << self.at[i];
         }
         self.head = out;
     }

@@ -6,7 +6,7 @@ use super::edit_checksum::EditChecksum;
 use super::edit_fields::EditFields;
 use super::edit_place::EditPlace;
 use super::edit_types::{EditedBody, EditedFrame};
-use super::types::EditJob;
+use super::types::{EditJob, WINDOW_BITS};
 use crate::base::{Dff, DffR};
 use rust_hdl_core::prelude::*;
 
@@ -21,7 +21,7 @@ pub struct HeaderEdit {
     pub reset: Signal<In, Bit>,
     pub job: Signal<In, EditJob>,
     /// The first 128 bytes of the job's frame as received.
-    pub hdr: Signal<In, Bits<1024>>,
+    pub hdr: Signal<In, Bits<WINDOW_BITS>>,
     pub job_valid: Signal<In, Bit>,
     pub edited: Signal<Out, EditedFrame>,
     pub edited_valid: Signal<Out, Bit>,

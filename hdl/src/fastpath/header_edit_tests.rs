@@ -4,7 +4,7 @@
 use super::edit_types::EditedFrame;
 use super::header_edit::{HEADER_EDIT_LATENCY, HeaderEdit};
 use super::headers_in_turn::HeadersInTurn;
-use super::types::{EditJob, Edited, MergedBeat, Step};
+use super::types::{EditJob, Edited, Layout, MergedBeat, Step};
 use crate::testing::{assert_lints, beats, bits_of, bytes, settle};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -279,10 +279,7 @@ fn edit(f: &Frame, step: &Step) -> Frame {
 fn job(rng: &mut ChaCha8Rng, f: &Frame, step: &Step) -> EditJob {
     EditJob {
         step: *step,
-        vlans: f.vlans.into(),
-        l3: f.l3.into(),
-        l4: f.l4.into(),
-        l4_words: f.l4_words.into(),
+        layout: Layout { vlans: f.vlans.into(), l3: f.l3.into(), l4: f.l4.into(), l4_words: f.l4_words.into() },
         vport: rng.random_range(0..256u64).into(),
         len: (f.bytes.len() as u64).into(),
         faulty: rng.random(),

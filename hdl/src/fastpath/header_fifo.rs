@@ -4,17 +4,17 @@
 use crate::base::{DffE, DffR, Fifo, LutFifo, Snk, Src};
 use rust_hdl_core::prelude::*;
 
-/// FIFO of `1 << A` words on block RAM (`C` = A + 1), or of 16 words on LUT RAM: where headers are clocks apart, few are under way.
+/// FIFO of `1 << DEPTH_LOG2` words on block RAM (`COUNT_BITS` = DEPTH_LOG2 + 1), or of 16 words on LUT RAM: where headers are clocks apart, few are under way.
 /// Full rate; `out` comes from registers.
 #[millrace_hdl::block]
-pub struct HeaderFifo<T: Synth, const A: usize, const C: usize> {
+pub struct HeaderFifo<T: Synth, const DEPTH_LOG2: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<T>,
     pub out: Src<T>,
     /// Nothing is held.
     pub empty: Signal<Out, Bit>,
-    deep: Vec<Fifo<T, A, C>>,
+    deep: Vec<Fifo<T, DEPTH_LOG2, COUNT_BITS>>,
     short: Vec<LutFifo<T, 4, 5>>,
     /// The first word of `short`, if there is one.
     word: Vec<DffE<T>>,
@@ -23,7 +23,7 @@ pub struct HeaderFifo<T: Synth, const A: usize, const C: usize> {
     _short: usize,
 }
 
-impl<T: Synth, const A: usize, const C: usize> HeaderFifo<T, A, C> {
+impl<T: Synth, const DEPTH_LOG2: usize, const COUNT_BITS: usize> HeaderFifo<T, DEPTH_LOG2, COUNT_BITS> {
     /// Words of the short one.
     pub const SHORT: usize = 16;
 
@@ -43,7 +43,7 @@ fn vec_of<B: Default>(count: usize) -> Vec<B> {
 }
 
 #[millrace_hdl::block]
-impl<T: Synth, const A: usize, const C: usize> HeaderFifo<T, A, C> {
+impl<T: Synth, const DEPTH_LOG2: usize, const COUNT_BITS: usize> HeaderFifo<T, DEPTH_LOG2, COUNT_BITS> {
     fn update(&mut self) {
         let mut fetch = false;
         for i in 0..self._deep {

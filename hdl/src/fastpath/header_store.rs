@@ -9,17 +9,17 @@ use rust_hdl_core::prelude::*;
 ///
 /// `data` is the beat at `addr` = frame · 16 + beat, two clocks after `read`; the first frame after reset is 0.
 #[millrace_hdl::block]
-pub struct HeaderStore<const W: usize, const C: usize> {
+pub struct HeaderStore<const BUS_BITS: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub beat: Signal<In, MergedBeat<W, C>>,
+    pub beat: Signal<In, MergedBeat<BUS_BITS, COUNT_BITS>>,
     pub valid: Signal<In, Bit>,
     pub read: Signal<In, Bit>,
     pub addr: Signal<In, Bits<9>>,
-    pub data: Signal<Out, Bits<W>>,
-    ram: Ram<Bits<W>, 9>,
+    pub data: Signal<Out, Bits<BUS_BITS>>,
+    ram: Ram<Bits<BUS_BITS>, 9>,
     fetched: DffR<Bit>,
-    q: DffE<Bits<W>>,
+    q: DffE<Bits<BUS_BITS>>,
     /// Of the next beat: its frame, and its number in it, up to that of the first beat behind the window.
     frame: Reg<Bits<5>>,
     number: Reg<Bits<5>>,
@@ -27,14 +27,14 @@ pub struct HeaderStore<const W: usize, const C: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize> HeaderStore<W, C> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize> HeaderStore<BUS_BITS, COUNT_BITS> {
     /// Without a frame. (`Default` has no memory: use this.)
     ///
     /// # Panics
-    /// If `W` is not 64 to 1,024.
+    /// If `BUS_BITS` is not 64 to 1,024.
     pub fn new() -> Self {
-        assert!((64..=WINDOW_BITS).contains(&W), "beats of {W} bits: 64 to 1024 are possible");
-        Self { ram: Ram::new(), beats: Param::new((WINDOW_BITS / W).to_bits()), ..Default::default() }
+        assert!((64..=WINDOW_BITS).contains(&BUS_BITS), "beats of {BUS_BITS} bits: 64 to 1024 are possible");
+        Self { ram: Ram::new(), beats: Param::new((WINDOW_BITS / BUS_BITS).to_bits()), ..Default::default() }
     }
 
     fn update(&mut self) {

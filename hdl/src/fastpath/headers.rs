@@ -3,22 +3,22 @@
 
 use super::headers_at_once::HeadersAtOnce;
 use super::headers_in_turn::HeadersInTurn;
-use super::types::{EditJob, Edited, MergedBeat};
+use super::types::{EditJob, Edited, MergedBeat, WINDOW_BITS};
 use crate::base::{Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// Keeps the windows of the frames that are matched, edits them as `job` says, and keeps the edited heads for `Splice`: each window as
 /// a whole and a job in each clock ([`HeadersAtOnce`]), or word by word, where headers are clocks apart ([`HeadersInTurn`]).
 #[millrace_hdl::block]
-pub struct Headers<const W: usize, const C: usize> {
+pub struct Headers<const BUS_BITS: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     /// Of `HeaderEdit`, where there is one.
     pub clock_edit: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// The frames as they come in, and their windows as `Gather` puts them together.
-    pub beat: Signal<In, MergedBeat<W, C>>,
+    pub beat: Signal<In, MergedBeat<BUS_BITS, COUNT_BITS>>,
     pub beat_valid: Signal<In, Bit>,
-    pub window: Signal<In, Bits<1024>>,
+    pub window: Signal<In, Bits<WINDOW_BITS>>,
     pub window_valid: Signal<In, Bit>,
     /// From `Expand`.
     pub take: Signal<In, Bit>,
@@ -28,20 +28,20 @@ pub struct Headers<const W: usize, const C: usize> {
     pub edited: Src<Edited>,
     pub head_number: Signal<In, Bits<12>>,
     pub head_slot: Signal<In, Bits<16>>,
-    pub head: Signal<Out, Bits<W>>,
+    pub head: Signal<Out, Bits<BUS_BITS>>,
     pub head_done: Signal<In, Bit>,
     /// No job is under way.
     pub idle: Signal<Out, Bit>,
     /// `clock_edit` may stand still.
     pub idle_edit: Signal<Out, Bit>,
-    at_once: Vec<HeadersAtOnce<W>>,
-    in_turn: Vec<HeadersInTurn<W, C>>,
+    at_once: Vec<HeadersAtOnce<BUS_BITS>>,
+    in_turn: Vec<HeadersInTurn<BUS_BITS, COUNT_BITS>>,
     _at_once: usize,
     _in_turn: usize,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize> Headers<W, C> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize> Headers<BUS_BITS, COUNT_BITS> {
     /// For a job in each clock.
     pub fn at_once() -> Self {
         Self { at_once: vec![HeadersAtOnce::new()], _at_once: 1, ..Default::default() }

@@ -4,7 +4,7 @@
 use super::credit::Credit;
 use super::edit_types::EditedFrame;
 use super::header_edit::HeaderEdit;
-use super::types::{EditJob, Edited, WINDOW_BITS};
+use super::types::{EditJob, Edited, HEAD_BITS, WINDOW_BITS};
 use crate::base::{DffE, Fifo, Snk, Src};
 use rust_hdl_core::prelude::*;
 
@@ -16,11 +16,11 @@ const JOBS: usize = 32;
 ///
 /// `job.ready` comes from a register. A window is there long before its frame is matched.
 #[millrace_hdl::block]
-pub struct HeadersAtOnce<const W: usize> {
+pub struct HeadersAtOnce<const BUS_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub clock_edit: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub window: Signal<In, Bits<1024>>,
+    pub window: Signal<In, Bits<WINDOW_BITS>>,
     pub window_valid: Signal<In, Bit>,
     /// The next frame is at work from the next clock on; `job` is for the frame at work from the next clock on.
     pub take: Signal<In, Bit>,
@@ -29,23 +29,23 @@ pub struct HeadersAtOnce<const W: usize> {
     pub edited: Src<Edited>,
     /// The wanted beat of the head of the frame last taken from `edited`, one-hot.
     pub head_slot: Signal<In, Bits<16>>,
-    pub head: Signal<Out, Bits<W>>,
+    pub head: Signal<Out, Bits<BUS_BITS>>,
     /// No job is under way.
     pub idle: Signal<Out, Bit>,
     /// `clock_edit` may stand still.
     pub idle_edit: Signal<Out, Bit>,
-    windows: Fifo<Bits<1024>, 6, 7>,
-    at_work: DffE<Bits<1024>>,
-    of_job: DffE<Bits<1024>>,
+    windows: Fifo<Bits<WINDOW_BITS>, 6, 7>,
+    at_work: DffE<Bits<WINDOW_BITS>>,
+    of_job: DffE<Bits<WINDOW_BITS>>,
     #[clock(clock_edit)]
     edit: HeaderEdit,
     credit: Credit<6>,
     heads: Fifo<EditedFrame, 5, 6>,
-    taken: DffE<Bits<960>>,
+    taken: DffE<Bits<HEAD_BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize> HeadersAtOnce<W> {
+impl<const BUS_BITS: usize> HeadersAtOnce<BUS_BITS> {
     /// Without a frame. (`Default` has no registers: use this.)
     pub fn new() -> Self {
         Self { edit: HeaderEdit::new(), credit: Credit::new(JOBS), ..Default::default() }
@@ -85,9 +85,9 @@ impl<const W: usize> HeadersAtOnce<W> {
             self.taken = self.heads.out.data.head;
         }
         self.head = 0;
-        for i in 0..WINDOW_BITS / W {
+        for i in 0..WINDOW_BITS / BUS_BITS {
             if self.head_slot.get_bit(i) {
-                self.head = cast::<W>(cast::<1024>(self.taken) >> (i * W));
+                self.head = cast::<BUS_BITS>(cast::<WINDOW_BITS>(self.taken) >> (i * BUS_BITS));
             }
         }
     }

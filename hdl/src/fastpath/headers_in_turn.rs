@@ -18,25 +18,25 @@ use rust_hdl_core::prelude::*;
 /// A job takes as many clocks as its head has words (30 at most), and 13. It stays at `job` until it is done; the next one may be
 /// worked at while `Splice` puts out the one before.
 #[millrace_hdl::block]
-pub struct HeadersInTurn<const W: usize, const C: usize> {
+pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// The frames as they come in: no more than 16 beside those in `Expand`.
-    pub beat: Signal<In, MergedBeat<W, C>>,
+    pub beat: Signal<In, MergedBeat<BUS_BITS, COUNT_BITS>>,
     pub beat_valid: Signal<In, Bit>,
     pub job: Snk<EditJob>,
     pub edited: Src<Edited>,
     /// The wanted beat of the head of the job last taken from `edited`.
     pub head_number: Signal<In, Bits<12>>,
-    pub head: Signal<Out, Bits<W>>,
+    pub head: Signal<Out, Bits<BUS_BITS>>,
     /// That head is not looked at any more.
     pub head_done: Signal<In, Bit>,
     /// No job is under way.
     pub idle: Signal<Out, Bit>,
-    windows: HeaderStore<W, C>,
+    windows: HeaderStore<BUS_BITS, COUNT_BITS>,
     words: EditWord,
     sums: EditSum,
-    heads: HeadStore<W>,
+    heads: HeadStore<BUS_BITS>,
     meta: EditMeta,
     queue: LutFifo<Edited, 1, 2>,
     credit: Credit<2>,
@@ -67,16 +67,16 @@ pub struct HeadersInTurn<const W: usize, const C: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize> HeadersInTurn<W, C> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize> HeadersInTurn<BUS_BITS, COUNT_BITS> {
     /// Clocks that a job takes at most.
     pub const CLOCKS: usize = 43;
 
     /// Without a frame. (`Default` has no memory: use this.)
     ///
     /// # Panics
-    /// If `W` is not 64 to 1,024.
+    /// If `BUS_BITS` is not 64 to 1,024.
     pub fn new() -> Self {
-        let words = W / 32;
+        let words = BUS_BITS / 32;
         Self {
             windows: HeaderStore::new(),
             heads: HeadStore::new(),
@@ -164,7 +164,7 @@ impl<const W: usize, const C: usize> HeadersInTurn<W, C> {
         self.word[0] = w;
         self.valid[0] = self.reading;
         w = self.word[0];
-        let before_k = cast::<5>(self.job.data.vlans) + 3;
+        let before_k = cast::<5>(self.job.data.layout.vlans) + 3;
         self.word[1] = w;
         self.word[1].k = w.from - before_k;
         self.word[1].behind_tags = !w.push0 & !w.push1 & (w.from >= before_k);
@@ -173,7 +173,7 @@ impl<const W: usize, const C: usize> HeadersInTurn<W, C> {
         comment!("the word of the beat; zeros behind the frame");
         w = self.word[1];
         let mut picked: Bits<32> = 0;
-        let mut moved: Bits<W> = 0;
+        let mut moved: Bits<BUS_BITS> = 0;
         for i in 0..self._words {
             if (w.from & self.within_beat) == self.place[i] {
                 moved = self.windows.data >> self.pick[i];
@@ -191,7 +191,7 @@ impl<const W: usize, const C: usize> HeadersInTurn<W, C> {
         self.sums.clear = start;
         self.sums.word = self.words.out;
         self.sums.valid = self.words.out_valid;
-        self.sums.udp = self.job.data.l4 == 2;
+        self.sums.udp = self.job.data.layout.l4 == 2;
         let ip_patch = self.tail.get_bit(9);
         let l4_patch = self.tail.get_bit(10);
         let patch_ip = ip_patch & self.sums.ip_changes;

@@ -1,38 +1,43 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Stores the frames of one source whole, and measures them.
 
-use super::types::{Beat, FrameMeta, MergedBeat};
+use super::types::{Beat, MergedBeat, Meta};
 use crate::base::{DffE, DffR, Param, Ram, Reg, Snk, Src};
 use millrace_regs::config::MIN_FRAME;
 use rust_hdl_core::prelude::*;
 
-/// One frame buffer of `1 << B` beats (more than a longest frame), `P` = B + 1.
+/// One frame buffer of `1 << BUFFER_LOG2` beats (more than a longest frame), `BUFFER_COUNT_BITS` = BUFFER_LOG2 + 1.
 ///
 /// A frame shows at `out` once it is stored whole, and then comes out without a gap: one beat per clock as long as `out.ready` is
 /// high. `vport`, `packet_out`, `len` and `fault` of a beat are meant for its frame's first beat only. Of a faulty frame only the first
 /// beat comes out, as its last; its other beats never take up room. Five clocks from the last beat in to the first beat out.
 #[millrace_hdl::block]
-pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usize> {
+pub struct Ingress<
+    const BUS_BITS: usize,
+    const COUNT_BITS: usize,
+    const BUFFER_LOG2: usize,
+    const BUFFER_COUNT_BITS: usize,
+> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub rx: Snk<Beat<W, C>>,
+    pub rx: Snk<Beat<BUS_BITS, COUNT_BITS>>,
     /// With the last beat: the frame arrived damaged.
     pub rx_error: Signal<In, Bit>,
     /// Goes with the last beat of a frame.
     pub vport: Signal<In, Bits<8>>,
     pub packet_out: Signal<In, Bit>,
-    pub out: Src<MergedBeat<W, C>>,
+    pub out: Src<MergedBeat<BUS_BITS, COUNT_BITS>>,
     /// No whole frame is held: without input no clock changes anything.
     pub idle: Signal<Out, Bit>,
 
-    beats: Ram<Beat<W, C>, B>,
+    beats: Ram<Beat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2>,
     /// Of each frame, at the address of its first beat.
-    metas: Ram<FrameMeta, B>,
+    metas: Ram<Meta, BUFFER_LOG2>,
     /// Where the next beat goes; where its frame began, which is also the end of all whole frames.
-    tail: Reg<Bits<P>>,
-    start: Reg<Bits<P>>,
+    tail: Reg<Bits<BUFFER_COUNT_BITS>>,
+    start: Reg<Bits<BUFFER_COUNT_BITS>>,
     /// The next beat to read. A clock ago: whether it, and the one behind it, belonged to whole frames; whether one was read.
-    head: Reg<Bits<P>>,
+    head: Reg<Bits<BUFFER_COUNT_BITS>>,
     one: DffR<Bit>,
     two: DffR<Bit>,
     moved: DffR<Bit>,
@@ -41,7 +46,7 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     /// A beat came in the clock before, two clocks before; it, and what came with it.
     came: DffR<Bit>,
     came_before: DffR<Bit>,
-    beat: DffE<Beat<W, C>>,
+    beat: DffE<Beat<BUS_BITS, COUNT_BITS>>,
     error: DffE<Bit>,
     vport_q: DffE<Bits<8>>,
     packet_out_q: DffE<Bit>,
@@ -53,26 +58,31 @@ pub struct Ingress<const W: usize, const C: usize, const B: usize, const P: usiz
     /// The RAMs' outputs, the output register hold a beat.
     fetched: DffR<Bit>,
     loaded: DffR<Bit>,
-    word: DffE<MergedBeat<W, C>>,
+    word: DffE<MergedBeat<BUS_BITS, COUNT_BITS>>,
     /// The next beat out of the RAM begins a frame.
     first: Reg<Bit>,
 
-    ready_up_to: Param<Bits<P>>,
+    ready_up_to: Param<Bits<BUFFER_COUNT_BITS>>,
     longest: Param<Bits<14>>,
     shortest: Param<Bits<14>>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, C, B, P> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT_BITS: usize>
+    Ingress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS>
+{
     /// Empty, for frames of up to `max_frame` bytes.
     ///
     /// # Panics
     /// If the sizes do not fit each other.
     pub fn new(max_frame: usize) -> Self {
-        assert!(W / 8 == 1 << (C - 1) && P == B + 1, "Ingress<{W}, {C}, {B}, {P}>: sizes do not fit each other");
         assert!(
-            max_frame.div_ceil(W / 8) + 3 <= 1 << B,
-            "Ingress<{W}, {C}, {B}, {P}> does not hold a frame of {max_frame} bytes"
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1) && BUFFER_COUNT_BITS == BUFFER_LOG2 + 1,
+            "Ingress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}>: sizes do not fit each other"
+        );
+        assert!(
+            max_frame.div_ceil(BUS_BITS / 8) + 3 <= 1 << BUFFER_LOG2,
+            "Ingress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}> does not hold a frame of {max_frame} bytes"
         );
         Self {
             beats: Ram::new(),
@@ -80,7 +90,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             room: Reg::new(true),
             fresh: Reg::new(true),
             first: Reg::new(true),
-            ready_up_to: Param::new(((1u64 << B) - 3).to_bits()),
+            ready_up_to: Param::new(((1u64 << BUFFER_LOG2) - 3).to_bits()),
             longest: Param::new(max_frame.to_bits()),
             shortest: Param::new(MIN_FRAME.to_bits()),
             ..Default::default()
@@ -126,10 +136,10 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             self.overlong = !stored.last & (self.total >= self.longest);
         }
         self.beats.we = self.came & !self.overlong;
-        self.beats.waddr = cast::<B>(self.tail);
+        self.beats.waddr = cast::<BUFFER_LOG2>(self.tail);
         self.beats.wdata = stored;
         self.metas.we = ends;
-        self.metas.waddr = cast::<B>(self.start);
+        self.metas.waddr = cast::<BUFFER_LOG2>(self.start);
         self.metas.wdata.vport = self.vport_q;
         self.metas.wdata.packet_out = self.packet_out_q;
         self.metas.wdata.len = self.total;
@@ -156,9 +166,9 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             self.head = next_head;
         }
         self.beats.re = fetch;
-        self.beats.raddr = cast::<B>(self.head);
+        self.beats.raddr = cast::<BUFFER_LOG2>(self.head);
         self.metas.re = fetch;
-        self.metas.raddr = cast::<B>(self.head);
+        self.metas.raddr = cast::<BUFFER_LOG2>(self.head);
 
         let last = self.beats.rdata.last | (self.first & self.metas.rdata.fault.any());
         if load {
@@ -167,10 +177,7 @@ impl<const W: usize, const C: usize, const B: usize, const P: usize> Ingress<W, 
             self.word.bytes = self.beats.rdata.bytes;
             self.word.last = last;
             self.word.first = self.first;
-            self.word.vport = self.metas.rdata.vport;
-            self.word.packet_out = self.metas.rdata.packet_out;
-            self.word.len = self.metas.rdata.len;
-            self.word.fault = self.metas.rdata.fault;
+            self.word.meta = self.metas.rdata;
         }
         self.out.data = self.word;
         self.out.valid = self.loaded;
@@ -207,9 +214,13 @@ mod tests {
     }
 
     /// Sends the frames with gaps, takes them with waits, compares, and returns the beats that came with `out.ready` high all the time.
-    fn run<const W: usize, const C: usize, const B: usize, const P: usize>(frames: Vec<Frame>, fill: f64, drain: f64) {
+    fn run<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT_BITS: usize>(
+        frames: Vec<Frame>,
+        fill: f64,
+        drain: f64,
+    ) {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut i = Box::new(Ingress::<W, C, B, P>::new(MAX_FRAME));
+        let mut i = Box::new(Ingress::<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS>::new(MAX_FRAME));
         i.connect_all();
         i.reset.next = true;
         tick(&mut *i, |i| &mut i.clock);
@@ -219,7 +230,7 @@ mod tests {
             .iter()
             .flat_map(|f| {
                 let error = f.error;
-                beats::<W, C>(&f.bytes).into_iter().map(move |b| (b, b.last && error))
+                beats::<BUS_BITS, COUNT_BITS>(&f.bytes).into_iter().map(move |b| (b, b.last && error))
             })
             .collect();
         let (mut got, mut at, mut idle_for) = (vec![], 0, 0);
@@ -242,14 +253,14 @@ mod tests {
                 idle_for = 0;
                 assert_eq!(out.first, got.is_empty());
                 if out.first {
-                    assert_eq!(out.len.to_u64() as usize, frames[at].bytes.len().min(16383));
-                    assert_eq!(out.fault.to_u64(), fault(&frames[at]));
-                    assert_eq!((out.vport.to_u64(), out.packet_out), (5, false));
+                    assert_eq!(out.meta.len.to_u64() as usize, frames[at].bytes.len().min(16383));
+                    assert_eq!(out.meta.fault.to_u64(), fault(&frames[at]));
+                    assert_eq!((out.meta.vport.to_u64(), out.meta.packet_out), (5, false));
                 }
                 got.extend_from_slice(&bytes(out.data, out.bytes));
                 if out.last {
                     let expected = &frames[at].bytes;
-                    let end = if fault(&frames[at]) == 0 { expected.len() } else { expected.len().min(W / 8) };
+                    let end = if fault(&frames[at]) == 0 { expected.len() } else { expected.len().min(BUS_BITS / 8) };
                     assert!(got == expected[..end], "frame {at} of {} bytes", expected.len());
                     got.clear();
                     at += 1;

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The hash that gives a key its place in each way of a table.
 
+use super::types::KEY_BITS;
 use crate::base::Dff;
 use rust_hdl_core::prelude::*;
 
-/// "Table hash" of `docs/hardware.md`: four indices of `S` bits from a masked key and the table's seed. Four clocks, one key
+/// "Table hash" of `docs/hardware.md`: four indices of `WAY_LOG2` bits from a masked key and the table's seed. Four clocks, one key
 /// per clock; `seed` is used one clock after `key`.
 #[millrace_hdl::block]
-pub struct KeyHash<const S: usize> {
+pub struct KeyHash<const WAY_LOG2: usize> {
     pub clock: Signal<In, Clock>,
     /// The key with the table's mask applied.
-    pub key: Signal<In, Bits<480>>,
+    pub key: Signal<In, Bits<KEY_BITS>>,
     pub seed: Signal<In, Bits<32>>,
-    pub index0: Signal<Out, Bits<S>>,
-    pub index1: Signal<Out, Bits<S>>,
-    pub index2: Signal<Out, Bits<S>>,
-    pub index3: Signal<Out, Bits<S>>,
+    pub index0: Signal<Out, Bits<WAY_LOG2>>,
+    pub index1: Signal<Out, Bits<WAY_LOG2>>,
+    pub index2: Signal<Out, Bits<WAY_LOG2>>,
+    pub index3: Signal<Out, Bits<WAY_LOG2>>,
     word: Vec<Signal<Local, Bits<32>>>,
     pair_a: Vec<Signal<Local, Bits<32>>>,
     pair_b: Vec<Signal<Local, Bits<32>>>,
@@ -36,16 +37,16 @@ pub struct KeyHash<const S: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const S: usize> KeyHash<S> {
+impl<const WAY_LOG2: usize> KeyHash<WAY_LOG2> {
     /// Clocks from key to indices.
     pub const LATENCY: usize = 4;
 
-    /// A hash of `S`-bit indices. (`Default` has no words.)
+    /// A hash of `WAY_LOG2`-bit indices. (`Default` has no words.)
     ///
     /// # Panics
-    /// If `S` is not in 1..=14.
+    /// If `WAY_LOG2` is not in 1..=14.
     pub fn new() -> Self {
-        assert!((1..=14).contains(&S), "the hash gives indices of 1 to 14 bits, not {S}");
+        assert!((1..=14).contains(&WAY_LOG2), "the hash gives indices of 1 to 14 bits, not {WAY_LOG2}");
         let words = |n| (0..n).map(|_| Default::default()).collect();
         Self {
             word: words(16),
@@ -106,10 +107,10 @@ impl<const S: usize> KeyHash<S> {
         self.a4 = self.round_a[4];
         self.b4 = self.round_b[4];
 
-        self.index0 = cast::<S>(self.a4);
-        self.index1 = cast::<S>(self.a4.get_bits::<16>(16));
-        self.index2 = cast::<S>(self.b4);
-        self.index3 = cast::<S>(self.b4.get_bits::<16>(16));
+        self.index0 = cast::<WAY_LOG2>(self.a4);
+        self.index1 = cast::<WAY_LOG2>(self.a4.get_bits::<16>(16));
+        self.index2 = cast::<WAY_LOG2>(self.b4);
+        self.index3 = cast::<WAY_LOG2>(self.b4.get_bits::<16>(16));
     }
 }
 
@@ -121,9 +122,9 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    fn check<const S: usize>(seed: u64) {
+    fn check<const WAY_LOG2: usize>(seed: u64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut uut = Box::new(KeyHash::<S>::new());
+        let mut uut = Box::new(KeyHash::<WAY_LOG2>::new());
         uut.connect_all();
         let table_seed: u32 = rng.random();
         uut.seed.next = table_seed.to_bits();
@@ -136,12 +137,12 @@ mod tests {
                 _ => rng.random(),
             })
             .collect();
-        for n in 0..keys.len() + KeyHash::<S>::LATENCY - 1 {
+        for n in 0..keys.len() + KeyHash::<WAY_LOG2>::LATENCY - 1 {
             uut.key.next = key_bits(keys.get(n).unwrap_or(&[0; 15]));
             tick(&mut *uut, |u| &mut u.clock);
-            if let Some(key) = (n + 1).checked_sub(KeyHash::<S>::LATENCY).map(|n| &keys[n]) {
+            if let Some(key) = (n + 1).checked_sub(KeyHash::<WAY_LOG2>::LATENCY).map(|n| &keys[n]) {
                 let got = [uut.index0.val(), uut.index1.val(), uut.index2.val(), uut.index3.val()];
-                assert_eq!(got.map(|i| i.index()), table_hash(key, table_seed, S), "{key:08x?}");
+                assert_eq!(got.map(|i| i.index()), table_hash(key, table_seed, WAY_LOG2), "{key:08x?}");
             }
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The hash that gives a key its place in each way of a table, two words after the other.
 
+use super::types::KEY_BITS;
 use crate::base::{Dff, DffR, Reg};
 use rust_hdl_core::prelude::*;
 
@@ -10,18 +11,18 @@ use rust_hdl_core::prelude::*;
 /// `start` is high in the clock before `key` is there. The indices are there with `ready`, [`LATENCY`](Self::LATENCY) clocks after `start`,
 /// and until the next `start`; `key` and `seed` must stay until then.
 #[millrace_hdl::block]
-pub struct KeyHashInTurn<const S: usize> {
+pub struct KeyHashInTurn<const WAY_LOG2: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub start: Signal<In, Bit>,
     /// The key with the table's mask applied.
-    pub key: Signal<In, Bits<480>>,
+    pub key: Signal<In, Bits<KEY_BITS>>,
     pub seed: Signal<In, Bits<32>>,
     pub ready: Signal<Out, Bit>,
-    pub index0: Signal<Out, Bits<S>>,
-    pub index1: Signal<Out, Bits<S>>,
-    pub index2: Signal<Out, Bits<S>>,
-    pub index3: Signal<Out, Bits<S>>,
+    pub index0: Signal<Out, Bits<WAY_LOG2>>,
+    pub index1: Signal<Out, Bits<WAY_LOG2>>,
+    pub index2: Signal<Out, Bits<WAY_LOG2>>,
+    pub index3: Signal<Out, Bits<WAY_LOG2>>,
     /// Bit n is high n + 1 clocks after `start`.
     when: DffR<Bits<16>>,
     /// Words 2 j and 2 j + 1.
@@ -32,7 +33,7 @@ pub struct KeyHashInTurn<const S: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const S: usize> KeyHashInTurn<S> {
+impl<const WAY_LOG2: usize> KeyHashInTurn<WAY_LOG2> {
     /// Clocks from `start` to `ready`.
     pub const LATENCY: usize = 16;
 
@@ -79,10 +80,10 @@ impl<const S: usize> KeyHashInTurn<S> {
         }
 
         self.ready = self.when.get_bit(15);
-        self.index0 = cast::<S>(self.a);
-        self.index1 = cast::<S>(self.a.get_bits::<16>(16));
-        self.index2 = cast::<S>(self.b);
-        self.index3 = cast::<S>(self.b.get_bits::<16>(16));
+        self.index0 = cast::<WAY_LOG2>(self.a);
+        self.index1 = cast::<WAY_LOG2>(self.a.get_bits::<16>(16));
+        self.index2 = cast::<WAY_LOG2>(self.b);
+        self.index3 = cast::<WAY_LOG2>(self.b.get_bits::<16>(16));
     }
 }
 
@@ -94,9 +95,9 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    fn check<const S: usize>(seed: u64) {
+    fn check<const WAY_LOG2: usize>(seed: u64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut uut = Box::<KeyHashInTurn<S>>::default();
+        let mut uut = Box::<KeyHashInTurn<WAY_LOG2>>::default();
         uut.connect_all();
         let table_seed: u32 = rng.random();
         uut.seed.next = table_seed.to_bits();
@@ -112,14 +113,14 @@ mod tests {
             tick(&mut *uut, |u| &mut u.clock);
             uut.start.next = false;
             uut.key.next = key_bits(&key);
-            for _ in 1..KeyHashInTurn::<S>::LATENCY {
+            for _ in 1..KeyHashInTurn::<WAY_LOG2>::LATENCY {
                 assert!(!uut.ready.val());
                 tick(&mut *uut, |u| &mut u.clock);
             }
             assert!(uut.ready.val());
             for _ in 0..rng.random_range(1..5) {
                 let got = [uut.index0.val(), uut.index1.val(), uut.index2.val(), uut.index3.val()];
-                assert_eq!(got.map(|i| i.index()), table_hash(&key, table_seed, S), "{key:08x?}");
+                assert_eq!(got.map(|i| i.index()), table_hash(&key, table_seed, WAY_LOG2), "{key:08x?}");
                 tick(&mut *uut, |u| &mut u.clock);
             }
         }

@@ -4,37 +4,46 @@
 use super::hash_table_in_turn::HashTableInTurn;
 use super::select::Select;
 use super::tcam_in_turn::TcamInTurn;
-use super::types::{Hit, Slot, TableWrite};
+use super::types::{
+    Hit, KEY_BITS, MASK_OPERANDS_BITS, MaskOperands, SLOT_BITS, Slot, TCAM_OPERANDS_BITS, TableWrite, TcamOperands,
+};
 use rust_hdl_core::prelude::*;
 
 /// Like `Lookup`, but for keys at least [`CLOCKS`](Self::CLOCKS) clocks apart, each announced by `valid`: every way of a hash table and
-/// every TCAM entry has a clock of its own, so that one comparison serves all of them. `U` = S + 2, `B` = log2(T).
+/// every TCAM entry has a clock of its own, so that one comparison serves all of them. `TABLE_LOG2` = WAY_LOG2 + 2, `TCAM_LOG2` = log2(TCAM_ENTRIES).
 ///
 /// `best` comes [`LATENCY`](Self::LATENCY) clocks after `key` and `valid`. `command` is carried out by the table that it is for in a
 /// clock with `start`; one that clears, by all tables.
 #[millrace_hdl::block]
-pub struct LookupInTurn<const S: usize, const U: usize, const T: usize, const B: usize> {
+pub struct LookupInTurn<
+    const WAY_LOG2: usize,
+    const TABLE_LOG2: usize,
+    const TCAM_ENTRIES: usize,
+    const TCAM_LOG2: usize,
+> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// Stays until the next one.
-    pub key: Signal<In, Bits<480>>,
+    pub key: Signal<In, Bits<KEY_BITS>>,
     pub valid: Signal<In, Bit>,
     pub best: Signal<Out, Hit>,
     pub start: Signal<In, Bit>,
     pub command: Signal<In, TableWrite>,
-    table: Vec<HashTableInTurn<S, U>>,
-    tcam: TcamInTurn<T, B>,
+    table: Vec<HashTableInTurn<WAY_LOG2, TABLE_LOG2>>,
+    tcam: TcamInTurn<TCAM_ENTRIES, TCAM_LOG2>,
     select: Select,
     _tables: usize,
 }
 
 #[millrace_hdl::block]
-impl<const S: usize, const U: usize, const T: usize, const B: usize> LookupInTurn<S, U, T, B> {
+impl<const WAY_LOG2: usize, const TABLE_LOG2: usize, const TCAM_ENTRIES: usize, const TCAM_LOG2: usize>
+    LookupInTurn<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>
+{
     /// Clocks from one key to the next, at least.
     pub const CLOCKS: usize = 24;
     /// Clocks from `key` to `best` with so many hash tables: these, later than the TCAM, and the choices.
     pub const fn latency(tables: usize) -> usize {
-        HashTableInTurn::<S, U>::LATENCY + Select::tree_latency(tables) + 1
+        HashTableInTurn::<WAY_LOG2, TABLE_LOG2>::LATENCY + Select::tree_latency(tables) + 1
     }
 
     /// With this many hash tables, all of them disabled and empty. (`Default` has none.)
@@ -43,7 +52,7 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> LookupInTur
     /// If the TCAM's hit does not last until those of the tables are there (more than eight tables).
     pub fn new(tables: usize) -> Self {
         let ready = Self::latency(tables) - 1;
-        let lasts = TcamInTurn::<T, B>::LATENCY..=Self::CLOCKS + 2;
+        let lasts = TcamInTurn::<TCAM_ENTRIES, TCAM_LOG2>::LATENCY..=Self::CLOCKS + 2;
         assert!(lasts.contains(&ready), "{tables} hash tables are too many");
         Self {
             table: (0..tables).map(|_| HashTableInTurn::new()).collect(),
@@ -59,15 +68,9 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> LookupInTur
         let empty = self.reset | clears;
         self.tcam.reset = empty;
         let data = self.command.data;
-        let mut slot = Slot::default();
-        slot.key = data.get_bits::<480>(0);
-        slot.priority = data.get_bits::<16>(480);
-        slot.rule = data.get_bits::<16>(496);
-        slot.valid = data.get_bit(512);
-        let mut answer = Hit::default();
-        answer.hit = data.get_bit(512);
-        answer.priority = data.get_bits::<16>(480);
-        answer.rule = data.get_bits::<16>(496);
+        let slot = unpack::<Slot>(cast::<SLOT_BITS>(data));
+        let mask = unpack::<MaskOperands>(cast::<MASK_OPERANDS_BITS>(data));
+        let entry = unpack::<TcamOperands>(cast::<TCAM_OPERANDS_BITS>(data));
 
         for i in 0..self._tables {
             self.table[i].reset = empty;
@@ -77,18 +80,18 @@ impl<const S: usize, const U: usize, const T: usize, const B: usize> LookupInTur
             self.table[i].write_mask = self.start & self.command.write_mask & (self.command.table == i);
             self.table[i].write_index = self.command.index;
             self.table[i].slot = slot;
-            self.table[i].mask = data.get_bits::<480>(0);
-            self.table[i].seed = data.get_bits::<32>(480);
-            self.table[i].enable = data.get_bit(512);
+            self.table[i].mask = mask.mask;
+            self.table[i].seed = mask.seed;
+            self.table[i].enable = mask.enable;
             self.select.table[i] = self.table[i].hit;
         }
         self.tcam.start = self.valid;
         self.tcam.key = self.key;
         self.tcam.write = self.start & self.command.write_tcam;
         self.tcam.index = self.command.index;
-        self.tcam.value = data.get_bits::<480>(0);
-        self.tcam.mask = data.get_bits::<480>(544);
-        self.tcam.answer = answer;
+        self.tcam.value = entry.value;
+        self.tcam.mask = entry.mask;
+        self.tcam.answer = Hit { hit: entry.valid, priority: entry.priority, rule: entry.rule };
         comment!("the TCAM keeps its hit until the hash tables have theirs");
         self.select.tcam = self.tcam.hit;
         self.best = self.select.best;

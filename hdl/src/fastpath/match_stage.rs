@@ -7,7 +7,7 @@ use super::key_hash::KeyHash;
 use super::lookup::Lookup;
 use super::lookup_in_turn::LookupInTurn;
 use super::tcam::Tcam;
-use super::types::{Hit, MatchResult, Parsed, TableWrite};
+use super::types::{Hit, Key, Layout, MatchResult, Meta, Parsed, STEP_BITS, TableWrite};
 use crate::base::{Delay, Dff, DffE, DffR, Reg};
 use crate::wire_struct;
 use millrace_regs::config::Config;
@@ -19,20 +19,14 @@ wire_struct! {
     /// What goes around the tables: all of [`Parsed`] but the key.
     pub struct MatchMeta {
         pub ttl: Bits<8>,
-        pub vlans: Bits<2>,
-        pub l3: Bits<2>,
-        pub l4: Bits<2>,
-        pub l4_words: Bits<4>,
+        pub layout: Layout,
         pub punt: Bit,
-        pub vport: Bits<8>,
-        pub packet_out: Bit,
-        pub len: Bits<14>,
-        pub fault: Bits<2>,
+        pub meta: Meta,
     }
 }
 
-/// "Match" of `docs/hardware.md`: hash tables of `4 << S` slots (`U` = S + 2), `T` TCAM entries (`1 << B` = `T`), and the first step of
-/// each rule: `1 << A` = tables · 4 · `1 << S` of them, and `T` more if the build has as many rule ids.
+/// "Match" of `docs/hardware.md`: hash tables of `4 << WAY_LOG2` slots (`TABLE_LOG2` = S + 2), `TCAM_ENTRIES` TCAM entries (`1 << TCAM_LOG2` = `TCAM_ENTRIES`), and the first step of
+/// each rule: `1 << HASH_RULES_LOG2` = tables · 4 · `1 << WAY_LOG2` of them, and `TCAM_ENTRIES` more if the build has as many rule ids.
 ///
 /// One header per clock, or in builds with `header_clocks` above 1 one in so many; `result` comes [`latency`](Self::latency) clocks
 /// after `parsed`. A faulty frame, a packet-out and a punted
@@ -43,7 +37,13 @@ wire_struct! {
 /// `busy` is high from the next clock on until every header is matched wholly before or wholly after the command; the next command may
 /// rely on that.
 #[millrace_hdl::block]
-pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> {
+pub struct Match<
+    const WAY_LOG2: usize,
+    const TABLE_LOG2: usize,
+    const TCAM_ENTRIES: usize,
+    const HASH_RULES_LOG2: usize,
+    const TCAM_LOG2: usize,
+> {
     /// Of commands, and of what goes around the tables.
     pub clock: Signal<In, Clock>,
     /// Of the lookup up to the hash tables' RAMs, with all of the TCAM; from there to the hit of each table; of the choice among them and
@@ -67,12 +67,12 @@ pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize,
     pub idle_compare: Signal<Out, Bit>,
     pub idle_select: Signal<Out, Bit>,
     // lookup
-    at_once: Vec<Lookup<S, T>>,
+    at_once: Vec<Lookup<WAY_LOG2, TCAM_ENTRIES>>,
     #[clock(clock_hash)]
-    in_turn: Vec<LookupInTurn<S, U, T, B>>,
+    in_turn: Vec<LookupInTurn<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>>,
     #[clock(clock_select)]
-    actions: ActionRam<A, B>,
-    #[count(ActionRam::<A, B>::LATENCY)]
+    actions: ActionRam<HASH_RULES_LOG2, TCAM_LOG2>,
+    #[count(ActionRam::<HASH_RULES_LOG2, TCAM_LOG2>::LATENCY)]
     #[clock(clock_select)]
     winners: Vec<Dff<Bits<17>>>,
     // around it
@@ -93,22 +93,36 @@ pub struct Match<const S: usize, const U: usize, const T: usize, const A: usize,
 }
 
 #[millrace_hdl::block]
-impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: usize> Match<S, U, T, A, B> {
+impl<
+    const WAY_LOG2: usize,
+    const TABLE_LOG2: usize,
+    const TCAM_ENTRIES: usize,
+    const HASH_RULES_LOG2: usize,
+    const TCAM_LOG2: usize,
+> Match<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, HASH_RULES_LOG2, TCAM_LOG2>
+{
     /// A match stage with the tables of `config`, all of them disabled and empty. (`Default` has none.)
     ///
     /// # Panics
     /// If the sizes do not belong together.
     pub fn new(config: &Config) -> Self {
         let tables = config.hash_tables;
-        assert!((tables * 4) << S == 1 << A, "{tables} tables of 4 << {S} slots are not 1 << {A} slots");
-        assert!(T == 1 << B, "{T} TCAM entries are not 1 << {B}");
-        let at_once = config.header_clocks < LookupInTurn::<S, U, T, B>::CLOCKS;
+        assert!(
+            (tables * 4) << WAY_LOG2 == 1 << HASH_RULES_LOG2,
+            "{tables} tables of 4 << {WAY_LOG2} slots are not 1 << {HASH_RULES_LOG2} slots"
+        );
+        assert!(TCAM_ENTRIES == 1 << TCAM_LOG2, "{TCAM_ENTRIES} TCAM entries are not 1 << {TCAM_LOG2}");
+        let at_once = config.header_clocks < LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::CLOCKS;
         let latency = Self::latency(config);
         let (hash, compare, select) = Self::parts(config);
         Self {
             at_once: (0..usize::from(at_once)).map(|_| Lookup::new(tables)).collect(),
             in_turn: (0..usize::from(!at_once)).map(|_| LookupInTurn::new(tables)).collect(),
-            actions: if config.rule_ids() > 1 << A { ActionRam::with_entries() } else { ActionRam::new() },
+            actions: if config.rule_ids() > 1 << HASH_RULES_LOG2 {
+                ActionRam::with_entries()
+            } else {
+                ActionRam::new()
+            },
             taken: (0..usize::from(at_once)).map(|_| Default::default()).collect(),
             taken_index: (0..usize::from(!at_once)).map(|_| Default::default()).collect(),
             meta_delay: Delay::new(latency - 1),
@@ -122,24 +136,24 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
 
     /// Clocks from `valid` to `result_valid`: lookup, action RAM, and the result's register.
     pub const fn latency(config: &Config) -> usize {
-        let lookup = if config.header_clocks < LookupInTurn::<S, U, T, B>::CLOCKS {
-            Lookup::<S, T>::latency(config.hash_tables)
+        let lookup = if config.header_clocks < LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::CLOCKS {
+            Lookup::<WAY_LOG2, TCAM_ENTRIES>::latency(config.hash_tables)
         } else {
-            LookupInTurn::<S, U, T, B>::latency(config.hash_tables)
+            LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::latency(config.hash_tables)
         };
-        lookup + ActionRam::<A, B>::LATENCY + 1
+        lookup + ActionRam::<HASH_RULES_LOG2, TCAM_LOG2>::LATENCY + 1
     }
 
     /// The clocks after `valid` in which a header is in front of registers of `clock_hash` (from `valid` on), `clock_compare` and
     /// `clock_select`.
     fn parts(config: &Config) -> (Range<usize>, Range<usize>, Range<usize>) {
         let last = Self::latency(config) - 1;
-        if config.header_clocks >= LookupInTurn::<S, U, T, B>::CLOCKS {
+        if config.header_clocks >= LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::CLOCKS {
             return (0..last, 0..0, 0..last);
         }
-        let hash = max(HashTable::<S>::LATE_KEY, Tcam::<T>::LATENCY);
-        let table = HashTable::<S>::LATENCY;
-        (0..hash - 1, KeyHash::<S>::LATENCY - 1..table - 1, table - 1..last)
+        let hash = max(HashTable::<WAY_LOG2>::LATE_KEY, Tcam::<TCAM_ENTRIES>::LATENCY);
+        let table = HashTable::<WAY_LOG2>::LATENCY;
+        (0..hash - 1, KeyHash::<WAY_LOG2>::LATENCY - 1..table - 1, table - 1..last)
     }
 
     fn update(&mut self) {
@@ -189,25 +203,16 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
         self.actions.rule = best.rule;
         self.actions.write = self.start & command.write_action;
         self.actions.write_rule = command.index;
-        self.actions.write_bits = command.data.get_bits::<544>(0);
+        self.actions.write_bits = cast::<STEP_BITS>(command.data);
         self.winners[0] = concat::<17>(best.rule, best.hit);
         for i in 1..self.winners.len() {
             self.winners[i] = self.winners[i - 1];
         }
 
         comment!("What goes around the tables.");
-        self.meta_delay.inp = MatchMeta {
-            ttl: self.parsed.key.get_bits::<8>(24),
-            vlans: self.parsed.vlans,
-            l3: self.parsed.l3,
-            l4: self.parsed.l4,
-            l4_words: self.parsed.l4_words,
-            punt: self.parsed.punt,
-            vport: self.parsed.vport,
-            packet_out: self.parsed.packet_out,
-            len: self.parsed.len,
-            fault: self.parsed.fault,
-        };
+        let key = unpack::<Key>(self.parsed.key);
+        self.meta_delay.inp =
+            MatchMeta { ttl: key.nw_ttl, layout: self.parsed.layout, punt: self.parsed.punt, meta: self.parsed.meta };
         self.valids[0] = self.valid;
         for i in 1..self.valids.len() {
             self.valids[i] = self.valids[i - 1];
@@ -239,21 +244,15 @@ impl<const S: usize, const U: usize, const T: usize, const A: usize, const B: us
         comment!("The result.");
         let won = self.winners[2];
         let late = self.meta_delay.out;
-        let matched = !late.packet_out & !late.fault.any();
+        let matched = !late.meta.packet_out & !late.meta.fault.any();
         self.out = MatchResult {
             hit: won.get_bit(0) & !late.punt & matched,
             punt: late.punt & matched,
             rule: won.get_bits::<16>(1),
             step: self.actions.step,
-            vlans: late.vlans,
-            l3: late.l3,
-            l4: late.l4,
-            l4_words: late.l4_words,
+            layout: late.layout,
             ttl: late.ttl,
-            vport: late.vport,
-            packet_out: late.packet_out,
-            len: late.len,
-            fault: late.fault,
+            meta: late.meta,
         };
         self.result = self.out;
     }

@@ -5,6 +5,7 @@ use super::*;
 use crate::fastpath::match_reference::{
     Answer, Entry, Table, TcamEntries, Words, key_bits, masked, select, table_hash, tcam_lookup,
 };
+use crate::fastpath::types::{Layout, Meta};
 use crate::testing::{assert_lints, tick_those};
 use millrace_regs::config::Preset;
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
@@ -71,11 +72,11 @@ impl Bench {
     }
 
     fn expected(&self, key: &Words, parsed: Parsed) -> Expected {
-        let looked_up = !parsed.punt && !parsed.packet_out && parsed.fault.to_u64() == 0;
+        let looked_up = !parsed.punt && !parsed.meta.packet_out && parsed.meta.fault.to_u64() == 0;
         let hits: Vec<Answer> = self.tables.iter().map(|t| t.lookup(key)).collect();
         let rule = select(tcam_lookup(&self.tcam, key), &hits).map(|h| h.1).filter(|_| looked_up);
         let outputs = rule.map_or(0, |r| self.outputs[usize::from(r)].into());
-        let punt = parsed.punt && !parsed.packet_out && parsed.fault.to_u64() == 0;
+        let punt = parsed.punt && !parsed.meta.packet_out && parsed.meta.fault.to_u64() == 0;
         Expected { rule, punt, parsed, outputs }
     }
 
@@ -106,10 +107,8 @@ impl Bench {
             assert_eq!(r.step.outputs.to_u64(), e.outputs);
         }
         let key_ttl = p.key.get_bits::<8>(24);
-        assert_eq!(
-            (r.vlans, r.l3, r.l4, r.l4_words, r.ttl, r.vport, r.packet_out, r.len, r.fault),
-            (p.vlans, p.l3, p.l4, p.l4_words, key_ttl, p.vport, p.packet_out, p.len, p.fault)
-        );
+        let pins = |l: Layout, m: Meta| (l.vlans, l.l3, l.l4, l.l4_words, m.vport, m.packet_out, m.len, m.fault);
+        assert_eq!((pins(r.layout, r.meta), r.ttl), (pins(p.layout, p.meta), key_ttl));
         self.results += 1;
     }
 
@@ -208,16 +207,26 @@ fn entry_words(entry: Option<Entry>) -> Vec<u32> {
 fn parsed(key: &Words, rng: &mut ChaCha8Rng) -> Parsed {
     Parsed {
         key: key_bits(key),
-        vlans: rng.random_range(0..3u64).to_bits(),
-        l3: rng.random_range(0..3u64).to_bits(),
-        l4: rng.random_range(0..4u64).to_bits(),
-        l4_words: rng.random_range(5..16u64).to_bits(),
+        layout: Layout {
+            vlans: rng.random_range(0..3u64).to_bits(),
+            l3: rng.random_range(0..3u64).to_bits(),
+            l4: rng.random_range(0..4u64).to_bits(),
+            l4_words: rng.random_range(5..16u64).to_bits(),
+        },
         punt: rng.random_range(0..8) == 0,
-        vport: rng.random_range(0..11u64).to_bits(),
-        packet_out: rng.random_range(0..8) == 0,
-        len: rng.random_range(14..9217u64).to_bits(),
-        fault: rng.random_range(0..20u64).saturating_sub(16).to_bits(),
+        meta: Meta {
+            vport: rng.random_range(0..11u64).to_bits(),
+            packet_out: rng.random_range(0..8) == 0,
+            len: rng.random_range(14..9217u64).to_bits(),
+            fault: rng.random_range(0..20u64).saturating_sub(16).to_bits(),
+        },
     }
+}
+
+/// A header that no fault and no other destination keeps from the tables.
+fn looked_up(key: &Words, rng: &mut ChaCha8Rng) -> Parsed {
+    let any = parsed(key, rng);
+    Parsed { punt: false, meta: Meta { packet_out: false, fault: 0.into(), ..any.meta }, ..any }
 }
 
 #[test]
@@ -286,7 +295,7 @@ fn a_clear_leaves_no_entry_in_any_table() {
 fn clear(header_clocks: usize) {
     let mut bench = Bench::new(header_clocks);
     let (key, mut rng) = ([0x1234_5678; 15], ChaCha8Rng::seed_from_u64(5));
-    let header = Parsed { punt: false, packet_out: false, fault: 0.into(), ..parsed(&key, &mut rng) };
+    let header = looked_up(&key, &mut rng);
     let places = (1 << A) + T;
     for rule in 0..places {
         bench.write_action(rule, 0x1000 + rule as u32);
@@ -334,7 +343,7 @@ fn equal_priorities(header_clocks: usize) {
     let mut bench = Bench::new(header_clocks);
     let key = [7; 15];
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    let header = Parsed { punt: false, packet_out: false, fault: 0.into(), ..parsed(&key, &mut rng) };
+    let header = looked_up(&key, &mut rng);
     bench.write_mask(0, [!0; 15], 1, true);
     bench.write_mask(1, [0; 15], 1, true);
     for (table, priority, rule) in [(1, 3, 10), (0, 3, 11), (1, 4, 12)] {
@@ -367,7 +376,7 @@ fn lookups_during_a_command(header_clocks: usize, clocks: usize, changes: std::o
     let mut bench = Bench::new(header_clocks);
     let key = [9; 15];
     let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let header = Parsed { punt: false, packet_out: false, fault: 0.into(), ..parsed(&key, &mut rng) };
+    let header = looked_up(&key, &mut rng);
     bench.write_mask(0, [!0; 15], 1, true);
     bench.write_action(1, 0x11);
     bench.write_action(2, 0x22);

@@ -1,77 +1,77 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Makes one stream out of those of all sources.
 
-use super::types::MergedBeat;
+use super::types::{MergedBeat, Meta};
 use crate::base::{DffE, DffR, Reg, RoundRobin, Snk};
 use rust_hdl_core::prelude::*;
 
-/// Round robin over `N` sources, frame by frame; one beat per clock, without a bubble between frames that wait. One clock from `inp` to
+/// Round robin over `SOURCES` sources, frame by frame; one beat per clock, without a bubble between frames that wait. One clock from `inp` to
 /// `out`. Whose turn is next is decided a clock ahead, beside the beat before: a frame that finds no other waits one clock for its turn.
 ///
 /// A frame is begun only in a clock with `credit`, and then runs to its end without a gap, because the sources (`Ingress`) never pause
 /// inside a frame. Bytes past `bytes` leave as zeros.
 #[millrace_hdl::block(Self::check())]
-pub struct Merge<const W: usize, const C: usize, const N: usize> {
+pub struct Merge<const BUS_BITS: usize, const COUNT_BITS: usize, const SOURCES: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    #[count(N)]
-    pub inp: Vec<Snk<MergedBeat<W, C>>>,
+    #[count(SOURCES)]
+    pub inp: Vec<Snk<MergedBeat<BUS_BITS, COUNT_BITS>>>,
     /// There is room for one more frame, the longest, behind this block.
     pub credit: Signal<In, Bit>,
-    pub out: Signal<Out, MergedBeat<W, C>>,
+    pub out: Signal<Out, MergedBeat<BUS_BITS, COUNT_BITS>>,
     pub valid: Signal<Out, Bit>,
     /// The first beat of a frame leaves its source: pays with a credit.
     pub started: Signal<Out, Bit>,
 
-    arbiter: RoundRobin<N>,
+    arbiter: RoundRobin<SOURCES>,
     /// Inside a frame.
     busy: Reg<Bit>,
     /// The source it comes from, or that may begin one now: one-hot, or none.
-    turn: Reg<Bits<N>>,
-    word: DffE<MergedBeat<W, C>>,
+    turn: Reg<Bits<SOURCES>>,
+    word: DffE<MergedBeat<BUS_BITS, COUNT_BITS>>,
     word_valid: DffR<Bit>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize, const N: usize> Merge<W, C, N> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize, const SOURCES: usize> Merge<BUS_BITS, COUNT_BITS, SOURCES> {
     fn check() {
-        assert!(W / 8 == 1 << (C - 1), "Merge<{W}, {C}, {N}>: sizes do not fit each other");
+        assert!(
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1),
+            "Merge<{BUS_BITS}, {COUNT_BITS}, {SOURCES}>: sizes do not fit each other"
+        );
     }
 
     fn update(&mut self) {
-        let mut requests: Bits<N> = 0;
-        for i in 0..N {
+        let mut requests: Bits<SOURCES> = 0;
+        for i in 0..SOURCES {
             requests.set_bit(i, self.inp[i].valid);
         }
         let here = (requests & self.turn).any();
         let open = self.busy | self.credit;
         let moves = here & open;
         self.started = here & self.credit & !self.busy;
-        for i in 0..N {
+        for i in 0..SOURCES {
             self.inp[i].ready = self.turn.get_bit(i) & open;
         }
 
-        let mut data: Bits<W> = 0;
-        let mut bytes: Bits<C> = 0;
+        let mut data: Bits<BUS_BITS> = 0;
+        let mut bytes: Bits<COUNT_BITS> = 0;
         let mut last = false;
-        let mut vport: Bits<8> = 0;
-        let mut packet_out = false;
-        let mut len: Bits<14> = 0;
-        let mut fault: Bits<2> = 0;
-        for i in 0..N {
+        let mut meta = Meta::default();
+        for i in 0..SOURCES {
             let beat = self.inp[i].data;
             if self.turn.get_bit(i) {
                 data = data | beat.data;
                 bytes = bytes | beat.bytes;
                 last = last | beat.last;
-                vport = vport | beat.vport;
-                packet_out = packet_out | beat.packet_out;
-                len = len | beat.len;
-                fault = fault | beat.fault;
+                meta.vport = meta.vport | beat.meta.vport;
+                meta.packet_out = meta.packet_out | beat.meta.packet_out;
+                meta.len = meta.len | beat.meta.len;
+                meta.fault = meta.fault | beat.meta.fault;
             }
         }
         if last {
-            data = data & !(!Bits::<W>::default() << (cast::<11>(bytes) << 3));
+            data = data & !(!Bits::<BUS_BITS>::default() << (cast::<11>(bytes) << 3));
         }
         // The turn is kept while its frame lasts or waits for credit. Whoever has it comes last: with no other request, the source
         // goes on, and if it has nothing more, the turn is given up a clock later.
@@ -92,10 +92,7 @@ impl<const W: usize, const C: usize, const N: usize> Merge<W, C, N> {
             self.word.bytes = bytes;
             self.word.last = last;
             self.word.first = !self.busy;
-            self.word.vport = vport;
-            self.word.packet_out = packet_out;
-            self.word.len = len;
-            self.word.fault = fault;
+            self.word.meta = meta;
         }
         self.out = self.word;
         self.valid = self.word_valid;
@@ -111,47 +108,49 @@ mod tests {
     use std::collections::VecDeque;
 
     /// A frame as `Ingress` gives it out; garbage past the end.
-    fn stored<const W: usize, const C: usize>(
+    fn stored<const BUS_BITS: usize, const COUNT_BITS: usize>(
         frame: &[u8],
         vport: usize,
         rng: &mut ChaCha8Rng,
-    ) -> Vec<MergedBeat<W, C>> {
-        let n = frame.len().div_ceil(W / 8);
+    ) -> Vec<MergedBeat<BUS_BITS, COUNT_BITS>> {
+        let n = frame.len().div_ceil(BUS_BITS / 8);
         let beat = |(i, c): (usize, &[u8])| {
             let mut padded = c.to_vec();
-            padded.resize_with(W / 8, || rng.random());
+            padded.resize_with(BUS_BITS / 8, || rng.random());
             MergedBeat {
                 data: bits_of(&padded),
                 bytes: c.len().to_bits(),
                 first: i == 0,
                 last: i + 1 == n,
-                vport: vport.to_bits(),
-                packet_out: vport == 2,
-                len: frame.len().to_bits(),
-                fault: 0u64.into(),
+                meta: Meta {
+                    vport: vport.to_bits(),
+                    packet_out: vport == 2,
+                    len: frame.len().to_bits(),
+                    ..Default::default()
+                },
             }
         };
-        frame.chunks(W / 8).enumerate().map(beat).collect()
+        frame.chunks(BUS_BITS / 8).enumerate().map(beat).collect()
     }
 
     /// Returns (clocks with a beat, clocks) while all sources have frames.
-    fn run<const W: usize, const C: usize>(
+    fn run<const BUS_BITS: usize, const COUNT_BITS: usize>(
         lens: impl Fn(&mut ChaCha8Rng) -> usize,
         sources: &[usize],
         credit: f64,
     ) -> f64 {
         let mut rng = ChaCha8Rng::seed_from_u64(9);
-        let mut m = Box::<Merge<W, C, 4>>::default();
+        let mut m = Box::<Merge<BUS_BITS, COUNT_BITS, 4>>::default();
         m.connect_all();
         m.reset.next = true;
         tick(&mut *m, |m| &mut m.clock);
         m.reset.next = false;
         let mut frames: Vec<VecDeque<Vec<u8>>> = vec![VecDeque::new(); 4];
-        let mut queues: Vec<VecDeque<MergedBeat<W, C>>> = vec![VecDeque::new(); 4];
+        let mut queues: Vec<VecDeque<MergedBeat<BUS_BITS, COUNT_BITS>>> = vec![VecDeque::new(); 4];
         for s in sources {
             for _ in 0..200 {
                 let f: Vec<u8> = (0..lens(&mut rng)).map(|_| rng.random()).collect();
-                queues[*s].extend(stored::<W, C>(&f, *s, &mut rng));
+                queues[*s].extend(stored::<BUS_BITS, COUNT_BITS>(&f, *s, &mut rng));
                 frames[*s].push_back(f);
             }
         }
@@ -172,14 +171,14 @@ mod tests {
             }
             if m.valid.val() {
                 let out = m.out.val();
-                let s = out.vport.to_u64() as usize;
+                let s = out.meta.vport.to_u64() as usize;
                 assert_eq!(out.first, got.is_empty());
                 if out.first {
                     assert!(!full || sources.len() == 1 || s != last_vport, "round robin");
-                    assert_eq!((out.len.to_u64() as usize, out.packet_out), (frames[s][0].len(), s == 2));
+                    assert_eq!((out.meta.len.to_u64() as usize, out.meta.packet_out), (frames[s][0].len(), s == 2));
                     last_vport = s;
                 }
-                let all = bytes(out.data, (W / 8).to_bits::<16>());
+                let all = bytes(out.data, (BUS_BITS / 8).to_bits::<16>());
                 assert!(all[out.bytes.to_u64() as usize..].iter().all(|b| *b == 0), "zeros past the end");
                 got.extend_from_slice(&bytes(out.data, out.bytes));
                 if out.last {

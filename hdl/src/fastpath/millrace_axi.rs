@@ -2,13 +2,14 @@
 //! The core with AXI4-Stream pins.
 
 use super::core::Millrace;
-use super::sizes::*;
+use super::sizes::of_preset;
 use super::types::Beat;
 use crate::bus::{AxilSlave, AxisSnk, AxisSrc, BytesToKeep, KeepToBytes};
+use crate::sized;
 use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
 
-/// The core with AXI4-Stream pins. Const parameters: as of `Pipeline`, and `E` = W / 8.
+/// The core with AXI4-Stream pins.
 ///
 /// Purely wires and the conversion between byte counts and `tkeep`: no clock of latency beside the core's. Of `tkeep`, the highest bit set
 /// counts, as the core has no gaps in a beat; it is looked at in a frame's last beat only. `tuser` of `s_axis_rx` is high with the last
@@ -16,74 +17,34 @@ use rust_hdl_core::prelude::*;
 /// `m_axis_upcall` is the ingress vport in bits 7:0 and the reason in bits 15:8; that of `m_axis_tx` is 0. `reset` is synchronous, high
 /// for two clocks or more.
 #[millrace_hdl::block]
-pub struct MillraceAxi<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-    const E: usize,
-> {
+pub struct MillraceAxi<const SIZES: Sizes> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    #[count(N)]
-    pub s_axis_rx: Vec<AxisSnk<Bits<W>, Bits<E>, Bit>>,
-    #[count(N)]
-    pub m_axis_tx: Vec<AxisSrc<Bits<W>, Bits<E>, Bit>>,
+    #[count(SIZES.vports)]
+    pub s_axis_rx: Vec<AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>>,
+    #[count(SIZES.vports)]
+    pub m_axis_tx: Vec<AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>>,
     /// Bit v: `m_axis_tx[v]` has a whole frame or more to give, and will not pause before the end of one.
-    pub tx_whole: Signal<Out, Bits<N>>,
-    pub s_axis_packet_out: AxisSnk<Bits<W>, Bits<E>, Bits<8>>,
-    pub m_axis_upcall: AxisSrc<Bits<W>, Bits<E>, Bits<16>>,
+    pub tx_whole: Signal<Out, Bits<{ SIZES.vports }>>,
+    pub s_axis_packet_out: AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<8>>,
+    pub m_axis_upcall: AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<16>>,
     pub s_axil: AxilSlave,
-    core: Millrace<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>,
-    #[count(N)]
-    rx_bytes: Vec<KeepToBytes<E, C>>,
-    packet_out_bytes: KeepToBytes<E, C>,
-    #[count(N)]
-    tx_keep: Vec<BytesToKeep<E, C>>,
-    upcall_keep: BytesToKeep<E, C>,
+    core: Millrace<SIZES>,
+    #[count(SIZES.vports)]
+    rx_bytes: Vec<KeepToBytes<{ SIZES.bus_bytes }, { SIZES.count_bits }>>,
+    packet_out_bytes: KeepToBytes<{ SIZES.bus_bytes }, { SIZES.count_bits }>,
+    #[count(SIZES.vports)]
+    tx_keep: Vec<BytesToKeep<{ SIZES.bus_bytes }, { SIZES.count_bits }>>,
+    upcall_keep: BytesToKeep<{ SIZES.bus_bytes }, { SIZES.count_bits }>,
 }
 
 #[millrace_hdl::block]
-impl<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-    const E: usize,
-> MillraceAxi<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V, E>
-{
+impl<const SIZES: Sizes> MillraceAxi<SIZES> {
     /// The core of a build.
     ///
     /// # Panics
-    /// If the const parameters are not those of `config`.
+    /// If `SIZES` is not of `config`.
     pub fn new(config: &Config) -> Self {
-        assert!(E * 8 == W, "MillraceAxi: {E} bytes are not {W} bits");
         Self { core: Millrace::new(config), ..Default::default() }
     }
 
@@ -95,17 +56,17 @@ impl<
         self.core.clock_select = self.clock;
         self.core.clock_expand = self.clock;
         self.core.clock_edit = self.clock;
-        for i in 0..Q {
+        for i in 0..SIZES.queues {
             self.core.clock_port[i] = self.clock;
         }
         self.core.clock_ctrl = self.clock;
 
         comment!("streams");
-        for i in 0..N {
+        for i in 0..SIZES.vports {
             self.rx_bytes[i].keep = self.s_axis_rx[i].tkeep;
             self.core.rx[i].data = Beat {
                 data: self.s_axis_rx[i].tdata,
-                bytes: if self.s_axis_rx[i].tlast { self.rx_bytes[i].bytes } else { E },
+                bytes: if self.s_axis_rx[i].tlast { self.rx_bytes[i].bytes } else { SIZES.bus_bytes },
                 last: self.s_axis_rx[i].tlast,
             };
             self.core.rx[i].valid = self.s_axis_rx[i].tvalid;
@@ -126,7 +87,7 @@ impl<
         self.packet_out_bytes.keep = self.s_axis_packet_out.tkeep;
         self.core.packet_out.data = Beat {
             data: self.s_axis_packet_out.tdata,
-            bytes: if self.s_axis_packet_out.tlast { self.packet_out_bytes.bytes } else { E },
+            bytes: if self.s_axis_packet_out.tlast { self.packet_out_bytes.bytes } else { SIZES.bus_bytes },
             last: self.s_axis_packet_out.tlast,
         };
         self.core.packet_out.valid = self.s_axis_packet_out.tvalid;
@@ -146,54 +107,12 @@ impl<
     }
 }
 
-/// The type of a build's core with AXI4-Stream pins.
-macro_rules! axi_of {
-    ($config:expr) => {
-        MillraceAxi<
-            { $config.bus_bits },
-            { count_bits(&$config) },
-            { buffer_log2(&$config) },
-            { buffer_log2(&$config) + 1 },
-            { payload_log2(&$config) },
-            { payload_log2(&$config) + 1 },
-            { payload_log2(&$config) - 1 },
-            { $config.vports() },
-            { $config.queues() },
-            { $config.slots_log2 },
-            { $config.slots_log2 + 2 },
-            { $config.tcam_entries },
-            { hash_rules_log2(&$config) },
-            { tcam_log2(&$config) },
-            { $config.steps_log2 },
-            { rule_bits(&$config) },
-            { verdict_bits(&$config) },
-            { $config.bus_bytes() },
-        >
-    };
-}
-
 /// The core of a preset with AXI4-Stream pins, connected.
 pub fn build(preset: Preset) -> Box<dyn Block> {
-    let mut core: Box<dyn Block> = match preset {
-        Preset::Sim => Box::new(<axi_of!(SIM)>::new(&SIM)),
-        Preset::Ecp5 => Box::new(<axi_of!(ECP5)>::new(&ECP5)),
-        Preset::Ecp5Small => Box::new(<axi_of!(ECP5_SMALL)>::new(&ECP5_SMALL)),
-        Preset::Alveo => Box::new(<axi_of!(ALVEO)>::new(&ALVEO)),
-        Preset::W128 => Box::new(<axi_of!(W128)>::new(&W128)),
-        Preset::W256 => Box::new(<axi_of!(W256)>::new(&W256)),
-        Preset::W1024 => Box::new(<axi_of!(W1024)>::new(&W1024)),
-    };
+    let mut core = of_preset!(preset, <sized!(MillraceAxi<SIZES>)>::new(&CONFIG));
     core.connect_all();
     core
 }
-
-const SIM: Config = Preset::Sim.config();
-const ECP5: Config = Preset::Ecp5.config();
-const ECP5_SMALL: Config = Preset::Ecp5Small.config();
-const ALVEO: Config = Preset::Alveo.config();
-const W128: Config = Preset::W128.config();
-const W256: Config = Preset::W256.config();
-const W1024: Config = Preset::W1024.config();
 
 #[cfg(test)]
 mod tests {

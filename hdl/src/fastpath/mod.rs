@@ -51,7 +51,6 @@ pub mod select;
 pub mod sizes;
 pub mod splice;
 pub mod staging;
-pub mod step_from_bits;
 pub mod tcam;
 pub mod tcam_chunk;
 pub mod tcam_entry;

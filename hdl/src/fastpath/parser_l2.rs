@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parser, first part: Ethernet and VLAN tags.
 
-use super::types::Window;
+use super::types::{Meta, Window};
 use crate::base::{Dff, DffE, DffR};
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
@@ -30,10 +30,7 @@ wire_struct! {
         pub two: Bit,
         /// Bytes of the frame behind the Ethernet type.
         pub avail: Bits<14>,
-        pub vport: Bits<8>,
-        pub packet_out: Bit,
-        pub len: Bits<14>,
-        pub fault: Bits<2>,
+        pub meta: Meta,
     }
 }
 
@@ -58,10 +55,7 @@ pub struct ParserL2 {
     inner_ad: Dff<Bit>,
     one: Dff<Bit>,
     two: Dff<Bit>,
-    vport: Dff<Bits<8>>,
-    packet_out: Dff<Bit>,
-    len: Dff<Bits<14>>,
-    fault: Dff<Bits<2>>,
+    meta: Dff<Meta>,
     valid1: DffR<Bit>,
     // second clock
     l2: Dff<L2>,
@@ -77,8 +71,8 @@ impl ParserL2 {
             cast::<16>(self.window.hdr.get_bits::<8>(128)) << 8 | cast::<16>(self.window.hdr.get_bits::<8>(136));
         let ad0 = type0 == 0x88a8;
         let ad1 = type1 == 0x88a8;
-        let tag0 = (ad0 | (type0 == 0x8100)) & (self.window.len >= 18);
-        let tag1 = (ad1 | (type1 == 0x8100)) & (self.window.len >= 22);
+        let tag0 = (ad0 | (type0 == 0x8100)) & (self.window.meta.len >= 18);
+        let tag1 = (ad1 | (type1 == 0x8100)) & (self.window.meta.len >= 22);
         self.one = tag0 & !tag1;
         self.two = tag0 & tag1;
         self.outer_ad = ad0;
@@ -86,10 +80,7 @@ impl ParserL2 {
         if self.valid {
             self.hdr_q = self.window.hdr.get_bits::<768>(0);
         }
-        self.vport = self.window.vport;
-        self.packet_out = self.window.packet_out;
-        self.len = self.window.len;
-        self.fault = self.window.fault;
+        self.meta = self.window.meta;
         self.valid1 = self.valid;
 
         comment!("Clock 2: the start of L3 to its place.");
@@ -105,7 +96,7 @@ impl ParserL2 {
         self.l2.vlan_ad0 = false;
         self.l2.vlan_ad1 = false;
         self.l2.vlans = 0;
-        self.l2.avail = self.len - 14;
+        self.l2.avail = self.meta.len - 14;
         if self.one | self.two {
             self.l2.vlan_tci0 =
                 cast::<16>(self.hdr_q.get_bits::<8>(112)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(120)) | 0x1000;
@@ -117,7 +108,7 @@ impl ParserL2 {
             self.l2.dl_type =
                 cast::<16>(self.hdr_q.get_bits::<8>(128)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(136));
             self.l2.vlans = 1;
-            self.l2.avail = self.len - 18;
+            self.l2.avail = self.meta.len - 18;
         }
         if self.two {
             self.l2.l3 = self.hdr_q.get_bits::<64>(176);
@@ -128,12 +119,9 @@ impl ParserL2 {
                 cast::<16>(self.hdr_q.get_bits::<8>(144)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(152)) | 0x1000;
             self.l2.vlan_ad1 = self.inner_ad;
             self.l2.vlans = 2;
-            self.l2.avail = self.len - 22;
+            self.l2.avail = self.meta.len - 22;
         }
-        self.l2.vport = self.vport;
-        self.l2.packet_out = self.packet_out;
-        self.l2.len = self.len;
-        self.l2.fault = self.fault;
+        self.l2.meta = self.meta;
         self.valid2 = self.valid1;
 
         self.out = self.l2;

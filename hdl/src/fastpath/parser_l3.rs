@@ -2,6 +2,7 @@
 //! Parser, second part: IPv4, IPv6, ARP, and what must be punted.
 
 use super::parser_l2::L2;
+use super::types::Meta;
 use crate::base::{ByteSwap, Dff, DffR};
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
@@ -36,10 +37,7 @@ wire_struct! {
         pub nw_tos: Bits<8>,
         pub nw_ttl: Bits<8>,
         pub nw_frag: Bits<2>,
-        pub vport: Bits<8>,
-        pub packet_out: Bit,
-        pub len: Bits<14>,
-        pub fault: Bits<2>,
+        pub meta: Meta,
     }
 }
 
@@ -220,10 +218,7 @@ impl ParserL3 {
         self.l3.vlan_ad0 = self.l2.vlan_ad0;
         self.l3.vlan_ad1 = self.l2.vlan_ad1;
         self.l3.vlans = self.l2.vlans;
-        self.l3.vport = self.l2.vport;
-        self.l3.packet_out = self.l2.packet_out;
-        self.l3.len = self.l2.len;
-        self.l3.fault = self.l2.fault;
+        self.l3.meta = self.l2.meta;
         self.valid2 = self.valid1;
 
         self.out = self.l3;

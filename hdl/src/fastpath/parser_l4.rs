@@ -2,7 +2,7 @@
 //! Parser, last part: L4, and the key.
 
 use super::parser_l3::L3;
-use super::types::{Key, Parsed};
+use super::types::{KEY_BITS, Key, Parsed};
 use crate::base::{ByteSwap, Dff, DffE, DffR};
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
@@ -77,7 +77,7 @@ impl ParserL4 {
         self.dl_src.inp = self.l3.dl_src;
         let ports = self.kind.tcp | self.kind.udp | self.kind.sctp;
         let mut key = Key::default();
-        key.in_port = self.l3.vport;
+        key.in_port = self.l3.meta.vport;
         key.nw_frag = self.l3.nw_frag;
         key.vlan_ad0 = self.l3.vlan_ad0;
         key.vlan_ad1 = self.l3.vlan_ad1;
@@ -106,38 +106,19 @@ impl ParserL4 {
             key.tp_dst = cast::<16>(self.head.get_bits::<8>(8));
         }
         if self.valid1 {
-            self.out.key = cast::<480>(key.in_port)
-                | cast::<480>(key.nw_frag) << 8
-                | cast::<480>(key.vlan_ad0) << 10
-                | cast::<480>(key.vlan_ad1) << 11
-                | cast::<480>(key.tcp_flags) << 12
-                | cast::<480>(key.nw_ttl) << 24
-                | cast::<480>(key.dl_type) << 32
-                | cast::<480>(key.vlan_tci0) << 48
-                | cast::<480>(key.vlan_tci1) << 64
-                | cast::<480>(key.nw_proto) << 80
-                | cast::<480>(key.nw_tos) << 88
-                | cast::<480>(key.dl_dst) << 96
-                | cast::<480>(key.dl_src) << 144
-                | cast::<480>(key.tp_src) << 192
-                | cast::<480>(key.tp_dst) << 208
-                | cast::<480>(key.nw_src) << 224
-                | cast::<480>(key.nw_dst) << 352;
-            self.out.l4 = if self.kind.tcp { 1 } else { 0 };
+            self.out.key = pack::<KEY_BITS>(key);
+            self.out.layout.l4 = if self.kind.tcp { 1 } else { 0 };
             if self.kind.udp {
-                self.out.l4 = 2;
+                self.out.layout.l4 = 2;
             }
             if self.kind.icmp & (self.l3.l3 == 2) {
-                self.out.l4 = 3;
+                self.out.layout.l4 = 3;
             }
-            self.out.vlans = self.l3.vlans;
-            self.out.l3 = self.l3.l3;
-            self.out.l4_words = self.l3.l4_words;
+            self.out.layout.vlans = self.l3.vlans;
+            self.out.layout.l3 = self.l3.l3;
+            self.out.layout.l4_words = self.l3.l4_words;
             self.out.punt = self.l3.punt;
-            self.out.vport = self.l3.vport;
-            self.out.packet_out = self.l3.packet_out;
-            self.out.len = self.l3.len;
-            self.out.fault = self.l3.fault;
+            self.out.meta = self.l3.meta;
         }
         self.valid2 = self.valid1;
 

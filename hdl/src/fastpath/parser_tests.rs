@@ -2,6 +2,7 @@
 //! The parser against a reading of `docs/hardware.md` in plain Rust: crafted frames, damaged ones, at full rate.
 
 use super::*;
+use crate::fastpath::types::Meta;
 use crate::testing::{assert_lints, tick};
 use num_bigint::BigUint;
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
@@ -168,20 +169,19 @@ fn expected(frame: &[u8], vport: u8) -> Expected {
 fn window(frame: &[u8], vport: u8) -> Window {
     Window {
         hdr: BigUint::from_bytes_le(&frame[..frame.len().min(128)]).into(),
-        vport: vport.to_bits(),
-        len: frame.len().to_bits(),
+        meta: Meta { vport: vport.to_bits(), len: frame.len().to_bits(), ..Default::default() },
         ..Default::default()
     }
 }
 
 fn seen(p: &Parsed) -> Expected {
-    let (punt, l3) = (p.punt, p.l3.to_u64());
+    let (punt, l3) = (p.punt, p.layout.l3.to_u64());
     Expected {
         key: (!punt).then(|| p.key.into()),
-        vlans: p.vlans.to_u64(),
+        vlans: p.layout.vlans.to_u64(),
         l3,
-        l4: p.l4.to_u64(),
-        l4_words: if l3 == 0 { 0 } else { p.l4_words.to_u64() },
+        l4: p.layout.l4.to_u64(),
+        l4_words: if l3 == 0 { 0 } else { p.layout.l4_words.to_u64() },
         punt,
     }
 }
@@ -223,7 +223,7 @@ fn check_parser(parser: Parser, frames: &[Vec<u8>], gap: usize) {
                 start / (1 + gap),
                 &f[..f.len().min(128)]
             );
-            assert_eq!((p.vport.to_u64(), p.len.to_u64()), (start as u64 % 251, f.len() as u64));
+            assert_eq!((p.meta.vport.to_u64(), p.meta.len.to_u64()), (start as u64 % 251, f.len() as u64));
             got += 1;
         }
     }
@@ -403,14 +403,14 @@ fn meta_data_of_faulty_frames_and_packet_outs_pass() {
     let mut uut = Box::new(Parser::at_once());
     uut.connect_all();
     uut.valid.next = true;
-    uut.window.next =
-        Window { fault: 3.into(), packet_out: true, len: 16383.into(), vport: 200.into(), ..Default::default() };
+    let meta = Meta { fault: 3.into(), packet_out: true, len: 16383.into(), vport: 200.into() };
+    uut.window.next = Window { meta, ..Default::default() };
     for _ in 0..Parser::LATENCY {
         tick(&mut *uut, |u| &mut u.clock);
     }
     let p = uut.parsed.val();
-    assert!(uut.parsed_valid.val() && p.packet_out);
-    assert_eq!((p.fault.to_u64(), p.len.to_u64(), p.vport.to_u64()), (3, 16383, 200));
+    assert!(uut.parsed_valid.val() && p.meta.packet_out);
+    assert_eq!((p.meta.fault.to_u64(), p.meta.len.to_u64(), p.meta.vport.to_u64()), (3, 16383, 200));
 }
 
 #[test]

@@ -5,55 +5,74 @@ use super::types::MergedBeat;
 use crate::base::{DffE, DffR, Param, Ram, Reg};
 use rust_hdl_core::prelude::*;
 
-/// Ring of `1 << A` beats in two banks, even and odd; `P` = A + 1, `H` = A - 1. It takes a beat in every clock (room is the sender's care, with
+/// Ring of `1 << PAYLOAD_LOG2` beats in two banks, even and odd; `PAYLOAD_COUNT_BITS` = PAYLOAD_LOG2 + 1, `PAYLOAD_PAIRS_LOG2` = PAYLOAD_LOG2 - 1. It takes a beat in every clock (room is the sender's care, with
 /// the help of `room`) and reads two neighbouring beats in every clock, whatever the address.
 ///
 /// `low` and `high` are the beats at `addr` and `addr + 1`, two clocks after `read`. Everything before `base` is free.
 #[millrace_hdl::block]
-pub struct PayloadBuffer<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> {
+pub struct PayloadBuffer<
+    const BUS_BITS: usize,
+    const COUNT_BITS: usize,
+    const PAYLOAD_LOG2: usize,
+    const PAYLOAD_COUNT_BITS: usize,
+    const PAYLOAD_PAIRS_LOG2: usize,
+> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub inp: Signal<In, MergedBeat<W, C>>,
+    pub inp: Signal<In, MergedBeat<BUS_BITS, COUNT_BITS>>,
     pub valid: Signal<In, Bit>,
     /// There is room for a longest frame beside all beats that came up to three clocks ago and eight more.
     pub room: Signal<Out, Bit>,
-    pub base: Signal<In, Bits<P>>,
+    pub base: Signal<In, Bits<PAYLOAD_COUNT_BITS>>,
     pub read: Signal<In, Bit>,
-    pub addr: Signal<In, Bits<A>>,
-    pub low: Signal<Out, Bits<W>>,
-    pub high: Signal<Out, Bits<W>>,
+    pub addr: Signal<In, Bits<PAYLOAD_LOG2>>,
+    pub low: Signal<Out, Bits<BUS_BITS>>,
+    pub high: Signal<Out, Bits<BUS_BITS>>,
     /// `room` is up to date.
     pub idle: Signal<Out, Bit>,
 
-    even: Ram<Bits<W>, H>,
-    odd: Ram<Bits<W>, H>,
-    tail: Reg<Bits<P>>,
+    even: Ram<Bits<BUS_BITS>, PAYLOAD_PAIRS_LOG2>,
+    odd: Ram<Bits<BUS_BITS>, PAYLOAD_PAIRS_LOG2>,
+    tail: Reg<Bits<PAYLOAD_COUNT_BITS>>,
     room_q: DffR<Bit>,
     fetched: DffR<Bit>,
     /// The lower beat is the odd one: beside the RAMs' outputs, beside their registers.
     swap_fetched: DffE<Bit>,
     swap: DffE<Bit>,
-    even_q: DffE<Bits<W>>,
-    odd_q: DffE<Bits<W>>,
-    limit: Param<Bits<P>>,
+    even_q: DffE<Bits<BUS_BITS>>,
+    odd_q: DffE<Bits<BUS_BITS>>,
+    limit: Param<Bits<PAYLOAD_COUNT_BITS>>,
     _top: usize,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> PayloadBuffer<W, C, A, P, H> {
+impl<
+    const BUS_BITS: usize,
+    const COUNT_BITS: usize,
+    const PAYLOAD_LOG2: usize,
+    const PAYLOAD_COUNT_BITS: usize,
+    const PAYLOAD_PAIRS_LOG2: usize,
+> PayloadBuffer<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, PAYLOAD_PAIRS_LOG2>
+{
     /// An empty buffer, for frames of up to `max_frame` bytes.
     ///
     /// # Panics
     /// If the sizes do not fit each other, or three longest frames do not fit in.
     pub fn new(max_frame: usize) -> Self {
-        let longest = max_frame.div_ceil(W / 8);
-        assert!(P == A + 1 && H + 1 == A, "PayloadBuffer<{W}, {C}, {A}, {P}, {H}>: sizes do not fit each other");
-        assert!(3 * longest < 1 << A, "PayloadBuffer<{W}, {C}, {A}, {P}, {H}>: less than three longest frames");
+        let longest = max_frame.div_ceil(BUS_BITS / 8);
+        assert!(
+            PAYLOAD_COUNT_BITS == PAYLOAD_LOG2 + 1 && PAYLOAD_PAIRS_LOG2 + 1 == PAYLOAD_LOG2,
+            "PayloadBuffer<{BUS_BITS}, {COUNT_BITS}, {PAYLOAD_LOG2}, {PAYLOAD_COUNT_BITS}, {PAYLOAD_PAIRS_LOG2}>: sizes do not fit each other"
+        );
+        assert!(
+            3 * longest < 1 << PAYLOAD_LOG2,
+            "PayloadBuffer<{BUS_BITS}, {COUNT_BITS}, {PAYLOAD_LOG2}, {PAYLOAD_COUNT_BITS}, {PAYLOAD_PAIRS_LOG2}>: less than three longest frames"
+        );
         Self {
             even: Ram::new(),
             odd: Ram::new(),
-            limit: Param::new(((1usize << A) - longest - 8).to_bits()),
-            _top: A,
+            limit: Param::new(((1usize << PAYLOAD_LOG2) - longest - 8).to_bits()),
+            _top: PAYLOAD_LOG2,
             ..Default::default()
         }
     }
@@ -64,8 +83,8 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: us
         }
         self.even.we = self.valid & !self.tail.get_bit(0);
         self.odd.we = self.valid & self.tail.get_bit(0);
-        self.even.waddr = self.tail.get_bits::<H>(1);
-        self.odd.waddr = self.tail.get_bits::<H>(1);
+        self.even.waddr = self.tail.get_bits::<PAYLOAD_PAIRS_LOG2>(1);
+        self.odd.waddr = self.tail.get_bits::<PAYLOAD_PAIRS_LOG2>(1);
         self.even.wdata = self.inp.data;
         self.odd.wdata = self.inp.data;
 
@@ -84,8 +103,8 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: us
         let next_addr = self.addr + 1;
         self.even.re = self.read;
         self.odd.re = self.read;
-        self.even.raddr = next_addr.get_bits::<H>(1);
-        self.odd.raddr = self.addr.get_bits::<H>(1);
+        self.even.raddr = next_addr.get_bits::<PAYLOAD_PAIRS_LOG2>(1);
+        self.odd.raddr = self.addr.get_bits::<PAYLOAD_PAIRS_LOG2>(1);
         self.fetched = self.read;
         if self.read {
             self.swap_fetched = self.addr.get_bit(0);

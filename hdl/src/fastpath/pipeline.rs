@@ -17,7 +17,7 @@ use super::pace::Pace;
 use super::parser::Parser;
 use super::payload_buffer::PayloadBuffer;
 use super::splice::Splice;
-use super::types::{Beat, MatchResult, UpcallBeat};
+use super::types::{Beat, DATA_BITS, MatchResult, UpcallBeat};
 use crate::base::{Reg, Snk, Src};
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
@@ -26,36 +26,11 @@ use rust_hdl_core::prelude::*;
 /// frame per clock is possible.
 const FRAMES: usize = 64;
 
-/// The fast path without its registers. All sizes follow from a `Config`; see [`sizes`](super::sizes) for how:
-///
-/// - `W` bus bits, `C` bits of a byte count in a beat
-/// - `B` log2 of the beats in an ingress or egress buffer, `D` = B + 1
-/// - `A` log2 of the beats in the payload buffer, `P` = A + 1, `H` = A - 1
-/// - `N` vports, `Q` = N + 1 queues (and sources)
-/// - `S` log2 of the slots in a way, `U` = S + 2, `T` TCAM entries, `X` and `Y` log2 of the rules in all hash tables and in the TCAM
-/// - `K` log2 of the continuation steps, `R` bits of a rule id, `V` bits of a verdict counter's index
+/// The fast path without its registers.
 ///
 /// A clock may stand still while its `idle` is high: no edge of it changes anything that shows.
 #[millrace_hdl::block]
-pub struct Pipeline<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-> {
+pub struct Pipeline<const SIZES: Sizes> {
     /// Of all that no other clock is of: what no header is long in, and commands.
     pub clock: Signal<In, Clock>,
     /// Of `Parser`; of `Match` and its parts; of `Expand` and the FIFO in front of it; of `HeaderEdit`.
@@ -67,22 +42,22 @@ pub struct Pipeline<
     pub clock_expand: Signal<In, Clock>,
     pub clock_edit: Signal<In, Clock>,
     /// Of each vport's ingress and transmit queue, then of those of packets out and upcalls.
-    #[count(Q)]
+    #[count(SIZES.queues)]
     pub clock_port: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
-    #[count(N)]
-    pub rx: Vec<Snk<Beat<W, C>>>,
-    #[count(N)]
+    #[count(SIZES.vports)]
+    pub rx: Vec<Snk<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
+    #[count(SIZES.vports)]
     pub rx_error: Vec<Signal<In, Bit>>,
-    #[count(N)]
-    pub tx: Vec<Src<Beat<W, C>>>,
+    #[count(SIZES.vports)]
+    pub tx: Vec<Src<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
     /// Bit v: transmit queue v holds a whole frame or more, so that `tx[v]` will not pause before the end of one.
-    pub tx_whole: Signal<Out, Bits<N>>,
-    pub packet_out: Snk<Beat<W, C>>,
+    pub tx_whole: Signal<Out, Bits<{ SIZES.vports }>>,
+    pub packet_out: Snk<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
     pub packet_out_vport: Signal<In, Bits<8>>,
     /// With the last beat: the frame is damaged, and dropped as `drop_rx_error` of its destination.
     pub packet_out_error: Signal<In, Bit>,
-    pub upcall: Src<UpcallBeat<W, C>>,
+    pub upcall: Src<UpcallBeat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
     /// As `tx_whole`, of `upcall`.
     pub upcall_whole: Signal<Out, Bit>,
     /// Each clock may stand still while its bit is high, and no beat comes in on its vport.
@@ -94,102 +69,110 @@ pub struct Pipeline<
     pub idle_select: Signal<Out, Bit>,
     pub idle_expand: Signal<Out, Bit>,
     pub idle_edit: Signal<Out, Bit>,
-    pub idle_port: Signal<Out, Bits<Q>>,
+    pub idle_port: Signal<Out, Bits<{ SIZES.queues }>>,
 
     /// A command of `Control`; see `CommandRunner`.
     pub request: Signal<In, Bit>,
     pub op: Signal<In, Bits<4>>,
     pub table_number: Signal<In, Bits<8>>,
     pub index: Signal<In, Bits<16>>,
-    pub data: Signal<In, Bits<1024>>,
+    pub data: Signal<In, Bits<DATA_BITS>>,
     pub done: Signal<Out, Bit>,
     pub counted: Signal<Out, Bit>,
     pub packets: Signal<Out, Bits<64>>,
     pub bytes: Signal<Out, Bits<64>>,
     pub epoch: Signal<Out, Bits<32>>,
     pub age_epoch: Signal<In, Bits<32>>,
-    pub drop_when_full: Signal<In, Bits<Q>>,
-    #[count(Q)]
+    pub drop_when_full: Signal<In, Bits<{ SIZES.queues }>>,
+    #[count(SIZES.queues)]
     pub queue_packets: Vec<Signal<Out, Bits<64>>>,
-    #[count(Q)]
+    #[count(SIZES.queues)]
     pub queue_bytes: Vec<Signal<Out, Bits<64>>>,
-    #[count(Q)]
+    #[count(SIZES.queues)]
     pub queue_drops: Vec<Signal<Out, Bits<64>>>,
     /// Frames that have got their lookup's result, and those whose program has ended, modulo 2^32.
     pub matched: Signal<Out, Bits<32>>,
     pub acted: Signal<Out, Bits<32>>,
 
     #[clock(clock_port)]
-    ingress: Vec<Ingress<W, C, B, D>>,
-    packet_out_ingress: Ingress<W, C, B, D>,
-    merge: Merge<W, C, Q>,
+    ingress: Vec<Ingress<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.buffer_log2 }, { SIZES.buffer_count_bits }>>,
+    packet_out_ingress:
+        Ingress<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.buffer_log2 }, { SIZES.buffer_count_bits }>,
+    merge: Merge<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>,
     frame_credit: Credit<7>,
     pace: Pace,
-    gather: Gather<W, C>,
+    gather: Gather<{ SIZES.bus_bits }, { SIZES.count_bits }>,
     #[clock(clock_parse)]
     parser: Parser,
     #[clock(clock_match)]
-    matching: Match<S, U, T, X, Y>,
+    matching: Match<
+        { SIZES.way_log2 },
+        { SIZES.table_log2 },
+        { SIZES.tcam_entries },
+        { SIZES.hash_rules_log2 },
+        { SIZES.tcam_log2 },
+    >,
     #[clock(clock_expand)]
     results: HeaderFifo<MatchResult, 6, 7>,
     #[clock(clock_expand)]
-    expand: Expand<K>,
-    headers: Headers<W, C>,
-    payload: PayloadBuffer<W, C, A, P, H>,
-    splice: Splice<W, C, A, P>,
-    egress: Egress<W, C, B, D, N, Q>,
+    expand: Expand<{ SIZES.steps_log2 }>,
+    headers: Headers<{ SIZES.bus_bits }, { SIZES.count_bits }>,
+    payload: PayloadBuffer<
+        { SIZES.bus_bits },
+        { SIZES.count_bits },
+        { SIZES.payload_log2 },
+        { SIZES.payload_count_bits },
+        { SIZES.payload_pairs_log2 },
+    >,
+    splice: Splice<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.payload_log2 }, { SIZES.payload_count_bits }>,
+    egress: Egress<
+        { SIZES.bus_bits },
+        { SIZES.count_bits },
+        { SIZES.buffer_log2 },
+        { SIZES.buffer_count_bits },
+        { SIZES.vports },
+        { SIZES.queues },
+    >,
     runner: CommandRunner,
-    rule_counters: Counters<R>,
-    verdict_counters: Counters<V>,
+    rule_counters: Counters<{ SIZES.rule_bits }>,
+    verdict_counters: Counters<{ SIZES.verdict_bits }>,
 
     matched_q: Reg<Bits<32>>,
     acted_q: Reg<Bits<32>>,
 }
 
 #[millrace_hdl::block]
-impl<
-    const W: usize,
-    const C: usize,
-    const B: usize,
-    const D: usize,
-    const A: usize,
-    const P: usize,
-    const H: usize,
-    const N: usize,
-    const Q: usize,
-    const S: usize,
-    const U: usize,
-    const T: usize,
-    const X: usize,
-    const Y: usize,
-    const K: usize,
-    const R: usize,
-    const V: usize,
-> Pipeline<W, C, B, D, A, P, H, N, Q, S, U, T, X, Y, K, R, V>
-{
+impl<const SIZES: Sizes> Pipeline<SIZES> {
     /// The fast path of a build.
     ///
     /// # Panics
     /// If the const parameters are not those of `config`.
     pub fn new(config: &Config) -> Self {
-        assert_eq!((W, N, Q), (config.bus_bits, config.vports(), config.queues()), "not the ports of {config:?}");
         assert_eq!(
-            (S, T, K),
+            (SIZES.bus_bits, SIZES.vports, SIZES.queues),
+            (config.bus_bits, config.vports(), config.queues()),
+            "not the ports of {config:?}"
+        );
+        assert_eq!(
+            (SIZES.way_log2, SIZES.tcam_entries, SIZES.steps_log2),
             (config.slots_log2, config.tcam_entries, config.steps_log2),
             "not the tables of {config:?}"
         );
-        assert!(config.rule_ids() <= 1 << R && config.queues() * 16 <= 1 << V, "not the counters of {config:?}");
+        assert!(
+            config.rule_ids() <= 1 << SIZES.rule_bits && config.queues() * 16 <= 1 << SIZES.verdict_bits,
+            "not the counters of {config:?}"
+        );
         // Headers are far apart: few are under way, and counters have clocks to spare.
-        let short = config.header_clocks >= LookupInTurn::<S, U, T, Y>::CLOCKS;
+        let short = config.header_clocks >= LookupInTurn::<{ SIZES.way_log2 }, { SIZES.table_log2 }, { SIZES.tcam_entries }, { SIZES.tcam_log2 }>::CLOCKS;
         Self {
-            ingress: (0..N).map(|_| Ingress::new(config.max_frame)).collect(),
+            ingress: (0..SIZES.vports).map(|_| Ingress::new(config.max_frame)).collect(),
             packet_out_ingress: Ingress::new(config.max_frame),
             frame_credit: Credit::new(if short { HeaderFifo::<MatchResult, 6, 7>::SHORT } else { FRAMES }),
             pace: Pace::new(config.header_clocks),
             parser: if short { Parser::in_turn() } else { Parser::at_once() },
             matching: Match::new(config),
             results: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
-            expand: Expand::new(N, config.max_frame),
+            expand: Expand::new(SIZES.vports, config.max_frame),
             headers: if short { Headers::in_turn() } else { Headers::at_once() },
             payload: PayloadBuffer::new(config.max_frame),
             splice: Splice::new(),
@@ -208,9 +191,9 @@ impl<
         self.headers.clock_edit = self.clock_edit;
 
         comment!("sources: the vports, and packets out as the last");
-        let mut ingress_idle: Bits<Q> = 0;
-        let mut offered: Bits<Q> = 0;
-        for i in 0..N {
+        let mut ingress_idle: Bits<{ SIZES.queues }> = 0;
+        let mut offered: Bits<{ SIZES.queues }> = 0;
+        for i in 0..SIZES.vports {
             link(self.rx[i], self.ingress[i].rx);
             self.ingress[i].rx_error = self.rx_error[i];
             self.ingress[i].vport = i;
@@ -219,14 +202,14 @@ impl<
             ingress_idle.set_bit(i, self.ingress[i].idle);
             offered.set_bit(i, self.ingress[i].out.valid);
         }
-        self.packet_out_ingress.clock = self.clock_port[N];
+        self.packet_out_ingress.clock = self.clock_port[SIZES.vports];
         link(self.packet_out, self.packet_out_ingress.rx);
         self.packet_out_ingress.rx_error = self.packet_out_error;
         self.packet_out_ingress.vport = self.packet_out_vport;
         self.packet_out_ingress.packet_out = true;
-        join(self.packet_out_ingress.out, self.merge.inp[N]);
-        ingress_idle.set_bit(N, self.packet_out_ingress.idle);
-        offered.set_bit(N, self.packet_out_ingress.out.valid);
+        join(self.packet_out_ingress.out, self.merge.inp[SIZES.vports]);
+        ingress_idle.set_bit(SIZES.vports, self.packet_out_ingress.idle);
+        offered.set_bit(SIZES.vports, self.packet_out_ingress.out.valid);
 
         comment!("a frame starts when there is room for it everywhere behind, and the tables are not being cleared");
         self.merge.credit = self.frame_credit.available & self.payload.room & self.pace.ready & !self.runner.hold;
@@ -267,10 +250,10 @@ impl<
         self.splice.low = self.payload.low;
         self.splice.high = self.payload.high;
         join(self.splice.out, self.egress.inp);
-        for i in 0..Q {
+        for i in 0..SIZES.queues {
             self.egress.clock_port[i] = self.clock_port[i];
         }
-        for i in 0..N {
+        for i in 0..SIZES.vports {
             link(self.tx[i], self.egress.tx[i]);
         }
         self.tx_whole = self.egress.tx_whole;
@@ -279,15 +262,15 @@ impl<
 
         comment!("counters");
         self.rule_counters.count = self.expand.rule_valid;
-        self.rule_counters.index = cast::<R>(self.expand.rule);
+        self.rule_counters.index = cast::<{ SIZES.rule_bits }>(self.expand.rule);
         self.rule_counters.bytes = self.expand.bytes;
         self.rule_counters.epoch = self.age_epoch;
         self.verdict_counters.count = self.expand.verdict_valid;
-        self.verdict_counters.index = cast::<V>(self.expand.verdict_index);
+        self.verdict_counters.index = cast::<{ SIZES.verdict_bits }>(self.expand.verdict_index);
         self.verdict_counters.bytes = self.expand.bytes;
         self.verdict_counters.epoch = 0;
         self.egress.drop_when_full = self.drop_when_full;
-        for i in 0..Q {
+        for i in 0..SIZES.queues {
             self.queue_packets[i] = self.egress.packets[i];
             self.queue_bytes[i] = self.egress.bytes[i];
             self.queue_drops[i] = self.egress.drops[i];
@@ -318,17 +301,17 @@ impl<
         let counting = self.rule_counters.busy | self.verdict_counters.busy;
         self.runner.quiet = self.frame_credit.idle & !self.expand.busy & !counting;
         self.expand.step_write = self.runner.step_write;
-        self.expand.step_index = cast::<K>(self.runner.step_index);
+        self.expand.step_index = cast::<{ SIZES.steps_log2 }>(self.runner.step_index);
         self.expand.step_data = self.runner.step_data;
         self.rule_counters.read = self.runner.rule_read;
-        self.rule_counters.read_index = cast::<R>(self.runner.read_index);
+        self.rule_counters.read_index = cast::<{ SIZES.rule_bits }>(self.runner.read_index);
         self.rule_counters.clear = self.runner.counter_clear;
         self.runner.rule_done = self.rule_counters.done;
         self.runner.rule_packets = self.rule_counters.read_packets;
         self.runner.rule_bytes = self.rule_counters.read_bytes;
         self.runner.rule_epoch = self.rule_counters.read_epoch;
         self.verdict_counters.read = self.runner.verdict_read;
-        self.verdict_counters.read_index = cast::<V>(self.runner.read_index);
+        self.verdict_counters.read_index = cast::<{ SIZES.verdict_bits }>(self.runner.read_index);
         self.verdict_counters.clear = self.runner.counter_clear;
         self.runner.verdict_done = self.verdict_counters.done;
         self.runner.verdict_packets = self.verdict_counters.read_packets;

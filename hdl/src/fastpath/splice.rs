@@ -5,31 +5,36 @@ use super::types::{Edited, OutBeat};
 use crate::base::{DffE, DffR, LutFifo, Reg, Snk, Src};
 use rust_hdl_core::prelude::*;
 
-/// For each job puts out the first 120 bytes from the head that was made for it, and all further bytes from the payload, moved by `shift`. `A`, `P`: as of
+/// For each job puts out the first 120 bytes from the head that was made for it, and all further bytes from the payload, moved by `shift`. `PAYLOAD_LOG2`, `PAYLOAD_COUNT_BITS`: as of
 /// `PayloadBuffer`.
 ///
 /// All output beats but a frame's last are full. One output beat per clock, whatever the shift, and no clock between frames: one-beat
 /// frames take one clock each, and so does a job with `discard`, however long its frame is. Five clocks from `job` to `out`.
 /// Bytes past `bytes` are zero.
 #[millrace_hdl::block]
-pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize> {
+pub struct Splice<
+    const BUS_BITS: usize,
+    const COUNT_BITS: usize,
+    const PAYLOAD_LOG2: usize,
+    const PAYLOAD_COUNT_BITS: usize,
+> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub job: Snk<Edited>,
     /// To `PayloadBuffer`.
-    pub base: Signal<Out, Bits<P>>,
+    pub base: Signal<Out, Bits<PAYLOAD_COUNT_BITS>>,
     pub read: Signal<Out, Bit>,
-    pub addr: Signal<Out, Bits<A>>,
-    pub low: Signal<In, Bits<W>>,
-    pub high: Signal<In, Bits<W>>,
+    pub addr: Signal<Out, Bits<PAYLOAD_LOG2>>,
+    pub low: Signal<In, Bits<BUS_BITS>>,
+    pub high: Signal<In, Bits<BUS_BITS>>,
     /// Which beat of the present job's head it wants, as a number and one-hot (0 behind the head).
     pub head_number: Signal<Out, Bits<12>>,
     pub head_slot: Signal<Out, Bits<16>>,
     /// That beat, in the same clock; of a job taken in the clock before as well.
-    pub head: Signal<In, Bits<W>>,
+    pub head: Signal<In, Bits<BUS_BITS>>,
     /// The present job's head is not looked at any more.
     pub head_done: Signal<Out, Bit>,
-    pub out: Src<OutBeat<W, C>>,
+    pub out: Src<OutBeat<BUS_BITS, COUNT_BITS>>,
     /// Nothing is held.
     pub idle: Signal<Out, Bit>,
 
@@ -38,9 +43,9 @@ pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize
     current_valid: DffR<Bit>,
     beats_in: DffE<Bits<12>>,
     left: DffE<Bits<12>>,
-    final_bytes: DffE<Bits<C>>,
+    final_bytes: DffE<Bits<COUNT_BITS>>,
     /// Where its payload starts.
-    start: Reg<Bits<P>>,
+    start: Reg<Bits<PAYLOAD_COUNT_BITS>>,
     /// Number of its next output beat, and the same one-hot within the header window.
     number: Reg<Bits<12>>,
     #[init(Reg::new(1u64.into()))]
@@ -52,9 +57,9 @@ pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize
     valid_1: DffR<Bit>,
     valid_2: DffR<Bit>,
     valid_3: DffR<Bit>,
-    beat_1: DffE<OutBeat<W, C>>,
-    beat_2: DffE<OutBeat<W, C>>,
-    beat_3: DffE<OutBeat<W, C>>,
+    beat_1: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
+    beat_2: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
+    beat_3: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
     /// The beat takes all, or all but its last 8 bytes, from the head.
     head_1: DffE<Bit>,
     head_2: DffE<Bit>,
@@ -65,19 +70,23 @@ pub struct Splice<const W: usize, const C: usize, const A: usize, const P: usize
     /// The higher payload beat belongs to the frame.
     high_1: DffE<Bit>,
     high_2: DffE<Bit>,
-    queue: LutFifo<OutBeat<W, C>, 4, 5>,
+    queue: LutFifo<OutBeat<BUS_BITS, COUNT_BITS>, 4, 5>,
 }
 
 #[millrace_hdl::block]
-impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C, A, P> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize, const PAYLOAD_LOG2: usize, const PAYLOAD_COUNT_BITS: usize>
+    Splice<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS>
+{
     /// Without a job.
     ///
     /// # Panics
     /// If the sizes do not fit each other.
     pub fn new() -> Self {
         assert!(
-            W / 8 == 1 << (C - 1) && P == A + 1 && (64..=1024).contains(&W),
-            "Splice<{W}, {C}, {A}, {P}>: sizes do not fit"
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1)
+                && PAYLOAD_COUNT_BITS == PAYLOAD_LOG2 + 1
+                && (64..=1024).contains(&BUS_BITS),
+            "Splice<{BUS_BITS}, {COUNT_BITS}, {PAYLOAD_LOG2}, {PAYLOAD_COUNT_BITS}>: sizes do not fit"
         );
         Self::default()
     }
@@ -89,7 +98,7 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
         let finish = (issue & last) | (self.current_valid & self.current.discard);
         let free = !self.current_valid | finish;
         let load = free & self.job.valid;
-        let at_seam = self.slot.get_bit(1024 / W - 1);
+        let at_seam = self.slot.get_bit(1024 / BUS_BITS - 1);
         let pop = !self.queue.empty & self.out.ready;
         self.job.ready = free;
         self.current_valid = load | !free;
@@ -104,7 +113,7 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
             };
         }
         if finish & !self.current.again {
-            self.start += cast::<P>(self.beats_in);
+            self.start += cast::<PAYLOAD_COUNT_BITS>(self.beats_in);
         }
         self.base = self.start;
         if issue ^ pop {
@@ -117,20 +126,20 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
             self.beats_in = if self.job.data.faulty {
                 1
             } else {
-                cast::<12>((cast::<15>(self.job.data.in_len) + (W / 8 - 1)) >> (C - 1))
+                cast::<12>((cast::<15>(self.job.data.in_len) + (BUS_BITS / 8 - 1)) >> (COUNT_BITS - 1))
             };
-            self.final_bytes = (cast::<C>(self.job.data.out_len - 1) & (W / 8 - 1)) + 1;
+            self.final_bytes = (cast::<COUNT_BITS>(self.job.data.out_len - 1) & (BUS_BITS / 8 - 1)) + 1;
         }
         if load | issue {
-            self.left = if load { cast::<12>((self.job.data.out_len - 1) >> (C - 1)) } else { self.left - 1 };
+            self.left = if load { cast::<12>((self.job.data.out_len - 1) >> (COUNT_BITS - 1)) } else { self.left - 1 };
         }
 
         comment!("first stage: where the payload is, and which part of the head goes with it");
         let grows = (self.current.shift == 1) | (self.current.shift == 2);
         let shrinks = (self.current.shift == 3) | (self.current.shift == 4);
-        let place = self.start + cast::<P>(self.number);
+        let place = self.start + cast::<PAYLOAD_COUNT_BITS>(self.number);
         let upper = if shrinks { self.number + 1 } else { self.number };
-        self.addr = cast::<A>(if grows { place - 1 } else { place });
+        self.addr = cast::<PAYLOAD_LOG2>(if grows { place - 1 } else { place });
         self.read = issue & (at_seam | !self.slot.any());
         self.head_number = self.number;
         self.head_slot = self.slot;
@@ -139,7 +148,7 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
         if issue {
             self.beat_1 = OutBeat {
                 data: self.head,
-                bytes: if last { self.final_bytes } else { W / 8 },
+                bytes: if last { self.final_bytes } else { BUS_BITS / 8 },
                 last,
                 first: self.slot.get_bit(0),
                 out_len: self.current.out_len,
@@ -164,16 +173,16 @@ impl<const W: usize, const C: usize, const A: usize, const P: usize> Splice<W, C
         }
 
         comment!("third stage: align the payload and join");
-        let seam_mask = !Bits::<W>::default() >> 64_u64;
+        let seam_mask = !Bits::<BUS_BITS>::default() >> 64_u64;
         let above = if self.high_2 { self.high } else { 0 };
         let payload = if self.shift_2 == 1 {
-            (self.low >> (W - 32)) | (above << 32)
+            (self.low >> (BUS_BITS - 32)) | (above << 32)
         } else if self.shift_2 == 2 {
-            (self.low >> (W - 64)) | (above << 64)
+            (self.low >> (BUS_BITS - 64)) | (above << 64)
         } else if self.shift_2 == 3 {
-            (self.low >> 32) | (above << (W - 32))
+            (self.low >> 32) | (above << (BUS_BITS - 32))
         } else if self.shift_2 == 4 {
-            (self.low >> 64) | (above << (W - 64))
+            (self.low >> 64) | (above << (BUS_BITS - 64))
         } else {
             self.low
         };
@@ -209,25 +218,38 @@ mod tests {
 
     /// `Splice` with the buffer it reads from, as in the core.
     #[millrace_hdl::block]
-    struct Pair<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> {
+    struct Pair<
+        const BUS_BITS: usize,
+        const COUNT_BITS: usize,
+        const PAYLOAD_LOG2: usize,
+        const PAYLOAD_COUNT_BITS: usize,
+        const PAYLOAD_PAIRS_LOG2: usize,
+    > {
         clock: Signal<In, Clock>,
         reset: Signal<In, Bit>,
-        inp: Signal<In, MergedBeat<W, C>>,
+        inp: Signal<In, MergedBeat<BUS_BITS, COUNT_BITS>>,
         valid: Signal<In, Bit>,
         room: Signal<Out, Bit>,
         job: Snk<Edited>,
-        head: Signal<In, Bits<W>>,
+        head: Signal<In, Bits<BUS_BITS>>,
         head_number: Signal<Out, Bits<12>>,
         head_slot: Signal<Out, Bits<16>>,
         head_done: Signal<Out, Bit>,
-        out: Src<OutBeat<W, C>>,
+        out: Src<OutBeat<BUS_BITS, COUNT_BITS>>,
         idle: Signal<Out, Bit>,
-        buffer: PayloadBuffer<W, C, A, P, H>,
-        splice: Splice<W, C, A, P>,
+        buffer: PayloadBuffer<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, PAYLOAD_PAIRS_LOG2>,
+        splice: Splice<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS>,
     }
 
     #[millrace_hdl::block]
-    impl<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize> Pair<W, C, A, P, H> {
+    impl<
+        const BUS_BITS: usize,
+        const COUNT_BITS: usize,
+        const PAYLOAD_LOG2: usize,
+        const PAYLOAD_COUNT_BITS: usize,
+        const PAYLOAD_PAIRS_LOG2: usize,
+    > Pair<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, PAYLOAD_PAIRS_LOG2>
+    {
         fn new() -> Box<Self> {
             Box::new(Self { buffer: PayloadBuffer::new(MAX_FRAME), splice: Splice::new(), ..Default::default() })
         }
@@ -269,20 +291,26 @@ mod tests {
     }
 
     /// Writes the frames, hands out the jobs, compares; returns the clocks from the first output beat to the last, and the beats.
-    fn run<const W: usize, const C: usize, const A: usize, const P: usize, const H: usize>(
+    fn run<
+        const BUS_BITS: usize,
+        const COUNT_BITS: usize,
+        const PAYLOAD_LOG2: usize,
+        const PAYLOAD_COUNT_BITS: usize,
+        const PAYLOAD_PAIRS_LOG2: usize,
+    >(
         cases: &[Case],
         drain: f64,
     ) -> (usize, usize) {
         let mut rng = ChaCha8Rng::seed_from_u64(11);
-        let mut p = Pair::<W, C, A, P, H>::new();
+        let mut p = Pair::<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, PAYLOAD_PAIRS_LOG2>::new();
         p.connect_all();
         p.reset.next = true;
         tick(&mut *p, |p| &mut p.clock);
         p.reset.next = false;
         let (mut writes, mut jobs, mut expected) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
         for c in cases {
-            let stored = if c.faulty { &c.frame[..c.frame.len().min(W / 8)] } else { &c.frame[..] };
-            writes.extend(beats::<W, C>(stored));
+            let stored = if c.faulty { &c.frame[..c.frame.len().min(BUS_BITS / 8)] } else { &c.frame[..] };
+            writes.extend(beats::<BUS_BITS, COUNT_BITS>(stored));
             for (i, v) in c.versions.iter().enumerate() {
                 let out = v.map(|s| outgoing(&c.frame, s, &mut rng));
                 let job = Edited {
@@ -319,8 +347,8 @@ mod tests {
             p.out.ready.next = rng.random_bool(drain);
             settle(&mut *p);
             let (number, slot) = (p.head_number.val().index(), p.head_slot.val().to_u64());
-            assert_eq!(slot, if number < 1024 / W { 1 << number } else { 0 });
-            let beat = head.chunks(W / 8).nth(number).filter(|_| slot != 0).unwrap_or(&[]);
+            assert_eq!(slot, if number < 1024 / BUS_BITS { 1 << number } else { 0 });
+            let beat = head.chunks(BUS_BITS / 8).nth(number).filter(|_| slot != 0).unwrap_or(&[]);
             p.head.next = bits_of(beat);
             settle(&mut *p);
             stuck += 1;
@@ -337,8 +365,8 @@ mod tests {
                 count += 1;
                 first_clock = if count == 1 { clock } else { first_clock };
                 assert_eq!(b.first, got.is_empty());
-                assert!(b.last || b.bytes.to_u64() as usize == W / 8, "full beats");
-                let all = bytes(b.data, (W / 8).to_bits::<16>());
+                assert!(b.last || b.bytes.to_u64() as usize == BUS_BITS / 8, "full beats");
+                let all = bytes(b.data, (BUS_BITS / 8).to_bits::<16>());
                 assert!(all[b.bytes.to_u64() as usize..].iter().all(|x| *x == 0), "zeros past the end");
                 got.extend_from_slice(&bytes(b.data, b.bytes));
                 let (frame, job) = &expected[0];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The operands of commands: the registers `DATA`.
 
+use super::types::DATA_BITS;
 use crate::base::{Dff, DffR, LutRam, Reg};
 use rust_hdl_core::prelude::*;
 
@@ -16,7 +17,7 @@ pub struct Staging {
     pub at: Signal<In, Bits<5>>,
     pub write_data: Signal<In, Bits<32>>,
     pub value: Signal<Out, Bits<32>>,
-    pub data: Signal<Out, Bits<1024>>,
+    pub data: Signal<Out, Bits<DATA_BITS>>,
     copy: LutRam<Bits<32>, 5>,
     written: DffR<Bits<32>>,
     /// The write, on its way to the words.
@@ -43,13 +44,13 @@ impl Staging {
         }
         self.load = here;
         self.word = self.write_data;
-        let mut wide: Bits<1024> = 0;
+        let mut wide: Bits<DATA_BITS> = 0;
         for k in 0..32 {
             if self.load.get_bit(k) {
                 self.words[k] = self.word;
             }
             let highest = self.words[k];
-            wide = (wide >> 32) | (cast::<1024>(highest) << 992);
+            wide = (wide >> 32) | (cast::<DATA_BITS>(highest) << (DATA_BITS - 32));
         }
         self.data = wide;
 

@@ -4,56 +4,56 @@
 use super::hit_tree::HitTree;
 use super::tcam_entry::TcamEntry;
 use super::tcam_group::{TcamGroup, TcamSweep};
-use super::types::Hit;
+use super::types::{Hit, KEY_BITS};
 use crate::base::{Dff, DffR, Reg};
 use rust_hdl_core::prelude::*;
 
-/// `T` entries (a power of two) in LUT RAM ("Match" in `docs/hardware.md`). One key per clock; the answer comes
+/// `TCAM_ENTRIES` entries (a power of two) in LUT RAM ("Match" in `docs/hardware.md`). One key per clock; the answer comes
 /// [`LATENCY`](Self::LATENCY) clocks after `key`.
 ///
 /// `write` (a pulse, not while `busy`) rewrites the entry `index`; all operands stay until `busy` is low. The entry does not
 /// match meanwhile, all others do as ever: its column of bits is rewritten in 16 clocks, group after group.
 #[millrace_hdl::block]
-pub struct Tcam<const T: usize> {
+pub struct Tcam<const TCAM_ENTRIES: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub key: Signal<In, Bits<480>>,
+    pub key: Signal<In, Bits<KEY_BITS>>,
     pub hit: Signal<Out, Hit>,
     pub write: Signal<In, Bit>,
     pub index: Signal<In, Bits<16>>,
-    pub value: Signal<In, Bits<480>>,
-    pub mask: Signal<In, Bits<480>>,
+    pub value: Signal<In, Bits<KEY_BITS>>,
+    pub mask: Signal<In, Bits<KEY_BITS>>,
     /// What the entry answers; `hit` is its valid bit.
     pub answer: Signal<In, Hit>,
     pub busy: Signal<Out, Bit>,
-    sweep: Vec<Dff<TcamSweep<T>>>,
+    sweep: Vec<Dff<TcamSweep<TCAM_ENTRIES>>>,
     sweeping: Vec<DffR<Bit>>,
-    group: Vec<TcamGroup<T>>,
+    group: Vec<TcamGroup<TCAM_ENTRIES>>,
     entry: Vec<TcamEntry>,
     tree: HitTree,
     busy_reg: Reg<Bit>,
     count: Reg<Bits<5>>,
-    matched: Dff<Bits<T>>,
+    matched: Dff<Bits<TCAM_ENTRIES>>,
     _entries: usize,
 }
 
 #[millrace_hdl::block]
-impl<const T: usize> Tcam<T> {
+impl<const TCAM_ENTRIES: usize> Tcam<TCAM_ENTRIES> {
     /// Clocks from `key` to `hit`.
-    pub const LATENCY: usize = 2 + HitTree::latency(T);
+    pub const LATENCY: usize = 2 + HitTree::latency(TCAM_ENTRIES);
 
     /// A TCAM of invalid entries. (`Default` has none.)
     ///
     /// # Panics
-    /// If `T` is not a power of two.
+    /// If `TCAM_ENTRIES` is not a power of two.
     pub fn new() -> Self {
         Self {
             sweep: (0..8).map(|_| Default::default()).collect(),
             sweeping: (0..8).map(|_| Default::default()).collect(),
             group: (0..8).map(|_| TcamGroup::new()).collect(),
-            entry: (0..T).map(|_| Default::default()).collect(),
-            tree: HitTree::new(T),
-            _entries: T,
+            entry: (0..TCAM_ENTRIES).map(|_| Default::default()).collect(),
+            tree: HitTree::new(TCAM_ENTRIES),
+            _entries: TCAM_ENTRIES,
             ..Default::default()
         }
     }
@@ -73,7 +73,7 @@ impl<const T: usize> Tcam<T> {
             self.count += 1;
         }
         self.busy = self.busy_reg;
-        let first: Bits<T> = 1;
+        let first: Bits<TCAM_ENTRIES> = 1;
         let selected = first << self.index;
 
         for i in 0..8 {
@@ -85,7 +85,7 @@ impl<const T: usize> Tcam<T> {
         }
         comment!("The sweep reaches one group after the other: no net has all chunks as its load.");
         self.sweeping[0] = self.busy_reg & !self.count.get_bit(4);
-        let mut start = TcamSweep::<T>::default();
+        let mut start = TcamSweep::<TCAM_ENTRIES>::default();
         start.address = cast::<4>(self.count);
         start.entry = selected;
         self.sweep[0] = start;
@@ -119,22 +119,22 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
 
-    const T: usize = 8;
+    const TCAM_ENTRIES: usize = 8;
 
     struct Bench {
-        uut: Box<Tcam<T>>,
+        uut: Box<Tcam<TCAM_ENTRIES>>,
         model: TcamEntries,
         due: VecDeque<Option<Answer>>,
     }
 
     impl Bench {
         fn new() -> Self {
-            let mut uut = Box::new(Tcam::<T>::new());
+            let mut uut = Box::new(Tcam::<TCAM_ENTRIES>::new());
             uut.connect_all();
             uut.reset.next = true;
             tick(&mut *uut, |u| &mut u.clock);
             uut.reset.next = false;
-            Self { uut, model: vec![None; T], due: vec![None; Tcam::<T>::LATENCY - 1].into() }
+            Self { uut, model: vec![None; TCAM_ENTRIES], due: vec![None; Tcam::<TCAM_ENTRIES>::LATENCY - 1].into() }
         }
 
         fn clock(&mut self, key: Option<Words>) {
@@ -151,7 +151,7 @@ mod tests {
         /// Rewrites an entry with a key in every clock. The model does without the entry until it is there again, so the keys in
         /// those clocks must not depend on whether it matches: `keys` are asked for the other entries only.
         fn write(&mut self, index: usize, entry: Option<(Entry, Words)>, rng: &mut ChaCha8Rng, keys: &[Words]) {
-            for _ in 0..Tcam::<T>::LATENCY {
+            for _ in 0..Tcam::<TCAM_ENTRIES>::LATENCY {
                 self.clock(None);
             }
             self.model[index] = None;
@@ -205,20 +205,20 @@ mod tests {
                 .collect();
             let base = *bases.choose(&mut rng).unwrap();
             let new = (round % 5 != 4).then(|| entry(&mut rng, &base));
-            bench.write(rng.random_range(0..T), new, &mut rng, &keys);
+            bench.write(rng.random_range(0..TCAM_ENTRIES), new, &mut rng, &keys);
             for key in &keys {
                 hits += usize::from(tcam_lookup(&bench.model, key).is_some());
                 bench.clock(Some(*key));
             }
         }
         assert!((100..550).contains(&hits), "{hits} hits of 600");
-        for _ in 0..Tcam::<T>::LATENCY {
+        for _ in 0..Tcam::<TCAM_ENTRIES>::LATENCY {
             bench.clock(None);
         }
         bench.uut.reset.next = true;
         bench.clock(None);
         bench.uut.reset.next = false;
-        bench.model = vec![None; T];
+        bench.model = vec![None; TCAM_ENTRIES];
         for _ in 0..10 {
             bench.clock(Some(bases[0]));
         }
@@ -236,7 +236,7 @@ mod tests {
             bench.clock(Some(other));
         }
         bench.clock(Some(key));
-        for _ in 0..Tcam::<T>::LATENCY {
+        for _ in 0..Tcam::<TCAM_ENTRIES>::LATENCY {
             bench.clock(None);
         }
     }

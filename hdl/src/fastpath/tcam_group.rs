@@ -8,30 +8,30 @@ use rust_hdl_core::prelude::*;
 
 wire_struct! {
     /// Rewrites one of the 16 words of every chunk.
-    pub struct TcamSweep<const T: usize> {
+    pub struct TcamSweep<const ENTRIES: usize> {
         pub address: Bits<4>,
         /// The entry that is rewritten, one-hot.
-        pub entry: Bits<T>,
+        pub entry: Bits<ENTRIES>,
     }
 }
 
-/// Which of `T` entries match in sixty bits of the key: fifteen chunks. `matched` comes one clock after `key`; `sweep` is written
+/// Which of `ENTRIES` entries match in sixty bits of the key: fifteen chunks. `matched` comes one clock after `key`; `sweep` is written
 /// in each clock with `sweeping`.
 #[millrace_hdl::block]
-pub struct TcamGroup<const T: usize> {
+pub struct TcamGroup<const ENTRIES: usize> {
     pub clock: Signal<In, Clock>,
     pub key: Signal<In, Bits<60>>,
-    pub matched: Signal<Out, Bits<T>>,
-    pub sweep: Signal<In, TcamSweep<T>>,
+    pub matched: Signal<Out, Bits<ENTRIES>>,
+    pub sweep: Signal<In, TcamSweep<ENTRIES>>,
     pub sweeping: Signal<In, Bit>,
     pub value: Signal<In, Bits<60>>,
     pub mask: Signal<In, Bits<60>>,
-    chunk: Vec<TcamChunk<T>>,
-    matched_reg: Dff<Bits<T>>,
+    chunk: Vec<TcamChunk<ENTRIES>>,
+    matched_reg: Dff<Bits<ENTRIES>>,
 }
 
 #[millrace_hdl::block]
-impl<const T: usize> TcamGroup<T> {
+impl<const ENTRIES: usize> TcamGroup<ENTRIES> {
     /// A group in which nothing matches. (`Default` has no chunks.)
     pub fn new() -> Self {
         Self { chunk: (0..15).map(|_| TcamChunk::new()).collect(), ..Default::default() }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The table of rules with masks of their own, looked at entry by entry.
 
-use super::types::Hit;
+use super::types::{Hit, KEY_BITS};
 use crate::base::{Dff, DffE, DffR, LutRam, Reg};
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
@@ -9,34 +9,34 @@ use rust_hdl_core::prelude::*;
 wire_struct! {
     /// An entry of a TCAM. `value` is masked already.
     pub struct TcamWord {
-        pub value: Bits<480>,
-        pub mask: Bits<480>,
+        pub value: Bits<KEY_BITS>,
+        pub mask: Bits<KEY_BITS>,
         pub priority: Bits<16>,
         pub rule: Bits<16>,
     }
 }
 
-/// `T` entries, `B` = log2(T) up to 4 ("Match" in `docs/hardware.md`); like `Tcam`, but one entry is compared in each clock.
+/// `TCAM_ENTRIES` entries, `TCAM_LOG2` = log2(TCAM_ENTRIES) up to 4 ("Match" in `docs/hardware.md`); like `Tcam`, but one entry is compared in each clock.
 ///
 /// `key` is there with `start` and stays for 18 clocks. `hit` is valid [`LATENCY`](Self::LATENCY)
 /// clocks after `start`, and until 2 clocks after the next one. `write` takes one clock, at any time: a key meets the entry before or after it.
 #[millrace_hdl::block]
-pub struct TcamInTurn<const T: usize, const B: usize> {
+pub struct TcamInTurn<const TCAM_ENTRIES: usize, const TCAM_LOG2: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub start: Signal<In, Bit>,
-    pub key: Signal<In, Bits<480>>,
+    pub key: Signal<In, Bits<KEY_BITS>>,
     pub hit: Signal<Out, Hit>,
     pub write: Signal<In, Bit>,
     pub index: Signal<In, Bits<16>>,
-    pub value: Signal<In, Bits<480>>,
-    pub mask: Signal<In, Bits<480>>,
+    pub value: Signal<In, Bits<KEY_BITS>>,
+    pub mask: Signal<In, Bits<KEY_BITS>>,
     /// What the entry answers; `hit` is its valid bit.
     pub answer: Signal<In, Hit>,
-    entries: LutRam<TcamWord, B>,
-    valid: Reg<Bits<T>>,
+    entries: LutRam<TcamWord, TCAM_LOG2>,
+    valid: Reg<Bits<TCAM_ENTRIES>>,
     /// The entry to read next, while `reading`.
-    next: Dff<Bits<B>>,
+    next: Dff<Bits<TCAM_LOG2>>,
     reading: DffR<Bit>,
     found: Dff<TcamWord>,
     found_valid: DffR<Bit>,
@@ -48,16 +48,19 @@ pub struct TcamInTurn<const T: usize, const B: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const T: usize, const B: usize> TcamInTurn<T, B> {
+impl<const TCAM_ENTRIES: usize, const TCAM_LOG2: usize> TcamInTurn<TCAM_ENTRIES, TCAM_LOG2> {
     /// Clocks from `start` to `hit`.
     pub const LATENCY: usize = 18;
 
     /// A TCAM of invalid entries. (`Default` has no memory.)
     ///
     /// # Panics
-    /// If `T` is not `1 << B`, or more than 16.
+    /// If `TCAM_ENTRIES` is not `1 << TCAM_LOG2`, or more than 16.
     pub fn new() -> Self {
-        assert!(T == 1 << B && T <= 16, "TcamInTurn<{T}, {B}>: at most 16 entries, a power of two");
+        assert!(
+            TCAM_ENTRIES == 1 << TCAM_LOG2 && TCAM_ENTRIES <= 16,
+            "TcamInTurn<{TCAM_ENTRIES}, {TCAM_LOG2}>: at most 16 entries, a power of two"
+        );
         Self { entries: LutRam::new(), ..Default::default() }
     }
 
@@ -96,10 +99,10 @@ impl<const T: usize, const B: usize> TcamInTurn<T, B> {
         self.hit = self.best;
 
         comment!("write");
-        let one: Bits<T> = 1;
-        let selected = one << cast::<B>(self.index);
+        let one: Bits<TCAM_ENTRIES> = 1;
+        let selected = one << cast::<TCAM_LOG2>(self.index);
         self.entries.we = self.write;
-        self.entries.waddr = cast::<B>(self.index);
+        self.entries.waddr = cast::<TCAM_LOG2>(self.index);
         self.entries.wdata.value = self.value & self.mask;
         self.entries.wdata.mask = self.mask;
         self.entries.wdata.priority = self.answer.priority;

@@ -8,26 +8,33 @@ use rust_hdl_core::prelude::*;
 /// Width of the header window in bits: all that the parser looks at and the editor changes.
 pub const WINDOW_BITS: usize = 1024;
 /// Width of the match key in bits.
-pub const KEY_BITS: usize = 480;
+pub const KEY_BITS: usize = 32 * millrace_regs::Key::WORDS;
 /// Width of an action step in bits.
-pub const STEP_BITS: usize = 544;
+pub const STEP_BITS: usize = 32 * millrace_regs::Step::WORDS;
+/// Width of the staging words in bits.
+pub const DATA_BITS: usize = 32 * millrace_regs::map::DATA_WORDS as usize;
 /// Width of the edited head of a frame in bits: no edit reaches past its 120 bytes.
 pub const HEAD_BITS: usize = 960;
 
+/// Widths of operands in bits.
+pub const SLOT_BITS: usize = <Slot as Synth>::BITS;
+pub const MASK_OPERANDS_BITS: usize = <MaskOperands as Synth>::BITS;
+pub const TCAM_OPERANDS_BITS: usize = <TcamOperands as Synth>::BITS;
+
 wire_struct! {
-    /// One transfer of a frame. `W` = bits of data, `C` = log2(W / 8) + 1.
-    pub struct Beat<const W: usize, const C: usize> {
+    /// One transfer of a frame. `BUS_BITS` bits of data, `COUNT_BITS` = log2(BUS_BITS / 8) + 1.
+    pub struct Beat<const BUS_BITS: usize, const COUNT_BITS: usize> {
         /// Byte 0 in bits 7:0. Bytes past `bytes` are zero from `Merge` on.
-        pub data: Bits<W>,
-        /// Valid bytes, 1..=W/8; W/8 in all beats but the last.
-        pub bytes: Bits<C>,
+        pub data: Bits<BUS_BITS>,
+        /// Valid bytes, 1..=BUS_BITS/8; BUS_BITS/8 in all beats but the last.
+        pub bytes: Bits<COUNT_BITS>,
         pub last: Bit,
     }
 }
 
 wire_struct! {
-    /// What is known of a frame before it is parsed.
-    pub struct FrameMeta {
+    /// What travels with a frame from `Ingress` to `Expand`.
+    pub struct Meta {
         /// Ingress vport; of a packet-out, the destination.
         pub vport: Bits<8>,
         pub packet_out: Bit,
@@ -40,26 +47,20 @@ wire_struct! {
 
 wire_struct! {
     /// A beat behind the merge: frames of all sources, one after the other.
-    pub struct MergedBeat<const W: usize, const C: usize> {
-        pub data: Bits<W>,
-        pub bytes: Bits<C>,
+    pub struct MergedBeat<const BUS_BITS: usize, const COUNT_BITS: usize> {
+        pub data: Bits<BUS_BITS>,
+        pub bytes: Bits<COUNT_BITS>,
         pub last: Bit,
         pub first: Bit,
-        pub vport: Bits<8>,
-        pub packet_out: Bit,
-        pub len: Bits<14>,
-        pub fault: Bits<2>,
+        pub meta: Meta,
     }
 }
 
 wire_struct! {
     /// The first 128 bytes of a frame (zeros past its end) and its meta data.
     pub struct Window {
-        pub hdr: Bits<1024>,
-        pub vport: Bits<8>,
-        pub packet_out: Bit,
-        pub len: Bits<14>,
-        pub fault: Bits<2>,
+        pub hdr: Bits<WINDOW_BITS>,
+        pub meta: Meta,
     }
 }
 
@@ -103,16 +104,10 @@ wire_struct! {
 wire_struct! {
     /// What the parser found.
     pub struct Parsed {
-        pub key: Bits<480>,
-        pub vlans: Bits<2>,
-        pub l3: Bits<2>,
-        pub l4: Bits<2>,
-        pub l4_words: Bits<4>,
+        pub key: Bits<KEY_BITS>,
+        pub layout: Layout,
         pub punt: Bit,
-        pub vport: Bits<8>,
-        pub packet_out: Bit,
-        pub len: Bits<14>,
-        pub fault: Bits<2>,
+        pub meta: Meta,
     }
 }
 
@@ -129,10 +124,31 @@ wire_struct! {
     /// A slot of a hash table, in the order of the operands of `WRITE_ENTRY`.
     pub struct Slot {
         /// Already masked.
-        pub key: Bits<480>,
+        pub key: Bits<KEY_BITS>,
         pub priority: Bits<16>,
         pub rule: Bits<16>,
         pub valid: Bit,
+    }
+}
+
+wire_struct! {
+    /// The operands of `WRITE_MASK`.
+    pub struct MaskOperands {
+        pub mask: Bits<KEY_BITS>,
+        pub seed: Bits<32>,
+        pub enable: Bit,
+    }
+}
+
+wire_struct! {
+    /// The operands of `WRITE_TCAM`.
+    pub struct TcamOperands {
+        pub value: Bits<KEY_BITS>,
+        pub priority: Bits<16>,
+        pub rule: Bits<16>,
+        pub valid: Bit,
+        pub reserved: Bits<31>,
+        pub mask: Bits<KEY_BITS>,
     }
 }
 
@@ -179,16 +195,10 @@ wire_struct! {
         pub rule: Bits<16>,
         /// The rule's first step, valid with `hit`.
         pub step: Step,
-        pub vlans: Bits<2>,
-        pub l3: Bits<2>,
-        pub l4: Bits<2>,
-        pub l4_words: Bits<4>,
+        pub layout: Layout,
         /// TTL or hop limit of the frame, valid with `l3`.
         pub ttl: Bits<8>,
-        pub vport: Bits<8>,
-        pub packet_out: Bit,
-        pub len: Bits<14>,
-        pub fault: Bits<2>,
+        pub meta: Meta,
     }
 }
 
@@ -196,10 +206,7 @@ wire_struct! {
     /// One outgoing version of a frame, to be made.
     pub struct EditJob {
         pub step: Step,
-        pub vlans: Bits<2>,
-        pub l3: Bits<2>,
-        pub l4: Bits<2>,
-        pub l4_words: Bits<4>,
+        pub layout: Layout,
         pub vport: Bits<8>,
         pub len: Bits<14>,
         /// The frame was cut to one beat by `Ingress` (always together with `discard`).
@@ -232,9 +239,9 @@ wire_struct! {
 
 wire_struct! {
     /// A beat on its way to the egress queues.
-    pub struct OutBeat<const W: usize, const C: usize> {
-        pub data: Bits<W>,
-        pub bytes: Bits<C>,
+    pub struct OutBeat<const BUS_BITS: usize, const COUNT_BITS: usize> {
+        pub data: Bits<BUS_BITS>,
+        pub bytes: Bits<COUNT_BITS>,
         pub last: Bit,
         pub first: Bit,
         pub out_len: Bits<14>,
@@ -246,9 +253,9 @@ wire_struct! {
 
 wire_struct! {
     /// One transfer of an upcall.
-    pub struct UpcallBeat<const W: usize, const C: usize> {
-        pub data: Bits<W>,
-        pub bytes: Bits<C>,
+    pub struct UpcallBeat<const BUS_BITS: usize, const COUNT_BITS: usize> {
+        pub data: Bits<BUS_BITS>,
+        pub bytes: Bits<COUNT_BITS>,
         pub last: Bit,
         /// Vport that the frame came in on.
         pub vport: Bits<8>,
@@ -271,6 +278,53 @@ wire_struct! {
         pub table: Bits<8>,
         pub index: Bits<16>,
         /// The staging words `DATA[0..32]`, word 0 in the least significant bits.
-        pub data: Bits<1024>,
+        pub data: Bits<DATA_BITS>,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_regs::{Field, KEY_FIELDS, STEP_FIELDS};
+    use rust_hdl_core::type_descriptor::TypeKind;
+
+    /// Fields by name, offset and width.
+    fn fields<T: Synth>() -> Vec<(String, usize, usize)> {
+        let TypeKind::Composite(fields) = T::descriptor().kind else { panic!("a struct") };
+        let mut offset = 0;
+        let mut all = vec![];
+        for field in fields {
+            let TypeKind::Bits(width) = field.kind.kind else { panic!("{} is bits", field.fieldname) };
+            all.push((field.fieldname, offset, width));
+            offset += width;
+        }
+        all
+    }
+
+    /// Each field of the register map is in the struct, at its place.
+    fn assert_same<T: Synth>(map: &[Field], bits: usize) {
+        assert_eq!(T::BITS, bits);
+        let own = fields::<T>();
+        for field in map {
+            let name = if field.name == "next" { "next_step" } else { field.name };
+            assert!(own.contains(&(name.into(), field.offset, field.width)), "{name} in {own:?}");
+        }
+    }
+
+    #[test]
+    fn key_and_step_are_those_of_the_register_map() {
+        assert_same::<Key>(KEY_FIELDS, KEY_BITS);
+        assert_same::<Step>(STEP_FIELDS, STEP_BITS);
+    }
+
+    #[test]
+    fn operands_lie_where_the_register_map_has_them() {
+        use millrace_regs::{DATA_PRIORITY_RULE, DATA_SEED, DATA_TCAM_MASK, DATA_VALID};
+        let at = |(_, offset, _): &(String, usize, usize)| *offset;
+        let (slot, mask, tcam) = (fields::<Slot>(), fields::<MaskOperands>(), fields::<TcamOperands>());
+        assert_eq!((at(&slot[1]), at(&slot[3])), (32 * DATA_PRIORITY_RULE, 32 * DATA_VALID));
+        assert_eq!((at(&mask[1]), at(&mask[2])), (32 * DATA_SEED, 32 * DATA_VALID));
+        let places = (32 * DATA_PRIORITY_RULE, 32 * DATA_VALID, 32 * DATA_TCAM_MASK);
+        assert_eq!((at(&tcam[1]), at(&tcam[3]), at(&tcam[5])), places);
     }
 }

@@ -246,7 +246,7 @@ module ram_beat (
   end
 endmodule
 
-module ram_frame_meta (
+module ram_meta (
   input clock, re, we,
   input [2:0] raddr, waddr,
   input [24:0] wdata,
