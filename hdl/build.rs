@@ -36,7 +36,7 @@ fn sources(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// `src/fastpath/tcam.rs` is `millrace_hdl::fastpath::tcam`.
+/// `src/core/edit/splice.rs` is `millrace_hdl::core::edit::splice`.
 fn module_path(src: &Path, file: &Path) -> String {
     let relative = file.strip_prefix(src).expect("a file below src").with_extension("");
     let parts = relative.iter().map(|part| part.to_string_lossy()).filter(|part| part != "mod" && part != "lib");

@@ -131,7 +131,7 @@ impl Model {
     /// The model of a preset's RTL, or of a netlist with the same ports.
     fn new(preset: Preset, netlist: Option<String>, out: &Path) -> Result<Self> {
         let name = preset.name();
-        let verilog = millrace_hdl::fastpath::verilog(preset)
+        let verilog = millrace_hdl::core::verilog(preset)
             .map_err(|errors| anyhow!("preset {name} has no Verilog:\n{}", errors.join("\n")))?;
         let file = out.join(format!("{name}.v"));
         let ports = shim::ports(&verilog, TOP);

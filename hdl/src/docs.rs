@@ -65,7 +65,7 @@ fn wrap(text: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fastpath::build;
+    use crate::core::build;
     use millrace_regs::config::Preset;
 
     #[test]

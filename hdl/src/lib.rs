@@ -2,10 +2,12 @@
 //! The fast path of the Millrace DPU in Rust-HDL, and the emitter that writes its Verilog.
 //!
 //! [`base`] holds the building blocks (streams, registers, memories, FIFOs), [`bus`] AXI4-Lite and AXI4-Stream, [`emit`] the Verilog emitter,
-//! [`fastpath`] the pipeline, [`board`] what a board adds to it.
+//! [`core`] the pipeline, a folder per stage, [`board`] what a board adds to it.
 
 // Tests count ports and tables by their numbers, as the hardware does.
 #![cfg_attr(test, allow(clippy::needless_range_loop))]
+// A stage's folder has the name of its first block.
+#![allow(clippy::module_inception)]
 
 // What the attributes write names this crate.
 extern crate self as millrace_hdl;
@@ -15,9 +17,9 @@ pub use millrace_hdl_macros::{block, bundle, function, kernel, sized};
 pub mod base;
 pub mod board;
 pub mod bus;
+pub mod core;
 pub mod docs;
 pub mod emit;
-pub mod fastpath;
 pub mod front;
 pub mod kernel;
 #[cfg(test)]

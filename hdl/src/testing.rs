@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the unit tests of the blocks share: a clock in the Rust simulator, and Verilator's lint.
 
-use crate::fastpath::types::Beat;
+use crate::core::types::Beat;
 use num_bigint::BigUint;
 use rust_hdl_core::prelude::*;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The structs on the wires have their fields where software writes them.
 
-use millrace_hdl::fastpath::types::{KEY_BITS, Key, STEP_BITS, Step};
+use millrace_hdl::core::types::{KEY_BITS, Key, STEP_BITS, Step};
 use millrace_regs::{Field, KEY_FIELDS, STEP_FIELDS};
 use rust_hdl_core::prelude::Synth;
 use rust_hdl_core::type_descriptor::TypeKind;

@@ -5,8 +5,8 @@ mod support;
 
 use millrace_hdl::base::*;
 use millrace_hdl::board::{gigabit_nic, millrace_host};
+use millrace_hdl::core::millrace::build;
 use millrace_hdl::emit::{self, Module};
-use millrace_hdl::fastpath::core::build;
 use millrace_regs::config::Preset;
 use rust_hdl_core::prelude::*;
 use std::collections::BTreeSet;

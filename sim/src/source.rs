@@ -121,7 +121,7 @@ impl Source {
         }
     }
 
-    /// Writes the beat at `offset`: data, then the byte count, then `last` (`Beat` in `hdl/src/fastpath/types.rs`).
+    /// Writes the beat at `offset`: data, then the byte count, then `last` (`Beat` in `hdl/src/core/types.rs`).
     fn put(&self, model: &mut Model) {
         let frame = &self.queue[0];
         let rest = &frame.bytes[self.offset..];

@@ -3,6 +3,7 @@
 
 mod async_fifo;
 mod byte_swap;
+mod credit;
 mod delay;
 mod fifo;
 mod lut_fifo;
@@ -18,6 +19,7 @@ mod wire_struct;
 
 pub use async_fifo::AsyncFifo;
 pub use byte_swap::ByteSwap;
+pub use credit::Credit;
 pub use delay::Delay;
 pub use fifo::Fifo;
 pub use lut_fifo::LutFifo;

@@ -3,7 +3,7 @@
 
 use super::types::StreamByte;
 use crate::base::{Reg, Snk, Src};
-use crate::fastpath::types::Beat;
+use crate::core::types::Beat;
 use rust_hdl_core::prelude::*;
 
 /// Puts out the bytes of a beat one after the other, the first first. No clock of latency, a byte per clock; a beat is taken with its

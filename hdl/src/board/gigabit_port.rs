@@ -8,7 +8,7 @@ use super::reset_bridge::ResetBridge;
 use super::types::MarkedBeat;
 use super::whole_frames::WholeFrames;
 use crate::base::{AsyncFifo, Snk, Src};
-use crate::fastpath::types::Beat;
+use crate::core::types::Beat;
 use rust_hdl_core::prelude::*;
 
 /// A MAC between a GMII and a vport of the core, on three unrelated clocks: `rx_clock` of the PHY, `tx_clock` of 125 MHz, and the core's

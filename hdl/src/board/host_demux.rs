@@ -3,7 +3,7 @@
 
 use super::types::{MarkedBeat, RegisterRequest};
 use crate::base::{DffE, DffR, Param, Reg, Snk, Src};
-use crate::fastpath::types::Beat;
+use crate::core::types::Beat;
 use millrace_regs::host_channel::{HEADER_BYTES, MessageKind};
 use rust_hdl_core::prelude::*;
 use std::ops::Range;

@@ -3,7 +3,7 @@
 
 use super::types::RegisterAnswer;
 use crate::base::{DffR, Param, RoundRobin, Snk, Src};
-use crate::fastpath::types::Beat;
+use crate::core::types::Beat;
 use millrace_regs::host_channel::MessageKind;
 use rust_hdl_core::prelude::*;
 use std::ops::Range;

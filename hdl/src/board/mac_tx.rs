@@ -4,7 +4,7 @@
 use super::beat_bytes::BeatBytes;
 use super::crc32::Crc32;
 use crate::base::{Dff, DffR, Reg, Snk};
-use crate::fastpath::types::Beat;
+use crate::core::types::Beat;
 use rust_hdl_core::prelude::*;
 
 /// What goes over the wire.

@@ -11,7 +11,7 @@ use super::types::MarkedBeat;
 use super::uart_rx::UartRx;
 use super::uart_tx::UartTx;
 use crate::base::{LutFifo, Snk, Src};
-use crate::fastpath::types::Beat;
+use crate::core::types::Beat;
 use rust_hdl_core::prelude::*;
 
 /// Messages of beats to and from a UART (8 data bits, no parity, one stop bit), each with a check sequence behind it, in SLIP framing

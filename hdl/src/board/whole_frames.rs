@@ -2,7 +2,7 @@
 //! Lets a frame begin only when it can be finished.
 
 use crate::base::{Reg, Snk, Src};
-use crate::fastpath::types::Beat;
+use crate::core::types::Beat;
 use rust_hdl_core::prelude::*;
 
 /// A gate behind a transmit queue: a frame begins only while `whole` says that the queue holds a whole one, and then goes through to its

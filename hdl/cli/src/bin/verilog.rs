@@ -11,7 +11,7 @@ mod ports;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, ValueEnum};
 use millrace_hdl::board::{cmac_port, gigabit_nic, millrace_host};
-use millrace_hdl::fastpath::millrace_axi;
+use millrace_hdl::core::millrace_axi;
 use millrace_hdl::{docs, emit};
 use millrace_regs::config::Preset;
 use rust_hdl_core::prelude::Block;

@@ -3,7 +3,7 @@
 
 mod base;
 mod board;
-mod fastpath;
+mod core;
 mod proof;
 mod report;
 mod sby;
@@ -68,7 +68,7 @@ struct Job<'a> {
 }
 
 fn all() -> Vec<Proof> {
-    [base::proofs(), fastpath::proofs(), board::proofs()].into_iter().flatten().collect()
+    [base::proofs(), core::proofs(), board::proofs()].into_iter().flatten().collect()
 }
 
 /// The proofs that the arguments ask for.

@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Turns each frame's match result into edit jobs: one per step of its rule, or one for an upcall, a packet-out or a drop.
+
+use crate::base::{DffE, DffR, Param, Ram, Snk, Src};
+use crate::core::types::{EditJob, MatchResult, Step};
+use rust_hdl_core::prelude::*;
+
+/// The output bit of upcalls.
+const UPCALL: u64 = 1 << 31;
+
+/// Whether a rule says what becomes of a frame.
+#[millrace_hdl::function]
+fn is_rule(frame: MatchResult) -> Bit {
+    !frame.meta.fault.any() & !frame.meta.packet_out & !frame.punt & frame.hit
+}
+
+/// `STEPS_LOG2` = log2 of the number of continuation steps.
+///
+/// `job` comes from a register. A frame with one step takes one clock and leaves two clocks after its result was taken; each further
+/// step takes two clocks. Who keeps the frames' windows follows with `take` (the next frame is at work from the next clock on) and
+/// `issue` (`job` is for the frame at work from the next clock on).
+///
+/// Every frame gets at least one job; all but its last have `again`. A step that puts nothing out is no job, or with `discard` if it
+/// is the frame's last, so that its payload is consumed. In a job, `step.outputs` has bits of existing vports only, and `vlan_pop` and
+/// `vlan_push` are the numbers of tags really taken off and put on.
+///
+/// Each frame gives one verdict event (`verdict_index` = vport * 16 + verdict), and a rule event in the same clock if its lookup hit;
+/// `bytes` belongs to both. `ended` is high in the clock in which a frame's last step is carried out.
+///
+/// A program has no more than one step for its rule and each continuation step once: one that runs in a circle ends there.
+#[millrace_hdl::block]
+pub struct Expand<const STEPS_LOG2: usize> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub result: Snk<MatchResult>,
+    pub job: Src<EditJob>,
+    pub take: Signal<Out, Bit>,
+    pub issue: Signal<Out, Bit>,
+    /// Writes continuation step `step_index`.
+    pub step_write: Signal<In, Bit>,
+    pub step_index: Signal<In, Bits<STEPS_LOG2>>,
+    pub step_data: Signal<In, Step>,
+    pub verdict_valid: Signal<Out, Bit>,
+    pub verdict_index: Signal<Out, Bits<12>>,
+    pub rule_valid: Signal<Out, Bit>,
+    pub rule: Signal<Out, Bits<16>>,
+    pub bytes: Signal<Out, Bits<14>>,
+    pub ended: Signal<Out, Bit>,
+    pub busy: Signal<Out, Bit>,
+
+    /// Number of vports.
+    vports: Param<Bits<8>>,
+    /// Output bits that mean something.
+    existing: Param<Bits<32>>,
+    /// Longest frames that one and two more tags still fit on, in bytes.
+    room_for_one_tag: Param<Bits<14>>,
+    room_for_two_tags: Param<Bits<14>>,
+
+    steps: Ram<Step, STEPS_LOG2>,
+    /// The frame at work and its present step.
+    current: DffE<MatchResult>,
+    current_valid: DffR<Bit>,
+    /// The present step is the rule's first.
+    first: DffE<Bit>,
+    /// Continuation steps that the frame has taken.
+    taken: DffE<Bits<16>>,
+    /// Of the present step: the tags that it takes off and puts on; the TTL ends at it, tags make the frame too long, it has no outputs, another step follows.
+    pops: DffE<Bits<2>>,
+    pushes: DffE<Bits<2>>,
+    ttl_ends: DffE<Bit>,
+    too_long: DffE<Bit>,
+    silent: DffE<Bit>,
+    more: DffE<Bit>,
+    /// The next step is being read.
+    fetch: DffR<Bit>,
+    next_job: DffE<EditJob>,
+    next_job_valid: DffR<Bit>,
+    verdict_valid_q: DffR<Bit>,
+    verdict_q: DffE<Bits<12>>,
+    rule_valid_q: DffR<Bit>,
+    rule_q: DffE<Bits<16>>,
+    bytes_q: DffE<Bits<14>>,
+}
+
+#[millrace_hdl::block]
+impl<const STEPS_LOG2: usize> Expand<STEPS_LOG2> {
+    /// For a build with this many vports, and frames of up to `max_frame` bytes.
+    pub fn new(vports: usize, max_frame: usize) -> Self {
+        assert!((1..=31).contains(&vports), "{vports} vports: outputs have 31 vport bits");
+        let longest = max_frame as u64;
+        Self {
+            vports: Param::new((vports as u64).into()),
+            existing: Param::new((1u64 << 31 | ((1 << vports) - 1)).into()),
+            room_for_one_tag: Param::new((longest - 4).into()),
+            room_for_two_tags: Param::new((longest - 8).into()),
+            ..Default::default()
+        }
+    }
+
+    fn update(&mut self) {
+        comment!("what kind of frame it is");
+        let step = self.current.step;
+        let vport = self.current.meta.vport;
+        let faulty = self.current.meta.fault.any();
+        let packet_out = !faulty & self.current.meta.packet_out;
+        let vport_exists = vport < self.vports;
+        let by_rule = is_rule(self.current);
+
+        comment!("the verdict, and the job's outputs");
+        let mut outputs = step.outputs & self.existing;
+        let mut discard = false;
+        let mut reason: Bits<2> = 0;
+        let mut verdict: Bits<4> = 0;
+        if packet_out & vport_exists {
+            outputs = Bits::<32>::from(1_u64) << vport.get_bits::<5>(0);
+            verdict = 3;
+        } else if packet_out {
+            verdict = 9;
+            discard = true;
+        } else if faulty {
+            verdict = cast::<4>(self.current.meta.fault) + 3;
+            discard = true;
+        } else if self.current.punt {
+            outputs = UPCALL;
+            reason = 1;
+            verdict = 2;
+        } else if !self.current.hit {
+            outputs = UPCALL;
+            verdict = 1;
+        } else {
+            reason = 2;
+            discard = self.ttl_ends | self.too_long | self.silent;
+            if self.ttl_ends {
+                verdict = 7;
+            } else if self.too_long {
+                verdict = 8;
+            } else if self.silent & !step.more {
+                verdict = 10;
+            }
+        }
+        let verdict_vport = if self.current.meta.packet_out & !vport_exists { self.vports } else { vport };
+
+        comment!("one step per clock, unless the job before it waits");
+        let room = !self.next_job_valid | self.job.ready;
+        let go = self.current_valid & !self.fetch & room;
+        let issues = go & !(self.more & (self.too_long | self.silent));
+        let free = !self.current_valid | (go & !self.more);
+        let load = free & self.result.valid;
+        self.result.ready = free;
+        self.take = load;
+        self.issue = issues;
+        self.current_valid = load | !free;
+
+        comment!("what the next step will do, as far as all else waits for it");
+        let frame = if self.fetch { MatchResult { step: self.steps.rdata, ..self.current } } else { self.result.data };
+        let next = frame.step;
+        let follows = if self.fetch { self.taken + 1 != 1 << STEPS_LOG2 } else { is_rule(self.result.data) };
+        let ttl_ends = frame.layout.l3.any() & next.ttl_dec.any() & (frame.ttl <= next.ttl_dec);
+        let pops = if next.vlan_pop > frame.layout.vlans { frame.layout.vlans } else { next.vlan_pop };
+        let pushes = if next.vlan_push.all() { 2 } else { next.vlan_push };
+        if free | self.fetch {
+            self.current = frame;
+            self.first = !self.fetch;
+            self.taken = if self.fetch { self.taken + 1 } else { 0 };
+            self.pops = pops;
+            self.pushes = pushes;
+            self.ttl_ends = ttl_ends;
+            // No frame comes in too long: only tags can make it so.
+            self.too_long = if (pushes == 2) & (pops == 0) {
+                frame.meta.len > self.room_for_two_tags
+            } else {
+                (pushes > pops) & (frame.meta.len > self.room_for_one_tag)
+            };
+            self.silent = !(next.outputs & self.existing).any();
+            self.more = follows & next.more & !ttl_ends;
+        }
+
+        comment!("continuation steps");
+        self.fetch = go & self.more;
+        self.steps.re = go & self.more;
+        self.steps.raddr = cast::<STEPS_LOG2>(step.next_step);
+        self.steps.we = self.step_write;
+        self.steps.waddr = self.step_index;
+        self.steps.wdata = self.step_data;
+
+        comment!("a frame that no rule edits goes out as it is");
+        let mut edits = Step { outputs, vlan_pop: self.pops, vlan_push: self.pushes, ..step };
+        if !by_rule {
+            edits.set_dl_dst = false;
+            edits.set_dl_src = false;
+            edits.set_nw_src = false;
+            edits.set_nw_dst = false;
+            edits.set_tp_src = false;
+            edits.set_tp_dst = false;
+            edits.set_nw_ttl = false;
+            edits.vlan_pop = 0;
+            edits.vlan_push = 0;
+            edits.nw_tos_mask = 0;
+            edits.ttl_dec = 0;
+        }
+        if issues {
+            self.next_job = EditJob {
+                step: edits,
+                layout: self.current.layout,
+                vport,
+                len: self.current.meta.len,
+                faulty,
+                discard,
+                again: self.more,
+                reason,
+            };
+        }
+        self.next_job_valid = issues | !room;
+        self.job.data = self.next_job;
+        self.job.valid = self.next_job_valid;
+
+        comment!("events");
+        self.verdict_valid_q = go & self.first;
+        self.rule_valid_q = go & self.first & by_rule;
+        if go {
+            self.verdict_q = concat::<12>(verdict_vport, verdict);
+            self.rule_q = self.current.rule;
+            self.bytes_q = self.current.meta.len;
+        }
+        self.verdict_valid = self.verdict_valid_q;
+        self.verdict_index = self.verdict_q;
+        self.rule_valid = self.rule_valid_q;
+        self.rule = self.rule_q;
+        self.bytes = self.bytes_q;
+        self.ended = go & !self.more;
+        self.busy = self.current_valid | self.next_job_valid | self.verdict_valid_q;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::types::{Layout, Meta};
+    use crate::testing::{assert_lints, settle};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::collections::VecDeque;
+
+    use millrace_regs::config::MAX_FRAME;
+
+    const VPORTS: usize = 11;
+    const STEPS_LOG2: usize = 4;
+    const UPCALL: u32 = 1 << 31;
+
+    fn tick(dut: &mut Expand<STEPS_LOG2>) {
+        crate::testing::tick(dut, |d| &mut d.clock);
+    }
+
+    fn connected(mut dut: Expand<STEPS_LOG2>) -> Box<Expand<STEPS_LOG2>> {
+        dut.connect_all();
+        Box::new(dut)
+    }
+
+    /// What a frame must become, as written in the contract.
+    #[derive(Debug, PartialEq, Clone, Copy)]
+    struct Job {
+        outputs: u32,
+        pops: u64,
+        pushes: u64,
+        discard: bool,
+        again: bool,
+        faulty: bool,
+        reason: u64,
+        edits: bool,
+        len: u64,
+        /// The clock in which its frame was taken.
+        taken: u64,
+    }
+
+    #[derive(Debug, PartialEq, Clone, Copy)]
+    struct Event {
+        vport: u64,
+        verdict: u64,
+        bytes: u64,
+        rule: Option<u64>,
+    }
+
+    fn job(r: &MatchResult, outputs: u32) -> Job {
+        Job {
+            outputs,
+            pops: 0,
+            pushes: 0,
+            discard: outputs == 0,
+            again: false,
+            faulty: r.meta.fault.any(),
+            reason: 0,
+            edits: false,
+            len: r.meta.len.to_u64(),
+            taken: 0,
+        }
+    }
+
+    /// The steps that are reached, each with its job unless it puts nothing out; and the verdict.
+    fn program(r: &MatchResult, steps: &[Step]) -> (Vec<Job>, u64) {
+        let mut jobs = vec![];
+        let mut verdict = None;
+        let mut step = r.step;
+        loop {
+            let ttl_ends = r.layout.l3.any() && step.ttl_dec.any() && r.ttl.to_u64() <= step.ttl_dec.to_u64();
+            let pops = step.vlan_pop.to_u64().min(r.layout.vlans.to_u64());
+            let pushes = step.vlan_push.to_u64().min(2);
+            let too_long = r.meta.len.to_u64() + 4 * pushes - 4 * pops > 9216;
+            let outputs = step.outputs.to_u32() & (UPCALL | 0x7ff);
+            let last = ttl_ends || !step.more;
+            verdict.get_or_insert(match () {
+                _ if ttl_ends => 7,
+                _ if too_long => 8,
+                _ if outputs == 0 && !step.more => 10,
+                _ => 0,
+            });
+            let nothing = ttl_ends || too_long || outputs == 0;
+            if !nothing || last {
+                jobs.push(Job {
+                    pops,
+                    pushes,
+                    discard: nothing,
+                    again: !last,
+                    reason: 2,
+                    edits: true,
+                    ..job(r, outputs)
+                });
+            }
+            if last {
+                return (jobs, verdict.unwrap());
+            }
+            step = steps[step.next_step.to_u64() as usize];
+        }
+    }
+
+    fn expected(r: &MatchResult, steps: &[Step]) -> (Vec<Job>, Event) {
+        let vport = r.meta.vport.to_u64();
+        let exists = vport < VPORTS as u64;
+        let (jobs, verdict) = if r.meta.fault.any() {
+            (vec![job(r, 0)], [0, 4, 5, 6][r.meta.fault.index()])
+        } else if r.meta.packet_out {
+            (vec![job(r, if exists { 1 << vport } else { 0 })], if exists { 3 } else { 9 })
+        } else if r.punt {
+            (vec![Job { reason: 1, ..job(r, UPCALL) }], 2)
+        } else if !r.hit {
+            (vec![job(r, UPCALL)], 1)
+        } else {
+            program(r, steps)
+        };
+        let rule = verdict == 0 || verdict == 7 || verdict == 8 || verdict == 10;
+        let vport = if r.meta.packet_out && !exists { VPORTS as u64 } else { vport };
+        (jobs, Event { vport, verdict, bytes: r.meta.len.to_u64(), rule: rule.then(|| r.rule.to_u64()) })
+    }
+
+    fn random_step(rng: &mut ChaCha8Rng, next: Option<u64>) -> Step {
+        let outputs = [0, 1, UPCALL, 1 << 10, 1 << 11, 0x7fff_f800, rng.random()][rng.random_range(0..7)];
+        Step {
+            outputs: u64::from(outputs).into(),
+            set_dl_dst: true,
+            set_nw_ttl: true,
+            vlan_pop: rng.random_range(0..4u64).into(),
+            vlan_push: rng.random_range(0..4u64).into(),
+            more: next.is_some(),
+            next_step: next.unwrap_or(0).into(),
+            nw_tos_mask: 0xffu64.into(),
+            ttl_dec: [0, 0, 1, 64, rng.random_range(0..256u64)][rng.random_range(0..5)].into(),
+            ..Default::default()
+        }
+    }
+
+    fn random_result(rng: &mut ChaCha8Rng) -> MatchResult {
+        let next = rng.random_bool(0.4).then(|| rng.random_range(0..1 << STEPS_LOG2));
+        let vports = if rng.random_bool(0.1) { 256 } else { 12u64 };
+        MatchResult {
+            hit: rng.random_bool(0.8),
+            punt: rng.random_bool(0.1),
+            rule: rng.random_range(0..65536u64).into(),
+            step: random_step(rng, next),
+            layout: Layout {
+                vlans: rng.random_range(0..3u64).into(),
+                l3: rng.random_range(0..3u64).into(),
+                ..Default::default()
+            },
+            ttl: [0, 1, 64, 255, rng.random_range(0..256u64)][rng.random_range(0..5)].into(),
+            meta: Meta {
+                vport: rng.random_range(0..vports).into(),
+                packet_out: rng.random_bool(0.2),
+                len: [14, 60, 9207, 9208, 9209, 9211, 9212, 9213, 9216, rng.random_range(14..9217u64)]
+                    [rng.random_range(0..10)]
+                .into(),
+                fault: if rng.random_bool(0.1) { rng.random_range(1..4u64) } else { 0 }.into(),
+            },
+            ..Default::default()
+        }
+    }
+
+    fn seen(j: &EditJob, taken: u64) -> Job {
+        let s = j.step;
+        Job {
+            outputs: if j.discard && (j.faulty || j.reason == 0) { 0 } else { s.outputs.to_u32() },
+            pops: s.vlan_pop.to_u64(),
+            pushes: s.vlan_push.to_u64(),
+            discard: j.discard,
+            again: j.again,
+            faulty: j.faulty,
+            reason: j.reason.to_u64(),
+            edits: s.set_dl_dst && s.set_nw_ttl && s.nw_tos_mask == 0xff,
+            len: j.len.to_u64(),
+            taken,
+        }
+    }
+
+    fn with_steps(rng: &mut ChaCha8Rng) -> (Box<Expand<STEPS_LOG2>>, Vec<Step>) {
+        let mut dut = connected(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
+        let mut steps = vec![];
+        for i in 0..1u64 << STEPS_LOG2 {
+            let next =
+                (rng.random_bool(0.6) && i + 1 < 1 << STEPS_LOG2).then(|| rng.random_range(i + 1..1 << STEPS_LOG2));
+            steps.push(random_step(rng, next));
+            dut.step_write.next = true;
+            dut.step_index.next = i.into();
+            dut.step_data.next = steps[i as usize];
+            tick(&mut dut);
+        }
+        dut.step_write.next = false;
+        (dut, steps)
+    }
+
+    #[test]
+    fn every_kind_of_frame_becomes_the_jobs_and_events_of_the_contract() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let (mut dut, steps) = with_steps(&mut rng);
+        let (mut jobs, mut events) = (VecDeque::new(), VecDeque::new());
+        let mut head = None;
+        // Followed with `take` and `issue`: when the frame at work was taken, and that of `job`.
+        let (mut at_work, mut of_job) = (0, 0);
+        let mut verdicts = [0; 11];
+        for clock in 0..6000u64 {
+            let result: &MatchResult = head.get_or_insert_with(|| random_result(&mut rng));
+            dut.result.data.next = *result;
+            dut.result.valid.next = rng.random_bool(0.9);
+            dut.job.ready.next = rng.random_bool(0.8);
+            settle(&mut *dut);
+            assert_eq!(dut.take.val(), dut.result.ready.val() && dut.result.valid.val());
+            if dut.take.val() {
+                let (expected_jobs, event) = expected(result, &steps);
+                jobs.extend(expected_jobs.into_iter().map(|j| Job { taken: clock, ..j }));
+                events.push_back(event);
+                head = None;
+            }
+            if dut.job.valid.val() && dut.job.ready.val() {
+                let mut want = jobs.pop_front().expect("a job of a frame");
+                let got = seen(&dut.job.data.val(), of_job);
+                if want.discard {
+                    want.outputs = got.outputs;
+                }
+                assert_eq!(got, want, "clock {clock}");
+            }
+            if dut.verdict_valid.val() {
+                let index = dut.verdict_index.val().to_u64();
+                let rule = dut.rule_valid.val().then(|| dut.rule.val().to_u64());
+                let got = Event { vport: index >> 4, verdict: index & 15, bytes: dut.bytes.val().to_u64(), rule };
+                assert_eq!(got, events.pop_front().expect("an event of a frame"));
+                verdicts[got.verdict as usize] += 1;
+            } else {
+                assert!(!dut.rule_valid.val());
+            }
+            if dut.issue.val() {
+                of_job = at_work;
+            }
+            if dut.take.val() {
+                at_work = clock;
+            }
+            tick(&mut dut);
+        }
+        assert!(verdicts.iter().all(|n| *n >= 5), "{verdicts:?}");
+        assert!(jobs.len() < 20 && events.len() < 3);
+    }
+
+    #[test]
+    fn one_job_per_clock_for_rules_of_one_step() {
+        let mut dut = connected(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
+        let step = Step { outputs: 1u64.into(), ..Default::default() };
+        dut.result.data.next = MatchResult {
+            hit: true,
+            step,
+            meta: Meta { len: 60u64.into(), ..Default::default() },
+            ..Default::default()
+        };
+        dut.result.valid.next = true;
+        dut.job.ready.next = true;
+        tick(&mut dut);
+        for _ in 0..20 {
+            tick(&mut dut);
+            assert!(dut.job.valid.val() && dut.verdict_valid.val() && dut.rule_valid.val() && dut.busy.val());
+        }
+        dut.result.valid.next = false;
+        tick(&mut dut);
+        tick(&mut dut);
+        tick(&mut dut);
+        assert!(!dut.busy.val() && !dut.job.valid.val());
+    }
+
+    #[test]
+    fn program_that_runs_in_a_circle_ends_after_as_many_steps_as_there_are() {
+        let mut dut = connected(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
+        let step = Step { outputs: 1u64.into(), more: true, next_step: 3u64.into(), ..Default::default() };
+        dut.step_write.next = true;
+        dut.step_index.next = 3u64.into();
+        dut.step_data.next = step;
+        tick(&mut dut);
+        dut.step_write.next = false;
+        dut.result.data.next = MatchResult {
+            hit: true,
+            step,
+            meta: Meta { len: 60u64.into(), ..Default::default() },
+            ..Default::default()
+        };
+        dut.job.ready.next = true;
+        for _ in 0..2 {
+            dut.result.valid.next = true;
+            tick(&mut dut);
+            dut.result.valid.next = false;
+            let (mut again, mut jobs, mut ended) = (true, 0, 0);
+            for _ in 0..3 << STEPS_LOG2 {
+                if dut.job.valid.val() {
+                    assert!(again, "a job after the last");
+                    (again, jobs) = (dut.job.data.val().again, jobs + 1);
+                }
+                ended += u64::from(dut.ended.val());
+                tick(&mut dut);
+            }
+            assert_eq!((again, jobs, ended), (false, 1 + (1 << STEPS_LOG2), 1));
+            assert!(!dut.busy.val());
+        }
+    }
+
+    #[test]
+    fn verilog_passes_lint() {
+        assert_lints(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
+    }
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From a rule to what is to be done, step by step.
+
+pub mod action_ram;
+pub mod expand;
+pub mod header_fifo;

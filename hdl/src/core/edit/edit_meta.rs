@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What goes around the editing of a head.
+
+use crate::core::types::{EditJob, Edited};
+use rust_hdl_core::prelude::*;
+
+/// From `job` to `edited` in the same clock: the frame's length as it goes out, and how far its payload moves.
+///
+/// In a job `vlan_pop` is at most `vlans`, and `vlan_push` at most 2.
+#[millrace_hdl::block]
+pub struct EditMeta {
+    pub job: Signal<In, EditJob>,
+    pub edited: Signal<Out, Edited>,
+}
+
+#[millrace_hdl::block]
+impl EditMeta {
+    fn update(&mut self) {
+        let step = self.job.step;
+        let added = cast::<14>(step.vlan_push) << 2;
+        let removed = cast::<14>(step.vlan_pop) << 2;
+        self.edited.out_len = (self.job.len + added) - removed;
+        self.edited.shift = if added == removed + 4 {
+            1
+        } else if added == removed + 8 {
+            2
+        } else if removed == added + 4 {
+            3
+        } else if removed == added + 8 {
+            4
+        } else {
+            0
+        };
+        self.edited.in_len = self.job.len;
+        self.edited.outputs = step.outputs;
+        self.edited.faulty = self.job.faulty;
+        self.edited.discard = self.job.discard;
+        self.edited.again = self.job.again;
+        self.edited.vport = self.job.vport;
+        self.edited.reason = self.job.reason;
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Last stage of the header editor: puts the checksums in and the frame's head together.
+
+use super::edit_types::{ChecksumFlips, EditedBody, EditedFrame};
+use crate::base::Dff;
+use crate::core::types::HEAD_BITS;
+use rust_hdl_core::prelude::*;
+
+/// One clock from `frame`, with no tag `ahead`, and `flips` to `edited`.
+#[millrace_hdl::block]
+pub struct EditPlace {
+    pub clock: Signal<In, Clock>,
+    pub frame: Signal<In, EditedBody>,
+    pub flips: Signal<In, ChecksumFlips>,
+    pub edited: Signal<Out, EditedFrame>,
+    stage: Dff<EditedFrame>,
+}
+
+#[millrace_hdl::block]
+impl EditPlace {
+    fn update(&mut self) {
+        comment!("IPv4's checksum is at one of 5 places, that of L4 at one of 34");
+        let mut behind_mac = self.frame.tagged.get_bits::<864>(0);
+        let ip_here = self.flips.ip_here;
+        let mut flip = self.flips.ip;
+        for k in 6..15 {
+            if ip_here.get_bit(k) {
+                behind_mac = behind_mac ^ (cast::<864>(flip) << (k * 16));
+            }
+        }
+        let l4_here = self.flips.l4_here;
+        flip = self.flips.l4;
+        for k in 14..48 {
+            if l4_here.get_bit(k) {
+                behind_mac = behind_mac ^ (cast::<864>(flip) << (k * 16));
+            }
+        }
+        self.stage.head = cast::<HEAD_BITS>(self.frame.mac) | (cast::<HEAD_BITS>(behind_mac) << 96);
+        self.stage.meta = self.frame.meta;
+        self.edited = self.stage;
+    }
+}

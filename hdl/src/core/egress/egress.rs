@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The transmit queues.
+
+use super::queue_counters::QueueCounters;
+use crate::base::{DffE, DffR, Fifo, Reg, Snk, Src};
+use crate::core::types::{Beat, OutBeat, UpcallBeat};
+use rust_hdl_core::prelude::*;
+
+/// Whether a frame fits a queue that holds `count` beats of at most `most`. A beat on its way to it is not in its count yet: it goes in as half a beat
+/// more.
+#[millrace_hdl::function]
+fn fits<const BUFFER_COUNT_BITS: usize>(count: Bits<BUFFER_COUNT_BITS>, pending: Bit, most: Bits<12>) -> Bit {
+    concat::<13>(cast::<12>(count), pending) <= concat::<13>(most, false)
+}
+
+/// A queue of `1 << BUFFER_LOG2` beats (a longest frame at least) for each of `VPORTS` vports, and one for upcalls as number `VPORTS`; `BUFFER_COUNT_BITS` = BUFFER_LOG2 + 1, `QUEUES` = VPORTS + 1.
+///
+/// A beat goes into all queues of its frame in one clock, one beat per clock. In a queue's default mode a full queue makes the input wait;
+/// with its bit of `drop_when_full` a frame that does not fit whole is dropped for this queue alone, decided at its first beat. Five
+/// clocks from `inp` to `tx`: the queues that take a frame are chosen in the first, and its beats are queued in the second. The counters of
+/// a frame move two clocks after its first beat was queued.
+#[millrace_hdl::block]
+pub struct Egress<
+    const BUS_BITS: usize,
+    const COUNT_BITS: usize,
+    const BUFFER_LOG2: usize,
+    const BUFFER_COUNT_BITS: usize,
+    const VPORTS: usize,
+    const QUEUES: usize,
+> {
+    /// Of the way to the queues.
+    pub clock: Signal<In, Clock>,
+    /// Of each queue.
+    #[count(QUEUES)]
+    pub clock_port: Vec<Signal<In, Clock>>,
+    pub reset: Signal<In, Bit>,
+    pub inp: Snk<OutBeat<BUS_BITS, COUNT_BITS>>,
+    #[count(VPORTS)]
+    pub tx: Vec<Src<Beat<BUS_BITS, COUNT_BITS>>>,
+    pub upcall: Src<UpcallBeat<BUS_BITS, COUNT_BITS>>,
+    /// Bit v: the queue of vport v holds a whole frame or more, so that `tx` will not pause before the end of one.
+    pub tx_whole: Signal<Out, Bits<VPORTS>>,
+    /// The same of the upcalls.
+    pub upcall_whole: Signal<Out, Bit>,
+    /// Bit q: mode of queue q. To be changed at any time; counts from the next frame on.
+    pub drop_when_full: Signal<In, Bits<QUEUES>>,
+    /// Per queue: frames and bytes queued, frames dropped because the queue was full.
+    #[count(QUEUES)]
+    pub packets: Vec<Signal<Out, Bits<64>>>,
+    #[count(QUEUES)]
+    pub bytes: Vec<Signal<Out, Bits<64>>>,
+    #[count(QUEUES)]
+    pub drops: Vec<Signal<Out, Bits<64>>>,
+    /// Nothing is, or was a clock ago, on its way to a queue.
+    pub idle: Signal<Out, Bit>,
+    /// Bit q: queue q is empty, and nothing comes in or waits to be counted.
+    pub idle_port: Signal<Out, Bits<QUEUES>>,
+
+    /// The beat that came, and the beats that a queue may hold at most for the beat's frame to fit.
+    beat: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
+    beat_valid: DffR<Bit>,
+    most: DffE<Bits<12>>,
+    /// The beat to queue, the queues that take its frame, and those that drop it.
+    placed: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
+    placed_valid: DffR<Bit>,
+    taking: DffE<Bits<QUEUES>>,
+    dropping: DffE<Bits<QUEUES>>,
+    #[count(VPORTS)]
+    #[clock(clock_port)]
+    queues: Vec<Fifo<Beat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2, BUFFER_COUNT_BITS>>,
+    upcalls: Fifo<UpcallBeat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2, BUFFER_COUNT_BITS>,
+    /// Per queue: whether a frame's end was queued in the last two clocks (which a beat spends on its way to the
+    /// queue's output), the frames that are in it to their end, and whether there are any.
+    #[count(QUEUES)]
+    #[clock(clock_port)]
+    ends: Vec<DffR<Bits<2>>>,
+    #[count(QUEUES)]
+    #[clock(clock_port)]
+    whole: Vec<Reg<Bits<BUFFER_COUNT_BITS>>>,
+    #[count(QUEUES)]
+    #[clock(clock_port)]
+    some_whole: Vec<DffR<Bit>>,
+    counted: DffR<Bits<QUEUES>>,
+    dropped: DffR<Bits<QUEUES>>,
+    counted_len: DffE<Bits<14>>,
+    active: DffR<Bit>,
+    #[count(QUEUES)]
+    #[clock(clock_port)]
+    counters: Vec<QueueCounters>,
+}
+
+#[millrace_hdl::block]
+impl<
+    const BUS_BITS: usize,
+    const COUNT_BITS: usize,
+    const BUFFER_LOG2: usize,
+    const BUFFER_COUNT_BITS: usize,
+    const VPORTS: usize,
+    const QUEUES: usize,
+> Egress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, VPORTS, QUEUES>
+{
+    /// Empty queues, for frames of up to `max_frame` bytes.
+    ///
+    /// # Panics
+    /// If the sizes do not fit each other.
+    pub fn new(max_frame: usize) -> Self {
+        assert!(
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1)
+                && BUFFER_COUNT_BITS == BUFFER_LOG2 + 1
+                && QUEUES == VPORTS + 1
+                && VPORTS <= 31,
+            "Egress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}, {VPORTS}, {QUEUES}>: sizes do not fit"
+        );
+        assert!(
+            (BUS_BITS / 8) << BUFFER_LOG2 >= max_frame && BUFFER_LOG2 <= 11,
+            "Egress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}, {VPORTS}, {QUEUES}>: queues of {max_frame} to {} bytes",
+            BUS_BITS << 8
+        );
+        Self::default()
+    }
+
+    fn update(&mut self) {
+        comment!("can the queues take the beat in front?");
+        let mut ready = Bits::<QUEUES>::default();
+        for i in 0..VPORTS {
+            ready.set_bit(i, self.queues[i].inp.ready);
+        }
+        ready.set_bit(VPORTS, self.upcalls.inp.ready);
+        let fire = self.placed_valid & (ready | !self.taking).all();
+        let onward = self.beat_valid & (!self.placed_valid | fire);
+        let free = !self.beat_valid | onward;
+        self.placed_valid = onward | (self.placed_valid & !fire);
+        if onward {
+            self.placed = self.beat;
+        }
+
+        comment!("a beat arrives");
+        self.inp.ready = free;
+        self.beat_valid = self.inp.valid | !free;
+        if free & self.inp.valid {
+            self.beat = self.inp.data;
+            self.most =
+                cast::<12>((((BUS_BITS / 8) << BUFFER_LOG2) - cast::<20>(self.inp.data.out_len)) >> (COUNT_BITS - 1));
+        }
+
+        comment!("which queues take its frame?");
+        let wanted = concat::<QUEUES>(self.beat.outputs.get_bit(31), self.beat.outputs.get_bits::<VPORTS>(0));
+        let pending = if self.placed_valid { self.taking } else { 0 };
+        let mut fitting = Bits::<QUEUES>::default();
+        for i in 0..VPORTS {
+            fitting.set_bit(i, fits::<BUFFER_COUNT_BITS>(self.queues[i].count, pending.get_bit(i), self.most));
+        }
+        fitting.set_bit(VPORTS, fits::<BUFFER_COUNT_BITS>(self.upcalls.count, pending.get_bit(VPORTS), self.most));
+        let accept = fitting | !self.drop_when_full;
+        if onward & self.beat.first {
+            self.taking = wanted & accept;
+            self.dropping = wanted & !accept;
+        }
+
+        comment!("into the queues, and out of them");
+        let plain: Beat<BUS_BITS, COUNT_BITS> =
+            Beat { data: self.placed.data, bytes: self.placed.bytes, last: self.placed.last };
+        let mut leaves = Bits::<QUEUES>::default();
+        for i in 0..VPORTS {
+            self.queues[i].inp.valid = fire & self.taking.get_bit(i);
+            self.queues[i].inp.data = plain;
+            link(self.tx[i], self.queues[i].out);
+            leaves.set_bit(i, self.queues[i].out.valid & self.tx[i].ready & self.queues[i].out.data.last);
+        }
+        self.upcalls.clock = self.clock_port[VPORTS];
+        self.upcalls.inp.valid = fire & self.taking.get_bit(VPORTS);
+        self.upcalls.inp.data = UpcallBeat {
+            data: self.placed.data,
+            bytes: self.placed.bytes,
+            last: self.placed.last,
+            vport: self.placed.vport,
+            reason: self.placed.reason,
+        };
+        link(self.upcall, self.upcalls.out);
+        leaves.set_bit(VPORTS, self.upcalls.out.valid & self.upcall.ready & self.upcalls.out.data.last);
+
+        comment!("whole frames in the queues");
+        for i in 0..QUEUES {
+            let enters = self.ends[i].get_bit(1);
+            self.ends[i] = concat::<2>(self.ends[i].get_bit(0), fire & self.taking.get_bit(i) & self.placed.last);
+            if enters != leaves.get_bit(i) {
+                self.whole[i] = if enters { self.whole[i] + 1 } else { self.whole[i] - 1 };
+            }
+            self.some_whole[i] = enters | (self.some_whole[i] & !(leaves.get_bit(i) & (self.whole[i] == 1)));
+        }
+        for i in 0..VPORTS {
+            self.tx_whole.set_bit(i, self.some_whole[i]);
+        }
+        self.upcall_whole = self.some_whole[VPORTS];
+
+        comment!("counters");
+        let counts = fire & self.placed.first;
+        self.counted = if counts { self.taking } else { 0 };
+        self.dropped = if counts { self.dropping } else { 0 };
+        if counts {
+            self.counted_len = self.placed.out_len;
+        }
+        for i in 0..QUEUES {
+            self.counters[i].queued = self.counted.get_bit(i);
+            self.counters[i].len = self.counted_len;
+            self.counters[i].dropped = self.dropped.get_bit(i);
+            self.packets[i] = self.counters[i].packets;
+            self.bytes[i] = self.counters[i].bytes;
+            self.drops[i] = self.counters[i].drops;
+        }
+
+        comment!("idle");
+        let mut empty = Bits::<QUEUES>::default();
+        for i in 0..VPORTS {
+            empty.set_bit(i, self.queues[i].empty);
+        }
+        empty.set_bit(VPORTS, self.upcalls.empty);
+        self.active = self.inp.valid | self.beat_valid | self.placed_valid | self.counted.any() | self.dropped.any();
+        self.idle = !self.active;
+        for i in 0..QUEUES {
+            let waits = pending.get_bit(i) | self.counted.get_bit(i) | self.dropped.get_bit(i);
+            self.idle_port.set_bit(i, empty.get_bit(i) & !self.ends[i].any() & !waits);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_lints, beats, bytes, settle, tick_those};
+    use millrace_regs::config::MAX_FRAME;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::collections::VecDeque;
+
+    struct Frame {
+        bytes: Vec<u8>,
+        outputs: u32,
+    }
+
+    /// One clock; of the queues' clocks those that are not idle.
+    fn tick<
+        const BUS_BITS: usize,
+        const COUNT_BITS: usize,
+        const BUFFER_LOG2: usize,
+        const BUFFER_COUNT_BITS: usize,
+    >(
+        e: &mut Egress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, 3, 4>,
+    ) {
+        tick_those(e, |e| {
+            let (reset, idle) = (e.reset.val(), e.idle_port.val());
+            let ports = e.clock_port.iter_mut().enumerate().map(|(q, clock)| (clock, reset || !idle.get_bit(q)));
+            std::iter::once((&mut e.clock, true)).chain(ports).collect()
+        });
+    }
+
+    fn stream<const BUS_BITS: usize, const COUNT_BITS: usize>(
+        frames: &[Frame],
+    ) -> VecDeque<OutBeat<BUS_BITS, COUNT_BITS>> {
+        let one = |(n, f): (usize, &Frame)| {
+            let (outputs, out_len) = (f.outputs.to_bits(), f.bytes.len().to_bits());
+            let (vport, reason) = ((n % 5).to_bits(), (n % 3).to_bits());
+            let all = beats::<BUS_BITS, COUNT_BITS>(&f.bytes).into_iter().enumerate();
+            let all = all.map(|(i, b)| OutBeat {
+                data: b.data,
+                bytes: b.bytes,
+                last: b.last,
+                first: i == 0,
+                out_len,
+                outputs,
+                vport,
+                reason,
+            });
+            all.collect::<Vec<_>>()
+        };
+        frames.iter().enumerate().flat_map(one).collect()
+    }
+
+    /// Puts all frames in; queue 3 is the upcall queue. `drain` is the rate at which each queue is taken from. Returns the numbers of the frames
+    /// that came out of each queue, and the clocks until the last was taken in.
+    fn run<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT_BITS: usize>(
+        frames: &[Frame],
+        modes: u64,
+        drain: [f64; 4],
+    ) -> ([Vec<usize>; 4], usize, Box<Egress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, 3, 4>>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(21);
+        let mut e = Box::new(Egress::<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, 3, 4>::new(MAX_FRAME));
+        e.connect_all();
+        e.reset.next = true;
+        tick(&mut e);
+        e.reset.next = false;
+        e.drop_when_full.next = modes.into();
+        let mut input = stream::<BUS_BITS, COUNT_BITS>(frames);
+        let mut out: [Vec<usize>; 4] = Default::default();
+        let mut partial: [Vec<u8>; 4] = Default::default();
+        let (mut clocks, mut quiet) = (0, 0);
+        while quiet < 400 {
+            e.inp.valid.next = !input.is_empty();
+            e.inp.data.next = input.front().copied().unwrap_or_default();
+            for q in 0..3 {
+                e.tx[q].ready.next = rng.random_bool(drain[q]);
+            }
+            e.upcall.ready.next = rng.random_bool(drain[3]);
+            settle(&mut *e);
+            quiet += 1;
+            let popped = |q: usize, data, count, last, partial: &mut [Vec<u8>; 4], out: &mut [Vec<usize>; 4]| {
+                partial[q].extend_from_slice(&bytes::<BUS_BITS, COUNT_BITS>(data, count));
+                if last {
+                    let bit = if q == 3 { 31 } else { q };
+                    let from = out[q].last().map_or(0, |n| n + 1);
+                    let n = (from..frames.len())
+                        .find(|n| frames[*n].outputs >> bit & 1 == 1 && frames[*n].bytes == partial[q]);
+                    out[q].push(n.unwrap_or_else(|| panic!("queue {q} gave out a frame that nobody sent")));
+                    partial[q].clear();
+                }
+            };
+            for q in 0..3 {
+                if e.tx[q].valid.val() && e.tx[q].ready.val() {
+                    let b = e.tx[q].data.val();
+                    popped(q, b.data, b.bytes, b.last, &mut partial, &mut out);
+                    quiet = 0;
+                }
+            }
+            if e.upcall.valid.val() && e.upcall.ready.val() {
+                let b = e.upcall.data.val();
+                popped(3, b.data, b.bytes, b.last, &mut partial, &mut out);
+                if b.last {
+                    let n = *out[3].last().unwrap();
+                    assert_eq!((b.vport.to_u64() as usize, b.reason.to_u64() as usize), (n % 5, n % 3));
+                }
+                quiet = 0;
+            }
+            if e.inp.valid.val() && e.inp.ready.val() {
+                input.pop_front();
+                quiet = 0;
+            }
+            clocks += !input.is_empty() as usize;
+            tick(&mut e);
+        }
+        for q in 0..4 {
+            let bit = if q == 3 { 31 } else { q };
+            let wanted = frames.iter().filter(|f| f.outputs >> bit & 1 == 1).count() as u64;
+            if input.is_empty() {
+                assert_eq!(e.packets[q].val().to_u64() + e.drops[q].val().to_u64(), wanted);
+            }
+            if drain[q] > 0.0 {
+                assert!(partial[q].is_empty(), "whole frames only");
+                assert_eq!(e.packets[q].val().to_u64() as usize, out[q].len());
+                let sum: usize = out[q].iter().map(|n| frames[*n].bytes.len()).sum();
+                assert_eq!(e.bytes[q].val().to_u64() as usize, sum);
+            }
+            assert!(modes >> q & 1 == 1 || e.drops[q].val().to_u64() == 0);
+        }
+        (out, clocks, e)
+    }
+
+    fn mixture(n: usize, longest: usize) -> Vec<Frame> {
+        let mut rng = ChaCha8Rng::seed_from_u64(22);
+        let mut one = |_| Frame {
+            bytes: (0..rng.random_range(14..longest)).map(|_| rng.random()).collect(),
+            outputs: [1, 2, 4, 1 << 31, 0, 3, 1 << 31 | 7][rng.random_range(0..7)],
+        };
+        (0..n).map(&mut one).collect()
+    }
+
+    #[test]
+    fn frames_reach_each_of_their_queues_once_and_in_order() {
+        let frames = mixture(60, 500);
+        let (out, ..) = run::<64, 4, 11, 12>(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
+        let (wide, _, e) = run::<1024, 8, 7, 8>(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
+        for (q, numbers) in out.iter().enumerate() {
+            let bit = if q == 3 { 31 } else { q };
+            assert!(
+                numbers.iter().eq((0..60).filter(|n| frames[*n].outputs >> bit & 1 == 1).collect::<Vec<_>>().iter())
+            );
+            assert_eq!(*numbers, wide[q]);
+        }
+        assert!(e.idle.val() && e.idle_port.val().all());
+    }
+
+    #[test]
+    fn a_one_beat_frame_is_broadcast_in_every_clock() {
+        let frames: Vec<_> = (0..200u8).map(|n| Frame { bytes: vec![n; 64], outputs: 1 << 31 | 7 }).collect();
+        let (out, clocks, _) = run::<512, 7, 8, 9>(&frames, 0, [1.0; 4]);
+        assert!(out.iter().all(|o| o.len() == 200));
+        assert_eq!(clocks, 199);
+    }
+
+    #[test]
+    fn a_full_queue_pushes_back_or_drops_whole_frames_for_itself_alone() {
+        let frames: Vec<_> = (0..30u8).map(|n| Frame { bytes: vec![n; 1000], outputs: 3 }).collect();
+        // 16 beats each: queue 1 holds 16 frames and is never emptied.
+        let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0b0010, [1.0, 0.0, 1.0, 1.0]);
+        assert_eq!(out[0].len(), 30);
+        assert_eq!((e.packets[1].val().to_u64(), e.drops[1].val().to_u64()), (16, 14));
+        assert_eq!((e.idle.val(), e.idle_port.val()), (true, 0b1101u64.to_bits()));
+        let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0, [1.0, 0.0, 1.0, 1.0]);
+        assert_eq!((out[0].len(), e.packets[1].val().to_u64(), e.drops[1].val().to_u64()), (16, 16, 0));
+        assert!(!e.inp.ready.val());
+    }
+
+    #[test]
+    fn a_slow_queue_that_drops_loses_only_whole_frames() {
+        let frames = mixture(400, 2000);
+        let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0b1111, [0.3, 0.1, 1.0, 0.3]);
+        assert!(e.drops[1].val().to_u64() > 10 && out[1].len() > 10);
+        assert_eq!(e.drops[2].val().to_u64(), 0);
+    }
+
+    #[test]
+    fn a_frame_that_was_whole_when_it_began_comes_out_without_a_pause() {
+        let mut rng = ChaCha8Rng::seed_from_u64(23);
+        let mut e = Box::new(Egress::<64, 4, 11, 12, 3, 4>::new(MAX_FRAME));
+        e.connect_all();
+        e.reset.next = true;
+        tick(&mut e);
+        e.reset.next = false;
+        let frames: Vec<_> =
+            (0..200u8).map(|n| Frame { bytes: vec![n; rng.random_range(14..300)], outputs: 1 << 31 | 3 }).collect();
+        let mut input = stream::<64, 4>(&frames);
+        let (mut sent, mut inside, mut sent_up, mut inside_up) = (0, false, 0, false);
+        while sent < frames.len() || sent_up < frames.len() {
+            e.inp.valid.next = !input.is_empty() && rng.random_bool(0.7);
+            e.inp.data.next = input.front().copied().unwrap_or_default();
+            e.tx[0].ready.next = inside || e.tx_whole.val().get_bit(0) && rng.random_bool(0.9);
+            e.tx[1].ready.next = rng.random_bool(0.5);
+            e.upcall.ready.next = inside_up || e.upcall_whole.val() && rng.random_bool(0.9);
+            settle(&mut *e);
+            assert!(!inside || e.tx[0].valid.val(), "a pause inside frame {sent}");
+            if e.tx[0].ready.val() {
+                assert!(e.tx[0].valid.val(), "nothing there, but a whole frame was promised");
+                inside = !e.tx[0].data.val().last;
+                sent += !inside as usize;
+            }
+            if e.upcall.ready.val() {
+                assert!(e.upcall.valid.val(), "a pause inside upcall {sent_up}, or nothing there");
+                inside_up = !e.upcall.data.val().last;
+                sent_up += !inside_up as usize;
+            }
+            if e.inp.valid.val() && e.inp.ready.val() {
+                input.pop_front();
+            }
+            tick(&mut e);
+            settle(&mut *e);
+        }
+        assert!(!e.tx_whole.val().get_bit(0) && !e.upcall_whole.val(), "no frame is left");
+    }
+
+    #[test]
+    fn egress_emits_clean_verilog() {
+        assert_lints(Egress::<512, 7, 8, 9, 11, 12>::new(MAX_FRAME));
+        assert_lints(Egress::<64, 4, 11, 12, 4, 5>::new(MAX_FRAME));
+    }
+}

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where frames go out: transmit queues and their counters.
+
+pub mod egress;
+pub mod queue_counters;

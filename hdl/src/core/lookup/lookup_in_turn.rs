@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The lookup in one place after the other.
+
+use super::select::Select;
+use crate::core::lookup::hash::hash_table_in_turn::HashTableInTurn;
+use crate::core::lookup::tcam::tcam_in_turn::TcamInTurn;
+use crate::core::types::{
+    Hit, KEY_BITS, MASK_OPERANDS_BITS, MaskOperands, SLOT_BITS, Slot, TCAM_OPERANDS_BITS, TableWrite, TcamOperands,
+};
+use rust_hdl_core::prelude::*;
+
+/// Like `Lookup`, but for keys at least [`CLOCKS`](Self::CLOCKS) clocks apart, each announced by `valid`: every way of a hash table and
+/// every TCAM entry has a clock of its own, so that one comparison serves all of them. `TABLE_LOG2` = WAY_LOG2 + 2, `TCAM_LOG2` = log2(TCAM_ENTRIES).
+///
+/// `best` comes [`LATENCY`](Self::LATENCY) clocks after `key` and `valid`. `command` is carried out by the table that it is for in a
+/// clock with `start`; one that clears, by all tables.
+#[millrace_hdl::block]
+pub struct LookupInTurn<
+    const WAY_LOG2: usize,
+    const TABLE_LOG2: usize,
+    const TCAM_ENTRIES: usize,
+    const TCAM_LOG2: usize,
+> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    /// Stays until the next one.
+    pub key: Signal<In, Bits<KEY_BITS>>,
+    pub valid: Signal<In, Bit>,
+    pub best: Signal<Out, Hit>,
+    pub start: Signal<In, Bit>,
+    pub command: Signal<In, TableWrite>,
+    table: Vec<HashTableInTurn<WAY_LOG2, TABLE_LOG2>>,
+    tcam: TcamInTurn<TCAM_ENTRIES, TCAM_LOG2>,
+    select: Select,
+    _tables: usize,
+}
+
+#[millrace_hdl::block]
+impl<const WAY_LOG2: usize, const TABLE_LOG2: usize, const TCAM_ENTRIES: usize, const TCAM_LOG2: usize>
+    LookupInTurn<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>
+{
+    /// Clocks from one key to the next, at least.
+    pub const CLOCKS: usize = 24;
+    /// Clocks from `key` to `best` with so many hash tables: these, later than the TCAM, and the choices.
+    pub const fn latency(tables: usize) -> usize {
+        HashTableInTurn::<WAY_LOG2, TABLE_LOG2>::LATENCY + Select::tree_latency(tables) + 1
+    }
+
+    /// With this many hash tables, all of them disabled and empty. (`Default` has none.)
+    ///
+    /// # Panics
+    /// If the TCAM's hit does not last until those of the tables are there (more than eight tables).
+    pub fn new(tables: usize) -> Self {
+        let ready = Self::latency(tables) - 1;
+        let lasts = TcamInTurn::<TCAM_ENTRIES, TCAM_LOG2>::LATENCY..=Self::CLOCKS + 2;
+        assert!(lasts.contains(&ready), "{tables} hash tables are too many");
+        Self {
+            table: (0..tables).map(|_| HashTableInTurn::new()).collect(),
+            tcam: TcamInTurn::new(),
+            select: Select::new(tables),
+            _tables: tables,
+            ..Default::default()
+        }
+    }
+
+    fn update(&mut self) {
+        let clears = self.start & self.command.clear;
+        let empty = self.reset | clears;
+        self.tcam.reset = empty;
+        let data = self.command.data;
+        let slot = unpack::<Slot>(cast::<SLOT_BITS>(data));
+        let mask = unpack::<MaskOperands>(cast::<MASK_OPERANDS_BITS>(data));
+        let entry = unpack::<TcamOperands>(cast::<TCAM_OPERANDS_BITS>(data));
+
+        for i in 0..self._tables {
+            self.table[i].reset = empty;
+            self.table[i].start = self.valid;
+            self.table[i].key = self.key;
+            self.table[i].write_entry = clears | (self.start & self.command.write_entry & (self.command.table == i));
+            self.table[i].write_mask = self.start & self.command.write_mask & (self.command.table == i);
+            self.table[i].write_index = self.command.index;
+            self.table[i].slot = slot;
+            self.table[i].mask = mask.mask;
+            self.table[i].seed = mask.seed;
+            self.table[i].enable = mask.enable;
+            self.select.table[i] = self.table[i].hit;
+        }
+        self.tcam.start = self.valid;
+        self.tcam.key = self.key;
+        self.tcam.write = self.start & self.command.write_tcam;
+        self.tcam.index = self.command.index;
+        self.tcam.value = entry.value;
+        self.tcam.mask = entry.mask;
+        self.tcam.answer = Hit { hit: entry.valid, priority: entry.priority, rule: entry.rule };
+        comment!("the TCAM keeps its hit until the hash tables have theirs");
+        self.select.tcam = self.tcam.hit;
+        self.best = self.select.best;
+    }
+}

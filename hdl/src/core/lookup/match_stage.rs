@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From the key to the rule and its first step.
+
+use super::lookup::Lookup;
+use super::lookup_in_turn::LookupInTurn;
+use crate::base::{Delay, Dff, DffE, DffR, Reg};
+use crate::core::action::action_ram::ActionRam;
+use crate::core::lookup::hash::hash_table::HashTable;
+use crate::core::lookup::hash::key_hash::KeyHash;
+use crate::core::lookup::tcam::tcam::Tcam;
+use crate::core::types::{Hit, Key, Layout, MatchResult, Meta, Parsed, STEP_BITS, TableWrite};
+use crate::wire_struct;
+use millrace_regs::config::Config;
+use rust_hdl_core::prelude::*;
+use std::cmp::max;
+use std::ops::Range;
+
+wire_struct! {
+    /// What goes around the tables: all of [`Parsed`] but the key.
+    pub struct MatchMeta {
+        pub ttl: Bits<8>,
+        pub layout: Layout,
+        pub punt: Bit,
+        pub meta: Meta,
+    }
+}
+
+/// "Match" of `docs/hardware.md`: hash tables of `4 << WAY_LOG2` slots (`TABLE_LOG2` = S + 2), `TCAM_ENTRIES` TCAM entries (`1 << TCAM_LOG2` = `TCAM_ENTRIES`), and the first step of
+/// each rule: `1 << HASH_RULES_LOG2` = tables · 4 · `1 << WAY_LOG2` of them, and `TCAM_ENTRIES` more if the build has as many rule ids.
+///
+/// One header per clock, or in builds with `header_clocks` above 1 one in so many; `result` comes [`latency`](Self::latency) clocks
+/// after `parsed`. A faulty frame, a packet-out and a punted
+/// packet hit nothing.
+///
+/// A command comes as `write` in a clock with `write_valid`, which must not come while `busy`; `write` stays as it is until `busy` falls. Only of
+/// commands that clear one may follow the other in each clock, while there is no header inside.
+/// `busy` is high from the next clock on until every header is matched wholly before or wholly after the command; the next command may
+/// rely on that.
+#[millrace_hdl::block]
+pub struct Match<
+    const WAY_LOG2: usize,
+    const TABLE_LOG2: usize,
+    const TCAM_ENTRIES: usize,
+    const HASH_RULES_LOG2: usize,
+    const TCAM_LOG2: usize,
+> {
+    /// Of commands, and of what goes around the tables.
+    pub clock: Signal<In, Clock>,
+    /// Of the lookup up to the hash tables' RAMs, with all of the TCAM; from there to the hit of each table; of the choice among them and
+    /// the action. Where one lookup takes many clocks, `clock_hash` is that of all of it.
+    pub clock_hash: Signal<In, Clock>,
+    pub clock_compare: Signal<In, Clock>,
+    pub clock_select: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    /// Stays until the next one.
+    pub parsed: Signal<In, Parsed>,
+    pub valid: Signal<In, Bit>,
+    pub result: Signal<Out, MatchResult>,
+    pub result_valid: Signal<Out, Bit>,
+    pub write: Signal<In, TableWrite>,
+    pub write_valid: Signal<In, Bit>,
+    pub busy: Signal<Out, Bit>,
+    /// No header is inside or comes in, and no command.
+    pub idle: Signal<Out, Bit>,
+    /// The other clocks may stand still: no header is in their part, and no command under way.
+    pub idle_hash: Signal<Out, Bit>,
+    pub idle_compare: Signal<Out, Bit>,
+    pub idle_select: Signal<Out, Bit>,
+    // lookup
+    at_once: Vec<Lookup<WAY_LOG2, TCAM_ENTRIES>>,
+    #[clock(clock_hash)]
+    in_turn: Vec<LookupInTurn<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>>,
+    #[clock(clock_select)]
+    actions: ActionRam<HASH_RULES_LOG2, TCAM_LOG2>,
+    #[count(ActionRam::<HASH_RULES_LOG2, TCAM_LOG2>::LATENCY)]
+    #[clock(clock_select)]
+    winners: Vec<Dff<Bits<17>>>,
+    // around it
+    meta_delay: Delay<MatchMeta, 5>,
+    valids: Vec<DffR<Bit>>,
+    #[clock(clock_select)]
+    out: Dff<MatchResult>,
+    // commands
+    taken: Vec<DffE<TableWrite>>,
+    /// The index, which alone moves while tables are cleared.
+    taken_index: Vec<Dff<Bits<16>>>,
+    start: DffR<Bit>,
+    hold: Reg<Bits<5>>,
+    /// Of `valids`: those with which a clock of a part moves a header.
+    _hash: Range<usize>,
+    _compare: Range<usize>,
+    _select: Range<usize>,
+}
+
+#[millrace_hdl::block]
+impl<
+    const WAY_LOG2: usize,
+    const TABLE_LOG2: usize,
+    const TCAM_ENTRIES: usize,
+    const HASH_RULES_LOG2: usize,
+    const TCAM_LOG2: usize,
+> Match<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, HASH_RULES_LOG2, TCAM_LOG2>
+{
+    /// A match stage with the tables of `config`, all of them disabled and empty. (`Default` has none.)
+    ///
+    /// # Panics
+    /// If the sizes do not belong together.
+    pub fn new(config: &Config) -> Self {
+        let tables = config.hash_tables;
+        assert!(
+            (tables * 4) << WAY_LOG2 == 1 << HASH_RULES_LOG2,
+            "{tables} tables of 4 << {WAY_LOG2} slots are not 1 << {HASH_RULES_LOG2} slots"
+        );
+        assert!(TCAM_ENTRIES == 1 << TCAM_LOG2, "{TCAM_ENTRIES} TCAM entries are not 1 << {TCAM_LOG2}");
+        let at_once = config.header_clocks < LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::CLOCKS;
+        let latency = Self::latency(config);
+        let (hash, compare, select) = Self::parts(config);
+        Self {
+            at_once: (0..usize::from(at_once)).map(|_| Lookup::new(tables)).collect(),
+            in_turn: (0..usize::from(!at_once)).map(|_| LookupInTurn::new(tables)).collect(),
+            actions: if config.rule_ids() > 1 << HASH_RULES_LOG2 {
+                ActionRam::with_entries()
+            } else {
+                ActionRam::new()
+            },
+            taken: (0..usize::from(at_once)).map(|_| Default::default()).collect(),
+            taken_index: (0..usize::from(!at_once)).map(|_| Default::default()).collect(),
+            meta_delay: Delay::new(latency - 1),
+            valids: (0..latency).map(|_| Default::default()).collect(),
+            _hash: hash,
+            _compare: compare,
+            _select: select,
+            ..Default::default()
+        }
+    }
+
+    /// Clocks from `valid` to `result_valid`: lookup, action RAM, and the result's register.
+    pub const fn latency(config: &Config) -> usize {
+        let lookup = if config.header_clocks < LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::CLOCKS {
+            Lookup::<WAY_LOG2, TCAM_ENTRIES>::latency(config.hash_tables)
+        } else {
+            LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::latency(config.hash_tables)
+        };
+        lookup + ActionRam::<HASH_RULES_LOG2, TCAM_LOG2>::LATENCY + 1
+    }
+
+    /// The clocks after `valid` in which a header is in front of registers of `clock_hash` (from `valid` on), `clock_compare` and
+    /// `clock_select`.
+    fn parts(config: &Config) -> (Range<usize>, Range<usize>, Range<usize>) {
+        let last = Self::latency(config) - 1;
+        if config.header_clocks >= LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::CLOCKS {
+            return (0..last, 0..0, 0..last);
+        }
+        let hash = max(HashTable::<WAY_LOG2>::LATE_KEY, Tcam::<TCAM_ENTRIES>::LATENCY);
+        let table = HashTable::<WAY_LOG2>::LATENCY;
+        (0..hash - 1, KeyHash::<WAY_LOG2>::LATENCY - 1..table - 1, table - 1..last)
+    }
+
+    fn update(&mut self) {
+        comment!(
+            "Commands. The longest is the TCAM's; the others are held as long as a lookup takes. Where tables are many, a register drives them."
+        );
+        let mut command = self.write;
+        for i in 0..self.taken.len() {
+            if self.write_valid {
+                self.taken[i] = self.write;
+            }
+            command = self.taken[i];
+        }
+        for i in 0..self.taken_index.len() {
+            self.taken_index[i] = self.write.index;
+            command.index = self.taken_index[i];
+        }
+        self.start = self.write_valid;
+        if self.start | self.hold.any() {
+            self.hold += 1;
+        }
+
+        comment!("The tables.");
+        let mut best = Hit::default();
+        let mut tables_busy = false;
+        for i in 0..self.at_once.len() {
+            self.at_once[i].clock_hash = self.clock_hash;
+            self.at_once[i].clock_compare = self.clock_compare;
+            self.at_once[i].clock_select = self.clock_select;
+            self.at_once[i].key = self.parsed.key;
+            self.at_once[i].start = self.start;
+            self.at_once[i].command = command;
+            tables_busy = self.at_once[i].busy;
+            best = self.at_once[i].best;
+        }
+        for i in 0..self.in_turn.len() {
+            self.in_turn[i].key = self.parsed.key;
+            self.in_turn[i].valid = self.valid;
+            self.in_turn[i].start = self.start;
+            self.in_turn[i].command = command;
+            best = self.in_turn[i].best;
+        }
+        let under_way = self.start | self.hold.any() | tables_busy;
+        self.busy = under_way;
+
+        comment!("The winner and its step.");
+        self.actions.rule = best.rule;
+        self.actions.write = self.start & command.write_action;
+        self.actions.write_rule = command.index;
+        self.actions.write_bits = cast::<STEP_BITS>(command.data);
+        self.winners[0] = concat::<17>(best.rule, best.hit);
+        for i in 1..self.winners.len() {
+            self.winners[i] = self.winners[i - 1];
+        }
+
+        comment!("What goes around the tables.");
+        let key = unpack::<Key>(self.parsed.key);
+        self.meta_delay.inp =
+            MatchMeta { ttl: key.nw_ttl, layout: self.parsed.layout, punt: self.parsed.punt, meta: self.parsed.meta };
+        self.valids[0] = self.valid;
+        for i in 1..self.valids.len() {
+            self.valids[i] = self.valids[i - 1];
+        }
+        self.result_valid = self.valids[self.valids.len() - 1];
+
+        comment!("Which parts a header is in.");
+        let mut held = self.valid;
+        for i in 0..self.valids.len() {
+            held |= self.valids[i];
+        }
+        let mut in_hash = self.valid;
+        for i in self._hash.start..self._hash.end {
+            in_hash |= self.valids[i];
+        }
+        let mut in_compare = false;
+        for i in self._compare.start..self._compare.end {
+            in_compare |= self.valids[i];
+        }
+        let mut in_select = false;
+        for i in self._select.start..self._select.end {
+            in_select |= self.valids[i];
+        }
+        self.idle = !held & !self.write_valid & !under_way;
+        self.idle_hash = !in_hash & !under_way;
+        self.idle_compare = !in_compare & !under_way;
+        self.idle_select = !in_select & !under_way;
+
+        comment!("The result.");
+        let won = self.winners[2];
+        let late = self.meta_delay.out;
+        let matched = !late.meta.packet_out & !late.meta.fault.any();
+        self.out = MatchResult {
+            hit: won.get_bit(0) & !late.punt & matched,
+            punt: late.punt & matched,
+            rule: won.get_bits::<16>(1),
+            step: self.actions.step,
+            layout: late.layout,
+            ttl: late.ttl,
+            meta: late.meta,
+        };
+        self.result = self.out;
+    }
+}
+
+#[cfg(test)]
+#[path = "match_tests.rs"]
+mod tests;

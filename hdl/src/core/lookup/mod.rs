@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From a key to the rule of the highest priority.
+
+pub mod better_hit;
+pub mod hash;
+pub mod hit_tree;
+pub mod lookup;
+pub mod lookup_in_turn;
+pub mod match_stage;
+pub mod select;
+pub mod tcam;
+
+#[cfg(test)]
+pub mod match_reference;
