@@ -134,4 +134,21 @@ mod tests {
         let faults: Vec<String> = proofs.iter().flat_map(broken).collect();
         assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
+
+    /// A module that a harness brings is its top, a helper of its own, or in the place of one of the design's: none is left over.
+    #[test]
+    fn each_module_of_a_harness_is_used() {
+        for proof in all() {
+            let texts: String = proof.sources.iter().map(|source| source.text).collect();
+            let declared = texts.lines().filter_map(|line| line.strip_prefix("module "));
+            let names = declared.filter_map(|rest| rest.split([' ', '(', '#']).next());
+            let design = (proof.design)().expect("it can be emitted");
+            for name in names.filter(|name| !name.ends_with("_proof")) {
+                let helps =
+                    texts.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| *word == name).count() > 1;
+                let replaces = design.iter().any(|module| module.name == name);
+                assert!(helps || replaces, "{}: nothing uses the harness's module {name}", proof.name);
+            }
+        }
+    }
 }
