@@ -17,9 +17,7 @@ pub(crate) type StepWords = [u32; Step::WORDS];
 const PATIENCE: u32 = 100_000;
 
 /// The staging registers as this driver last wrote them, so that a word that already holds its value is not written again.
-///
-/// A command has ended when its method returns: from then on packets are matched by what it wrote.
-pub(crate) struct Commands {
+pub(crate) struct Staging {
     data: [u32; DATA_WORDS as usize],
     /// Bit i: `data[i]` is what the register holds.
     known: u32,
@@ -29,7 +27,13 @@ pub(crate) struct Commands {
     fresh: u32,
 }
 
-impl Commands {
+/// The commands of a device. One has ended when its method returns: from then on packets are matched by what it wrote.
+pub(crate) struct Commands<'a> {
+    staging: &'a mut Staging,
+    pub device: &'a mut dyn Device,
+}
+
+impl Staging {
     pub fn new() -> Self {
         Self { data: [0; DATA_WORDS as usize], known: 0, index: None, staged: Vec::new(), fresh: 0 }
     }
@@ -39,107 +43,9 @@ impl Commands {
         (self.known, self.index) = (0, None);
     }
 
-    pub fn write_entry(
-        &mut self,
-        device: &mut dyn Device,
-        table: u8,
-        slot: u32,
-        key: &KeyWords,
-        priority: u16,
-        rule: u16,
-    ) -> Result<(), DeviceError> {
-        self.stage_entry(device, slot, key, priority, rule)?;
-        self.run(device, Command::WriteEntry, table, slot)
-    }
-
-    /// Writes the operands of [`write_entry`](Self::write_entry) ahead.
-    pub fn stage_entry(
-        &mut self,
-        device: &mut dyn Device,
-        slot: u32,
-        key: &KeyWords,
-        priority: u16,
-        rule: u16,
-    ) -> Result<(), DeviceError> {
-        self.stage(0, key);
-        self.stage(DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1]);
-        self.write_staged(device, slot)
-    }
-
-    pub fn clear_entry(&mut self, device: &mut dyn Device, table: u8, slot: u32) -> Result<(), DeviceError> {
-        self.stage(DATA_VALID, &[0]);
-        self.run(device, Command::WriteEntry, table, slot)
-    }
-
-    pub fn write_mask(
-        &mut self,
-        device: &mut dyn Device,
-        table: u8,
-        mask: &KeyWords,
-        seed: u32,
-    ) -> Result<(), DeviceError> {
-        self.stage(0, mask);
-        self.stage(DATA_SEED, &[seed, 1]);
-        self.run(device, Command::WriteMask, table, 0)
-    }
-
-    pub fn write_tcam(
-        &mut self,
-        device: &mut dyn Device,
-        entry: u32,
-        value: &KeyWords,
-        mask: &KeyWords,
-        priority: u16,
-        rule: u16,
-    ) -> Result<(), DeviceError> {
-        self.stage_tcam(device, entry, value, mask, priority, rule)?;
-        self.run(device, Command::WriteTcam, 0, entry)
-    }
-
-    /// Writes the operands of [`write_tcam`](Self::write_tcam) ahead.
-    pub fn stage_tcam(
-        &mut self,
-        device: &mut dyn Device,
-        entry: u32,
-        value: &KeyWords,
-        mask: &KeyWords,
-        priority: u16,
-        rule: u16,
-    ) -> Result<(), DeviceError> {
-        self.stage(0, value);
-        self.stage(DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1]);
-        self.stage(DATA_TCAM_MASK, mask);
-        self.write_staged(device, entry)
-    }
-
-    pub fn clear_tcam(&mut self, device: &mut dyn Device, entry: u32) -> Result<(), DeviceError> {
-        self.stage(DATA_VALID, &[0]);
-        self.run(device, Command::WriteTcam, 0, entry)
-    }
-
-    pub fn write_action(&mut self, device: &mut dyn Device, rule: u16, step: &StepWords) -> Result<(), DeviceError> {
-        self.stage(0, step);
-        self.run(device, Command::WriteAction, 0, rule.into())
-    }
-
-    pub fn write_step(&mut self, device: &mut dyn Device, number: u16, step: &StepWords) -> Result<(), DeviceError> {
-        self.stage(0, step);
-        self.run(device, Command::WriteStep, 0, number.into())
-    }
-
-    /// Clears all tables, steps, and counters of rules and verdicts.
-    pub fn clear_tables(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
-        let index = self.index;
-        self.forget();
-        device.write32(addr::COMMAND, Command::ClearTables.word(0))?;
-        self.wait(device, Command::ClearTables.name())?;
-        // It makes the staging words zero.
-        (self.data, self.known, self.index) = ([0; DATA_WORDS as usize], u32::MAX, index);
-        Ok(())
-    }
-
-    pub fn read_counter(&mut self, device: &mut dyn Device, command: Command, index: u32) -> Result<(), DeviceError> {
-        self.run(device, command, 0, index)
+    /// The commands of the device that has these registers.
+    pub fn on<'a>(&'a mut self, device: &'a mut dyn Device) -> Commands<'a> {
+        Commands { staging: self, device }
     }
 
     fn stage(&mut self, first: usize, words: &[u32]) {
@@ -153,36 +59,125 @@ impl Commands {
             self.staged.push(Access::Write { address: addr::data(i as u32), value: word });
         }
     }
+}
 
-    /// Carries out the writes that were staged; if that fails it is not known what the registers hold.
-    fn write_staged(&mut self, device: &mut dyn Device, index: u32) -> Result<(), DeviceError> {
-        if self.index != Some(index) {
-            self.index = None;
-            self.staged.push(Access::Write { address: addr::INDEX, value: index });
-        }
-        let fresh = std::mem::take(&mut self.fresh);
-        let written = if self.staged.is_empty() { Ok(vec![]) } else { device.batch(&self.staged) };
-        self.staged.clear();
-        written?;
-        self.known |= fresh;
-        self.index = Some(index);
+impl Commands<'_> {
+    pub fn write_entry(
+        &mut self,
+        table: u8,
+        slot: u32,
+        key: &KeyWords,
+        priority: u16,
+        rule: u16,
+    ) -> Result<(), DeviceError> {
+        self.stage_entry(slot, key, priority, rule)?;
+        self.run(Command::WriteEntry, table, slot)
+    }
+
+    /// Writes the operands of [`write_entry`](Self::write_entry) ahead.
+    pub fn stage_entry(&mut self, slot: u32, key: &KeyWords, priority: u16, rule: u16) -> Result<(), DeviceError> {
+        self.staging.stage(0, key);
+        self.staging.stage(DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1]);
+        self.write_staged(slot)
+    }
+
+    pub fn clear_entry(&mut self, table: u8, slot: u32) -> Result<(), DeviceError> {
+        self.staging.stage(DATA_VALID, &[0]);
+        self.run(Command::WriteEntry, table, slot)
+    }
+
+    pub fn write_mask(&mut self, table: u8, mask: &KeyWords, seed: u32) -> Result<(), DeviceError> {
+        self.staging.stage(0, mask);
+        self.staging.stage(DATA_SEED, &[seed, 1]);
+        self.run(Command::WriteMask, table, 0)
+    }
+
+    pub fn write_tcam(
+        &mut self,
+        entry: u32,
+        value: &KeyWords,
+        mask: &KeyWords,
+        priority: u16,
+        rule: u16,
+    ) -> Result<(), DeviceError> {
+        self.stage_tcam(entry, value, mask, priority, rule)?;
+        self.run(Command::WriteTcam, 0, entry)
+    }
+
+    /// Writes the operands of [`write_tcam`](Self::write_tcam) ahead.
+    pub fn stage_tcam(
+        &mut self,
+        entry: u32,
+        value: &KeyWords,
+        mask: &KeyWords,
+        priority: u16,
+        rule: u16,
+    ) -> Result<(), DeviceError> {
+        self.staging.stage(0, value);
+        self.staging.stage(DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1]);
+        self.staging.stage(DATA_TCAM_MASK, mask);
+        self.write_staged(entry)
+    }
+
+    pub fn clear_tcam(&mut self, entry: u32) -> Result<(), DeviceError> {
+        self.staging.stage(DATA_VALID, &[0]);
+        self.run(Command::WriteTcam, 0, entry)
+    }
+
+    pub fn write_action(&mut self, rule: u16, step: &StepWords) -> Result<(), DeviceError> {
+        self.staging.stage(0, step);
+        self.run(Command::WriteAction, 0, rule.into())
+    }
+
+    pub fn write_step(&mut self, number: u16, step: &StepWords) -> Result<(), DeviceError> {
+        self.staging.stage(0, step);
+        self.run(Command::WriteStep, 0, number.into())
+    }
+
+    /// Clears all tables, steps, and counters of rules and verdicts.
+    pub fn clear_tables(&mut self) -> Result<(), DeviceError> {
+        let index = self.staging.index;
+        self.staging.forget();
+        self.device.write32(addr::COMMAND, Command::ClearTables.word(0))?;
+        self.wait(Command::ClearTables.name())?;
+        // It makes the staging words zero.
+        (self.staging.data, self.staging.known, self.staging.index) = ([0; DATA_WORDS as usize], u32::MAX, index);
         Ok(())
     }
 
-    fn run(&mut self, device: &mut dyn Device, command: Command, table: u8, index: u32) -> Result<(), DeviceError> {
-        self.write_staged(device, index)?;
+    pub fn read_counter(&mut self, command: Command, index: u32) -> Result<(), DeviceError> {
+        self.run(command, 0, index)
+    }
+
+    /// Carries out the writes that were staged; if that fails it is not known what the registers hold.
+    fn write_staged(&mut self, index: u32) -> Result<(), DeviceError> {
+        if self.staging.index != Some(index) {
+            self.staging.index = None;
+            self.staging.staged.push(Access::Write { address: addr::INDEX, value: index });
+        }
+        let fresh = std::mem::take(&mut self.staging.fresh);
+        let written = if self.staging.staged.is_empty() { Ok(vec![]) } else { self.device.batch(&self.staging.staged) };
+        self.staging.staged.clear();
+        written?;
+        self.staging.known |= fresh;
+        self.staging.index = Some(index);
+        Ok(())
+    }
+
+    fn run(&mut self, command: Command, table: u8, index: u32) -> Result<(), DeviceError> {
+        self.write_staged(index)?;
         let start = Access::Write { address: addr::COMMAND, value: command.word(table) };
-        let status = device.batch(&[start, Access::Read { address: addr::STATUS }])?;
+        let status = self.device.batch(&[start, Access::Read { address: addr::STATUS }])?;
         if status == [0] {
             return Ok(());
         }
-        self.wait(device, command.name())
+        self.wait(command.name())
     }
 
     /// Waits until nothing is being carried out; `what` is, for all that the caller knows.
-    pub fn wait(&self, device: &mut dyn Device, what: &'static str) -> Result<(), DeviceError> {
+    pub fn wait(&mut self, what: &'static str) -> Result<(), DeviceError> {
         for _ in 0..PATIENCE {
-            if device.read32(addr::STATUS)? == 0 {
+            if self.device.read32(addr::STATUS)? == 0 {
                 return Ok(());
             }
         }

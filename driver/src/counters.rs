@@ -67,15 +67,10 @@ pub struct QueueStats {
 }
 
 /// Reads a rule's or a verdict's counter, as the device has it since its reset.
-pub(crate) fn read(
-    commands: &mut Commands,
-    device: &mut dyn Device,
-    command: Command,
-    index: u32,
-) -> Result<Count, DeviceError> {
-    commands.read_counter(device, command, index)?;
+pub(crate) fn read(commands: &mut Commands<'_>, command: Command, index: u32) -> Result<Count, DeviceError> {
+    commands.read_counter(command, index)?;
     let [packets_lo, packets_hi, bytes_lo, bytes_hi] = read_all(
-        device,
+        commands.device,
         [addr::COUNTER_PACKETS_LO, addr::COUNTER_PACKETS_HI, addr::COUNTER_BYTES_LO, addr::COUNTER_BYTES_HI],
     )?;
     Ok(Count { packets: wide(packets_lo, packets_hi), bytes: wide(bytes_lo, bytes_hi) })
@@ -97,11 +92,11 @@ fn wide(low: u32, high: u32) -> u64 {
     u64::from(low) | u64::from(high) << 32
 }
 
-pub(crate) fn verdicts(commands: &mut Commands, device: &mut dyn Device, vport: u8) -> Result<Verdicts, DeviceError> {
+pub(crate) fn verdicts(commands: &mut Commands<'_>, vport: u8) -> Result<Verdicts, DeviceError> {
     let mut verdicts = Verdicts::default();
     for &verdict in Verdict::ALL {
         let index = verdict.counter_index(vport);
-        verdicts.0[verdict as usize] = read(commands, device, Command::ReadVerdictCounter, index)?;
+        verdicts.0[verdict as usize] = read(commands, Command::ReadVerdictCounter, index)?;
     }
     Ok(verdicts)
 }

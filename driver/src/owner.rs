@@ -55,31 +55,26 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// Claims the tables, once the device has cleared them after reset, and clears them unless they are known to be empty.
-    pub fn new(
-        commands: &mut Commands,
-        device: &mut dyn Device,
-        owner: Owner,
-        others: Others,
-    ) -> Result<Self, DeviceError> {
-        commands.wait(device, "the sweep after reset")?;
-        let before = device.read32(addr::OWNER)?;
+    pub fn new(commands: &mut Commands<'_>, owner: Owner, others: Others) -> Result<Self, DeviceError> {
+        commands.wait("the sweep after reset")?;
+        let before = commands.device.read32(addr::OWNER)?;
         if before != owner.number() {
             if before != 0 && others == Others::Refuse {
                 return Err(DeviceError::Owned { owner: before });
             }
             if before != 0 {
-                device.write32(addr::OWNER, 0)?;
+                commands.device.write32(addr::OWNER, 0)?;
             }
-            device.write32(addr::OWNER, owner.number())?;
+            commands.device.write32(addr::OWNER, owner.number())?;
         }
-        let after = device.read32(addr::OWNER)?;
+        let after = commands.device.read32(addr::OWNER)?;
         if after != owner.number() {
             return Err(DeviceError::Owned { owner: after });
         }
-        if before != 0 || field("GENERATION", "written", device.read32(addr::GENERATION)?) != 0 {
-            commands.clear_tables(device)?;
+        if before != 0 || field("GENERATION", "written", commands.device.read32(addr::GENERATION)?) != 0 {
+            commands.clear_tables()?;
         }
-        Ok(Self { owner, generation: generation(device)? })
+        Ok(Self { owner, generation: generation(commands.device)? })
     }
 
     /// Makes sure that nobody has cleared or taken the tables since.
@@ -92,10 +87,10 @@ impl Claim {
     }
 
     /// Gives the tables back, empty.
-    pub fn release(self, commands: &mut Commands, device: &mut dyn Device) -> Result<(), DeviceError> {
-        self.check(device)?;
-        commands.clear_tables(device)?;
-        device.write32(addr::OWNER, 0)
+    pub fn release(self, commands: &mut Commands<'_>) -> Result<(), DeviceError> {
+        self.check(commands.device)?;
+        commands.clear_tables()?;
+        commands.device.write32(addr::OWNER, 0)
     }
 }
 

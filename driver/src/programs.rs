@@ -61,16 +61,10 @@ impl Programs {
 
     /// Writes the program of a rule, from which moment on packets that hit it see this program whole.
     /// On an error the rule's program is what it was.
-    pub fn write(
-        &mut self,
-        commands: &mut Commands,
-        device: &mut dyn Device,
-        rule: u16,
-        program: &[Step],
-    ) -> Result<(), RuleError> {
+    pub fn write(&mut self, commands: &mut Commands<'_>, rule: u16, program: &[Step]) -> Result<(), RuleError> {
         self.check(program)?;
-        self.take(device, program.len() - 1)?;
-        match self.write_taken(commands, device, rule, program) {
+        self.take(commands.device, program.len() - 1)?;
+        match self.write_taken(commands, rule, program) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.untake();
@@ -108,18 +102,12 @@ impl Programs {
         }
     }
 
-    fn write_taken(
-        &mut self,
-        commands: &mut Commands,
-        device: &mut dyn Device,
-        rule: u16,
-        program: &[Step],
-    ) -> Result<(), RuleError> {
+    fn write_taken(&mut self, commands: &mut Commands<'_>, rule: u16, program: &[Step]) -> Result<(), RuleError> {
         let next_of = |taken: &[u16], i: usize| taken.get(i).copied();
         for (i, step) in program.iter().enumerate().skip(1).rev() {
             let (number, next) = (self.taken[i - 1], next_of(&self.taken, i));
             let words = linked(step, next);
-            commands.write_step(device, number, &words)?;
+            commands.write_step(number, &words)?;
             self.steps[usize::from(number)] = Continuation { words, next: next.map_or(NONE, u32::from) };
         }
         let next = next_of(&self.taken, 0);
@@ -127,7 +115,7 @@ impl Programs {
         let first = &mut self.first[usize::from(rule)];
         if !(first.written && first.words == words) {
             first.written = false;
-            commands.write_action(device, rule, &words)?;
+            commands.write_action(rule, &words)?;
         }
         let old = std::mem::replace(first, First { words, written: true, next: next.map_or(NONE, u32::from) }).next;
         self.taken.clear();

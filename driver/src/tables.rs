@@ -3,7 +3,8 @@
 
 use crate::commands::{Commands, KeyWords};
 use crate::cuckoo::{Cuckoo, Slot};
-use crate::{Device, DeviceError, RuleError};
+use crate::placer::{NewRule, Placer};
+use crate::{DeviceError, Place, RuleError, RuleId};
 use millrace_regs::config::{Config, WAYS};
 use millrace_regs::{Key, Mask, hash};
 
@@ -30,7 +31,8 @@ pub(crate) struct HashTables {
     rules: Vec<HashRule>,
     /// By rule id: the four slots where the rule may be. Apart from `rules`, as the search reads nothing else.
     candidates: Vec<[Slot; WAYS]>,
-    /// The way to the room that was found last.
+    /// The room that was found last, and the way to it.
+    room: Room,
     path: Vec<Slot>,
 }
 
@@ -50,23 +52,16 @@ impl Table {
 
 #[derive(Copy, Clone)]
 struct HashRule {
+    id: RuleId,
     key: KeyWords,
     priority: u16,
     table: u8,
     slot: Slot,
 }
 
-/// A rule to be put into a table.
-pub(crate) struct NewRule<'a> {
-    /// Masked.
-    pub key: &'a KeyWords,
-    pub mask: &'a KeyWords,
-    pub priority: u16,
-}
-
 /// Where a new rule goes: the table, which has room.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Room {
+#[derive(Copy, Clone, Default)]
+struct Room {
     table: u8,
     candidates: [Slot; WAYS],
 }
@@ -80,12 +75,14 @@ impl HashTables {
             seed: 0x9e37_79b9_u32.wrapping_mul(i as u32 + 1),
             cuckoo: Cuckoo::new(config.slots()),
         };
-        let nowhere = HashRule { key: [0; Key::WORDS], priority: 0, table: 0, slot: 0 };
+        let nobody = RuleId { number: 0, generation: 0 };
+        let nowhere = HashRule { id: nobody, key: [0; Key::WORDS], priority: 0, table: 0, slot: 0 };
         Self {
             tables: (0..config.hash_tables).map(table).collect(),
             slot_bits: config.slots_log2 as u32,
             rules: vec![nowhere; rule_ids],
             candidates: vec![[0; WAYS]; rule_ids],
+            room: Room::default(),
             path: Vec::new(),
         }
     }
@@ -95,173 +92,37 @@ impl HashTables {
         std::array::from_fn(|way| (way as u32) << self.slot_bits | slots[way])
     }
 
-    /// The rule with this masked key in a table of this mask.
-    pub fn find(&self, key: &KeyWords, mask: &KeyWords) -> Option<u16> {
-        self.tables.iter().filter(|table| table.cuckoo.len() > 0 && table.has_mask(mask)).find_map(|table| {
-            let rules = self.candidates(table, key).into_iter().filter_map(|slot| table.cuckoo.get(slot));
-            rules.into_iter().find(|&rule| self.rules[usize::from(rule)].key == *key)
-        })
+    fn room_in(&mut self, key: &KeyWords, suitable: impl Fn(&Table) -> bool) -> bool {
+        (0..self.tables.len()).any(|i| suitable(&self.tables[i]) && self.search(i, key))
     }
 
-    /// Looks for room for a masked key; changes nothing. Of the tables of the mask those come first that are less than 95 %
-    /// full, then free tables, then the others: a table is filled to the last slot only if no other can be had.
-    pub fn room(&mut self, key: &KeyWords, mask: &KeyWords) -> Result<Room, RuleError> {
-        if let Some(room) = self.room_in(key, |table| table.has_mask(mask) && table.cuckoo.roomy()) {
-            return Ok(room);
-        }
-        if let Some(room) = self.room_in(key, |table| table.cuckoo.len() == 0) {
-            return Ok(room);
-        }
-        if let Some(room) = self.room_in(key, |table| table.has_mask(mask) && !table.cuckoo.roomy()) {
-            return Ok(room);
-        }
-        Err(match self.tables.iter().rposition(|table| table.has_mask(mask)) {
-            Some(i) => {
-                let cuckoo = &self.tables[i].cuckoo;
-                RuleError::TableFull { table: i as u8, rules: cuckoo.len(), capacity: cuckoo.capacity() }
-            }
-            None => RuleError::NoFreeTable { tables: self.tables.len() },
-        })
-    }
-
-    fn room_in(&mut self, key: &KeyWords, suitable: impl Fn(&Table) -> bool) -> Option<Room> {
-        (0..self.tables.len()).find_map(|i| {
-            let table = &self.tables[i];
-            let room = suitable(table).then(|| Room { table: i as u8, candidates: self.candidates(table, key) })?;
-            self.search(room).then_some(room)
-        })
-    }
-
-    fn search(&mut self, room: Room) -> bool {
+    fn search(&mut self, table: usize, key: &KeyWords) -> bool {
+        self.room = Room { table: table as u8, candidates: self.candidates(&self.tables[table], key) };
         let candidates = &self.candidates;
-        let cuckoo = &mut self.tables[usize::from(room.table)].cuckoo;
-        cuckoo.path(&mut self.path, room.candidates, |rule| candidates[usize::from(rule)])
+        let cuckoo = &mut self.tables[table].cuckoo;
+        cuckoo.path(&mut self.path, self.room.candidates, |rule| candidates[usize::from(rule)])
     }
 
-    /// Makes way for a rule where [`room`](Self::room) found place for it, nothing having changed since, up to the last command.
-    ///
-    /// A rule that is in the way is first copied to its new slot, then overwritten in its old: a packet finds it in one of
-    /// the two, or in both alike. On an error all rules that were in the tables still are.
-    pub fn make_way(
-        &mut self,
-        commands: &mut Commands,
-        device: &mut dyn Device,
-        room: Room,
-        rule: u16,
-        new: &NewRule<'_>,
-    ) -> Result<(), DeviceError> {
-        self.give_mask(commands, device, room.table, new.mask)?;
-        for at in (1..self.path.len()).rev() {
-            let (from, to) = (self.path[at - 1], self.path[at]);
-            self.shift(commands, device, room.table, from, to)
-                .inspect_err(|_| self.vacate(commands, device, room.table, to))?;
-        }
-        commands
-            .stage_entry(device, self.path[0], new.key, new.priority, rule)
-            .inspect_err(|_| self.give_way_back(commands, device, room))
-    }
-
-    /// After [`make_way`](Self::make_way), instead of [`insert`](Self::insert): leaves no second copy of a rule that was in the way.
-    pub fn give_way_back(&self, commands: &mut Commands, device: &mut dyn Device, room: Room) {
-        if self.path.len() > 1 {
-            self.vacate(commands, device, room.table, self.path[0]);
-        }
-    }
-
-    /// Puts a rule where way was just [made](Self::make_way) for it.
-    pub fn insert(
-        &mut self,
-        commands: &mut Commands,
-        device: &mut dyn Device,
-        room: Room,
-        rule: u16,
-        new: &NewRule<'_>,
-    ) -> Result<(), DeviceError> {
-        let slot = self.path[0];
-        commands
-            .write_entry(device, room.table, slot, new.key, new.priority, rule)
-            .inspect_err(|_| self.vacate(commands, device, room.table, slot))?;
-        self.tables[usize::from(room.table)].cuckoo.put(slot, rule);
-        self.rules[usize::from(rule)] = HashRule { key: *new.key, priority: new.priority, table: room.table, slot };
-        self.candidates[usize::from(rule)] = room.candidates;
-        Ok(())
-    }
-
-    fn shift(
-        &mut self,
-        commands: &mut Commands,
-        device: &mut dyn Device,
-        table: u8,
-        from: Slot,
-        to: Slot,
-    ) -> Result<(), DeviceError> {
+    fn shift(&mut self, commands: &mut Commands<'_>, table: u8, from: Slot, to: Slot) -> Result<(), DeviceError> {
         let cuckoo = &mut self.tables[usize::from(table)].cuckoo;
         let rule = cuckoo.get(from).expect("a path leads over rules");
         let moved = &mut self.rules[usize::from(rule)];
-        commands.write_entry(device, table, to, &moved.key, moved.priority, rule)?;
+        commands.write_entry(table, to, &moved.key, moved.priority, rule)?;
         moved.slot = to;
         cuckoo.shift(from, to);
         Ok(())
     }
 
-    /// After a failed write: takes what may be in a slot out of the device, if it still can be reached. The rule that was
-    /// there has been copied already.
-    fn vacate(&self, commands: &mut Commands, device: &mut dyn Device, table: u8, slot: Slot) {
-        if let Err(error) = commands.clear_entry(device, table, slot) {
-            tracing::error!("hash table {table}, slot {slot}: cannot be cleared after a failed write: {error}");
-        }
-    }
-
-    /// Writes a rule's priority in its place, in one command.
-    pub fn set_priority(
-        &mut self,
-        commands: &mut Commands,
-        device: &mut dyn Device,
-        rule: u16,
-        priority: u16,
-    ) -> Result<(), DeviceError> {
-        let entry = &mut self.rules[usize::from(rule)];
-        commands.write_entry(device, entry.table, entry.slot, &entry.key, priority, rule)?;
-        entry.priority = priority;
-        Ok(())
-    }
-
-    /// Takes a rule out of its table.
-    pub fn remove(&mut self, commands: &mut Commands, device: &mut dyn Device, rule: u16) -> Result<(), DeviceError> {
-        let HashRule { table, slot, .. } = self.rules[usize::from(rule)];
-        commands.clear_entry(device, table, slot)?;
-        self.tables[usize::from(table)].cuckoo.remove(slot);
-        Ok(())
-    }
-
-    fn give_mask(
-        &mut self,
-        commands: &mut Commands,
-        device: &mut dyn Device,
-        table: u8,
-        mask: &KeyWords,
-    ) -> Result<(), DeviceError> {
+    fn give_mask(&mut self, commands: &mut Commands<'_>, table: u8, mask: &KeyWords) -> Result<(), DeviceError> {
         let entry = &mut self.tables[usize::from(table)];
         if entry.has_mask(mask) {
             return Ok(());
         }
         debug_assert_eq!(entry.cuckoo.len(), 0);
         entry.mask_written = false;
-        commands.write_mask(device, table, mask, entry.seed)?;
+        commands.write_mask(table, mask, entry.seed)?;
         (entry.mask, entry.mask_written) = (*mask, true);
         Ok(())
-    }
-
-    /// Where a rule lies: table, and way << S | slot.
-    pub fn place(&self, rule: u16) -> (u8, Slot) {
-        let HashRule { table, slot, .. } = self.rules[usize::from(rule)];
-        (table, slot)
-    }
-
-    /// A rule's masked key, mask and priority.
-    pub fn content(&self, rule: u16) -> (KeyWords, KeyWords, u16) {
-        let HashRule { key, priority, table, .. } = self.rules[usize::from(rule)];
-        (key, self.tables[usize::from(table)].mask, priority)
     }
 
     pub fn list(&self) -> impl Iterator<Item = TableInfo> {
@@ -272,5 +133,98 @@ impl HashTables {
             rules: table.cuckoo.len(),
             capacity: table.cuckoo.capacity(),
         })
+    }
+}
+
+/// After a failed write: takes what may be in a slot out of the device, if it still can be reached. The rule that was
+/// there has been copied already.
+fn vacate(commands: &mut Commands<'_>, table: u8, slot: Slot) {
+    if let Err(error) = commands.clear_entry(table, slot) {
+        tracing::error!("hash table {table}, slot {slot}: cannot be cleared after a failed write: {error}");
+    }
+}
+
+impl Placer for HashTables {
+    fn find(&self, key: &KeyWords, mask: &KeyWords) -> Option<RuleId> {
+        self.tables.iter().filter(|table| table.cuckoo.len() > 0 && table.has_mask(mask)).find_map(|table| {
+            let slots = self.candidates(table, key).into_iter();
+            let mut rules = slots.filter_map(|slot| table.cuckoo.get(slot)).map(|rule| &self.rules[usize::from(rule)]);
+            rules.find(|rule| rule.key == *key).map(|rule| rule.id)
+        })
+    }
+
+    /// Of the tables of the mask those come first that are less than 95 % full, then free tables, then the others: a table is
+    /// filled to the last slot only if no other can be had.
+    fn room(&mut self, key: &KeyWords, mask: &KeyWords) -> Result<(), RuleError> {
+        let found = self.room_in(key, |table| table.has_mask(mask) && table.cuckoo.roomy())
+            || self.room_in(key, |table| table.cuckoo.len() == 0)
+            || self.room_in(key, |table| table.has_mask(mask) && !table.cuckoo.roomy());
+        if found {
+            return Ok(());
+        }
+        Err(match self.tables.iter().rposition(|table| table.has_mask(mask)) {
+            Some(i) => {
+                let cuckoo = &self.tables[i].cuckoo;
+                RuleError::TableFull { table: i as u8, rules: cuckoo.len(), capacity: cuckoo.capacity() }
+            }
+            None => RuleError::NoFreeTable { tables: self.tables.len() },
+        })
+    }
+
+    /// A rule that is in the way is first copied to its new slot, then overwritten in its old: a packet finds it in one of
+    /// the two, or in both alike.
+    fn make_way(&mut self, commands: &mut Commands<'_>, new: &NewRule<'_>) -> Result<(), RuleError> {
+        let table = self.room.table;
+        self.give_mask(commands, table, new.mask)?;
+        for at in (1..self.path.len()).rev() {
+            let (from, to) = (self.path[at - 1], self.path[at]);
+            self.shift(commands, table, from, to).inspect_err(|_| vacate(commands, table, to))?;
+        }
+        commands
+            .stage_entry(self.path[0], new.key, new.priority, new.id.number())
+            .inspect_err(|_| self.give_way_back(commands))?;
+        Ok(())
+    }
+
+    /// Leaves no second copy of a rule that was in the way.
+    fn give_way_back(&self, commands: &mut Commands<'_>) {
+        if self.path.len() > 1 {
+            vacate(commands, self.room.table, self.path[0]);
+        }
+    }
+
+    fn insert(&mut self, commands: &mut Commands<'_>, new: &NewRule<'_>) -> Result<(), RuleError> {
+        let (&NewRule { id, key, priority, .. }, slot) = (new, self.path[0]);
+        let (Room { table, candidates }, rule) = (self.room, usize::from(id.number()));
+        commands.write_entry(table, slot, key, priority, id.number()).inspect_err(|_| vacate(commands, table, slot))?;
+        self.tables[usize::from(table)].cuckoo.put(slot, id.number());
+        self.rules[rule] = HashRule { id, key: *key, priority, table, slot };
+        self.candidates[rule] = candidates;
+        Ok(())
+    }
+
+    /// In its place, in one command.
+    fn set_priority(&mut self, commands: &mut Commands<'_>, rule: u16, priority: u16) -> Result<(), RuleError> {
+        let entry = &mut self.rules[usize::from(rule)];
+        commands.write_entry(entry.table, entry.slot, &entry.key, priority, rule)?;
+        entry.priority = priority;
+        Ok(())
+    }
+
+    fn remove(&mut self, commands: &mut Commands<'_>, rule: u16) -> Result<(), DeviceError> {
+        let HashRule { table, slot, .. } = self.rules[usize::from(rule)];
+        commands.clear_entry(table, slot)?;
+        self.tables[usize::from(table)].cuckoo.remove(slot);
+        Ok(())
+    }
+
+    fn place(&self, rule: u16) -> Place {
+        let HashRule { table, slot, .. } = self.rules[usize::from(rule)];
+        Place::Hash { table, slot }
+    }
+
+    fn content(&self, rule: u16) -> (KeyWords, KeyWords, u16) {
+        let HashRule { key, priority, table, .. } = self.rules[usize::from(rule)];
+        (key, self.tables[usize::from(table)].mask, priority)
     }
 }

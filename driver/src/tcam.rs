@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which rule lies in which entry of the TCAM.
 
-use crate::commands::KeyWords;
+use crate::commands::{Commands, KeyWords};
+use crate::placer::{NewRule, Placer};
+use crate::{DeviceError, Place, RuleError, RuleId};
 
 /// The entries of the TCAM.
 pub(crate) struct Tcam {
     entries: Vec<Option<Entry>>,
     rules: usize,
+    /// The vacant entry that was found last.
+    room: usize,
 }
 
 /// What an entry holds.
 #[derive(Copy, Clone)]
-pub(crate) struct Entry {
-    pub rule: u16,
-    pub value: KeyWords,
-    pub mask: KeyWords,
+struct Entry {
+    rule: RuleId,
+    value: KeyWords,
+    mask: KeyWords,
+    priority: u16,
 }
 
 impl Tcam {
     pub fn new(entries: usize) -> Self {
-        Self { entries: vec![None; entries], rules: 0 }
+        Self { entries: vec![None; entries], rules: 0, room: 0 }
     }
 
     pub fn capacity(&self) -> usize {
@@ -30,29 +35,79 @@ impl Tcam {
         self.rules
     }
 
-    pub fn vacant(&self) -> Option<u32> {
-        self.entries.iter().position(Option::is_none).map(|entry| entry as u32)
+    fn vacant(&self) -> Result<usize, RuleError> {
+        self.entries.iter().position(Option::is_none).ok_or(RuleError::TcamFull { capacity: self.capacity() })
     }
 
-    /// The rule with this value and mask.
-    pub fn find(&self, value: &KeyWords, mask: &KeyWords) -> Option<u16> {
+    /// A rule's entry, and its number.
+    fn entry(&self, rule: u16) -> (usize, &Entry) {
+        let entries = self.entries.iter().enumerate().filter_map(|(at, entry)| Some((at, entry.as_ref()?)));
+        { entries }.find(|(_, entry)| entry.rule.number() == rule).expect("the rule's entry")
+    }
+}
+
+/// Writes a vacant entry. On an error it is still vacant.
+fn fill(commands: &mut Commands<'_>, at: usize, content: &Entry) -> Result<(), DeviceError> {
+    let Entry { rule, value, mask, priority } = content;
+    commands.write_tcam(at as u32, value, mask, *priority, rule.number()).inspect_err(|_| vacate(commands, at))
+}
+
+/// After a failed write: takes what may be in an entry out of the device, if it still can be reached. A copy left there
+/// would outlive its rule.
+fn vacate(commands: &mut Commands<'_>, at: usize) {
+    if let Err(error) = commands.clear_tcam(at as u32) {
+        tracing::error!("TCAM entry {at}: cannot be cleared after a failed write: {error}");
+    }
+}
+
+impl Placer for Tcam {
+    fn find(&self, value: &KeyWords, mask: &KeyWords) -> Option<RuleId> {
         let same = |entry: &&Entry| entry.value == *value && entry.mask == *mask;
         self.entries.iter().flatten().find(same).map(|entry| entry.rule)
     }
 
-    pub fn get(&self, entry: u32) -> Option<&Entry> {
-        self.entries[entry as usize].as_ref()
+    fn room(&mut self, _: &KeyWords, _: &KeyWords) -> Result<(), RuleError> {
+        self.room = self.vacant()?;
+        Ok(())
     }
 
-    pub fn put(&mut self, entry: u32, content: Entry) {
-        debug_assert!(self.entries[entry as usize].is_none());
-        self.entries[entry as usize] = Some(content);
+    fn make_way(&mut self, commands: &mut Commands<'_>, new: &NewRule<'_>) -> Result<(), RuleError> {
+        Ok(commands.stage_tcam(self.room as u32, new.key, new.mask, new.priority, new.id.number())?)
+    }
+
+    fn insert(&mut self, commands: &mut Commands<'_>, new: &NewRule<'_>) -> Result<(), RuleError> {
+        let content = Entry { rule: new.id, value: *new.key, mask: *new.mask, priority: new.priority };
+        fill(commands, self.room, &content)?;
+        self.entries[self.room] = Some(content);
         self.rules += 1;
+        Ok(())
     }
 
-    pub fn remove(&mut self, entry: u32) {
-        debug_assert!(self.entries[entry as usize].is_some());
-        self.entries[entry as usize] = None;
+    /// An entry does not match while it is rewritten: writes another, then clears the old.
+    fn set_priority(&mut self, commands: &mut Commands<'_>, rule: u16, priority: u16) -> Result<(), RuleError> {
+        let to = self.vacant()?;
+        let (from, &content) = self.entry(rule);
+        let content = Entry { priority, ..content };
+        fill(commands, to, &content)?;
+        commands.clear_tcam(from as u32).inspect_err(|_| vacate(commands, to))?;
+        (self.entries[from], self.entries[to]) = (None, Some(content));
+        Ok(())
+    }
+
+    fn remove(&mut self, commands: &mut Commands<'_>, rule: u16) -> Result<(), DeviceError> {
+        let (at, _) = self.entry(rule);
+        commands.clear_tcam(at as u32)?;
+        self.entries[at] = None;
         self.rules -= 1;
+        Ok(())
+    }
+
+    fn place(&self, rule: u16) -> Place {
+        Place::Tcam { entry: self.entry(rule).0 as u32 }
+    }
+
+    fn content(&self, rule: u16) -> (KeyWords, KeyWords, u16) {
+        let (_, Entry { value, mask, priority, .. }) = self.entry(rule);
+        (*value, *mask, *priority)
     }
 }

@@ -6,7 +6,7 @@ mod fake;
 
 use fake::{Fake, PACKET_BYTES, Watch, packet};
 use millrace_driver::{
-    Count, Device, DeviceError, Others, Owner, Place, Placement, RuleError, RuleId, RuleSpec, Rules,
+    Choice, Count, Device, DeviceError, Others, Owner, Place, Placement, RuleError, RuleId, RuleSpec, Rules,
 };
 use millrace_regs::config::{Config, Preset};
 use millrace_regs::{Command, Key, Mask, Step, Verdict, addr};
@@ -361,6 +361,32 @@ fn table_that_lost_its_last_rule_takes_another_mask() {
     bench.insert(spec(2, MASKS[2], Placement::Hash), 1).unwrap();
     assert_eq!(bench.rules.tables().next().unwrap().mask, Some(MASKS[2]));
     assert!(matches!(bench.rules.delete(&mut bench.device, first), Err(RuleError::NoSuchRule(_))));
+}
+
+#[test]
+fn rules_share_a_table_when_none_is_left_for_their_masks() {
+    let mut bench = Bench::new(Config { hash_tables: 3, tcam_entries: 1, ..small() });
+    let dst = |nw_dst| Mask { nw_dst, ..Mask::ZERO };
+    let widest = dst(0xffff_ffff);
+    let wanted = [
+        // A table each, but not the last; then the TCAM.
+        (dst(0xf0), dst(0xf0), Placement::Auto),
+        (dst(0xf00), dst(0xf00), Placement::Auto),
+        (dst(0xf000), dst(0xf000), Placement::Tcam),
+        // All that is left is for the mask that covers the others.
+        (dst(0xf), widest, Placement::Auto),
+        (dst(0xf_0000), widest, Placement::Auto),
+        // A mask that has its table is not narrowed.
+        (dst(0xf00), dst(0xf00), Placement::Auto),
+    ];
+    for ((wanted, mask, placement), n) in wanted.into_iter().zip(0..) {
+        let choice = Choice { mask, placement };
+        assert_eq!(bench.rules.choose(&wanted, &widest), Some(choice), "{wanted:?}");
+        bench.insert(spec(n, mask, placement), 1).unwrap();
+    }
+    // No table covers it.
+    assert_eq!(bench.rules.choose(&Mask { tp_dst: 1, ..widest }, &widest), None);
+    bench.check_listing();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use crate::openflow::{FlowTable, Ports, parse_flow_file};
 use crate::slowpath::{Core, Hits, Offload, Refusal, Settings};
-use millrace_driver::Count;
+use millrace_driver::{Choice, Count, Placement};
 use millrace_regs::config::MAX_FRAME;
 use millrace_regs::{Key, Mask, Step, UpcallReason};
 use std::fmt::{self, Write};
@@ -21,12 +21,12 @@ struct Sink {
 impl Offload for Sink {
     type Rule = u32;
 
-    fn place(&mut self, mask: &Mask) -> Result<Mask, Refusal> {
-        Ok(*mask)
+    fn place(&mut self, mask: &Mask) -> Result<Choice, Refusal> {
+        Ok(Choice { mask: *mask, placement: Placement::Auto })
     }
 
-    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step], _: bool) -> Result<u32, Refusal> {
-        let words = key.pack().into_iter().chain(mask.pack()).chain(program.iter().flat_map(Step::pack));
+    fn insert(&mut self, key: &Key, choice: &Choice, program: &[Step], _: bool) -> Result<u32, Refusal> {
+        let words = key.pack().into_iter().chain(choice.mask.pack()).chain(program.iter().flat_map(Step::pack));
         self.sum = words.fold(self.sum, |sum, word| sum.rotate_left(1) ^ word);
         self.rules += 1;
         Ok(self.rules)

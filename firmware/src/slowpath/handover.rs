@@ -165,12 +165,13 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
     }
 
     fn try_put(&mut self, offload: &mut impl Offload<Rule = R>, new: &Candidate) -> Result<Placed<R>, Refusal> {
-        let placed = offload.place(&new.mask)?;
+        let choice = offload.place(&new.mask)?;
+        let placed = choice.mask;
         let key = new.key & placed;
         if let Some(other) = self.cache.find(&key, &placed).filter(|other| *other != new.id) {
             return Ok(Placed::Known(other));
         }
-        let rule = offload.insert(&key, &placed, &new.program, new.hurry)?;
+        let rule = offload.insert(&key, &choice, &new.program, new.hurry)?;
         self.stats.installed += 1;
         self.stats.narrowed += u64::from(placed != new.mask);
         Ok(Placed::Hardware(rule, placed))

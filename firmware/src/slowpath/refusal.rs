@@ -46,7 +46,7 @@ impl fmt::Display for Refusal {
 impl From<&RuleError> for Refusal {
     fn from(error: &RuleError) -> Refusal {
         match error {
-            RuleError::TableFull { .. } | RuleError::NoFreeTable { .. } | RuleError::TcamFull { .. } => Refusal::NoRoom,
+            full if full.is_full() => Refusal::NoRoom,
             RuleError::NoRuleId { resting: 0, .. } => Refusal::NoRuleId,
             RuleError::NoRuleId { .. } => Refusal::RuleIdsRest,
             RuleError::NoSteps { .. } => Refusal::NoSteps,

@@ -8,7 +8,7 @@ use super::*;
 use crate::compile::hardware_key;
 use crate::openflow::{Ports, parse_flow_file};
 use crate::packet::parse;
-use millrace_driver::Count;
+use millrace_driver::{Choice, Count, Placement};
 use millrace_regs::config::MAX_FRAME;
 use millrace_regs::{Key, Mask, Step, UpcallReason};
 
@@ -66,15 +66,16 @@ impl List {
 impl Offload for List {
     type Rule = usize;
 
-    fn place(&mut self, mask: &Mask) -> Result<Mask, Refusal> {
+    fn place(&mut self, mask: &Mask) -> Result<Choice, Refusal> {
         if self.live() < self.capacity {
-            Ok(self.only.map_or(*mask, |only| only | *mask))
+            Ok(Choice { mask: self.only.map_or(*mask, |only| only | *mask), placement: Placement::Auto })
         } else {
             Err(Refusal::NoRoom)
         }
     }
 
-    fn insert(&mut self, key: &Key, mask: &Mask, program: &[Step], hurry: bool) -> Result<usize, Refusal> {
+    fn insert(&mut self, key: &Key, choice: &Choice, program: &[Step], hurry: bool) -> Result<usize, Refusal> {
+        let mask = &choice.mask;
         if self.upcall_waiting && !hurry {
             return Err(Refusal::HeldBack);
         }
