@@ -61,6 +61,29 @@ pub struct Megaflow<R> {
     pub used: u64,
 }
 
+/// What a megaflow has to go for.
+#[derive(Clone, Copy)]
+pub enum Wanted {
+    /// Room in a table for a rule of this mask.
+    Room(Mask),
+    /// A rule id.
+    RuleId,
+    /// Room in the cache.
+    Cache,
+}
+
+impl<R> Megaflow<R> {
+    /// Whether its leaving helps.
+    pub fn helps(&self, wanted: Wanted) -> bool {
+        let hardware = matches!(self.home, Home::Hardware(_));
+        match wanted {
+            Wanted::Room(mask) => hardware && self.hw_mask.covers(&mask),
+            Wanted::RuleId => hardware,
+            Wanted::Cache => true,
+        }
+    }
+}
+
 /// Hash of a megaflow's identity.
 fn hash(key: &Key, mask: &Mask) -> u64 {
     let mut hasher = FxHasher::default();

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The slow path without a device: what becomes of a missed packet, and the life of its megaflow.
 
-use super::cache::{Cache, FlowId, Home, Megaflow};
+use super::cache::{Cache, FlowId, Home, Megaflow, Wanted};
 use super::departed::Departed;
-use super::handover::Wanted;
 use super::offload::{Hits, Offload};
 use super::stats::{Dropped, FlowStats, Stats};
 use crate::compile::{Program, Software, hardware_key, hardware_mask, program};

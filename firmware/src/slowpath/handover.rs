@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Handing megaflows over to the hardware: when, where, and which others have to go for them.
 
-use super::cache::{FlowId, Home, Megaflow};
+use super::cache::{FlowId, Home, Megaflow, Wanted};
 use super::core::Core;
 use super::offload::Offload;
 use super::refusal::Refusal;
@@ -46,17 +46,6 @@ enum Placed<R> {
     Known(FlowId),
     /// In the hardware under this mask.
     Hardware(R, Mask),
-}
-
-/// What a megaflow has to go for.
-#[derive(Clone, Copy)]
-pub(super) enum Wanted {
-    /// Room in a table for a rule of this mask.
-    Room(Mask),
-    /// A rule id.
-    RuleId,
-    /// Room in the cache.
-    Cache,
 }
 
 impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
@@ -250,7 +239,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         let mut sample: SmallVec<[(u64, FlowId); EVICTION_SAMPLE]> = SmallVec::new();
         for step in 0..slots {
             let id = ((self.evict_hand + step) % slots) as FlowId;
-            if let Some(m) = self.cache.get(id).filter(|m| helps(m, wanted)) {
+            if let Some(m) = self.cache.get(id).filter(|m| m.helps(wanted)) {
                 sample.push((m.used, id));
             }
             if sample.len() == EVICTION_SAMPLE || step == 16 * EVICTION_SAMPLE {
@@ -260,14 +249,5 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         }
         sample.sort_unstable();
         sample.into_iter().map(|(_, id)| id).collect()
-    }
-}
-
-fn helps<R>(megaflow: &Megaflow<R>, wanted: Wanted) -> bool {
-    let hardware = matches!(megaflow.home, Home::Hardware(_));
-    match wanted {
-        Wanted::Room(mask) => hardware && megaflow.hw_mask.covers(&mask),
-        Wanted::RuleId => hardware,
-        Wanted::Cache => true,
     }
 }
