@@ -340,8 +340,10 @@ fn comparable(mut outputs: Vec<Output>, packet: &FlowKey, kept: impl Fn(&FlowKey
 
 #[test]
 fn every_packet_of_a_megaflow_is_handled_as_the_flow_tables_say() {
-    let rounds = std::env::var("MILLRACE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(1500);
-    let first = std::env::var("MILLRACE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0u64);
+    let number = |name: &str, usual: u64| {
+        std::env::var(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    };
+    let (rounds, first) = (number("MILLRACE_ROUNDS", 1500), number("MILLRACE_SEED", 0));
     let mut compared = 0;
     for seed in first..first + rounds {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
