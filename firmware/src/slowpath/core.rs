@@ -84,6 +84,8 @@ pub struct Core<R> {
     pub(super) evict_again: u64,
     /// Megaflows that wait to be handed over, and since when; the first waits longest. Some may be gone.
     pub(super) deferred: VecDeque<(FlowId, u64)>,
+    /// Whether any can.
+    pub(super) hands_over: bool,
     /// Device time (ns) before which none of them is quiet.
     pub(super) quiet_at: u64,
     pub(super) departed: FxHashMap<R, Departed>,
@@ -117,6 +119,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             evict_hand: 0,
             evict_again: 0,
             deferred: VecDeque::new(),
+            hands_over: true,
             quiet_at: 0,
             departed: FxHashMap::default(),
             asked_last_counts: now,

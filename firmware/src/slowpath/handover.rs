@@ -54,8 +54,17 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         self.deferred.len()
     }
 
+    /// No megaflow waits to be handed over any more.
+    pub fn stop_handing_over(&mut self) {
+        self.hands_over = false;
+        self.deferred.clear();
+    }
+
     /// A megaflow waits to be handed over.
     pub(super) fn defer(&mut self, id: FlowId, now: u64) {
+        if !self.hands_over {
+            return;
+        }
         if self.deferred.is_empty() {
             self.quiet_at = now + QUIET_NS;
         }

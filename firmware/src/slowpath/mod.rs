@@ -139,6 +139,11 @@ impl SlowPath {
         self.waiting.len() + self.core.deferred()
     }
 
+    /// Hands no more megaflows over: the slow path handles those that wait, and new ones, until its end.
+    pub fn stop_handing_over(&mut self) {
+        self.core.stop_handing_over();
+    }
+
     /// Gives up the packets that are waiting for the device to take them: the vport that each was for.
     pub fn discard_waiting(&mut self) -> Vec<u8> {
         self.core.stats.sent -= self.waiting.len() as u64;
