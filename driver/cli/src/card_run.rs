@@ -62,8 +62,9 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
     let card = Dpu::over(device, flows, settings).map_err(with_hint)?;
     let ports = (0..config.vports()).map(|_| Port::default()).collect();
     let mut session = Session { args, card, taps, ports, server, signals, reloading: false };
-    session.go()?;
-    session.finish(stats)
+    // What was counted until something failed is worth having.
+    let ran = session.go();
+    ran.and(session.finish(stats))
 }
 
 /// The option with which a card can be had all the same.

@@ -94,8 +94,9 @@ fn run_simulation(args: &RunArgs) -> Result<()> {
     let stats = files.stats;
     let mut session =
         Session { args, dpu, feeder, taps, outputs, stats, server, signals, reloading: false, progress, clock };
-    session.go()?;
-    session.finish()
+    // What was counted until something failed is worth having.
+    let ran = session.go();
+    ran.and(session.finish())
 }
 
 /// Claims all files that the run will write, captures in this format.

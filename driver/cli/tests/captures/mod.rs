@@ -267,6 +267,21 @@ fn a_full_disk_is_named_once() {
 }
 
 #[test]
+fn statistics_hold_what_was_counted_until_an_output_failed() {
+    let folder = folder();
+    let capture = folder.capture("in", (0..300).map(|i| (i, packet(i as u8, 1000))));
+    let input = format!("p0={capture}");
+    fs::create_dir(folder.path("out")).unwrap();
+    symlink("/dev/full", folder.path("out/p1.pcap")).unwrap();
+    let run = ["run", "--flows", "f", "--in", &input, "--out", "out", "--stats", "s.json", "--pace", "settle"];
+    folder.millrace(&run).fails(1, "out/p1.pcap: No space left on device");
+    let stats = statistics(&folder);
+    let left = stats["ports"]["p1"]["out"]["packets"].as_u64().unwrap();
+    // It failed when the first packets were written out of memory, long before the last.
+    assert!((1..300).contains(&left) && stats["ports"]["p0"]["in"]["packets"].as_u64() >= Some(left), "{stats:#}");
+}
+
+#[test]
 fn logs_have_no_colours_where_no_terminal_is() {
     let folder = folder();
     let capture = folder.capture("in", [(0, packet(1, 60))]);
