@@ -34,7 +34,7 @@ const TAP_BURST: usize = 16;
 
 type Card = Dpu<Serial<Tty>>;
 
-/// Does what the command line says.
+/// Does what the command line says, with a card.
 pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
     refuse_options(args)?;
     standard::check_once(args)?;

@@ -23,6 +23,7 @@ mod taps;
 use anyhow::Result;
 use args::{Cli, Command};
 use clap::Parser;
+use device_choice::DeviceChoice;
 use error::BadInput;
 use std::env;
 use std::io::{IsTerminal, stderr};
@@ -55,7 +56,10 @@ fn log_to_stderr() {
 
 fn execute(cli: Cli) -> Result<()> {
     match cli.command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => match &args.device {
+            DeviceChoice::Embedded => run::run(&args),
+            DeviceChoice::Serial { path, baud } => card_run::run(&args, path, *baud),
+        },
         Command::Rules(args) => query::rules(&args),
         Command::Stats(args) => query::stats(&args),
         Command::Reg(args) => query::reg(&args),

@@ -2,10 +2,8 @@
 //! `millrace run`: captures and TAP devices through the simulated hardware and the slow path.
 
 use crate::args::RunArgs;
-use crate::card_run;
 use crate::claim::Claim;
 use crate::control::{Answer, Reply, Request, Server};
-use crate::device_choice::DeviceChoice;
 use crate::dpu::{Dpu, LEAP};
 use crate::error::BadInput;
 use crate::feeder::Feeder;
@@ -42,15 +40,8 @@ const LONGEST_RUN_NS: u64 = 366 * 86_400 * 1_000_000_000;
 /// A run of fewer packets is over before a progress bar says anything.
 const LONG_RUN: u64 = 1000;
 
-/// Does what the command line says.
+/// Does what the command line says, with a simulated device.
 pub fn run(args: &RunArgs) -> Result<()> {
-    match &args.device {
-        DeviceChoice::Embedded => run_simulation(args),
-        DeviceChoice::Serial { path, baud } => card_run::run(args, path, *baud),
-    }
-}
-
-fn run_simulation(args: &RunArgs) -> Result<()> {
     if args.take_over {
         return Err(BadInput("--take-over is for a card: a simulated device belongs to nobody else".into()).into());
     }
