@@ -3,7 +3,8 @@
 
 use super::board::{Board, Ecp5};
 use super::closed::{self, Closed};
-use super::{copy_into, emit, pins};
+use super::emit::{copy_into, emit};
+use super::pins;
 use crate::nextpnr::{self, Report};
 use crate::yosys::Yosys;
 use crate::{rtl, run};

@@ -5,15 +5,16 @@ mod alveo;
 mod board;
 mod closed;
 mod ecp5;
+mod emit;
 mod pins;
 
+use crate::run;
 use crate::setup::{self, Need};
-use crate::{rtl, run};
 use anyhow::{Context, Result, bail};
 use board::{Board, Family};
 use clap::{Args, Parser};
-use std::fs;
-use std::path::{self, Path, PathBuf};
+use emit::{copy_into, emit_into};
+use std::path::{self, PathBuf};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -130,33 +131,7 @@ pub fn verilog(arguments: &VerilogArguments) -> Result<()> {
     Ok(())
 }
 
-/// Puts a copy of a file into a folder, and gives its path.
-fn copy_into(folder: &Path, file: &Path) -> Result<PathBuf> {
-    let copy = folder.join(file.file_name().context("a source without a name")?);
-    fs::copy(file, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
-    Ok(copy)
-}
-
 /// Where a board is built.
 fn folder(board: &Board) -> PathBuf {
     run::target().join("fpga").join(&board.id).join(&board.preset)
-}
-
-/// Emits the Verilog that a board's wrapper instantiates into `out/rtl`, and gives that folder.
-fn emit(board: &Board, out: &Path) -> Result<PathBuf> {
-    let folder = out.join("rtl");
-    emit_into(board, &folder)?;
-    Ok(folder)
-}
-
-fn emit_into(board: &Board, folder: &Path) -> Result<()> {
-    let mut args = vec![format!("--preset={}", board.preset), format!("--uplinks={}", board.uplinks)];
-    match &board.family {
-        Family::Ecp5(ecp5) => {
-            args.push("--top=gigabit-nic".into());
-            args.push(format!("--uart-clocks-per-bit={}", ecp5.uart_clocks_per_bit));
-        }
-        Family::Alveo => args.extend(["--top=host".into(), "--with-cmac-port".into()]),
-    }
-    run::checked(rtl::emitter(&args, folder)?)
 }

@@ -7,7 +7,7 @@ mod netlist;
 mod record;
 
 use super::board::Board;
-use super::emit;
+use super::emit::emit;
 use crate::yosys::Yosys;
 use crate::{rtl, run};
 use anyhow::{Context, Result, bail};
