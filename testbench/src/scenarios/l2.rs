@@ -2,7 +2,7 @@
 //! Ports, Ethernet, VLAN tags, ARP, learning.
 
 use super::build::*;
-use super::{EDITED, PUNTED, Scenario, Step, on};
+use super::scenario::{EDITED, PUNTED, Scenario, Step, on};
 
 const BROADCAST: [u8; 6] = [0xff; 6];
 

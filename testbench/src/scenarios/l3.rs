@@ -2,7 +2,7 @@
 //! IPv4, IPv6, transport protocols, fragments, truncation; edits of them.
 
 use super::build::*;
-use super::{EDITED, PUNTED, Scenario, on};
+use super::scenario::{EDITED, PUNTED, Scenario, on};
 
 pub fn scenarios() -> Vec<Scenario> {
     let mut all = matches();

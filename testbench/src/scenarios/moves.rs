@@ -2,7 +2,7 @@
 //! Stations that move between ports.
 
 use super::build::*;
-use super::{Scenario, Step};
+use super::scenario::{Scenario, Step};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -2,7 +2,7 @@
 //! Tables, priorities, registers, metadata, resubmission, timeouts.
 
 use super::build::*;
-use super::{EDITED, Scenario, Step, on};
+use super::scenario::{EDITED, Scenario, Step, on};
 
 pub fn scenarios() -> Vec<Scenario> {
     let udp = |from, to, src, dst| v4(from, to).udp(src, dst, 12);
