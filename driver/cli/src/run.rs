@@ -204,7 +204,7 @@ impl Session<'_> {
             }
         }
         if let Some(i) = gone {
-        self.dpu.wind_down();
+            self.dpu.wind_down();
             self.taps.swap_remove(i);
         }
         Ok(())

@@ -163,23 +163,23 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
             "not the counters of {config:?}"
         );
         // Headers are far apart: few are under way, and counters have clocks to spare.
-        let short = config.header_clocks >= LookupInTurn::<{ SIZES.way_log2 }, { SIZES.table_log2 }, { SIZES.tcam_entries }, { SIZES.tcam_log2 }>::CLOCKS;
+        let in_turn = config.header_clocks >= LookupInTurn::<{ SIZES.way_log2 }, { SIZES.table_log2 }, { SIZES.tcam_entries }, { SIZES.tcam_log2 }>::CLOCKS;
         Self {
             ingress: (0..SIZES.vports).map(|_| Ingress::new(config.max_frame)).collect(),
             packet_out_ingress: Ingress::new(config.max_frame),
-            frame_credit: Credit::new(if short { HeaderFifo::<MatchResult, 6, 7>::SHORT } else { FRAMES }),
+            frame_credit: Credit::new(if in_turn { HeaderFifo::<MatchResult, 6, 7>::SHORT } else { FRAMES }),
             pace: Pace::new(config.header_clocks),
-            parser: if short { Parser::in_turn() } else { Parser::at_once() },
+            parser: if in_turn { Parser::in_turn() } else { Parser::at_once() },
             matching: Match::new(config),
-            results: if short { HeaderFifo::short() } else { HeaderFifo::deep() },
+            results: if in_turn { HeaderFifo::in_turn() } else { HeaderFifo::at_once() },
             expand: Expand::new(SIZES.vports, config.max_frame),
-            headers: if short { Headers::in_turn() } else { Headers::at_once() },
+            headers: if in_turn { Headers::in_turn() } else { Headers::at_once() },
             payload: PayloadBuffer::new(config.max_frame),
             splice: Splice::new(),
             egress: Egress::new(config.max_frame),
             runner: CommandRunner::new(config.sweep_clocks()),
-            rule_counters: if short { Counters::without_copy() } else { Counters::with_copy() },
-            verdict_counters: if short { Counters::without_copy() } else { Counters::with_copy() },
+            rule_counters: if in_turn { Counters::in_turn() } else { Counters::at_once() },
+            verdict_counters: if in_turn { Counters::in_turn() } else { Counters::at_once() },
             ..Default::default()
         }
     }

@@ -27,13 +27,13 @@ impl<T: Synth, const DEPTH_LOG2: usize, const COUNT_BITS: usize> HeaderFifo<T, D
     /// Words of the short one.
     pub const SHORT: usize = 16;
 
-    /// On block RAM.
-    pub fn deep() -> Self {
+    /// As deep as a header in each clock demands: on block RAM.
+    pub fn at_once() -> Self {
         Self { deep: vec_of(1), _deep: 1, ..Default::default() }
     }
 
-    /// On LUT RAM.
-    pub fn short() -> Self {
+    /// Short, as few headers are under way: on LUT RAM.
+    pub fn in_turn() -> Self {
         Self { short: vec_of(1), word: vec_of(1), loaded: vec_of(1), _short: 1, ..Default::default() }
     }
 }
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn both_kinds_emit_clean_verilog() {
-        assert_lints(HeaderFifo::<Bits<70>, 6, 7>::deep());
-        assert_lints(HeaderFifo::<Bits<70>, 6, 7>::short());
+        assert_lints(HeaderFifo::<Bits<70>, 6, 7>::at_once());
+        assert_lints(HeaderFifo::<Bits<70>, 6, 7>::in_turn());
     }
 }

@@ -124,8 +124,8 @@ impl Bench {
         let mut dut = Box::new(Board {
             control: Control::new(&config),
             runner: CommandRunner::new(PLACES),
-            rules: Counters::with_copy(),
-            verdicts: Counters::without_copy(),
+            rules: Counters::at_once(),
+            verdicts: Counters::in_turn(),
             _queues: config.queues(),
             ..Default::default()
         });

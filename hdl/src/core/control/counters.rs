@@ -31,8 +31,8 @@ wire_struct! {
 /// have not written yet in stages 2, 3 and 4.
 ///
 /// `read` (a pulse, not again before `done`) reads counter `read_index`; `read_packets`, `read_bytes` and `read_epoch` are valid with
-/// `done` and keep their value until the next read. [With a copy](Self::with_copy) of the RAM, `done` is high five clocks later,
-/// whatever is counted, and the read sees all events up to the clock of `read`, and none after. [Without](Self::without_copy), it
+/// `done` and keep their value until the next read. [At once](Self::at_once), with a copy of the RAM, `done` is high five clocks later,
+/// whatever is counted, and the read sees all events up to the clock of `read`, and none after. [In turn](Self::in_turn), without one, it
 /// takes the first clock in which no event is under way: `done` is high three clocks after that, and the read sees all events before
 /// it. Then events must be four clocks apart: none is looked for in the stages.
 ///
@@ -88,12 +88,12 @@ pub struct Counters<const INDEX_BITS: usize> {
 #[millrace_hdl::block]
 impl<const INDEX_BITS: usize> Counters<INDEX_BITS> {
     /// Counters of zero, with a second RAM for reads.
-    pub fn with_copy() -> Self {
+    pub fn at_once() -> Self {
         Self { counters: Ram::new(), copy: vec![Ram::new()], _copies: 1, ..Default::default() }
     }
 
     /// Counters of zero in half the memory, for events that are four clocks apart.
-    pub fn without_copy() -> Self {
+    pub fn in_turn() -> Self {
         Self { counters: Ram::new(), shared: Param::new(true), ..Default::default() }
     }
 
@@ -209,7 +209,7 @@ mod tests {
     /// Random events, clears and reads; each read must give exactly what was counted up to its clock.
     fn hammer(seed: u64, indices: usize, duty: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut dut = connected(Counters::<INDEX_BITS>::with_copy());
+        let mut dut = connected(Counters::<INDEX_BITS>::at_once());
         let mut model = [(0u64, 0u64, 0u32); 1 << INDEX_BITS];
         let (mut expected, mut counted) = (None, 0);
         for clock in 0..2000u32 {
@@ -264,7 +264,7 @@ mod tests {
     /// sees what was counted before.
     fn hammer_shared(seed: u64, indices: usize, duty: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut dut = connected(Counters::<INDEX_BITS>::without_copy());
+        let mut dut = connected(Counters::<INDEX_BITS>::in_turn());
         let mut model = [(0u64, 0u64, 0u32); 1 << INDEX_BITS];
         let (mut asked, mut expected, mut reads) = (None, None, 0);
         let mut since = 4;
@@ -314,9 +314,7 @@ mod tests {
 
     #[test]
     fn every_counter_is_cleared_in_a_clock_of_its_own() {
-        for mut dut in
-            [connected(Counters::<INDEX_BITS>::with_copy()), connected(Counters::<INDEX_BITS>::without_copy())]
-        {
+        for mut dut in [connected(Counters::<INDEX_BITS>::at_once()), connected(Counters::<INDEX_BITS>::in_turn())] {
             for index in 0..1u64 << INDEX_BITS {
                 (dut.count.next, dut.index.next, dut.bytes.next) = (true, index.into(), (100 + index).into());
                 tick(&mut dut);
@@ -348,13 +346,13 @@ mod tests {
 
     #[test]
     fn verilog_passes_lint() {
-        assert_lints(Counters::<INDEX_BITS>::with_copy());
-        assert_lints(Counters::<INDEX_BITS>::without_copy());
+        assert_lints(Counters::<INDEX_BITS>::at_once());
+        assert_lints(Counters::<INDEX_BITS>::in_turn());
     }
 
     #[test]
     fn busy_covers_events_and_reads() {
-        let mut dut = connected(Counters::<INDEX_BITS>::with_copy());
+        let mut dut = connected(Counters::<INDEX_BITS>::at_once());
         tick(&mut dut);
         assert!(!dut.busy.val());
         dut.count.next = true;

@@ -4,7 +4,7 @@
 use crate::base::Dff;
 use rust_hdl_core::prelude::*;
 
-/// `out` is `inp` of the clock before; or `inp` itself, where values come clocks apart and rest where they come from until then.
+/// What is needed again behind a stage: at once, `out` is `inp` of the clock before. In turn it is `inp` itself, which is still the same.
 #[millrace_hdl::block]
 pub struct Beside<D: Synth> {
     pub clock: Signal<In, Clock>,
@@ -17,12 +17,12 @@ pub struct Beside<D: Synth> {
 #[millrace_hdl::block]
 impl<D: Synth> Beside<D> {
     /// A register.
-    pub fn moves() -> Self {
+    pub fn at_once() -> Self {
         Self { register: vec![Dff::default()], _registers: 1, ..Default::default() }
     }
 
     /// Wires.
-    pub fn rests() -> Self {
+    pub fn in_turn() -> Self {
         Self::default()
     }
 

@@ -40,12 +40,12 @@ impl Parser {
 
     /// For a header in each clock.
     pub fn at_once() -> Self {
-        Self { body: Beside::moves(), body_late: Beside::moves(), tail: Beside::moves(), ..Default::default() }
+        Self { body: Beside::at_once(), body_late: Beside::at_once(), tail: Beside::at_once(), ..Default::default() }
     }
 
     /// For headers at least four clocks apart.
     pub fn in_turn() -> Self {
-        Self { body: Beside::rests(), body_late: Beside::rests(), tail: Beside::rests(), ..Default::default() }
+        Self { body: Beside::in_turn(), body_late: Beside::in_turn(), tail: Beside::in_turn(), ..Default::default() }
     }
 
     fn update(&mut self) {
