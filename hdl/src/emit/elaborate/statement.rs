@@ -16,9 +16,19 @@ use std::collections::HashMap;
 type Done = Result<(), Fault>;
 
 impl<'a> Elaboration<'a> {
-    /// The statements, each with its own fault.
+    /// The statements, each with its own fault: not those that only read what a faulty `let` has not made.
     pub(super) fn statements_with_all_faults(&mut self, body: &'static [tree::Stmt]) -> Vec<Fault> {
-        body.iter().filter_map(|stmt| self.statement(stmt).err()).collect()
+        let (mut faults, mut missing) = (vec![], vec![]);
+        for stmt in body {
+            let Err(fault) = self.statement(stmt) else { continue };
+            if let What::Let(name, ..) = stmt.what {
+                missing.push(name);
+            }
+            if !matches!(&fault.reason, Reason::NoSuchSignal(name) if missing.contains(&name.as_str())) {
+                faults.push(fault);
+            }
+        }
+        faults
     }
 
     pub(super) fn block(&mut self, body: &'static [tree::Stmt]) -> Done {
