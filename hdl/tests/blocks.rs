@@ -169,7 +169,9 @@ fn the_example_counts_and_keeps() {
         tick(&mut tally, |tally| &mut tally.clock);
     }
     let text = lint(Tally::<4>::default());
-    assert!(text.contains("if (passes & (inp_data[1:0] == 2'd3)) begin\n        latest_3 <= inp_data[9:2];"), "{text}");
+    let load =
+        "if (passes & (inp_data[SAMPLE_KIND +: 2] == 2'd3)) begin\n        latest_3 <= inp_data[SAMPLE_VALUE +: 8];";
+    assert!(text.contains(load), "{text}");
 }
 
 #[test]
