@@ -12,7 +12,7 @@
 // What the attributes write names this crate.
 extern crate self as millrace_hdl;
 
-pub use millrace_hdl_macros::{block, bundle, function, kernel, sized};
+pub use millrace_hdl_macros::{block, bundle, function, sized};
 
 pub mod base;
 pub mod board;
@@ -21,14 +21,12 @@ pub mod core;
 pub mod docs;
 pub mod emit;
 pub mod front;
-pub mod kernel;
 #[cfg(test)]
 pub mod testing;
 
 #[doc(hidden)]
 pub mod __private {
     pub use num_bigint::BigUint;
-    pub use paste::paste;
     pub use rust_hdl_core::ast::VerilogLiteral;
     pub use rust_hdl_core::prelude::{Synth, VCDValue};
     pub use rust_hdl_core::type_descriptor::{TypeDescriptor, TypeField, TypeKind};

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! [`macro@block`]: a struct and an `impl` as a block of hardware. [`macro@function`]: what kernels call. [`macro@bundle`]: signals that go together.
+//! [`macro@sized`]: the type of a block of some sizes.
 //!
-//! [`macro@kernel`], the older way: an `update` function over rust-hdl's signals as hardware.
-//! The function itself stays as it is, for the Rust simulator. Beside it come `connect`, which names the signals that it drives, and
-//! `hdl`, which gives its syntax tree. The tree is a table of constants (see `millrace_hdl::kernel`): code that builds it node by node would be
-//! half of all that the compiler has to optimise in this workspace, and it runs once.
+//! Of a kernel, the attribute makes the `update` that the Rust simulator runs, and `hdl`, which gives its tree. The tree is a table of constants (see
+//! `millrace_hdl::front::tree`): code that builds it node by node would be half of all that the compiler has to optimise in this workspace, and it
+//! runs once.
 
 mod block;
 mod bundle;
-mod connect;
 mod kernel;
 mod logic;
 mod place;
 mod sizes;
-mod tree;
 
 use proc_macro::TokenStream;
-use quote::quote;
 use syn::{Error, Ident, Item, ItemFn, ItemStruct, parse_macro_input};
 
 /// Makes a block: goes before its struct, and before the `impl` that holds its `update`. `docs/blocks.md` says what may stand in both. The attribute
@@ -54,28 +51,4 @@ pub fn bundle(mirror: TokenStream, item: TokenStream) -> TokenStream {
 pub fn function(_attribute: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as ItemFn);
     logic::function(&item).unwrap_or_else(|error| error.to_compile_error()).into()
-}
-
-/// Makes an `update` function the logic of a block: goes before `fn update(&mut self)` in an `impl Logic`.
-#[proc_macro_attribute]
-pub fn kernel(_attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let function = parse_macro_input!(item as ItemFn);
-    let connect = connect::connect(&function.block);
-    match tree::hdl(&function) {
-        Ok(hdl) => quote! {
-            #[allow(unreachable_patterns)]
-            #function
-
-            #[allow(unused_variables)]
-            #[automatically_derived]
-            fn connect(&mut self) {
-                #connect
-            }
-
-            #[automatically_derived]
-            #hdl
-        }
-        .into(),
-        Err(error) => error.to_compile_error().into(),
-    }
 }

@@ -31,9 +31,3 @@ pub use skid::Skid;
 pub use stream::{Snk, Src};
 pub use synchroniser::Synchroniser;
 pub use tag::Tag;
-
-/// A remark in a kernel that the emitter copies into the Verilog.
-#[macro_export]
-macro_rules! comment {
-    ($text:literal) => {};
-}

@@ -3,9 +3,6 @@
 
 /// Defines a packed struct that travels on a signal or lives in a RAM, like rust-hdl's `#[derive(LogicStruct)]`, but
 /// with const generics allowed. The first field holds the least significant bits.
-///
-/// The kernel of a [`block`](macro@crate::block) uses one as Rust does. An older kernel reads a field with `self.x.val().field` and writes it with
-/// `self.x.next.field = …`, one level deep and never through a loop variable (use a `Local` there).
 #[macro_export]
 macro_rules! wire_struct {
     ($(#[$meta:meta])* pub struct $name:ident $(<$(const $g:ident : usize),* $(,)?>)? {
@@ -14,25 +11,6 @@ macro_rules! wire_struct {
         $(#[$meta])*
         #[derive(Copy, Clone, Debug, Default, PartialEq)]
         pub struct $name $(<$(const $g: usize),*>)? { $($(#[$fmeta])* pub $field: $ty),* }
-
-        $crate::__private::paste! {
-            #[doc(hidden)]
-            impl $(<$(const $g: usize),*>)? $name $(<$($g),*>)? {
-                $(
-                    pub fn [<get_my_width_ $field>](&self) -> usize { <$ty as $crate::__private::Synth>::BITS }
-                    pub fn [<get_my_offset_ $field>](&self) -> usize { Self::offset_of(stringify!($field)) }
-                )*
-                /// Bit offset of a field by name.
-                pub fn offset_of(field: &str) -> usize {
-                    let mut offset = 0;
-                    for (name, width) in [$((stringify!($field), <$ty as $crate::__private::Synth>::BITS)),*] {
-                        if name == field { return offset }
-                        offset += width;
-                    }
-                    panic!("{} has no field {field}", stringify!($name))
-                }
-            }
-        }
 
         impl $(<$(const $g: usize),*>)? $crate::front::value::Fixed for $name $(<$($g),*>)? {
             fn constant(self) -> $crate::front::value::Constant {

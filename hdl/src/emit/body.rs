@@ -9,7 +9,6 @@ use super::error::{Fault, Reason};
 use super::expr::{Expr, Kind, SignalId, Unary};
 use super::fields::Fields;
 use super::fold::folded;
-use super::lower::Lowering;
 use super::partition::{Partition, Process, partition};
 use super::print::{INDENT, Printer, constant, range};
 use super::registers::clocked_blocks;
@@ -49,22 +48,18 @@ impl Body {
             return Err(vec![Fault::at(&name, Reason::TriState)]);
         }
         if let Some(kernel) = &node.kernel {
+            let signed: Vec<Fault> = symbols.signed().map(|symbol| Fault::at(&symbol.name, Reason::Signed)).collect();
+            if !signed.is_empty() {
+                return Err(signed);
+            }
             let (statements, symbols) = elaborate(node, kernel, symbols)?;
             return Kernel::new(node, symbols, statements, modules).map(|kernel| kernel.body());
         }
         match &node.code {
-            Verilog::Combinatorial(kernel) => {
-                let mut lowering = Lowering::new(symbols);
-                let (statements, faults) = lowering.kernel(kernel);
-                if !faults.is_empty() {
-                    return Err(faults);
-                }
-                Kernel::new(node, lowering.scope.symbols, statements, modules).map(|kernel| kernel.body())
-            }
             Verilog::Custom(code) => Ok(Body::by_hand(&symbols, code, "", true)),
             Verilog::Wrapper(wrapper) => Ok(Body::by_hand(&symbols, &wrapper.code, &wrapper.cores, false)),
             Verilog::Blackbox(_) => Err(vec![Reason::BlackBox.into()]),
-            Verilog::Empty => Kernel::new(node, symbols, vec![], modules).map(|kernel| kernel.body()),
+            Verilog::Combinatorial(_) | Verilog::Empty => Err(vec![Reason::NoKernel.into()]),
         }
     }
 

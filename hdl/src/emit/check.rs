@@ -142,25 +142,10 @@ fn child_inputs(statements: &[Stmt], symbols: &Symbols) -> Vec<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Fifo;
-    use crate::emit::tree::collect;
-    use rust_hdl_core::prelude::Bits;
-
-    struct Bench {
-        symbols: Symbols,
-        push: SignalId,
-        pop: SignalId,
-        count: SignalId,
-    }
+    use crate::emit::testing::Bench;
 
     fn bench() -> Bench {
-        let symbols = Symbols::of(&collect(&Fifo::<Bits<8>, 3, 4>::default(), "top"));
-        let id = |path: &str| symbols.find(path).expect("a signal");
-        Bench { push: id("push"), pop: id("pop"), count: id("count"), symbols }
-    }
-
-    fn set(target: SignalId, low: usize, value: Expr) -> Stmt {
-        Stmt::Set { target, low, value }
+        Bench::new(&["push", "pop", "fetch"])
     }
 
     /// Faults but those of the signals that these few statements leave out.
@@ -172,17 +157,19 @@ mod tests {
     #[test]
     fn a_branch_without_assignment_is_a_latch() {
         let b = bench();
-        let test = b.symbols.whole(b.symbols.find("reset").expect("an input"));
-        let branch = Stmt::If { test, then: vec![set(b.count, 0, Expr::zero(4))], otherwise: vec![] };
+        let branch = Stmt::If { test: b.whole("reset"), then: vec![b.set("count", Expr::zero(4))], otherwise: vec![] };
         assert_eq!(faults(&b, std::slice::from_ref(&branch)), [Fault::at("count", Reason::Latch)]);
-        assert_eq!(faults(&b, &[set(b.count, 0, Expr::zero(4)), branch]), []);
+        assert_eq!(faults(&b, &[b.set("count", Expr::zero(4)), branch]), []);
     }
 
     #[test]
     fn a_read_before_the_write_is_found_bit_by_bit() {
         let b = bench();
-        let bit = |low| Expr::whole(b.count, 4).slice(low, 1).expect("a bit");
-        let halves = |read| [set(b.count, 0, Expr::zero(2)), set(b.push, 0, bit(read)), set(b.count, 2, Expr::zero(2))];
+        let bit = |low| b.whole("count").slice(low, 1).expect("a bit");
+        let halves = |read| {
+            let (low, high) = (b.set("count", Expr::zero(2)), b.set_from("count", 2, Expr::zero(2)));
+            [low, b.set("push", bit(read)), high]
+        };
         assert_eq!(faults(&b, &halves(1)), []);
         assert_eq!(faults(&b, &halves(2)), [Fault::at("count", Reason::EarlyRead)]);
     }
@@ -190,14 +177,14 @@ mod tests {
     #[test]
     fn bits_that_nothing_writes_are_found() {
         let b = bench();
-        let statements = [set(b.count, 0, Expr::zero(3)), set(b.pop, 0, Expr::zero(1))];
+        let statements = [b.set("count", Expr::zero(3)), b.set("pop", Expr::zero(1))];
         assert_eq!(faults(&b, &statements), [Fault::at("count", Reason::BitsNeverDriven)]);
     }
 
     #[test]
     fn what_is_read_or_leaves_the_block_must_be_driven() {
         let b = bench();
-        let all = check(&[set(b.count, 0, Expr::zero(4)), set(b.push, 0, Expr::whole(b.pop, 1))], &b.symbols);
+        let all = check(&[b.set("count", Expr::zero(4)), b.set("push", b.whole("pop"))], &b.symbols);
         assert!(all.contains(&Fault::at("pop", Reason::NeverDriven)));
         assert!(all.contains(&Fault::at("out_valid", Reason::NeverDriven)));
         assert!(all.contains(&Fault::at("ram_we", Reason::NeverDriven)));

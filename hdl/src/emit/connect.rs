@@ -76,29 +76,25 @@ impl Connections {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Fifo;
+    use crate::emit::expr::Unary;
     use crate::emit::partition::partition;
-    use crate::emit::tree::collect;
-    use rust_hdl_core::prelude::Bits;
+    use crate::emit::testing::Bench;
 
     #[test]
     fn ports_are_connected_without_wires_where_that_reads_well() {
-        let node = collect(&Fifo::<Bits<8>, 3, 4>::default(), "top");
-        let symbols = Symbols::of(&node);
-        let id = |path: &str| symbols.find(path).expect("a signal");
-        let set = |target: &str, value| Stmt::Set { target: id(target), low: 0, value };
-        let not = |path: &str| Expr::unary(super::super::expr::Unary::Not, symbols.whole(id(path)));
+        let b = Bench::new(&["push", "pop"]);
+        let not = |name: &str| Expr::unary(Unary::Not, b.whole(name));
         let statements = [
-            set("ram$we", symbols.whole(id("push"))), // simple: connected
-            set("ram$re", not("push")),               // an expression: stays an assign to a wire
-            set("loaded$d", not("pop")),              // into the register's `<=`
-            set("out$data", symbols.whole(id("ram$rdata"))),
+            b.set("ram_we", b.whole("push")), // simple: connected
+            b.set("ram_re", not("push")),     // an expression: stays an assign to a wire
+            b.set("loaded_d", not("pop")),    // into the register's `<=`
+            b.set("out_data", b.whole("ram_rdata")),
         ];
-        let registers: Vec<bool> = node.children.iter().map(|child| child.is_register).collect();
-        let split = partition(&statements, &symbols);
-        let connections = Connections::of(&statements, &symbols, &split, &registers);
+        let registers: Vec<bool> = b.node.children.iter().map(|child| child.is_register).collect();
+        let split = partition(&statements, &b.symbols);
+        let connections = Connections::of(&statements, &b.symbols, &split, &registers);
         assert_eq!(connections.absorbed, HashSet::from([0, 2, 3]));
-        assert_eq!(connections.outputs.get(&id("ram$rdata")), Some(&id("out$data")));
-        assert!(!connections.inputs.contains_key(&id("ram$re")));
+        assert_eq!(connections.outputs.get(&b.id("ram_rdata")), Some(&b.id("out_data")));
+        assert!(!connections.inputs.contains_key(&b.id("ram_re")));
     }
 }

@@ -44,20 +44,15 @@ fn alive(statements: Vec<Stmt>, dead: &dyn Fn(SignalId) -> bool) -> Vec<Stmt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Fifo;
-    use crate::emit::expr::Expr;
-    use crate::emit::tree::collect;
-    use rust_hdl_core::prelude::{Bits, TypeDescriptor, TypeKind};
+    use crate::emit::testing::Bench;
 
     #[test]
     fn what_only_dead_variables_read_is_dead_too() {
-        let mut symbols = Symbols::of(&collect(&Fifo::<Bits<8>, 3, 4>::default(), "top"));
-        let bit = TypeDescriptor { name: "Bit".into(), kind: TypeKind::Bits(1) };
-        let (first, second) = (symbols.add_wire("first", bit.clone()), symbols.add_wire("second", bit));
-        let (reset, empty) = (symbols.find("reset").expect("a port"), symbols.find("empty").expect("a port"));
-        let set = |target, from| Stmt::Set { target, low: 0, value: Expr::whole(from, 1) };
-        let branch = Stmt::If { test: Expr::whole(reset, 1), then: vec![set(second, first)], otherwise: vec![] };
-        let kept = set(empty, reset);
-        assert_eq!(without_dead(vec![set(first, reset), branch, kept.clone()], &symbols), [kept]);
+        let b = Bench::new(&["first", "second"]);
+        let branch =
+            Stmt::If { test: b.whole("reset"), then: vec![b.set("second", b.whole("first"))], otherwise: vec![] };
+        let kept = b.set("empty", b.whole("reset"));
+        let statements = vec![b.set("first", b.whole("reset")), branch, kept.clone()];
+        assert_eq!(without_dead(statements, &b.symbols), [kept]);
     }
 }

@@ -184,7 +184,7 @@ fn layout(descriptor: &TypeDescriptor) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::Module;
-    use crate::base::{Fifo, LutFifo, Tag};
+    use crate::base::{Fifo, LutFifo};
     use crate::emit::modules;
     use crate::wire_struct;
     use rust_hdl_core::prelude::*;
@@ -196,39 +196,34 @@ mod tests {
         }
     }
 
-    /// Two equal FIFOs, one of another width, one of another kind; a struct and an enum.
-    #[derive(LogicBlock, Default)]
+    /// Two equal FIFOs, one of another width, one of another kind; a struct.
+    #[millrace_hdl::block]
     struct Four {
-        tag: Tag<Self>,
         pub clock: Signal<In, Clock>,
         pub reset: Signal<In, Bit>,
         pub pair: Signal<In, Pair>,
         pub full: Signal<Out, Bit>,
-        same: [Fifo<Bits<8>, 3, 4>; 2],
+        #[count(2)]
+        same: Vec<Fifo<Bits<8>, 3, 4>>,
         other: Fifo<Bits<9>, 3, 4>,
         short: LutFifo<Bits<8>, 3, 4>,
     }
 
-    impl Logic for Four {
-        #[millrace_hdl::kernel]
+    #[millrace_hdl::block]
+    impl Four {
         fn update(&mut self) {
-            clock!(self, clock, other, short);
             for i in 0..2 {
-                self.same[i].clock.next = self.clock.val();
-                self.same[i].reset.next = self.reset.val();
-                self.same[i].inp.data.next = self.pair.val().low;
-                self.same[i].inp.valid.next = self.pair.val().flag;
-                self.same[i].out.ready.next = true;
+                self.same[i].inp.data = self.pair.low;
+                self.same[i].inp.valid = self.pair.flag;
+                self.same[i].out.ready = true;
             }
-            self.other.reset.next = self.reset.val();
-            self.other.inp.data.next = 3.into();
-            self.other.inp.valid.next = false;
-            self.other.out.ready.next = true;
-            self.short.reset.next = self.reset.val();
-            self.short.inp.data.next = self.pair.val().low;
-            self.short.inp.valid.next = self.pair.val().flag;
-            self.short.out.ready.next = true;
-            self.full.next = !self.same[0].inp.ready.val();
+            self.other.inp.data = 3;
+            self.other.inp.valid = false;
+            self.other.out.ready = true;
+            self.short.inp.data = self.pair.low;
+            self.short.inp.valid = self.pair.flag;
+            self.short.out.ready = true;
+            self.full = !self.same[0].inp.ready;
         }
     }
 

@@ -46,12 +46,6 @@ pub enum Reason {
     /// A number that nothing gives a width.
     #[error("no width for the literal in `{0}`")]
     UnsizedLiteral(String),
-    /// The kernel names something that is not in the block.
-    #[error(
-        "`{0}` is not a signal of this block (a Rust const, or a path that the macro cannot translate): \
-         use a Constant field or a `_field` as loop bound"
-    )]
-    NotASignal(String),
     /// A path that leads to no signal.
     #[error("there is no signal `{0}` in this block")]
     NoSuchSignal(String),
@@ -64,32 +58,18 @@ pub enum Reason {
     /// `x = Struct { a: x.b, b: x.a }`
     #[error("a field of this struct reads what another has changed before it: take a new `let`")]
     StructOfItself,
-    /// The index of an array element.
-    #[error("index `{0}` is neither a number nor a loop variable (a Rust const cannot be seen here)")]
-    BadIndex(String),
-    /// The macro drops `self.`, so the two are the same to it.
-    #[error("loop variable `{0}` has the name of the signal `self.{0}`: the macro drops `self.`")]
-    LoopVariableNamedAsSignal(String),
     /// An offset or index that had to be a number.
     #[error("`{0}` is not a number known when the block is built")]
     NotAConstant(String),
-    /// `3 + 4`, `i << 2`: no width to compute in.
+    /// `i && j`, `1 / 0`, `if p { 1 } else { 2 } + 3`: no width to compute in, or no value.
     #[error("operator on two literals")]
     LiteralOperator,
     /// `1 << x`: no width to shift in.
     #[error("shift of a literal")]
     LiteralShift,
-    /// rust-hdl multiplies 16 by 16 bits only.
-    #[error("products are 16 x 16 bits")]
-    Product,
-    /// The AST does not say how wide the result is.
-    #[error(
-        "signed_cast or signed_bit_cast inside an expression: its width is not in the AST; assign it to a Local first"
-    )]
-    SignedCast,
-    /// A signed cast to a width that cannot be told.
-    #[error("signed cast to another width")]
-    SignedCastWidth,
+    /// A kernel computes without signs.
+    #[error("kernels have no signed values: use `Bits`")]
+    Signed,
     /// The two sides of an assignment or operator differ.
     #[error("{found} bits where {needed} are needed: `{expression}`")]
     Width { found: usize, needed: usize, expression: String },
@@ -105,7 +85,7 @@ pub enum Reason {
     /// The arm is a state of another enum than the value.
     #[error("match arm `{0}` is a state of another enum")]
     MatchArmOfOtherEnum(String),
-    /// A part of the AST that has no place in synthesizable logic.
+    /// What Rust takes and hardware has not.
     #[error("cannot translate `{0}`")]
     Unsupported(String),
     /// Belongs into a board's wrapper.
@@ -114,6 +94,11 @@ pub enum Reason {
     /// Hard IP.
     #[error("black boxes: use Verilog::Wrapper")]
     BlackBox,
+    /// Nothing says what the block does.
+    #[error(
+        "the block has no kernel: write `#[millrace_hdl::block]`, or give it Verilog of its own (`Verilog::Custom`)"
+    )]
+    NoKernel,
     /// The emitter cannot name the module.
     #[error("the block has no field `tag: Tag<Self>`")]
     NoTag,
@@ -121,7 +106,7 @@ pub enum Reason {
     #[error("read before it is written on every path")]
     EarlyRead,
     /// rust-hdl gives a child's input as it is in the end, Verilog as it is at that line.
-    #[error("a child's input is read before its last assignment: use a Local")]
+    #[error("a child's input is read before its last assignment: take a `let`")]
     ChildInputRead,
     /// Keeps its value on some path.
     #[error("not written on every path (latch)")]

@@ -32,8 +32,6 @@ pub(super) enum Kind {
     Binary(Box<Expr>, Binary, Box<Expr>),
     /// Most significant first.
     Concat(Vec<Expr>),
-    /// A part, extended by its sign.
-    SignExtend(Box<Expr>),
 }
 
 impl Unary {
@@ -46,7 +44,6 @@ impl Unary {
 pub(super) enum Binary {
     Add,
     Sub,
-    Mul,
     And,
     Or,
     Xor,
@@ -54,10 +51,10 @@ pub(super) enum Binary {
     LogicalOr,
     Equal,
     NotEqual,
-    Less { signed: bool },
-    LessEqual { signed: bool },
-    Greater { signed: bool },
-    GreaterEqual { signed: bool },
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
     ShiftLeft,
     ShiftRight,
 }
@@ -162,7 +159,7 @@ impl Expr {
                 found(Read { signal: *signal, low: 0, width: None });
                 offset.reads(found);
             }
-            Kind::Unary(_, a) | Kind::SignExtend(a) => a.reads(found),
+            Kind::Unary(_, a) => a.reads(found),
             Kind::Binary(a, _, b) => {
                 a.reads(found);
                 b.reads(found);
@@ -207,7 +204,7 @@ fn slice_concat(parts: &[Expr], low: usize, width: usize) -> Option<Expr> {
     Some(Expr::concat(cut))
 }
 
-/// `{x, 8'd0} | {8'd0, y}` is `{x, y}`: rust-hdl has no concatenation, and this is how kernels write it.
+/// `{x, 8'd0} | {8'd0, y}` is `{x, y}`: this is how a loop in a kernel puts parts together.
 fn join_disjoint(a: &Expr, b: &Expr) -> Option<Expr> {
     if !matches!(a.kind, Kind::Concat(_)) && !matches!(b.kind, Kind::Concat(_)) {
         return None;

@@ -75,7 +75,7 @@ fn substituted(e: &Expr, target: SignalId, value: &Expr) -> Option<Expr> {
         Kind::Unary(op, a) => Expr::unary(*op, inner(a)?),
         Kind::Binary(a, op, b) => joined(inner(a)?, *op, inner(b)?, e.width),
         Kind::Concat(parts) => Expr::concat(parts.iter().map(inner).collect::<Option<Vec<_>>>()?),
-        Kind::Dynamic { .. } | Kind::SignExtend(_) => {
+        Kind::Dynamic { .. } => {
             let mut reads = false;
             e.reads(&mut |read| reads |= read.signal == target);
             return (!reads).then(|| e.clone());

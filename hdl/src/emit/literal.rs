@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Numbers in rust-hdl's AST.
+//! Numbers: those of rust-hdl, and as constants of a width.
 
 use super::error::Reason;
 use super::expr::Expr;
@@ -8,25 +8,10 @@ use rust_hdl_core::ast::VerilogLiteral;
 
 /// The value of a literal, whose fields rust-hdl keeps private; zero if it is negative.
 pub fn literal_value(literal: &VerilogLiteral) -> BigUint {
-    value(literal).to_biguint().unwrap_or_default()
-}
-
-/// The value of a literal.
-pub(super) fn value(literal: &VerilogLiteral) -> BigInt {
-    parse(literal).0
-}
-
-/// Booleans are the only literals whose width in the AST is that of their Rust type.
-pub(super) fn is_bit(literal: &VerilogLiteral) -> bool {
-    parse(literal).1 == 1
-}
-
-/// Its text is `{width}'h{value}`.
-fn parse(literal: &VerilogLiteral) -> (BigInt, usize) {
     let text = format!("{literal:x}");
-    let (width, digits) = text.split_once("'h").expect("rust-hdl prints literals as width'hdigits");
+    let (_, digits) = text.split_once("'h").expect("rust-hdl prints literals as width'hdigits");
     let value = BigInt::parse_bytes(digits.as_bytes(), 16).expect("rust-hdl prints hex digits");
-    (value, width.parse().expect("rust-hdl prints the width as a number"))
+    value.to_biguint().unwrap_or_default()
 }
 
 /// A number as a constant of `width` bits; a negative one in two's complement.
@@ -49,13 +34,8 @@ mod tests {
         let wide = (BigUint::from(1u8) << 1000u32) + 5u8;
         assert_eq!(literal_value(&Bits::<1001>::from(wide.clone()).into()), wide);
         assert_eq!(literal_value(&12i32.into()), 12u8.into());
-        assert_eq!(value(&(-3i32).into()), (-3).into());
-    }
-
-    #[test]
-    fn only_booleans_have_a_width() {
-        assert!(is_bit(&true.into()));
-        assert!(!is_bit(&1i32.into()));
+        assert_eq!(literal_value(&true.into()), 1u8.into());
+        assert_eq!(literal_value(&(-3i32).into()), 0u8.into());
     }
 
     #[test]

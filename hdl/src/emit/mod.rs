@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Verilog from rust-hdl blocks.
+//! Verilog from blocks.
 //!
-//! rust-hdl's own emitter writes Verilog that means something else than the Rust in several ways (operator precedence,
-//! carries that leak through casts, unsized literals, slices of slices, constants as offsets). This one gives every
-//! expression its width, and refuses, with the place, what it cannot translate soundly.
+//! The same text means different things in Rust and in Verilog in several ways (operator precedence, carries that leak through
+//! casts, unsized literals, slices of slices, reads before writes). The emitter gives every expression its width, and refuses,
+//! with the place, what it cannot translate soundly.
 //!
 //! What it writes is plain Verilog-2005 for people to read: one module per distinct block, named after its Rust type;
 //! registers as clocked blocks, grouped by clock, reset and enable; logic as `assign`s and the smallest `always @*` blocks
 //! that keep its meaning; ports connected directly where no logic stands between.
 //!
-//! On the way, each in its file: [`tree`] collects the instances of a block; [`symbols`] names their signals; [`lower`] and
-//! [`lower_expr`], with the help of [`scope`] and [`select`], turn rust-hdl's AST into sized [`expr`]essions and [`stmt`]s, [`elaborate`] does so with the
-//! kernels of [`front`](crate::front); [`dead`] drops what makes no difference, and [`fold`] makes one assignment of many; [`check`] finds latches and undriven bits; [`partition`] splits a kernel into processes; [`connect`] finds direct connections;
-//! [`registers`], [`body`] and [`print`] write the text, in which [`fields`] names the bits of structs and [`unused`] what nothing reads; [`design`] merges equal modules, and [`module_names`] names them.
+//! On the way, each in its file: [`tree`] collects the instances of a block; [`symbols`] names their signals; [`elaborate`], with
+//! the help of [`select`], turns the kernels of [`front`](crate::front) into sized [`expr`]essions and [`stmt`]s; [`dead`] drops
+//! what makes no difference, and [`fold`] makes one assignment of many; [`check`] finds latches and undriven bits; [`partition`]
+//! splits a kernel into processes; [`connect`] finds direct connections; [`registers`], [`body`] and [`print`] write the text, in
+//! which [`fields`] names the bits of structs and [`unused`] what nothing reads; [`design`] merges equal modules, and
+//! [`module_names`] names them.
 
 mod body;
 mod check;
@@ -25,17 +27,16 @@ mod expr;
 mod fields;
 mod fold;
 mod literal;
-mod lower;
-mod lower_expr;
 mod module_names;
 mod names;
 mod partition;
 mod print;
 mod registers;
-mod scope;
 mod select;
 mod stmt;
 mod symbols;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod unused;
 

@@ -314,10 +314,11 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_name_or_a_keyword_gets_an_underscore() {
+    fn a_taken_name_gets_a_number_and_a_keyword_an_underscore() {
         let mut names = Names::default();
         assert_eq!(names.take("inp$data"), "inp_data");
-        assert_eq!(names.take("inp_data"), "inp_data_");
+        assert_eq!(names.take("inp_data"), "inp_data_2");
+        assert_eq!(names.take("inp$data"), "inp_data_3");
         assert_eq!(names.take("table"), "table_");
     }
 

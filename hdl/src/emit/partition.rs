@@ -146,55 +146,56 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Fifo;
     use crate::emit::expr::Expr;
-    use crate::emit::tree::collect;
-    use rust_hdl_core::prelude::Bits;
+    use crate::emit::testing::Bench;
 
-    fn symbols() -> Symbols {
-        Symbols::of(&collect(&Fifo::<Bits<8>, 3, 4>::default(), "top"))
-    }
-
-    fn set(symbols: &Symbols, path: &str, value: &str) -> Stmt {
-        let id = |path: &str| symbols.find(path).expect("a signal");
-        Stmt::Set { target: id(path), low: 0, value: symbols.whole(id(value)) }
+    fn bench() -> Bench {
+        Bench::new(&["push", "pop", "load"])
     }
 
     #[test]
     fn independent_statements_are_assigns() {
-        let s = symbols();
-        let statements = [set(&s, "push", "reset"), set(&s, "pop", "push")];
-        let split = partition(&statements, &s);
+        let b = bench();
+        let statements = [b.set("push", b.whole("reset")), b.set("pop", b.whole("push"))];
+        let split = partition(&statements, &b.symbols);
         assert_eq!(split.processes, [Process::Assign(0), Process::Assign(1)]);
         assert!(split.procedural.is_empty());
     }
 
     #[test]
     fn parts_of_a_signal_are_assigns_of_their_own() {
-        let s = symbols();
-        let id = s.find("count").expect("a signal");
-        let half = |low| Stmt::Set { target: id, low, value: Expr::zero(2) };
-        assert_eq!(partition(&[half(0), half(2)], &s).processes, [Process::Assign(0), Process::Assign(1)]);
-        assert_eq!(partition(&[half(0), half(1)], &s).processes, [Process::Always(vec![0, 1])]);
+        let b = bench();
+        let half = |low| b.set_from("count", low, Expr::zero(2));
+        assert_eq!(partition(&[half(0), half(2)], &b.symbols).processes, [Process::Assign(0), Process::Assign(1)]);
+        assert_eq!(partition(&[half(0), half(1)], &b.symbols).processes, [Process::Always(vec![0, 1])]);
     }
 
     #[test]
     fn a_reader_of_an_intermediate_value_joins_its_writers() {
-        let s = symbols();
-        let statements =
-            [set(&s, "push", "reset"), set(&s, "pop", "push"), set(&s, "push", "inp$valid"), set(&s, "load", "push")];
-        let split = partition(&statements, &s);
+        let b = bench();
+        let statements = [
+            b.set("push", b.whole("reset")),
+            b.set("pop", b.whole("push")),
+            b.set("push", b.whole("inp_valid")),
+            b.set("load", b.whole("push")),
+        ];
+        let split = partition(&statements, &b.symbols);
         assert_eq!(split.processes, [Process::Always(vec![0, 1, 2]), Process::Assign(3)]);
         assert_eq!(split.procedural.len(), 2);
     }
 
     #[test]
     fn a_remark_goes_with_the_statement_behind_it() {
-        let s = symbols();
+        let b = bench();
         let remark = || Stmt::Comment("why".into());
-        let statements =
-            [set(&s, "push", "reset"), remark(), set(&s, "push", "inp$valid"), remark(), set(&s, "pop", "reset")];
-        let split = partition(&statements, &s);
+        let statements = [
+            b.set("push", b.whole("reset")),
+            remark(),
+            b.set("push", b.whole("inp_valid")),
+            remark(),
+            b.set("pop", b.whole("reset")),
+        ];
+        let split = partition(&statements, &b.symbols);
         assert_eq!(split.processes, [Process::Always(vec![0, 1, 2]), Process::Comment(3), Process::Assign(4)]);
     }
 }

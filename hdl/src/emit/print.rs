@@ -79,10 +79,6 @@ impl Printer<'_> {
                 let parts: Vec<String> = parts.iter().map(|p| self.expr(p)).collect();
                 format!("{{{}}}", parts.join(", "))
             }
-            Kind::SignExtend(a) => {
-                let sign = a.slice(a.width - 1, 1).expect("only parts of signals are extended by their sign");
-                format!("{{{{{}{{{}}}}}, {}}}", e.width - a.width, self.expr(&sign), self.expr(a))
-            }
         }
     }
 
@@ -95,7 +91,6 @@ impl Printer<'_> {
         match &a.kind {
             // `(a | b) | c` needs no parentheses.
             Kind::Binary(_, inner, _) if *inner == op && op.is_associative() => self.expr(a),
-            _ if is_signed(op) => format!("$signed({})", self.expr(a)),
             _ => self.operand(a),
         }
     }
@@ -104,7 +99,6 @@ impl Printer<'_> {
         match (&b.kind, op) {
             // An amount of a shift has no width to agree on.
             (Kind::Constant(amount), Binary::ShiftLeft | Binary::ShiftRight) => amount.to_string(),
-            _ if is_signed(op) => format!("$signed({})", self.expr(b)),
             _ => self.operand(b),
         }
     }
@@ -123,7 +117,7 @@ impl Printer<'_> {
                 let op = unary(*op, a.width);
                 format!("{op}({})", self.lines(a, column + op.len() + 1, column + op.len() + 2))
             }
-            Kind::Binary(a, op, b) if !is_signed(*op) => self.chain(a, *op, b, column),
+            Kind::Binary(a, op, b) => self.chain(a, *op, b, column),
             _ => flat,
         }
     }
@@ -300,14 +294,6 @@ fn is_atomic(e: &Expr) -> bool {
     }
 }
 
-fn is_signed(op: Binary) -> bool {
-    use Binary::*;
-    matches!(
-        op,
-        Less { signed: true } | LessEqual { signed: true } | Greater { signed: true } | GreaterEqual { signed: true }
-    )
-}
-
 fn unary(op: Unary, operand: usize) -> &'static str {
     match op {
         Unary::Not if operand == 1 => "!",
@@ -323,7 +309,6 @@ fn binary(op: Binary) -> &'static str {
     match op {
         Binary::Add => "+",
         Binary::Sub => "-",
-        Binary::Mul => "*",
         Binary::And => "&",
         Binary::Or => "|",
         Binary::Xor => "^",
@@ -331,10 +316,10 @@ fn binary(op: Binary) -> &'static str {
         Binary::LogicalOr => "||",
         Binary::Equal => "==",
         Binary::NotEqual => "!=",
-        Binary::Less { .. } => "<",
-        Binary::LessEqual { .. } => "<=",
-        Binary::Greater { .. } => ">",
-        Binary::GreaterEqual { .. } => ">=",
+        Binary::Less => "<",
+        Binary::LessEqual => "<=",
+        Binary::Greater => ">",
+        Binary::GreaterEqual => ">=",
         Binary::ShiftLeft => "<<",
         Binary::ShiftRight => ">>",
     }
@@ -369,15 +354,11 @@ mod tests {
     }
 
     #[test]
-    fn reductions_and_signs_are_told_apart() {
+    fn reductions_and_operators_are_told_apart() {
         let any = Expr::binary(Expr::unary(Unary::Any, byte(0)), Binary::And, Expr::whole(1, 1), 1);
         assert_eq!(with(|p| p.expr(&any)), "(|signal_0) & signal_1");
         let parity = Expr::unary(Unary::Parity, Expr::unary(Unary::Not, byte(0)));
         assert_eq!(with(|p| p.expr(&parity)), "^(~signal_0)");
-        let less = Expr::binary(byte(0), Binary::Less { signed: true }, byte(1), 1);
-        assert_eq!(with(|p| p.expr(&less)), "$signed(signal_0) < $signed(signal_1)");
-        let extended = Expr { width: 12, kind: Kind::SignExtend(Box::new(byte(0))) };
-        assert_eq!(with(|p| p.expr(&extended)), "{{4{signal_0[7]}}, signal_0}");
     }
 
     #[test]

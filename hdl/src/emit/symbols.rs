@@ -39,7 +39,6 @@ pub(super) struct Symbol {
     pub name: String,
     /// In bits.
     pub width: usize,
-    pub signed: bool,
     pub role: Role,
     pub descriptor: TypeDescriptor,
     /// What a constant holds.
@@ -57,7 +56,7 @@ pub(super) struct Port {
     pub name: String,
 }
 
-/// All symbols of a module, found by the names that rust-hdl's AST uses (`inp$data`, `cell$3$key`, `State$Idle`).
+/// All symbols of a module, found by the paths that lead to them (`inp$data`, `cell$3$key`, `State$Idle`).
 #[derive(Clone)]
 pub(super) struct Symbols {
     all: Vec<Symbol>,
@@ -89,6 +88,11 @@ impl Symbols {
 
     pub fn iter(&self) -> impl Iterator<Item = (SignalId, &Symbol)> {
         self.all.iter().enumerate()
+    }
+
+    /// Those that hold a number with a sign.
+    pub fn signed(&self) -> impl Iterator<Item = &Symbol> {
+        self.all.iter().filter(|symbol| is_signed(&symbol.descriptor))
     }
 
     pub fn find(&self, path: &str) -> Option<SignalId> {
@@ -195,7 +199,7 @@ fn signal_names(node: &Node) -> (Names, Vec<String>) {
 
 fn blank(role: Role) -> Symbol {
     let descriptor = TypeDescriptor { name: String::new(), kind: TypeKind::Bits(0) };
-    Symbol { name: String::new(), width: 0, signed: false, role, descriptor, value: BigUint::default(), port: None }
+    Symbol { name: String::new(), width: 0, role, descriptor, value: BigUint::default(), port: None }
 }
 
 fn own(signal: &Signal, name: String) -> Symbol {
@@ -210,7 +214,6 @@ fn own(signal: &Signal, name: String) -> Symbol {
     Symbol {
         name,
         width: signal.width,
-        signed: signal.signed,
         descriptor: signal.descriptor.clone(),
         value: literal_value(&signal.value) & mask,
         ..blank(role)
@@ -223,6 +226,15 @@ pub(super) fn width(descriptor: &TypeDescriptor) -> usize {
         TypeKind::Bits(width) | TypeKind::Signed(width) => *width,
         TypeKind::Enum(states) => clog2(states.len()),
         TypeKind::Composite(fields) => fields.iter().map(|field| self::width(&field.kind)).sum(),
+    }
+}
+
+/// Whether a value of a type has a sign, or a field with one.
+fn is_signed(descriptor: &TypeDescriptor) -> bool {
+    match &descriptor.kind {
+        TypeKind::Signed(_) => true,
+        TypeKind::Composite(fields) => fields.iter().any(|field| is_signed(&field.kind)),
+        TypeKind::Bits(_) | TypeKind::Enum(_) => false,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::base::reg::REG;
 use crate::front::handed_over;
 use crate::front::tree::Kernel;
 use rust_hdl_core::ast::{Verilog, VerilogLiteral};
-use rust_hdl_core::atom::{Atom, AtomKind, is_atom_signed};
+use rust_hdl_core::atom::{Atom, AtomKind};
 use rust_hdl_core::prelude::*;
 use rust_hdl_core::type_descriptor::TypeDescriptor;
 
@@ -17,7 +17,6 @@ pub(super) struct Signal {
     pub kind: AtomKind,
     /// In bits.
     pub width: usize,
-    pub signed: bool,
     pub descriptor: TypeDescriptor,
     /// What a constant holds.
     pub value: VerilogLiteral,
@@ -105,7 +104,6 @@ impl Probe for Collector {
             name: path.join("$"),
             kind: atom.kind(),
             width: atom.bits(),
-            signed: is_atom_signed(atom),
             descriptor,
             value: atom.verilog(),
         });

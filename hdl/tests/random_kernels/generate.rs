@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
 
 /// Widths of signals.
-pub const WIDTHS: [usize; 4] = [1, 8, 16, 40];
+pub const WIDTHS: [usize; 4] = [1, 8, 16, WIDEST];
+pub const WIDEST: usize = 40;
 
 /// What is drawn from: the signals by width, and the random numbers.
 pub struct Generator {
@@ -50,12 +51,15 @@ impl Generator {
 
     /// An expression of `width` bits.
     pub fn tree(&mut self, width: usize, depth: usize) -> Tree {
-        let tree = match (depth, width) {
-            (0, _) => return self.leaf(width),
+        match (depth, width) {
+            (0, _) => self.leaf(width),
+            _ if self.rng.random_bool(0.1) => {
+                let (test, then) = (self.inner(1, depth), self.inner(width, depth));
+                Tree::If(test, then, self.inner(width, depth))
+            }
             (_, 1) => self.bit(depth),
             _ => self.word(width, depth),
-        };
-        if self.rng.random_bool(0.3) { Tree::Paren(Box::new(tree)) } else { tree }
+        }
     }
 
     fn word(&mut self, width: usize, depth: usize) -> Tree {
@@ -128,7 +132,7 @@ impl Generator {
         if width > 1 && self.rng.random_bool(0.4) {
             let index = self.index(width);
             let bit = self.inner(1, 2);
-            lines.push(Line::Set(local.into(), Tree::Replace(Box::new(Tree::Read(local.into())), index, bit)));
+            lines.push(Line::SetBit(local.into(), index, *bit));
         }
         lines.push(self.set(outputs[0], width));
         if self.rng.random_bool(0.3) {

@@ -10,13 +10,13 @@ mod generate;
 mod tree;
 mod value;
 
-use generate::{Generator, WIDTHS};
+use generate::{Generator, WIDEST, WIDTHS};
 use millrace_hdl::base::Tag;
+use millrace_hdl::front::{hand_over, tree as front};
 use millrace_hdl::{emit, wire_struct};
 use num_bigint::BigUint;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rust_hdl_core::ast::VerilogStatement;
 use rust_hdl_core::prelude::*;
 use std::collections::HashMap;
 use support::{Design, Port, Rows};
@@ -37,7 +37,7 @@ wire_struct! {
     }
 }
 
-/// A block whose kernel was not written by the macro.
+/// A block whose kernel was not written in Rust.
 #[derive(LogicBlock, Default)]
 struct Kernel {
     tag: Tag<Self>,
@@ -57,7 +57,7 @@ struct Kernel {
     o8: Vec<Signal<Out, Bits<8>>>,
     o16: Vec<Signal<Out, Bits<16>>>,
     o40: Vec<Signal<Out, Bits<40>>>,
-    _code: Vec<VerilogStatement>,
+    _code: &'static [front::Stmt],
 }
 
 impl Logic for Kernel {
@@ -65,12 +65,22 @@ impl Logic for Kernel {
         unreachable!("only emitted");
     }
     fn hdl(&self) -> Verilog {
-        Verilog::Combinatorial(self._code.clone())
+        hand_over(front::Kernel {
+            file: file!(),
+            body: self._code,
+            constants: vec![],
+            widths: (0..=WIDEST).collect(),
+            types: vec![],
+            calls: vec![],
+            parameters: &[],
+            result: None,
+            clocks: &[],
+        })
     }
 }
 
 impl Kernel {
-    fn new(code: Vec<VerilogStatement>) -> Self {
+    fn new(code: &'static [front::Stmt]) -> Self {
         Kernel {
             t1: vec![Default::default(); CELLS],
             t8: vec![Default::default(); CELLS],
@@ -132,7 +142,7 @@ fn random_kernels_mean_the_same_to_rust_verilator_and_yosys() {
     println!("MILLRACE_SEED={seed}");
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let lines = kernel(ChaCha8Rng::from_rng(&mut rng));
-    let block = Kernel::new(lines.iter().map(Line::ast).collect());
+    let block = Kernel::new(Line::block(&lines));
     let ours = emit::verilog(&block, Some("ours")).unwrap_or_else(|e| panic!("refused:\n{}", e.join("\n")));
     support::lint(&ours, "ours");
     let netlist = support::netlist(&Design { top: "ours", verilog: &ours }, "netlist");

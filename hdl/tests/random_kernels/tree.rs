@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Expressions and statements of random kernels: as the attribute `kernel` would put them into rust-hdl's AST, and as values.
+//! Expressions and statements of random kernels: as the attribute `block` would put them into a tree of constants, and as values.
 
 use super::value::{Operator, Reduction, Value};
-use rust_hdl_core::ast::*;
+use millrace_hdl::front::tree::{Binary, Block, Expr, Path, Step, Stmt, Unary, What};
 use std::collections::HashMap;
 
 /// The values of all signals by name.
@@ -11,13 +11,15 @@ pub type Signals = HashMap<String, Value>;
 /// The signal that computed indices and amounts of shifts come from: 3 bits.
 pub const INDEX: &str = "n";
 
+/// Name and offset of fields of the struct `s`.
+const FIELDS: [(&str, usize); 3] = [("f", 0), ("g", 8), ("h", 24)];
+
 #[derive(Clone, Debug)]
 pub enum Tree {
     Read(String),
     /// A field of the struct: offset, width.
     Field(usize, usize),
     Number(u64, usize),
-    Paren(Box<Tree>),
     Not(Box<Tree>),
     Binary(Box<Tree>, Operator, Box<Tree>),
     /// `&&` or `||`.
@@ -28,6 +30,8 @@ pub enum Tree {
     Bit(Box<Tree>, Index),
     Replace(Box<Tree>, Index, Box<Tree>),
     Reduce(Reduction, Box<Tree>),
+    /// A value that branches.
+    If(Box<Tree>, Box<Tree>, Box<Tree>),
 }
 
 /// A number, or [`INDEX`].
@@ -37,12 +41,30 @@ pub enum Index {
     Signal,
 }
 
+/// The trees of kernels are constants.
+fn constant<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+/// The path to a signal from `self`: `t8[3]`, or a field of one.
+fn path(signal: &str, field: Option<&'static str>) -> Path {
+    let (name, index) = signal.split_once('[').map_or((signal, None), |(name, index)| (name, Some(index)));
+    let mut steps = vec![Step::Field(name.to_owned().leak())];
+    steps.extend(index.map(|index| Step::Index(number(index.trim_end_matches(']').parse().expect("an index")))));
+    steps.extend(field.map(Step::Field));
+    Path { own: true, steps: steps.leak() }
+}
+
+fn number(value: usize) -> Expr {
+    Expr::Number(value as u128)
+}
+
 impl Index {
-    fn ast(self) -> Box<VerilogExpression> {
-        Box::new(match self {
-            Index::Number(value) => VerilogExpression::Literal((value as i32).into()),
-            Index::Signal => VerilogExpression::Signal(INDEX.into()),
-        })
+    fn front(self) -> Expr {
+        match self {
+            Index::Number(value) => number(value),
+            Index::Signal => Expr::Path(path(INDEX, None)),
+        }
     }
 
     fn value(self, index: usize) -> usize {
@@ -54,32 +76,36 @@ impl Index {
 }
 
 impl Tree {
-    pub fn ast(&self) -> VerilogExpression {
-        use VerilogExpression as V;
-        let inner = |tree: &Tree| Box::new(tree.ast());
+    /// As a kernel has it. Indices into the table of widths are the widths themselves.
+    pub fn front(&self) -> Expr {
+        let inner = |tree: &Tree| constant(tree.front());
         match self {
-            Tree::Read(name) => V::Signal(name.clone()),
-            Tree::Field(offset, width) => {
-                V::Slice(Box::new(V::Signal("s".into())), *width, Box::new(V::Literal((*offset).into())))
+            Tree::Read(name) => Expr::Path(path(name, None)),
+            Tree::Field(offset, _) => {
+                let (name, _) = FIELDS.iter().find(|(_, at)| at == offset).expect("a field begins there");
+                Expr::Path(path("s", Some(name)))
             }
-            Tree::Number(value, 1) => V::Literal((*value == 1).into()),
-            Tree::Number(value, _) => V::Literal((*value as i32).into()),
-            Tree::Paren(a) => V::Paren(inner(a)),
-            Tree::Not(a) => V::Unary(VerilogOpUnary::Not, inner(a)),
-            Tree::Binary(a, op, b) => V::Binary(inner(a), operator(*op), inner(b)),
+            Tree::Number(value, 1) => Expr::Bit(*value == 1),
+            Tree::Number(value, _) => Expr::Number((*value).into()),
+            Tree::Not(a) => Expr::Unary(Unary::Not, inner(a)),
+            Tree::Binary(a, op, b) => Expr::Binary(inner(a), operator(*op), inner(b)),
             Tree::Logical(a, and, b) => {
-                V::Binary(inner(a), if *and { VerilogOp::LogicalAnd } else { VerilogOp::LogicalOr }, inner(b))
+                Expr::Binary(inner(a), if *and { Binary::LogicalAnd } else { Binary::LogicalOr }, inner(b))
             }
             Tree::Shift(a, left, by) => {
-                V::Binary(inner(a), if *left { VerilogOp::Shl } else { VerilogOp::Shr }, by.ast())
+                Expr::Binary(inner(a), if *left { Binary::ShiftLeft } else { Binary::ShiftRight }, constant(by.front()))
             }
-            Tree::Cast(a, width) => V::Cast(inner(a), *width),
-            Tree::Slice(a, low, width) => V::Slice(inner(a), *width, low.ast()),
-            Tree::Bit(a, index) => V::Index(inner(a), index.ast()),
-            Tree::Replace(a, index, bit) => V::IndexReplace(inner(a), index.ast(), inner(bit)),
-            Tree::Reduce(Reduction::Any, a) => V::Unary(VerilogOpUnary::Any, inner(a)),
-            Tree::Reduce(Reduction::All, a) => V::Unary(VerilogOpUnary::All, inner(a)),
-            Tree::Reduce(Reduction::Xor, a) => V::Unary(VerilogOpUnary::Xor, inner(a)),
+            Tree::Cast(a, width) => Expr::Cast(inner(a), *width),
+            Tree::Slice(a, low, width) => Expr::GetBits(inner(a), *width, constant(low.front())),
+            Tree::Bit(a, index) => Expr::GetBit(inner(a), constant(index.front())),
+            Tree::Replace(a, index, bit) => Expr::ReplaceBit(inner(a), constant(index.front()), inner(bit)),
+            Tree::Reduce(Reduction::Any, a) => Expr::Unary(Unary::Any, inner(a)),
+            Tree::Reduce(Reduction::All, a) => Expr::Unary(Unary::All, inner(a)),
+            Tree::Reduce(Reduction::Xor, a) => Expr::Unary(Unary::Parity, inner(a)),
+            Tree::If(test, a, b) => {
+                let block = |tree: &Tree| constant(Block { body: &[], value: tree.front() });
+                Expr::If(inner(test), block(a), block(b))
+            }
         }
     }
 
@@ -90,7 +116,6 @@ impl Tree {
             Tree::Read(name) => signals[name],
             Tree::Field(offset, width) => signals["s"].slice(*offset, *width),
             Tree::Number(value, width) => Value::new(*value, *width),
-            Tree::Paren(a) => of(a),
             Tree::Not(a) => of(a).not(),
             Tree::Binary(a, op, b) => of(a).apply(*op, of(b)),
             Tree::Logical(a, true, b) => of(a).apply(Operator::And, of(b)),
@@ -101,48 +126,47 @@ impl Tree {
             Tree::Bit(a, at) => of(a).bit(at.value(index)),
             Tree::Replace(a, at, bit) => of(a).replace(at.value(index), of(bit).is_set()),
             Tree::Reduce(reduction, a) => of(a).reduce(*reduction),
+            Tree::If(test, a, b) => of(if of(test).is_set() { a } else { b }),
         }
     }
 }
 
-fn operator(op: Operator) -> VerilogOp {
+fn operator(op: Operator) -> Binary {
     match op {
-        Operator::Add => VerilogOp::Add,
-        Operator::Sub => VerilogOp::Sub,
-        Operator::And => VerilogOp::BitAnd,
-        Operator::Or => VerilogOp::BitOr,
-        Operator::Xor => VerilogOp::BitXor,
-        Operator::Eq => VerilogOp::Eq,
-        Operator::Ne => VerilogOp::Ne,
-        Operator::Lt => VerilogOp::Lt,
-        Operator::Le => VerilogOp::Le,
-        Operator::Gt => VerilogOp::Gt,
-        Operator::Ge => VerilogOp::Ge,
+        Operator::Add => Binary::Add,
+        Operator::Sub => Binary::Sub,
+        Operator::And => Binary::And,
+        Operator::Or => Binary::Or,
+        Operator::Xor => Binary::Xor,
+        Operator::Eq => Binary::Equal,
+        Operator::Ne => Binary::NotEqual,
+        Operator::Lt => Binary::Less,
+        Operator::Le => Binary::LessEqual,
+        Operator::Gt => Binary::Greater,
+        Operator::Ge => Binary::GreaterEqual,
     }
 }
 
 #[derive(Clone, Debug)]
 pub enum Line {
     Set(String, Tree),
+    /// One bit of the target.
+    SetBit(String, Index, Tree),
     If(Tree, Vec<Line>, Vec<Line>),
 }
 
 impl Line {
-    pub fn ast(&self) -> VerilogStatement {
-        let block = |lines: &[Line]| -> Vec<VerilogStatement> { lines.iter().map(Line::ast).collect() };
+    /// As a kernel has them.
+    pub fn block(lines: &[Line]) -> &'static [Stmt] {
+        let all = lines.iter().enumerate().map(|(at, line)| Stmt { line: at + 1, what: line.front() });
+        all.collect::<Vec<_>>().leak()
+    }
+
+    fn front(&self) -> What {
         match self {
-            Line::Set(target, value) => {
-                VerilogStatement::Assignment(VerilogExpression::Signal(format!("{target}$next")), value.ast())
-            }
-            Line::If(test, then, otherwise) => VerilogStatement::If(VerilogConditional {
-                test: test.ast(),
-                then: block(then),
-                otherwise: match &otherwise[..] {
-                    [] => VerilogBlockOrConditional::None,
-                    [only @ Line::If(..)] => VerilogBlockOrConditional::Conditional(Box::new(only.ast())),
-                    lines => VerilogBlockOrConditional::Block(block(lines)),
-                },
-            }),
+            Line::Set(target, value) => What::Set(path(target, None), value.front()),
+            Line::SetBit(target, index, bit) => What::SetBit(path(target, None), index.front(), bit.front()),
+            Line::If(test, then, otherwise) => What::If(test.front(), Line::block(then), Line::block(otherwise)),
         }
     }
 
@@ -151,6 +175,11 @@ impl Line {
         match self {
             Line::Set(target, value) => {
                 let value = value.value(signals, index);
+                signals.insert(target.clone(), value);
+            }
+            Line::SetBit(target, at, bit) => {
+                let bit = bit.value(signals, index).is_set();
+                let value = signals[target].replace(at.value(index), bit);
                 signals.insert(target.clone(), value);
             }
             Line::If(test, then, otherwise) => {

@@ -6,6 +6,8 @@ mod carry;
 mod enable;
 mod place;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use super::error::{Fault, Reason};

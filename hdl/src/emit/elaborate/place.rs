@@ -54,8 +54,7 @@ impl Elaboration<'_> {
                 Step::Field(name) => names.push((*name).into()),
                 Step::Index(index) => {
                     let index = self.number(index)?;
-                    let last = names.last_mut().ok_or_else(|| self.fault(Reason::BadIndex(index.to_string())))?;
-                    *last += &format!("${index}");
+                    *names.last_mut().expect("an index stands behind a field") += &format!("${index}");
                 }
             }
         }
@@ -76,7 +75,7 @@ impl Elaboration<'_> {
             let is_register = self.node.children.iter().any(|child| child.is_register && child.name == start);
             if is_register && port_named.is_none() {
                 let id = self.symbols.find(&format!("{start}${port}"));
-                return id.map(|id| (id, fields(), true)).ok_or_else(|| self.fault(Reason::NotASignal(start)));
+                return id.map(|id| (id, fields(), true)).ok_or_else(|| self.fault(Reason::NoSuchSignal(start)));
             }
         }
         Err(self.fault(Reason::NoSuchSignal(names.join("."))))

@@ -142,7 +142,8 @@ impl Elaboration<'_> {
             _ => return Err(self.fault(Reason::LiteralOperator)),
         };
         let (x, y) = (self.fitted(x, common)?, self.fitted(y, common)?);
-        let (op, width) = operator(op, common).ok_or_else(|| self.fault(Reason::LiteralOperator))?;
+        let (op, width) =
+            operator(op, common).ok_or_else(|| self.fault(Reason::Unsupported(format!("{op:?} of signals"))))?;
         Ok(plain(Expr::binary(x, op, y, width)))
     }
 
@@ -218,7 +219,6 @@ impl Elaboration<'_> {
 /// The operator, and the width of what it gives on operands of `common` bits.
 fn operator(op: Binary, common: usize) -> Option<(expr::Binary, usize)> {
     use expr::Binary as B;
-    let signed = false;
     Some(match op {
         Binary::Add => (B::Add, common),
         Binary::Sub => (B::Sub, common),
@@ -229,10 +229,10 @@ fn operator(op: Binary, common: usize) -> Option<(expr::Binary, usize)> {
         Binary::LogicalOr => (B::LogicalOr, 1),
         Binary::Equal => (B::Equal, 1),
         Binary::NotEqual => (B::NotEqual, 1),
-        Binary::Less => (B::Less { signed }, 1),
-        Binary::LessEqual => (B::LessEqual { signed }, 1),
-        Binary::Greater => (B::Greater { signed }, 1),
-        Binary::GreaterEqual => (B::GreaterEqual { signed }, 1),
+        Binary::Less => (B::Less, 1),
+        Binary::LessEqual => (B::LessEqual, 1),
+        Binary::Greater => (B::Greater, 1),
+        Binary::GreaterEqual => (B::GreaterEqual, 1),
         _ => return None,
     })
 }

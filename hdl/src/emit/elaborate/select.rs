@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Parts of sized expressions, and shifts: what both ways from a kernel to sized expressions do alike.
+//! Parts of sized expressions, and shifts.
 
 use super::error::Reason;
 use super::expr::{Binary, Expr, Kind, Unary};
