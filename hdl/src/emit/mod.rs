@@ -9,12 +9,11 @@
 //! registers as clocked blocks, grouped by clock, reset and enable; logic as `assign`s and the smallest `always @*` blocks
 //! that keep its meaning; ports connected directly where no logic stands between.
 //!
-//! On the way, each in its file: [`tree`] collects the instances of a block; [`symbols`] names their signals; [`elaborate`], with
-//! the help of [`select`], turns the kernels of [`front`](crate::front) into sized [`expr`]essions and [`stmt`]s; [`dead`] drops
-//! what makes no difference, and [`fold`] makes one assignment of many; [`check`] finds latches and undriven bits; [`partition`]
-//! splits a kernel into processes; [`connect`] finds direct connections; [`registers`], [`body`] and [`print`] write the text, in
-//! which [`fields`] names the bits of structs and [`unused`] what nothing reads; [`design`] merges equal modules, and
-//! [`module_names`] names them.
+//! On the way, each in its file: [`tree`] collects the instances of a block; [`symbols`] names their signals; [`elaborate`] turns
+//! the kernels of [`front`](crate::front) into sized [`expr`]essions and [`stmt`]s; [`dead`] drops what makes no difference, and
+//! [`fold`] makes one assignment of many; [`check`] finds latches and undriven bits; [`partition`] splits a kernel into processes;
+//! [`connect`] finds direct connections; [`registers`], [`body`] and [`print`] write the text, in which [`fields`] names the bits
+//! of structs and [`unused`] what nothing reads; [`design`] merges equal modules, and [`module_names`] names them.
 
 mod body;
 mod check;
@@ -32,7 +31,6 @@ mod names;
 mod partition;
 mod print;
 mod registers;
-mod select;
 mod stmt;
 mod symbols;
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod bundle;
 mod carry;
 mod enable;
 mod place;
+mod select;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,6 @@ mod value;
 
 use super::error::{Fault, Reason};
 use super::expr::{Expr, SignalId};
-use super::select::Select;
 use super::stmt::Stmt;
 use super::symbols::{Role, Symbols};
 use super::tree::Node;
@@ -75,14 +75,6 @@ pub(super) fn elaborate(node: &Node, kernel: &Kernel, symbols: Symbols) -> Resul
         enable::resolve(&mut statements, &symbols, load, enable);
     }
     Ok((statements, symbols))
-}
-
-impl Select for Elaboration<'_> {
-    fn helper(&mut self, e: Expr) -> Expr {
-        let helper = self.symbols.add_helper(&self.target, e.width);
-        self.push_wires(vec![Stmt::Set { target: helper, low: 0, value: e }]);
-        self.symbols.whole(helper)
-    }
 }
 
 impl Elaboration<'_> {

@@ -3,7 +3,6 @@
 
 use super::super::error::{Fault, Reason};
 use super::super::expr::SignalId;
-use super::super::select::Select;
 use super::super::symbols::width;
 use super::{Bound, Elaboration, Value};
 use crate::front::tree::{Path, Step};

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parts of sized expressions, and shifts.
 
-use super::error::Reason;
-use super::expr::{Binary, Expr, Kind, Unary};
+use super::super::error::Reason;
+use super::super::expr::{Binary, Expr, Kind, Unary};
+use super::super::stmt::Stmt;
+use super::Elaboration;
 use rust_hdl_core::bits::clog2;
 
-/// A kernel on its way to sized statements, where an expression that has no parts gets a signal of its own.
-pub(super) trait Select {
-    /// A new signal that holds `e`.
-    fn helper(&mut self, e: Expr) -> Expr;
+impl Elaboration<'_> {
+    /// A new signal that holds `e`, which has no parts.
+    pub(super) fn helper(&mut self, e: Expr) -> Expr {
+        let helper = self.symbols.add_helper(&self.target, e.width);
+        self.push_wires(vec![Stmt::Set { target: helper, low: 0, value: e }]);
+        self.symbols.whole(helper)
+    }
 
     /// The expression as a whole signal or part of one, through a helper if need be.
     fn named(&mut self, e: Expr) -> Expr {
@@ -16,7 +21,7 @@ pub(super) trait Select {
     }
 
     /// Bits `low +: width`, of a helper signal if need be.
-    fn cut(&mut self, e: Expr, low: usize, width: usize) -> Expr {
+    pub(super) fn cut(&mut self, e: Expr, low: usize, width: usize) -> Expr {
         match e.slice(low, width) {
             Some(slice) => slice,
             None => self.named(e).slice(low, width).expect("a signal has slices"),
@@ -24,12 +29,12 @@ pub(super) trait Select {
     }
 
     /// `width` bits: cut at the top, or zeros put before.
-    fn resized(&mut self, e: Expr, width: usize) -> Expr {
+    pub(super) fn resized(&mut self, e: Expr, width: usize) -> Expr {
         if width <= e.width { self.cut(e, 0, width) } else { e.extended(width) }
     }
 
     /// Bits `low +: width`, which have to be there.
-    fn bits_at(&mut self, base: Expr, low: usize, width: usize) -> Result<Expr, Reason> {
+    pub(super) fn bits_at(&mut self, base: Expr, low: usize, width: usize) -> Result<Expr, Reason> {
         if low + width > base.width {
             return Err(Reason::OutOfRange { high: low + width - 1, low, width: base.width });
         }
@@ -37,7 +42,7 @@ pub(super) trait Select {
     }
 
     /// `width` bits from a computed offset on: bits past the top are zero, as in rust-hdl.
-    fn bits_from(&mut self, base: Expr, mut offset: Expr, width: usize) -> Expr {
+    pub(super) fn bits_from(&mut self, base: Expr, mut offset: Expr, width: usize) -> Expr {
         if offset.width < clog2(base.width) {
             offset = offset.extended(clog2(base.width));
         }
@@ -51,13 +56,13 @@ pub(super) trait Select {
     }
 
     /// A computed bit. rust-hdl panics on an index past the end, so no bits are lost where it is cut to the width needed.
-    fn bit_from(&mut self, base: Expr, index: Expr) -> Expr {
+    pub(super) fn bit_from(&mut self, base: Expr, index: Expr) -> Expr {
         let index = self.bit_index(index, base.width);
         self.dynamic(base, index, 1)
     }
 
     /// A computed index of one of `width` bits, exactly as wide as it must be.
-    fn bit_index(&mut self, index: Expr, width: usize) -> Expr {
+    pub(super) fn bit_index(&mut self, index: Expr, width: usize) -> Expr {
         self.resized(index, clog2(width))
     }
 
@@ -74,7 +79,7 @@ pub(super) trait Select {
     }
 
     /// `base` with another bit at a place that has to be there: a concatenation.
-    fn with_bit_at(&mut self, base: Expr, at: usize, bit: Expr) -> Result<Expr, Reason> {
+    pub(super) fn with_bit_at(&mut self, base: Expr, at: usize, bit: Expr) -> Result<Expr, Reason> {
         let width = base.width;
         inside(at, width)?;
         let high = self.cut(base.clone(), at + 1, width - at - 1);

@@ -3,10 +3,10 @@
 
 use super::super::error::{Fault, Reason};
 use super::super::expr::{Expr, Kind, SignalId};
-use super::super::select::{Select, inside};
 use super::super::stmt::{Arm, Stmt};
 use super::super::symbols::Role;
 use super::place::Target;
+use super::select::inside;
 use super::{Bound, Elaboration, Value};
 use crate::front::tree::{self, Block, Path, What};
 use num_bigint::BigUint;

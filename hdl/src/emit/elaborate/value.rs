@@ -4,8 +4,8 @@
 use super::super::error::{Fault, Reason};
 use super::super::expr::{self, Expr};
 use super::super::literal::fit;
-use super::super::select::{Select, shifted, with_bit_from};
 use super::super::symbols::width;
+use super::select::{shifted, with_bit_from};
 use super::{Bound, Elaboration, Value};
 use crate::front::tree::{self, Binary, Unary};
 use num_bigint::{BigInt, BigUint};
