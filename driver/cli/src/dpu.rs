@@ -142,7 +142,7 @@ impl Dpu {
             self.undone[usize::from(vport)].copies += 1;
         }
         let sum = |count: fn(&Undone) -> u64| self.undone.iter().map(count).sum::<u64>();
-        let (upcalls, copies) = (sum(|u| u.upcalls), sum(|u| u.copies));
+        let (not_entered, upcalls, copies) = (sum(|u| u.not_entered), sum(|u| u.upcalls), sum(|u| u.copies));
         if upcalls + copies + not_entered > 0 {
             eprintln!(
                 "millrace: interrupted: {upcalls} packets had yet to be handled by the slow path, {copies} copies to leave it, \
