@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What may stand in a `block`, each in the Rust simulator and in Verilog: the example of `docs/blocks.md`, and a block with the rest.
 
+// Ports are counted by their numbers, as the hardware does.
+#![allow(clippy::needless_range_loop)]
+
 use millrace_hdl::base::{DffE, DffR, Fifo, Reg, Skid, Snk, Src};
 use millrace_hdl::{emit, wire_struct};
 use rust_hdl_core::prelude::*;

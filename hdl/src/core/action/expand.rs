@@ -389,7 +389,6 @@ mod tests {
                 .into(),
                 fault: if rng.random_bool(0.1) { rng.random_range(1..4u64) } else { 0 }.into(),
             },
-            ..Default::default()
         }
     }
 

@@ -170,7 +170,6 @@ fn window(frame: &[u8], vport: u8) -> Window {
     Window {
         hdr: BigUint::from_bytes_le(&frame[..frame.len().min(128)]).into(),
         meta: Meta { vport: vport.to_bits(), len: frame.len().to_bits(), ..Default::default() },
-        ..Default::default()
     }
 }
 
