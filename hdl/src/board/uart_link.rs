@@ -7,10 +7,10 @@ use super::fcs_append::FcsAppend;
 use super::fcs_check::FcsCheck;
 use super::slip_decoder::SlipDecoder;
 use super::slip_encoder::SlipEncoder;
-use super::types::MarkedBeat;
+use super::types::{MarkedBeat, StreamByte};
 use super::uart_rx::UartRx;
 use super::uart_tx::UartTx;
-use crate::base::{LutFifo, Snk, Src};
+use crate::base::{LutFifo, Skid, Snk, Src};
 use crate::core::types::Beat;
 use rust_hdl_core::prelude::*;
 
@@ -36,6 +36,8 @@ pub struct UartLink<const BUS_BITS: usize, const COUNT_BITS: usize> {
     fifo: LutFifo<MarkedBeat<BUS_BITS, COUNT_BITS>, 4, 5>,
     bytes: BeatBytes<BUS_BITS, COUNT_BITS>,
     append: FcsAppend,
+    /// Parts what makes the bytes from what frames them: `ready` would lead through both in one clock.
+    framed: Skid<StreamByte>,
     encoder: SlipEncoder,
     tx: UartTx,
 }
@@ -71,7 +73,8 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize> UartLink<BUS_BITS, COUNT_BI
         comment!("out");
         link(self.send, self.bytes.inp);
         join(self.bytes.out, self.append.inp);
-        join(self.append.out, self.encoder.inp);
+        join(self.append.out, self.framed.inp);
+        join(self.framed.out, self.encoder.inp);
         join(self.encoder.out, self.tx.inp);
         self.tx_line = self.tx.line;
     }
