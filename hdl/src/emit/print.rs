@@ -49,6 +49,8 @@ pub(super) fn range(width: usize) -> String {
 pub(super) fn constant(value: &BigUint, width: usize) -> String {
     match width {
         1 => format!("1'b{value}"),
+        // Digits that all say the same are not for counting.
+        65.. if value.count_ones() == width as u64 => format!("{{{width}{{1'b1}}}}"),
         _ if *value < BigUint::from(10u8) => format!("{width}'d{value}"),
         _ => format!("{width}'h{value:x}"),
     }
@@ -113,6 +115,9 @@ impl Printer<'_> {
         let pad = " ".repeat(column);
         match &e.kind {
             Kind::Concat(parts) => format!("{{\n{}\n{pad}}}", self.filled(parts, column + INDENT.len())),
+            Kind::Unary(op, a) if matches!(a.kind, Kind::Concat(_)) => {
+                format!("{}{}", unary(*op, a.width), self.lines(a, column, used))
+            }
             Kind::Unary(op, a) if !is_atomic(a) => {
                 let op = unary(*op, a.width);
                 format!("{op}({})", self.lines(a, column + op.len() + 1, column + op.len() + 2))
@@ -381,6 +386,14 @@ mod tests {
         assert!(text.starts_with("    assign y = {\n        signal_0, signal_1,"), "{text}");
         assert!(text.ends_with("signal_29\n    };\n"), "{text}");
         assert!(text.lines().all(|line| line.len() <= LINE), "{text}");
+    }
+
+    #[test]
+    fn a_wide_constant_of_ones_says_so() {
+        let ones = |width: usize| (BigUint::from(1u8) << width) - 1u8;
+        assert_eq!(constant(&ones(96), 96), "{96{1'b1}}");
+        assert_eq!(constant(&ones(95), 96), format!("96'h7{}", "f".repeat(23)));
+        assert_eq!(constant(&ones(12), 12), "12'hfff");
     }
 
     #[test]
