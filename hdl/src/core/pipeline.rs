@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Everything that a frame passes through, from ingress to egress.
 
+use super::action::{Expand, HeaderFifo};
+use super::control::{CommandRunner, Counters};
+use super::edit::{Headers, PayloadBuffer, Splice};
+use super::egress::Egress;
+use super::ingress::{Ingress, Merge, Pace};
+use super::lookup::{Match, in_turn};
+use super::parse::{Gather, Parser};
 use super::types::{Beat, DATA_BITS, MatchResult, UpcallBeat};
-use crate::base::Credit;
-use crate::base::{Reg, Snk, Src};
-use crate::core::action::expand::Expand;
-use crate::core::action::header_fifo::HeaderFifo;
-use crate::core::control::control_runner::CommandRunner;
-use crate::core::control::counters::Counters;
-use crate::core::edit::headers::Headers;
-use crate::core::edit::payload_buffer::PayloadBuffer;
-use crate::core::edit::splice::Splice;
-use crate::core::egress::egress::Egress;
-use crate::core::ingress::ingress::Ingress;
-use crate::core::ingress::merge::Merge;
-use crate::core::ingress::pace::Pace;
-use crate::core::lookup::lookup_in_turn::LookupInTurn;
-use crate::core::lookup::match_stage::Match;
-use crate::core::parse::gather::Gather;
-use crate::core::parse::parser::Parser;
+use crate::base::{Credit, Reg, Snk, Src};
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
@@ -163,7 +154,7 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
             "not the counters of {config:?}"
         );
         // Headers are far apart: few are under way, and counters have clocks to spare.
-        let in_turn = config.header_clocks >= LookupInTurn::<{ SIZES.way_log2 }, { SIZES.table_log2 }, { SIZES.tcam_entries }, { SIZES.tcam_log2 }>::CLOCKS;
+        let in_turn = in_turn(config);
         Self {
             ingress: (0..SIZES.vports).map(|_| Ingress::new(config.max_frame)).collect(),
             packet_out_ingress: Ingress::new(config.max_frame),

@@ -4,3 +4,7 @@
 pub mod action_ram;
 pub mod expand;
 pub mod header_fifo;
+
+// What the pipeline is made of: another stage goes in by its name here.
+pub use self::expand::Expand;
+pub use self::header_fifo::HeaderFifo;

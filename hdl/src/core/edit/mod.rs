@@ -18,5 +18,10 @@ pub mod headers_in_turn;
 pub mod payload_buffer;
 pub mod splice;
 
+// What the pipeline is made of: another stage goes in by its name here.
+pub use self::headers::Headers;
+pub use self::payload_buffer::PayloadBuffer;
+pub use self::splice::Splice;
+
 #[cfg(test)]
 mod header_edit_tests;

@@ -3,3 +3,6 @@
 
 pub mod egress;
 pub mod queue_counters;
+
+// What the pipeline is made of: another stage goes in by its name here.
+pub use self::egress::Egress;

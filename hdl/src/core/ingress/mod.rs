@@ -4,3 +4,8 @@
 pub mod ingress;
 pub mod merge;
 pub mod pace;
+
+// What the pipeline is made of: another stage goes in by its name here.
+pub use self::ingress::Ingress;
+pub use self::merge::Merge;
+pub use self::pace::Pace;

@@ -7,7 +7,16 @@ use crate::core::lookup::tcam::tcam_in_turn::TcamInTurn;
 use crate::core::types::{
     Hit, KEY_BITS, MASK_OPERANDS_BITS, MaskOperands, SLOT_BITS, Slot, TCAM_OPERANDS_BITS, TableWrite, TcamOperands,
 };
+use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
+
+/// Clocks from one key to the next, at least.
+const CLOCKS: usize = 24;
+
+/// Whether the headers of a build are far enough apart for a lookup in turn.
+pub const fn in_turn(config: &Config) -> bool {
+    config.header_clocks >= CLOCKS
+}
 
 /// Like `Lookup`, but for keys at least [`CLOCKS`](Self::CLOCKS) clocks apart, each announced by `valid`: every way of a hash table and
 /// every TCAM entry has a clock of its own, so that one comparison serves all of them. `TABLE_LOG2` = WAY_LOG2 + 2, `TCAM_LOG2` = log2(TCAM_ENTRIES).
@@ -40,7 +49,7 @@ impl<const WAY_LOG2: usize, const TABLE_LOG2: usize, const TCAM_ENTRIES: usize, 
     LookupInTurn<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>
 {
     /// Clocks from one key to the next, at least.
-    pub const CLOCKS: usize = 24;
+    pub const CLOCKS: usize = CLOCKS;
     /// Clocks from `key` to `best` with so many hash tables: these, later than the TCAM, and the choices.
     pub const fn latency(tables: usize) -> usize {
         HashTableInTurn::<WAY_LOG2, TABLE_LOG2>::LATENCY + Select::tree_latency(tables) + 1

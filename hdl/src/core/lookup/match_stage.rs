@@ -2,7 +2,7 @@
 //! From the key to the rule and its first step.
 
 use super::lookup::Lookup;
-use super::lookup_in_turn::LookupInTurn;
+use super::lookup_in_turn::{LookupInTurn, in_turn};
 use crate::base::{Delay, Dff, DffE, DffR, Reg};
 use crate::core::action::action_ram::ActionRam;
 use crate::core::lookup::hash::hash_table::HashTable;
@@ -112,7 +112,7 @@ impl<
             "{tables} tables of 4 << {WAY_LOG2} slots are not 1 << {HASH_RULES_LOG2} slots"
         );
         assert!(TCAM_ENTRIES == 1 << TCAM_LOG2, "{TCAM_ENTRIES} TCAM entries are not 1 << {TCAM_LOG2}");
-        let at_once = config.header_clocks < LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::CLOCKS;
+        let at_once = !in_turn(config);
         let latency = Self::latency(config);
         let (hash, compare, select) = Self::parts(config);
         Self {
@@ -136,7 +136,7 @@ impl<
 
     /// Clocks from `valid` to `result_valid`: lookup, action RAM, and the result's register.
     pub const fn latency(config: &Config) -> usize {
-        let lookup = if config.header_clocks < LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::CLOCKS {
+        let lookup = if !in_turn(config) {
             Lookup::<WAY_LOG2, TCAM_ENTRIES>::latency(config.hash_tables)
         } else {
             LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::latency(config.hash_tables)
@@ -148,7 +148,7 @@ impl<
     /// `clock_select`.
     fn parts(config: &Config) -> (Range<usize>, Range<usize>, Range<usize>) {
         let last = Self::latency(config) - 1;
-        if config.header_clocks >= LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::CLOCKS {
+        if in_turn(config) {
             return (0..last, 0..0, 0..last);
         }
         let hash = max(HashTable::<WAY_LOG2>::LATE_KEY, Tcam::<TCAM_ENTRIES>::LATENCY);

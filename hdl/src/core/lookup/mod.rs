@@ -10,5 +10,9 @@ pub mod match_stage;
 pub mod select;
 pub mod tcam;
 
+// What the pipeline is made of: another stage goes in by its name here.
+pub use self::lookup_in_turn::in_turn;
+pub use self::match_stage::Match;
+
 #[cfg(test)]
 pub mod match_reference;
