@@ -109,8 +109,7 @@ fn uncovered(statements: &[Stmt], flow: &Flow) -> Vec<Fault> {
 /// Outputs, children's inputs and signals that are read must be written somewhere.
 fn never_driven(statements: &[Stmt], symbols: &Symbols) -> Vec<Fault> {
     let written: BTreeSet<SignalId> = statements.iter().flat_map(Stmt::writes).collect();
-    let mut read = BTreeSet::new();
-    statements.iter().for_each(|stmt| stmt.reads(&mut |r| _ = read.insert(r.signal)));
+    let read = Stmt::all_read(statements);
     let needed = |id: &SignalId, role: Role| match role {
         Role::Output | Role::ChildInput => true,
         Role::Local => read.contains(id),

@@ -4,13 +4,11 @@
 use super::expr::SignalId;
 use super::stmt::{Arm, Stmt};
 use super::symbols::{Role, Symbols};
-use std::collections::BTreeSet;
 
 /// The statements without those that make no difference.
 pub(super) fn without_dead(mut statements: Vec<Stmt>, symbols: &Symbols) -> Vec<Stmt> {
     loop {
-        let mut read = BTreeSet::new();
-        statements.iter().for_each(|stmt| stmt.reads(&mut |r| _ = read.insert(r.signal)));
+        let read = Stmt::all_read(&statements);
         let dead = |id: SignalId| matches!(symbols[id].role, Role::Local | Role::Helper) && !read.contains(&id);
         let found = statements.iter().flat_map(Stmt::writes).any(dead);
         if !found {

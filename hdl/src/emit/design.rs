@@ -3,12 +3,12 @@
 
 use super::body::Body;
 use super::error::{EmitError, Fault, Place, Reason};
+use super::fields::{Field, fields};
 use super::module_names::{self, Origin};
 use super::names::{Names, without_paths};
 use super::print::{INDENT, comment};
-use super::symbols::width;
 use super::tree::{Node, Signal};
-use rust_hdl_core::type_descriptor::{TypeDescriptor, TypeKind};
+use rust_hdl_core::type_descriptor::TypeDescriptor;
 use std::collections::{BTreeSet, HashMap};
 
 /// A Verilog module.
@@ -37,8 +37,7 @@ pub(super) struct Design {
 struct Draft {
     /// Full name of the Rust type.
     rust_type: String,
-    /// Names of its generic parameters.
-    parameters: Vec<String>,
+    origin: Origin,
     body: Body,
     layouts: Vec<String>,
     instances: Vec<String>,
@@ -47,7 +46,7 @@ struct Draft {
 #[derive(Default)]
 struct Drafts {
     all: Vec<Draft>,
-    /// Drafts by the name of their type without generics.
+    /// Drafts by the name of their type without generics: only those of one may be merged.
     by_base: HashMap<String, Vec<usize>>,
     errors: Vec<EmitError>,
 }
@@ -80,13 +79,13 @@ impl Drafts {
             self.report(path, &rust_type, faults);
             Body::default()
         });
-        let (layouts, parameters) = (layouts(&node.signals), node.parameters.clone());
-        self.merge(Draft { layouts, instances: vec![path.into()], rust_type, parameters, body })
+        let origin = Origin::of(&rust_type, &node.parameters);
+        self.merge(Draft { layouts: layouts(&node.signals), instances: vec![path.into()], rust_type, origin, body })
     }
 
     /// A module like it if there is one, or the draft as a new one.
     fn merge(&mut self, draft: Draft) -> usize {
-        let alike = self.by_base.entry(base(&draft.rust_type)).or_default();
+        let alike = self.by_base.entry(draft.origin.base.clone()).or_default();
         if let Some(known) = alike.iter().find(|i| self.all[**i].body == draft.body) {
             self.all[*known].instances.extend(draft.instances);
             return *known;
@@ -124,21 +123,15 @@ impl Draft {
     fn header(&self, name: &str) -> String {
         let path = self.rust_type.split('<').next().unwrap_or_default();
         let folder = path.rsplit_once("::").map_or("", |(folder, _)| folder);
-        let described = Origin::of(&self.rust_type, &self.parameters).described();
         let more = match self.instances.len() {
             1 => String::new(),
             n => format!(" and {} more", n - 1),
         };
-        let origin = format!("{name}: from the Rust block {folder}::{described}");
+        let origin = format!("{name}: from the Rust block {folder}::{}", self.origin.described());
         let mut text = comment(&origin, "", INDENT) + &comment(&format!("{}{more}", self.instances[0]), "", INDENT);
         self.layouts.iter().for_each(|layout| text += &comment(layout, "", INDENT));
         text
     }
-}
-
-/// The type's own name: what modules are named after, and the only ones that may be merged.
-fn base(rust_type: &str) -> String {
-    without_paths(rust_type.split('<').next().unwrap_or_default())
 }
 
 /// The name of each module: of the root `top` if that is given.
@@ -149,7 +142,7 @@ fn module_names(drafts: &Drafts, root: usize, top: Option<&str>) -> Vec<String> 
         all[root] = names.take(top);
     }
     let others = drafts.all.iter().enumerate().filter(|(i, _)| *i != root || top.is_none());
-    let origins: Vec<_> = others.map(|(i, draft)| (i, Origin::of(&draft.rust_type, &draft.parameters))).collect();
+    let origins: Vec<_> = others.map(|(i, draft)| (i, &draft.origin)).collect();
     module_names::module_names(&origins, &mut names).into_iter().for_each(|(i, name)| all[i] = name);
     all
 }
@@ -167,18 +160,12 @@ fn layouts(signals: &[Signal]) -> Vec<String> {
 
 /// `Beat: data[511:0], bytes[518:512], last[519]`
 fn layout(descriptor: &TypeDescriptor) -> Option<String> {
-    let TypeKind::Composite(fields) = &descriptor.kind else { return None };
-    let mut low = 0;
-    let mut parts = vec![];
-    for field in fields {
-        let bits = width(&field.kind);
-        parts.push(match bits {
-            1 => format!("{}[{low}]", field.fieldname),
-            _ => format!("{}[{}:{low}]", field.fieldname, (low + bits).saturating_sub(1)),
-        });
-        low += bits;
-    }
-    Some(format!("{}: {}", descriptor.name, parts.join(", ")))
+    let part = |Field { name, low, width, .. }| match width {
+        1 => format!("{name}[{low}]"),
+        _ => format!("{name}[{}:{low}]", (low + width).saturating_sub(1)),
+    };
+    let parts: Vec<String> = fields(descriptor).map(part).collect();
+    (!parts.is_empty()).then(|| format!("{}: {}", descriptor.name, parts.join(", ")))
 }
 
 #[cfg(test)]

@@ -8,6 +8,29 @@ use rust_hdl_core::type_descriptor::{TypeDescriptor, TypeKind};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+/// A field of a packed struct.
+pub(super) struct Field<'a> {
+    pub name: &'a str,
+    /// Its lowest bit in the struct.
+    pub low: usize,
+    /// In bits.
+    pub width: usize,
+    pub descriptor: &'a TypeDescriptor,
+}
+
+/// The fields of a struct, the lowest first; none of what is no struct.
+pub(super) fn fields(descriptor: &TypeDescriptor) -> impl Iterator<Item = Field<'_>> {
+    let all = match &descriptor.kind {
+        TypeKind::Composite(all) => all.as_slice(),
+        _ => &[],
+    };
+    all.iter().scan(0, |next, field| {
+        let (low, width) = (*next, width(&field.kind));
+        *next += width;
+        Some(Field { name: &field.fieldname, low, width, descriptor: &field.kind })
+    })
+}
+
 /// The fields that a module's text names, by the `localparam` that says where each begins.
 #[derive(Default)]
 pub(super) struct Fields(RefCell<BTreeMap<String, usize>>);
@@ -35,27 +58,73 @@ impl Fields {
 
 /// `BEAT_BYTES`, or with the names of the fields that it lies in: `EDIT_JOB_STEP_OUTPUTS`.
 fn path(descriptor: &TypeDescriptor, low: usize, width: usize) -> Option<String> {
-    let names = inside(&descriptor.kind, low, width)?;
+    let names = inside(descriptor, low, width)?;
     let base = descriptor.name.split('<').next().unwrap_or_default();
     let all = std::iter::once(snake_case(base)).chain(names.into_iter().map(str::to_owned));
     Some(all.collect::<Vec<_>>().join("_").to_uppercase())
 }
 
 /// The fields from the outermost to that of just these bits.
-fn inside(kind: &TypeKind, low: usize, width: usize) -> Option<Vec<&str>> {
-    let TypeKind::Composite(fields) = kind else { return None };
-    let mut start = 0;
-    for field in fields {
-        let bits = self::width(&field.kind);
-        if low == start && width == bits {
-            return Some(vec![&field.fieldname]);
-        }
-        if start <= low && low + width <= start + bits {
-            let mut names = inside(&field.kind.kind, low - start, width)?;
-            names.insert(0, &field.fieldname);
-            return Some(names);
-        }
-        start += bits;
+fn inside(descriptor: &TypeDescriptor, low: usize, width: usize) -> Option<Vec<&str>> {
+    let holds = |field: &Field| field.low <= low && low + width <= field.low + field.width;
+    let field = fields(descriptor).find(holds)?;
+    if (low, width) == (field.low, field.width) {
+        return Some(vec![field.name]);
     }
-    None
+    let mut names = inside(field.descriptor, low - field.low, width)?;
+    names.insert(0, field.name);
+    Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::emit;
+    use crate::wire_struct;
+    use rust_hdl_core::prelude::*;
+
+    wire_struct! {
+        pub struct Inner {
+            pub kind: Bits<4>,
+            pub flag: Bit,
+        }
+    }
+
+    wire_struct! {
+        pub struct Outer {
+            pub length: Bits<8>,
+            pub inner: Inner,
+        }
+    }
+
+    #[millrace_hdl::block]
+    struct Reader {
+        pub inp: Signal<In, Outer>,
+        pub kind: Signal<Out, Bits<4>>,
+        pub flag: Signal<Out, Bit>,
+        pub across: Signal<Out, Bits<2>>,
+    }
+
+    #[millrace_hdl::block]
+    impl Reader {
+        fn update(&mut self) {
+            self.kind = self.inp.inner.kind;
+            self.flag = self.inp.inner.flag;
+            self.across = pack::<13>(self.inp).get_bits::<2>(7);
+        }
+    }
+
+    #[test]
+    fn a_field_is_named_by_a_constant_and_bits_across_fields_by_numbers() {
+        let text = emit(Reader::default());
+        for line in [
+            "    localparam OUTER_INNER_FLAG = 12;",
+            "    localparam OUTER_INNER_KIND = 8;",
+            "    assign kind = inp[OUTER_INNER_KIND +: 4];",
+            "    assign flag = inp[OUTER_INNER_FLAG];",
+            "    assign across = inp[8:7];",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
+        }
+        assert_eq!(text.matches("localparam").count(), 2, "fields that nothing names have no constant:\n{text}");
+    }
 }

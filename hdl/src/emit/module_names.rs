@@ -69,7 +69,7 @@ impl Argument {
 }
 
 /// A name for each module; of the first of a base alone, the base. `taken` has names that are given already.
-pub(super) fn module_names(origins: &[(usize, Origin)], taken: &mut Names) -> BTreeMap<usize, String> {
+pub(super) fn module_names(origins: &[(usize, &Origin)], taken: &mut Names) -> BTreeMap<usize, String> {
     let mut by_base: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, (_, origin)) in origins.iter().enumerate() {
         by_base.entry(&origin.base).or_default().push(place);
@@ -82,7 +82,7 @@ pub(super) fn module_names(origins: &[(usize, Origin)], taken: &mut Names) -> BT
         }
     }
     // Equal types may give different modules, by what they are constructed with: those get numbers.
-    let named = |((module, origin), suffix): (&(usize, Origin), &String)| {
+    let named = |((module, origin), suffix): (&(usize, &Origin), &String)| {
         (*module, taken.take(&snake_case(&format!("{}{suffix}", origin.base))))
     };
     origins.iter().zip(&suffixes).map(named).collect()
@@ -117,8 +117,9 @@ mod tests {
 
     fn names(types: &[&str], parameters: &[&str]) -> Vec<String> {
         let parameters: Vec<String> = parameters.iter().map(|name| (*name).to_owned()).collect();
-        let origins: Vec<_> = types.iter().map(|name| Origin::of(name, &parameters)).enumerate().collect();
-        module_names(&origins, &mut Names::default()).into_values().collect()
+        let origins: Vec<Origin> = types.iter().map(|name| Origin::of(name, &parameters)).collect();
+        let numbered: Vec<_> = origins.iter().enumerate().collect();
+        module_names(&numbered, &mut Names::default()).into_values().collect()
     }
 
     #[test]

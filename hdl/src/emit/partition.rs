@@ -66,12 +66,7 @@ fn join_readers_between_writes(
     procedural: &mut BTreeSet<SignalId>,
     groups: &mut Groups,
 ) {
-    let mut reads: Vec<BTreeSet<SignalId>> = vec![];
-    for stmt in statements {
-        let mut all = BTreeSet::new();
-        stmt.reads(&mut |read| _ = all.insert(read.signal));
-        reads.push(all);
-    }
+    let reads: Vec<BTreeSet<SignalId>> = statements.iter().map(|stmt| Stmt::all_read([stmt])).collect();
     loop {
         let known = procedural.len();
         for (at, ids) in reads.iter().enumerate() {

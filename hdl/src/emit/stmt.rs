@@ -69,6 +69,13 @@ impl Stmt {
         self.walk(&mut |stmt| stmt.expressions().for_each(|e| e.reads(found)));
     }
 
+    /// All signals that some of the statements may read.
+    pub fn all_read<'a>(statements: impl IntoIterator<Item = &'a Stmt>) -> BTreeSet<SignalId> {
+        let mut all = BTreeSet::new();
+        statements.into_iter().for_each(|stmt| stmt.reads(&mut |read| _ = all.insert(read.signal)));
+        all
+    }
+
     /// The enum states that name arms of its `case`s.
     pub fn states(&self) -> BTreeSet<SignalId> {
         let mut all = BTreeSet::new();
@@ -112,8 +119,7 @@ mod tests {
         let stmt = Stmt::If { test: Expr::whole(3, 1), then: vec![set(1)], otherwise: vec![set(2)] };
         assert_eq!(stmt.writes(), BTreeSet::from([1, 2]));
         assert!(stmt.writes_to(2) && !stmt.writes_to(3));
-        let mut reads = BTreeSet::new();
-        stmt.reads(&mut |read| _ = reads.insert(read.signal));
-        assert_eq!(reads, BTreeSet::from([3, 7]));
+        assert_eq!(Stmt::all_read([&stmt]), BTreeSet::from([3, 7]));
+        assert_eq!(Stmt::all_read([&set(1), &Stmt::Comment("why".into())]), BTreeSet::from([7]));
     }
 }

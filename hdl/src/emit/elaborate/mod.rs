@@ -113,8 +113,7 @@ impl Elaboration<'_> {
     /// themselves; else where we are.
     fn push_wires(&mut self, wires: Vec<Stmt>) {
         let own: BTreeSet<SignalId> = wires.iter().flat_map(Stmt::writes).collect();
-        let mut read = BTreeSet::new();
-        wires.iter().for_each(|stmt| stmt.reads(&mut |r| _ = read.insert(r.signal)));
+        let read = Stmt::all_read(&wires);
         let inside = self.out[1..].iter().flatten().flat_map(Stmt::writes);
         let depends = inside.into_iter().any(|id| read.contains(&id) && !own.contains(&id));
         if depends {

@@ -3,10 +3,11 @@
 
 use super::super::error::{Fault, Reason};
 use super::super::expr::SignalId;
+use super::super::fields::{Field, fields};
 use super::super::symbols::width;
 use super::{Bound, Elaboration, Value};
 use crate::front::tree::{Path, Step};
-use rust_hdl_core::type_descriptor::{TypeDescriptor, TypeKind};
+use rust_hdl_core::type_descriptor::TypeDescriptor;
 
 /// A part of a signal that is driven.
 #[derive(Clone)]
@@ -25,23 +26,15 @@ impl Target {
 
     /// A field of it.
     pub fn field(&self, name: &str) -> Result<Target, Reason> {
-        let (offset, descriptor) = field(&self.descriptor, name)?;
-        Ok(Target { low: self.low + offset, descriptor, ..self.clone() })
+        let Field { low, descriptor, .. } = field(&self.descriptor, name)?;
+        Ok(Target { low: self.low + low, descriptor: descriptor.clone(), ..self.clone() })
     }
 }
 
-/// Offset and type of a field.
-fn field(descriptor: &TypeDescriptor, name: &str) -> Result<(usize, TypeDescriptor), Reason> {
-    let mut offset = 0;
-    if let TypeKind::Composite(fields) = &descriptor.kind {
-        for field in fields {
-            if field.fieldname == name {
-                return Ok((offset, field.kind.clone()));
-            }
-            offset += width(&field.kind);
-        }
-    }
-    Err(Reason::NoField { field: name.into(), type_name: descriptor.name.clone() })
+/// The field of this name.
+fn field<'a>(descriptor: &'a TypeDescriptor, name: &str) -> Result<Field<'a>, Reason> {
+    let missing = || Reason::NoField { field: name.into(), type_name: descriptor.name.clone() };
+    fields(descriptor).find(|field| field.name == name).ok_or_else(missing)
 }
 
 impl Elaboration<'_> {
@@ -110,9 +103,9 @@ impl Elaboration<'_> {
         let Value::Sized(e, descriptor) = value else {
             return Err(self.fault(Reason::NoField { field: name.into(), type_name: "a number".into() }));
         };
-        let (offset, descriptor) = field(&descriptor, name).map_err(|reason| self.fault(reason))?;
-        let part = self.cut(e, offset, width(&descriptor));
-        Ok(Value::Sized(part, descriptor))
+        let field = field(&descriptor, name).map_err(|reason| self.fault(reason))?;
+        let part = self.cut(e, field.low, field.width);
+        Ok(Value::Sized(part, field.descriptor.clone()))
     }
 
     /// What a path drives.

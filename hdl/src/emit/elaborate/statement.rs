@@ -202,9 +202,8 @@ impl<'a> Elaboration<'a> {
 
     /// Fields are assigned one after the other: none may read what an earlier one has changed.
     fn reads_not_itself(&self, target: &Target, begin: usize) -> Done {
-        let mut reads_itself = false;
         let assigned = self.out.last().into_iter().flatten().skip(begin + 1);
-        assigned.for_each(|stmt| stmt.reads(&mut |read| reads_itself |= read.signal == target.signal));
+        let reads_itself = Stmt::all_read(assigned).contains(&target.signal);
         if reads_itself { Err(self.fault(Reason::StructOfItself)) } else { Ok(()) }
     }
 
