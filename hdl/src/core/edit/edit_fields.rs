@@ -110,7 +110,7 @@ impl EditFields {
                 candidate = body.get_bits::<32>(k * 32 + 16);
             }
             ports_there |= candidate;
-            icmpv6_there = icmpv6_there | candidate.get_bits::<16>(16);
+            icmpv6_there |= candidate.get_bits::<16>(16);
             let tcp_half: Bits<16> = if a.l4_words == k { body.get_bits::<16>(k * 32 + 144) } else { 0 };
             tcp_there |= tcp_half;
             let udp_half: Bits<16> = if a.l4_words == k { body.get_bits::<16>(k * 32 + 64) } else { 0 };

@@ -25,14 +25,14 @@ impl EditPlace {
         let mut flip = self.flips.ip;
         for k in 6..15 {
             if ip_here.get_bit(k) {
-                behind_mac = behind_mac ^ (cast::<864>(flip) << (k * 16));
+                behind_mac ^= cast::<864>(flip) << (k * 16);
             }
         }
         let l4_here = self.flips.l4_here;
         flip = self.flips.l4;
         for k in 14..48 {
             if l4_here.get_bit(k) {
-                behind_mac = behind_mac ^ (cast::<864>(flip) << (k * 16));
+                behind_mac ^= cast::<864>(flip) << (k * 16);
             }
         }
         self.stage.head = cast::<HEAD_BITS>(self.frame.mac) | (cast::<HEAD_BITS>(behind_mac) << 96);

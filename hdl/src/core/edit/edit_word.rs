@@ -148,32 +148,32 @@ impl EditWord {
         let mut set_lower = false;
         let mut set_upper = false;
         if w.push0 {
-            lower = lower | self.push0.out.get_bits::<16>(0);
-            upper = upper | self.push0.out.get_bits::<16>(16);
+            lower |= self.push0.out.get_bits::<16>(0);
+            upper |= self.push0.out.get_bits::<16>(16);
             set_lower = true;
             set_upper = true;
         }
         if w.push1 {
-            lower = lower | self.push1.out.get_bits::<16>(0);
-            upper = upper | self.push1.out.get_bits::<16>(16);
+            lower |= self.push1.out.get_bits::<16>(0);
+            upper |= self.push1.out.get_bits::<16>(16);
             set_lower = true;
             set_upper = true;
         }
         if w.mac.get_bit(0) {
-            lower = lower | self.mac.out.get_bits::<16>(0);
-            upper = upper | self.mac.out.get_bits::<16>(16);
+            lower |= self.mac.out.get_bits::<16>(0);
+            upper |= self.mac.out.get_bits::<16>(16);
             set_lower = step.set_dl_dst;
             set_upper = step.set_dl_dst;
         }
         if w.mac.get_bit(1) {
-            lower = lower | self.mac.out.get_bits::<16>(32);
-            upper = upper | self.mac.out.get_bits::<16>(48);
+            lower |= self.mac.out.get_bits::<16>(32);
+            upper |= self.mac.out.get_bits::<16>(48);
             set_lower = step.set_dl_dst;
             set_upper = step.set_dl_src;
         }
         if w.mac.get_bit(2) {
-            lower = lower | self.mac.out.get_bits::<16>(64);
-            upper = upper | self.mac.out.get_bits::<16>(80);
+            lower |= self.mac.out.get_bits::<16>(64);
+            upper |= self.mac.out.get_bits::<16>(80);
             set_lower = step.set_dl_src;
             set_upper = step.set_dl_src;
         }
@@ -184,19 +184,19 @@ impl EditWord {
         let mut set_src = step.set_nw_src & ipv4;
         let mut set_dst = step.set_nw_dst & ipv4;
         if set_src & at.get_bit(3) {
-            upper = upper | src.get_bits::<16>(96);
+            upper |= src.get_bits::<16>(96);
             set_upper = true;
         }
         if set_src & at.get_bit(4) {
-            lower = lower | src.get_bits::<16>(112);
+            lower |= src.get_bits::<16>(112);
             set_lower = true;
         }
         if set_dst & at.get_bit(4) {
-            upper = upper | dst.get_bits::<16>(96);
+            upper |= dst.get_bits::<16>(96);
             set_upper = true;
         }
         if set_dst & at.get_bit(5) {
-            lower = lower | dst.get_bits::<16>(112);
+            lower |= dst.get_bits::<16>(112);
             set_lower = true;
         }
 
@@ -205,30 +205,30 @@ impl EditWord {
         set_dst = step.set_nw_dst & ipv6;
         for j in 0..4 {
             if set_src & at.get_bit(j + 2) {
-                upper = upper | src.get_bits::<16>(j * 32);
+                upper |= src.get_bits::<16>(j * 32);
                 set_upper = true;
             }
             if set_src & at.get_bit(j + 3) {
-                lower = lower | src.get_bits::<16>(j * 32 + 16);
+                lower |= src.get_bits::<16>(j * 32 + 16);
                 set_lower = true;
             }
             if set_dst & at.get_bit(j + 6) {
-                upper = upper | dst.get_bits::<16>(j * 32);
+                upper |= dst.get_bits::<16>(j * 32);
                 set_upper = true;
             }
             if set_dst & at.get_bit(j + 7) {
-                lower = lower | dst.get_bits::<16>(j * 32 + 16);
+                lower |= dst.get_bits::<16>(j * 32 + 16);
                 set_lower = true;
             }
         }
 
         comment!("ports in the two words at the end of the L3 header");
         if has_ports & step.set_tp_src & at_l4.get_bit(0) {
-            upper = upper | self.ports.out.get_bits::<16>(0);
+            upper |= self.ports.out.get_bits::<16>(0);
             set_upper = true;
         }
         if has_ports & step.set_tp_dst & at_l4.get_bit(1) {
-            lower = lower | self.ports.out.get_bits::<16>(16);
+            lower |= self.ports.out.get_bits::<16>(16);
             set_lower = true;
         }
         self.new_lower = lower;

@@ -59,7 +59,7 @@ impl HeaderEdit {
         let mut tagged = with_ports.tagged;
         for k in 5_u64..16 {
             if self.fields.port_at == k {
-                tagged = tagged ^ (cast::<992>(self.fields.port_flips) << (k * 32 + 144));
+                tagged ^= cast::<992>(self.fields.port_flips) << (k * 32 + 144);
             }
         }
         with_ports.tagged = tagged;

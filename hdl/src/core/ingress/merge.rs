@@ -61,17 +61,17 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const SOURCES: usize> Merge
         for i in 0..SOURCES {
             let beat = self.inp[i].data;
             if self.turn.get_bit(i) {
-                data = data | beat.data;
-                bytes = bytes | beat.bytes;
-                last = last | beat.last;
-                meta.vport = meta.vport | beat.meta.vport;
-                meta.packet_out = meta.packet_out | beat.meta.packet_out;
-                meta.len = meta.len | beat.meta.len;
-                meta.fault = meta.fault | beat.meta.fault;
+                data |= beat.data;
+                bytes |= beat.bytes;
+                last |= beat.last;
+                meta.vport |= beat.meta.vport;
+                meta.packet_out |= beat.meta.packet_out;
+                meta.len |= beat.meta.len;
+                meta.fault |= beat.meta.fault;
             }
         }
         if last {
-            data = data & !(!Bits::<BUS_BITS>::default() << (cast::<11>(bytes) << 3));
+            data &= !(!Bits::<BUS_BITS>::default() << (cast::<11>(bytes) << 3));
         }
         // The turn is kept while its frame lasts or waits for credit. Whoever has it comes last: with no other request, the source
         // goes on, and if it has nothing more, the turn is given up a clock later.

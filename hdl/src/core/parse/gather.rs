@@ -56,7 +56,7 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize> Gather<BUS_BITS, COUNT_BITS
         let mut hdr: Bits<WINDOW_BITS> = 0;
         for i in 0..WINDOW_BITS / BUS_BITS {
             let slot = self.slots[i];
-            hdr = hdr | (cast::<WINDOW_BITS>(slot) << (i * BUS_BITS));
+            hdr |= cast::<WINDOW_BITS>(slot) << (i * BUS_BITS);
         }
         self.window.hdr = hdr;
         self.window.meta = self.meta;

@@ -55,8 +55,8 @@ impl ParserL4 {
         let mut fourth: Bits<16> = 0;
         for i in 0..13 {
             if at == i {
-                first = first | self.tail.get_bits::<32>(i * 32);
-                fourth = fourth | self.tail.get_bits::<16>(i * 32 + 96);
+                first |= self.tail.get_bits::<32>(i * 32);
+                fourth |= self.tail.get_bits::<16>(i * 32 + 96);
             }
         }
         self.head = first;

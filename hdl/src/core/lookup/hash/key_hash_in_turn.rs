@@ -45,12 +45,12 @@ impl<const WAY_LOG2: usize> KeyHashInTurn<WAY_LOG2> {
         let mut upper_word: Bits<32> = 0;
         for j in 0..8 {
             if self.when.get_bit(7 - j) {
-                lower_word = lower_word | self.key.get_bits::<32>(j * 64);
+                lower_word |= self.key.get_bits::<32>(j * 64);
             }
         }
         for j in 0..7 {
             if self.when.get_bit(7 - j) {
-                upper_word = upper_word | self.key.get_bits::<32>(j * 64 + 32);
+                upper_word |= self.key.get_bits::<32>(j * 64 + 32);
             }
         }
         self.lower = lower_word;

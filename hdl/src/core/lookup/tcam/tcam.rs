@@ -96,7 +96,7 @@ impl<const TCAM_ENTRIES: usize> Tcam<TCAM_ENTRIES> {
 
         let mut all = self.group[0].matched;
         for i in 1..8 {
-            all = all & self.group[i].matched;
+            all &= self.group[i].matched;
         }
         self.matched = all;
         for i in 0..self._entries {

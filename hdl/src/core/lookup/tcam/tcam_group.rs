@@ -48,7 +48,7 @@ impl<const ENTRIES: usize> TcamGroup<ENTRIES> {
         }
         let mut all = self.chunk[0].matched;
         for i in 1..15 {
-            all = all & self.chunk[i].matched;
+            all &= self.chunk[i].matched;
         }
         self.matched_reg = all;
         self.matched = self.matched_reg;

@@ -109,7 +109,7 @@ impl<const TCAM_ENTRIES: usize, const TCAM_LOG2: usize> TcamInTurn<TCAM_ENTRIES,
         self.entries.wdata.rule = self.answer.rule;
 
         if self.write {
-            self.valid = self.valid & !selected;
+            self.valid &= !selected;
             if self.answer.hit {
                 self.valid |= selected;
             }
