@@ -69,12 +69,12 @@ impl Sizes {
 }
 
 /// What an ingress buffer and a transmit queue hold, in bytes: a longest frame, and half of the next one or more.
-pub const fn buffer_bytes(config: &Config) -> usize {
+const fn buffer_bytes(config: &Config) -> usize {
     (config.max_frame * 3 / 2).next_power_of_two()
 }
 
 /// What the payload buffer holds, in bytes: three longest frames, and what is on its way.
-pub const fn payload_bytes(config: &Config) -> usize {
+const fn payload_bytes(config: &Config) -> usize {
     (config.max_frame * 3 + 1).next_power_of_two()
 }
 
