@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What may stand in a `block`, each in the Rust simulator and in Verilog: the example of `docs/blocks.md`, and a block with the rest.
+//! What may stand in a `block`, each in the Rust simulator and in Verilog: the examples of `docs/blocks.md`, and a block with the rest.
 
 // Ports are counted by their numbers, as the hardware does.
 #![allow(clippy::needless_range_loop)]
 
 use millrace_hdl::base::{DffE, DffR, Fifo, Reg, Skid, Snk, Src};
-use millrace_hdl::{emit, wire_struct};
+use millrace_hdl::core::sizes::Sizes;
+use millrace_hdl::{emit, sized, wire_struct};
+use millrace_regs::config::Preset;
 use rust_hdl_core::prelude::*;
 
 #[allow(dead_code)]
@@ -48,6 +50,31 @@ impl<const N: usize> Tally<N> {
         self.count = self.passed;
     }
 }
+
+/// A FIFO for what comes in at each vport.
+#[millrace_hdl::block]
+pub struct Stores<const SIZES: Sizes> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    #[count(SIZES.vports)]
+    pub rx: Vec<Snk<Bits<{ SIZES.bus_bits }>>>,
+    #[count(SIZES.vports)]
+    pub tx: Vec<Src<Bits<{ SIZES.bus_bits }>>>,
+    #[count(SIZES.vports)]
+    stores: Vec<Fifo<Bits<{ SIZES.bus_bits }>, { SIZES.buffer_log2 }, { SIZES.buffer_count_bits }>>,
+}
+
+#[millrace_hdl::block]
+impl<const SIZES: Sizes> Stores<SIZES> {
+    fn update(&mut self) {
+        for i in 0..SIZES.vports {
+            link(self.rx[i], self.stores[i].inp);
+            link(self.tx[i], self.stores[i].out);
+        }
+    }
+}
+
+const ECP5: Sizes = Sizes::of(&Preset::Ecp5.config());
 
 #[derive(Clone, Copy, Debug, PartialEq, LogicState)]
 enum State {
@@ -175,6 +202,20 @@ fn the_example_counts_and_keeps() {
     let load =
         "if (passes & (inp_data[SAMPLE_KIND +: 2] == 2'd3)) begin\n        latest_3 <= inp_data[SAMPLE_VALUE +: 8];";
     assert!(text.contains(load), "{text}");
+}
+
+#[test]
+fn the_example_with_sizes_has_those_of_its_build() {
+    let text = lint(<sized!(Stores<ECP5>)>::default());
+    for vport in 0..=ECP5.vports {
+        let port = format!("input  wire [{}:0] rx_{vport}_data,", ECP5.bus_bits - 1);
+        let store = format!("    fifo stores_{vport} (");
+        assert_eq!(
+            [port, store].map(|part| text.contains(&part)),
+            [vport < ECP5.vports; 2],
+            "vport {vport} in\n{text}"
+        );
+    }
 }
 
 #[test]

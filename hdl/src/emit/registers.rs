@@ -90,22 +90,24 @@ mod tests {
         verilog(&block, Some("top")).expect("the block can be emitted")
     }
 
+    /// That the text has this passage.
+    fn assert_has(text: &str, passage: &str) {
+        assert!(text.contains(passage), "expected\n{passage}\nin\n{text}");
+    }
+
     #[test]
     fn registers_with_the_same_control_share_a_block() {
         let fifo = text(Fifo::<Bits<8>, 3, 4>::default());
         let both =
             "if (reset) begin\n            fetched <= 1'b0;\n            loaded <= 1'b0;\n        end else begin\n";
-        assert!(fifo.contains(both), "{fifo}");
+        assert_has(&fifo, both);
     }
 
     #[test]
     fn reset_wins_over_enable_and_a_register_without_reset_has_none() {
         let fifo = text(LutFifo::<Bits<8>, 3, 4>::default());
-        assert!(fifo.contains("if (reset) begin\n            tail <= 3'd0;\n        end else if ("), "{fifo}");
+        assert_has(&fifo, "if (reset) begin\n            tail <= 3'd0;\n        end else if (");
         let word = text(Fifo::<Bits<8>, 3, 4>::default());
-        assert!(
-            word.contains("always @(posedge clock) if (load) begin\n        word <= ram_rdata;\n    end"),
-            "{word}"
-        );
+        assert_has(&word, "always @(posedge clock) if (load) begin\n        word <= ram_rdata;\n    end");
     }
 }
