@@ -48,6 +48,9 @@ The flow file is in the syntax of `ovs-ofctl add-flows`. SIGHUP reads it again. 
 get a second to arrive, and all results are written; a second SIGINT ends it at once. Exit code 2 means that something
 given cannot be used: then nothing was run, and no file was changed.
 
+MILLRACE_LOG says what is logged: a level (off, error, warn, info, debug, trace), levels of modules, or both:
+`MILLRACE_LOG=millrace_firmware=debug,warn`. Without it that is warnings and errors.
+
 Captures are looked through before the run, and read packet by packet as it goes. Frames that are cut by the snapshot length, shorter
 than 14 bytes or longer than the build's longest frame are left out, and counted as `left_out` in the statistics.
 

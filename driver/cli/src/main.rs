@@ -11,6 +11,7 @@ mod error;
 mod feeder;
 mod flow_file;
 mod inputs;
+mod log;
 mod outputs;
 mod query;
 mod registers;
@@ -25,19 +26,13 @@ use args::{Cli, Command};
 use clap::Parser;
 use device_choice::DeviceChoice;
 use error::BadInput;
-use std::env;
-use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::prelude::*;
 
-/// Exit code for input that cannot be used: flow files, captures, ports, registers.
+/// Exit code for input that cannot be used: flow files, captures, ports, registers, what is to be logged.
 const EXIT_BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    log_to_stderr();
-    match execute(cli) {
+    match execute(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("millrace: {error:#}");
@@ -46,15 +41,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Warnings, or what `MILLRACE_LOG` asks for: a level, or levels of modules (`millrace_firmware=debug,warn`).
-fn log_to_stderr() {
-    let asked = env::var("MILLRACE_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
-    let levels = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
-    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
-    tracing_subscriber::registry().with(levels).with(lines).init();
-}
-
 fn execute(cli: Cli) -> Result<()> {
+    log::to_stderr()?;
     match cli.command {
         Command::Run(args) => match &args.device {
             DeviceChoice::Embedded => run::run(&args),

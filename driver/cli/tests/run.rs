@@ -6,7 +6,7 @@ mod captures;
 #[allow(dead_code)]
 mod common;
 
-use common::{Device, Folder, frames, packet};
+use common::{Device, Folder, Outcome, frames, packet};
 use serde_json::Value;
 
 /// p0 and vf0 to p1, everything else dropped.
@@ -171,6 +171,9 @@ fn input_that_cannot_be_used_ends_with_2_and_touches_nothing() {
     refuse(&["--flows", &flows, "--in", &good_input, "--preset", "fpga"], "unknown preset `fpga`");
     refuse(&["--flows", &flows, "--in", &good_input, "--preset", "alveo"], "preset `alveo` is not built into this");
     refuse(&["--flows", &flows, "--tap", "p0=tap9", "--tap", "p0=tap8"], "--tap is given twice for port p0");
+    let mut command = folder.command(&["run", "--out", "out", "--flows", &flows, "--in", &good_input]);
+    Outcome::of(command.env("MILLRACE_LOG", "warn,millrace_sim=loud")).fails(2, "MILLRACE_LOG: `millrace_sim=loud` is");
+    assert_eq!(folder.list(), before, "a filter that cannot be read, and something was written");
     // No interface can have this name, whoever asks.
     refuse(
         &["--flows", &flows, "--tap", "p0=a-name-that-is-too-long"],
