@@ -14,7 +14,7 @@ use crate::signals::Signals;
 use crate::standard;
 use crate::stats::Stats;
 use crate::taps;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use millrace_driver::serial::{Serial, Tty, patience};
 use millrace_driver::{Device, DeviceError, Others, Sent, discover};
 use millrace_firmware::slowpath::Settings;
@@ -22,6 +22,7 @@ use millrace_regs::addr;
 use millrace_sim::Config;
 use millrace_sim::tap::{Tap, is_gone};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -64,7 +65,11 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
     let mut session = Session { args, card, taps, ports, server, signals, reloading: false };
     // What was counted until something failed is worth having.
     let ran = session.go();
-    ran.and(session.finish(stats))
+    let written = session.finish(stats);
+    match (ran, written) {
+        (Err(error), Err(lost)) => Err(anyhow!("{error:#}; {lost:#}")),
+        (ran, written) => ran.and(written),
+    }
 }
 
 /// The option with which a card can be had all the same.
@@ -221,11 +226,18 @@ impl Session<'_> {
         }
     }
 
+    /// Writes the statistics: of a card that does not answer any more those of this side.
     fn finish(mut self, stats: Option<Claim>) -> Result<()> {
-        match stats {
-            Some(claim) => write_json(claim, &card_stats(&mut self.card, &self.ports)?),
-            None => Ok(()),
-        }
+        let Some(claim) = stats else { return Ok(()) };
+        let path = claim.path().to_owned();
+        let error = match card_stats(&mut self.card, &self.ports) {
+            Ok(stats) => return write_json(claim, &stats),
+            Err(error) => error,
+        };
+        let host_channel = line_stats(&mut self.card);
+        let incomplete = Some(format!("{error:#}"));
+        write_json(claim, &Stats { incomplete, host_channel, ..self.card.slow_path_stats()? })?;
+        Err(error.context(format!("{} has nothing of what the card counted", path.display())))
     }
 }
 
@@ -248,18 +260,26 @@ fn card_stats(card: &mut Card, ports: &[Port]) -> Result<Stats> {
         }
     }
     let upcalls = card.queue_stats(config.vports() as u8)?;
-    let line = card.device().stats();
-    let counts = [
+    let theirs = [
         ("upcalls_queued", upcalls.packets),
         ("upcalls_no_room", upcalls.drops),
+        ("dropped_by_card", losses.host_dropped.into()),
+    ];
+    stats.host_channel = line_stats(card);
+    stats.host_channel.extend(theirs.map(|(name, count)| (name.into(), count)));
+    Ok(stats)
+}
+
+/// What happened at this end of the line.
+fn line_stats(card: &mut Card) -> BTreeMap<String, u64> {
+    let line = card.device().stats();
+    let counts = [
         ("upcalls_arrived", line.upcalls),
         ("damaged", line.damaged),
         ("unknown", line.unknown),
         ("not_taken", line.not_taken),
         ("accesses_repeated", line.repeated),
         ("answers_late", line.stray),
-        ("dropped_by_card", losses.host_dropped.into()),
     ];
-    stats.host_channel = counts.map(|(name, count)| (name.into(), count)).into();
-    Ok(stats)
+    counts.map(|(name, count)| (name.into(), count)).into()
 }

@@ -244,13 +244,17 @@ impl<D: Device> Dpu<D> {
             port.not_entered.insert("interrupted".into(), undone.not_entered);
             ports.insert(config.vport_name(vport).unwrap_or_default(), port);
         }
-        let slow_path = serde_json::from_value(serde_json::to_value(self.slow_path.stats())?)?;
-        let rules = self.slow_path.rules().len();
+        Ok(Stats { ports, ..self.slow_path_stats()? })
+    }
+
+    /// What the slow path knows without the device: all but the ports.
+    pub fn slow_path_stats(&self) -> Result<Stats> {
         let preset = Preset::ALL
             .iter()
-            .find(|preset| preset.config().registers() == config.registers())
+            .find(|preset| preset.config().registers() == self.config().registers())
             .map_or("unknown", |preset| preset.name());
-        Ok(Stats { preset: preset.into(), ports, rules, slow_path, ..Stats::default() })
+        let slow_path = serde_json::from_value(serde_json::to_value(self.slow_path.stats())?)?;
+        Ok(Stats { preset: preset.into(), rules: self.slow_path.rules().len(), slow_path, ..Stats::default() })
     }
 
     /// All registers.

@@ -76,6 +76,9 @@ pub struct Stats {
     /// Cycles in which a clock of the core ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clocked_cycles: Option<u64>,
+    /// Why there is nothing of `ports`, nor of what else only the device knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
     /// What happened on the line to a card.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub host_channel: BTreeMap<String, u64>,

@@ -277,3 +277,31 @@ fn the_command_runs_the_slow_path_of_a_card() {
     let last: Value = serde_json::from_str(&fs::read_to_string(path.join("s.json")).unwrap()).unwrap();
     assert_eq!(last["ports"]["p0"]["in"]["packets"], 3);
 }
+
+#[test]
+fn a_card_that_goes_away_is_named_and_what_its_host_counted_is_kept() {
+    let card = Card::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::write(path.join("a.flows"), "in_port=p0,actions=output:p1\n").unwrap();
+    fs::write(path.join("s.json"), "of an earlier run").unwrap();
+    let device = format!("serial:{},baud={BAUD}", card.path().display());
+    let mut run = millrace(path, &["run", "--device", &device, "--flows", "a.flows", "--stats", "s.json"]);
+    let log = fs::File::create(path.join("log")).unwrap();
+    let mut running = Running(run.stderr(log).spawn().unwrap());
+    running.wait_until(|| answers(path));
+    card.send(P0, &frame(1, 60));
+    assert_eq!(running.frame_out(&card), (P1, on_wire(&frame(1, 60))));
+
+    drop(card);
+    assert_eq!(running.0.wait().unwrap().code(), Some(1));
+    let said = fs::read_to_string(path.join("log")).unwrap();
+    assert!(said.contains("s.json has nothing of what the card counted: the device cannot be reached: "), "{said}");
+    let stats: Value = serde_json::from_str(&fs::read_to_string(path.join("s.json")).unwrap()).unwrap();
+    let why = stats["incomplete"].as_str().expect("why there are no counts of the card");
+    assert!(why.starts_with("the device cannot be reached: "), "{why}");
+    assert_eq!(stats["slow_path"]["misses"], 1);
+    assert_eq!(stats["host_channel"]["upcalls_arrived"], 1);
+    assert_eq!(stats["host_channel"]["upcalls_queued"], Value::Null);
+    assert_eq!(stats["ports"].as_object().expect("ports").len(), 0);
+}
