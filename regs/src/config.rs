@@ -13,7 +13,7 @@ pub const MAX_FRAME: usize = 9216;
 /// Shortest frame in bytes, without FCS.
 pub const MIN_FRAME: usize = 14;
 
-/// Sizes of one build. The same numbers can be read from the registers `CONFIG0` to `CONFIG4`.
+/// Sizes of one build. But for `queue_pairs`, the same numbers can be read from the registers `CONFIG0` to `CONFIG4`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Config {
     /// Width of the streams in bits: 64, 128, 256, 512 or 1024.
@@ -39,6 +39,8 @@ pub struct Config {
     /// Clocks from one frame's header to the next, at least. 1: everything is looked up at once. 24: the ways of a hash table and
     /// the entries of the TCAM are looked at one after the other, in a fraction of the logic.
     pub header_clocks: usize,
+    /// Pairs of virtqueues of each PF and VF. 0: there is no host side (`docs/host.md`), and the streams of all vports are pins.
+    pub queue_pairs: usize,
 }
 
 impl Config {
@@ -140,6 +142,7 @@ const SMALL: Config = Config {
     rule_id_bits: 16,
     max_frame: MAX_FRAME,
     header_clocks: 1,
+    queue_pairs: 0,
 };
 
 /// The builds that are kept working.
@@ -162,12 +165,22 @@ pub enum Preset {
     W256,
     /// 1,024 bits with small tables.
     W1024,
+    /// With the host side (`docs/host.md`): 512 bits with small tables, one pair of virtqueues for each PF and VF.
+    Host,
 }
 
 impl Preset {
-    /// All presets.
+    /// The presets without host side.
     pub const ALL: [Preset; 7] =
         [Preset::Sim, Preset::Ecp5, Preset::Ecp5Small, Preset::Alveo, Preset::W128, Preset::W256, Preset::W1024];
+
+    /// The presets with a host side.
+    pub const HOSTED: [Preset; 1] = [Preset::Host];
+
+    /// The presets of both kinds.
+    pub fn every() -> impl Iterator<Item = Preset> {
+        Preset::ALL.into_iter().chain(Preset::HOSTED)
+    }
 
     /// The presets that the simulation is built for. Among them is each bus width.
     pub const SIMULATED: [Preset; 5] = [Preset::Sim, Preset::Ecp5, Preset::W128, Preset::W256, Preset::W1024];
@@ -187,6 +200,7 @@ impl Preset {
                 rule_id_bits: 16,
                 max_frame: MAX_FRAME,
                 header_clocks: 1,
+                queue_pairs: 0,
             },
             Preset::Ecp5 => Config {
                 bus_bits: 64,
@@ -200,6 +214,7 @@ impl Preset {
                 rule_id_bits: 10,
                 max_frame: 2048,
                 header_clocks: 24,
+                queue_pairs: 0,
             },
             Preset::Ecp5Small => {
                 Config { vfs: 0, slots_log2: 5, tcam_entries: 4, rule_id_bits: 8, ..Preset::Ecp5.config() }
@@ -216,10 +231,12 @@ impl Preset {
                 rule_id_bits: 16,
                 max_frame: MAX_FRAME,
                 header_clocks: 1,
+                queue_pairs: 0,
             },
             Preset::W128 => Config { bus_bits: 128, ..SMALL },
             Preset::W256 => Config { bus_bits: 256, ..SMALL },
             Preset::W1024 => Config { bus_bits: 1024, ..SMALL },
+            Preset::Host => Config { queue_pairs: 1, ..SMALL },
         }
     }
 
@@ -233,6 +250,7 @@ impl Preset {
             Preset::W128 => "w128",
             Preset::W256 => "w256",
             Preset::W1024 => "w1024",
+            Preset::Host => "host",
         }
     }
 }
@@ -249,13 +267,13 @@ impl fmt::Display for Preset {
 pub struct UnknownPreset(pub String);
 
 fn names() -> String {
-    Preset::ALL.map(Preset::name).join(", ")
+    Preset::every().map(Preset::name).collect::<Vec<_>>().join(", ")
 }
 
 impl FromStr for Preset {
     type Err = UnknownPreset;
     fn from_str(name: &str) -> Result<Self, UnknownPreset> {
-        Preset::ALL.into_iter().find(|p| p.name() == name).ok_or_else(|| UnknownPreset(name.into()))
+        Preset::every().find(|p| p.name() == name).ok_or_else(|| UnknownPreset(name.into()))
     }
 }
 
@@ -290,13 +308,13 @@ mod tests {
         assert!([64, 128, 256, 512, 1024].iter().all(|width| widths.contains(width)), "{widths:?}");
         let ecp5 = Preset::Ecp5.config();
         assert_eq!((ecp5.places(), ecp5.rule_ids(), ecp5.registers()[4]), (1040, 1024, 0x0018_0800));
-        for p in Preset::ALL {
+        for p in Preset::every() {
             assert!(p.config().vports() <= 31 && p.config().slots_log2 <= 14, "{p}: the output mask has 31 vport bits");
             assert_eq!(p.name().parse(), Ok(p));
         }
         assert_eq!(
             "fpga".parse::<Preset>().unwrap_err().to_string(),
-            "unknown preset `fpga`: the presets are sim, ecp5, ecp5-small, alveo, w128, w256, w1024"
+            "unknown preset `fpga`: the presets are sim, ecp5, ecp5-small, alveo, w128, w256, w1024, host"
         );
     }
 }

@@ -7,6 +7,7 @@
 //! - [`Key`], [`Mask`], [`Step`]: what software writes into tables, with [`KEY_FIELDS`] and [`STEP_FIELDS`]
 //! - [`config`]: what a build contains
 //! - [`Command`], [`Verdict`], [`UpcallReason`], the table [`hash`]
+//! - [`host`]: functions, their registers and virtqueues (`docs/host.md`)
 //! - [`host_channel`]: what a board adds: messages, and words beside the registers; [`slip`]: messages as bytes of a UART
 //! - [`c_header`], [`markdown`]: the register reference for C and for people
 #![deny(missing_docs)]
@@ -15,6 +16,7 @@ mod c_header;
 mod command;
 pub mod config;
 pub mod hash;
+pub mod host;
 pub mod host_channel;
 mod instances;
 mod key;

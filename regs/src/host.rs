@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The host side: functions, their registers, virtqueues (`docs/host.md`). Section numbers are those of *Virtual I/O Device (VIRTIO) Version 1.2*.
+
+use crate::config::Config;
+use crate::map::{Access, Bits, Register, Reset};
+use crate::verdict::outcomes;
+
+/// Bit of an address of `s_axil_host` from which on the function's number lies; below is the offset in the function's BAR.
+pub const FUNCTION_SHIFT: u32 = 24;
+
+/// Functions that an address can tell apart.
+pub const MAX_FUNCTIONS: usize = 256;
+
+/// A block of registers in a function's BAR. An access to an address of no block is answered with SLVERR.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostBlock {
+    /// As in `docs/host.md`.
+    pub name: &'static str,
+    /// Byte offset in the BAR.
+    pub offset: u32,
+    /// Bytes, a multiple of 4.
+    pub bytes: u32,
+    /// Bytes from one copy to the next; 0 if there is one.
+    pub stride: u32,
+}
+
+impl HostBlock {
+    const fn new(name: &'static str, offset: u32, bytes: u32, stride: u32) -> Self {
+        Self { name, offset, bytes, stride }
+    }
+
+    /// Byte offset in the BAR of a copy's start.
+    pub const fn at(&self, copy: u32) -> u32 {
+        self.offset + copy * self.stride
+    }
+}
+
+/// Common configuration (4.1.4.3): [`common`].
+pub const COMMON: HostBlock = HostBlock::new("common configuration", 0, 64, 0);
+/// ISR status (4.1.4.5): a byte of [`isr`] bits. A read clears it.
+pub const ISR: HostBlock = HostBlock::new("ISR status", 0x100, 4, 0);
+/// Device configuration (5.1.4): [`device`].
+pub const DEVICE: HostBlock = HostBlock::new("device configuration", 0x200, 16, 0);
+/// [`FAULT`].
+pub const FAULTS: HostBlock = HostBlock::new("`FAULT`", 0x300, 4, 0);
+/// Of the ECPF alone, a copy for each function: [`FUNCTION_REGISTERS`].
+pub const FUNCTION: HostBlock = HostBlock::new("of the ECPF alone: registers of function f", 0x4000, 0x40, 0x40);
+/// A copy for each virtqueue of the function (4.1.4.4). A write with any strobe notifies, whatever is written; reads give 0.
+pub const NOTIFY: HostBlock = HostBlock::new("notification of virtqueue q", 0x1_0000, NOTIFY_STRIDE, NOTIFY_STRIDE);
+
+/// All blocks, in the order of their offsets.
+pub const HOST_BLOCKS: [HostBlock; 6] = [COMMON, ISR, DEVICE, FAULTS, FUNCTION, NOTIFY];
+
+/// `notify_off_multiplier` (4.1.4.4); `queue_notify_off` of virtqueue q is q.
+pub const NOTIFY_STRIDE: u32 = 0x1000;
+
+/// Address on `s_axil_host` of an offset in a function's BAR.
+pub const fn host_address(function: u32, offset: u32) -> u32 {
+    function << FUNCTION_SHIFT | offset
+}
+
+/// A field of one of virtio's structures. A write to a read-only one is ignored (4.1.4.3.1).
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostField {
+    /// As in virtio.
+    pub name: &'static str,
+    /// Bytes from the start of its block.
+    pub offset: u32,
+    /// Bits: 8, 16, 32 or 64.
+    pub width: u32,
+    /// Read-only or read-write.
+    pub access: Access,
+    /// What it is.
+    pub doc: &'static str,
+}
+
+impl HostField {
+    /// Bytes from the start of its block to the 32-bit word that it lies or begins in.
+    pub const fn word(&self) -> u32 {
+        self.offset & !3
+    }
+
+    /// Its lowest bit in that word.
+    pub const fn low(&self) -> u32 {
+        8 * (self.offset & 3)
+    }
+}
+
+macro_rules! fields {
+    ($(#[$meta:meta])* pub mod $module:ident { $($(#[doc = $doc:literal])* $constant:ident = $offset:literal, $access:ident $width:literal, $name:literal;)* }) => {
+        $(#[$meta])*
+        pub mod $module {
+            use super::HostField;
+            use crate::map::Access;
+            $($(#[doc = $doc])* pub const $constant: HostField = HostField {
+                name: $name,
+                offset: $offset,
+                width: $width,
+                access: Access::$access,
+                doc: concat!($($doc),*).trim_ascii(),
+            };)*
+            /// All of them, in the order of their offsets.
+            pub const ALL: &[HostField] = &[$($constant),*];
+        }
+    };
+}
+
+fields! {
+    /// `struct virtio_pci_common_cfg` (4.1.4.3). Fields named `queue_…` are those of the virtqueue that `queue_select` names.
+    pub mod common {
+        /// Which 32 bits `device_feature` shows.
+        DEVICE_FEATURE_SELECT = 0x00, Rw 32, "device_feature_select";
+        /// What is offered; 0 where `device_feature_select` > 1.
+        DEVICE_FEATURE = 0x04, Ro 32, "device_feature";
+        /// Which 32 bits `driver_feature` is.
+        DRIVER_FEATURE_SELECT = 0x08, Rw 32, "driver_feature_select";
+        /// What the driver takes. Writes where `driver_feature_select` > 1 or FEATURES_OK is set are ignored.
+        DRIVER_FEATURE = 0x0c, Rw 32, "driver_feature";
+        /// Vector of configuration interrupts.
+        CONFIG_MSIX_VECTOR = 0x10, Rw 16, "config_msix_vector";
+        /// Virtqueues of the function.
+        NUM_QUEUES = 0x12, Ro 16, "num_queues";
+        /// Bits of [`status`](super::status); a write of 0 resets the function.
+        DEVICE_STATUS = 0x14, Rw 8, "device_status";
+        /// Counts changes of the device configuration.
+        CONFIG_GENERATION = 0x15, Ro 8, "config_generation";
+        /// Whose fields the next ones are.
+        QUEUE_SELECT = 0x16, Rw 16, "queue_select";
+        /// Descriptors: a power of two up to [`MAX_QUEUE_SIZE`](super::MAX_QUEUE_SIZE).
+        QUEUE_SIZE = 0x18, Rw 16, "queue_size";
+        /// Vector of the virtqueue's interrupts.
+        QUEUE_MSIX_VECTOR = 0x1a, Rw 16, "queue_msix_vector";
+        /// 1 enables; other values are ignored.
+        QUEUE_ENABLE = 0x1c, Rw 16, "queue_enable";
+        /// The virtqueue's number.
+        QUEUE_NOTIFY_OFF = 0x1e, Ro 16, "queue_notify_off";
+        /// Address of the descriptor table.
+        QUEUE_DESC = 0x20, Rw 64, "queue_desc";
+        /// Address of the available ring.
+        QUEUE_DRIVER = 0x28, Rw 64, "queue_driver";
+        /// Address of the used ring.
+        QUEUE_DEVICE = 0x30, Rw 64, "queue_device";
+        /// 0: VIRTIO_F_NOTIF_CONFIG_DATA is not offered.
+        QUEUE_NOTIFY_DATA = 0x38, Ro 16, "queue_notify_data";
+        /// 0: VIRTIO_F_RING_RESET is not offered.
+        QUEUE_RESET = 0x3a, Ro 16, "queue_reset";
+    }
+}
+
+fields! {
+    /// `struct virtio_net_config` (5.1.4).
+    pub mod device {
+        /// MAC address, bytes 0–3; `mac` has six bytes in the order of the wire.
+        MAC = 0, Ro 32, "mac";
+        /// MAC address, bytes 4 and 5.
+        MAC_END = 4, Ro 16, "mac";
+        /// Bit 0: the link is up.
+        STATUS = 6, Ro 16, "status";
+        /// Pairs of virtqueues.
+        MAX_VIRTQUEUE_PAIRS = 8, Ro 16, "max_virtqueue_pairs";
+        /// Longest payload of a frame.
+        MTU = 10, Ro 16, "mtu";
+    }
+}
+
+/// Bits of `device_status` (2.1).
+pub mod status {
+    /// The guest has seen the device.
+    pub const ACKNOWLEDGE: u8 = 1;
+    /// The guest has a driver for it.
+    pub const DRIVER: u8 = 2;
+    /// The driver is set up.
+    pub const DRIVER_OK: u8 = 4;
+    /// The features are agreed on.
+    pub const FEATURES_OK: u8 = 8;
+    /// Set by the device alone: see [`FaultReason`](super::FaultReason).
+    pub const DEVICE_NEEDS_RESET: u8 = 64;
+    /// The driver has given up.
+    pub const FAILED: u8 = 128;
+}
+
+/// Bits of the ISR status (4.1.4.5).
+pub mod isr {
+    /// A virtqueue has used buffers.
+    pub const QUEUE: u8 = 1;
+    /// The device configuration has changed, or the device needs a reset.
+    pub const CONFIGURATION: u8 = 2;
+}
+
+outcomes! {
+    /// Features by their bits (5.1.3 and 6).
+    pub enum Feature {
+        /// `mtu` of the device configuration is valid.
+        Mtu = 3, "VIRTIO_NET_F_MTU";
+        /// `mac` of the device configuration is valid.
+        Mac = 5, "VIRTIO_NET_F_MAC";
+        /// A frame may take several receive buffers.
+        MergeableBuffers = 15, "VIRTIO_NET_F_MRG_RXBUF";
+        /// `status` of the device configuration is valid.
+        Status = 16, "VIRTIO_NET_F_STATUS";
+        /// Not a legacy device.
+        Version1 = 32, "VIRTIO_F_VERSION_1";
+        /// Addresses are those of the bus, behind an IOMMU if there is one.
+        AccessPlatform = 33, "VIRTIO_F_ACCESS_PLATFORM";
+        /// Barriers are those of the platform.
+        OrderPlatform = 36, "VIRTIO_F_ORDER_PLATFORM";
+    }
+}
+
+impl Feature {
+    /// Its bit among the 64.
+    pub const fn bit(self) -> u64 {
+        1 << self as u8
+    }
+
+    /// All that is offered under a mask of ones.
+    pub const OFFERED: u64 = {
+        let (mut bits, mut i) = (0, 0);
+        while i < Feature::ALL.len() {
+            bits |= Feature::ALL[i].bit();
+            i += 1;
+        }
+        bits
+    };
+
+    /// What is offered whatever the mask, and what a driver has to take.
+    pub const REQUIRED: u64 = Feature::Version1.bit() | Feature::AccessPlatform.bit();
+}
+
+outcomes! {
+    /// Why a virtqueue was stopped (`docs/host.md`, "Faults").
+    pub enum FaultReason {
+        /// `avail.idx` ran ahead of what the engine has taken by more than the queue's size.
+        AvailIndex = 1, "avail_index";
+        /// An entry of the available ring is no descriptor's number.
+        Head = 2, "head";
+        /// `next` of a descriptor is no descriptor's number.
+        Next = 3, "next";
+        /// A chain of more descriptors than the queue has, or than [`RECEIVE_CHAIN`] in a receiveq.
+        Chain = 4, "chain";
+        /// A device-writable descriptor in a transmitq, a device-readable one in a receiveq.
+        Direction = 5, "direction";
+        /// A descriptor of length 0.
+        Empty = 6, "empty";
+        /// A descriptor with INDIRECT, which is not offered.
+        Indirect = 7, "indirect";
+        /// A chain of a transmitq longer than [`TRANSMIT_BYTES`].
+        TooLong = 8, "too_long";
+        /// A chain of a transmitq that ends with its header or before.
+        Header = 9, "header";
+        /// An address outside the function's window, or past 2^64.
+        Window = 10, "window";
+        /// SLVERR or DECERR.
+        Bus = 11, "bus";
+    }
+}
+
+/// The first fault of a function; 0 if there was none since its reset. At the start of block [`FAULTS`], and in `FUNCTION_FAULT`.
+pub const FAULT: Register =
+    register("FAULT", 0, Access::Ro, 0, FAULT_FIELDS, "First fault since the function's reset.");
+
+const FAULT_FIELDS: &[Bits] = &[
+    bits("reason", 0, 8, "number of the reason; 0 without a fault"),
+    bits("virtqueue", 16, 16, "virtqueue of the function"),
+];
+
+const fn bits(name: &'static str, low: u32, width: u32, doc: &'static str) -> Bits {
+    Bits { name, low, width, doc }
+}
+
+const fn register(
+    name: &'static str,
+    offset: u32,
+    access: Access,
+    reset: u32,
+    fields: &'static [Bits],
+    doc: &'static str,
+) -> Register {
+    Register { name, offset, count: 1, access, reset: Reset::Value(reset), fields, doc }
+}
+
+/// `mac`, bytes 0 to 3.
+pub const FUNCTION_MAC_LO: Register =
+    register("FUNCTION_MAC_LO", 0x00, Access::Rw, 0, WORD, "Bytes 0 to 3 of `mac`, byte 0 lowest.");
+/// `mac`, bytes 4 and 5, and `status`.
+pub const FUNCTION_MAC_HI: Register = register(
+    "FUNCTION_MAC_HI",
+    0x04,
+    Access::Rw,
+    0,
+    &[bits("mac", 0, 16, "bytes 4 and 5"), bits("status", 16, 16, "`status` of the device configuration")],
+    "Bytes 4 and 5 of `mac`, and `status`.",
+);
+/// `mtu`.
+pub const FUNCTION_MTU: Register =
+    register("FUNCTION_MTU", 0x08, Access::Rw, 0, &[bits("mtu", 0, 16, "`mtu` of the device configuration")], "`mtu`.");
+/// Mask of the features offered.
+pub const FUNCTION_FEATURES_LO: Register =
+    register("FUNCTION_FEATURES_LO", 0x0c, Access::Rw, u32::MAX, WORD, "Mask of features 0 to 31.");
+/// Mask of the features offered.
+pub const FUNCTION_FEATURES_HI: Register =
+    register("FUNCTION_FEATURES_HI", 0x10, Access::Rw, u32::MAX, WORD, "Mask of features 32 to 63.");
+/// Lowest address that the function may touch.
+pub const FUNCTION_FIRST_LO: Register =
+    register("FUNCTION_FIRST_LO", 0x14, Access::Rw, 0, PAGES, "Lowest address that the function may touch.");
+/// Lowest address that the function may touch.
+pub const FUNCTION_FIRST_HI: Register = register("FUNCTION_FIRST_HI", 0x18, Access::Rw, 0, WORD, "Upper half of it.");
+/// Highest address that the function may touch. Bits 11:0 read 1.
+pub const FUNCTION_LAST_LO: Register =
+    register("FUNCTION_LAST_LO", 0x1c, Access::Rw, u32::MAX, PAGES, "Highest such address; bits 11:0 read 1.");
+/// Highest address that the function may touch.
+pub const FUNCTION_LAST_HI: Register =
+    register("FUNCTION_LAST_HI", 0x20, Access::Rw, u32::MAX, WORD, "Upper half of it.");
+/// What the function's driver and its host have set.
+pub const FUNCTION_STATE: Register = register(
+    "FUNCTION_STATE",
+    0x24,
+    Access::Ro,
+    0,
+    &[bits("device_status", 0, 8, "`device_status`"), bits("bus_master", 8, 1, "the function may use its bus")],
+    "State of the function.",
+);
+/// The function's [`FAULT`].
+pub const FUNCTION_FAULT: Register =
+    register("FUNCTION_FAULT", 0x28, Access::Ro, 0, FAULT_FIELDS, "The function's `FAULT`.");
+/// Frames dropped for want of a buffer.
+pub const FUNCTION_NO_BUFFER: Register =
+    register("FUNCTION_NO_BUFFER", 0x2c, Access::Ro, 0, WORD, "Frames dropped for want of a buffer, modulo 2^32.");
+
+const WORD: &[Bits] = &[bits("value", 0, 32, "the word")];
+const PAGES: &[Bits] = &[bits("page", WINDOW_SHIFT, 32 - WINDOW_SHIFT, "number of the page of 4 KiB, lower part")];
+
+/// What the ECPF sets of a function and sees of it (block [`FUNCTION`]), in the order of the offsets.
+pub const FUNCTION_REGISTERS: [Register; 12] = [
+    FUNCTION_MAC_LO,
+    FUNCTION_MAC_HI,
+    FUNCTION_MTU,
+    FUNCTION_FEATURES_LO,
+    FUNCTION_FEATURES_HI,
+    FUNCTION_FIRST_LO,
+    FUNCTION_FIRST_HI,
+    FUNCTION_LAST_LO,
+    FUNCTION_LAST_HI,
+    FUNCTION_STATE,
+    FUNCTION_FAULT,
+    FUNCTION_NO_BUFFER,
+];
+
+/// log2 of the bytes by which a function's window is set.
+pub const WINDOW_SHIFT: u32 = 12;
+
+/// The vector for which nothing is given (4.1.5.1.2), and what vectors are after reset.
+pub const NO_VECTOR: u16 = 0xffff;
+
+/// Largest size of a virtqueue, and the one after reset.
+pub const MAX_QUEUE_SIZE: u16 = 256;
+/// log2 of the bytes that a descriptor table, an available ring and a used ring are aligned to (2.7).
+pub const RING_ALIGNMENTS_LOG2: [u32; 3] = [4, 1, 2];
+/// Bytes of the line of descriptors that is read for a chain.
+pub const DESCRIPTOR_LINE: usize = 64;
+/// Most descriptors in a chain of a receiveq.
+pub const RECEIVE_CHAIN: usize = 4;
+/// Most chains that one frame takes with MRG_RXBUF.
+pub const MERGED_CHAINS: usize = 8;
+/// Most bytes in a chain of a transmitq.
+pub const TRANSMIT_BYTES: usize = 65_535;
+/// Bytes of `struct virtio_net_hdr` with `num_buffers` (5.1.6).
+pub const NET_HEADER: usize = 12;
+/// Byte of `num_buffers` in it, 16 bits little endian.
+pub const NET_HEADER_NUM_BUFFERS: usize = 10;
+/// Bytes that follow that header in the virtqueues of the ECPF.
+pub const ECPF_HEADER: usize = 32;
+/// Byte of the ECPF's header, from the device: `reason` of an upcall.
+pub const ECPF_HEADER_REASON: usize = 0;
+/// Byte of the ECPF's header, from the device: `length` of the frame, 32 bits little endian.
+pub const ECPF_HEADER_LENGTH: usize = 4;
+
+/// Most beats of a burst on `m_axi_data`.
+pub const DATA_BURST_BEATS: usize = 64;
+/// Bytes that no burst crosses.
+pub const DATA_BURST_BOUNDARY: u64 = 4096;
+
+/// The number of the ECPF.
+pub const ECPF: usize = 0;
+
+/// The numbering of functions and virtqueues. A build without host side has none.
+impl Config {
+    /// Whether PF, VFs and the slow path are reached through virtqueues.
+    pub const fn has_host_side(&self) -> bool {
+        self.queue_pairs != 0
+    }
+
+    /// Functions: the ECPF, PFs, then VFs.
+    pub const fn functions(&self) -> usize {
+        if self.has_host_side() { 1 + self.pfs + self.vfs } else { 0 }
+    }
+
+    /// The vport of a function; none of the ECPF, and of a function that there is not.
+    pub const fn vport_of_function(&self, function: usize) -> Option<usize> {
+        if function == ECPF || function >= self.functions() { None } else { Some(self.uplinks + function - 1) }
+    }
+
+    /// The function of a vport; none of an uplink, and of a vport that there is not.
+    pub const fn function_of_vport(&self, vport: usize) -> Option<usize> {
+        if self.has_host_side() && vport >= self.uplinks && vport < self.vports() {
+            Some(vport - self.uplinks + 1)
+        } else {
+            None
+        }
+    }
+
+    /// Virtqueues of a function: local numbers are below. Bit 0 tells a transmitq from a receiveq.
+    pub const fn virtqueues_of_function(&self, function: usize) -> usize {
+        if function >= self.functions() {
+            0
+        } else if function == ECPF {
+            2 * self.vports()
+        } else {
+            2 * self.queue_pairs
+        }
+    }
+
+    /// Virtqueues of all functions: numbers `vq` are below.
+    pub const fn virtqueues(&self) -> usize {
+        let (mut all, mut function) = (0, 0);
+        while function < self.functions() {
+            all += self.virtqueues_of_function(function);
+            function += 1;
+        }
+        all
+    }
+
+    /// The number among all of virtqueue `local` of a function; none if there is no such virtqueue.
+    pub const fn virtqueue(&self, function: usize, local: usize) -> Option<usize> {
+        if local >= self.virtqueues_of_function(function) {
+            return None;
+        }
+        if function == ECPF {
+            Some(local)
+        } else {
+            Some(2 * self.vports() + (function - 1) * 2 * self.queue_pairs + local)
+        }
+    }
+
+    /// Function and local number of the virtqueue with this number among all; none if there is no such virtqueue.
+    pub const fn function_of_virtqueue(&self, vq: usize) -> Option<(usize, usize)> {
+        let of_ecpf = self.virtqueues_of_function(ECPF);
+        if vq >= self.virtqueues() {
+            None
+        } else if vq < of_ecpf {
+            Some((ECPF, vq))
+        } else {
+            let behind = vq - of_ecpf;
+            Some((1 + behind / (2 * self.queue_pairs), behind % (2 * self.queue_pairs)))
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "host_tests.rs"]
+mod tests;
