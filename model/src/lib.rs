@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A reference model of the hardware: packets and rules in, packets and counters out. It is written from
-//! `docs/hardware.md` and the standards that page names, and shares types of `millrace_regs` with the RTL but no logic.
+//! `docs/hardware.md` and the standards that page names, and shares types of `millrace_regs` with the RTL but no logic. [`host`] is
+//! that of the host side, written from `docs/host.md`.
 #![deny(missing_docs)]
 
 mod bytes;
 mod edit;
+pub mod host;
 mod parser;
 
 pub use parser::{L3, L4, Parsed, parse};

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The model of the host side, by `docs/host.md`: functions with their registers, split virtqueues, faults, resets, interrupts. It has no time:
+//! [`run`](HostModel::run) does all that there is to do, and [`deliver`](HostModel::deliver) what a frame brings about.
+//!
+//! Where the contract leaves the engine a choice the model does this:
+//! - a receiveq's chains are read ahead, [`READ_AHEAD`] at most;
+//! - of several faults of one descriptor the one with the lowest number counts;
+//! - the entries of a frame share a write of `used.idx`, those of different frames do not;
+//! - a notification of a queue that is not live is kept until it is;
+//! - a frame that meets with a fault counts in `FUNCTION_NO_BUFFER`.
+
+mod chain;
+mod common;
+mod ecpf;
+mod function;
+mod memory;
+mod receive;
+mod transmit;
+mod virtqueue;
+
+pub use function::Interrupt;
+pub use memory::{BusError, Memory};
+pub use receive::Delivered;
+pub use transmit::FrameOut;
+
+use function::Function;
+use millrace_regs::config::Config;
+use millrace_regs::host::{
+    COMMON, DEVICE, ECPF, FAULTS, FUNCTION, FUNCTION_SHIFT, FaultReason, HostBlock, ISR, MERGED_CHAINS, NOTIFY,
+    NOTIFY_STRIDE,
+};
+use std::collections::VecDeque;
+
+/// Chains of a receiveq that are read before there is a frame for them.
+pub const READ_AHEAD: usize = MERGED_CHAINS;
+
+/// An access that `s_axil_host` answers with SLVERR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Byte address.
+    pub address: u32,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SLVERR at {:#010x}", self.address)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Where an access goes.
+#[derive(Clone, Copy)]
+enum Target {
+    Common(u32),
+    Isr,
+    Device(u32),
+    Fault,
+    /// A register of the ECPF's, of this function.
+    Of(usize, u32),
+    Notify(usize),
+}
+
+/// A virtqueue: function, and number in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    function: usize,
+    queue: usize,
+}
+
+/// The host side of a build.
+pub struct HostModel {
+    functions: Vec<Function>,
+    frames: VecDeque<FrameOut>,
+    interrupts: VecDeque<Interrupt>,
+}
+
+impl HostModel {
+    /// After power-up.
+    ///
+    /// # Panics
+    /// If the build has no host side.
+    pub fn new(config: &Config) -> Self {
+        assert!(config.has_host_side(), "the build has no host side");
+        let functions = (0..config.functions()).map(|f| Function::new(config.virtqueues_of_function(f))).collect();
+        Self { functions, frames: VecDeque::new(), interrupts: VecDeque::new() }
+    }
+
+    /// Reads a word through `s_axil_host`; the address's lowest two bits are not looked at.
+    ///
+    /// # Errors
+    /// If there is nothing: SLVERR.
+    pub fn read(&mut self, address: u32) -> Result<u32, Refused> {
+        let (number, target) = self.decode(address)?;
+        let function = &mut self.functions[number];
+        Ok(match target {
+            Target::Common(offset) => function.read_common(offset),
+            Target::Isr => std::mem::take(&mut function.isr).into(),
+            Target::Device(offset) => function.read_device(offset),
+            Target::Fault => function.fault,
+            Target::Of(other, offset) => self.functions[other].read_ecpf(offset),
+            Target::Notify(_) => 0,
+        })
+    }
+
+    /// Writes the bytes of a word for which `strobe` has a bit.
+    ///
+    /// # Errors
+    /// If there is nothing: SLVERR.
+    pub fn write(&mut self, address: u32, data: u32, strobe: u8) -> Result<(), Refused> {
+        let (number, target) = self.decode(address)?;
+        let function = &mut self.functions[number];
+        match target {
+            Target::Common(offset) => function.write_common(offset, data, strobe),
+            Target::Notify(queue) if strobe != 0 => function.notify(queue),
+            Target::Notify(_) | Target::Isr | Target::Device(_) | Target::Fault => {}
+            Target::Of(other, offset) => {
+                if self.functions[other].write_ecpf(offset, data, strobe) {
+                    self.configuration_changed(other);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Input `bus_master`, bit f.
+    pub fn set_bus_master(&mut self, function: usize, on: bool) {
+        self.functions[function].bus_master = on;
+    }
+
+    /// Ends the resets that were begun, and does what live queues that were notified have to do: a round after the other, in each an entry of
+    /// the ring of every queue.
+    pub fn run(&mut self, memory: &mut impl Memory) {
+        self.end_resets();
+        let places: Vec<Place> = self.places().collect();
+        loop {
+            let mut idle = true;
+            for place in &places {
+                idle &= !self.step(memory, *place);
+            }
+            if idle {
+                return;
+            }
+        }
+    }
+
+    /// The next frame that was put out by a transmitq, in the order of the engine.
+    pub fn take_frame(&mut self) -> Option<FrameOut> {
+        self.frames.pop_front()
+    }
+
+    /// The next message of stream `interrupt`.
+    pub fn take_interrupt(&mut self) -> Option<Interrupt> {
+        self.interrupts.pop_front()
+    }
+
+    fn places(&self) -> impl Iterator<Item = Place> {
+        let queues =
+            |(function, f): (usize, &Function)| (0..f.queues.len()).map(move |queue| Place { function, queue });
+        self.functions.iter().enumerate().flat_map(queues)
+    }
+
+    fn decode(&self, address: u32) -> Result<(usize, Target), Refused> {
+        let number = (address >> FUNCTION_SHIFT) as usize;
+        let offset = address & ((1 << FUNCTION_SHIFT) - 1) & !3;
+        let function = self.functions.get(number).ok_or(Refused { address })?;
+        let inside = |block: HostBlock| offset.checked_sub(block.offset).filter(|within| *within < block.bytes);
+        if let Some(within) = inside(COMMON) {
+            return Ok((number, Target::Common(within)));
+        } else if inside(ISR).is_some() {
+            return Ok((number, Target::Isr));
+        } else if let Some(within) = inside(DEVICE) {
+            return Ok((number, Target::Device(within)));
+        } else if inside(FAULTS).is_some() {
+            return Ok((number, Target::Fault));
+        }
+        if let Some(within) = offset.checked_sub(NOTIFY.offset) {
+            let queue = (within / NOTIFY_STRIDE) as usize;
+            return if queue < function.queues.len() {
+                Ok((number, Target::Notify(queue)))
+            } else {
+                Err(Refused { address })
+            };
+        }
+        let within = offset.checked_sub(FUNCTION.offset).filter(|_| number == ECPF).ok_or(Refused { address })?;
+        let other = (within / FUNCTION.stride) as usize;
+        if other >= self.functions.len() {
+            return Err(Refused { address });
+        }
+        Ok((number, Target::Of(other, within % FUNCTION.stride)))
+    }
+
+    /// One thing that a queue has to do: reading `avail.idx`, or an entry of the ring. False if there is nothing.
+    fn step(&mut self, memory: &mut impl Memory, place: Place) -> bool {
+        if !self.functions[place.function].is_live(place.queue) {
+            return false;
+        }
+        let queue = self.queue(place);
+        if queue.has_entry() {
+            if queue.is_receive() && queue.chains.len() >= READ_AHEAD {
+                return false;
+            }
+            let result = self.take_entry(memory, place);
+            self.settle(place, result);
+            return true;
+        }
+        if !queue.active {
+            return false;
+        }
+        let result = self.read_available_index(memory, place);
+        self.settle(place, result);
+        true
+    }
+
+    fn take_entry(&mut self, memory: &mut impl Memory, place: Place) -> Result<(), FaultReason> {
+        let chain = self.take_chain(memory, place)?;
+        if !self.queue(place).is_receive() {
+            return self.transmit(memory, place, &chain);
+        }
+        self.functions[place.function].queues[place.queue].chains.push_back(chain);
+        Ok(())
+    }
+
+    /// Stops the queue if something went wrong.
+    fn settle(&mut self, place: Place, result: Result<(), FaultReason>) {
+        if let Err(reason) = result {
+            self.functions[place.function].stop(place.queue, reason);
+            self.interrupt_configuration(place.function);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Frames in.
+
+use super::chain::Chain;
+use super::{HostModel, Memory, Place};
+use millrace_regs::host::{
+    ECPF, ECPF_HEADER, ECPF_HEADER_LENGTH, ECPF_HEADER_REASON, FaultReason, Feature, MERGED_CHAINS, NET_HEADER,
+    NET_HEADER_NUM_BUFFERS,
+};
+
+/// What became of a frame for a receiveq.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// It was written to this many chains.
+    Written(usize),
+    /// It was dropped and counted: the queue is not live, or has no room for it.
+    NoBuffer,
+    /// It was dropped and counted, and the queue stopped.
+    Fault(FaultReason),
+}
+
+impl HostModel {
+    /// A frame comes for virtqueue `queue` of a function, a receiveq. `reason` is that of an upcall, and looked at for the ECPF alone.
+    ///
+    /// # Panics
+    /// If there is no such receiveq.
+    pub fn deliver(
+        &mut self,
+        memory: &mut impl Memory,
+        function: usize,
+        queue: usize,
+        reason: u8,
+        frame: &[u8],
+    ) -> Delivered {
+        let place = Place { function, queue };
+        assert!(self.queue(place).is_receive(), "virtqueue {queue} of function {function} is a transmitq");
+        // The engine has done what it had to do before.
+        while self.step(memory, place) {}
+        let bytes = [&header(place, reason, frame)[..], frame].concat();
+        let delivered = match self.choose(place, bytes.len()) {
+            None => Delivered::NoBuffer,
+            Some(chains) => match self.fill(memory, place, chains, bytes) {
+                Ok(()) => Delivered::Written(chains),
+                Err(reason) => {
+                    self.settle(place, Err(reason));
+                    Delivered::Fault(reason)
+                }
+            },
+        };
+        if !matches!(delivered, Delivered::Written(_)) {
+            self.functions[function].drop_frame();
+        }
+        delivered
+    }
+
+    /// How many chains `bytes` bytes take; none if they do not fit.
+    fn choose(&self, place: Place, bytes: usize) -> Option<usize> {
+        let function = &self.functions[place.function];
+        if !function.is_live(place.queue) {
+            return None;
+        }
+        let most = if function.has_feature(Feature::MergeableBuffers) { MERGED_CHAINS } else { 1 };
+        let mut room = 0;
+        let chains = self.queue(place).chains.iter().take(most);
+        chains.enumerate().find_map(|(i, chain)| {
+            room += chain.bytes();
+            (room >= bytes).then_some(i + 1)
+        })
+    }
+
+    fn fill(
+        &mut self,
+        memory: &mut impl Memory,
+        place: Place,
+        chains: usize,
+        mut bytes: Vec<u8>,
+    ) -> Result<(), FaultReason> {
+        bytes[NET_HEADER_NUM_BUFFERS..NET_HEADER].copy_from_slice(&(chains as u16).to_le_bytes());
+        let chains: Vec<Chain> = self.queue_mut(place).chains.drain(..chains).collect();
+        let mut used = vec![];
+        let mut rest = &bytes[..];
+        for chain in &chains {
+            let (now, later) = rest.split_at(rest.len().min(chain.bytes()));
+            self.write_chain(memory, place, chain, now)?;
+            used.push((chain.head, now.len() as u32));
+            rest = later;
+        }
+        self.put_used(memory, place, &used)
+    }
+
+    fn write_chain(
+        &self,
+        memory: &mut impl Memory,
+        place: Place,
+        chain: &Chain,
+        mut bytes: &[u8],
+    ) -> Result<(), FaultReason> {
+        for (address, len) in &chain.pieces {
+            let (now, later) = bytes.split_at(bytes.len().min(*len as usize));
+            if !now.is_empty() {
+                self.write_memory(memory, place, *address, now)?;
+            }
+            bytes = later;
+        }
+        Ok(())
+    }
+}
+
+/// What lies in front of a frame; without `num_buffers`.
+fn header(place: Place, reason: u8, frame: &[u8]) -> Vec<u8> {
+    let mut header = vec![0; NET_HEADER];
+    if place.function == ECPF {
+        let mut upcall = [0; ECPF_HEADER];
+        upcall[ECPF_HEADER_REASON] = reason;
+        upcall[ECPF_HEADER_LENGTH..][..4].copy_from_slice(&(frame.len() as u32).to_le_bytes());
+        header.extend(upcall);
+    }
+    header
+}

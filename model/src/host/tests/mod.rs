@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every rule of `docs/host.md` by hand: registers are accessed and rings written as the page says.
+
+mod ecpf;
+mod faults;
+mod frames;
+mod interrupts;
+mod registers;
+
+use super::*;
+use millrace_regs::config::{Config, Preset};
+use millrace_regs::host::{ECPF, Feature, common, host_address, status};
+use std::collections::BTreeMap;
+
+/// 2 uplinks, 1 PF, 2 VFs, 2 pairs of virtqueues: functions 0 to 3, 5 vports.
+const CONFIG: Config = Config { queue_pairs: 2, vfs: 2, ..Preset::Sim.config() };
+
+/// All of 2^64 bytes, zero until they are written; those from `BROKEN` on answer with an error.
+#[derive(Default)]
+struct Ram {
+    bytes: BTreeMap<u64, u8>,
+    /// Reads and writes, in their order.
+    accesses: Vec<(char, u64, usize)>,
+}
+
+const BROKEN: u64 = 0xbad0_0000;
+
+impl Ram {
+    fn get<const N: usize>(&self, address: u64) -> [u8; N] {
+        std::array::from_fn(|i| self.bytes.get(&(address + i as u64)).copied().unwrap_or(0))
+    }
+
+    fn get16(&self, address: u64) -> u16 {
+        u16::from_le_bytes(self.get(address))
+    }
+
+    fn get32(&self, address: u64) -> u32 {
+        u32::from_le_bytes(self.get(address))
+    }
+
+    fn vec(&self, address: u64, len: usize) -> Vec<u8> {
+        (address..).take(len).map(|at| self.bytes.get(&at).copied().unwrap_or(0)).collect()
+    }
+
+    fn put(&mut self, address: u64, bytes: &[u8]) {
+        self.bytes.extend((address..).zip(bytes.iter().copied()));
+    }
+}
+
+impl Memory for Ram {
+    fn read(&mut self, _: usize, address: u64, bytes: &mut [u8]) -> Result<(), BusError> {
+        self.accesses.push(('r', address, bytes.len()));
+        bytes.copy_from_slice(&self.vec(address, bytes.len()));
+        if (BROKEN..BROKEN + 0x1000).contains(&address) { Err(BusError) } else { Ok(()) }
+    }
+
+    fn write(&mut self, _: usize, address: u64, bytes: &[u8]) -> Result<(), BusError> {
+        self.accesses.push(('w', address, bytes.len()));
+        if (BROKEN..BROKEN + 0x1000).contains(&address) {
+            return Err(BusError);
+        }
+        self.put(address, bytes);
+        Ok(())
+    }
+}
+
+const NEXT: u16 = 1;
+const WRITE: u16 = 2;
+const INDIRECT: u16 = 4;
+
+/// A model with a memory.
+struct Bench {
+    model: HostModel,
+    ram: Ram,
+}
+
+/// A virtqueue as the bench lays it out: 64 KiB for each.
+#[derive(Clone, Copy)]
+struct Ring {
+    function: u32,
+    queue: u32,
+    size: u16,
+}
+
+impl Ring {
+    fn desc(&self) -> u64 {
+        0x1_0000_0000 + u64::from(self.function * 16 + self.queue) * 0x1_0000
+    }
+
+    fn driver(&self) -> u64 {
+        self.desc() + 0x2002
+    }
+
+    fn device(&self) -> u64 {
+        self.desc() + 0x4004
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let mut model = HostModel::new(&CONFIG);
+        (0..CONFIG.functions()).for_each(|function| model.set_bus_master(function, true));
+        Self { model, ram: Ram::default() }
+    }
+
+    fn read(&mut self, function: u32, offset: u32) -> u32 {
+        self.model.read(host_address(function, offset)).unwrap()
+    }
+
+    fn write(&mut self, function: u32, offset: u32, data: u32) {
+        self.model.write(host_address(function, offset), data, 0xf).unwrap();
+    }
+
+    fn read16(&mut self, function: u32, offset: u32) -> u16 {
+        (self.read(function, offset) >> (8 * (offset & 2))) as u16
+    }
+
+    fn write16(&mut self, function: u32, offset: u32, value: u16) {
+        let shift = offset & 2;
+        self.model.write(host_address(function, offset), u32::from(value) << (8 * shift), 3 << shift).unwrap();
+    }
+
+    fn write8(&mut self, function: u32, offset: u32, value: u8) {
+        let shift = offset & 3;
+        self.model.write(host_address(function, offset), u32::from(value) << (8 * shift), 1 << shift).unwrap();
+    }
+
+    fn status(&mut self, function: u32) -> u8 {
+        self.read(function, 0x14) as u8
+    }
+
+    fn set_status(&mut self, function: u32, value: u8) {
+        self.write8(function, common::DEVICE_STATUS.offset, value);
+    }
+
+    fn accept(&mut self, function: u32, features: u64) {
+        for half in 0..2 {
+            self.write(function, 0x08, half);
+            self.write(function, 0x0c, (features >> (32 * half)) as u32);
+        }
+    }
+
+    fn enable(&mut self, function: u32, queue: u32, size: u16) -> Ring {
+        let ring = Ring { function, queue, size };
+        self.write16(function, 0x16, queue as u16);
+        self.write16(function, 0x18, size);
+        for (offset, address) in [(0x20, ring.desc()), (0x28, ring.driver()), (0x30, ring.device())] {
+            self.write(function, offset, address as u32);
+            self.write(function, offset + 4, (address >> 32) as u32);
+        }
+        self.write16(function, 0x1a, 10 + queue as u16);
+        self.write16(function, 0x1c, 1);
+        ring
+    }
+
+    /// Brings a function up with these features beside the required; all queues have `size` descriptors.
+    fn start(&mut self, function: u32, features: u64, size: u16) -> Vec<Ring> {
+        self.set_status(function, status::ACKNOWLEDGE | status::DRIVER);
+        self.accept(function, features | Feature::REQUIRED);
+        self.set_status(function, status::FEATURES_OK);
+        self.write16(function, 0x10, 9);
+        let queues = CONFIG.virtqueues_of_function(function as usize) as u32;
+        let rings = (0..queues).map(|queue| self.enable(function, queue, size)).collect();
+        self.set_status(function, status::DRIVER_OK);
+        assert_eq!(self.status(function), 15);
+        rings
+    }
+
+    fn descriptor(&mut self, ring: Ring, number: u16, address: u64, len: u32, flags: u16, next: u16) {
+        let mut bytes = address.to_le_bytes().to_vec();
+        bytes.extend(len.to_le_bytes());
+        bytes.extend(flags.to_le_bytes());
+        bytes.extend(next.to_le_bytes());
+        self.ram.put(ring.desc() + 16 * u64::from(number), &bytes);
+    }
+
+    /// Puts a chain into the available ring, without a notification.
+    fn offer(&mut self, ring: Ring, head: u16) {
+        let index = self.ram.get16(ring.driver() + 2);
+        let entry = ring.driver() + 4 + 2 * u64::from(index % ring.size);
+        self.ram.put(entry, &head.to_le_bytes());
+        self.ram.put(ring.driver() + 2, &index.wrapping_add(1).to_le_bytes());
+    }
+
+    fn notify(&mut self, ring: Ring) {
+        self.write16(ring.function, 0x1_0000 + 0x1000 * ring.queue, ring.queue as u16);
+    }
+
+    fn run(&mut self) {
+        self.model.run(&mut self.ram);
+    }
+
+    fn used_index(&self, ring: Ring) -> u16 {
+        self.ram.get16(ring.device() + 2)
+    }
+
+    /// Entry of the used ring: id and length.
+    fn used(&self, ring: Ring, entry: u16) -> (u32, u32) {
+        let at = ring.device() + 4 + 8 * u64::from(entry % ring.size);
+        (self.ram.get32(at), self.ram.get32(at + 4))
+    }
+
+    fn deliver(&mut self, ring: Ring, frame: &[u8]) -> Delivered {
+        self.model.deliver(&mut self.ram, ring.function as usize, ring.queue as usize, 2, frame)
+    }
+
+    fn interrupts(&mut self) -> Vec<(usize, u16)> {
+        std::iter::from_fn(|| self.model.take_interrupt()).map(|i| (i.function, i.vector)).collect()
+    }
+
+    fn frames(&mut self) -> Vec<FrameOut> {
+        std::iter::from_fn(|| self.model.take_frame()).collect()
+    }
+}
+
+/// Bytes that tell where they are.
+fn pattern(len: usize, seed: u8) -> Vec<u8> {
+    (0..len).map(|i| (i as u8).wrapping_mul(31).wrapping_add((i >> 8) as u8 ^ seed)).collect()
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Frames out.
+
+use super::chain::Chain;
+use super::{HostModel, Memory, Place};
+use millrace_regs::host::{FaultReason, NET_HEADER};
+
+/// A frame that a transmitq put out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameOut {
+    /// Whose.
+    pub function: usize,
+    /// Virtqueue of the function: the transmitq of pair `queue / 2`.
+    pub queue: usize,
+    /// What lies between header and frame: 32 bytes on the ECPF, nothing elsewhere.
+    pub control: Vec<u8>,
+    /// The frame.
+    pub frame: Vec<u8>,
+}
+
+impl HostModel {
+    /// Reads a chain whole, puts its frame out, and uses it.
+    pub(super) fn transmit(
+        &mut self,
+        memory: &mut impl Memory,
+        place: Place,
+        chain: &Chain,
+    ) -> Result<(), FaultReason> {
+        let mut bytes = vec![0; chain.bytes()];
+        let mut rest = &mut bytes[..];
+        for (address, len) in &chain.pieces {
+            let piece;
+            (piece, rest) = rest.split_at_mut(*len as usize);
+            self.read_memory(memory, place, *address, piece)?;
+        }
+        let frame = bytes.split_off(Self::front(place));
+        let control = bytes.split_off(NET_HEADER);
+        self.frames.push_back(FrameOut { function: place.function, queue: place.queue, control, frame });
+        self.put_used(memory, place, &[(chain.head, 0)])
+    }
+}
