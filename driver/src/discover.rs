@@ -63,6 +63,8 @@ pub fn discover(device: &mut dyn Device) -> Result<Config, DeviceError> {
         rule_id_bits: MAX_RULE_ID_BITS,
         max_frame: field("CONFIG4", "max_frame", words[4]) as usize,
         header_clocks: field("CONFIG4", "header_clocks", words[4]) as usize,
+        // No register tells of the host side: its own do, function by function.
+        queue_pairs: 0,
     };
     if (words[2] as usize) < config.rule_ids() {
         config.rule_id_bits = words[2].checked_ilog2().unwrap_or(0) as usize;

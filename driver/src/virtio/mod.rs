@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A userspace driver of virtio-net functions over split virtqueues (`docs/host.md`, *Virtual I/O Device (VIRTIO) Version 1.2*), in poll mode.
+//!
+//! [`VirtioNet`] is the driver of a PF or VF, [`Representors`] that of the ECPF. Both stand on [`SplitQueue`], and reach the function
+//! through two traits: [`VirtioPci`], its BAR, and [`DmaMemory`], memory that it reaches. A simulation in the same process, one in another
+//! (vfio-user) and hardware (VFIO) differ in these two alone. Frames are copied once, into or out of that memory.
+//!
+//! What the function tells is not trusted: what it could get wrong is checked, and is an error that says what was seen.
+
+mod arena;
+mod error;
+mod function;
+mod local;
+mod mapped;
+mod memory;
+mod net;
+mod receive;
+mod representor;
+mod settings;
+mod split;
+mod transmit;
+mod transport;
+
+pub use error::{Fault, VirtioError};
+pub use local::{LocalMemory, OutsideMemory};
+pub use mapped::MappedMemory;
+pub use memory::DmaMemory;
+pub use net::{Isr, NetConfig, VirtioNet};
+pub use representor::{RepresentorUpcall, Representors};
+pub use settings::{Cut, Settings};
+pub use split::{Piece, Rings, SplitQueue, Used};
+pub use transport::VirtioPci;

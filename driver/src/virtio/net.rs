@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The driver of a virtio-net function.
+
+use super::arena::Arena;
+use super::function::Function;
+use super::receive::ReceiveQueue;
+use super::transmit::TransmitQueue;
+use super::{Cut, DmaMemory, Rings, Settings, SplitQueue, VirtioError, VirtioPci};
+use crate::Sent;
+use millrace_regs::host::{Feature, NET_HEADER, isr, status};
+
+/// Bytes of an Ethernet header with a VLAN tag, in front of what `mtu` counts.
+const ETHERNET: u64 = 18;
+
+/// The device configuration (virtio 5.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetConfig {
+    /// The function's MAC address, if it has one.
+    pub mac: Option<[u8; 6]>,
+    /// The link is up. True if the function cannot tell.
+    pub link_up: bool,
+    /// Pairs of virtqueues.
+    pub max_pairs: u16,
+    /// Longest payload of a frame, if the function tells.
+    pub mtu: Option<u16>,
+}
+
+/// Bits of the ISR status (virtio 4.1.4.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Isr {
+    /// A virtqueue has used buffers.
+    pub queue: bool,
+    /// The configuration changed, or the function needs a reset.
+    pub configuration: bool,
+}
+
+/// A pair of virtqueues.
+struct Pair {
+    receive: ReceiveQueue,
+    transmit: TransmitQueue,
+    /// Offsets in the BAR at which the two are notified.
+    notify: [u32; 2],
+}
+
+/// A virtio-net function that is in use. It goes on using its memory until it is [stopped](Self::stop), even if this is dropped.
+pub struct VirtioNet<T, M> {
+    function: Function<T>,
+    memory: M,
+    settings: Settings,
+    /// Bytes between header and frame: 0 but for the ECPF.
+    prefix: usize,
+    features: u64,
+    pairs: Vec<Pair>,
+}
+
+impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
+    /// Brings a PF or VF up (virtio 3.1.1); its queues and buffers lie in `memory`, which nothing else uses.
+    ///
+    /// # Errors
+    /// If the function is not one that this driver can use, if settings or memory are unfit, or if the function cannot be reached. It is told
+    /// that its driver has failed.
+    pub fn start(transport: T, memory: M, settings: Settings) -> Result<Self, VirtioError> {
+        Self::start_with(transport, memory, settings, 0)
+    }
+
+    /// As [`start`](Self::start), of a function that has `prefix` bytes between header and frame.
+    pub(super) fn start_with(transport: T, memory: M, settings: Settings, prefix: usize) -> Result<Self, VirtioError> {
+        settings.check()?;
+        let function = Function { transport };
+        let mut net = Self { function, memory, settings, prefix, features: 0, pairs: vec![] };
+        net.restart()?;
+        Ok(net)
+    }
+
+    /// Resets the function, and brings it up again as it was. Frames that were under way are lost.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn restart(&mut self) -> Result<(), VirtioError> {
+        self.pairs.clear();
+        let result = self.bring_up();
+        if result.is_err() {
+            self.pairs.clear();
+            // The first error counts: this one is of an access that may fail as others did.
+            self.function.fail().ok();
+        }
+        result
+    }
+
+    /// Resets the function: when it has ended, the function does not touch the memory any more.
+    ///
+    /// # Errors
+    /// If the function cannot be reached, or its reset does not end: then its memory must not be used for anything else.
+    pub fn stop(mut self) -> Result<(T, M), VirtioError> {
+        self.function.reset()?;
+        Ok((self.function.transport, self.memory))
+    }
+
+    /// The features that were agreed on, by their bits.
+    pub fn features(&self) -> u64 {
+        self.features
+    }
+
+    /// The way to the function.
+    pub fn transport(&mut self) -> &mut T {
+        &mut self.function.transport
+    }
+
+    /// The memory of queues and buffers.
+    pub fn memory(&self) -> &M {
+        &self.memory
+    }
+
+    /// The virtqueues of a pair, receiveq first.
+    ///
+    /// # Errors
+    /// If there is no such pair.
+    pub fn queues(&self, pair: u16) -> Result<[&SplitQueue; 2], VirtioError> {
+        let pairs = self.pairs.len() as u16;
+        let found = self.pairs.get(usize::from(pair)).ok_or(VirtioError::NoPair { pair, pairs })?;
+        Ok([found.receive.queue(), found.transmit.queue()])
+    }
+
+    /// Reads the device configuration.
+    ///
+    /// # Errors
+    /// If the function cannot be reached, or changes it all the time.
+    pub fn config(&mut self) -> Result<NetConfig, VirtioError> {
+        self.function.config(self.features)
+    }
+
+    /// Reads the ISR status, which clears it.
+    ///
+    /// # Errors
+    /// If the function cannot be reached.
+    pub fn isr(&mut self) -> Result<Isr, VirtioError> {
+        let bits = self.function.isr()?;
+        Ok(Isr { queue: bits & isr::QUEUE != 0, configuration: bits & isr::CONFIGURATION != 0 })
+    }
+
+    /// Asks the function whether it is well. To be called now and then: queues that it stopped look idle.
+    ///
+    /// # Errors
+    /// [`VirtioError::NeedsReset`] if it stopped a virtqueue: what is wrong is in the error, and [`restart`](Self::restart) helps. Others if it
+    /// cannot be reached.
+    pub fn check(&mut self) -> Result<(), VirtioError> {
+        if self.function.status()? & status::DEVICE_NEEDS_RESET == 0 {
+            return Ok(());
+        }
+        Err(VirtioError::NeedsReset(self.function.fault()?))
+    }
+
+    /// Sends frames on a pair, in this order, until there is no room: the number of those that were accepted.
+    ///
+    /// # Errors
+    /// If a frame is longer than the transmit buffers (those before it are sent), if there is no such pair, if the function did what it must
+    /// not, or if it cannot be reached.
+    pub fn send<'a>(&mut self, pair: u16, frames: impl IntoIterator<Item = &'a [u8]>) -> Result<usize, VirtioError> {
+        let (accepted, added) = self.add_all(pair, frames);
+        self.show(pair)?;
+        added?;
+        Ok(accepted)
+    }
+
+    /// Sends a frame whose chain is cut as `cuts` say; the last piece is what they leave, if anything.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_cut(&mut self, pair: u16, frame: &[u8], cuts: &[Cut]) -> Result<Sent, VirtioError> {
+        let prefix = vec![0; self.prefix];
+        let sent = self.add(pair, &prefix, frame, cuts)?;
+        self.show(pair)?;
+        Ok(sent)
+    }
+
+    /// Takes back the buffers of frames that the function has read: their number. [`send`](Self::send) does it when it finds no room.
+    ///
+    /// # Errors
+    /// If there is no such pair, or the function did what it must not.
+    pub fn reclaim(&mut self, pair: u16) -> Result<usize, VirtioError> {
+        let (pair, memory) = self.pair(pair)?;
+        pair.transmit.reclaim(memory)
+    }
+
+    /// Hands over the frames that were received on a pair, in their order, at most `limit`: their number. Their buffers go back to the function.
+    ///
+    /// # Errors
+    /// If there is no such pair, if the function did what it must not, or if it cannot be reached. After what the function did wrong only
+    /// [`restart`](Self::restart) helps.
+    pub fn receive(&mut self, pair: u16, limit: usize, mut frame: impl FnMut(&[u8])) -> Result<usize, VirtioError> {
+        self.receive_with(pair, limit, |_, bytes| frame(bytes))
+    }
+
+    /// As [`receive`](Self::receive), with what lies in front of a frame.
+    pub(super) fn receive_with(
+        &mut self,
+        pair: u16,
+        limit: usize,
+        mut frame: impl FnMut(&[u8], &[u8]),
+    ) -> Result<usize, VirtioError> {
+        let (queues, memory) = self.pair(pair)?;
+        let mut count = 0;
+        while count < limit
+            && let Some(received) = queues.receive.next(memory)?
+        {
+            frame(received.front, received.bytes);
+            count += 1;
+        }
+        if queues.receive.refill(memory) {
+            let (offset, queue) = (queues.notify[0], queues.receive.queue().number());
+            self.function.notify(offset, queue)?;
+        }
+        Ok(count)
+    }
+
+    /// Adds a frame to a transmitq. The function sees it after [`show`](Self::show).
+    pub(super) fn add(&mut self, pair: u16, prefix: &[u8], frame: &[u8], cuts: &[Cut]) -> Result<Sent, VirtioError> {
+        let (pair, memory) = self.pair(pair)?;
+        pair.transmit.add(memory, prefix, frame, cuts)
+    }
+
+    /// Shows the function the frames that were added, and notifies it if there are any.
+    pub(super) fn show(&mut self, pair: u16) -> Result<(), VirtioError> {
+        let (pair, memory) = self.pair(pair)?;
+        if pair.transmit.show(memory) {
+            let (offset, queue) = (pair.notify[1], pair.transmit.queue().number());
+            self.function.notify(offset, queue)?;
+        }
+        Ok(())
+    }
+
+    fn add_all<'a>(
+        &mut self,
+        pair: u16,
+        frames: impl IntoIterator<Item = &'a [u8]>,
+    ) -> (usize, Result<(), VirtioError>) {
+        let prefix = vec![0; self.prefix];
+        let mut accepted = 0;
+        for frame in frames {
+            match self.add(pair, &prefix, frame, &[]) {
+                Ok(Sent::Accepted) => accepted += 1,
+                Ok(Sent::Full) => break,
+                Err(error) => return (accepted, Err(error)),
+            }
+        }
+        (accepted, Ok(()))
+    }
+
+    fn pair(&mut self, pair: u16) -> Result<(&mut Pair, &M), VirtioError> {
+        let pairs = self.pairs.len() as u16;
+        let found = self.pairs.get_mut(usize::from(pair)).ok_or(VirtioError::NoPair { pair, pairs })?;
+        Ok((found, &self.memory))
+    }
+
+    fn bring_up(&mut self) -> Result<(), VirtioError> {
+        let unwanted = if self.settings.merge { 0 } else { Feature::MergeableBuffers.bit() };
+        self.features = self.function.negotiate(Feature::OFFERED & !unwanted)?;
+        self.check_buffers()?;
+        self.function.queues(self.settings.pairs)?;
+        self.function.set_config_vector(&self.settings)?;
+        let mut arena = Arena::new(self.memory.bytes());
+        for pair in 0..self.settings.pairs {
+            let pair = self.make_pair(pair, &mut arena)?;
+            self.pairs.push(pair);
+        }
+        self.function.go()?;
+        for pair in &self.pairs {
+            self.function.notify(pair.notify[0], pair.receive.queue().number())?;
+        }
+        Ok(())
+    }
+
+    /// A driver that knows the MTU has buffers for it (5.1.4.2).
+    fn check_buffers(&mut self) -> Result<(), VirtioError> {
+        let merged = self.features & Feature::MergeableBuffers.bit() != 0;
+        let Some(mtu) = self.function.config(self.features)?.mtu.filter(|_| !merged) else { return Ok(()) };
+        let needs = (NET_HEADER + self.prefix) as u64 + ETHERNET + u64::from(mtu);
+        let room = self.settings.receive_room();
+        if room < needs { Err(VirtioError::BufferTooSmall { room, mtu, needs }) } else { Ok(()) }
+    }
+
+    fn make_pair(&mut self, pair: u16, arena: &mut Arena) -> Result<Pair, VirtioError> {
+        let [receive, transmit] = [self.make_queue(2 * pair, arena)?, self.make_queue(2 * pair + 1, arena)?];
+        let merge = self.features & Feature::MergeableBuffers.bit() != 0;
+        let receive = ReceiveQueue::new(receive, &self.settings, merge, self.prefix, arena, &self.memory)?;
+        let transmit = TransmitQueue::new(transmit, &self.settings, arena, &self.memory)?;
+        let mut notify = [0; 2];
+        for (notify, queue) in notify.iter_mut().zip([receive.queue(), transmit.queue()]) {
+            *notify = self.function.enable(queue, &self.memory, &self.settings)?;
+        }
+        Ok(Pair { receive, transmit, notify })
+    }
+
+    fn make_queue(&mut self, number: u16, arena: &mut Arena) -> Result<SplitQueue, VirtioError> {
+        let size = self.settings.queue_size;
+        self.function.set_size(number, size)?;
+        let rings = Rings::take(arena, size)?;
+        let ascending: Vec<u16> = (0..size).collect();
+        let order = &self.settings.descriptor_order;
+        let order = if order.is_empty() { &ascending } else { order };
+        Ok(SplitQueue::with_order(number, size, rings, &self.memory, order))
+    }
+}

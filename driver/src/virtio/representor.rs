@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ECPF's pairs of virtqueues: pair v is the representor of vport v.
+
+use super::{DmaMemory, Settings, VirtioError, VirtioNet, VirtioPci};
+use crate::Sent;
+use millrace_regs::UpcallReason;
+use millrace_regs::host::{ECPF_HEADER, ECPF_HEADER_LENGTH, ECPF_HEADER_REASON, NET_HEADER};
+
+/// A frame that the slow path gets through a representor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepresentorUpcall {
+    /// The vport it came in on.
+    pub vport: u16,
+    /// Why the slow path gets it.
+    pub reason: UpcallReason,
+    /// The frame, without FCS.
+    pub frame: Vec<u8>,
+}
+
+/// The ECPF's function in use.
+pub struct Representors<T, M> {
+    net: VirtioNet<T, M>,
+}
+
+impl<T: VirtioPci, M: DmaMemory> Representors<T, M> {
+    /// Brings the ECPF up; `settings.pairs` is the number of vports.
+    ///
+    /// # Errors
+    /// As [`VirtioNet::start`].
+    pub fn start(transport: T, memory: M, settings: Settings) -> Result<Self, VirtioError> {
+        Ok(Self { net: VirtioNet::start_with(transport, memory, settings, ECPF_HEADER)? })
+    }
+
+    /// The function itself: reset, faults, configuration. Frames that are received through it are without vport and reason.
+    pub fn net(&mut self) -> &mut VirtioNet<T, M> {
+        &mut self.net
+    }
+
+    /// Resets the function, as [`VirtioNet::stop`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stop(self) -> Result<(T, M), VirtioError> {
+        self.net.stop()
+    }
+
+    /// The upcalls of a vport, in their order, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`VirtioNet::receive`].
+    pub fn upcalls(&mut self, vport: u16, limit: usize) -> Result<Vec<RepresentorUpcall>, VirtioError> {
+        let mut upcalls = vec![];
+        self.net.receive_with(vport, limit, |front, frame| upcalls.push(upcall(vport, front, frame)))?;
+        upcalls.into_iter().collect()
+    }
+
+    /// Sends a frame out of a vport, without a lookup.
+    ///
+    /// # Errors
+    /// As [`VirtioNet::send`].
+    pub fn packet_out(&mut self, vport: u16, frame: &[u8]) -> Result<Sent, VirtioError> {
+        // Byte 0, what is done with the frame, is 0: it is sent out of the vport of the pair.
+        let sent = self.net.add(vport, &[0; ECPF_HEADER], frame, &[])?;
+        self.net.show(vport)?;
+        Ok(sent)
+    }
+}
+
+/// Checks what lies in front of an upcall's frame.
+fn upcall(vport: u16, front: &[u8], frame: &[u8]) -> Result<RepresentorUpcall, VirtioError> {
+    let wrong = |problem| VirtioError::Header { queue: 2 * vport, problem, bytes: front.to_vec() };
+    let header = &front[NET_HEADER..];
+    let reason = UpcallReason::from_number(header[ECPF_HEADER_REASON].into());
+    let reason = reason.ok_or_else(|| wrong("there is no such reason of an upcall"))?;
+    let length = &header[ECPF_HEADER_LENGTH..][..4];
+    let length = u32::from_le_bytes(length.try_into().expect("four bytes"));
+    if length as usize != frame.len() {
+        return Err(wrong("`length` is not that of the frame"));
+    }
+    if header[1..4].iter().chain(&header[8..]).any(|byte| *byte != 0) {
+        return Err(wrong("what is reserved is not 0"));
+    }
+    Ok(RepresentorUpcall { vport, reason, frame: frame.to_vec() })
+}

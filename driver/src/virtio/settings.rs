@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a driver asks for, and how it lays out its buffers.
+
+use super::arena::Arena;
+use super::{Piece, VirtioError};
+use millrace_regs::config::MAX_FRAME;
+use millrace_regs::host::{ECPF_HEADER, MAX_QUEUE_SIZE, NET_HEADER};
+
+/// A piece of a buffer: one descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Bytes left out before it, from the end of the piece before or from the start of the buffer.
+    pub gap: usize,
+    /// Bytes.
+    pub len: u32,
+}
+
+/// How queues and buffers of a function are set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Pairs of virtqueues to use, from pair 0 on. The function may have more.
+    pub pairs: u16,
+    /// Descriptors of each virtqueue: a power of two.
+    pub queue_size: u16,
+    /// Order in which the descriptors of each virtqueue are first taken; empty: ascending.
+    pub descriptor_order: Vec<u16>,
+    /// Takes VIRTIO_NET_F_MRG_RXBUF if it is offered.
+    pub merge: bool,
+    /// Asks for interrupts: vector 0 for the configuration, 1 + q for virtqueue q. Without, there are none.
+    pub interrupts: bool,
+    /// The chains of a receiveq, by their pieces. They are dealt in turn until no descriptors are left.
+    pub receive: Vec<Vec<Cut>>,
+    /// Bytes of a transmit buffer: with the headers of a frame, and with gaps if there are any.
+    pub transmit_bytes: usize,
+    /// Transmit buffers of each transmitq.
+    pub transmit_buffers: u16,
+}
+
+impl Default for Settings {
+    /// One pair, buffers of one piece that hold the longest frame of any build.
+    fn default() -> Self {
+        let bytes = NET_HEADER + ECPF_HEADER + MAX_FRAME;
+        Self {
+            pairs: 1,
+            queue_size: MAX_QUEUE_SIZE,
+            descriptor_order: vec![],
+            merge: true,
+            interrupts: false,
+            receive: vec![vec![Cut { gap: 0, len: bytes as u32 }]],
+            transmit_bytes: bytes,
+            transmit_buffers: MAX_QUEUE_SIZE,
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses what no function can be set up with.
+    pub(super) fn check(&self) -> Result<(), VirtioError> {
+        let mut order = self.descriptor_order.clone();
+        order.sort_unstable();
+        let empty = |chain: &Vec<Cut>| chain.is_empty() || chain.iter().any(|cut| cut.len == 0);
+        let problem = if self.pairs == 0 {
+            "no pairs of virtqueues"
+        } else if !self.queue_size.is_power_of_two() {
+            "the size of the virtqueues is not a power of two"
+        } else if !order.is_empty() && !order.into_iter().eq(0..self.queue_size) {
+            "the order of the descriptors does not have each of them once"
+        } else if self.receive.is_empty() || self.receive.iter().any(empty) {
+            "no receive buffers, or empty ones"
+        } else if self.receive.iter().any(|chain| chain.len() > self.queue_size.into()) {
+            "a receive buffer of more pieces than the virtqueue has descriptors"
+        } else if self.merge && self.receive.iter().any(|chain| room(chain) < NET_HEADER as u64) {
+            "receive buffers that do not hold the header"
+        } else {
+            return Ok(());
+        };
+        Err(VirtioError::Settings(problem))
+    }
+
+    /// Bytes of the smallest chain of a receiveq.
+    pub(super) fn receive_room(&self) -> u64 {
+        self.receive.iter().map(|chain| room(chain)).min().unwrap_or(0)
+    }
+}
+
+/// Bytes that the pieces hold.
+pub(super) fn room(cuts: &[Cut]) -> u64 {
+    cuts.iter().map(|cut| u64::from(cut.len)).sum()
+}
+
+/// Bytes from the start of a buffer to the end of its last piece.
+pub(super) fn extent(cuts: &[Cut]) -> usize {
+    cuts.iter().map(|cut| cut.gap + cut.len as usize).sum()
+}
+
+/// The pieces of the buffer at `offset`.
+pub(super) fn pieces(offset: usize, cuts: &[Cut], writable: bool) -> Vec<Piece> {
+    let mut end = offset;
+    let piece = |cut: &Cut| {
+        let offset = end + cut.gap;
+        end = offset + cut.len as usize;
+        Piece { offset, len: cut.len, writable }
+    };
+    cuts.iter().map(piece).collect()
+}
+
+/// Room for a buffer with these pieces. Buffers follow one another without a gap.
+pub(super) fn take(arena: &mut Arena, cuts: &[Cut], writable: bool) -> Result<Vec<Piece>, VirtioError> {
+    Ok(pieces(arena.take(extent(cuts), 1)?, cuts, writable))
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A virtqueue against a device whose every store is written out here.
+
+use super::*;
+use crate::virtio::LocalMemory;
+
+const ADDRESS: u64 = 0x10_0000;
+const SIZE: u16 = 4;
+const RINGS: Rings = Rings { descriptors: 0, available: 64, used: 76 };
+
+fn queue(order: &[u16]) -> (LocalMemory, SplitQueue) {
+    let memory = LocalMemory::new(ADDRESS, 0x1000);
+    memory.write(0, &[0xff; 112]);
+    let queue = SplitQueue::with_order(3, SIZE, RINGS, &memory, order);
+    (memory, queue)
+}
+
+fn piece(offset: usize, len: u32, writable: bool) -> Piece {
+    Piece { offset, len, writable }
+}
+
+fn descriptor(memory: &LocalMemory, number: usize) -> (u64, u32, u16, u16) {
+    let at = 16 * number;
+    let address = u64::from(memory.load32(at + 4)) << 32 | u64::from(memory.load32(at));
+    (address, memory.load32(at + 8), memory.load16(at + 12), memory.load16(at + 14))
+}
+
+/// The device uses a chain.
+fn put_used(memory: &LocalMemory, index: u16, id: u32, len: u32) {
+    let at = 80 + 8 * usize::from(index % SIZE);
+    memory.store32(at, id);
+    memory.store32(at + 4, len);
+    memory.store16(78, index.wrapping_add(1));
+}
+
+#[test]
+fn a_chain_lies_in_memory_as_virtio_says() {
+    let (memory, mut queue) = queue(&[2, 0, 3, 1]);
+    let head = queue.add(&memory, &[piece(0x200, 12, false), piece(0x300, 60, false), piece(0x400, 1, true)]);
+    assert_eq!(head, Some(2));
+    assert_eq!(descriptor(&memory, 2), (ADDRESS + 0x200, 12, 1, 0));
+    assert_eq!(descriptor(&memory, 0), (ADDRESS + 0x300, 60, 1, 3));
+    assert_eq!(descriptor(&memory, 3), (ADDRESS + 0x400, 1, 2, 0));
+    assert_eq!(memory.load16(66), 0, "not shown");
+    assert!(queue.show(&memory) && !queue.show(&memory));
+    assert_eq!((memory.load16(66), memory.load16(68)), (1, 2));
+    assert_eq!(queue.add(&memory, &[piece(0, 1, true), piece(1, 1, true)]), None, "one descriptor is free");
+    assert_eq!((queue.free(), queue.outstanding()), (1, 1));
+}
+
+#[test]
+fn interrupts_are_asked_for_in_the_available_ring() {
+    let (memory, queue) = queue(&[0, 1, 2, 3]);
+    queue.want_interrupts(&memory, false);
+    assert_eq!(memory.load16(64), 1);
+    queue.want_interrupts(&memory, true);
+    assert_eq!(memory.load16(64), 0);
+}
+
+#[test]
+fn chains_come_back_in_any_order_and_indices_wrap() {
+    let (memory, mut queue) = queue(&[0, 1, 2, 3]);
+    let mut used = 0u16;
+    for round in 0..40_000u32 {
+        let first = queue.add(&memory, &[piece(0x200, 8, true)]).unwrap();
+        let second = queue.add(&memory, &[piece(0x300, 8, true), piece(0x400, 8, true)]).unwrap();
+        queue.show(&memory);
+        assert_eq!(memory.load16(66), (2 * (round + 1)) as u16);
+        for head in [second, first] {
+            put_used(&memory, used, head.into(), 8);
+            used = used.wrapping_add(1);
+        }
+        assert_eq!(queue.take(&memory).unwrap(), Some(Used { head: second, len: 8 }));
+        assert_eq!(queue.take(&memory).unwrap(), Some(Used { head: first, len: 8 }));
+        assert_eq!(queue.take(&memory).unwrap(), None);
+        assert_eq!(queue.free(), 4);
+    }
+}
+
+#[test]
+fn what_the_device_must_not_write_is_an_error_that_stays() {
+    type Device = fn(&LocalMemory);
+    let cases: [(Device, &str); 6] = [
+        (|memory| memory.store16(78, 3), "`used.idx` is 3, 3 ahead, but the function has 2 chains"),
+        (|memory| memory.store16(78, 0xffff), "`used.idx` is 65535, 65535 ahead, but the function has 2 chains"),
+        (|memory| put_used(memory, 0, 4, 0), "entry 0 of the used ring has id 4, which is no chain"),
+        (|memory| put_used(memory, 0, 0x1_0000, 0), "entry 0 of the used ring has id 65536, which is no chain"),
+        (|memory| put_used(memory, 0, 1, 0), "entry 0 of the used ring has id 1, which is no chain"),
+        (|memory| put_used(memory, 0, 0, 9), "(id 0) says that 9 bytes were written to a chain of 8"),
+    ];
+    for (device, text) in cases {
+        let (memory, mut queue) = queue(&[0, 1, 2, 3]);
+        queue.add(&memory, &[piece(0x200, 30, false), piece(0x300, 8, true)]).unwrap();
+        queue.add(&memory, &[piece(0x400, 1, true)]).unwrap();
+        queue.show(&memory);
+        device(&memory);
+        for _ in 0..2 {
+            let error = queue.take(&memory).unwrap_err().to_string();
+            assert!(error.starts_with("virtqueue 3: ") && error.contains(text), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_chain_is_used_once_and_only_when_it_was_shown() {
+    let (memory, mut queue) = queue(&[0, 1, 2, 3]);
+    queue.add(&memory, &[piece(0x200, 8, true)]).unwrap();
+    put_used(&memory, 0, 0, 8);
+    assert!(matches!(queue.take(&memory), Err(VirtioError::UsedIndex { outstanding: 0, .. })));
+    queue.show(&memory);
+    assert!(queue.take(&memory).unwrap().is_some());
+    queue.add(&memory, &[piece(0x200, 8, true)]).unwrap();
+    queue.show(&memory);
+    put_used(&memory, 1, 0, 8);
+    assert!(
+        matches!(queue.take(&memory), Err(VirtioError::UsedId { entry: 1, id: 0, .. })),
+        "descriptor 1 is the chain"
+    );
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Device configuration, interrupts, representors.
+
+use crate::bench::{CONFIG, Device, frame, receive, small};
+use millrace_driver::Sent;
+use millrace_driver::virtio::{Cut, Isr, NetConfig, Representors, Settings, VirtioError, VirtioNet};
+use millrace_model::host::{Delivered, Interrupt};
+use millrace_regs::UpcallReason;
+use millrace_regs::host::Feature;
+
+#[test]
+fn configuration_is_what_the_ecpf_has_set() {
+    let device = Device::new(1 << 20, 0);
+    device.set(1, 0x00, 0x0403_0201);
+    device.set(1, 0x04, 0x0001_0605);
+    device.set(1, 0x08, 1500);
+    let mut net = device.start(1, small());
+    assert_eq!(net.features(), Feature::OFFERED & !Feature::MergeableBuffers.bit());
+    let config = NetConfig { mac: Some([1, 2, 3, 4, 5, 6]), link_up: true, max_pairs: 2, mtu: Some(1500) };
+    assert_eq!(net.config().unwrap(), config);
+    device.set(1, 0x04, 0x0605);
+    assert_eq!(net.config().unwrap(), NetConfig { link_up: false, ..config });
+    assert_eq!(net.isr().unwrap(), Isr { queue: false, configuration: true });
+    assert_eq!(net.isr().unwrap(), Isr::default());
+}
+
+#[test]
+fn features_that_the_ecpf_masks_are_not_used() {
+    let device = Device::new(1 << 20, 0);
+    device.set(1, 0x0c, 0);
+    device.set(1, 0x10, 0);
+    let mut net = device.start(1, Settings { merge: true, ..small() });
+    assert_eq!(net.features(), Feature::REQUIRED);
+    assert_eq!(net.config().unwrap(), NetConfig { mac: None, link_up: true, max_pairs: 2, mtu: None });
+    assert_eq!(device.deliver(1, 0, 0, &frame(1988, 1)), Delivered::Written(1));
+    assert_eq!(device.deliver(1, 0, 0, &frame(1989, 1)), Delivered::NoBuffer, "buffers are not merged");
+    assert_eq!(receive(&mut net, 0), [frame(1988, 1)]);
+}
+
+#[test]
+fn buffers_hold_the_mtu_unless_they_are_merged() {
+    let device = Device::new(1 << 20, 0);
+    device.set(1, 0x08, 2000 - 12 - 18);
+    device.start(1, small());
+    device.set(1, 0x08, 2000 - 12 - 17);
+    let error = VirtioNet::start(device.bar(1), device.memory(1), small()).err().unwrap();
+    assert!(matches!(error, VirtioError::BufferTooSmall { room: 2000, mtu: 1971, needs: 2001 }), "{error}");
+    device.start(1, Settings { merge: true, ..small() });
+    device.set(1, 0x08, 67);
+    assert_eq!(device.start(1, small()).config().unwrap().mtu, None, "less than virtio allows");
+}
+
+#[test]
+fn interrupts_come_where_they_are_asked_for() {
+    for interrupts in [false, true] {
+        let device = Device::new(1 << 20, 0);
+        let mut net = device.start(1, Settings { interrupts, pairs: 2, ..small() });
+        device.deliver(1, 0, 0, &[0; 60]);
+        net.send(1, [&[0; 60][..]]).unwrap();
+        device.run();
+        device.set(1, 0x04, 1 << 16);
+        let given = [1, 4, 0].map(|vector| Interrupt { function: 1, vector });
+        assert_eq!(device.interrupts(), if interrupts { given.to_vec() } else { vec![] });
+        assert_eq!(net.isr().unwrap(), Isr { queue: interrupts, configuration: true });
+    }
+}
+
+#[test]
+fn representors_carry_upcalls_and_packets_out_of_every_vport() {
+    let vports = CONFIG.vports() as u16;
+    for receive in [vec![vec![Cut { gap: 5, len: 1000 }]], vec![vec![Cut { gap: 5, len: 13 }, Cut { gap: 0, len: 40 }]]]
+    {
+        let merge = receive[0].len() == 2;
+        let device = Device::new(1 << 20, 1);
+        let settings = Settings { pairs: vports, merge, receive, queue_size: 16, ..small() };
+        let mut representors = Representors::start(device.bar(0), device.memory(0), settings).unwrap();
+        for vport in 0..vports {
+            for reason in UpcallReason::ALL {
+                let delivered = device.deliver(0, vport, *reason as u8, &frame(300, vport.into()));
+                assert_eq!(delivered, Delivered::Written(if merge { 7 } else { 1 }));
+                let upcalls = representors.upcalls(vport, 9).unwrap();
+                let [upcall] = &upcalls[..] else { panic!("{} upcalls", upcalls.len()) };
+                assert_eq!((upcall.vport, upcall.reason), (vport, *reason));
+                assert_eq!(upcall.frame, frame(300, vport.into()));
+            }
+            let sent = representors.packet_out(vport, &frame(99, 7)).unwrap();
+            assert_eq!(sent, Sent::Accepted);
+            device.run();
+            let out = device.frames().pop().unwrap();
+            assert_eq!((out.function, out.queue, out.control), (0, usize::from(2 * vport + 1), vec![0; 32]));
+            assert_eq!(out.frame, frame(99, 7));
+        }
+        representors.net().check().unwrap();
+        representors.stop().unwrap();
+    }
+}
+
+#[test]
+fn an_upcall_with_a_reason_that_there_is_not_is_an_error() {
+    let device = Device::new(1 << 20, 0);
+    let settings = Settings { pairs: CONFIG.vports() as u16, ..small() };
+    let mut representors = Representors::start(device.bar(0), device.memory(0), settings).unwrap();
+    device.deliver(0, 3, 9, &[0; 60]);
+    let error = representors.upcalls(3, 1).unwrap_err().to_string();
+    assert!(error.starts_with("virtqueue 6: ") && error.contains("no such reason"), "{error}");
+}
