@@ -28,6 +28,8 @@ enum Top {
     Host,
     /// The core of preset `ecp5` with gigabit MACs at uplinks, and a host channel over a UART for all else: `gigabit_nic`
     GigabitNic,
+    /// The core with its host side, of a preset that has one: `millrace_dpu`
+    Dpu,
 }
 
 impl Top {
@@ -37,6 +39,7 @@ impl Top {
             Top::Axi => "millrace_axi",
             Top::Host => millrace_host::TOP,
             Top::GigabitNic => gigabit_nic::TOP,
+            Top::Dpu => "millrace_dpu",
         }
     }
 }
@@ -114,7 +117,13 @@ fn check_cmac(preset: Preset) -> Result<()> {
 /// The top block.
 fn block(arguments: &Arguments) -> Result<Box<dyn Block>> {
     let Arguments { preset, top, uplinks, .. } = *arguments;
+    if preset.config().has_host_side() != (top == Top::Dpu) {
+        let names: Vec<&str> = Preset::HOSTED.iter().map(|preset| preset.name()).collect();
+        bail!("--top: `dpu` goes with the presets that have a host side ({}), and they with it", names.join(", "));
+    }
     match (top, uplinks) {
+        (Top::Dpu, None) => Ok(millrace_queue::build(preset)),
+        (Top::Dpu, Some(_)) => bail!("--uplinks: `--top dpu` has pins for all uplinks of its preset"),
         (Top::Axi, None) => Ok(millrace_axi::build(preset)),
         (Top::Axi, Some(_)) => {
             bail!("--uplinks: `--top axi` has pins for every vport; `--top host` and `gigabit-nic` take it")

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The queue engine: virtqueues on one side, streams of frames on the other.
+
+use crate::axi::AxiMaster;
+use crate::chain_walker::ChainWalker;
+use crate::collector::Collector;
+use crate::packer::Packer;
+use crate::placer::Placer;
+use crate::prepend::Prepend;
+use crate::reader::Reader;
+use crate::receive_store::ReceiveStore;
+use crate::ring_fetch::RingFetch;
+use crate::ring_port::{ID_BITS, RingPort};
+use crate::scatter::Scatter;
+use crate::strip::Strip;
+use crate::types::{BEAT_BITS, Fault, QueueConfig, Window};
+use crate::used_writer::UsedWriter;
+use millrace_hdl::base::{Reg, RoundRobin, Skid, Snk, Src};
+use millrace_hdl::core::types::Beat;
+use rust_hdl_core::prelude::*;
+
+/// Reads of frames under way: 256 bursts, 512 beats.
+type FrameReader<const PAIR_BITS: usize> = Reader<PAIR_BITS, 256, 8, 9, 9, 10>;
+
+/// Who finds faults.
+const FINDERS: usize = 7;
+
+/// All virtqueues of a build: `PAIRS` pairs, those of function 0 first, and `VQS` = 2·PAIRS. `SOURCES` streams of frames each way: of the functions from 1 on, then the
+/// representors' (upcalls one way, packets out the other).
+///
+/// After `reset` each queue is reset in turn, some 30 clocks each, before anything else is done.
+#[millrace_hdl::block]
+pub struct QueueEngine<
+    const PAIRS: usize,
+    const PAIR_BITS: usize,
+    const STORE_BITS: usize,
+    const VQS: usize,
+    const VQ_BITS: usize,
+    const FUNCTIONS: usize,
+    const FUNCTION_BITS: usize,
+    const SOURCES: usize,
+> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+
+    /// From `Functions`; see there.
+    pub open: Signal<In, Bit>,
+    pub open_vq: Signal<In, Bits<VQ_BITS>>,
+    pub opened: Signal<In, QueueConfig>,
+    pub window_write: Signal<In, Bit>,
+    pub window_function: Signal<In, Bits<8>>,
+    pub window: Signal<In, Window>,
+    pub merge: Signal<In, Bits<FUNCTIONS>>,
+    pub live: Signal<In, Bits<VQS>>,
+    pub stopped: Signal<In, Bits<VQS>>,
+    pub notify: Signal<In, Bit>,
+    pub notify_vq: Signal<In, Bits<VQ_BITS>>,
+    pub reset_queue: Snk<Bits<VQ_BITS>>,
+    pub reset_done: Signal<Out, Bit>,
+    pub fault: Src<Fault<VQ_BITS>>,
+    pub interrupt: Src<Bits<VQ_BITS>>,
+    pub no_buffer: Signal<Out, Bit>,
+    pub no_buffer_function: Signal<Out, Bits<8>>,
+
+    /// Frames for drivers.
+    #[count(SOURCES)]
+    pub inp: Vec<Snk<Beat<BEAT_BITS, 7>>>,
+    /// Bit i: source i has a whole frame.
+    pub whole: Signal<In, Bits<SOURCES>>,
+    pub upcall_vport: Signal<In, Bits<8>>,
+    pub upcall_reason: Signal<In, Bits<8>>,
+    /// Frames of drivers. `error` counts with a frame's last beat.
+    #[count(SOURCES)]
+    pub out: Vec<Src<Beat<BEAT_BITS, 7>>>,
+    pub error: Signal<Out, Bit>,
+    pub packet_out_vport: Signal<Out, Bits<8>>,
+
+    pub rings: AxiMaster<Bits<ID_BITS>>,
+    pub data: AxiMaster<Bits<8>>,
+    /// Nothing is under way, and nothing will be until an input comes.
+    pub idle: Signal<Out, Bit>,
+
+    fetch_sent: RingFetch<PAIRS, PAIR_BITS>,
+    fetch_received: RingFetch<PAIRS, PAIR_BITS>,
+    walk_sent: ChainWalker<PAIRS, PAIR_BITS, FUNCTION_BITS, 0>,
+    walk_received: ChainWalker<PAIRS, PAIR_BITS, FUNCTION_BITS, 1>,
+    reader: FrameReader<PAIR_BITS>,
+    packer: Packer<PAIR_BITS>,
+    strip: Strip<PAIR_BITS>,
+    #[init(ReceiveStore::new())]
+    store: ReceiveStore<PAIRS, PAIR_BITS, STORE_BITS>,
+    collector: Collector<SOURCES, PAIR_BITS>,
+    placer: Placer<PAIRS, PAIR_BITS, FUNCTIONS>,
+    prepend: Prepend,
+    scatter: Scatter<PAIR_BITS>,
+    used: UsedWriter<PAIR_BITS, VQS, VQ_BITS>,
+    port: RingPort<FUNCTION_BITS>,
+    /// After reset: the queue that is reset, and whether all have been.
+    first_resets: Reg<Bits<VQ_BITS>>,
+    first_sent: Reg<Bit>,
+    begun: Reg<Bit>,
+    faults: RoundRobin<FINDERS>,
+    fault_skid: Skid<Fault<VQ_BITS>>,
+}
+
+#[millrace_hdl::block]
+impl<
+    const PAIRS: usize,
+    const PAIR_BITS: usize,
+    const STORE_BITS: usize,
+    const VQS: usize,
+    const VQ_BITS: usize,
+    const FUNCTIONS: usize,
+    const FUNCTION_BITS: usize,
+    const SOURCES: usize,
+> QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS, SOURCES>
+{
+    /// For functions from 1 on whose first pairs are these.
+    ///
+    /// # Panics
+    /// If the sizes do not fit each other.
+    pub fn new(pairs: &[usize]) -> Self {
+        assert!(
+            VQS == 2 * PAIRS && VQ_BITS == PAIR_BITS + 1 && SOURCES == FUNCTIONS && FUNCTIONS <= 1 << FUNCTION_BITS,
+            "QueueEngine<{PAIRS}, {PAIR_BITS}, {STORE_BITS}, {VQS}, {VQ_BITS}, {FUNCTIONS}, {FUNCTION_BITS}, {SOURCES}>: sizes do not fit"
+        );
+        Self { collector: Collector::new(pairs), ..Default::default() }
+    }
+
+    fn update(&mut self) {
+        comment!("what is known of queues and functions");
+        let open_pair = self.open_vq.get_bits::<PAIR_BITS>(1);
+        let open_sent = self.open & self.open_vq.get_bit(0);
+        let open_received = self.open & !self.open_vq.get_bit(0);
+        self.fetch_sent.open = open_sent;
+        self.fetch_sent.open_pair = open_pair;
+        self.fetch_sent.opened = self.opened;
+        self.fetch_received.open = open_received;
+        self.fetch_received.open_pair = open_pair;
+        self.fetch_received.opened = self.opened;
+        self.walk_sent.open = open_sent;
+        self.walk_sent.open_pair = open_pair;
+        self.walk_sent.opened = self.opened;
+        self.walk_received.open = open_received;
+        self.walk_received.open_pair = open_pair;
+        self.walk_received.opened = self.opened;
+        self.used.open = self.open;
+        self.used.open_vq = self.open_vq;
+        self.used.opened = self.opened;
+        self.walk_sent.window_write = self.window_write;
+        self.walk_sent.window_function = self.window_function;
+        self.walk_sent.window = self.window;
+        self.walk_received.window_write = self.window_write;
+        self.walk_received.window_function = self.window_function;
+        self.walk_received.window = self.window;
+        self.port.window_write = self.window_write;
+        self.port.window_function = self.window_function;
+        self.port.window = self.window;
+        let mut live_sent: Bits<PAIRS> = 0;
+        let mut live_received: Bits<PAIRS> = 0;
+        let mut stopped_sent: Bits<PAIRS> = 0;
+        let mut stopped_received: Bits<PAIRS> = 0;
+        for i in 0..PAIRS {
+            live_received.set_bit(i, self.live.get_bit(2 * i));
+            live_sent.set_bit(i, self.live.get_bit(2 * i + 1));
+            stopped_received.set_bit(i, self.stopped.get_bit(2 * i));
+            stopped_sent.set_bit(i, self.stopped.get_bit(2 * i + 1));
+        }
+        self.fetch_sent.live = live_sent;
+        self.fetch_received.live = live_received;
+        self.walk_sent.stopped = stopped_sent;
+        self.walk_received.stopped = stopped_received;
+        self.used.stopped = self.stopped;
+        self.placer.live = live_received;
+        self.placer.merge = self.merge;
+
+        comment!("notifications and resets");
+        let notify_pair = self.notify_vq.get_bits::<PAIR_BITS>(1);
+        self.fetch_sent.notify = self.notify & self.notify_vq.get_bit(0);
+        self.fetch_sent.notify_pair = notify_pair;
+        self.fetch_received.notify = self.notify & !self.notify_vq.get_bit(0);
+        self.fetch_received.notify_pair = notify_pair;
+        let reset_vq = if self.begun { self.reset_queue.data } else { self.first_resets };
+        let resets = if self.begun { self.reset_queue.valid } else { !self.first_sent };
+        let is_sent = reset_vq.get_bit(0);
+        self.fetch_sent.reset_pair.valid = resets & is_sent;
+        self.fetch_sent.reset_pair.data = reset_vq.get_bits::<PAIR_BITS>(1);
+        self.fetch_received.reset_pair.valid = resets & !is_sent;
+        self.fetch_received.reset_pair.data = reset_vq.get_bits::<PAIR_BITS>(1);
+        let taken = if is_sent { self.fetch_sent.reset_pair.ready } else { self.fetch_received.reset_pair.ready };
+        self.reset_queue.ready = self.begun & taken;
+        let done = self.used.reset_done;
+        self.reset_done = self.begun & done;
+        if !self.begun & (taken | done) {
+            self.first_sent = !done;
+        }
+        if !self.begun & done {
+            self.first_resets += 1;
+            self.begun = self.first_resets == VQS - 1;
+        }
+
+        comment!("from the transmitqs to the core");
+        self.fetch_sent.room = !Bits::<PAIRS>::default();
+        join(self.fetch_sent.heads, self.walk_sent.heads);
+        join(self.walk_sent.segments, self.reader.segments);
+        self.data.arid = self.reader.axi.arid;
+        self.data.araddr = self.reader.axi.araddr;
+        self.data.arlen = self.reader.axi.arlen;
+        self.data.aruser = self.reader.axi.aruser;
+        self.data.arvalid = self.reader.axi.arvalid;
+        self.data.rready = self.reader.axi.rready;
+        self.reader.axi.arready = self.data.arready;
+        self.reader.axi.rid = self.data.rid;
+        self.reader.axi.rdata = self.data.rdata;
+        self.reader.axi.rresp = self.data.rresp;
+        self.reader.axi.rlast = self.data.rlast;
+        self.reader.axi.rvalid = self.data.rvalid;
+        join(self.reader.pieces, self.packer.pieces);
+        join(self.packer.out, self.strip.inp);
+        join(self.reader.used, self.used.sent);
+        let frame = self.strip.out.data;
+        let beat: Beat<BEAT_BITS, 7> = Beat { data: frame.data, bytes: frame.bytes, last: frame.last };
+        let mut passes = false;
+        for i in 0..SOURCES {
+            let own = frame.function == (i + 1) % SOURCES;
+            self.out[i].valid = self.strip.out.valid & own;
+            self.out[i].data = beat;
+            passes |= own & self.out[i].ready;
+        }
+        self.strip.out.ready = passes;
+        self.error = frame.error;
+        self.packet_out_vport = cast::<8>(frame.pair);
+
+        comment!("from the core to the receiveqs");
+        self.fetch_received.room = self.store.room;
+        self.store.granted = self.fetch_received.granted;
+        self.store.granted_pair = self.fetch_received.granted_pair;
+        self.store.granted_count = self.fetch_received.granted_count;
+        join(self.fetch_received.heads, self.walk_received.heads);
+        join(self.walk_received.segments, self.store.segments);
+        for i in 0..SOURCES {
+            link(self.inp[i], self.collector.inp[i]);
+        }
+        self.collector.whole = self.whole;
+        self.collector.upcall_vport = self.upcall_vport;
+        self.collector.upcall_reason = self.upcall_reason;
+        join(self.collector.frames, self.placer.frames);
+        join(self.collector.data, self.prepend.inp);
+        self.store.look_pair = self.placer.look_pair;
+        self.placer.chains = self.store.chains;
+        self.store.chain = self.placer.chain;
+        self.store.descriptor = self.placer.descriptor;
+        self.placer.buffer = self.store.buffer;
+        self.store.consume = self.placer.consume;
+        self.store.consumed = self.placer.consumed;
+        join(self.store.reset_pair, self.placer.reset_pair);
+        join(self.placer.start, self.prepend.start);
+        join(self.placer.targets, self.scatter.targets);
+        join(self.prepend.out, self.scatter.inp);
+        self.data.awaddr = self.scatter.axi.awaddr;
+        self.data.awlen = self.scatter.axi.awlen;
+        self.data.awuser = self.scatter.axi.awuser;
+        self.data.awvalid = self.scatter.axi.awvalid;
+        self.data.wdata = self.scatter.axi.wdata;
+        self.data.wstrb = self.scatter.axi.wstrb;
+        self.data.wlast = self.scatter.axi.wlast;
+        self.data.wvalid = self.scatter.axi.wvalid;
+        self.data.bready = self.scatter.axi.bready;
+        self.scatter.axi.awready = self.data.awready;
+        self.scatter.axi.wready = self.data.wready;
+        self.scatter.axi.bresp = self.data.bresp;
+        self.scatter.axi.bvalid = self.data.bvalid;
+        join(self.scatter.used, self.used.received);
+        self.no_buffer = self.placer.no_buffer;
+        self.no_buffer_function = self.placer.no_buffer_function;
+
+        comment!("the rings");
+        join(self.fetch_sent.read, self.port.read[0]);
+        join(self.port.answer[0], self.fetch_sent.answer);
+        join(self.fetch_received.read, self.port.read[1]);
+        join(self.port.answer[1], self.fetch_received.answer);
+        join(self.walk_sent.read, self.port.read[2]);
+        join(self.port.answer[2], self.walk_sent.answer);
+        join(self.walk_received.read, self.port.read[3]);
+        join(self.port.answer[3], self.walk_received.answer);
+        join(self.used.read, self.port.read[4]);
+        join(self.port.answer[4], self.used.answer);
+        join(self.used.write, self.port.write);
+        join(self.port.written, self.used.written);
+        link(self.rings, self.port.axi);
+        link(self.interrupt, self.used.interrupt);
+
+        comment!("faults, in turn");
+        let mut found: Bits<FINDERS> = 0;
+        found.set_bit(0, self.fetch_sent.fault.valid);
+        found.set_bit(1, self.walk_sent.fault.valid);
+        found.set_bit(2, self.reader.fault.valid);
+        found.set_bit(3, self.fetch_received.fault.valid);
+        found.set_bit(4, self.walk_received.fault.valid);
+        found.set_bit(5, self.scatter.fault.valid);
+        found.set_bit(6, self.used.fault.valid);
+        self.faults.request = found;
+        let free = self.fault_skid.inp.ready;
+        self.faults.take = found.any() & free;
+        let grant = self.faults.grant;
+        self.fetch_sent.fault.ready = grant.get_bit(0) & free;
+        self.walk_sent.fault.ready = grant.get_bit(1) & free;
+        self.reader.fault.ready = grant.get_bit(2) & free;
+        self.fetch_received.fault.ready = grant.get_bit(3) & free;
+        self.walk_received.fault.ready = grant.get_bit(4) & free;
+        self.scatter.fault.ready = grant.get_bit(5) & free;
+        self.used.fault.ready = grant.get_bit(6) & free;
+        let mut pair: Bits<PAIR_BITS> = 0;
+        let mut reason: Bits<8> = 0;
+        if grant.get_bit(0) {
+            pair |= self.fetch_sent.fault.data.vq;
+            reason |= self.fetch_sent.fault.data.reason;
+        }
+        if grant.get_bit(1) {
+            pair |= self.walk_sent.fault.data.vq;
+            reason |= self.walk_sent.fault.data.reason;
+        }
+        if grant.get_bit(2) {
+            pair |= self.reader.fault.data.vq;
+            reason |= self.reader.fault.data.reason;
+        }
+        if grant.get_bit(3) {
+            pair |= self.fetch_received.fault.data.vq;
+            reason |= self.fetch_received.fault.data.reason;
+        }
+        if grant.get_bit(4) {
+            pair |= self.walk_received.fault.data.vq;
+            reason |= self.walk_received.fault.data.reason;
+        }
+        if grant.get_bit(5) {
+            pair |= self.scatter.fault.data.vq;
+            reason |= self.scatter.fault.data.reason;
+        }
+        let is_sent_fault = grant.get_bits::<3>(0).any();
+        self.fault_skid.inp.valid = found.any();
+        self.fault_skid.inp.data = if grant.get_bit(6) {
+            self.used.fault.data
+        } else {
+            Fault { vq: concat::<VQ_BITS>(pair, is_sent_fault), reason }
+        };
+        link(self.fault, self.fault_skid.out);
+
+        comment!("rest");
+        let rings = self.fetch_sent.idle & self.fetch_received.idle & self.walk_sent.idle & self.walk_received.idle;
+        let sending = self.reader.idle & self.packer.idle & self.strip.idle;
+        let receiving =
+            self.store.idle & self.collector.idle & self.placer.idle & self.prepend.idle & self.scatter.idle;
+        let ending = self.used.idle & self.port.idle & self.fault_skid.empty;
+        let asked = self.notify | self.open | self.window_write | self.reset_queue.valid;
+        self.idle = self.begun & rings & sending & receiving & ending & !asked;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::assert_lints;
+
+    #[test]
+    fn the_engine_lints() {
+        assert_lints(QueueEngine::<6, 3, 11, 12, 4, 3, 2, 3>::new(&[4, 5]));
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The functions as their drivers see them: all registers of `docs/host.md`.
+
+use crate::drop_counters::DropCounters;
+use crate::function_reset::FunctionReset;
+use crate::host_axi::{HostAxi, HostAxilSlave};
+use crate::interrupts::Interrupts;
+use crate::live::Live;
+use crate::sequencer::Sequencer;
+use crate::types::{Fault, Interrupt, QueueConfig, Window};
+use millrace_hdl::base::{Snk, Src};
+use millrace_regs::config::Config;
+use rust_hdl_core::prelude::*;
+
+/// The register side of the host side, and what the queue engine needs of it. `VQ_BITS` hold the number of a virtqueue, `FUNCTION_BITS` that of a function; `SOURCES`
+/// = FUNCTIONS + VQS, in `SOURCE_BITS`; `FUNCTION_WORD_BITS` = FUNCTION_BITS + 5, `QUEUE_WORD_BITS` = VQ_BITS + 3.
+///
+/// An access is answered about 16 clocks after it came, if nothing else is under way; nor does any output hold one up. For 32 clocks per
+/// function and 8 per virtqueue after reset, accesses and events wait.
+#[millrace_hdl::block]
+pub struct Functions<
+    const FUNCTIONS: usize,
+    const VQS: usize,
+    const VQ_BITS: usize,
+    const FUNCTION_BITS: usize,
+    const SOURCES: usize,
+    const SOURCE_BITS: usize,
+    const FUNCTION_WORD_BITS: usize,
+    const QUEUE_WORD_BITS: usize,
+> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub s_axil_host: HostAxilSlave,
+    /// Bit f: function f may use its bus (PCI's command register).
+    pub bus_master: Signal<In, Bits<FUNCTIONS>>,
+    /// A pulse when a virtqueue is enabled, three clocks before it can be live: consumers keep `queue_config`.
+    pub queue_write: Signal<Out, Bit>,
+    pub queue_vq: Signal<Out, Bits<VQ_BITS>>,
+    pub queue_config: Signal<Out, QueueConfig>,
+    /// A pulse when a function's window changes, and once after reset.
+    pub window_write: Signal<Out, Bit>,
+    pub window_function: Signal<Out, Bits<8>>,
+    pub window: Signal<Out, Window>,
+    /// MRG_RXBUF is negotiated.
+    pub merge: Signal<Out, Bits<FUNCTIONS>>,
+    pub live: Signal<Out, Bits<VQS>>,
+    /// A fault has stopped it, and it has not been reset since.
+    pub stopped: Signal<Out, Bits<VQS>>,
+    /// A pulse for each notification of a virtqueue, live or not, but not of one that is being reset.
+    pub notify: Signal<Out, Bit>,
+    pub notify_queue: Signal<Out, Bits<VQ_BITS>>,
+    /// A virtqueue that has been live, and is not any more, since its function is reset; `reset_done` (a pulse, at the transfer or later) when
+    /// nothing of it is left. There is no more than one at a time.
+    pub reset_queue: Src<Bits<VQ_BITS>>,
+    pub reset_done: Signal<In, Bit>,
+    /// Taken when the virtqueue has stopped.
+    pub fault: Snk<Fault<VQ_BITS>>,
+    /// The virtqueue's driver wants to be told of what was used.
+    pub used_interrupt: Snk<Bits<VQ_BITS>>,
+    /// A pulse for each frame dropped, in any clock.
+    pub no_buffer: Signal<In, Bit>,
+    pub no_buffer_function: Signal<In, Bits<8>>,
+    pub interrupt: Src<Interrupt>,
+    /// Nothing is held or under way, and nothing comes in.
+    pub idle: Signal<Out, Bit>,
+
+    axi: HostAxi,
+    sequencer: Sequencer<FUNCTIONS, VQS, VQ_BITS, SOURCE_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
+    resets: FunctionReset<FUNCTIONS, VQS, VQ_BITS>,
+    states: Live<FUNCTIONS, VQS, VQ_BITS>,
+    interrupts: Interrupts<SOURCES, SOURCE_BITS>,
+    drops: DropCounters<FUNCTION_BITS>,
+}
+
+#[millrace_hdl::block]
+impl<
+    const FUNCTIONS: usize,
+    const VQS: usize,
+    const VQ_BITS: usize,
+    const FUNCTION_BITS: usize,
+    const SOURCES: usize,
+    const SOURCE_BITS: usize,
+    const FUNCTION_WORD_BITS: usize,
+    const QUEUE_WORD_BITS: usize,
+> Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, SOURCES, SOURCE_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>
+{
+    /// For the functions of a build.
+    ///
+    /// # Panics
+    /// If the sizes are not those of the build.
+    pub fn new(config: &Config) -> Self {
+        assert!(config.functions() <= 1 << FUNCTION_BITS, "{} functions in {FUNCTION_BITS} bits", config.functions());
+        Self {
+            sequencer: Sequencer::new(config),
+            resets: FunctionReset::new(config),
+            states: Live::new(config),
+            interrupts: Interrupts::new(config),
+            ..Default::default()
+        }
+    }
+
+    fn update(&mut self) {
+        comment!("accesses and events to the sequencer");
+        link(self.s_axil_host, self.axi.s_axil);
+        self.sequencer.write = self.axi.write;
+        self.sequencer.read = self.axi.read;
+        self.sequencer.address = self.axi.address;
+        self.sequencer.write_data = self.axi.write_data;
+        self.sequencer.write_strobe = self.axi.write_strobe;
+        self.axi.read_data = self.sequencer.read_data;
+        self.axi.ack = self.sequencer.ack;
+        self.axi.error = self.sequencer.error;
+        link(self.fault, self.sequencer.fault);
+        link(self.used_interrupt, self.sequencer.used);
+        self.sequencer.bus_master = self.bus_master;
+
+        comment!("resets");
+        self.resets.begin = self.sequencer.begin;
+        self.resets.begin_function = self.sequencer.function;
+        self.resets.enabled = self.states.enabled;
+        link(self.reset_queue, self.resets.reset_queue);
+        self.resets.reset_done = self.reset_done;
+        self.resets.done = self.sequencer.done;
+        self.sequencer.clear = self.resets.clear;
+        self.sequencer.finish = self.resets.finish;
+        self.sequencer.reset_function = self.resets.function;
+        self.sequencer.reset_queue = self.resets.vq;
+        self.sequencer.resetting = self.resets.resetting;
+
+        comment!("what is needed in every clock");
+        self.states.bus_master = self.bus_master;
+        self.states.change = self.sequencer.change;
+        self.states.function = self.sequencer.function;
+        self.states.vq = self.sequencer.vq;
+        self.sequencer.is_enabled = self.states.is_enabled;
+        self.live = self.states.live;
+        self.stopped = self.states.stopped;
+        self.merge = self.states.merge;
+
+        comment!("interrupts, and frames dropped");
+        join(self.sequencer.event, self.interrupts.event);
+        link(self.interrupt, self.interrupts.interrupt);
+        self.drops.count = self.no_buffer;
+        self.drops.function = self.no_buffer_function;
+        self.drops.read = self.sequencer.function;
+        self.sequencer.no_buffer = self.drops.value;
+
+        comment!("to the engine");
+        self.queue_write = self.sequencer.queue_write;
+        self.queue_vq = self.sequencer.vq;
+        self.queue_config = self.sequencer.queue_config;
+        self.window_write = self.sequencer.window_write;
+        self.window_function = self.sequencer.function;
+        self.window = self.sequencer.window;
+        self.notify = self.sequencer.notify;
+        self.notify_queue = self.sequencer.vq;
+        let sides = self.axi.idle & self.sequencer.idle & self.resets.idle;
+        self.idle = sides & self.states.idle & self.interrupts.idle & self.drops.idle;
+    }
+}
+
+#[cfg(test)]
+mod tests;

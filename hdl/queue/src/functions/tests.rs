@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The registers as a driver, the ECPF and the queue engine see them, from `docs/host.md` and virtio 1.2.
+
+mod bench;
+mod random;
+mod reference;
+
+use super::*;
+use crate::testing::{emit, lint};
+use bench::{Bench, Dut, ERROR, OKAY};
+use millrace_regs::config::Preset;
+use millrace_regs::host::{
+    self, COMMON, FAULTS, FUNCTION, FUNCTION_REGISTERS, Feature, HostField, ISR, NOTIFY, common, device, status,
+};
+
+/// ACKNOWLEDGE, DRIVER, FEATURES_OK, DRIVER_OK as a driver sets them.
+const READY: u32 = (status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK) as u32;
+const NEEDS_RESET: u32 = status::DEVICE_NEEDS_RESET as u32;
+const MERGE: u64 = Feature::REQUIRED | Feature::MergeableBuffers.bit();
+
+fn state(bench: &mut Bench, function: u32) -> u32 {
+    bench.get(function, &common::DEVICE_STATUS) as u32
+}
+
+fn function_register(function: u32, register: &millrace_regs::map::Register) -> u32 {
+    FUNCTION.at(function) + register.offset
+}
+
+#[test]
+fn a_driver_sets_a_function_up() {
+    let mut b = Bench::new();
+    b.dut.bus_master.next = 0b100u64.into();
+    assert_eq!(b.get(2, &common::NUM_QUEUES), 2);
+    assert_eq!(b.get(0, &common::NUM_QUEUES), 8);
+    b.set(2, &common::DEVICE_STATUS, 1);
+    b.set(2, &common::DEVICE_STATUS, 3);
+    assert_eq!(b.offered(2), Feature::OFFERED);
+    b.take(2, MERGE);
+    b.set(2, &common::DEVICE_STATUS, 11);
+    assert_eq!(state(&mut b, 2), 11);
+    b.set(2, &common::CONFIG_MSIX_VECTOR, 5);
+    assert_eq!(b.get(2, &common::CONFIG_MSIX_VECTOR), 5);
+    for q in 0..2 {
+        b.set(2, &common::QUEUE_SELECT, q);
+        assert_eq!(b.get(2, &common::QUEUE_SIZE), 256);
+        assert_eq!(b.get(2, &common::QUEUE_NOTIFY_OFF), q);
+        assert_eq!(b.get(2, &common::QUEUE_MSIX_VECTOR), 0xffff);
+        b.set(2, &common::QUEUE_SIZE, 64 << q);
+        b.set(2, &common::QUEUE_MSIX_VECTOR, 6 + q);
+        b.set(2, &common::QUEUE_DESC, 0x1_2345_6780 + q * 0x1_0000_0000);
+        b.set(2, &common::QUEUE_DRIVER, 0xfedc_ba98_7654_3212);
+        b.set(2, &common::QUEUE_DEVICE, 0x44);
+        b.set(2, &common::QUEUE_ENABLE, 1);
+        assert_eq!(b.get(2, &common::QUEUE_ENABLE), 1);
+    }
+    assert_eq!((b.seen.live(), b.dut.merge.val().to_u64()), (0, 0b100), "not before DRIVER_OK");
+    b.set(2, &common::DEVICE_STATUS, 15);
+    assert_eq!(state(&mut b, 2), READY);
+    assert_eq!(b.seen.live(), 0b1100_0000_0000);
+    let config = |q: u64| QueueConfig {
+        desc: (0x1_2345_6780 + q * 0x1_0000_0000).into(),
+        driver: 0xfedc_ba98_7654_3212u64.into(),
+        device: 0x44u64.into(),
+        size_log2: (6 + q).into(),
+        function: 2u64.into(),
+    };
+    assert_eq!(b.seen.queues, [(10, config(0)), (11, config(1))]);
+    assert_eq!(b.write(2, NOTIFY.at(1), 1, 0b0011), OKAY);
+    assert_eq!(b.seen.notified, [11]);
+}
+
+#[test]
+fn after_reset_each_function_may_touch_everything() {
+    let b = Bench::new();
+    let all = Window { first: 0u64.into(), last: ((1u64 << 52) - 1).into() };
+    assert_eq!(b.seen.windows, [(0, all), (1, all), (2, all)]);
+}
+
+#[test]
+fn the_ecpf_sets_windows_of_pages() {
+    let mut b = Bench::new();
+    b.seen.windows.clear();
+    let words: [u32; 4] = [0xffff_ffff, 1, 0x1234_5000, 0x8000_0000];
+    for (register, word) in FUNCTION_REGISTERS[5..9].iter().zip(words) {
+        assert_eq!(b.write(0, function_register(1, register), word, 15), OKAY);
+    }
+    let read = FUNCTION_REGISTERS[5..9].iter().map(|r| b.read(0, function_register(1, r)).0).collect::<Vec<_>>();
+    assert_eq!(read, [0xffff_f000, 1, 0x1234_5fff, 0x8000_0000]);
+    let windows: Vec<_> = b.seen.windows.iter().map(|(f, w)| (*f, w.first.to_u64(), w.last.to_u64())).collect();
+    let ones = (1 << 52) - 1;
+    let low = 0xf_ffff;
+    let last = ones & !low | 0x1_2345;
+    assert_eq!(
+        windows,
+        [(1, low, ones), (1, 1 << 20 | low, ones), (1, 1 << 20 | low, last), (1, 1 << 20 | low, 0x8_0000_0001_2345)]
+    );
+}
+
+#[test]
+fn features_are_refused_that_are_not_offered_or_lack_what_must_be() {
+    let version = Feature::Version1.bit();
+    let platform = Feature::AccessPlatform.bit();
+    let masked = Feature::Mtu.bit() | Feature::OrderPlatform.bit();
+    for (features, accepted) in [
+        (0, false),
+        (version, false),
+        (platform, false),
+        (version | platform, true),
+        (Feature::OFFERED & !masked, true),
+        (version | platform | Feature::Mtu.bit(), false),
+        (version | platform | Feature::OrderPlatform.bit(), false),
+        (version | platform | 1, false),
+        (version | platform | 1 << 63, false),
+        (MERGE, true),
+    ] {
+        let mut b = Bench::new();
+        // A mask never hides the two.
+        b.write(0, function_register(1, &host::FUNCTION_FEATURES_LO), !masked as u32, 15);
+        b.write(0, function_register(1, &host::FUNCTION_FEATURES_HI), !((masked | Feature::REQUIRED) >> 32) as u32, 15);
+        assert_eq!(b.offered(1), Feature::OFFERED & !masked);
+        assert_eq!(b.offered(2), Feature::OFFERED);
+        b.take(1, features);
+        b.set(1, &common::DEVICE_STATUS, 11);
+        assert_eq!(state(&mut b, 1), if accepted { 11 } else { 3 }, "{features:#x}");
+        let merges = accepted && features & Feature::MergeableBuffers.bit() != 0;
+        assert_eq!(b.dut.merge.val().to_u64(), u64::from(merges) << 1);
+        // What is agreed on stays.
+        b.take(1, version | platform);
+        b.set(1, &common::DRIVER_FEATURE_SELECT, 0);
+        let low = if accepted { features as u32 } else { 0 };
+        assert_eq!(b.get(1, &common::DRIVER_FEATURE) as u32, low);
+    }
+}
+
+#[test]
+fn fields_are_written_one_by_one_in_their_word() {
+    let mut b = Bench::new();
+    b.write(1, common::DEVICE_STATUS.word(), 0x0001_0003, 0b0001);
+    assert_eq!(b.read(1, common::DEVICE_STATUS.word()), (0x0000_0003, OKAY));
+    b.write(1, common::DEVICE_STATUS.word(), 0x0001_0080, 0b1100);
+    assert_eq!(b.read(1, common::DEVICE_STATUS.word()), (0x0001_0003, OKAY));
+    b.write(1, common::DEVICE_STATUS.word(), 0x0000_0004, 0b1101);
+    assert_eq!(b.read(1, common::DEVICE_STATUS.word()), (0x0000_0007, OKAY));
+    b.write(1, common::QUEUE_SIZE.word(), 0x0007_0020, 0b0011);
+    assert_eq!(b.read(1, common::QUEUE_SIZE.word()), (0xffff_0020, OKAY));
+    b.write(1, common::QUEUE_SIZE.word(), 0x0007_0040, 0b0100);
+    assert_eq!(b.read(1, common::QUEUE_SIZE.word()), (0xff07_0020, OKAY));
+    b.write(1, common::QUEUE_DESC.offset, 0xffff_ffff, 0b0001);
+    b.write(1, common::QUEUE_DESC.offset + 4, 0x0102_0304, 0b1000);
+    assert_eq!(b.get(1, &common::QUEUE_DESC), 0x0100_0000_0000_00f0);
+    b.write(1, common::QUEUE_DRIVER.offset, 0xffff_ffff, 15);
+    b.write(1, common::QUEUE_DEVICE.offset, 0xffff_ffff, 15);
+    assert_eq!(b.get(1, &common::QUEUE_DRIVER), 0xffff_fffe);
+    assert_eq!(b.get(1, &common::QUEUE_DEVICE), 0xffff_fffc);
+    for size in [0, 3, 257, 512, 0x8000, 0xffff] {
+        b.set(1, &common::QUEUE_SIZE, size);
+        assert_eq!(b.get(1, &common::QUEUE_SIZE), 0x20, "{size}");
+    }
+    assert_eq!(b.write(1, common::QUEUE_ENABLE.word(), 1, 0), OKAY);
+    b.set(1, &common::QUEUE_ENABLE, 2);
+    assert_eq!(b.get(1, &common::QUEUE_ENABLE), 0);
+    b.write(1, common::QUEUE_ENABLE.word(), 1, 0b0001);
+    assert_eq!(b.get(1, &common::QUEUE_ENABLE), 1);
+    b.set(1, &common::QUEUE_DEVICE, 0);
+    assert_eq!(b.get(1, &common::QUEUE_DEVICE), 0xffff_fffc, "enabled");
+}
+
+#[test]
+fn the_device_configuration_is_what_the_ecpf_set() {
+    let mut b = Bench::new();
+    let field = |b: &mut Bench, f: u32, field: &HostField| b.get_of(f, host::DEVICE.offset, field);
+    b.write(0, function_register(2, &host::FUNCTION_MAC_LO), 0x0403_0201, 15);
+    b.write(0, function_register(2, &host::FUNCTION_MAC_HI), 0x0001_0605, 15);
+    b.write(0, function_register(2, &host::FUNCTION_MTU), 0xffff_05dc, 15);
+    b.write(0, function_register(2, &host::FUNCTION_MTU), 0xffff_05dc, 15);
+    assert_eq!(field(&mut b, 2, &device::MAC), 0x0403_0201);
+    assert_eq!(field(&mut b, 2, &device::MAC_END), 0x0605);
+    assert_eq!(field(&mut b, 2, &device::STATUS), 1);
+    assert_eq!(field(&mut b, 2, &device::MTU), 1500);
+    assert_eq!([0, 1, 2].map(|f| field(&mut b, f, &device::MAX_VIRTQUEUE_PAIRS)), [4, 1, 1]);
+    assert_eq!(b.get(2, &common::CONFIG_GENERATION), 3, "the same value again is no change");
+    assert_eq!((b.read(2, ISR.offset).0, b.seen.interrupts.len()), (0, 0), "without DRIVER_OK nobody is told");
+    assert_eq!(b.write(2, host::DEVICE.offset, 9, 15), OKAY);
+    assert_eq!(field(&mut b, 2, &device::MAC), 0x0403_0201);
+
+    b.set_up(2, MERGE);
+    b.write(0, function_register(2, &host::FUNCTION_MAC_HI), 0, 0b0100);
+    b.clocks(100);
+    assert_eq!(b.seen.interrupts, [(2, 0x20)]);
+    assert_eq!((b.read(2, ISR.offset).0, b.read(2, ISR.offset).0), (2, 0), "a read clears it");
+    assert_eq!(b.get(2, &common::CONFIG_GENERATION), 4);
+}
+
+#[test]
+fn a_reset_waits_until_the_engine_is_done_with_each_queue() {
+    let mut b = Bench::new();
+    b.set_up(0, MERGE);
+    b.set_up(1, MERGE);
+    b.set(0, &common::QUEUE_SELECT, 3);
+    b.engine_delay = None;
+    assert_eq!((b.seen.live(), b.dut.merge.val().to_u64()), (0b11_1111_1111, 3));
+    b.set(0, &common::DEVICE_STATUS, 0);
+    assert_eq!(b.seen.live(), 0b11_0000_0000, "when the write is answered");
+    for queue in 0..8 {
+        b.clocks(100);
+        assert_eq!(b.seen.resets, (0..=queue).collect::<Vec<_>>());
+        assert_eq!(state(&mut b, 0), READY | NEEDS_RESET, "until it is over");
+        b.set(0, &common::DEVICE_STATUS, 128);
+        b.set(0, &common::DEVICE_STATUS, 0);
+        b.set(0, &common::QUEUE_SELECT, 1);
+        b.set(0, &common::CONFIG_MSIX_VECTOR, 1);
+        assert_eq!(b.write(0, NOTIFY.at(5), 0, 15), OKAY);
+        assert_eq!(b.write(1, NOTIFY.at(1), 0, 15), OKAY);
+        assert_eq!(b.get(1, &common::QUEUE_ENABLE), 1, "other functions go on");
+        b.done();
+    }
+    b.clocks(300);
+    assert_eq!((state(&mut b, 0), b.seen.notified.clone()), (0, vec![9; 8]));
+    assert_eq!((b.seen.live(), b.dut.merge.val().to_u64(), b.seen.resets.len()), (0b11_0000_0000, 2, 8));
+    for (field, value) in [
+        (common::QUEUE_SELECT, 0),
+        (common::CONFIG_MSIX_VECTOR, 0xffff),
+        (common::DRIVER_FEATURE, 0),
+        (common::DRIVER_FEATURE_SELECT, 0),
+        (common::QUEUE_SIZE, 256),
+        (common::QUEUE_MSIX_VECTOR, 0xffff),
+        (common::QUEUE_ENABLE, 0),
+        (common::QUEUE_DESC, 0),
+        (common::QUEUE_DEVICE, 0),
+    ] {
+        assert_eq!(b.get(0, &field), value, "{}", field.name);
+    }
+    b.set(0, &common::DEVICE_STATUS, 0);
+    b.clocks(300);
+    assert_eq!(b.seen.resets.len(), 8, "no queue was enabled since");
+    b.engine_delay = Some(0);
+    b.set_up(0, MERGE);
+    assert_eq!(b.seen.live(), 0b11_1111_1111);
+}
+
+#[test]
+fn functions_are_reset_one_after_the_other() {
+    let mut b = Bench::new();
+    (0..3).for_each(|f| b.set_up(f, MERGE));
+    b.engine_delay = None;
+    b.set(2, &common::DEVICE_STATUS, 0);
+    b.set(1, &common::DEVICE_STATUS, 0);
+    assert_eq!((b.seen.live(), b.seen.resets.clone()), (0xff, vec![10]));
+    (0..2).for_each(|_| b.done());
+    b.clocks(400);
+    assert_eq!((state(&mut b, 2), state(&mut b, 1), b.seen.resets.clone()), (0, READY | NEEDS_RESET, vec![10, 11, 8]));
+    (0..2).for_each(|_| b.done());
+    b.clocks(400);
+    assert_eq!((state(&mut b, 0), state(&mut b, 1)), (READY, 0));
+}
+
+#[test]
+fn a_fault_stops_its_queue_alone_and_is_told() {
+    let mut b = Bench::new();
+    (1..3).for_each(|f| b.set_up(f, MERGE));
+    b.fault(9, 6);
+    assert_eq!((b.dut.stopped.val().to_u64(), b.seen.live()), (1 << 9, 0b1101_0000_0000));
+    assert_eq!(state(&mut b, 1), READY | 64);
+    assert_eq!(b.read(1, FAULTS.offset), (1 << 16 | 6, OKAY));
+    assert_eq!(b.read(1, ISR.offset).0, 2);
+    b.fault(8, 10);
+    assert_eq!(b.read(0, function_register(1, &host::FUNCTION_FAULT)), (1 << 16 | 6, OKAY), "the first one stays");
+    assert_eq!(b.read(0, function_register(1, &host::FUNCTION_STATE)), (0x100 | READY | 64, OKAY));
+    assert_eq!(b.read(0, function_register(2, &host::FUNCTION_FAULT)), (0, OKAY));
+    b.clocks(50);
+    assert_eq!(b.seen.interrupts, [(1, 0x20), (1, 0x20)]);
+    assert_eq!((state(&mut b, 2), b.seen.live()), (READY, 0b1100_0000_0000));
+    b.set(1, &common::DEVICE_STATUS, 64);
+    assert_eq!(state(&mut b, 1), READY | 64);
+    b.set(1, &common::DEVICE_STATUS, 0);
+    b.clocks(400);
+    assert_eq!((state(&mut b, 1), b.dut.stopped.val().to_u64()), (0, 0));
+    assert_eq!(b.read(1, FAULTS.offset), (0, OKAY));
+    b.set(1, &common::DEVICE_STATUS, 64);
+    assert_eq!(state(&mut b, 1), 0, "set by the device alone");
+}
+
+#[test]
+fn a_fault_of_a_function_that_is_reset_is_forgotten() {
+    let mut b = Bench::new();
+    b.set_up(1, MERGE);
+    b.engine_delay = None;
+    b.set(1, &common::DEVICE_STATUS, 0);
+    b.fault(9, 6);
+    b.used(8);
+    (0..2).for_each(|_| b.done());
+    b.clocks(400);
+    assert_eq!((b.read(1, FAULTS.offset).0, b.read(1, ISR.offset).0, state(&mut b, 1)), (0, 0, 0));
+    assert_eq!((b.dut.stopped.val().to_u64(), b.seen.interrupts.len()), (0, 0));
+}
+
+#[test]
+fn accesses_are_answered_while_no_interrupt_is_taken() {
+    let mut b = Bench::new();
+    (0..3).for_each(|f| b.set_up(f, MERGE));
+    b.interrupt_ready = false;
+    for _ in 0..3 {
+        (0..12).for_each(|vq| b.used(vq));
+        b.fault(11, 1);
+        assert_eq!(b.read(2, ISR.offset).0, 3);
+        assert_eq!(b.get(1, &common::QUEUE_MSIX_VECTOR), 0x11, "of the virtqueue that was selected last");
+    }
+    assert!(b.seen.interrupts.is_empty());
+    // A queue and the configuration with one vector are one message.
+    b.set(2, &common::CONFIG_MSIX_VECTOR, 0x11);
+    b.interrupt_ready = true;
+    b.clocks(400);
+    let mut given = b.seen.interrupts.clone();
+    given.sort_unstable();
+    let expected: Vec<(u64, u64)> =
+        (0..8).map(|q| (0, 0x10 + q)).chain([(1, 0x10), (1, 0x11), (2, 0x10), (2, 0x11)]).collect();
+    assert_eq!(given, expected);
+}
+
+#[test]
+fn no_vector_is_no_interrupt() {
+    let mut b = Bench::new();
+    b.set_up(1, MERGE);
+    b.set(1, &common::CONFIG_MSIX_VECTOR, 0xffff);
+    b.fault(9, 1);
+    assert_eq!((b.read(1, ISR.offset).0, b.seen.interrupts.len()), (2, 0));
+}
+
+#[test]
+fn addresses_of_nothing_are_refused_and_change_nothing() {
+    let mut b = Bench::new();
+    let nowhere = [
+        (0, COMMON.bytes),
+        (0, 0xfc),
+        (1, 0x104),
+        (1, 0x210),
+        (2, 0x304),
+        (0, 0x3ffc),
+        (0, FUNCTION.at(3)),
+        (0, 0x7ffc),
+        (0, 0x8000),
+        (0, 0xfffc),
+        (1, FUNCTION.at(0)),
+        (1, NOTIFY.at(2)),
+        (0, NOTIFY.at(8)),
+        (0, 0xff_fffc),
+        (3, 0),
+        (3, common::DEVICE_STATUS.word()),
+        (255, 0x100),
+        (4, FUNCTION.at(0)),
+    ];
+    for (function, offset) in nowhere {
+        assert_eq!(b.read(function, offset), (0, ERROR), "{function} {offset:#x}");
+        assert_eq!(b.write(function, offset, 0xffff_ffff, 15), ERROR, "{function} {offset:#x}");
+    }
+    b.clocks(50);
+    assert!(b.seen.notified.is_empty() && b.seen.queues.is_empty() && b.seen.windows.len() == 3);
+    assert_eq!((0..3).map(|f| state(&mut b, f)).sum::<u32>(), 0);
+    for (function, offset) in
+        [(0, 0x3c), (0, FUNCTION.at(2) + 0x3c), (1, 0x20c), (1, NOTIFY.at(1) + 0xffc), (0, NOTIFY.at(7))]
+    {
+        assert_eq!(b.read(function, offset), (0, OKAY), "{function} {offset:#x}");
+        assert_eq!(b.write(function, offset, 0xffff_ffff, 15), OKAY);
+    }
+    assert_eq!(b.seen.notified, [9, 7]);
+}
+
+#[test]
+fn drops_are_counted_in_any_clock() {
+    let mut b = Bench::new();
+    for function in [1, 1, 2, 1, 1, 0, 2, 2, 1] {
+        b.dut.no_buffer.next = true;
+        b.dut.no_buffer_function.next = (function as u64).into();
+        b.clocks(1);
+    }
+    b.dut.no_buffer.next = false;
+    for (function, drops) in [(0, 1), (1, 5), (2, 3)] {
+        assert_eq!(b.read(0, function_register(function, &host::FUNCTION_NO_BUFFER)), (drops, OKAY));
+    }
+}
+
+#[test]
+fn bus_masters_are_live() {
+    let mut b = Bench::new();
+    (0..3).for_each(|f| b.set_up(f, MERGE));
+    for (masters, live) in [(0b111, 0xfff), (0b101, 0xcff), (0b010, 0x300), (0, 0)] {
+        b.dut.bus_master.next = (masters as u64).into();
+        b.clocks(3);
+        assert_eq!(b.seen.live(), live);
+        let here = b.read(0, function_register(1, &host::FUNCTION_STATE)).0;
+        assert_eq!(here, READY | ((masters as u32) >> 1 & 1) << 8);
+    }
+}
+
+#[test]
+fn verilog_passes_lint() {
+    let host = Preset::Host.config();
+    lint(&emit(Dut::new(&host)), "top");
+    // 64 VFs, and two queue pairs for each.
+    let large = Config { vfs: 64, queue_pairs: 2, ..host };
+    lint(&emit(Functions::<66, 394, 9, 7, 460, 9, 12, 12>::new(&large)), "top");
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The host side of the Millrace DPU in Rust-HDL: PCI functions as virtio devices, their virtqueues, and DMA. Its contract is `docs/host.md`.
+//!
+//! A crate of its own, so that neither it nor the fast path waits for the other to be compiled.
+
+// Tests count queues and functions by their numbers, as the hardware does.
+#![cfg_attr(test, allow(clippy::needless_range_loop))]
+
+pub mod axi;
+pub mod chain_walker;
+pub mod collector;
+pub mod dpu;
+pub mod drop_counters;
+pub mod engine;
+pub mod function_reset;
+pub mod functions;
+pub mod host_axi;
+pub mod interrupts;
+pub mod live;
+pub mod packer;
+pub mod placer;
+pub mod prepend;
+pub mod reader;
+pub mod receive_store;
+pub mod ring_fetch;
+pub mod ring_port;
+pub mod scatter;
+pub mod sequencer;
+pub mod strip;
+pub mod types;
+pub mod used_writer;
+pub mod words;
+
+pub use dpu::{build, verilog};
+
+// What `testing` is written for.
+#[cfg(test)]
+use millrace_hdl::{core, emit};
+
+/// Shared with the blocks of the fast path.
+#[cfg(test)]
+#[allow(dead_code)] // this crate uses a part
+#[path = "../../src/testing.rs"]
+mod testing;
+
+#[cfg(test)]
+mod memory;

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Memory behind the DMA ports, for the unit tests.
+
+use crate::testing::bits_of;
+use crate::types::{BEAT_BYTES, RingAnswer, RingRead};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rust_hdl_core::prelude::*;
+
+/// Memory from address 0 on. Reads of beats are answered after a while, in any order.
+pub struct Memory {
+    pub bytes: Vec<u8>,
+    under_way: Vec<RingRead>,
+    offered: Option<RingAnswer>,
+}
+
+impl Memory {
+    pub fn new(size: usize) -> Self {
+        Self { bytes: vec![0; size], under_way: vec![], offered: None }
+    }
+
+    pub fn write16(&mut self, address: u64, value: u16) {
+        self.bytes[address as usize..][..2].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// A descriptor (virtio 2.7.5) of the table at `table`.
+    pub fn write_descriptor(&mut self, table: u64, index: u16, (address, length, flags, next): (u64, u32, u16, u16)) {
+        let place = &mut self.bytes[table as usize + 16 * index as usize..][..16];
+        place[..8].copy_from_slice(&address.to_le_bytes());
+        place[8..12].copy_from_slice(&length.to_le_bytes());
+        place[12..14].copy_from_slice(&flags.to_le_bytes());
+        place[14..].copy_from_slice(&next.to_le_bytes());
+    }
+
+    /// A clock at a port, before its edge: takes what is asked, if it likes to, and offers an answer.
+    pub fn drive(
+        &mut self,
+        read: (bool, RingRead),
+        read_ready: &mut Signal<In, Bit>,
+        answer: (&mut Signal<In, Bit>, &mut Signal<In, RingAnswer>),
+        rng: &mut ChaCha8Rng,
+    ) {
+        let ready = rng.random_bool(0.7);
+        read_ready.next = ready;
+        if self.offered.is_none() && !self.under_way.is_empty() && rng.random_bool(0.3) {
+            let asked = self.under_way.swap_remove(rng.random_range(0..self.under_way.len()));
+            self.offered = Some(self.look_up(asked));
+        }
+        answer.0.next = self.offered.is_some();
+        answer.1.next = self.offered.unwrap_or_default();
+        if read.0 && ready {
+            assert!(
+                self.under_way.iter().chain([&Default::default()]).filter(|asked| asked.tag == read.1.tag).count() < 2,
+                "a tag twice"
+            );
+            self.under_way.push(read.1);
+        }
+    }
+
+    /// The answer that was offered has been taken.
+    pub fn taken(&mut self) {
+        self.offered = None;
+    }
+
+    pub fn quiet(&self) -> bool {
+        self.under_way.is_empty() && self.offered.is_none()
+    }
+
+    fn look_up(&self, asked: RingRead) -> RingAnswer {
+        let from = asked.address.to_u64() as usize / BEAT_BYTES * BEAT_BYTES;
+        match self.bytes.get(from..from + BEAT_BYTES) {
+            Some(beat) => RingAnswer { tag: asked.tag, data: bits_of(beat), error: 0u64.into() },
+            None => RingAnswer { tag: asked.tag, error: crate::types::reason::BUS.into(), ..Default::default() },
+        }
+    }
+}

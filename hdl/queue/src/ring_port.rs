@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The DMA port of the rings.
+
+use crate::axi::AxiMaster;
+use crate::types::{BEAT_BITS, RingAnswer, RingRead, RingWrite, Window, reason};
+use millrace_hdl::base::{DffE, DffR, LutRam, Reg, RoundRobin, Skid, Snk, Src};
+use millrace_hdl::wire_struct;
+use rust_hdl_core::prelude::*;
+
+/// Who reads.
+pub const READERS: usize = 5;
+/// Identifiers: number of the reader above its tag.
+pub const ID_BITS: usize = 11;
+
+wire_struct! {
+    /// An answer on its way.
+    pub struct Returned {
+        pub id: Bits<ID_BITS>,
+        pub data: Bits<BEAT_BITS>,
+        pub error: Bits<8>,
+    }
+}
+
+/// Reads of whole beats for five readers, in turn, whose tags may be in use once each; and writes for one writer, which takes them to be in order.
+///
+/// What a function may not touch is not asked for: the answer is the reason of the fault.
+#[millrace_hdl::block]
+pub struct RingPort<const FUNCTION_BITS: usize> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub window_write: Signal<In, Bit>,
+    pub window_function: Signal<In, Bits<8>>,
+    pub window: Signal<In, Window>,
+    #[count(READERS)]
+    pub read: Vec<Snk<RingRead>>,
+    #[count(READERS)]
+    pub answer: Vec<Src<RingAnswer>>,
+    pub write: Snk<RingWrite>,
+    /// In the order of the writes: 0, or the reason of a fault.
+    pub written: Src<Bits<8>>,
+    pub axi: AxiMaster<Bits<ID_BITS>>,
+    /// Nothing is held or under way.
+    pub idle: Signal<Out, Bit>,
+
+    windows: LutRam<Window, FUNCTION_BITS>,
+    windows_write: LutRam<Window, FUNCTION_BITS>,
+    arbiter: RoundRobin<READERS>,
+    /// The read that was chosen, and whose it is; then what is asked for, or the answer of what is not.
+    chosen: DffE<RingRead>,
+    chosen_by: DffE<Bits<3>>,
+    chosen_valid: DffR<Bit>,
+    asked: DffE<RingRead>,
+    asked_by: DffE<Bits<3>>,
+    asked_valid: DffR<Bit>,
+    refused: DffE<Bits<ID_BITS>>,
+    refused_valid: DffR<Bit>,
+    reads: Reg<Bits<12>>,
+    returned: Skid<Returned>,
+
+    /// The write that came; then what is left of it to hand over; and how many are not answered.
+    came: DffE<RingWrite>,
+    came_valid: DffR<Bit>,
+    placed: DffE<RingWrite>,
+    address_valid: DffR<Bit>,
+    data_valid: DffR<Bit>,
+    writes: Reg<Bits<8>>,
+    results: Skid<Bits<8>>,
+}
+
+/// Whether the byte at `address` is in a window.
+#[millrace_hdl::function]
+fn inside(address: Bits<64>, window: Window) -> Bit {
+    let page = address.get_bits::<52>(12);
+    (page >= window.first) & (page <= window.last)
+}
+
+#[millrace_hdl::block]
+impl<const FUNCTION_BITS: usize> RingPort<FUNCTION_BITS> {
+    fn update(&mut self) {
+        self.windows.we = self.window_write;
+        self.windows.waddr = cast::<FUNCTION_BITS>(self.window_function);
+        self.windows.wdata = self.window;
+        self.windows_write.we = self.window_write;
+        self.windows_write.waddr = cast::<FUNCTION_BITS>(self.window_function);
+        self.windows_write.wdata = self.window;
+
+        comment!("a read is asked for, or refused");
+        self.windows.raddr = cast::<FUNCTION_BITS>(self.chosen.function);
+        let allowed = inside(self.chosen.address, self.windows.rdata);
+        let asked_free = !self.asked_valid | self.axi.arready;
+        let refused_free = !self.refused_valid;
+        let asks = self.chosen_valid & allowed & asked_free;
+        let refuses = self.chosen_valid & !allowed & refused_free;
+        self.asked_valid = asks | (self.asked_valid & !self.axi.arready);
+        if asked_free {
+            self.asked = self.chosen;
+            self.asked_by = self.chosen_by;
+        }
+        self.axi.arvalid = self.asked_valid;
+        self.axi.arid = concat::<ID_BITS>(self.asked_by, self.asked.tag);
+        let beat_zero: Bits<6> = 0;
+        self.axi.araddr = concat::<64>(self.asked.address.get_bits::<58>(6), beat_zero);
+        self.axi.arlen = 0;
+        self.axi.aruser = self.asked.function;
+        let chosen_free = !self.chosen_valid | asks | refuses;
+
+        comment!("whose turn it is to read");
+        let mut requests: Bits<READERS> = 0;
+        for i in 0..READERS {
+            requests.set_bit(i, self.read[i].valid);
+        }
+        self.arbiter.request = requests;
+        self.arbiter.take = chosen_free & self.arbiter.any;
+        let mut next = RingRead::default();
+        let mut by: Bits<3> = 0;
+        for i in 0..READERS {
+            let granted = self.arbiter.grant.get_bit(i);
+            self.read[i].ready = chosen_free & granted;
+            if granted {
+                next.address |= self.read[i].data.address;
+                next.function |= self.read[i].data.function;
+                next.tag |= self.read[i].data.tag;
+                by |= i;
+            }
+        }
+        self.chosen_valid = self.arbiter.any | !chosen_free;
+        if chosen_free {
+            self.chosen = next;
+            self.chosen_by = by;
+        }
+
+        comment!("answers, and refusals between them");
+        let refusal = self.refused_valid & !self.axi.rvalid;
+        self.axi.rready = self.returned.inp.ready;
+        self.returned.inp.valid = self.axi.rvalid | refusal;
+        let bus_error: Bits<8> = if self.axi.rresp.get_bit(1) { reason::BUS } else { 0 };
+        self.returned.inp.data = if refusal {
+            Returned { id: self.refused, data: 0, error: reason::WINDOW }
+        } else {
+            Returned { id: self.axi.rid, data: self.axi.rdata, error: bus_error }
+        };
+        self.refused_valid = refuses | (self.refused_valid & !(refusal & self.returned.inp.ready));
+        if refuses {
+            self.refused = concat::<ID_BITS>(self.chosen_by, self.chosen.tag);
+        }
+        let back = self.returned.out.data;
+        let reader = back.id.get_bits::<3>(8);
+        let mut accepted = false;
+        for i in 0..READERS {
+            let own = reader == i;
+            self.answer[i].valid = self.returned.out.valid & own;
+            self.answer[i].data = RingAnswer { tag: back.id.get_bits::<8>(0), data: back.data, error: back.error };
+            accepted |= own & self.answer[i].ready;
+        }
+        self.returned.out.ready = accepted;
+        let begins = self.arbiter.take;
+        let ends = self.returned.out.valid & accepted;
+        if begins ^ ends {
+            self.reads = if begins { self.reads + 1 } else { self.reads - 1 };
+        }
+
+        comment!("a write is handed over, address and data, or refused when those before it are done");
+        let placed_free = (!self.address_valid | self.axi.awready) & (!self.data_valid | self.axi.wready);
+        self.windows_write.raddr = cast::<FUNCTION_BITS>(self.came.function);
+        let may_write = inside(self.came.address, self.windows_write.rdata);
+        let hands_over = self.came_valid & may_write & placed_free & !self.writes.get_bit(7);
+        let denies = self.came_valid & !may_write & !self.writes.any();
+        self.address_valid = hands_over | (self.address_valid & !self.axi.awready);
+        self.data_valid = hands_over | (self.data_valid & !self.axi.wready);
+        if placed_free {
+            self.placed = self.came;
+        }
+        let offset = self.placed.address.get_bits::<6>(0);
+        self.axi.awvalid = self.address_valid;
+        self.axi.awaddr = concat::<64>(self.placed.address.get_bits::<58>(6), beat_zero);
+        self.axi.awlen = 0;
+        self.axi.awuser = self.placed.function;
+        self.axi.wvalid = self.data_valid;
+        self.axi.wdata = cast::<BEAT_BITS>(self.placed.data) << (cast::<9>(offset) << 3);
+        self.axi.wstrb = cast::<64>(self.placed.strobe) << offset;
+        self.axi.wlast = true;
+
+        comment!("its result");
+        let result_free = self.results.inp.ready;
+        let denied = denies & result_free;
+        let came_free = !self.came_valid | hands_over | denied;
+        self.write.ready = came_free;
+        self.came_valid = self.write.valid | !came_free;
+        if came_free {
+            self.came = self.write.data;
+        }
+        self.axi.bready = result_free;
+        let answered = self.axi.bvalid & result_free;
+        self.results.inp.valid = self.axi.bvalid | denies;
+        self.results.inp.data = if denies {
+            reason::WINDOW
+        } else if self.axi.bresp.get_bit(1) {
+            reason::BUS
+        } else {
+            0
+        };
+        link(self.written, self.results.out);
+        if hands_over ^ answered {
+            self.writes = if hands_over { self.writes + 1 } else { self.writes - 1 };
+        }
+        let waits = self.chosen_valid | self.came_valid | self.reads.any() | self.writes.any() | requests.any();
+        self.idle = !(waits | self.write.valid | !self.results.empty);
+    }
+}

@@ -1,0 +1,728 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The registers of all functions, one access or event at a time.
+
+use crate::interrupts::SourceEvent;
+use crate::live::Change;
+use crate::types::{Fault, QueueConfig, Window};
+use crate::words::*;
+use millrace_hdl::base::{Dff, DffE, DffR, Param, Ram, Reg, Snk, Src};
+use millrace_regs::config::Config;
+use millrace_regs::host::*;
+use rust_hdl_core::prelude::*;
+
+/// What is worked on.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum Task {
+    Access,
+    Fault,
+    Used,
+    ClearQueue,
+    FinishFunction,
+}
+
+/// What the address of an access lies in.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum Place {
+    Nowhere,
+    Common,
+    Isr,
+    Device,
+    FirstFault,
+    Function,
+    Notify,
+}
+
+/// Where the work is. A word is there two clocks after its address: what the RAM gives goes into a register first.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum Step {
+    /// Words of a function, of a queue, are made those after power-up.
+    ClearFunction,
+    ClearQueue,
+    Rest,
+    /// A virtqueue's owner is read.
+    Owner,
+    OwnerRead,
+    OwnerTaken,
+    /// What every task asks about its function: its state, its first virtqueue, what a select field holds.
+    State,
+    Base,
+    Select,
+    Local,
+    Queue,
+    /// The word that the access is for.
+    Aim,
+    Fetch,
+    Fetched,
+    Take,
+    Merge,
+    Act,
+    /// FEATURES_OK is written: the driver's features against what is offered.
+    DriverLow,
+    MaskLow,
+    DriverHigh,
+    MaskHigh,
+    Compare,
+    Accept,
+    /// `device_status` and `queue_select` are written.
+    Status,
+    /// The function's virtqueues are not live any more when its reset has been answered.
+    Halt,
+    /// A virtqueue's words, a function's window, are collected one by one.
+    Enable,
+    Window,
+    /// `config_generation` is counted, DEVICE_NEEDS_RESET is set.
+    Changed,
+    NeedsReset,
+    /// A bit of the ISR status is set.
+    Isr,
+    IsrRead,
+    IsrTaken,
+    /// Interrupts get to know.
+    Tell,
+    Done,
+}
+
+/// Works on one access, fault or message at a time, in 13 to 30 clocks. State lies in RAM, `FUNCTION_WORD_BITS` = log2 of the functions + 5 (32 words each) and
+/// `QUEUE_WORD_BITS` = `VQ_BITS` + 3. After reset the RAM is filled first.
+///
+/// `ack` with `error` and `read_data` answers an access; a fault and a message are taken when their work is done. `clear` and `finish` are requests of the
+/// reset of functions, `done` their end. `change` and `notify` are pulses, `vq` and `function` theirs.
+#[millrace_hdl::block]
+pub struct Sequencer<
+    const FUNCTIONS: usize,
+    const VQS: usize,
+    const VQ_BITS: usize,
+    const SOURCE_BITS: usize,
+    const FUNCTION_WORD_BITS: usize,
+    const QUEUE_WORD_BITS: usize,
+> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub write: Signal<In, Bit>,
+    pub read: Signal<In, Bit>,
+    pub address: Signal<In, Bits<32>>,
+    pub write_data: Signal<In, Bits<32>>,
+    pub write_strobe: Signal<In, Bits<4>>,
+    pub read_data: Signal<Out, Bits<32>>,
+    pub ack: Signal<Out, Bit>,
+    pub error: Signal<Out, Bit>,
+    pub fault: Snk<Fault<VQ_BITS>>,
+    pub used: Snk<Bits<VQ_BITS>>,
+    pub clear: Signal<In, Bit>,
+    pub finish: Signal<In, Bit>,
+    pub reset_function: Signal<In, Bits<8>>,
+    pub reset_queue: Signal<In, Bits<VQ_BITS>>,
+    pub done: Signal<Out, Bit>,
+    /// Starts the reset of `function`.
+    pub begin: Signal<Out, Bit>,
+    pub resetting: Signal<In, Bits<FUNCTIONS>>,
+    pub bus_master: Signal<In, Bits<FUNCTIONS>>,
+    pub change: Signal<Out, Change>,
+    pub function: Signal<Out, Bits<8>>,
+    pub vq: Signal<Out, Bits<VQ_BITS>>,
+    /// Of `vq`, two clocks later.
+    pub is_enabled: Signal<In, Bit>,
+    /// Frames dropped of `function`, two clocks later.
+    pub no_buffer: Signal<In, Bits<32>>,
+    pub event: Src<SourceEvent<SOURCE_BITS>>,
+    pub notify: Signal<Out, Bit>,
+    pub queue_write: Signal<Out, Bit>,
+    pub queue_config: Signal<Out, QueueConfig>,
+    pub window_write: Signal<Out, Bit>,
+    pub window: Signal<Out, Window>,
+    pub idle: Signal<Out, Bit>,
+
+    ecpf_queues: Param<Bits<16>>,
+    function_queues: Param<Bits<16>>,
+    words: Ram<Bits<32>, FUNCTION_WORD_BITS>,
+    queue_words: Ram<Bits<32>, QUEUE_WORD_BITS>,
+    value: Dff<Bits<32>>,
+    queue_value: Dff<Bits<32>>,
+
+    step: Reg<Step>,
+    /// The RAM is filled.
+    filled: Reg<Bit>,
+    task: Reg<Task>,
+    /// The last task was none: a waiting access goes first.
+    access_next: Reg<Bit>,
+    place: DffE<Place>,
+    writes: DffE<Bit>,
+    /// Bits 5:2 of the access's offset.
+    at: DffE<Bits<4>>,
+    function_q: Reg<Bits<8>>,
+    queue_q: Reg<Bits<VQ_BITS>>,
+    /// Number of the virtqueue in its function.
+    local: Reg<Bits<16>>,
+    /// Word that is cleared or collected.
+    count: Reg<Bits<5>>,
+    state: Reg<Bits<32>>,
+    base: DffE<Bits<VQ_BITS>>,
+    /// The select field holds 0, holds 1.
+    low: DffE<Bit>,
+    high: DffE<Bit>,
+    target: DffE<Bits<5>>,
+    /// Bits of the word that can be written, and that are 1.
+    mask: DffE<Bits<32>>,
+    ones: DffE<Bits<32>>,
+    old: DffE<Bits<32>>,
+    new: DffE<Bits<32>>,
+    answer: DffE<Bits<32>>,
+    /// The access's virtqueue exists; it can be written.
+    exists: DffE<Bit>,
+    open: DffE<Bit>,
+    being_reset: DffE<Bit>,
+    master: DffE<Bit>,
+    queues_here: Dff<Bits<16>>,
+    reset_here: Dff<Bit>,
+    master_here: Dff<Bit>,
+    error_q: DffE<Bit>,
+    driver: DffE<Bits<32>>,
+    offends: DffE<Bit>,
+    merges: DffE<Bit>,
+    accepts: DffE<Bit>,
+    isr_bits: DffE<Bits<2>>,
+    event_q: DffE<SourceEvent<SOURCE_BITS>>,
+    /// The last words that were collected, the newest last.
+    #[count(6)]
+    collected: Vec<DffE<Bits<32>>>,
+    change_q: DffR<Change>,
+    begin_q: DffR<Bit>,
+    notify_q: DffR<Bit>,
+    queue_write_q: DffR<Bit>,
+    size_log2: DffE<Bits<4>>,
+    window_write_q: DffR<Bit>,
+    window_q: DffE<Window>,
+}
+
+#[millrace_hdl::block]
+impl<
+    const FUNCTIONS: usize,
+    const VQS: usize,
+    const VQ_BITS: usize,
+    const SOURCE_BITS: usize,
+    const FUNCTION_WORD_BITS: usize,
+    const QUEUE_WORD_BITS: usize,
+> Sequencer<FUNCTIONS, VQS, VQ_BITS, SOURCE_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>
+{
+    /// For the functions of a build.
+    ///
+    /// # Panics
+    /// If the sizes are not those of the build.
+    pub fn new(config: &Config) -> Self {
+        assert_eq!((config.functions(), config.virtqueues()), (FUNCTIONS, VQS));
+        assert!(
+            VQS <= 1 << VQ_BITS && QUEUE_WORD_BITS == VQ_BITS + 3,
+            "{VQS} virtqueues: {VQ_BITS} and {QUEUE_WORD_BITS} bits"
+        );
+        assert!(32 * FUNCTIONS <= 1 << FUNCTION_WORD_BITS, "{FUNCTIONS} functions in {FUNCTION_WORD_BITS} bits");
+        let queues = |function| Param::new((config.virtqueues_of_function(function) as u64).into());
+        Self { ecpf_queues: queues(0), function_queues: queues(1), ..Default::default() }
+    }
+
+    fn update(&mut self) {
+        let offset = self.address.get_bits::<24>(0);
+        let asks = self.write | self.read;
+        let in_event = self.fault.valid | self.used.valid | self.clear | self.finish;
+        let status = self.state.get_bits::<8>(0);
+        let generation = self.state.get_bits::<8>(8);
+        let strobe = self.write_strobe;
+        let writes_low = strobe.get_bits::<2>(0).any();
+        let writes_high = strobe.get_bits::<2>(2).any();
+        let writes_status = strobe.get_bit(0);
+        let function_source = cast::<SOURCE_BITS>(self.function_q);
+        let config_source = cast::<SOURCE_BITS>(self.base) + function_source;
+        let queue_source = cast::<SOURCE_BITS>(self.queue_q) + function_source + 1;
+
+        let zero: Bits<8> = 0;
+        let mut change = Change::default();
+        let mut begin = false;
+        let mut notify = false;
+        let mut queue_write = false;
+        let mut window_write = false;
+        let mut word: Bits<5> = STATE;
+        let mut we = false;
+        let mut data = self.new;
+        let mut queue_word = self.at.get_bits::<3>(0);
+        let mut queue_we = false;
+        let mut queue_data = self.new;
+
+        comment!("of the function and the virtqueue at work");
+        let resetting_from = self.resetting >> self.function_q;
+        let master_from = self.bus_master >> self.function_q;
+        self.reset_here = resetting_from.get_bit(0);
+        self.master_here = master_from.get_bit(0);
+        self.queues_here = if self.function_q.any() { self.function_queues } else { self.ecpf_queues };
+        self.value = self.words.rdata;
+        self.queue_value = self.queue_words.rdata;
+
+        match self.step {
+            Step::ClearFunction => {
+                word = self.count;
+                we = true;
+                data = cleared_word(self.count, cast::<32>(self.queue_q), generation);
+                self.count += 1;
+                if self.filled & (self.count == LAST_OF_RESET) {
+                    change.finish = true;
+                    self.event_q = SourceEvent::<SOURCE_BITS> {
+                        set: true,
+                        source: config_source,
+                        function: self.function_q,
+                        vector: NONE,
+                    };
+                    self.step = Step::Tell;
+                }
+                if self.count == LAST_OF_FUNCTION {
+                    window_write = true;
+                    self.window_q = Window { first: 0, last: (1u64 << 52) - 1 };
+                    self.step = Step::ClearQueue;
+                }
+            }
+            Step::ClearQueue => {
+                queue_word = self.count.get_bits::<3>(0);
+                queue_we = true;
+                queue_data = cleared_queue_word(self.count.get_bits::<3>(0), self.function_q, self.local);
+                self.count += 1;
+                if self.filled & (self.count == SIZE) {
+                    change.clear = true;
+                    self.event_q = SourceEvent::<SOURCE_BITS> {
+                        set: true,
+                        source: queue_source,
+                        function: self.function_q,
+                        vector: NONE,
+                    };
+                    self.step = Step::Tell;
+                }
+                if self.count == OWNER {
+                    self.count = 0;
+                    self.queue_q += 1;
+                    self.local += 1;
+                    if self.local + 1 == self.queues_here {
+                        self.local = 0;
+                        self.function_q += 1;
+                        self.filled = self.function_q == FUNCTIONS - 1;
+                        self.step = if self.function_q == FUNCTIONS - 1 { Step::Rest } else { Step::ClearFunction };
+                    }
+                }
+            }
+            Step::Rest => {
+                self.at = offset.get_bits::<4>(2);
+                self.writes = self.write;
+                self.place = Place::Nowhere;
+                self.count = 0;
+                if asks & (self.access_next | !in_event) {
+                    self.access_next = false;
+                    self.task = Task::Access;
+                    self.function_q = self.address.get_bits::<8>(24);
+                    self.local = cast::<16>(offset.get_bits::<12>(12) - NOTIFY.offset / NOTIFY.stride);
+                    let known = cast::<9>(self.address.get_bits::<8>(24)) < FUNCTIONS;
+                    if known & ((offset & mask_of(COMMON)) == COMMON.offset) {
+                        self.place = Place::Common;
+                    }
+                    if known & ((offset & mask_of(ISR)) == ISR.offset) {
+                        self.place = Place::Isr;
+                    }
+                    if known & ((offset & mask_of(DEVICE)) == DEVICE.offset) {
+                        self.place = Place::Device;
+                    }
+                    if known & ((offset & mask_of(FAULTS)) == FAULTS.offset) {
+                        self.place = Place::FirstFault;
+                    }
+                    if known & (offset >= NOTIFY.offset) {
+                        self.place = Place::Notify;
+                    }
+                    let other = offset.get_bits::<8>(6);
+                    let ecpf = !self.address.get_bits::<8>(24).any();
+                    if ecpf & ((offset & FUNCTION_MASK) == FUNCTION.offset) & (cast::<9>(other) < FUNCTIONS) {
+                        self.place = Place::Function;
+                        self.function_q = other;
+                    }
+                    self.step = Step::State;
+                } else if self.clear | self.finish {
+                    self.access_next = true;
+                    self.task = if self.clear { Task::ClearQueue } else { Task::FinishFunction };
+                    self.function_q = self.reset_function;
+                    self.queue_q = self.reset_queue;
+                    self.step = if self.clear { Step::ClearQueue } else { Step::State };
+                } else if self.fault.valid | self.used.valid {
+                    self.access_next = true;
+                    self.task = if self.fault.valid { Task::Fault } else { Task::Used };
+                    self.queue_q = if self.fault.valid { self.fault.data.vq } else { self.used.data };
+                    self.step = Step::Owner;
+                }
+            }
+            Step::Owner => {
+                queue_word = OWNER;
+                self.step = Step::OwnerRead;
+            }
+            Step::OwnerRead => {
+                self.step = Step::OwnerTaken;
+            }
+            Step::OwnerTaken => {
+                self.function_q = self.queue_value.get_bits::<8>(24);
+                self.local = self.queue_value.get_bits::<16>(0);
+                self.step = Step::State;
+            }
+            Step::State => {
+                word = STATE;
+                self.step = Step::Base;
+            }
+            Step::Base => {
+                word = BASE;
+                self.step = Step::Select;
+            }
+            Step::Select => {
+                word = if self.at == word_of(common::DRIVER_FEATURE) { DRIVER_SELECT } else { DEVICE_SELECT };
+                self.state = self.value;
+                self.step = Step::Local;
+            }
+            Step::Local => {
+                self.base = cast::<VQ_BITS>(self.value);
+                if self.place == Place::Common {
+                    self.local = self.state.get_bits::<16>(16);
+                }
+                self.step = Step::Queue;
+            }
+            Step::Queue => {
+                self.low = self.value == 0;
+                self.high = self.value == 1;
+                if self.task == Task::Access {
+                    self.queue_q = self.base + cast::<VQ_BITS>(self.local);
+                }
+                self.exists = self.local < self.queues_here;
+                self.step = Step::Aim;
+            }
+            Step::Aim => {
+                self.target = FIRST_FAULT;
+                self.mask = u32::MAX;
+                self.ones = 0;
+                if self.place == Place::Common {
+                    self.target = common_target(self.at, self.low);
+                    self.mask = common_mask(self.at);
+                }
+                if self.place == Place::Isr {
+                    self.target = ISR_STATUS;
+                }
+                if self.place == Place::Device {
+                    self.target = cast::<5>(self.at.get_bits::<2>(0)) + REGISTERS;
+                }
+                if (self.place == Place::Function) & (self.at != FUNCTION_FAULT.offset / 4) {
+                    self.target = cast::<5>(self.at) + REGISTERS;
+                    self.mask = register_mask(self.at);
+                    if self.at == FUNCTION_LAST_LO.offset / 4 {
+                        self.ones = !FUNCTION_LAST_LO.mask();
+                    }
+                }
+                self.step = Step::Fetch;
+            }
+            Step::Fetch => {
+                word = self.target;
+                self.step = Step::Fetched;
+            }
+            Step::Fetched => {
+                self.step = Step::Take;
+            }
+            Step::Take => {
+                self.old = self.value;
+                if (self.place == Place::Common) & (self.at >= word_of(common::QUEUE_SIZE)) {
+                    self.old = self.queue_value;
+                }
+                if (self.place == Place::Common) & (self.at == word_of(common::QUEUE_ENABLE)) {
+                    self.old = 0;
+                }
+                self.open = self.exists & !self.is_enabled & !self.reset_here;
+                self.being_reset = self.reset_here;
+                self.master = self.master_here;
+                self.step = Step::Merge;
+            }
+            Step::Merge => {
+                self.new = (merged(self.old, self.write_data, strobe) & self.mask) | self.ones;
+                self.error_q = (self.place == Place::Nowhere) | ((self.place == Place::Notify) & !self.exists);
+                let mut answer = self.old;
+                if self.place == Place::Common {
+                    answer = common_answer(
+                        self.at,
+                        self.old,
+                        self.low,
+                        self.high,
+                        self.queues_here,
+                        self.local,
+                        self.exists,
+                        self.is_enabled,
+                    );
+                    if (self.at == word_of(common::DEVICE_STATUS)) & self.being_reset {
+                        answer = self.old | NEEDS_RESET;
+                    }
+                }
+                if self.place == Place::Device {
+                    answer = device_answer(self.at.get_bits::<2>(0), self.old, self.queues_here);
+                }
+                if self.place == Place::Function {
+                    answer = register_answer(self.at, self.old, status, self.master, self.no_buffer);
+                }
+                if (self.place == Place::Nowhere) | (self.place == Place::Notify) {
+                    answer = 0;
+                }
+                self.answer = answer;
+                self.step = Step::Act;
+            }
+            Step::Act => {
+                let acts = self.writes & strobe.any();
+                word = self.target;
+                self.accepts = false;
+                self.isr_bits = ISR_CONFIGURATION;
+                self.event_q = SourceEvent::<SOURCE_BITS> {
+                    set: self.task == Task::Access,
+                    source: config_source,
+                    function: self.function_q,
+                    vector: self.new.get_bits::<16>(0),
+                };
+                self.step = Step::Done;
+                if self.task == Task::Fault {
+                    if !self.being_reset {
+                        change.stop = true;
+                        we = !self.old.get_bits::<8>(0).any();
+                        data = concat::<32>(self.local, zero, self.fault.data.reason);
+                        self.step = Step::NeedsReset;
+                    }
+                }
+                if self.task == Task::Used {
+                    self.event_q.source = queue_source;
+                    self.isr_bits = ISR_QUEUE;
+                    if !self.being_reset {
+                        self.step = Step::Isr;
+                    }
+                }
+                if self.task == Task::FinishFunction {
+                    self.step = Step::ClearFunction;
+                }
+                if self.place == Place::Isr {
+                    we = !self.writes;
+                    data = 0;
+                }
+                if (self.place == Place::Notify) & acts {
+                    notify = self.exists & !self.being_reset;
+                }
+                if (self.place == Place::Function) & acts {
+                    if self.at <= FUNCTION_LAST_HI.offset / 4 {
+                        we = true;
+                    }
+                    if (self.at <= FUNCTION_MTU.offset / 4) & (self.new != self.old) {
+                        self.step = Step::Changed;
+                    }
+                    if (self.at >= FUNCTION_FIRST_LO.offset / 4) & (self.at <= FUNCTION_LAST_HI.offset / 4) {
+                        self.step = Step::Window;
+                    }
+                }
+                if (self.place == Place::Common) & acts & !self.being_reset {
+                    if (self.at == word_of(common::DEVICE_FEATURE_SELECT))
+                        | (self.at == word_of(common::DRIVER_FEATURE_SELECT))
+                    {
+                        we = true;
+                    }
+                    if self.at == word_of(common::DRIVER_FEATURE) {
+                        we = (self.low | self.high) & !status.get_bit(FEATURES_OK);
+                    }
+                    if (self.at == word_of(common::CONFIG_MSIX_VECTOR)) & writes_low {
+                        we = true;
+                        self.step = Step::Tell;
+                    }
+                    if self.at == word_of(common::DEVICE_STATUS) {
+                        self.step = Step::Status;
+                        if writes_status & self.write_data.get_bit(FEATURES_OK) & !status.get_bit(FEATURES_OK) {
+                            self.step = Step::DriverLow;
+                        }
+                        if writes_status & !self.write_data.get_bits::<8>(0).any() {
+                            begin = true;
+                            change.halt = true;
+                            self.step = Step::Halt;
+                        }
+                    }
+                    if (self.at == word_of(common::QUEUE_SIZE)) & self.open {
+                        queue_we = true;
+                        let size = self.new.get_bits::<16>(0);
+                        let valid = if is_size(size) { size } else { self.old.get_bits::<16>(0) };
+                        queue_data = concat::<32>(self.new.get_bits::<16>(16), valid);
+                        self.event_q.source = queue_source;
+                        self.event_q.vector = self.new.get_bits::<16>(16);
+                        if writes_high {
+                            self.step = Step::Tell;
+                        }
+                    }
+                    if (self.at == word_of(common::QUEUE_ENABLE)) & self.open {
+                        if writes_low & (self.new.get_bits::<16>(0) == 1) {
+                            self.step = Step::Enable;
+                        }
+                    }
+                    if (self.at >= word_of(common::QUEUE_DESC)) & (self.at <= word_of(common::QUEUE_DEVICE) + 1) {
+                        queue_we = self.open;
+                    }
+                }
+            }
+            Step::DriverLow => {
+                word = DRIVER_LOW;
+                self.step = Step::MaskLow;
+            }
+            Step::MaskLow => {
+                word = MASK_LOW;
+                self.step = Step::DriverHigh;
+            }
+            Step::DriverHigh => {
+                word = DRIVER_HIGH;
+                self.driver = self.value;
+                self.merges = self.value.get_bit(MERGE_BIT);
+                self.step = Step::MaskHigh;
+            }
+            Step::MaskHigh => {
+                word = MASK_HIGH;
+                self.offends = (self.driver & !(self.value & OFFERED_LOW)).any();
+                self.step = Step::Compare;
+            }
+            Step::Compare => {
+                self.driver = self.value;
+                self.step = Step::Accept;
+            }
+            Step::Accept => {
+                let beyond = self.driver & !((self.value & OFFERED_HIGH) | REQUIRED_HIGH);
+                let required = (self.driver & REQUIRED_HIGH) == REQUIRED_HIGH;
+                self.accepts = required & !(self.offends | beyond.any());
+                self.step = Step::Status;
+            }
+            Step::Status => {
+                let mut bits = status;
+                if writes_status {
+                    bits = status | (self.write_data.get_bits::<8>(0) & SETTABLE);
+                }
+                if self.accepts {
+                    bits = bits.replace_bit(FEATURES_OK, true);
+                }
+                we = true;
+                data = concat::<32>(self.new.get_bits::<16>(16), generation, bits);
+                change.start = bits.get_bit(DRIVER_OK);
+                change.merge = self.accepts & self.merges;
+                self.step = Step::Done;
+            }
+            Step::Halt => {
+                self.count += 1;
+                if self.count == 3 {
+                    self.step = Step::Done;
+                }
+            }
+            Step::Enable => {
+                queue_word = self.count.get_bits::<3>(0);
+                self.count += 1;
+                if self.count < SIZE + 2 {
+                    for i in 0..5 {
+                        self.collected[i] = self.collected[i + 1];
+                    }
+                    self.collected[5] = self.queue_value;
+                }
+                let mut log2: Bits<4> = 0;
+                for i in 0..9 {
+                    if self.queue_value.get_bit(i) {
+                        log2 |= i;
+                    }
+                }
+                self.size_log2 = log2;
+                if self.count == SIZE + 2 {
+                    queue_write = true;
+                    change.enable = true;
+                    self.step = Step::Done;
+                }
+            }
+            Step::Window => {
+                word = self.count + WINDOW;
+                self.count += 1;
+                if self.count < 6 {
+                    for i in 0..5 {
+                        self.collected[i] = self.collected[i + 1];
+                    }
+                    self.collected[5] = self.value;
+                }
+                self.window_q = Window {
+                    first: concat::<52>(self.collected[3], self.collected[2].get_bits::<20>(PAGE)),
+                    last: concat::<52>(self.collected[5], self.collected[4].get_bits::<20>(PAGE)),
+                };
+                if self.count == 6 {
+                    window_write = true;
+                    self.step = Step::Done;
+                }
+            }
+            Step::Changed => {
+                we = true;
+                data = concat::<32>(self.state.get_bits::<16>(16), generation + 1, status);
+                self.event_q.set = false;
+                self.step = if status.get_bit(DRIVER_OK) & !self.being_reset { Step::Isr } else { Step::Done };
+            }
+            Step::NeedsReset => {
+                we = true;
+                data = self.state | NEEDS_RESET;
+                self.step = Step::Isr;
+            }
+            Step::Isr => {
+                word = ISR_STATUS;
+                self.step = Step::IsrRead;
+            }
+            Step::IsrRead => {
+                self.step = Step::IsrTaken;
+            }
+            Step::IsrTaken => {
+                word = ISR_STATUS;
+                we = true;
+                data = self.value | cast::<32>(self.isr_bits);
+                self.step = Step::Tell;
+            }
+            Step::Tell => {
+                if self.event.ready {
+                    self.step = Step::Done;
+                }
+            }
+            Step::Done => {
+                self.step = Step::Rest;
+            }
+        }
+
+        let function_word = cast::<FUNCTION_WORD_BITS>(concat::<13>(self.function_q, word));
+        self.words.re = true;
+        self.words.raddr = function_word;
+        self.words.we = we;
+        self.words.waddr = function_word;
+        self.words.wdata = data;
+        let word_of_queue = concat::<QUEUE_WORD_BITS>(self.queue_q, queue_word);
+        self.queue_words.re = true;
+        self.queue_words.raddr = word_of_queue;
+        self.queue_words.we = queue_we;
+        self.queue_words.waddr = word_of_queue;
+        self.queue_words.wdata = queue_data;
+
+        let is_done = self.step == Step::Done;
+        self.ack = is_done & (self.task == Task::Access);
+        self.error = self.error_q;
+        self.read_data = self.answer;
+        self.fault.ready = is_done & (self.task == Task::Fault);
+        self.used.ready = is_done & (self.task == Task::Used);
+        self.done = is_done & ((self.task == Task::ClearQueue) | (self.task == Task::FinishFunction));
+        self.event.data = self.event_q;
+        self.event.valid = self.step == Step::Tell;
+        self.change_q = change;
+        self.change = self.change_q;
+        self.begin_q = begin;
+        self.begin = self.begin_q;
+        self.notify_q = notify;
+        self.notify = self.notify_q;
+        self.function = self.function_q;
+        self.vq = self.queue_q;
+        self.queue_write_q = queue_write;
+        self.queue_write = self.queue_write_q;
+        self.queue_config = QueueConfig {
+            desc: concat::<64>(self.collected[1], self.collected[0]),
+            driver: concat::<64>(self.collected[3], self.collected[2]),
+            device: concat::<64>(self.collected[5], self.collected[4]),
+            size_log2: self.size_log2,
+            function: self.function_q,
+        };
+        self.window_write_q = window_write;
+        self.window_write = self.window_write_q;
+        self.window = self.window_q;
+        self.idle = (self.step == Step::Rest) & !(asks | in_event);
+    }
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What travels between the blocks of the host side. Words and rules are those of `docs/host.md`.
+//!
+//! A virtqueue has a number among all of the build, `vq`: those of function 0, then of function 1, and so on. Each function has an even number of
+//! them, so that bit 0 tells a transmitq (1) from a receiveq (0).
+
+use millrace_hdl::wire_struct;
+use millrace_regs::host;
+use rust_hdl_core::prelude::*;
+
+/// Width of the DMA ports in bits, and in bytes.
+pub const BEAT_BITS: usize = 512;
+pub const BEAT_BYTES: usize = BEAT_BITS / 8;
+
+/// Bytes of `struct virtio_net_hdr` before a frame, and of what the ECPF's frames have behind it.
+pub const HEADER: usize = host::NET_HEADER;
+pub const REPRESENTOR_HEADER: usize = host::ECPF_HEADER;
+
+/// Reasons of faults.
+pub mod reason {
+    use millrace_regs::host::FaultReason;
+    pub const AVAIL_INDEX: u64 = FaultReason::AvailIndex as u64;
+    pub const HEAD: u64 = FaultReason::Head as u64;
+    pub const NEXT: u64 = FaultReason::Next as u64;
+    pub const CHAIN: u64 = FaultReason::Chain as u64;
+    pub const DIRECTION: u64 = FaultReason::Direction as u64;
+    pub const EMPTY: u64 = FaultReason::Empty as u64;
+    pub const INDIRECT: u64 = FaultReason::Indirect as u64;
+    pub const TOO_LONG: u64 = FaultReason::TooLong as u64;
+    pub const HEADER: u64 = FaultReason::Header as u64;
+    pub const WINDOW: u64 = FaultReason::Window as u64;
+    pub const BUS: u64 = FaultReason::Bus as u64;
+}
+
+wire_struct! {
+    /// What the driver has told of a virtqueue; kept until the queue is reset.
+    pub struct QueueConfig {
+        /// Addresses of the descriptor table, the available ring and the used ring.
+        pub desc: Bits<64>,
+        pub driver: Bits<64>,
+        pub device: Bits<64>,
+        /// log2 of the number of descriptors, 0..=8.
+        pub size_log2: Bits<4>,
+        /// The function whose queue it is.
+        pub function: Bits<8>,
+    }
+}
+
+wire_struct! {
+    /// Pages of 4 KiB that a function may touch, both included.
+    pub struct Window {
+        pub first: Bits<52>,
+        pub last: Bits<52>,
+    }
+}
+
+wire_struct! {
+    /// A queue that has to stop, and why. `VQ_BITS`: of its number among all, or among those of a side (the pair's).
+    pub struct Fault<const VQ_BITS: usize> {
+        pub vq: Bits<VQ_BITS>,
+        /// As of `docs/host.md`, "Faults".
+        pub reason: Bits<8>,
+    }
+}
+
+wire_struct! {
+    /// An entry of an available ring. Pair p are the virtqueues 2p and 2p + 1; which of the two is known where it travels.
+    pub struct Head<const PAIR_BITS: usize> {
+        pub pair: Bits<PAIR_BITS>,
+        /// The first descriptor of the chain.
+        pub index: Bits<8>,
+        /// No entry: the queue is reset, and nothing of it is before this.
+        pub reset: Bit,
+    }
+}
+
+wire_struct! {
+    /// A descriptor of a chain.
+    pub struct Segment<const PAIR_BITS: usize> {
+        pub pair: Bits<PAIR_BITS>,
+        pub function: Bits<8>,
+        pub address: Bits<64>,
+        /// 1 or more; 65,535 stands for what is longer.
+        pub length: Bits<16>,
+        /// Of the chain.
+        pub head: Bits<8>,
+        pub first: Bit,
+        pub last: Bit,
+        /// No descriptor: the chain ends here and is not to be used. Always with `last`.
+        pub abort: Bit,
+        /// As of `Head`.
+        pub reset: Bit,
+    }
+}
+
+wire_struct! {
+    /// Bytes of a chain, in their order, as they lie in a beat of memory.
+    pub struct Piece<const PAIR_BITS: usize> {
+        pub data: Bits<BEAT_BITS>,
+        /// Where in `data` they begin; how many they are: 0 with `error` or `reset` alone.
+        pub from: Bits<6>,
+        pub count: Bits<7>,
+        pub pair: Bits<PAIR_BITS>,
+        pub function: Bits<8>,
+        /// The chain ends with this.
+        pub last: Bit,
+        /// With `last`: the chain is not whole.
+        pub error: Bit,
+    }
+}
+
+wire_struct! {
+    /// Bytes of a frame: as `Beat` of the core, with its source.
+    pub struct FrameBeat<const PAIR_BITS: usize> {
+        pub data: Bits<BEAT_BITS>,
+        /// Valid bytes, 1..=64; 64 in all beats but the last.
+        pub bytes: Bits<7>,
+        pub last: Bit,
+        pub pair: Bits<PAIR_BITS>,
+        pub function: Bits<8>,
+        /// With `last`: the frame is damaged.
+        pub error: Bit,
+    }
+}
+
+wire_struct! {
+    /// Where the next bytes of a received frame go.
+    pub struct Target<const PAIR_BITS: usize> {
+        pub address: Bits<64>,
+        pub function: Bits<8>,
+        /// Bytes; 0: none go here.
+        pub length: Bits<14>,
+        /// The frame ends with them.
+        pub ends_frame: Bit,
+        pub pair: Bits<PAIR_BITS>,
+        pub head: Bits<8>,
+        /// The chain is used with this, and has got so many bytes; whether more chains of the frame follow.
+        pub completes: Bit,
+        pub partial: Bit,
+        pub total: Bits<14>,
+        /// As of `Head`; nothing else counts.
+        pub reset: Bit,
+    }
+}
+
+wire_struct! {
+    /// A chain that the engine is done with.
+    pub struct Used<const PAIR_BITS: usize> {
+        pub pair: Bits<PAIR_BITS>,
+        pub head: Bits<8>,
+        /// Bytes that were written to it.
+        pub length: Bits<16>,
+        /// More chains of the same frame follow: the driver is to see all of them at once (virtio 5.1.6.4).
+        pub partial: Bit,
+        /// What was to be written to it was not: it is not used, and the driver sees nothing of its frame.
+        pub void: Bit,
+        /// As of `Head`.
+        pub reset: Bit,
+    }
+}
+
+wire_struct! {
+    /// A read of the beat of `BEAT_BITS` in which `address` lies.
+    pub struct RingRead {
+        pub address: Bits<64>,
+        pub function: Bits<8>,
+        /// Comes back with the answer.
+        pub tag: Bits<8>,
+    }
+}
+
+wire_struct! {
+    /// What was read.
+    pub struct RingAnswer {
+        pub tag: Bits<8>,
+        pub data: Bits<BEAT_BITS>,
+        /// 0, or the reason of a fault.
+        pub error: Bits<8>,
+    }
+}
+
+wire_struct! {
+    /// A write of up to 8 bytes that lie in one beat.
+    pub struct RingWrite {
+        pub address: Bits<64>,
+        pub function: Bits<8>,
+        pub data: Bits<64>,
+        /// Bit i: byte i of `data` is written, at `address` + i.
+        pub strobe: Bits<8>,
+    }
+}
+
+wire_struct! {
+    /// A message to a driver.
+    pub struct Interrupt {
+        pub function: Bits<8>,
+        pub vector: Bits<16>,
+    }
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The words that the sequencer keeps in RAM, and what is read and written of them.
+
+use millrace_regs::host::*;
+use rust_hdl_core::prelude::*;
+
+/// Words of a function in the RAM: these, and its registers of the ECPF from [`REGISTERS`] on, by offset.
+pub const DEVICE_SELECT: u32 = 0;
+pub const DRIVER_LOW: u32 = 1;
+pub const DRIVER_SELECT: u32 = 2;
+pub const DRIVER_HIGH: u32 = 3;
+pub const VECTOR: u32 = 4;
+/// `queue_select` in 31:16, `config_generation` in 15:8, `device_status` in 7:0: word 0x14 of the common configuration.
+pub const STATE: u32 = 5;
+pub const ISR_STATUS: u32 = 6;
+pub const FIRST_FAULT: u32 = 7;
+/// The number of the function's first virtqueue.
+pub const BASE: u32 = 8;
+pub const REGISTERS: u32 = 16;
+pub const MASK_LOW: u32 = REGISTERS + FUNCTION_FEATURES_LO.offset / 4;
+pub const MASK_HIGH: u32 = REGISTERS + FUNCTION_FEATURES_HI.offset / 4;
+pub const WINDOW: u32 = REGISTERS + FUNCTION_FIRST_LO.offset / 4;
+pub const LAST_OF_FUNCTION: u32 = 31;
+/// The last of those that a function's reset clears.
+pub const LAST_OF_RESET: u32 = FIRST_FAULT;
+
+/// Words of a virtqueue: bits 4:2 of their offset in the common configuration, so that the addresses come first.
+pub const SIZE: u32 = common::QUEUE_SIZE.offset / 4 % 8;
+/// `queue_enable` and `queue_notify_off` are not kept there: function in 31:24, number in it in 15:0.
+pub const OWNER: u32 = common::QUEUE_ENABLE.offset / 4 % 8;
+
+/// Word that a field of the common configuration lies in.
+pub const fn word_of(field: HostField) -> u32 {
+    field.offset / 4
+}
+
+pub const OFFERED_LOW: u32 = Feature::OFFERED as u32;
+pub const OFFERED_HIGH: u32 = (Feature::OFFERED >> 32) as u32;
+pub const REQUIRED_HIGH: u32 = (Feature::REQUIRED >> 32) as u32;
+
+/// [`NO_VECTOR`], and others, as kernels take them.
+pub const NONE: u32 = NO_VECTOR as u32;
+/// A virtqueue's vector and size after reset.
+pub const VECTOR_AND_SIZE: u32 = (NO_VECTOR as u32) << 16 | MAX_QUEUE_SIZE as u32;
+pub const LARGEST: u32 = MAX_QUEUE_SIZE as u32;
+pub const ISR_QUEUE: u32 = isr::QUEUE as u32;
+pub const ISR_CONFIGURATION: u32 = isr::CONFIGURATION as u32;
+pub const NEEDS_RESET: u32 = status::DEVICE_NEEDS_RESET as u32;
+pub const DRIVER_OK: usize = status::DRIVER_OK.trailing_zeros() as usize;
+pub const FEATURES_OK: usize = status::FEATURES_OK.trailing_zeros() as usize;
+pub const PAGE: usize = WINDOW_SHIFT as usize;
+pub const MERGE_BIT: usize = Feature::MergeableBuffers as usize;
+
+/// Bits of `device_status` that a write sets as they are.
+pub const SETTABLE: u32 = !((status::FEATURES_OK | status::DEVICE_NEEDS_RESET) as u32) & 0xff;
+
+/// The lower half of a ring's address, without the bits below its alignment.
+pub const fn aligned(ring: usize) -> u32 {
+    u32::MAX << RING_ALIGNMENTS_LOG2[ring]
+}
+
+/// Bits of an offset in a BAR.
+pub const OFFSET: u32 = (1 << FUNCTION_SHIFT) - 1;
+
+/// Bits of an offset that tell whether it lies in the block.
+pub const fn mask_of(block: HostBlock) -> u32 {
+    !(block.bytes - 1) & OFFSET
+}
+
+/// The same for all copies of [`FUNCTION`].
+pub const FUNCTION_MASK: u32 = !(FUNCTION.stride * MAX_FUNCTIONS as u32 - 1) & OFFSET;
+
+/// `old` with the bytes of `new` that the strobe names.
+#[millrace_hdl::function]
+pub fn merged(old: Bits<32>, new: Bits<32>, strobe: Bits<4>) -> Bits<32> {
+    let byte0 = if strobe.get_bit(0) { new.get_bits::<8>(0) } else { old.get_bits::<8>(0) };
+    let byte1 = if strobe.get_bit(1) { new.get_bits::<8>(8) } else { old.get_bits::<8>(8) };
+    let byte2 = if strobe.get_bit(2) { new.get_bits::<8>(16) } else { old.get_bits::<8>(16) };
+    let byte3 = if strobe.get_bit(3) { new.get_bits::<8>(24) } else { old.get_bits::<8>(24) };
+    concat::<32>(byte3, byte2, byte1, byte0)
+}
+
+/// A power of two up to [`MAX_QUEUE_SIZE`].
+#[millrace_hdl::function]
+pub fn is_size(size: Bits<16>) -> Bit {
+    let lower = size & (size - 1);
+    size.any() & !lower.any() & (size <= LARGEST)
+}
+
+/// The word of a function that an access to the common configuration is for; `low`: of a select field that holds 0.
+#[millrace_hdl::function]
+pub fn common_target(at: Bits<4>, low: Bit) -> Bits<5> {
+    let mut target = cast::<5>(at);
+    if at == word_of(common::DEVICE_FEATURE) {
+        target = if low { MASK_LOW } else { MASK_HIGH };
+    }
+    if at == word_of(common::DRIVER_FEATURE) {
+        target = if low { DRIVER_LOW } else { DRIVER_HIGH };
+    }
+    target
+}
+
+/// The bits of the common configuration's word that can be 1.
+#[millrace_hdl::function]
+pub fn common_mask(at: Bits<4>) -> Bits<32> {
+    let mut mask: Bits<32> = u32::MAX;
+    if at == word_of(common::CONFIG_MSIX_VECTOR) {
+        mask = NONE;
+    }
+    if at == word_of(common::QUEUE_DESC) {
+        mask = aligned(0);
+    }
+    if at == word_of(common::QUEUE_DRIVER) {
+        mask = aligned(1);
+    }
+    if at == word_of(common::QUEUE_DEVICE) {
+        mask = aligned(2);
+    }
+    mask
+}
+
+/// The same of what the ECPF sets; bits 11:0 of `FUNCTION_LAST_LO` are always 1.
+#[millrace_hdl::function]
+pub fn register_mask(at: Bits<4>) -> Bits<32> {
+    let mut mask: Bits<32> = u32::MAX;
+    if at == FUNCTION_MTU.offset / 4 {
+        mask = FUNCTION_MTU.mask();
+    }
+    if at == FUNCTION_FIRST_LO.offset / 4 {
+        mask = FUNCTION_FIRST_LO.mask();
+    }
+    mask
+}
+
+/// What a word of the common configuration reads that is `old` in RAM. `low` and `high`: the select field holds 0, 1.
+#[millrace_hdl::function]
+pub fn common_answer(
+    at: Bits<4>,
+    old: Bits<32>,
+    low: Bit,
+    high: Bit,
+    queues: Bits<16>,
+    queue: Bits<16>,
+    exists: Bit,
+    is_enabled: Bit,
+) -> Bits<32> {
+    let mut answer = old;
+    if at == word_of(common::DEVICE_FEATURE) {
+        answer = 0;
+        if low {
+            answer = old & OFFERED_LOW;
+        }
+        if high {
+            answer = (old & OFFERED_HIGH) | REQUIRED_HIGH;
+        }
+    }
+    if (at == word_of(common::DRIVER_FEATURE)) & !(low | high) {
+        answer = 0;
+    }
+    if at == word_of(common::NUM_QUEUES) {
+        answer = concat::<32>(queues, old.get_bits::<16>(0));
+    }
+    if at == word_of(common::QUEUE_NOTIFY_OFF) {
+        answer = concat::<32>(queue, cast::<16>(is_enabled));
+    }
+    let behind = at > word_of(common::QUEUE_DEVICE) + 1;
+    if behind | ((at >= word_of(common::QUEUE_SIZE)) & !exists) {
+        answer = 0;
+    }
+    answer
+}
+
+/// The same of the device configuration.
+#[millrace_hdl::function]
+pub fn device_answer(at: Bits<2>, old: Bits<32>, queues: Bits<16>) -> Bits<32> {
+    let mut answer = old;
+    if at == device::MAX_VIRTQUEUE_PAIRS.offset / 4 {
+        answer = concat::<32>(old.get_bits::<16>(0), queues >> 1);
+    }
+    if at > device::MAX_VIRTQUEUE_PAIRS.offset / 4 {
+        answer = 0;
+    }
+    answer
+}
+
+/// The same of what the ECPF sees.
+#[millrace_hdl::function]
+pub fn register_answer(at: Bits<4>, old: Bits<32>, status: Bits<8>, master: Bit, no_buffer: Bits<32>) -> Bits<32> {
+    let mut answer = old;
+    if at == FUNCTION_STATE.offset / 4 {
+        answer = cast::<32>(concat::<9>(master, status));
+    }
+    if at == FUNCTION_NO_BUFFER.offset / 4 {
+        answer = no_buffer;
+    }
+    if at > FUNCTION_NO_BUFFER.offset / 4 {
+        answer = 0;
+    }
+    answer
+}
+
+/// A word of a function after reset. `vq` is its first virtqueue; `config_generation` stays.
+#[millrace_hdl::function]
+pub fn cleared_word(number: Bits<5>, vq: Bits<32>, generation: Bits<8>) -> Bits<32> {
+    let mut word: Bits<32> = 0;
+    let zero: Bits<8> = 0;
+    if number == VECTOR {
+        word = NONE;
+    }
+    if number == STATE {
+        word = concat::<32>(cast::<24>(generation), zero);
+    }
+    if number == BASE {
+        word = vq;
+    }
+    let mask = (number == MASK_LOW) | (number == MASK_HIGH);
+    if mask | (number == WINDOW + 2) | (number == WINDOW + 3) {
+        word = u32::MAX;
+    }
+    word
+}
+
+/// A word of a virtqueue after reset.
+#[millrace_hdl::function]
+pub fn cleared_queue_word(number: Bits<3>, function: Bits<8>, local: Bits<16>) -> Bits<32> {
+    let mut word: Bits<32> = 0;
+    let zero: Bits<8> = 0;
+    if number == SIZE {
+        word = VECTOR_AND_SIZE;
+    }
+    if number == OWNER {
+        word = concat::<32>(function, zero, local);
+    }
+    word
+}
