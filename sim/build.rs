@@ -51,11 +51,11 @@ fn build() -> Result<()> {
     let feature = |name: &str| env::var_os(format!("CARGO_FEATURE_{name}")).is_some();
     let gates = feature("GATES");
     let presets = match () {
-        () if gates => &[Preset::Ecp5][..],
-        () if feature("EVERY_PRESET") => &Preset::SIMULATED[..],
-        () => &[Preset::Sim][..],
+        () if gates => vec![Preset::Ecp5],
+        () if feature("EVERY_PRESET") => Preset::SIMULATED.into_iter().chain(Preset::HOSTED).collect(),
+        () => vec![Preset::Sim],
     };
-    for preset in presets {
+    for preset in &presets {
         let effort = Effort::of(*preset, gates);
         let netlist = if gates { Some(netlist()?) } else { None };
         let model = Model::new(*preset, netlist, &out)?;
@@ -76,7 +76,7 @@ fn build() -> Result<()> {
     if compiler.wants_libatomic() {
         println!("cargo:rustc-link-lib=dylib=atomic");
     }
-    fs::write(out.join("models.rs"), bindings(presets)?)?;
+    fs::write(out.join("models.rs"), bindings(&presets)?)?;
     cache.prune()
 }
 
@@ -131,8 +131,8 @@ impl Model {
     /// The model of a preset's RTL, or of a netlist with the same ports.
     fn new(preset: Preset, netlist: Option<String>, out: &Path) -> Result<Self> {
         let name = preset.name();
-        let verilog = millrace_hdl::core::verilog(preset)
-            .map_err(|errors| anyhow!("preset {name} has no Verilog:\n{}", errors.join("\n")))?;
+        let emit = if preset.config().has_host_side() { millrace_queue::verilog } else { millrace_hdl::core::verilog };
+        let verilog = emit(preset).map_err(|errors| anyhow!("preset {name} has no Verilog:\n{}", errors.join("\n")))?;
         let file = out.join(format!("{name}.v"));
         let ports = shim::ports(&verilog, TOP);
         if ports.is_empty() {

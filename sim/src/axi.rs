@@ -8,10 +8,10 @@ use crate::ffi::{Model, Pin};
 pub enum BusError {
     /// The core answered SLVERR or DECERR: no such register, or no right to do this.
     #[error("{access} of the register at {offset:#06x} is refused (AXI response {response})")]
-    Refused { access: Access, offset: u16, response: u8 },
+    Refused { access: Access, offset: u32, response: u8 },
     /// The core did not answer. A fault of the hardware: it must answer every access.
     #[error("{access} of the register at {offset:#06x} had no answer for {cycles} cycles")]
-    NoAnswer { access: Access, offset: u16, cycles: u64 },
+    NoAnswer { access: Access, offset: u32, cycles: u64 },
 }
 
 /// What was tried.
@@ -73,7 +73,7 @@ impl Axi {
     }
 
     /// Puts a read on the pins.
-    pub fn start_read(&mut self, model: &mut Model, offset: u16) {
+    pub fn start_read(&mut self, model: &mut Model, offset: u32) {
         let pins = &self.pins;
         model.set_value(pins.araddr, offset.into());
         model.set_byte(pins.arvalid, 1);
@@ -82,7 +82,7 @@ impl Axi {
     }
 
     /// Puts a write of the bytes that `strobe` names on the pins.
-    pub fn start_write(&mut self, model: &mut Model, offset: u16, value: u32, strobe: u8) {
+    pub fn start_write(&mut self, model: &mut Model, offset: u32, value: u32, strobe: u8) {
         let pins = &self.pins;
         model.set_value(pins.awaddr, offset.into());
         model.set_byte(pins.awvalid, 1);

@@ -26,18 +26,18 @@ impl Embedded {
 }
 
 /// A register's address on the bus of the simulation.
-fn offset(access: &'static str, address: u32) -> Result<u16, DeviceError> {
+pub(crate) fn offset(access: &'static str, address: u32) -> Result<u16, DeviceError> {
     address.try_into().map_err(|_| DeviceError::Refused { access, address })
 }
 
-fn error(error: BusError) -> DeviceError {
+pub(crate) fn error(error: BusError) -> DeviceError {
     match error {
         BusError::Refused { access, offset, .. } => {
             let access = match access {
                 Access::Read => "read",
                 Access::Write => "write",
             };
-            DeviceError::Refused { access, address: offset.into() }
+            DeviceError::Refused { access, address: offset }
         }
         other => DeviceError::Backend(Box::new(other)),
     }

@@ -3,17 +3,26 @@
 //! the driver's backend for it.
 
 mod axi;
+mod bar;
 pub mod capture;
 mod clocks;
+mod dma;
+mod dpu;
 mod embedded;
+mod embedded_dpu;
 mod ffi;
+mod pins;
 mod simulation;
 mod sink;
 mod source;
 pub mod tap;
 
 pub use axi::{Access, BusError};
+pub use bar::Bar;
+pub use dma::Latency;
+pub use dpu::{DpuSimulation, Interrupt};
 pub use embedded::Embedded;
+pub use embedded_dpu::EmbeddedDpu;
 pub use millrace_regs::config::{Config, Preset};
 pub use simulation::{CYCLE_NS, NewError, Simulation, TraceError, Upcall};
 pub use sink::{Ready, Received};

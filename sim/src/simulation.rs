@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The core in its test bed: clocks, queues at every port, the register bus, waveforms.
 
-use crate::axi::{Access, Axi, AxiPins, BusError, Handshakes, PATIENCE};
-use crate::clocks::{ClockPins, Clocks, PARTS, Running};
+use crate::axi::{Access, Axi, BusError, Handshakes, PATIENCE};
+use crate::clocks::{Clocks, Running};
 use crate::ffi::{BUILT_IN, Model, Pin};
-use crate::sink::{Ready, Received, Sink, SinkPins};
-use crate::source::{Source, SourcePins};
+use crate::pins::PinFinder;
+use crate::sink::{Ready, Received, Sink};
+use crate::source::Source;
 use millrace_regs::config::{Config, Preset};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -99,7 +100,7 @@ impl Simulation {
         let mut model = Model::new(preset).ok_or(NewError::NotBuiltIn(preset))?;
         let config = preset.config();
         let pins = PinFinder { model: &model, preset };
-        let axi = Axi::new(pins.axi()?);
+        let axi = Axi::new(pins.axi("s_axil", 16)?);
         let (clocks, reset) = (pins.clocks()?, pins.input("reset", 1)?);
         let [upcall_vport, upcall_reason] = [pins.output("upcall_vport", 8)?, pins.output("upcall_reason", 8)?];
         let mut sources = vec![];
@@ -368,8 +369,8 @@ impl Simulation {
 
     /// Reads a register. Time passes meanwhile.
     pub fn read32(&mut self, offset: u16) -> Result<u32, BusError> {
-        self.axi.start_read(&mut self.model, offset);
-        self.finish(Access::Read, offset)
+        self.axi.start_read(&mut self.model, offset.into());
+        self.finish(Access::Read, offset.into())
     }
 
     /// Writes a register. Time passes meanwhile.
@@ -379,11 +380,11 @@ impl Simulation {
 
     /// Writes the bytes of a register that `strobe` names (bit 0 = least significant); the core refuses all but whole words.
     pub fn write_bytes(&mut self, offset: u16, value: u32, strobe: u8) -> Result<(), BusError> {
-        self.axi.start_write(&mut self.model, offset, value, strobe & 0b1111);
-        self.finish(Access::Write, offset).map(|_| ())
+        self.axi.start_write(&mut self.model, offset.into(), value, strobe & 0b1111);
+        self.finish(Access::Write, offset.into()).map(|_| ())
     }
 
-    fn finish(&mut self, access: Access, offset: u16) -> Result<u32, BusError> {
+    fn finish(&mut self, access: Access, offset: u32) -> Result<u32, BusError> {
         let end = self.cycle + PATIENCE;
         while self.axi.busy() {
             if self.cycle >= end {
@@ -435,86 +436,5 @@ impl Simulation {
             Trace::Open(_) => self.model.trace_dump(self.cycle * CYCLE_NS + offset),
             _ => {}
         }
-    }
-}
-
-/// Looks pins up by the names that the core's Verilog gives them.
-struct PinFinder<'a> {
-    model: &'a Model,
-    preset: Preset,
-}
-
-impl PinFinder<'_> {
-    fn find(&self, name: &str, input: bool, bits: usize) -> Result<Pin, NewError> {
-        let direction = if input { "input" } else { "output" };
-        let missing = || NewError::NoPin { preset: self.preset, name: name.into(), direction, bits };
-        self.model.pin(name, input, bits).ok_or_else(missing)
-    }
-
-    fn input(&self, name: &str, bits: usize) -> Result<Pin, NewError> {
-        self.find(name, true, bits)
-    }
-
-    fn output(&self, name: &str, bits: usize) -> Result<Pin, NewError> {
-        self.find(name, false, bits)
-    }
-
-    fn clocks(&self) -> Result<Clocks, NewError> {
-        let pins = |clock: &str, idle: &str| -> Result<ClockPins, NewError> {
-            Ok(ClockPins { clock: self.input(clock, 1)?, idle: self.output(idle, 1)? })
-        };
-        let queues = self.preset.config().queues();
-        let ports = (0..queues).map(|port| self.input(&format!("clock_port_{port}"), 1)).collect::<Result<_, _>>()?;
-        let parts = PARTS.map(|part| pins(&format!("clock_{part}"), &format!("idle_{part}")));
-        let parts = parts.into_iter().collect::<Result<_, _>>()?;
-        Ok(Clocks::new(ports, self.output("idle_port", queues)?, parts, pins("clock", "idle")?))
-    }
-
-    /// Data, byte count, last.
-    fn beat_bits(&self) -> usize {
-        let bits = self.preset.config().bus_bits;
-        bits + (bits / 8).ilog2() as usize + 2
-    }
-
-    fn source(&self, stream: &str, error: Option<&str>, vport: Option<&str>) -> Result<SourcePins, NewError> {
-        Ok(SourcePins {
-            data: self.input(&format!("{stream}_data"), self.beat_bits())?,
-            valid: self.input(&format!("{stream}_valid"), 1)?,
-            ready: self.output(&format!("{stream}_ready"), 1)?,
-            error: error.map(|name| self.input(name, 1)).transpose()?,
-            vport: vport.map(|name| self.input(name, 8)).transpose()?,
-        })
-    }
-
-    fn sink(&self, stream: &str) -> Result<SinkPins, NewError> {
-        Ok(SinkPins {
-            data: self.output(&format!("{stream}_data"), self.beat_bits())?,
-            valid: self.output(&format!("{stream}_valid"), 1)?,
-            ready: self.input(&format!("{stream}_ready"), 1)?,
-        })
-    }
-
-    fn axi(&self) -> Result<AxiPins, NewError> {
-        let input = |name: &str, bits| self.input(&format!("s_axil_{name}"), bits);
-        let output = |name: &str, bits| self.output(&format!("s_axil_{name}"), bits);
-        Ok(AxiPins {
-            awaddr: input("awaddr", 16)?,
-            awvalid: input("awvalid", 1)?,
-            awready: output("awready", 1)?,
-            wdata: input("wdata", 32)?,
-            wstrb: input("wstrb", 4)?,
-            wvalid: input("wvalid", 1)?,
-            wready: output("wready", 1)?,
-            bresp: output("bresp", 2)?,
-            bvalid: output("bvalid", 1)?,
-            bready: input("bready", 1)?,
-            araddr: input("araddr", 16)?,
-            arvalid: input("arvalid", 1)?,
-            arready: output("arready", 1)?,
-            rdata: output("rdata", 32)?,
-            rresp: output("rresp", 2)?,
-            rvalid: output("rvalid", 1)?,
-            rready: input("rready", 1)?,
-        })
     }
 }

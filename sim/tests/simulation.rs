@@ -33,7 +33,7 @@ fn registers_are_read_and_written_and_errors_come_back() {
         assert_eq!(simulation.read32(8), Ok(preset.config().registers()[0]));
         simulation.write32(SCRATCH, 0x1234_5678).unwrap();
         assert_eq!(simulation.read32(SCRATCH), Ok(0x1234_5678));
-        let refused = |access, offset| Err(BusError::Refused { access, offset, response: 2 });
+        let refused = |access, offset: u16| Err(BusError::Refused { access, offset: offset.into(), response: 2 });
         assert_eq!(simulation.write32(ID, 1), refused(Access::Write, ID).map(|_: u32| ()));
         assert_eq!(simulation.read32(0xfffc), refused(Access::Read, 0xfffc));
         assert_eq!(simulation.write_bytes(SCRATCH, 0, 0b0011), refused(Access::Write, SCRATCH).map(|_: u32| ()));

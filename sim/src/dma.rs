@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Memory behind a DMA port (AXI4).
+
+use crate::ffi::{Model, Pin};
+use crate::pins::PinFinder;
+use crate::simulation::NewError;
+use millrace_driver::virtio::LocalMemory;
+use std::collections::VecDeque;
+
+/// Bytes of a beat.
+const BEAT: usize = 64;
+/// AXI's response for what is not there.
+const SLVERR: u8 = 2;
+
+/// How long memory takes. All of it follows from the cycle and `seed`, so that runs can be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// Cycles from a request to its answer.
+    pub cycles: u64,
+    /// Up to so many more, each request of its own: reads overtake each other then.
+    pub jitter: u64,
+    /// A port is busy in about so many of 256 cycles: it takes and gives nothing then.
+    pub busy: u8,
+    /// Of `jitter` and `busy`.
+    pub seed: u64,
+}
+
+impl Default for Latency {
+    /// A round trip of 1 µs, as PCIe has.
+    fn default() -> Self {
+        Self { cycles: 250, jitter: 0, busy: 0, seed: 1 }
+    }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+struct Pins {
+    arid: Pin,
+    araddr: Pin,
+    arlen: Pin,
+    aruser: Pin,
+    arvalid: Pin,
+    arready: Pin,
+    rid: Pin,
+    rdata: Pin,
+    rresp: Pin,
+    rlast: Pin,
+    rvalid: Pin,
+    rready: Pin,
+    awaddr: Pin,
+    awlen: Pin,
+    awuser: Pin,
+    awvalid: Pin,
+    awready: Pin,
+    wdata: Pin,
+    wstrb: Pin,
+    wlast: Pin,
+    wvalid: Pin,
+    wready: Pin,
+    bresp: Pin,
+    bvalid: Pin,
+    bready: Pin,
+}
+
+/// A burst that is under way.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    id: u64,
+    address: u64,
+    beats: u64,
+    function: usize,
+    /// Cycle from which on it is answered.
+    due: u64,
+}
+
+/// Transfers on a port's channels in one clock.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Transfers {
+    ar: bool,
+    r: bool,
+    aw: bool,
+    w: bool,
+    b: bool,
+}
+
+/// The slave of one port: each function has a memory of its own.
+pub(crate) struct DmaPort {
+    pins: Pins,
+    latency: Latency,
+    /// Told apart in what is mixed from the seed.
+    number: u64,
+    reads: Vec<Burst>,
+    /// The burst whose beats are on the pins.
+    answering: Option<Burst>,
+    writes: VecDeque<Burst>,
+    /// Beats that were written, each with its strobes, of the writes that are not complete.
+    written: VecDeque<(Vec<u8>, u64)>,
+    /// Cycle and response of the answers to writes, in their order.
+    answers: VecDeque<(u64, u8)>,
+    /// Bytes that were read and written; requests.
+    moved: [u64; 2],
+    requests: [u64; 2],
+    ready: bool,
+}
+
+impl DmaPort {
+    pub fn new(
+        finder: &PinFinder,
+        port: &str,
+        id_bits: usize,
+        latency: Latency,
+        number: u64,
+    ) -> Result<Self, NewError> {
+        let input = |name: &str, bits| finder.input(&format!("{port}_{name}"), bits);
+        let output = |name: &str, bits| finder.output(&format!("{port}_{name}"), bits);
+        let pins = Pins {
+            arid: output("arid", id_bits)?,
+            araddr: output("araddr", 64)?,
+            arlen: output("arlen", 8)?,
+            aruser: output("aruser", 8)?,
+            arvalid: output("arvalid", 1)?,
+            arready: input("arready", 1)?,
+            rid: input("rid", id_bits)?,
+            rdata: input("rdata", 8 * BEAT)?,
+            rresp: input("rresp", 2)?,
+            rlast: input("rlast", 1)?,
+            rvalid: input("rvalid", 1)?,
+            rready: output("rready", 1)?,
+            awaddr: output("awaddr", 64)?,
+            awlen: output("awlen", 8)?,
+            awuser: output("awuser", 8)?,
+            awvalid: output("awvalid", 1)?,
+            awready: input("awready", 1)?,
+            wdata: output("wdata", 8 * BEAT)?,
+            wstrb: output("wstrb", 64)?,
+            wlast: output("wlast", 1)?,
+            wvalid: output("wvalid", 1)?,
+            wready: input("wready", 1)?,
+            bresp: input("bresp", 2)?,
+            bvalid: input("bvalid", 1)?,
+            bready: output("bready", 1)?,
+        };
+        Ok(Self {
+            pins,
+            latency,
+            number,
+            reads: vec![],
+            answering: None,
+            writes: VecDeque::new(),
+            written: VecDeque::new(),
+            answers: VecDeque::new(),
+            moved: [0; 2],
+            requests: [0; 2],
+            ready: false,
+        })
+    }
+
+    /// After a reset of the device: what was under way is forgotten.
+    pub fn restart(&mut self, model: &mut Model) {
+        self.reads.clear();
+        self.answering = None;
+        self.writes.clear();
+        self.written.clear();
+        self.answers.clear();
+        model.set_byte(self.pins.rvalid, 0);
+        model.set_byte(self.pins.bvalid, 0);
+    }
+
+    /// Nothing is under way.
+    pub fn idle(&self) -> bool {
+        self.reads.is_empty()
+            && self.answering.is_none()
+            && self.writes.is_empty()
+            && self.written.is_empty()
+            && self.answers.is_empty()
+    }
+
+    /// Bytes read and written so far, and requests to read and to write.
+    pub fn traffic(&self) -> ([u64; 2], [u64; 2]) {
+        (self.moved, self.requests)
+    }
+
+    fn random(&self, cycle: u64, salt: u64) -> u64 {
+        mix(cycle ^ mix(self.latency.seed ^ (self.number << 32) ^ (salt << 40)))
+    }
+
+    fn busy(&self, cycle: u64, salt: u64) -> bool {
+        self.latency.busy != 0 && self.random(cycle, salt) & 0xff < self.latency.busy.into()
+    }
+
+    fn due(&self, cycle: u64, salt: u64) -> u64 {
+        cycle + self.latency.cycles + self.random(cycle, salt) % (self.latency.jitter + 1)
+    }
+
+    /// Before the clock: what memory takes and offers in this cycle.
+    pub fn drive(&mut self, model: &mut Model, cycle: u64, memories: &[LocalMemory]) {
+        if !self.ready || self.latency.busy != 0 {
+            self.ready = true;
+            for (salt, pin) in [(1, self.pins.arready), (2, self.pins.awready), (3, self.pins.wready)] {
+                model.set_byte(pin, (!self.busy(cycle, salt)).into());
+            }
+        }
+        if self.answering.is_none() && !self.busy(cycle, 4) {
+            let oldest = (0..self.reads.len()).min_by_key(|i| self.reads[*i].due);
+            if let Some(i) = oldest.filter(|i| self.reads[*i].due <= cycle) {
+                let burst = self.reads.swap_remove(i);
+                self.offer(model, burst, memories);
+            }
+        }
+        let answered = self.answers.front().filter(|(due, _)| *due <= cycle && !self.busy(cycle, 5));
+        model.set_byte(self.pins.bvalid, answered.is_some().into());
+        if let Some((_, response)) = answered {
+            model.set_byte(self.pins.bresp, *response);
+        }
+    }
+
+    /// Puts the next beat of a burst on the pins.
+    fn offer(&mut self, model: &mut Model, burst: Burst, memories: &[LocalMemory]) {
+        let mut beat = [0; BEAT];
+        let there = memories.get(burst.function).is_some_and(|m| m.device_read(burst.address, &mut beat).is_ok());
+        for (word, bytes) in model.words_mut(self.pins.rdata).iter_mut().zip(beat.as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(*bytes);
+        }
+        model.set_value(self.pins.rid, burst.id);
+        model.set_byte(self.pins.rresp, if there { 0 } else { SLVERR });
+        model.set_byte(self.pins.rlast, (burst.beats == 1).into());
+        model.set_byte(self.pins.rvalid, 1);
+        self.answering = Some(burst);
+    }
+
+    /// Before the clock, with all inputs settled: which transfers happen with it. What is asked for and written is taken.
+    pub fn sample(&mut self, model: &Model, cycle: u64) -> Transfers {
+        let pins = &self.pins;
+        let both = |valid, ready| model.byte(valid) != 0 && model.byte(ready) != 0;
+        let transfers = Transfers {
+            ar: both(pins.arvalid, pins.arready),
+            r: both(pins.rvalid, pins.rready),
+            aw: both(pins.awvalid, pins.awready),
+            w: both(pins.wvalid, pins.wready),
+            b: both(pins.bvalid, pins.bready),
+        };
+        if transfers.ar {
+            let burst = Burst {
+                id: model.value(pins.arid),
+                address: model.value(pins.araddr),
+                beats: model.value(pins.arlen) + 1,
+                function: model.byte(pins.aruser).into(),
+                due: self.due(cycle, 6),
+            };
+            check(&burst);
+            let used = self.reads.iter().chain(&self.answering).any(|other| other.id == burst.id);
+            assert!(!used, "identifier {} of a read that is under way", burst.id);
+            self.requests[0] += 1;
+            self.reads.push(burst);
+        }
+        if transfers.aw {
+            let burst = Burst {
+                id: 0,
+                address: model.value(pins.awaddr),
+                beats: model.value(pins.awlen) + 1,
+                function: model.byte(pins.awuser).into(),
+                due: 0,
+            };
+            check(&burst);
+            self.requests[1] += 1;
+            self.writes.push_back(burst);
+        }
+        if transfers.w {
+            let data = model.words(pins.wdata).iter().flat_map(|word| word.to_le_bytes()).collect();
+            self.written.push_back((data, model.value(pins.wstrb)));
+            let last = model.byte(pins.wlast) != 0;
+            let due = self.writes.front().is_some_and(|burst| burst.beats == self.written.len() as u64);
+            // Where the data comes before its address, the end is compared when that is there.
+            assert!(self.writes.is_empty() || last == due, "wlast {last} with beat {}", self.written.len());
+        }
+        transfers
+    }
+
+    /// After the clock: writes that are complete take effect, and what was taken leaves the pins.
+    pub fn advance(&mut self, model: &mut Model, cycle: u64, transfers: Transfers, memories: &[LocalMemory]) {
+        if transfers.b {
+            self.answers.pop_front();
+        }
+        if transfers.r {
+            let burst = self.answering.take().expect("a beat was on the pins");
+            self.moved[0] += BEAT as u64;
+            model.set_byte(self.pins.rvalid, 0);
+            if burst.beats > 1 {
+                let rest = Burst { address: burst.address + BEAT as u64, beats: burst.beats - 1, ..burst };
+                self.offer(model, rest, memories);
+            }
+        }
+        if let Some(burst) = self.writes.front().copied()
+            && self.written.len() as u64 >= burst.beats
+        {
+            self.writes.pop_front();
+            let mut response = 0;
+            for (i, (data, strobe)) in self.written.drain(..burst.beats as usize).enumerate() {
+                let address = burst.address + (i * BEAT) as u64;
+                self.moved[1] += u64::from(strobe.count_ones());
+                if !write(memories.get(burst.function), address, &data, strobe) {
+                    response = SLVERR;
+                }
+            }
+            // Answers to writes keep their order.
+            let due = self.due(cycle, 7).max(self.answers.back().map_or(0, |(due, _)| *due));
+            self.answers.push_back((due, response));
+        }
+    }
+}
+
+/// What every master must keep to (AXI4 A3.4.1, and `docs/host.md`, "DMA").
+fn check(burst: &Burst) {
+    assert!(burst.address.is_multiple_of(BEAT as u64), "{burst:x?}: not at a beat");
+    let end = burst.address + burst.beats * BEAT as u64 - 1;
+    assert_eq!(burst.address / 4096, end / 4096, "{burst:x?}: crosses a border of 4,096 bytes");
+}
+
+/// Writes the bytes that `strobe` names; false if there is no memory.
+fn write(memory: Option<&LocalMemory>, address: u64, data: &[u8], strobe: u64) -> bool {
+    let Some(memory) = memory else { return false };
+    let (mut at, mut whole) = (0, true);
+    while at < BEAT {
+        let run = (at..BEAT).take_while(|i| strobe >> i & 1 == 1).count();
+        if run > 0 {
+            whole &= memory.device_write(address + at as u64, &data[at..at + run]).is_ok();
+        }
+        at += run.max(1);
+    }
+    whole
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The core with its host side, in a test bed: memory of all functions, uplinks, both register buses.
+
+use crate::axi::{Access, Axi, BusError, Handshakes, PATIENCE};
+use crate::dma::{DmaPort, Latency, Transfers};
+use crate::ffi::{Model, Pin};
+use crate::pins::PinFinder;
+use crate::simulation::{CYCLE_NS, NewError};
+use crate::sink::{Ready, Received, Sink};
+use crate::source::Source;
+use millrace_driver::virtio::LocalMemory;
+use millrace_regs::config::{Config, Preset};
+use millrace_regs::host::host_address;
+use std::collections::VecDeque;
+use std::path::Path;
+
+/// Clocks with reset held.
+const RESET_CYCLES: u32 = 8;
+/// Clocks that the device may need beside its sweep until it comes to rest after reset.
+const RESET_REST: usize = 20_000;
+/// Widths of the identifiers of the DMA ports (`docs/host.md`, "DMA").
+const RING_ID_BITS: usize = 11;
+const DATA_ID_BITS: usize = 8;
+
+/// A message to a function's driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Interrupt {
+    /// 0 is the ECPF.
+    pub function: u8,
+    /// As the driver has set it.
+    pub vector: u16,
+}
+
+/// The Verilated core of a preset with host side: its functions' drivers reach it through their BARs and their memories, and its uplinks
+/// are streams.
+///
+/// Time is counted in clock cycles from the moment at which the device, fresh from reset, has come to rest. Nothing here reads
+/// the wall clock: the same calls give the same frames in the same cycles. While nothing goes on time passes at once.
+pub struct DpuSimulation {
+    model: Model,
+    config: Config,
+    clock: Pin,
+    reset: Pin,
+    idle: Pin,
+    bus_master: Pin,
+    interrupt: [Pin; 3],
+    sources: Vec<Source>,
+    sinks: Vec<Sink>,
+    registers: Axi,
+    host: Axi,
+    ports: [DmaPort; 2],
+    memories: Vec<LocalMemory>,
+    interrupts: VecDeque<Interrupt>,
+    cycle: u64,
+    /// Frames in all sources.
+    pending: usize,
+    asleep: bool,
+    tracing: bool,
+}
+
+impl DpuSimulation {
+    /// A device of `preset`, out of reset, at rest; function f reaches `memories[f]`, and no function is bus master.
+    ///
+    /// # Panics
+    /// If the preset has no host side, or there is not a memory for each function.
+    pub fn new(preset: Preset, memories: Vec<LocalMemory>, latency: Latency) -> Result<Self, NewError> {
+        let config = preset.config();
+        assert_eq!(memories.len(), config.functions(), "a memory for each function");
+        let mut model = Model::new(preset).ok_or(NewError::NotBuiltIn(preset))?;
+        let finder = PinFinder { model: &model, preset };
+        let (clock, reset, idle) = (finder.input("clock", 1)?, finder.input("reset", 1)?, finder.output("idle", 1)?);
+        let bus_master = finder.input("bus_master", config.functions())?;
+        // Data: the function, then the vector.
+        let interrupt = [
+            finder.output("interrupt_data", 24)?,
+            finder.output("interrupt_valid", 1)?,
+            finder.input("interrupt_ready", 1)?,
+        ];
+        let (mut sources, mut sink_pins) = (vec![], vec![]);
+        for uplink in 0..config.uplinks {
+            sources.push(finder.source(&format!("rx_{uplink}"), Some(&format!("rx_error_{uplink}")), None)?);
+            sink_pins.push(finder.sink(&format!("tx_{uplink}"))?);
+        }
+        let (registers, host) = (finder.axi("s_axil", 16)?, finder.axi("s_axil_host", 32)?);
+        let ports = [
+            DmaPort::new(&finder, "m_axi_ring", RING_ID_BITS, latency, 0)?,
+            DmaPort::new(&finder, "m_axi_data", DATA_ID_BITS, latency, 1)?,
+        ];
+        let bytes = config.bus_bytes();
+        let mut simulation = Self {
+            sources: sources.into_iter().map(|pins| Source::new(pins, bytes)).collect(),
+            sinks: sink_pins.into_iter().map(|pins| Sink::new(&mut model, pins, bytes)).collect(),
+            model,
+            config,
+            clock,
+            reset,
+            idle,
+            bus_master,
+            interrupt,
+            registers: Axi::new(registers),
+            host: Axi::new(host),
+            ports,
+            memories,
+            interrupts: VecDeque::new(),
+            cycle: 0,
+            pending: 0,
+            asleep: false,
+            tracing: false,
+        };
+        simulation.model.set_byte(interrupt[2], 1);
+        simulation.power_up();
+        Ok(simulation)
+    }
+
+    fn power_up(&mut self) {
+        self.reset();
+        assert!(self.run_until_idle((self.config.sweep_clocks() + RESET_REST) as u64), "not at rest after reset");
+        self.cycle = 0;
+    }
+
+    /// Resets the device, as at power-up. Frames in it are lost; one that has entered in part is sent again from its beginning.
+    pub fn reset(&mut self) {
+        self.model.set_byte(self.reset, 1);
+        for _ in 0..RESET_CYCLES {
+            self.model.eval();
+            self.tick();
+            self.cycle += 1;
+        }
+        self.model.set_byte(self.reset, 0);
+        for source in &mut self.sources {
+            source.restart(&mut self.model);
+        }
+        self.sinks.iter_mut().for_each(Sink::restart);
+        for port in &mut self.ports {
+            port.restart(&mut self.model);
+        }
+        self.interrupts.clear();
+        self.asleep = false;
+    }
+
+    /// The sizes of the device.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Cycles since the device was ready, fresh from reset.
+    pub fn cycle(&self) -> u64 {
+        self.cycle
+    }
+
+    /// The memory of a function.
+    pub fn memory(&self, function: usize) -> &LocalMemory {
+        &self.memories[function]
+    }
+
+    /// Bytes that the ring port and the data port have read and written so far, and their requests: `[reads, writes]` each.
+    pub fn dma_traffic(&self) -> [([u64; 2], [u64; 2]); 2] {
+        [self.ports[0].traffic(), self.ports[1].traffic()]
+    }
+
+    /// Nothing is under way: no frame in a source or in the device, no access, no transfer.
+    pub fn idle(&self) -> bool {
+        self.asleep && self.inputs_rest()
+    }
+
+    fn inputs_rest(&self) -> bool {
+        self.pending == 0 && !self.registers.busy() && !self.host.busy() && self.ports.iter().all(DmaPort::idle)
+    }
+
+    /// Simulates one cycle.
+    pub fn step(&mut self) {
+        if self.idle() {
+            self.cycle += 1;
+            return;
+        }
+        for source in &mut self.sources {
+            source.drive(&mut self.model);
+        }
+        for sink in &mut self.sinks {
+            sink.drive(&mut self.model, self.cycle);
+        }
+        for port in &mut self.ports {
+            port.drive(&mut self.model, self.cycle, &self.memories);
+        }
+        self.model.eval();
+        for sink in &mut self.sinks {
+            if sink.offered(&self.model) {
+                sink.take(&self.model, self.cycle);
+            }
+        }
+        if self.model.byte(self.interrupt[1]) != 0 {
+            let message = self.model.value(self.interrupt[0]);
+            self.interrupts.push_back(Interrupt { function: message as u8, vector: (message >> 8) as u16 });
+        }
+        let accepted: Vec<bool> = self.sources.iter().map(|source| source.accepted(&self.model)).collect();
+        let registers = sample(&mut self.registers, &self.model);
+        let host = sample(&mut self.host, &self.model);
+        let transfers = self.ports.each_mut().map(|port| port.sample(&self.model, self.cycle));
+        self.asleep = self.model.byte(self.idle) != 0 && self.inputs_rest();
+        self.tick();
+        self.advance(&accepted, [registers, host], transfers);
+        self.cycle += 1;
+    }
+
+    fn advance(&mut self, accepted: &[bool], handshakes: [Handshakes; 2], transfers: [Transfers; 2]) {
+        for (source, _) in self.sources.iter_mut().zip(accepted).filter(|(_, accepted)| **accepted) {
+            let before = source.pending();
+            source.advance(&mut self.model, self.cycle);
+            self.pending -= before - source.pending();
+        }
+        let [registers, host] = handshakes;
+        self.registers.advance(&mut self.model, registers);
+        self.host.advance(&mut self.model, host);
+        for (port, transfers) in self.ports.iter_mut().zip(transfers) {
+            port.advance(&mut self.model, self.cycle, transfers, &self.memories);
+        }
+    }
+
+    /// A period of the clock, from settled inputs; leaves it low, unevaluated.
+    fn tick(&mut self) {
+        self.trace_dump(0);
+        self.model.set_byte(self.clock, 1);
+        self.model.eval();
+        self.trace_dump(CYCLE_NS / 2);
+        self.model.set_byte(self.clock, 0);
+    }
+
+    /// Simulates until nothing is under way, but no more than `limit` cycles; false if something still is.
+    pub fn run_until_idle(&mut self, limit: u64) -> bool {
+        let end = self.cycle.saturating_add(limit);
+        while !self.idle() && self.cycle < end {
+            self.step();
+        }
+        self.idle()
+    }
+
+    /// The host lets a function use its bus, or not (PCI's command register).
+    pub fn set_bus_master(&mut self, function: usize, on: bool) {
+        let old = self.model.value(self.bus_master);
+        let bit = 1 << function;
+        self.model.set_value(self.bus_master, if on { old | bit } else { old & !bit });
+        self.asleep = false;
+    }
+
+    /// Queues a frame of at least one byte at an uplink. Panics if there is no such uplink.
+    pub fn send(&mut self, uplink: usize, frame: impl Into<Vec<u8>>) {
+        self.sources[uplink].push(frame.into(), false, 0);
+        self.pending += 1;
+    }
+
+    /// The oldest frame that left through an uplink and was not fetched yet.
+    pub fn recv(&mut self, uplink: usize) -> Option<Received> {
+        self.sinks[uplink].pop()
+    }
+
+    /// Sets when the sink of an uplink takes beats.
+    pub fn set_ready(&mut self, uplink: usize, pattern: Ready) {
+        self.sinks[uplink].set_pattern(pattern);
+        self.asleep = false;
+    }
+
+    /// The oldest message that was not fetched yet.
+    pub fn interrupt(&mut self) -> Option<Interrupt> {
+        self.interrupts.pop_front()
+    }
+
+    /// Reads a register of the core. Time passes meanwhile.
+    pub fn read32(&mut self, offset: u16) -> Result<u32, BusError> {
+        self.registers.start_read(&mut self.model, offset.into());
+        self.finish(Access::Read, offset.into(), |dpu| &mut dpu.registers)
+    }
+
+    /// Writes a register of the core. Time passes meanwhile.
+    pub fn write32(&mut self, offset: u16, value: u32) -> Result<(), BusError> {
+        self.registers.start_write(&mut self.model, offset.into(), value, 0b1111);
+        self.finish(Access::Write, offset.into(), |dpu| &mut dpu.registers).map(|_| ())
+    }
+
+    /// Reads the word at an offset in a function's BAR. Time passes meanwhile.
+    pub fn read_bar(&mut self, function: usize, offset: u32) -> Result<u32, BusError> {
+        let address = host_address(function as u32, offset);
+        self.host.start_read(&mut self.model, address);
+        self.finish(Access::Read, address, |dpu| &mut dpu.host)
+    }
+
+    /// Writes the bytes of a word in a function's BAR that `strobe` names (bit 0 = least significant). Time passes meanwhile.
+    pub fn write_bar(&mut self, function: usize, offset: u32, value: u32, strobe: u8) -> Result<(), BusError> {
+        let address = host_address(function as u32, offset);
+        self.host.start_write(&mut self.model, address, value, strobe & 0b1111);
+        self.finish(Access::Write, address, |dpu| &mut dpu.host).map(|_| ())
+    }
+
+    fn finish(&mut self, access: Access, offset: u32, bus: fn(&mut Self) -> &mut Axi) -> Result<u32, BusError> {
+        let end = self.cycle + PATIENCE;
+        while bus(self).busy() {
+            if self.cycle >= end {
+                return Err(BusError::NoAnswer { access, offset, cycles: PATIENCE });
+            }
+            self.step();
+        }
+        match bus(self).answer() {
+            Some((data, 0)) => Ok(data),
+            Some((_, response)) => Err(BusError::Refused { access, offset, response }),
+            None => Err(BusError::NoAnswer { access, offset, cycles: 0 }),
+        }
+    }
+
+    /// Writes the waveforms of all signals from now on to `path` (FST, 4 ns per cycle); false if the file cannot be made.
+    pub fn trace(&mut self, path: &Path) -> bool {
+        self.tracing = self.model.trace_open(path);
+        self.tracing
+    }
+
+    fn trace_dump(&mut self, offset: u64) {
+        if self.tracing {
+            self.model.trace_dump(self.cycle * CYCLE_NS + offset);
+        }
+    }
+}
+
+fn sample(bus: &mut Axi, model: &Model) -> Handshakes {
+    if bus.busy() { bus.sample(model) } else { Handshakes::default() }
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The host side in RTL, driven by our drivers over rings in simulated memory: `docs/host.md`.
+
+mod bench;
+mod faults;
+mod offload;
+mod resets;
+mod traffic;
