@@ -2,6 +2,7 @@
 //! Memory behind a DMA port (AXI4).
 
 use crate::ffi::{Model, Pin};
+use crate::mix::mix;
 use crate::pins::PinFinder;
 use crate::simulation::NewError;
 use millrace_driver::virtio::LocalMemory;
@@ -30,14 +31,6 @@ impl Default for Latency {
     fn default() -> Self {
         Self { cycles: 250, jitter: 0, busy: 0, seed: 1 }
     }
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 struct Pins {
@@ -103,9 +96,6 @@ pub(crate) struct DmaPort {
     written: VecDeque<(Vec<u8>, u64)>,
     /// Cycle and response of the answers to writes, in their order.
     answers: VecDeque<(u64, u8)>,
-    /// Bytes that were read and written; requests.
-    moved: [u64; 2],
-    requests: [u64; 2],
     ready: bool,
 }
 
@@ -155,8 +145,6 @@ impl DmaPort {
             writes: VecDeque::new(),
             written: VecDeque::new(),
             answers: VecDeque::new(),
-            moved: [0; 2],
-            requests: [0; 2],
             ready: false,
         })
     }
@@ -179,11 +167,6 @@ impl DmaPort {
             && self.writes.is_empty()
             && self.written.is_empty()
             && self.answers.is_empty()
-    }
-
-    /// Bytes read and written so far, and requests to read and to write.
-    pub fn traffic(&self) -> ([u64; 2], [u64; 2]) {
-        (self.moved, self.requests)
     }
 
     fn random(&self, cycle: u64, salt: u64) -> u64 {
@@ -256,7 +239,6 @@ impl DmaPort {
             check(&burst);
             let used = self.reads.iter().chain(&self.answering).any(|other| other.id == burst.id);
             assert!(!used, "identifier {} of a read that is under way", burst.id);
-            self.requests[0] += 1;
             self.reads.push(burst);
         }
         if transfers.aw {
@@ -268,7 +250,6 @@ impl DmaPort {
                 due: 0,
             };
             check(&burst);
-            self.requests[1] += 1;
             self.writes.push_back(burst);
         }
         if transfers.w {
@@ -289,7 +270,6 @@ impl DmaPort {
         }
         if transfers.r {
             let burst = self.answering.take().expect("a beat was on the pins");
-            self.moved[0] += BEAT as u64;
             model.set_byte(self.pins.rvalid, 0);
             if burst.beats > 1 {
                 let rest = Burst { address: burst.address + BEAT as u64, beats: burst.beats - 1, ..burst };
@@ -303,7 +283,6 @@ impl DmaPort {
             let mut response = 0;
             for (i, (data, strobe)) in self.written.drain(..burst.beats as usize).enumerate() {
                 let address = burst.address + (i * BEAT) as u64;
-                self.moved[1] += u64::from(strobe.count_ones());
                 if !write(memories.get(burst.function), address, &data, strobe) {
                     response = SLVERR;
                 }

@@ -6,7 +6,7 @@ use crate::dma::{DmaPort, Latency, Transfers};
 use crate::ffi::{Model, Pin};
 use crate::pins::PinFinder;
 use crate::simulation::{CYCLE_NS, NewError};
-use crate::sink::{Ready, Received, Sink};
+use crate::sink::{Received, Sink};
 use crate::source::Source;
 use millrace_driver::virtio::LocalMemory;
 use millrace_regs::config::{Config, Preset};
@@ -153,11 +153,6 @@ impl DpuSimulation {
         &self.memories[function]
     }
 
-    /// Bytes that the ring port and the data port have read and written so far, and their requests: `[reads, writes]` each.
-    pub fn dma_traffic(&self) -> [([u64; 2], [u64; 2]); 2] {
-        [self.ports[0].traffic(), self.ports[1].traffic()]
-    }
-
     /// Nothing is under way: no frame in a source or in the device, no access, no transfer.
     pub fn idle(&self) -> bool {
         self.asleep && self.inputs_rest()
@@ -192,21 +187,27 @@ impl DpuSimulation {
             let message = self.model.value(self.interrupt[0]);
             self.interrupts.push_back(Interrupt { function: message as u8, vector: (message >> 8) as u16 });
         }
-        let accepted: Vec<bool> = self.sources.iter().map(|source| source.accepted(&self.model)).collect();
+        let mut accepted = 0_u64;
+        for (i, source) in self.sources.iter().enumerate() {
+            accepted |= u64::from(source.accepted(&self.model)) << i;
+        }
         let registers = sample(&mut self.registers, &self.model);
         let host = sample(&mut self.host, &self.model);
         let transfers = self.ports.each_mut().map(|port| port.sample(&self.model, self.cycle));
         self.asleep = self.model.byte(self.idle) != 0 && self.inputs_rest();
         self.tick();
-        self.advance(&accepted, [registers, host], transfers);
+        self.advance(accepted, [registers, host], transfers);
         self.cycle += 1;
     }
 
-    fn advance(&mut self, accepted: &[bool], handshakes: [Handshakes; 2], transfers: [Transfers; 2]) {
-        for (source, _) in self.sources.iter_mut().zip(accepted).filter(|(_, accepted)| **accepted) {
+    /// After the clock: what was accepted leaves the pins. Bit i of `accepted`: the beat of source i.
+    fn advance(&mut self, mut accepted: u64, handshakes: [Handshakes; 2], transfers: [Transfers; 2]) {
+        while accepted != 0 {
+            let source = &mut self.sources[accepted.trailing_zeros() as usize];
             let before = source.pending();
             source.advance(&mut self.model, self.cycle);
             self.pending -= before - source.pending();
+            accepted &= accepted - 1;
         }
         let [registers, host] = handshakes;
         self.registers.advance(&mut self.model, registers);
@@ -251,12 +252,6 @@ impl DpuSimulation {
     /// The oldest frame that left through an uplink and was not fetched yet.
     pub fn recv(&mut self, uplink: usize) -> Option<Received> {
         self.sinks[uplink].pop()
-    }
-
-    /// Sets when the sink of an uplink takes beats.
-    pub fn set_ready(&mut self, uplink: usize, pattern: Ready) {
-        self.sinks[uplink].set_pattern(pattern);
-        self.asleep = false;
     }
 
     /// The oldest message that was not fetched yet.

@@ -37,11 +37,6 @@ impl EmbeddedDpu {
         Ok(Self { dpu, representors, upcalls: VecDeque::new() })
     }
 
-    /// What is on the other side of the device: its uplinks and functions, its clock.
-    pub fn dpu(&self) -> Rc<RefCell<DpuSimulation>> {
-        self.dpu.clone()
-    }
-
     /// Takes the upcalls that are in the rings.
     fn look(&mut self) -> Result<(), VirtioError> {
         let (vports, at) = {

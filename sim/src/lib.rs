@@ -11,6 +11,7 @@ mod dpu;
 mod embedded;
 mod embedded_dpu;
 mod ffi;
+mod mix;
 mod pins;
 mod simulation;
 mod sink;

@@ -2,6 +2,7 @@
 //! Takes frames off one stream out of the core.
 
 use crate::ffi::{Model, Pin};
+use crate::mix::mix;
 use std::collections::VecDeque;
 
 /// A frame that left the core.
@@ -43,14 +44,6 @@ impl Ready {
             Ready::Random { of_256, seed } => mix(cycle ^ mix(seed)) & 0xff < of_256.into(),
         }
     }
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Pins of one stream.
