@@ -4,6 +4,9 @@
 use crate::types::BEAT_BITS;
 use rust_hdl_core::prelude::*;
 
+/// Bytes: no burst crosses such a border (AXI4 A3.4.1).
+pub const BORDER: u64 = 4096;
+
 /// Master's end of the read channels; `Id` is the type of the identifiers.
 #[millrace_hdl::bundle(AxiReadSlave)]
 pub struct AxiReadMaster<Id: Synth> {

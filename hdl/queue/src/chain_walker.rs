@@ -2,7 +2,7 @@
 //! Follows descriptor chains.
 
 use crate::types::{
-    BEAT_BITS, Fault, HEADER, Head, QueueConfig, REPRESENTOR_HEADER, RingAnswer, RingRead, Segment, Window, reason,
+    BEAT_BITS, Fault, Head, LONG_HEADER, QueueConfig, RingAnswer, RingRead, SHORT_HEADER, Segment, Window, reason,
 };
 use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Reg, Skid, Snk, Src};
 use millrace_hdl::wire_struct;
@@ -223,7 +223,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         let before = if step.first { 0 } else { self.total };
         let total = before + cast::<17>(length.get_bits::<16>(0));
         let long = length.get_bits::<16>(16).any();
-        let header: Bits<17> = if step.function.any() { HEADER } else { HEADER + REPRESENTOR_HEADER };
+        let header: Bits<17> = if step.function.any() { SHORT_HEADER } else { LONG_HEADER };
         let mut wrong = step.error;
         wrong = first_of(wrong, step.descriptor.write != (RECEIVE == 1), reason::DIRECTION);
         wrong = first_of(wrong, !length.any(), reason::EMPTY);

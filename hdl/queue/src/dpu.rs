@@ -90,7 +90,7 @@ pub struct Dpu<
     core: Millrace<SIZES>,
     functions:
         Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, EVENTS, EVENT_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
-    engine: QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS, FUNCTIONS>,
+    engine: QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS>,
 }
 
 #[millrace_hdl::block]

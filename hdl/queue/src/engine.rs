@@ -4,6 +4,7 @@
 use crate::axi::AxiMaster;
 use crate::chain_walker::ChainWalker;
 use crate::collector::Collector;
+use crate::fault_arbiter::FaultArbiter;
 use crate::packer::Packer;
 use crate::placer::Placer;
 use crate::prepend::Prepend;
@@ -15,17 +16,14 @@ use crate::scatter::Scatter;
 use crate::strip::Strip;
 use crate::types::{BEAT_BITS, Fault, QueueConfig, Window};
 use crate::used_writer::UsedWriter;
-use millrace_hdl::base::{Reg, RoundRobin, Skid, Snk, Src};
+use millrace_hdl::base::{Reg, Snk, Src};
 use millrace_hdl::core::types::Beat;
 use rust_hdl_core::prelude::*;
 
 /// Reads of frames under way: 256 bursts, 512 beats.
 type FrameReader<const PAIR_BITS: usize> = Reader<PAIR_BITS, 256, 8, 9, 9, 10>;
 
-/// Who finds faults.
-const FINDERS: usize = 7;
-
-/// All virtqueues of a build: `PAIRS` pairs, those of function 0 first, and `VQS` = 2·PAIRS. `SOURCES` streams of frames each way: of the functions from 1 on, then the
+/// All virtqueues of a build: `PAIRS` pairs, those of function 0 first, and `VQS` = 2·PAIRS. `FUNCTIONS` streams of frames each way: of the functions from 1 on, then the
 /// representors' (upcalls one way, packets out the other).
 ///
 /// After `reset` each queue is reset in turn, some 30 clocks each, before anything else is done.
@@ -38,7 +36,6 @@ pub struct QueueEngine<
     const VQ_BITS: usize,
     const FUNCTIONS: usize,
     const FUNCTION_BITS: usize,
-    const SOURCES: usize,
 > {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
@@ -63,14 +60,14 @@ pub struct QueueEngine<
     pub no_buffer_function: Signal<Out, Bits<8>>,
 
     /// Frames for drivers.
-    #[count(SOURCES)]
+    #[count(FUNCTIONS)]
     pub inp: Vec<Snk<Beat<BEAT_BITS, 7>>>,
     /// Bit i: source i has a whole frame.
-    pub whole: Signal<In, Bits<SOURCES>>,
+    pub whole: Signal<In, Bits<FUNCTIONS>>,
     pub upcall_vport: Signal<In, Bits<8>>,
     pub upcall_reason: Signal<In, Bits<8>>,
     /// Frames of drivers. `error` counts with a frame's last beat.
-    #[count(SOURCES)]
+    #[count(FUNCTIONS)]
     pub out: Vec<Src<Beat<BEAT_BITS, 7>>>,
     pub error: Signal<Out, Bit>,
     pub packet_out_vport: Signal<Out, Bits<8>>,
@@ -89,7 +86,7 @@ pub struct QueueEngine<
     strip: Strip<PAIR_BITS>,
     #[init(ReceiveStore::new())]
     store: ReceiveStore<PAIRS, PAIR_BITS, STORE_BITS>,
-    collector: Collector<SOURCES, PAIR_BITS>,
+    collector: Collector<FUNCTIONS, PAIR_BITS>,
     placer: Placer<PAIRS, PAIR_BITS, FUNCTIONS>,
     prepend: Prepend,
     scatter: Scatter<PAIR_BITS>,
@@ -99,8 +96,7 @@ pub struct QueueEngine<
     first_resets: Reg<Bits<VQ_BITS>>,
     first_sent: Reg<Bit>,
     begun: Reg<Bit>,
-    faults: RoundRobin<FINDERS>,
-    fault_skid: Skid<Fault<VQ_BITS>>,
+    faults: FaultArbiter<PAIR_BITS, VQ_BITS>,
 }
 
 #[millrace_hdl::block]
@@ -112,8 +108,7 @@ impl<
     const VQ_BITS: usize,
     const FUNCTIONS: usize,
     const FUNCTION_BITS: usize,
-    const SOURCES: usize,
-> QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS, SOURCES>
+> QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS>
 {
     /// For functions from 1 on whose first pairs are these.
     ///
@@ -121,8 +116,8 @@ impl<
     /// If the sizes do not fit each other.
     pub fn new(pairs: &[usize]) -> Self {
         assert!(
-            VQS == 2 * PAIRS && VQ_BITS == PAIR_BITS + 1 && SOURCES == FUNCTIONS && FUNCTIONS <= 1 << FUNCTION_BITS,
-            "QueueEngine<{PAIRS}, {PAIR_BITS}, {STORE_BITS}, {VQS}, {VQ_BITS}, {FUNCTIONS}, {FUNCTION_BITS}, {SOURCES}>: sizes do not fit"
+            VQS == 2 * PAIRS && VQ_BITS == PAIR_BITS + 1 && FUNCTIONS <= 1 << FUNCTION_BITS,
+            "QueueEngine<{PAIRS}, {PAIR_BITS}, {STORE_BITS}, {VQS}, {VQ_BITS}, {FUNCTIONS}, {FUNCTION_BITS}>: sizes do not fit"
         );
         Self { collector: Collector::new(pairs), ..Default::default() }
     }
@@ -221,8 +216,8 @@ impl<
         let frame = self.strip.out.data;
         let beat: Beat<BEAT_BITS, 7> = Beat { data: frame.data, bytes: frame.bytes, last: frame.last };
         let mut passes = false;
-        for i in 0..SOURCES {
-            let own = frame.function == (i + 1) % SOURCES;
+        for i in 0..FUNCTIONS {
+            let own = frame.function == (i + 1) % FUNCTIONS;
             self.out[i].valid = self.strip.out.valid & own;
             self.out[i].data = beat;
             passes |= own & self.out[i].ready;
@@ -238,7 +233,7 @@ impl<
         self.store.granted_count = self.fetch_received.granted_count;
         join(self.fetch_received.heads, self.walk_received.heads);
         join(self.walk_received.segments, self.store.segments);
-        for i in 0..SOURCES {
+        for i in 0..FUNCTIONS {
             link(self.inp[i], self.collector.inp[i]);
         }
         self.collector.whole = self.whole;
@@ -290,67 +285,22 @@ impl<
         link(self.rings, self.port.axi);
         link(self.interrupt, self.used.interrupt);
 
-        comment!("faults, in turn");
-        let mut found: Bits<FINDERS> = 0;
-        found.set_bit(0, self.fetch_sent.fault.valid);
-        found.set_bit(1, self.walk_sent.fault.valid);
-        found.set_bit(2, self.reader.fault.valid);
-        found.set_bit(3, self.fetch_received.fault.valid);
-        found.set_bit(4, self.walk_received.fault.valid);
-        found.set_bit(5, self.scatter.fault.valid);
-        found.set_bit(6, self.used.fault.valid);
-        self.faults.request = found;
-        let free = self.fault_skid.inp.ready;
-        self.faults.take = found.any() & free;
-        let grant = self.faults.grant;
-        self.fetch_sent.fault.ready = grant.get_bit(0) & free;
-        self.walk_sent.fault.ready = grant.get_bit(1) & free;
-        self.reader.fault.ready = grant.get_bit(2) & free;
-        self.fetch_received.fault.ready = grant.get_bit(3) & free;
-        self.walk_received.fault.ready = grant.get_bit(4) & free;
-        self.scatter.fault.ready = grant.get_bit(5) & free;
-        self.used.fault.ready = grant.get_bit(6) & free;
-        let mut pair: Bits<PAIR_BITS> = 0;
-        let mut reason: Bits<8> = 0;
-        if grant.get_bit(0) {
-            pair |= self.fetch_sent.fault.data.vq;
-            reason |= self.fetch_sent.fault.data.reason;
-        }
-        if grant.get_bit(1) {
-            pair |= self.walk_sent.fault.data.vq;
-            reason |= self.walk_sent.fault.data.reason;
-        }
-        if grant.get_bit(2) {
-            pair |= self.reader.fault.data.vq;
-            reason |= self.reader.fault.data.reason;
-        }
-        if grant.get_bit(3) {
-            pair |= self.fetch_received.fault.data.vq;
-            reason |= self.fetch_received.fault.data.reason;
-        }
-        if grant.get_bit(4) {
-            pair |= self.walk_received.fault.data.vq;
-            reason |= self.walk_received.fault.data.reason;
-        }
-        if grant.get_bit(5) {
-            pair |= self.scatter.fault.data.vq;
-            reason |= self.scatter.fault.data.reason;
-        }
-        let is_sent_fault = grant.get_bits::<3>(0).any();
-        self.fault_skid.inp.valid = found.any();
-        self.fault_skid.inp.data = if grant.get_bit(6) {
-            self.used.fault.data
-        } else {
-            Fault { vq: concat::<VQ_BITS>(pair, is_sent_fault), reason }
-        };
-        link(self.fault, self.fault_skid.out);
+        comment!("faults");
+        join(self.fetch_sent.fault, self.faults.sent[0]);
+        join(self.walk_sent.fault, self.faults.sent[1]);
+        join(self.reader.fault, self.faults.sent[2]);
+        join(self.fetch_received.fault, self.faults.received[0]);
+        join(self.walk_received.fault, self.faults.received[1]);
+        join(self.scatter.fault, self.faults.received[2]);
+        join(self.used.fault, self.faults.both);
+        link(self.fault, self.faults.out);
 
         comment!("rest");
         let rings = self.fetch_sent.idle & self.fetch_received.idle & self.walk_sent.idle & self.walk_received.idle;
         let sending = self.reader.idle & self.packer.idle & self.strip.idle;
         let receiving =
             self.store.idle & self.collector.idle & self.placer.idle & self.prepend.idle & self.scatter.idle;
-        let ending = self.used.idle & self.port.idle & self.fault_skid.empty;
+        let ending = self.used.idle & self.port.idle & self.faults.empty;
         let asked = self.notify | self.open | self.window_write | self.reset_queue.valid;
         self.idle = self.begun & rings & sending & receiving & ending & !asked;
     }
@@ -363,6 +313,6 @@ mod tests {
 
     #[test]
     fn the_engine_lints() {
-        assert_lints(QueueEngine::<6, 3, 11, 12, 4, 3, 2, 3>::new(&[4, 5]));
+        assert_lints(QueueEngine::<6, 3, 11, 12, 4, 3, 2>::new(&[4, 5]));
     }
 }

@@ -12,6 +12,7 @@ pub mod collector;
 pub mod dpu;
 pub mod drop_counters;
 pub mod engine;
+pub mod fault_arbiter;
 pub mod function_reset;
 pub mod functions;
 pub mod host_axi;

@@ -4,7 +4,7 @@
 use crate::collector::Received;
 use crate::prepend::Start;
 use crate::receive_store::Buffer;
-use crate::types::{HEADER, REPRESENTOR_HEADER, Target};
+use crate::types::{LONG_HEADER, SHORT_HEADER, Target};
 use millrace_hdl::base::{DffE, DffR, LutRam, Snk, Src};
 use rust_hdl_core::prelude::*;
 
@@ -71,7 +71,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTIONS: usize> Placer<
         let one: Bits<PAIRS> = 1;
         let frame = self.frames.data;
         let long = !frame.function.any();
-        let header: Bits<14> = if long { HEADER + REPRESENTOR_HEADER } else { HEADER };
+        let header: Bits<14> = if long { LONG_HEADER } else { SHORT_HEADER };
         let is_live = (self.live & (one << frame.pair)).any();
         let merges = (self.merge >> frame.function).get_bit(0);
         self.look_pair = frame.pair;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Puts before a frame what drivers expect there.
 
-use crate::types::{BEAT_BITS, BEAT_BYTES, HEADER, REPRESENTOR_HEADER};
+use crate::types::{BEAT_BITS, BEAT_BYTES, LONG_HEADER, SHORT_HEADER};
 use millrace_hdl::base::{DffE, DffR, Reg, Skid, Snk, Src};
 use millrace_hdl::core::types::Beat;
 use millrace_hdl::wire_struct;
 use rust_hdl_core::prelude::*;
 
-const SHORT: usize = 8 * HEADER;
-const LONG: usize = 8 * (HEADER + REPRESENTOR_HEADER);
+const SHORT: usize = 8 * SHORT_HEADER;
+const LONG: usize = 8 * LONG_HEADER;
 
 wire_struct! {
     /// What is done with the next frame.
@@ -48,7 +48,7 @@ pub struct Prepend {
 impl Prepend {
     fn update(&mut self) {
         let long = self.kind.long;
-        let header: Bits<7> = if long { HEADER + REPRESENTOR_HEADER } else { HEADER };
+        let header: Bits<7> = if long { LONG_HEADER } else { SHORT_HEADER };
         let arriving = self.inp.data;
         let shifted = if long { arriving.data << LONG } else { arriving.data << SHORT };
         let sum = cast::<8>(header) + cast::<8>(arriving.bytes);

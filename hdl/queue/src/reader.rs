@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads the frames that drivers send.
 
-use crate::axi::AxiReadMaster;
+use crate::axi::{AxiReadMaster, BORDER};
 use crate::types::{BEAT_BITS, BEAT_BYTES, Fault, Piece, Segment, Used, reason};
 use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Ram, Reg, Snk, Src};
 use millrace_hdl::wire_struct;
 use rust_hdl_core::prelude::*;
-
-/// No burst crosses such a border (AXI4 A3.4.1).
-const BORDER: u64 = 4096;
 
 wire_struct! {
     /// A burst, or (`beats` = 0) the end of what is no chain.
@@ -283,7 +280,7 @@ mod tests {
     use crate::packer::Packer;
     use crate::strip::Strip;
     use crate::testing::{assert_lints, bits_of, bytes, settle, tick};
-    use crate::types::{FrameBeat, HEADER, REPRESENTOR_HEADER};
+    use crate::types::{FrameBeat, LONG_HEADER, SHORT_HEADER};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
@@ -454,7 +451,7 @@ mod tests {
     }
 
     fn header(pair: u64) -> usize {
-        if pair == 0 { HEADER + REPRESENTOR_HEADER } else { HEADER }
+        if pair == 0 { LONG_HEADER } else { SHORT_HEADER }
     }
 
     #[test]

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Writes frames into memory.
 
-use crate::axi::AxiWriteMaster;
+use crate::axi::{AxiWriteMaster, BORDER};
 use crate::packer::turned;
 use crate::types::{BEAT_BITS, BEAT_BYTES, Fault, Target, Used, reason};
 use millrace_hdl::base::{DffE, DffR, LutFifo, Reg, Skid, Snk, Src};
 use millrace_hdl::core::types::Beat;
 use millrace_hdl::wire_struct;
 use rust_hdl_core::prelude::*;
-
-/// No burst crosses such a border (AXI4 A3.4.1).
-const BORDER: u64 = 4096;
 
 wire_struct! {
     /// A beat of memory on its way through the rotation.

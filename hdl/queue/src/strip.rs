@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Takes off what drivers put before a frame.
 
-use crate::types::{BEAT_BITS, BEAT_BYTES, FrameBeat, HEADER, REPRESENTOR_HEADER};
+use crate::types::{BEAT_BITS, BEAT_BYTES, FrameBeat, LONG_HEADER, SHORT_HEADER};
 use millrace_hdl::base::{DffE, DffR, Skid, Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// The headers' lengths in bits, and together in bytes.
-const SHORT: usize = 8 * HEADER;
-const LONG: usize = 8 * (HEADER + REPRESENTOR_HEADER);
+const SHORT: usize = 8 * SHORT_HEADER;
+const LONG: usize = 8 * LONG_HEADER;
 
 /// Takes the first 12 bytes off each chain, and 32 further ones if it is of function 0. A beat in a clock.
 ///
@@ -35,7 +35,7 @@ impl<const PAIR_BITS: usize> Strip<PAIR_BITS> {
         let before = self.before;
         let next = self.inp.data;
         let long = !before.function.any();
-        let header: Bits<7> = if long { HEADER + REPRESENTOR_HEADER } else { HEADER };
+        let header: Bits<7> = if long { LONG_HEADER } else { SHORT_HEADER };
 
         comment!("what is left of the beat before, and what the next one adds to it");
         let ends_alone = before.last;

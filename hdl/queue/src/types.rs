@@ -12,9 +12,9 @@ use rust_hdl_core::prelude::*;
 pub const BEAT_BITS: usize = 512;
 pub const BEAT_BYTES: usize = BEAT_BITS / 8;
 
-/// Bytes of `struct virtio_net_hdr` before a frame, and of what the ECPF's frames have behind it.
-pub const HEADER: usize = host::NET_HEADER;
-pub const REPRESENTOR_HEADER: usize = host::ECPF_HEADER;
+/// Bytes before a frame: in the virtqueues of PF and VFs, in those of the ECPF.
+pub const SHORT_HEADER: usize = host::NET_HEADER;
+pub const LONG_HEADER: usize = host::NET_HEADER + host::ECPF_HEADER;
 
 /// Reasons of faults.
 pub mod reason {
