@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Memory behind the DMA ports, for the unit tests.
 
-use crate::testing::bits_of;
+use crate::axi::{AxiWriteMaster, BORDER};
+use crate::testing::{bits_of, bytes};
 use crate::types::{BEAT_BYTES, RingAnswer, RingRead};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
+use std::collections::VecDeque;
 
 /// Memory from address 0 on. Reads of beats are answered after a while, in any order.
 pub struct Memory {
@@ -72,5 +74,66 @@ impl Memory {
             Some(beat) => RingAnswer { tag: asked.tag, data: bits_of(beat), error: 0u64.into() },
             None => RingAnswer { tag: asked.tag, error: crate::types::reason::BUS.into(), ..Default::default() },
         }
+    }
+}
+
+/// Memory from address 0 on that is written in bursts.
+pub struct WrittenMemory {
+    pub bytes: Vec<u8>,
+    /// Bursts that end behind this address are answered with SLVERR.
+    pub broken: u64,
+    /// Bursts asked for: address, beats. Beats that came, with their strobes, and whether a burst ends.
+    bursts: VecDeque<(u64, u64)>,
+    beats: VecDeque<(Vec<u8>, u64, bool)>,
+    /// Whether each burst that is to be answered was broken.
+    unanswered: VecDeque<bool>,
+}
+
+impl WrittenMemory {
+    pub fn new(size: usize) -> Self {
+        let (bursts, beats, unanswered) = Default::default();
+        Self { bytes: vec![0xee; size], broken: u64::MAX, bursts, beats, unanswered }
+    }
+
+    /// A clock, before its edge: what is taken and answered, as `often` likes.
+    pub fn drive(&mut self, axi: &mut AxiWriteMaster, mut often: impl FnMut() -> bool) {
+        axi.awready.next = often();
+        axi.wready.next = often();
+        axi.bvalid.next = !self.unanswered.is_empty() && often();
+        axi.bresp.next = if self.unanswered.front() == Some(&true) { 2u64 } else { 0 }.into();
+    }
+
+    /// With all inputs settled: what is transferred with the clock. A burst takes effect when all of it is there.
+    pub fn sample(&mut self, axi: &AxiWriteMaster) {
+        if axi.bvalid.val() && axi.bready.val() {
+            self.unanswered.pop_front();
+        }
+        if axi.awvalid.val() && axi.awready.val() {
+            let (address, count) = (axi.awaddr.val().to_u64(), axi.awlen.val().to_u64() + 1);
+            assert_eq!(address % 64, 0);
+            assert_eq!(address / BORDER, (address + 64 * count - 1) / BORDER, "crosses a border");
+            self.bursts.push_back((address, count));
+        }
+        if axi.wvalid.val() && axi.wready.val() {
+            let data = bytes(axi.wdata.val(), Bits::<7>::from(64u64));
+            self.beats.push_back((data, axi.wstrb.val().to_u64(), axi.wlast.val()));
+        }
+        let Some((address, count)) = self.bursts.front().copied().filter(|burst| self.beats.len() as u64 >= burst.1)
+        else {
+            return;
+        };
+        self.bursts.pop_front();
+        for (i, (data, strobe, last)) in self.beats.drain(..count as usize).enumerate() {
+            assert_eq!(last, i + 1 == count as usize, "last");
+            assert_ne!(strobe, 0, "a beat without a byte");
+            for (j, byte) in data.iter().enumerate().filter(|(j, _)| strobe >> j & 1 == 1) {
+                self.bytes[address as usize + 64 * i + j] = *byte;
+            }
+        }
+        self.unanswered.push_back(address + 64 * count > self.broken);
+    }
+
+    pub fn quiet(&self) -> bool {
+        self.unanswered.is_empty()
     }
 }

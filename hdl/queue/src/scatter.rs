@@ -228,7 +228,8 @@ impl<const PAIR_BITS: usize> Scatter<PAIR_BITS> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_lints, beats, bytes, settle, tick};
+    use crate::memory::WrittenMemory;
+    use crate::testing::{assert_lints, beats, settle, tick};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
@@ -236,16 +237,9 @@ mod tests {
     struct Bench {
         dut: Box<Scatter<2>>,
         rng: ChaCha8Rng,
-        memory: Vec<u8>,
+        memory: WrittenMemory,
         frames: VecDeque<Beat<BEAT_BITS, 7>>,
         targets: VecDeque<Target<2>>,
-        /// Bursts asked for: address, beats; beats that came, and how many of them are the end of a burst.
-        bursts: VecDeque<(u64, u64)>,
-        beats: VecDeque<(Vec<u8>, u64, bool)>,
-        /// Whether each burst that is to be answered was broken.
-        unanswered: VecDeque<bool>,
-        /// Writes from this address on are answered with SLVERR.
-        broken: u64,
         used: Vec<(u64, u64, u64, bool)>,
         void: Vec<u64>,
         faults: Vec<(u64, u64)>,
@@ -263,13 +257,9 @@ mod tests {
             Self {
                 dut,
                 rng: ChaCha8Rng::seed_from_u64(seed),
-                memory: vec![0xee; 0x8000],
+                memory: WrittenMemory::new(0x8000),
                 frames: VecDeque::new(),
                 targets: VecDeque::new(),
-                bursts: VecDeque::new(),
-                beats: VecDeque::new(),
-                unanswered: VecDeque::new(),
-                broken: u64::MAX,
                 used: vec![],
                 void: vec![],
                 faults: vec![],
@@ -307,13 +297,9 @@ mod tests {
             dut.inp.data.next = self.frames.front().copied().unwrap_or_default();
             dut.targets.valid.next = !self.targets.is_empty();
             dut.targets.data.next = self.targets.front().copied().unwrap_or_default();
-            dut.axi.awready.next = often();
-            dut.axi.wready.next = often();
             dut.used.ready.next = often();
             dut.fault.ready.next = often();
-            let answers = !self.unanswered.is_empty() && often();
-            dut.axi.bvalid.next = answers;
-            dut.axi.bresp.next = if self.unanswered.front() == Some(&true) { 2u64 } else { 0 }.into();
+            self.memory.drive(&mut dut.axi, often);
             settle(dut);
             if dut.inp.valid.val() && dut.inp.ready.val() {
                 self.frames.pop_front();
@@ -321,34 +307,7 @@ mod tests {
             if dut.targets.valid.val() && dut.targets.ready.val() {
                 self.targets.pop_front();
             }
-            if answers && dut.axi.bready.val() {
-                self.unanswered.pop_front();
-            }
-            if dut.axi.awvalid.val() && dut.axi.awready.val() {
-                let (address, count) = (dut.axi.awaddr.val().to_u64(), dut.axi.awlen.val().to_u64() + 1);
-                assert_eq!(address % 64, 0);
-                assert_eq!(address / 4096, (address + 64 * count - 1) / 4096, "crosses a border");
-                self.bursts.push_back((address, count));
-            }
-            if dut.axi.wvalid.val() && dut.axi.wready.val() {
-                let data = bytes(dut.axi.wdata.val(), Bits::<7>::from(64u64));
-                self.beats.push_back((data, dut.axi.wstrb.val().to_u64(), dut.axi.wlast.val()));
-            }
-            // A burst takes effect when all of it is there.
-            if let Some((address, count)) = self.bursts.front().copied()
-                && self.beats.len() as u64 >= count
-            {
-                self.bursts.pop_front();
-                for i in 0..count {
-                    let (data, strobe, last) = self.beats.pop_front().unwrap();
-                    assert_eq!(last, i + 1 == count, "last");
-                    assert_ne!(strobe, 0, "a beat without a byte");
-                    for (j, byte) in data.iter().enumerate().filter(|(j, _)| strobe >> j & 1 == 1) {
-                        self.memory[address as usize + 64 * i as usize + j] = *byte;
-                    }
-                }
-                self.unanswered.push_back(address + 64 * count > self.broken);
-            }
+            self.memory.sample(&dut.axi);
             if dut.used.valid.val() && dut.used.ready.val() {
                 let used = dut.used.data.val();
                 let n = (used.pair.to_u64(), used.head.to_u64(), used.length.to_u64(), used.reset);
@@ -363,7 +322,7 @@ mod tests {
 
         fn run(&mut self) {
             let end = self.clocks + 20_000;
-            while !self.targets.is_empty() || !self.dut.idle.val() || !self.unanswered.is_empty() {
+            while !self.targets.is_empty() || !self.dut.idle.val() || !self.memory.quiet() {
                 self.clock();
                 assert!(self.clocks < end, "not idle");
             }
@@ -375,7 +334,7 @@ mod tests {
         for seed in 0..8 {
             let mut bench = Bench::new(seed);
             bench.ease = [0.7, 1.0, 0.3, 0.9][seed as usize % 4];
-            let (mut due, mut used, mut at) = (bench.memory.clone(), vec![], 0);
+            let (mut due, mut used, mut at) = (bench.memory.bytes.clone(), vec![], 0);
             for number in 0..40 {
                 let mut places = vec![];
                 for _ in 0..bench.rng.random_range(1..4) {
@@ -402,7 +361,7 @@ mod tests {
                 }
             }
             bench.run();
-            assert!(bench.memory == due, "seed {seed}");
+            assert!(bench.memory.bytes == due, "seed {seed}");
             assert_eq!((bench.used, bench.faults), (used, vec![]), "seed {seed}");
         }
     }
@@ -422,7 +381,7 @@ mod tests {
     #[test]
     fn a_write_that_fails_is_a_fault_of_its_chain_and_a_reset_keeps_its_place() {
         let mut bench = Bench::new(10);
-        bench.broken = 0x2000;
+        bench.memory.broken = 0x2000;
         bench.frame(1, 1, &[(0x1000, 100)]);
         bench.frame(2, 2, &[(0x1f00, 600)]);
         bench.targets.push_back(Target { pair: 3u64.into(), reset: true, ..Default::default() });
