@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What can go wrong between a client and its server.
+
+use crate::wire::{Command, VERSION};
+use nix::errno::Errno;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a client was not served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// Nobody listens there.
+    #[error("{}: cannot connect: {error}", .path.display())]
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Who listens there speaks another protocol.
+    #[error("{}: this is no vfio-user server: {found}", .path.display())]
+    NotVfioUser {
+        /// The socket.
+        path: PathBuf,
+        /// What it did.
+        found: String,
+    },
+    /// The server speaks another version of the protocol.
+    #[error("{}: the server does not speak vfio-user {}.{}, but {found}", .path.display(), VERSION.0, VERSION.1)]
+    Version {
+        /// The socket.
+        path: PathBuf,
+        /// What it speaks.
+        found: String,
+    },
+    /// The server refused a command.
+    #[error("the server refused {command}: {error}")]
+    Refused {
+        /// Name of the command, and what it was about.
+        command: Request,
+        /// Its errno.
+        error: Errno,
+    },
+    /// The server did not answer.
+    #[error("the server did not answer {command} within {} s", .timeout.as_secs_f32())]
+    Timeout {
+        /// The command.
+        command: Request,
+        /// How long it was waited.
+        timeout: Duration,
+    },
+    /// The connection ended, or what came over it is no message.
+    #[error("the connection to the server is lost: {0}")]
+    Lost(String),
+    /// The server answered what it must not.
+    #[error("the server's answer to {command} is wrong: {problem}")]
+    Answer {
+        /// The command.
+        command: Request,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// More bytes than the server moves at once.
+    #[error("{bytes} bytes are more than the server moves at once, which are {most}")]
+    TooLong {
+        /// How many there are.
+        bytes: usize,
+        /// How many there may be.
+        most: u64,
+    },
+    /// Memory could not be made.
+    #[error("{bytes} bytes of shared memory cannot be had: {error}")]
+    Memory {
+        /// How many there should be.
+        bytes: usize,
+        /// Why not.
+        error: Errno,
+    },
+}
+
+/// A command as it is told of in errors.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub(crate) command: Command,
+    /// Offset in a region or device address, where the command has one.
+    pub(crate) place: Option<u64>,
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.command)?;
+        match self.place {
+            Some(place) => write!(f, " at {place:#x}"),
+            None => Ok(()),
+        }
+    }
+}
