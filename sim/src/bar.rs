@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The BAR of a function of a simulation in this process.
 
-use crate::{BusError, DpuSimulation};
+use crate::{BusError, DpuSimulation, HostMemory};
 use millrace_driver::BoxError;
-use millrace_driver::virtio::VirtioPci;
+use millrace_driver::virtio::{LocalMemory, VirtioPci};
 use std::cell::RefCell;
 use std::rc::Rc;
 
 /// A function's BAR. All that share a simulation are in one thread; each access lets time pass until it is answered.
-#[derive(Clone)]
-pub struct Bar {
-    dpu: Rc<RefCell<DpuSimulation>>,
+pub struct Bar<M = LocalMemory> {
+    dpu: Rc<RefCell<DpuSimulation<M>>>,
     function: usize,
 }
 
-impl Bar {
+impl<M: HostMemory> Bar<M> {
     /// That of function `function`; 0 is the ECPF.
-    pub fn new(dpu: Rc<RefCell<DpuSimulation>>, function: usize) -> Self {
+    pub fn new(dpu: Rc<RefCell<DpuSimulation<M>>>, function: usize) -> Self {
         Self { dpu, function }
     }
 
@@ -33,7 +32,7 @@ impl Bar {
     }
 }
 
-impl VirtioPci for Bar {
+impl<M: HostMemory> VirtioPci for Bar<M> {
     fn read8(&mut self, offset: u32) -> Result<u8, BoxError> {
         Ok(self.read(offset, 1)? as u8)
     }

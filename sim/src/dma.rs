@@ -2,10 +2,10 @@
 //! Memory behind a DMA port (AXI4).
 
 use crate::ffi::{Model, Pin};
+use crate::host_memory::{Dma, HostMemory};
 use crate::mix::mix;
 use crate::pins::PinFinder;
 use crate::simulation::NewError;
-use millrace_driver::virtio::LocalMemory;
 use std::collections::VecDeque;
 
 /// Bytes of a beat.
@@ -82,6 +82,17 @@ pub(crate) struct Transfers {
     b: bool,
 }
 
+/// How far a write has come.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    /// Beats that memory has whole.
+    beats: usize,
+    /// Bytes of the next one that it has.
+    bytes: usize,
+    /// Some of it was outside memory.
+    refused: bool,
+}
+
 /// The slave of one port: each function has a memory of its own.
 pub(crate) struct DmaPort {
     pins: Pins,
@@ -89,11 +100,15 @@ pub(crate) struct DmaPort {
     /// Told apart in what is mixed from the seed.
     number: u64,
     reads: Vec<Burst>,
-    /// The burst whose beats are on the pins.
+    /// The burst whose next beat is on the pins, or will be when memory gives it.
     answering: Option<Burst>,
+    /// The beat is on the pins.
+    offered: bool,
     writes: VecDeque<Burst>,
     /// Beats that were written, each with its strobes, of the writes that are not complete.
     written: VecDeque<(Vec<u8>, u64)>,
+    /// How far the oldest write has come that is complete.
+    progress: Progress,
     /// Cycle and response of the answers to writes, in their order.
     answers: VecDeque<(u64, u8)>,
     ready: bool,
@@ -142,8 +157,10 @@ impl DmaPort {
             number,
             reads: vec![],
             answering: None,
+            offered: false,
             writes: VecDeque::new(),
             written: VecDeque::new(),
+            progress: Progress::default(),
             answers: VecDeque::new(),
             ready: false,
         })
@@ -153,8 +170,10 @@ impl DmaPort {
     pub fn restart(&mut self, model: &mut Model) {
         self.reads.clear();
         self.answering = None;
+        self.offered = false;
         self.writes.clear();
         self.written.clear();
+        self.progress = Progress::default();
         self.answers.clear();
         model.set_byte(self.pins.rvalid, 0);
         model.set_byte(self.pins.bvalid, 0);
@@ -182,7 +201,7 @@ impl DmaPort {
     }
 
     /// Before the clock: what memory takes and offers in this cycle.
-    pub fn drive(&mut self, model: &mut Model, cycle: u64, memories: &[LocalMemory]) {
+    pub fn drive(&mut self, model: &mut Model, cycle: u64, memories: &[impl HostMemory]) {
         if !self.ready || self.latency.busy != 0 {
             self.ready = true;
             for (salt, pin) in [(1, self.pins.arready), (2, self.pins.awready), (3, self.pins.wready)] {
@@ -192,10 +211,10 @@ impl DmaPort {
         if self.answering.is_none() && !self.busy(cycle, 4) {
             let oldest = (0..self.reads.len()).min_by_key(|i| self.reads[*i].due);
             if let Some(i) = oldest.filter(|i| self.reads[*i].due <= cycle) {
-                let burst = self.reads.swap_remove(i);
-                self.offer(model, burst, memories);
+                self.answering = Some(self.reads.swap_remove(i));
             }
         }
+        self.offer(model, memories);
         let answered = self.answers.front().filter(|(due, _)| *due <= cycle && !self.busy(cycle, 5));
         model.set_byte(self.pins.bvalid, answered.is_some().into());
         if let Some((_, response)) = answered {
@@ -203,18 +222,22 @@ impl DmaPort {
         }
     }
 
-    /// Puts the next beat of a burst on the pins.
-    fn offer(&mut self, model: &mut Model, burst: Burst, memories: &[LocalMemory]) {
+    /// Puts the next beat of the burst that is answered on the pins, if it is not there yet and memory has it.
+    fn offer(&mut self, model: &mut Model, memories: &[impl HostMemory]) {
+        let Some(burst) = self.answering.filter(|_| !self.offered) else { return };
         let mut beat = [0; BEAT];
-        let there = memories.get(burst.function).is_some_and(|m| m.device_read(burst.address, &mut beat).is_ok());
+        let read = memories.get(burst.function).map_or(Dma::Outside, |memory| memory.read(burst.address, &mut beat));
+        if read == Dma::Later {
+            return;
+        }
         for (word, bytes) in model.words_mut(self.pins.rdata).iter_mut().zip(beat.as_chunks::<4>().0) {
             *word = u32::from_le_bytes(*bytes);
         }
         model.set_value(self.pins.rid, burst.id);
-        model.set_byte(self.pins.rresp, if there { 0 } else { SLVERR });
+        model.set_byte(self.pins.rresp, if read == Dma::Done { 0 } else { SLVERR });
         model.set_byte(self.pins.rlast, (burst.beats == 1).into());
         model.set_byte(self.pins.rvalid, 1);
-        self.answering = Some(burst);
+        self.offered = true;
     }
 
     /// Before the clock, with all inputs settled: which transfers happen with it. What is asked for and written is taken.
@@ -256,41 +279,74 @@ impl DmaPort {
             let data = model.words(pins.wdata).iter().flat_map(|word| word.to_le_bytes()).collect();
             self.written.push_back((data, model.value(pins.wstrb)));
             let last = model.byte(pins.wlast) != 0;
-            let due = self.writes.front().is_some_and(|burst| burst.beats == self.written.len() as u64);
-            // Where the data comes before its address, the end is compared when that is there.
-            assert!(self.writes.is_empty() || last == due, "wlast {last} with beat {}", self.written.len());
+            // Where data comes before its address, its end is not known yet.
+            let ends = self.ends_here();
+            assert!(ends.is_none_or(|ends| last == ends), "wlast {last} with beat {}", self.written.len());
         }
         transfers
     }
 
+    /// The newest beat that was written is the last of its burst, if that is known.
+    fn ends_here(&self) -> Option<bool> {
+        let mut left = self.written.len() as u64;
+        for burst in &self.writes {
+            if left <= burst.beats {
+                return Some(left == burst.beats);
+            }
+            left -= burst.beats;
+        }
+        None
+    }
+
     /// After the clock: writes that are complete take effect, and what was taken leaves the pins.
-    pub fn advance(&mut self, model: &mut Model, cycle: u64, transfers: Transfers, memories: &[LocalMemory]) {
+    pub fn advance(&mut self, model: &mut Model, cycle: u64, transfers: Transfers, memories: &[impl HostMemory]) {
         if transfers.b {
             self.answers.pop_front();
         }
         if transfers.r {
             let burst = self.answering.take().expect("a beat was on the pins");
             model.set_byte(self.pins.rvalid, 0);
+            self.offered = false;
             if burst.beats > 1 {
-                let rest = Burst { address: burst.address + BEAT as u64, beats: burst.beats - 1, ..burst };
-                self.offer(model, rest, memories);
+                self.answering = Some(Burst { address: burst.address + BEAT as u64, beats: burst.beats - 1, ..burst });
+                self.offer(model, memories);
             }
         }
         if let Some(burst) = self.writes.front().copied()
             && self.written.len() as u64 >= burst.beats
+            && self.write(&burst, memories)
         {
             self.writes.pop_front();
-            let mut response = 0;
-            for (i, (data, strobe)) in self.written.drain(..burst.beats as usize).enumerate() {
-                let address = burst.address + (i * BEAT) as u64;
-                if !write(memories.get(burst.function), address, &data, strobe) {
-                    response = SLVERR;
-                }
-            }
+            self.written.drain(..burst.beats as usize);
+            let Progress { refused, .. } = std::mem::take(&mut self.progress);
             // Answers to writes keep their order.
             let due = self.due(cycle, 7).max(self.answers.back().map_or(0, |(due, _)| *due));
-            self.answers.push_back((due, response));
+            self.answers.push_back((due, if refused { SLVERR } else { 0 }));
         }
+    }
+
+    /// Brings a write into memory; true when it has ended.
+    fn write(&mut self, burst: &Burst, memories: &[impl HostMemory]) -> bool {
+        let progress = &mut self.progress;
+        while progress.beats < burst.beats as usize {
+            let (data, strobe) = &self.written[progress.beats];
+            let at = progress.bytes;
+            let run = (at..BEAT).take_while(|i| strobe >> i & 1 == 1).count();
+            if run > 0 {
+                let address = burst.address + (progress.beats * BEAT + at) as u64;
+                let memory = memories.get(burst.function);
+                match memory.map_or(Dma::Outside, |memory| memory.write(address, &data[at..at + run])) {
+                    Dma::Done => (),
+                    Dma::Outside => progress.refused = true,
+                    Dma::Later => return false,
+                }
+            }
+            progress.bytes += run.max(1);
+            if progress.bytes >= BEAT {
+                (progress.beats, progress.bytes) = (progress.beats + 1, 0);
+            }
+        }
+        true
     }
 }
 
@@ -299,18 +355,4 @@ fn check(burst: &Burst) {
     assert!(burst.address.is_multiple_of(BEAT as u64), "{burst:x?}: not at a beat");
     let end = burst.address + burst.beats * BEAT as u64 - 1;
     assert_eq!(burst.address / 4096, end / 4096, "{burst:x?}: crosses a border of 4,096 bytes");
-}
-
-/// Writes the bytes that `strobe` names; false if there is no memory.
-fn write(memory: Option<&LocalMemory>, address: u64, data: &[u8], strobe: u64) -> bool {
-    let Some(memory) = memory else { return false };
-    let (mut at, mut whole) = (0, true);
-    while at < BEAT {
-        let run = (at..BEAT).take_while(|i| strobe >> i & 1 == 1).count();
-        if run > 0 {
-            whole &= memory.device_write(address + at as u64, &data[at..at + run]).is_ok();
-        }
-        at += run.max(1);
-    }
-    whole
 }

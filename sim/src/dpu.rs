@@ -4,6 +4,7 @@
 use crate::axi::{Access, Axi, BusError, Handshakes, PATIENCE};
 use crate::dma::{DmaPort, Latency, Transfers};
 use crate::ffi::{Model, Pin};
+use crate::host_memory::HostMemory;
 use crate::pins::PinFinder;
 use crate::simulation::{CYCLE_NS, NewError};
 use crate::sink::{Received, Sink};
@@ -36,7 +37,7 @@ pub struct Interrupt {
 ///
 /// Time is counted in clock cycles from the moment at which the device, fresh from reset, has come to rest. Nothing here reads
 /// the wall clock: the same calls give the same frames in the same cycles. While nothing goes on time passes at once.
-pub struct DpuSimulation {
+pub struct DpuSimulation<M = LocalMemory> {
     model: Model,
     config: Config,
     clock: Pin,
@@ -49,7 +50,7 @@ pub struct DpuSimulation {
     registers: Axi,
     host: Axi,
     ports: [DmaPort; 2],
-    memories: Vec<LocalMemory>,
+    memories: Vec<M>,
     interrupts: VecDeque<Interrupt>,
     cycle: u64,
     /// Frames in all sources.
@@ -58,12 +59,12 @@ pub struct DpuSimulation {
     tracing: bool,
 }
 
-impl DpuSimulation {
+impl<M: HostMemory> DpuSimulation<M> {
     /// A device of `preset`, out of reset, at rest; function f reaches `memories[f]`, and no function is bus master.
     ///
     /// # Panics
     /// If the preset has no host side, or there is not a memory for each function.
-    pub fn new(preset: Preset, memories: Vec<LocalMemory>, latency: Latency) -> Result<Self, NewError> {
+    pub fn new(preset: Preset, memories: Vec<M>, latency: Latency) -> Result<Self, NewError> {
         let config = preset.config();
         assert_eq!(memories.len(), config.functions(), "a memory for each function");
         let mut model = Model::new(preset).ok_or(NewError::NotBuiltIn(preset))?;
@@ -149,7 +150,7 @@ impl DpuSimulation {
     }
 
     /// The memory of a function.
-    pub fn memory(&self, function: usize) -> &LocalMemory {
+    pub fn memory(&self, function: usize) -> &M {
         &self.memories[function]
     }
 
@@ -235,6 +236,18 @@ impl DpuSimulation {
         self.idle()
     }
 
+    /// Lets so many cycles pass, at once where nothing is under way.
+    pub fn skip(&mut self, cycles: u64) {
+        let end = self.cycle + cycles;
+        while self.cycle < end {
+            if self.idle() {
+                self.cycle = end;
+            } else {
+                self.step();
+            }
+        }
+    }
+
     /// The host lets a function use its bus, or not (PCI's command register).
     pub fn set_bus_master(&mut self, function: usize, on: bool) {
         let old = self.model.value(self.bus_master);
@@ -247,6 +260,11 @@ impl DpuSimulation {
     pub fn send(&mut self, uplink: usize, frame: impl Into<Vec<u8>>) {
         self.sources[uplink].push(frame.into(), false, 0);
         self.pending += 1;
+    }
+
+    /// Frames that wait at an uplink, with the one that is entering.
+    pub fn pending(&self, uplink: usize) -> usize {
+        self.sources[uplink].pending()
     }
 
     /// The oldest frame that left through an uplink and was not fetched yet.

@@ -2,7 +2,7 @@
 //! The backend with the host side: upcalls and packets out go through the representors' virtqueues, in memory of this process.
 
 use crate::embedded::{error, offset};
-use crate::{Bar, CYCLE_NS, DpuSimulation};
+use crate::{Bar, CYCLE_NS, DpuSimulation, HostMemory};
 use millrace_driver::virtio::{LocalMemory, Representors, Settings, VirtioError};
 use millrace_driver::{Device, DeviceError, Sent, Upcall};
 use std::cell::RefCell;
@@ -15,26 +15,33 @@ const BURST: usize = 32;
 const LOOK: u64 = 64;
 
 /// A simulated device with host side, as its ECPF sees it. Time passes while registers are accessed and while it is polled, one cycle each time.
-pub struct EmbeddedDpu {
-    dpu: Rc<RefCell<DpuSimulation>>,
-    representors: Representors<Bar, LocalMemory>,
+pub struct EmbeddedDpu<M = LocalMemory> {
+    dpu: Rc<RefCell<DpuSimulation<M>>>,
+    representors: Representors<Bar<M>, LocalMemory>,
     upcalls: VecDeque<Upcall>,
+    /// Cycle from which on the rings are worth a look.
+    look_at: u64,
 }
 
-impl EmbeddedDpu {
-    /// Brings the ECPF of a simulation up, as its only driver.
+impl<M: HostMemory> EmbeddedDpu<M> {
+    /// Brings the ECPF of a simulation up, as its only driver; `memory` is what it reaches.
     ///
     /// # Errors
     /// If the function cannot be brought up.
-    pub fn new(dpu: Rc<RefCell<DpuSimulation>>, settings: Settings) -> Result<Self, VirtioError> {
-        let memory = {
-            let mut dpu = dpu.borrow_mut();
-            dpu.set_bus_master(0, true);
-            dpu.memory(0).clone()
-        };
+    pub fn new(
+        dpu: Rc<RefCell<DpuSimulation<M>>>,
+        memory: LocalMemory,
+        settings: Settings,
+    ) -> Result<Self, VirtioError> {
+        dpu.borrow_mut().set_bus_master(0, true);
         let pairs = dpu.borrow().config().vports() as u16;
         let representors = Representors::start(Bar::new(dpu.clone(), 0), memory, Settings { pairs, ..settings })?;
-        Ok(Self { dpu, representors, upcalls: VecDeque::new() })
+        Ok(Self { dpu, representors, upcalls: VecDeque::new(), look_at: 0 })
+    }
+
+    /// The ECPF's BAR.
+    pub fn bar(&mut self) -> &mut Bar<M> {
+        self.representors.net().transport()
     }
 
     /// Takes the upcalls that are in the rings.
@@ -57,7 +64,7 @@ fn backend(error: VirtioError) -> DeviceError {
     DeviceError::Backend(Box::new(error))
 }
 
-impl Device for EmbeddedDpu {
+impl<M: HostMemory> Device for EmbeddedDpu<M> {
     fn read32(&mut self, address: u32) -> Result<u32, DeviceError> {
         self.dpu.borrow_mut().read32(offset("read", address)?).map_err(error)
     }
@@ -84,7 +91,8 @@ impl Device for EmbeddedDpu {
             dpu.step();
             dpu.cycle()
         };
-        if cycle.is_multiple_of(LOOK) {
+        if cycle >= self.look_at {
+            self.look_at = cycle + LOOK;
             self.look().map_err(backend)?;
         }
         Ok(())

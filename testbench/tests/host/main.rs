@@ -3,6 +3,7 @@
 
 mod bench;
 mod faults;
+mod later;
 mod offload;
 mod resets;
 mod traffic;

@@ -19,7 +19,8 @@ fn udp(number: u8) -> Vec<u8> {
 fn a_flow_of_a_vf_is_handed_over_to_the_hardware_through_the_representors_rings() {
     let dpu = Dpu::new(Latency::default());
     let mut vf = dpu.start(VF, small());
-    let mut device = EmbeddedDpu::new(dpu.0.clone(), small()).unwrap();
+    let memory = dpu.0.borrow().memory(0).clone();
+    let mut device = EmbeddedDpu::new(dpu.0.clone(), memory, small()).unwrap();
     let flows =
         parse_flow_file("flows", "in_port=4,ip,actions=output:2\npriority=0,actions=drop\n", Ports::new(4, 2)).unwrap();
     let mut slow = SlowPath::new(&mut device, flows, Settings::default()).unwrap();

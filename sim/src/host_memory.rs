@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is behind the device's DMA.
+
+use millrace_driver::virtio::LocalMemory;
+
+/// What became of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Dma {
+    /// It was made.
+    Done,
+    /// Not all of the bytes are the device's to touch: SLVERR.
+    Outside,
+    /// It is under way: the same call has to be made again, until it gives something else.
+    Later,
+}
+
+/// Memory of a function's driver, by the addresses that the device uses.
+pub trait HostMemory {
+    /// Reads bytes, all or none.
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Dma;
+
+    /// Writes bytes. Those of a call that did not give `Done` may have been written or not.
+    fn write(&self, address: u64, bytes: &[u8]) -> Dma;
+}
+
+impl HostMemory for LocalMemory {
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Dma {
+        self.device_read(address, bytes).map_or(Dma::Outside, |()| Dma::Done)
+    }
+
+    fn write(&self, address: u64, bytes: &[u8]) -> Dma {
+        self.device_write(address, bytes).map_or(Dma::Outside, |()| Dma::Done)
+    }
+}
