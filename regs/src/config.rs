@@ -236,7 +236,7 @@ impl Preset {
             Preset::W128 => Config { bus_bits: 128, ..SMALL },
             Preset::W256 => Config { bus_bits: 256, ..SMALL },
             Preset::W1024 => Config { bus_bits: 1024, ..SMALL },
-            Preset::Host => Config { queue_pairs: 1, ..SMALL },
+            Preset::Host => Config { vfs: 8, queue_pairs: 1, ..SMALL },
         }
     }
 

@@ -2,8 +2,8 @@
 //! Messages against the set of vectors that wait.
 
 use super::*;
+use crate::small::SMALL;
 use crate::testing::{assert_lints, settle, tick};
-use millrace_regs::config::Preset;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut dut = Box::new(Dut::new(&Preset::Host.config()));
+        let mut dut = Box::new(Dut::new(&SMALL));
         dut.connect_all();
         Bench { dut, vectors: [0xffff; 15], waiting: BTreeSet::new(), given: vec![] }
     }
@@ -154,5 +154,5 @@ fn a_source_that_loses_its_vector_does_not_wait_any_more() {
 
 #[test]
 fn verilog_passes_lint() {
-    assert_lints(Dut::new(&Preset::Host.config()));
+    assert_lints(Dut::new(&SMALL));
 }

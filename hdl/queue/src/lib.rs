@@ -46,3 +46,6 @@ mod testing;
 
 #[cfg(test)]
 mod memory;
+
+#[cfg(test)]
+mod small;

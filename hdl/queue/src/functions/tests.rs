@@ -6,9 +6,9 @@ mod random;
 mod reference;
 
 use super::*;
+use crate::small::SMALL;
 use crate::testing::{emit, lint};
 use bench::{Bench, Dut, ERROR, OKAY};
-use millrace_regs::config::Preset;
 use millrace_regs::host::{
     self, COMMON, FAULTS, FUNCTION, FUNCTION_REGISTERS, Feature, HostField, ISR, NOTIFY, common, device, status,
 };
@@ -394,7 +394,7 @@ fn bus_masters_are_live() {
 
 #[test]
 fn verilog_passes_lint() {
-    let host = Preset::Host.config();
+    let host = SMALL;
     lint(&emit(Dut::new(&host)), "top");
     // 64 VFs, and two queue pairs for each.
     let large = Config { vfs: 64, queue_pairs: 2, ..host };

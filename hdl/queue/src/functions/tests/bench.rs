@@ -2,9 +2,9 @@
 //! A host and an engine around the registers.
 
 use crate::functions::Functions;
+use crate::small::SMALL;
 use crate::testing::{settle, tick};
 use crate::types::{Fault, QueueConfig, Window};
-use millrace_regs::config::Preset;
 use millrace_regs::host::{HostField, common, host_address};
 use rust_hdl_core::prelude::*;
 
@@ -45,7 +45,7 @@ pub struct Bench {
 impl Bench {
     /// After reset, with all functions bus masters.
     pub fn new() -> Self {
-        let mut dut = Box::new(Dut::new(&Preset::Host.config()));
+        let mut dut = Box::new(Dut::new(&SMALL));
         dut.connect_all();
         dut.reset.next = true;
         tick(&mut *dut, |d| &mut d.clock);

@@ -3,7 +3,7 @@
 
 use super::bench::{Bench, ERROR, OKAY};
 use super::reference::{Effects, Reference, offsets};
-use millrace_regs::config::Preset;
+use crate::small::SMALL;
 use millrace_regs::host::common;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -20,7 +20,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut bench = Bench::new();
         bench.seen.windows.clear();
-        let reference = Reference::new(Preset::Host.config());
+        let reference = Reference::new(SMALL);
         Self { rng: ChaCha8Rng::seed_from_u64(seed), bench, reference, offsets: offsets() }
     }
 
