@@ -10,6 +10,7 @@
 mod arena;
 mod error;
 mod function;
+mod function_config;
 mod local;
 mod mapped;
 mod memory;
@@ -22,6 +23,7 @@ mod transmit;
 mod transport;
 
 pub use error::{Fault, VirtioError};
+pub use function_config::{FunctionConfig, frames_without_buffer};
 pub use local::{LocalMemory, OutsideMemory};
 pub use mapped::MappedMemory;
 pub use memory::DmaMemory;

@@ -3,7 +3,7 @@
 
 use crate::bench::{CONFIG, Device, frame, receive, small};
 use millrace_driver::Sent;
-use millrace_driver::virtio::{Cut, Isr, NetConfig, Representors, Settings, VirtioError, VirtioNet};
+use millrace_driver::virtio::{Cut, FunctionConfig, Isr, NetConfig, Representors, Settings, VirtioError, VirtioNet};
 use millrace_model::host::{Delivered, Interrupt};
 use millrace_regs::UpcallReason;
 use millrace_regs::host::Feature;
@@ -22,6 +22,27 @@ fn configuration_is_what_the_ecpf_has_set() {
     assert_eq!(net.config().unwrap(), NetConfig { link_up: false, ..config });
     assert_eq!(net.isr().unwrap(), Isr { queue: false, configuration: true });
     assert_eq!(net.isr().unwrap(), Isr::default());
+}
+
+#[test]
+fn the_ecpf_sets_each_functions_configuration_by_itself() {
+    let device = Device::new(1 << 20, 0);
+    let config = |function: u8| FunctionConfig {
+        mac: [2, 0x80, 0xfe, 4, 0xff, function],
+        mtu: 1500 + u16::from(function),
+        link_up: function != 2,
+    };
+    for function in [3, 1, 2] {
+        config(function).set(&mut device.bar(0), function.into()).unwrap();
+    }
+    for function in [1, 2, 3] {
+        let mut net = device.start(function.into(), small());
+        let FunctionConfig { mac, mtu, link_up } = config(function);
+        assert_eq!(net.config().unwrap(), NetConfig { mac: Some(mac), link_up, max_pairs: 2, mtu: Some(mtu) });
+    }
+    let beyond = CONFIG.functions() as u32;
+    let error = config(1).set(&mut device.bar(0), beyond).unwrap_err();
+    assert!(matches!(error, VirtioError::Transport { access: "write", .. }), "{error}");
 }
 
 #[test]

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the ECPF sets and sees of a PF or VF (`docs/host.md`, "What the ECPF sets").
+
+use super::{VirtioError, VirtioPci};
+use millrace_regs::host::{FUNCTION, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MTU, FUNCTION_NO_BUFFER};
+use millrace_regs::map::Register;
+
+/// Bit of `status` that says that the link is up (virtio 5.1.4).
+const LINK_UP: u32 = 1;
+
+/// The device configuration that a PF's or VF's driver sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionConfig {
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// Longest payload of a frame, in bytes.
+    pub mtu: u16,
+    /// Its link.
+    pub link_up: bool,
+}
+
+impl FunctionConfig {
+    /// Gives it to a function, through the ECPF's BAR. The link comes last: a driver that waits for it finds the rest.
+    ///
+    /// # Errors
+    /// If the ECPF cannot be reached, or there is no such function.
+    pub fn set(&self, ecpf: &mut impl VirtioPci, function: u32) -> Result<(), VirtioError> {
+        let [a, b, c, d, e, f] = self.mac;
+        let status = if self.link_up { LINK_UP } else { 0 };
+        let high = u32::from(u16::from_le_bytes([e, f])) | status << 16;
+        let registers: [(Register, u32); 3] = [
+            (FUNCTION_MTU, self.mtu.into()),
+            (FUNCTION_MAC_LO, u32::from_le_bytes([a, b, c, d])),
+            (FUNCTION_MAC_HI, high),
+        ];
+        for (register, value) in registers {
+            let offset = FUNCTION.at(function) + register.offset;
+            let written = ecpf.write32(offset, value);
+            written.map_err(|error| VirtioError::Transport { access: "write", offset, error })?;
+        }
+        Ok(())
+    }
+}
+
+/// Frames for a function that were dropped because its driver had no buffer for them, modulo 2^32.
+///
+/// # Errors
+/// As [`FunctionConfig::set`].
+pub fn frames_without_buffer(ecpf: &mut impl VirtioPci, function: u32) -> Result<u32, VirtioError> {
+    let offset = FUNCTION.at(function) + FUNCTION_NO_BUFFER.offset;
+    ecpf.read32(offset).map_err(|error| VirtioError::Transport { access: "read", offset, error })
+}
