@@ -2,8 +2,8 @@
 //! Ping and iperf3 between the hosts of a [`Live`] DPU.
 
 use crate::live::{Live, PEER};
-use crate::netns::output;
 use anyhow::{Context, Result};
+use millrace_netns::output;
 use serde_json::Value;
 use std::process::{Child, Stdio};
 use std::thread::sleep;

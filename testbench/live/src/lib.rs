@@ -3,8 +3,7 @@
 
 mod iperf;
 mod live;
-mod netns;
 
 pub use iperf::{Rate, iperf, ping};
 pub use live::{Dpu, Live, PEER, program};
-pub use netns::{LIMIT, Namespace, output};
+pub use millrace_netns::{LIMIT, Namespace, output};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A running `millrace` whose VFs are TAP devices in two network namespaces: two real network stacks, one simulated DPU.
 
-use crate::netns::{Namespace, output};
 use anyhow::{Context, Result, bail};
+use millrace_netns::{Namespace, output};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
