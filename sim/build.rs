@@ -2,7 +2,7 @@
 //! Writes the Verilog of the presets to simulate, turns it into C++ with Verilator, compiles that and links it statically.
 //! The result is kept in a cache under `target/`, so that only a change of the Verilog makes it work again.
 //!
-//! That is preset `sim`; with feature `every-preset`, all of [`Preset::SIMULATED`]. With feature `gates`, only preset `ecp5` is there, and is simulated from its netlist: `cargo xtask gates` makes it.
+//! That is preset `sim`; with feature `host` also preset `host`; with feature `every-preset`, all of [`Preset::SIMULATED`]. With feature `gates`, only preset `ecp5` is there, and is simulated from its netlist: `cargo xtask gates` makes it.
 //!
 //! Environment: `VERILATOR_ROOT` (a Verilator that is not the one on `PATH`), `MILLRACE_CACHE` (the cache's folder),
 //! `CXX` (the compiler), `MILLRACE_GATES` (with feature `gates`: the netlist and the models of its cells).
@@ -53,6 +53,7 @@ fn build() -> Result<()> {
     let presets = match () {
         () if gates => vec![Preset::Ecp5],
         () if feature("EVERY_PRESET") => Preset::SIMULATED.into_iter().chain(Preset::HOSTED).collect(),
+        () if feature("HOST") => vec![Preset::Sim, Preset::Host],
         () => vec![Preset::Sim],
     };
     for preset in &presets {
@@ -103,7 +104,7 @@ impl Effort {
     fn of(preset: Preset, gates: bool) -> Effort {
         match preset {
             _ if gates => Effort::GATES,
-            Preset::Sim => Effort::RTL,
+            Preset::Sim | Preset::Host => Effort::RTL,
             _ => Effort::TESTED,
         }
     }
@@ -118,9 +119,9 @@ fn netlist() -> Result<String> {
     fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// The Verilog of a preset. The product simulates none with a host side, and does not wait for it to be compiled.
+/// The Verilog of a preset. A build without the host side does not wait for it to be compiled.
 fn verilog(preset: Preset) -> Result<String, Vec<String>> {
-    #[cfg(feature = "every-preset")]
+    #[cfg(feature = "host")]
     if preset.config().has_host_side() {
         return millrace_queue::verilog(preset);
     }

@@ -14,10 +14,12 @@ mod ffi;
 mod host_memory;
 mod mix;
 mod pins;
+pub mod served;
 mod simulation;
 mod sink;
 mod source;
 pub mod tap;
+pub mod wire;
 
 pub use axi::{Access, BusError};
 pub use bar::Bar;

@@ -38,7 +38,7 @@ pub struct Upcall {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NewError {
     #[error(
-        "preset `{0}` is not built into this program, which has {built_in}; `cargo build --release --features every-preset` builds in {simulated}",
+        "preset `{0}` is not built into this program, which has {built_in}; `cargo build --release --features every-preset` builds in {simulated}, and `--features host` host",
         built_in = names(BUILT_IN), simulated = names(&Preset::SIMULATED)
     )]
     NotBuiltIn(Preset),

@@ -26,6 +26,8 @@ it, at the place that dp-extra-info names. Without that the slow path does, for 
 pub enum Command {
     /// Run a simulated DPU on captures and TAP devices, or the slow path of a card.
     Run(RunArgs),
+    /// Serve a simulated DPU as PCI functions over vfio-user, for guests of QEMU and drivers in other processes.
+    Serve(ServeArgs),
     /// Show the rules of a running device, in the form of `ovs-appctl dpctl/dump-flows -m`.
     #[command(after_help = RULES_HELP)]
     Rules(QueryArgs),
@@ -122,6 +124,61 @@ pub struct RunArgs {
     pub control: Option<PathBuf>,
 }
 
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example: two guests behind one DPU
+  millrace serve --sockets /tmp/dpu --flows l2.flows
+  qemu-system-x86_64 -machine q35,memory-backend=m0 -object memory-backend-memfd,id=m0,size=512M,share=on ... \
+    -device pcie-root-port,id=slot0 \
+    -device '{\"driver\":\"vfio-user-pci\",\"bus\":\"slot0\",\"x-msg-timeout\":600000,\"socket\":{\"type\":\"unix\",\"path\":\"/tmp/dpu/vf0.sock\"}}'
+and the same with vf1.sock. QEMU has vfio-user-pci from version 10.1 on. The guests' memory has to be shared.
+
+Prints `ready` when all sockets are there. SIGINT ends it: packets under way get a second to arrive, the statistics are printed, and the sockets
+go. A client may come and go: with it goes what its function had under way. Each function has one client at a time.")]
+pub struct ServeArgs {
+    /// Folder for the sockets: pf.sock, vf0.sock, vf1.sock, …, and without --flows ecpf.sock. It is made if there is none.
+    #[arg(long, value_name = "DIR")]
+    pub sockets: PathBuf,
+
+    /// Flow file, in the syntax of `ovs-ofctl add-flows`; `-` is the standard input. The slow path is then in this process. SIGHUP
+    /// reads it again. Without it a driver of the ECPF has to be the slow path.
+    #[arg(long, value_name = "FILE")]
+    pub flows: Option<PathBuf>,
+
+    /// Number of VFs.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub vfs: usize,
+
+    /// What an uplink is connected to: `tap:IFACE`, a Linux TAP device, which is made if there is none; `unix:PATH`, a wire to the uplink of another
+    /// `millrace serve` that is given the same path. May be given once per uplink.
+    #[arg(long = "uplink", value_name = "PORT=WHERE", value_parser = port_and_value)]
+    pub uplinks: Vec<(String, String)>,
+
+    /// Longest payload of a frame that PF and VFs tell their drivers, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u16).range(68..=9198), requires = "flows")]
+    pub mtu: u16,
+
+    /// MAC address of the PF; the VFs have those after it.
+    #[arg(long, value_name = "MAC", default_value = "02:4d:52:00:00:00", value_parser = mac, requires = "flows")]
+    pub mac: [u8; 6],
+
+    /// Round trip of the device's accesses to memory, in nanoseconds.
+    #[arg(long, value_name = "NS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(..=1_000_000))]
+    pub latency: u64,
+
+    /// Write the statistics at the end of the run, as JSON; `-` is the standard output.
+    #[arg(long, value_name = "FILE.json", requires = "flows")]
+    pub stats: Option<PathBuf>,
+
+    /// Time that packets under way get to arrive when the run is interrupted.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+    pub grace: u64,
+
+    /// Control socket, as of `millrace run`.
+    #[arg(long, value_name = "PATH", requires = "flows")]
+    pub control: Option<PathBuf>,
+}
+
 /// When packets of captures enter: always in the order of their times, packets of the same time in the order of their ports. If a
 /// file has them in another order, the run says that it sorted them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -186,6 +243,18 @@ fn port_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((port, value)) if !port.is_empty() && !value.is_empty() => Ok((port.into(), value.into())),
         _ => Err("give a port, `=`, and a name".into()),
+    }
+}
+
+/// `02:00:00:00:00:01`: the address of one station.
+fn mac(text: &str) -> Result<[u8; 6], String> {
+    let bytes: Vec<u8> = text.split(':').filter_map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
+    match <[u8; 6]>::try_from(bytes) {
+        Ok(mac) if mac[0] & 1 == 0 && text.len() == 17 => Ok(mac),
+        Ok(_) if text.len() == 17 => {
+            Err("this is a group's address: the lowest bit of the first byte has to be 0".into())
+        }
+        _ => Err("give six bytes of two hexadecimal digits, as 02:00:00:00:00:01".into()),
     }
 }
 

@@ -89,7 +89,7 @@ impl Dpu {
     }
 
     fn slow_path_has_work(&mut self) -> bool {
-        self.slow_path.waiting() > 0 || self.slow_path.is_replacing() || self.simulation().upcalls_waiting() > 0
+        self.has_work() || self.simulation().upcalls_waiting() > 0
     }
 
     /// The run ends: packets under way still arrive, but rules that are to come would be of no use any more.
@@ -192,6 +192,11 @@ impl<D: Device> Dpu<D> {
         Ok(self.slow_path.rules_mut().queue_stats(&mut self.device, queue)?)
     }
 
+    /// The slow path has packets to handle, or flows to put in force.
+    pub fn has_work(&self) -> bool {
+        self.slow_path.waiting() > 0 || self.slow_path.is_replacing()
+    }
+
     /// The slow path's turn: how many packets it handled or put out.
     pub fn turn(&mut self) -> Result<usize> {
         self.since_turn = 0;
@@ -249,10 +254,9 @@ impl<D: Device> Dpu<D> {
 
     /// What the slow path knows without the device: all but the ports.
     pub fn slow_path_stats(&self) -> Result<Stats> {
-        let preset = Preset::ALL
-            .iter()
+        let preset = Preset::every()
             .find(|preset| preset.config().registers() == self.config().registers())
-            .map_or("unknown", |preset| preset.name());
+            .map_or("unknown", Preset::name);
         let slow_path = serde_json::from_value(serde_json::to_value(self.slow_path.stats())?)?;
         Ok(Stats { preset: preset.into(), rules: self.slow_path.rules().len(), slow_path, ..Stats::default() })
     }

@@ -16,10 +16,13 @@ mod outputs;
 mod query;
 mod registers;
 mod run;
+mod serve;
 mod signals;
 mod standard;
 mod stats;
 mod taps;
+mod uplink;
+mod wall_clock;
 
 use anyhow::Result;
 use args::{Cli, Command};
@@ -48,6 +51,7 @@ fn execute(cli: Cli) -> Result<()> {
             DeviceChoice::Embedded => run::run(&args),
             DeviceChoice::Serial { path, baud } => card_run::run(&args, path, *baud),
         },
+        Command::Serve(args) => serve::run(&args),
         Command::Rules(args) => query::rules(&args),
         Command::Stats(args) => query::stats(&args),
         Command::Reg(args) => query::reg(&args),

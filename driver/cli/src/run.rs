@@ -13,12 +13,13 @@ use crate::outputs::{Files, Outputs};
 use crate::signals::Signals;
 use crate::standard;
 use crate::taps;
+use crate::wall_clock::WallClock;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use millrace_driver::Device;
 use millrace_sim::capture::Format;
 use millrace_sim::tap::{Tap, is_gone};
-use millrace_sim::{CYCLE_NS, Config, Preset};
+use millrace_sim::{Config, Preset};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -26,13 +27,13 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Cycles between two looks at signals, control socket and TAP devices.
-const BURST: u64 = 256;
+pub const BURST: u64 = 256;
 /// Packets that the slow path handles between two looks: some take no cycles, and all take time.
 const HANDLED: usize = 64;
 /// Time that answers which are under way get at the end of a run.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// Longest sleep while nothing happens, in milliseconds.
-const NAP_MS: u8 = 10;
+pub const NAP_MS: u8 = 10;
 /// Packets that wait at a port of a TAP device; more stay in the device's own queue.
 const TAP_AHEAD: usize = 64;
 /// More time than a run can take besides that of its captures: a year.
@@ -335,19 +336,6 @@ fn progress_bar(packets: u64) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} packets, {per_sec}, {eta} left");
     ProgressBar::new(packets).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-/// Real time in cycles: with real network stacks at the ports, simulated time does not fall behind while nothing happens.
-struct WallClock(Instant);
-
-impl WallClock {
-    fn start() -> Self {
-        WallClock(Instant::now())
-    }
-
-    fn cycles(&self) -> u64 {
-        (self.0.elapsed().as_nanos() / u128::from(CYCLE_NS)) as u64
-    }
 }
 
 fn unix_ns() -> Result<u64> {

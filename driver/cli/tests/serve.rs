@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `millrace serve` as a command: what it refuses, what it says, and what it leaves behind.
+
+// Each test uses some of it.
+#[allow(dead_code)]
+mod common;
+
+use common::{Device, Folder};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+/// A served device whose sockets are in `dpu`.
+fn serve<'a>(folder: &'a Folder, args: &[&str]) -> Device<'a> {
+    let all = [&["serve", "--sockets", "dpu"][..], args].concat();
+    let device = Device::spawn(folder, &mut folder.command(&all));
+    device.wait_until(|| folder.path("dpu/vf0.sock").exists());
+    device
+}
+
+/// Names of what is in the folder of the sockets.
+fn sockets(folder: &Folder) -> Vec<String> {
+    let name = |path: PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    folder.list().into_iter().filter(|path| path.parent().unwrap().ends_with("dpu")).map(name).collect()
+}
+
+#[test]
+fn each_function_has_a_socket_until_the_end() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", "actions=normal\n");
+    let device = serve(&folder, &["--flows", &flows, "--vfs", "2", "--stats", "s.json"]);
+    device.wait_for(|stats| stats["preset"] == "host");
+    assert_eq!(sockets(&folder), ["pf.sock", "vf0.sock", "vf1.sock"]);
+    folder.millrace(&["serve", "--sockets", "dpu", "--flows", &flows, "--control", "other"]).fails(2, "pf.sock");
+    assert_eq!(sockets(&folder), ["pf.sock", "vf0.sock", "vf1.sock"], "the other one took nothing away");
+    device.stop();
+    assert!(!folder.path("dpu").exists());
+    let stats: serde_json::Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    assert_eq!(stats["ports"]["vf1"]["not_sent"]["no_buffer"], 0);
+}
+
+#[test]
+fn without_flows_the_ecpf_has_a_socket_too() {
+    let folder = Folder::new();
+    let device = serve(&folder, &["--vfs", "1"]);
+    device.wait_until(|| sockets(&folder).len() == 3);
+    assert_eq!(sockets(&folder), ["ecpf.sock", "pf.sock", "vf0.sock"]);
+    device.stop();
+    assert!(!folder.path("dpu").exists());
+}
+
+#[test]
+fn sockets_of_a_device_that_was_killed_are_replaced_and_a_folder_that_was_there_stays() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("dpu")).unwrap();
+    let device = serve(&folder, &[]);
+    device.signal(Signal::SIGKILL);
+    device.wait();
+    assert!(folder.path("dpu/vf0.sock").exists());
+    let mut again = folder.command(&["serve", "--sockets", "dpu"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(again.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    kill(Pid::from_raw(again.id() as i32), Signal::SIGINT).unwrap();
+    assert!(again.wait().unwrap().success());
+    assert!(sockets(&folder).is_empty() && folder.path("dpu").exists());
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_and_nothing_is_left() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", "actions=normal\n");
+    folder.write("file", "text");
+    let before = folder.list();
+    for (args, message) in [
+        (&["--vfs", "9"][..], "--vfs 9: the device has 8 VFs"),
+        (&["--uplink", "vf0=tap:x"], "port vf0 is no uplink"),
+        (&["--uplink", "p0=eth0"], "`eth0`: an uplink is connected to"),
+        (&["--uplink", "p0=unix:file"], "the wire of p0: it is no socket"),
+        (&["--uplink", "p2=unix:w"], "p2"),
+        (&["--uplink", "p0=unix:w", "--uplink", "1=unix:v"], "--uplink is given twice for port p0"),
+        (&["--mtu", "9000"], "--flows"),
+        (&["--flows", "a.flows", "--mtu", "67"], "67 is not in 68..=9198"),
+        (&["--flows", "a.flows", "--mac", "03:00:00:00:00:00"], "a group's address"),
+        (&["--flows", "a.flows", "--mac", "2:0:0:0:0:0"], "six bytes of two hexadecimal digits"),
+        (&["--flows", "none.flows"], "none.flows"),
+    ] {
+        folder.millrace(&[&["serve", "--sockets", "dpu"], args].concat()).fails(2, message);
+        assert_eq!(folder.list(), before, "{args:?}");
+    }
+    folder.millrace(&["serve", "--sockets", "file", "--flows", &flows]).fails(2, "file is not a folder");
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A function as its client reaches it: configuration space and BARs.
+
+use super::ServedMemory;
+use super::config_space::{ConfigSpace, Written};
+use crate::DpuSimulation;
+use millrace_regs::host::{COMMON, common};
+use millrace_vfio_user::{Function, Space};
+use nix::errno::Errno;
+
+/// Reads of `device_status` after which a reset counts as stuck. Each lets some clocks pass.
+const RESET_PATIENCE: u32 = 100_000;
+
+/// A function, with the device that it belongs to.
+pub(super) struct Access<'a> {
+    pub dpu: &'a mut DpuSimulation<ServedMemory>,
+    pub config: &'a mut ConfigSpace,
+    /// 0 is the ECPF.
+    pub function: usize,
+}
+
+/// Where an access goes that is no larger than its bus allows.
+enum Bar {
+    /// Of the function's block.
+    Host,
+    /// Of the register map.
+    Registers,
+}
+
+impl Access<'_> {
+    fn bar(&self, bar: u8) -> Result<Bar, Errno> {
+        match bar {
+            0 => Ok(Bar::Host),
+            2 if self.function == 0 => Ok(Bar::Registers),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// What no block answers reads all ones, as from PCI Express.
+    fn read_word(&mut self, bar: &Bar, offset: u32) -> u32 {
+        let word = match bar {
+            Bar::Host => self.dpu.read_bar(self.function, offset),
+            Bar::Registers => self.dpu.read32(offset as u16),
+        };
+        word.unwrap_or_else(|error| {
+            tracing::debug!("function {}: {error}", self.function);
+            u32::MAX
+        })
+    }
+
+    fn write_word(&mut self, bar: &Bar, offset: u32, value: u32, strobe: u8) {
+        let written = match bar {
+            Bar::Host => self.dpu.write_bar(self.function, offset, value, strobe),
+            // The register map has words only.
+            Bar::Registers if strobe == 0b1111 => self.dpu.write32(offset as u16, value),
+            Bar::Registers => return,
+        };
+        if let Err(error) = written {
+            tracing::debug!("function {}: {error}", self.function);
+        }
+    }
+
+    fn read_bar(&mut self, bar: u8, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        let bar = self.bar(bar)?;
+        if !self.config.memory_enabled() {
+            data.fill(0xff);
+            return Ok(());
+        }
+        for (offset, bytes) in words(offset, data.len())? {
+            let word = self.read_word(&bar, offset & !3).to_le_bytes();
+            data[bytes.clone()].copy_from_slice(&word[offset as usize % 4..][..bytes.len()]);
+        }
+        Ok(())
+    }
+
+    fn write_bar(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        let bar = self.bar(bar)?;
+        if !self.config.memory_enabled() {
+            return Ok(());
+        }
+        for (offset, bytes) in words(offset, data.len())? {
+            let (low, len) = (offset as usize % 4, bytes.len());
+            let mut word = [0; 4];
+            word[low..][..len].copy_from_slice(&data[bytes]);
+            let strobe = ((1_u8 << len) - 1) << low;
+            self.write_word(&bar, offset & !3, u32::from_le_bytes(word), strobe);
+        }
+        Ok(())
+    }
+
+    /// Reads through the window of virtio 4.1.4.9.
+    fn read_window(&mut self, data: &mut [u8]) -> Result<(), Errno> {
+        match self.config.window() {
+            Some((bar, offset, length)) if length == data.len() && self.bar(bar).is_ok() => {
+                self.read_bar(bar, offset.into(), data)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write_window(&mut self, data: &[u8]) -> Result<(), Errno> {
+        match self.config.window() {
+            Some((bar, offset, length)) if length == data.len() && self.bar(bar).is_ok() => {
+                self.write_bar(bar, offset.into(), data)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the configuration space says reaches the hardware.
+    fn apply(&mut self) {
+        self.dpu.set_bus_master(self.function, self.config.bus_master());
+    }
+
+    /// Ends all that the function has under way.
+    fn reset_function(&mut self) {
+        self.config.reset();
+        self.apply();
+        let status = COMMON.offset + common::DEVICE_STATUS.word();
+        let strobe = 1 << (common::DEVICE_STATUS.offset % 4);
+        let mut left = RESET_PATIENCE;
+        self.write_word(&Bar::Host, status, 0, strobe);
+        while self.read_word(&Bar::Host, status) >> common::DEVICE_STATUS.low() & 0xff != 0 {
+            left -= 1;
+            if left == 0 {
+                tracing::error!("function {}: its reset does not end", self.function);
+                return;
+            }
+        }
+    }
+}
+
+impl Function for Access<'_> {
+    fn read(&mut self, space: Space, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        match space {
+            Space::Bar(bar) => self.read_bar(bar, offset, data),
+            Space::Config => {
+                let offset = offset as usize;
+                self.config.read(offset, data);
+                if in_window(offset, data.len()) { self.read_window(data) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn write(&mut self, space: Space, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        match space {
+            Space::Bar(bar) => self.write_bar(bar, offset, data),
+            Space::Config => {
+                let offset = offset as usize;
+                match self.config.write(offset, data) {
+                    Written::Reset => self.reset_function(),
+                    Written::Fields => self.apply(),
+                }
+                if in_window(offset, data.len()) { self.write_window(data) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        self.reset_function();
+    }
+}
+
+fn in_window(offset: usize, len: usize) -> bool {
+    ConfigSpace::WINDOW_DATA.start == offset && offset + len <= ConfigSpace::WINDOW_DATA.end
+}
+
+/// The accesses to words, or to parts of one, that an access is made of: offset, and which bytes of the data.
+fn words(offset: u64, len: usize) -> Result<impl Iterator<Item = (u32, std::ops::Range<usize>)>, Errno> {
+    if !matches!(len, 1 | 2 | 4 | 8) || !offset.is_multiple_of(len as u64) {
+        return Err(Errno::EINVAL);
+    }
+    let step = len.min(4);
+    Ok((0..len).step_by(step).map(move |at| (offset as u32 + at as u32, at..at + step)))
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A simulated device that other processes use as PCI functions, each over a vfio-user socket of its own.
+
+mod config_space;
+mod function;
+mod memory;
+
+pub use memory::ServedMemory;
+
+use crate::{Config, DpuSimulation, Latency, NewError, Preset};
+use config_space::{CONFIG_BYTES, ConfigSpace, FUNCTION_BAR, REGISTER_BAR};
+use function::Access;
+use millrace_driver::virtio::LocalMemory;
+use millrace_vfio_user::{DeviceInfo, Server, ServerError};
+use nix::poll::PollFd;
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+/// A device whose functions' drivers are in other processes.
+pub struct Served {
+    dpu: Rc<RefCell<DpuSimulation<ServedMemory>>>,
+    sockets: Vec<Socket>,
+}
+
+/// A function with its socket.
+struct Socket {
+    /// 0 is the ECPF.
+    function: usize,
+    server: Server,
+    config: ConfigSpace,
+}
+
+/// Who drives the ECPF.
+pub enum Ecpf {
+    /// A driver in this process, with this memory.
+    Here(LocalMemory),
+    /// The client of its socket.
+    Socket,
+}
+
+/// Why a device is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The simulation cannot be had.
+    #[error(transparent)]
+    New(#[from] NewError),
+    /// A socket cannot be had, or no client can come any more.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+impl Served {
+    /// Simulates a device of `preset`, which has a host side, and serves its PFs, the first `vfs` VFs, and the ECPF unless that is driven here: each at a socket
+    /// of its name in `folder`, such as `vf0.sock`.
+    ///
+    /// # Errors
+    /// If the preset is not built in, or a socket cannot be made: none is left then.
+    pub fn new(preset: Preset, folder: &Path, vfs: usize, ecpf: Ecpf, latency: Latency) -> Result<Self, ServeError> {
+        let config = preset.config();
+        let mut memories = vec![];
+        let mut sockets = vec![];
+        for function in 0..config.functions() {
+            let memory = match &ecpf {
+                Ecpf::Here(memory) if function == 0 => ServedMemory::Local(memory.clone()),
+                _ if function <= config.pfs + vfs => {
+                    let socket = Socket::bind(&config, folder, function)?;
+                    let memory = socket.server.memory();
+                    sockets.push(socket);
+                    ServedMemory::Client(memory)
+                }
+                // Nobody drives it, so it makes no transfers.
+                _ => ServedMemory::Local(LocalMemory::new(0, 0)),
+            };
+            memories.push(memory);
+        }
+        let dpu = DpuSimulation::new(preset, memories, latency)?;
+        Ok(Self { dpu: Rc::new(RefCell::new(dpu)), sockets })
+    }
+
+    /// The device.
+    pub fn dpu(&self) -> &Rc<RefCell<DpuSimulation<ServedMemory>>> {
+        &self.dpu
+    }
+
+    /// Handles what clients ask for, and hands them their interrupts; how much of it there was. Never waits for a client. The device's
+    /// clock moves as far as it takes to answer.
+    ///
+    /// # Errors
+    /// If no more clients can come.
+    pub fn turn(&mut self) -> Result<usize, ServerError> {
+        let mut dpu = self.dpu.borrow_mut();
+        let mut handled = 0;
+        for socket in &mut self.sockets {
+            let (function, config) = (socket.function, &mut socket.config);
+            handled += socket.server.turn(&mut Access { dpu: &mut dpu, config, function })?;
+        }
+        while let Some(interrupt) = dpu.interrupt() {
+            let function = usize::from(interrupt.function);
+            if let Some(socket) = self.sockets.iter_mut().find(|socket| socket.function == function) {
+                socket.server.interrupt(interrupt.vector);
+                handled += 1;
+            }
+        }
+        Ok(handled)
+    }
+
+    /// What to wait for when there is nothing else to do.
+    pub fn descriptors(&self) -> impl Iterator<Item = PollFd<'_>> {
+        self.sockets.iter().flat_map(|socket| socket.server.descriptors())
+    }
+}
+
+impl Socket {
+    fn bind(config: &Config, folder: &Path, function: usize) -> Result<Self, ServerError> {
+        let queues = config.virtqueues_of_function(function);
+        let vectors = queues as u16 + 1;
+        let mut bars = [0; 6];
+        bars[0] = FUNCTION_BAR;
+        if function == 0 {
+            bars[2] = REGISTER_BAR;
+        }
+        let info = DeviceInfo { config_bytes: CONFIG_BYTES, bars, msix_vectors: vectors };
+        let path = folder.join(format!("{}.sock", function_name(config, function)));
+        let server = Server::bind(&path, info)?;
+        Ok(Self { function, server, config: ConfigSpace::new(function == 0, vectors, queues as u32) })
+    }
+}
+
+/// A function's name: `ecpf`, or that of its vport.
+pub fn function_name(config: &Config, function: usize) -> String {
+    match config.vport_of_function(function) {
+        None => "ecpf".into(),
+        Some(vport) => config.vport_name(vport).unwrap_or_default(),
+    }
+}
