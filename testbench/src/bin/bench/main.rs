@@ -3,6 +3,7 @@
 
 mod emission;
 mod evictions;
+mod host;
 mod report;
 mod rules;
 mod speed;
@@ -41,6 +42,8 @@ enum Figure {
     Evictions,
     /// CPU time in which the whole core is written as Verilog
     Emission,
+    /// Frames and bits per second from VF to VF through rings in memory
+    Host,
     /// Packets and bits per second between two Linux stacks (as root)
     Taps,
 }
@@ -72,6 +75,9 @@ fn main() -> Result<()> {
     }
     if wanted(Figure::Emission) {
         emission::measure(&mut report)?;
+    }
+    if wanted(Figure::Host) {
+        host::measure(&mut report)?;
     }
     if wanted(Figure::Taps) {
         taps::measure(&mut report)?;

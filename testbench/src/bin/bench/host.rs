@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Rates of the host side: our drivers on VFs of the RTL, their rings in memory with a round trip of 1 µs. The drivers take no time of the
+//! device: what is measured is the hardware.
+
+use crate::report::{Report, cpu_seconds};
+use anyhow::{Result, ensure};
+use millrace_driver::Device;
+use millrace_driver::virtio::{Cut, LocalMemory, Settings, VirtioNet};
+use millrace_firmware::openflow::{Ports, parse_flow_file};
+use millrace_firmware::slowpath::{self, SlowPath};
+use millrace_regs::host::NET_HEADER;
+use millrace_sim::{Bar, CYCLE_NS, DpuSimulation, EmbeddedDpu, Latency, Preset};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+const PRESET: Preset = Preset::Host;
+/// Where every function's memory is, and its bytes.
+const ADDRESS: u64 = 1 << 32;
+const MEMORY: usize = 64 << 20;
+/// Cycles between two looks of a driver at its rings: far less than what they hold lasts.
+const ROUND: u64 = 256;
+/// Cycles until all flows are in hardware and the rings are full, and those that are measured.
+const WARM_UP: u64 = 500_000;
+const MEASURED: u64 = 100_000;
+
+/// Frames and bits per second from VF to VF, and cycles per second of CPU time.
+pub fn measure(report: &mut Report) -> Result<()> {
+    for (queues, length) in [(8, 64), (1, 64), (8, 1518), (8, 9000)] {
+        let Rate { frames, cycles, seconds } = rate(queues, length)?;
+        let configuration = format!("{queues} queues, {length}-byte frames, split, 1 us");
+        let per_second = frames as f64 / (cycles * CYCLE_NS) as f64 * 1e9;
+        report.add("VF to VF", &configuration, per_second / 1e6, "Mpps");
+        // With preamble, gap and FCS, as on a wire.
+        report.add("VF to VF", &configuration, per_second * (8 * (length + 24)) as f64 / 1e9, "Gb/s");
+        report.add(
+            "simulation speed",
+            format!("host preset, VF to VF, {configuration}"),
+            cycles as f64 / seconds,
+            "cycles/s",
+        );
+    }
+    Ok(())
+}
+
+struct Rate {
+    frames: usize,
+    cycles: u64,
+    seconds: f64,
+}
+
+/// So many VFs send to the next VF each.
+fn rate(queues: usize, length: usize) -> Result<Rate> {
+    let config = PRESET.config();
+    let memories = (0..config.functions()).map(|_| LocalMemory::new(ADDRESS, MEMORY)).collect();
+    let mut dpu = DpuSimulation::new(PRESET, memories, Latency::default())?;
+    (0..config.functions()).for_each(|function| dpu.set_bus_master(function, true));
+    let dpu = Rc::new(RefCell::new(dpu));
+    let vf = |n: usize| 1 + config.pfs + n % config.vfs;
+    let mut nets = vec![];
+    for n in 0..config.vfs.min(queues + 1) {
+        let memory = dpu.borrow().memory(vf(n)).clone();
+        nets.push(VirtioNet::start(Bar::new(dpu.clone(), vf(n)), memory, settings())?);
+    }
+    let mut slow_path = start_slow_path(&dpu, queues)?;
+    let frames: Vec<Vec<u8>> = (0..queues).map(|n| frame(n, length)).collect();
+    let mut turn = |nets: &mut [VirtioNet<Bar, LocalMemory>]| -> Result<usize> {
+        let mut received = 0;
+        for (n, net) in nets.iter_mut().enumerate() {
+            received += net.receive(0, usize::MAX, |_| ())?;
+            if let Some(frame) = frames.get(n) {
+                net.send(0, std::iter::repeat(&frame[..]))?;
+            }
+        }
+        Ok(received)
+    };
+    let end = dpu.borrow().cycle() + WARM_UP;
+    while dpu.borrow().cycle() < end {
+        turn(&mut nets)?;
+        slow_path.turn()?;
+    }
+    let (start, begin) = (dpu.borrow().cycle(), cpu_seconds());
+    let (mut received, mut now) = (0, start);
+    while now < start + MEASURED {
+        received += turn(&mut nets)?;
+        let next = now + ROUND;
+        now = dpu.borrow().cycle();
+        dpu.borrow_mut().skip(next.saturating_sub(now));
+        now = dpu.borrow().cycle();
+    }
+    ensure!(received > 0, "no frame arrived");
+    Ok(Rate { frames: received, cycles: now - start, seconds: cpu_seconds() - begin })
+}
+
+/// Buffers of one piece.
+fn settings() -> Settings {
+    let bytes = NET_HEADER as u32 + 9216;
+    Settings {
+        receive: vec![vec![Cut { gap: 0, len: bytes }]],
+        transmit_bytes: bytes as usize,
+        merge: false,
+        ..Settings::default()
+    }
+}
+
+/// The slow path, which puts the flows into hardware when it sees their first frames.
+struct Representors {
+    device: EmbeddedDpu,
+    slow_path: SlowPath,
+}
+
+impl Representors {
+    fn turn(&mut self) -> Result<()> {
+        self.device.poll()?;
+        self.slow_path.poll(&mut self.device)?;
+        Ok(())
+    }
+}
+
+fn start_slow_path(dpu: &Rc<RefCell<DpuSimulation>>, queues: usize) -> Result<Representors> {
+    let config = PRESET.config();
+    let memory = dpu.borrow().memory(0).clone();
+    let settings = Settings { queue_size: 32, transmit_buffers: 32, ..Settings::default() };
+    let mut device = EmbeddedDpu::new(dpu.clone(), memory, settings)?;
+    let port = |n: usize| 1 + config.uplinks + config.pfs + n % config.vfs;
+    let flow = |n: usize| format!("in_port={},actions=output:{}\n", port(n), port(n + 1));
+    let flows: String = (0..queues).map(flow).collect();
+    let flows = parse_flow_file("flows", &flows, Ports::new(config.vports() as u16, config.uplinks as u16))?;
+    let slow_path = SlowPath::new(&mut device, flows, slowpath::Settings::default())?;
+    Ok(Representors { device, slow_path })
+}
+
+/// UDP of one flow.
+fn frame(flow: usize, length: usize) -> Vec<u8> {
+    let ip_bytes = (length - 14) as u16;
+    let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0];
+    frame.extend(ip_bytes.to_be_bytes());
+    frame.extend([0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, flow as u8, 10, 0, 1, flow as u8]);
+    frame.extend([4, 0, 4, 0]);
+    frame.extend((ip_bytes - 20).to_be_bytes());
+    frame.resize(length, 0);
+    frame
+}
