@@ -5,6 +5,7 @@ mod cocotb;
 mod fpga;
 mod fpga_report;
 mod gates;
+mod guests;
 mod nextpnr;
 mod prove;
 mod rtl;
@@ -79,6 +80,8 @@ enum Command {
     SameVerilog(same_verilog::Arguments),
     /// Compare the netlist of preset ecp5 with the reference model on random packets
     Gates(gates::Arguments),
+    /// Let stock Linux guests in QEMU use the functions of the simulated DPU: ping, iperf3, drivers and guests that come and go
+    Guests(guests::Arguments),
 }
 
 fn main() {
@@ -97,7 +100,7 @@ fn dispatch(command: Command) -> Result<()> {
             eprintln!(
                 "demo: compiling the command and its simulation, which takes three minutes of processor time at first and seconds after that"
             );
-            run::build(&["millrace", "millrace-live"], &["millrace", "demo"], &[])?;
+            run::build_least(&["millrace", "millrace-live"], &["millrace", "demo"])?;
             run::built("demo", &args)
         }
         Command::Test => {
@@ -117,7 +120,7 @@ fn dispatch(command: Command) -> Result<()> {
             setup::install(&[Need::Build, Need::Demo])?;
             run::build(&["millrace"], &["millrace"], &[])?;
             run::build(&["millrace-hdl-cli"], &["verilog"], &[])?;
-            run::release("millrace-testbench", "bench", &[], &args)
+            run::release("millrace-testbench", "bench", &["host"], &args)
         }
         Command::Prove { args } => {
             setup::install(&[Need::Prove])?;
@@ -145,5 +148,6 @@ fn dispatch(command: Command) -> Result<()> {
             setup::install(&[Need::Build, Need::Synthesis])?;
             gates::check(&arguments)
         }
+        Command::Guests(arguments) => guests::run(&arguments),
     }
 }

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A guest: QEMU with a stock kernel, network functions behind root ports, and a line on which it takes commands.
+
+use super::bench::Bench;
+use super::process::Process;
+use super::qmp::Qmp;
+use super::wait::{Deadline, Interrupts, Lines};
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// A quiet machine boots it in five seconds; each instruction is emulated.
+const BOOT: Duration = Duration::from_secs(180);
+/// Of one command.
+const COMMAND: Duration = Duration::from_secs(90);
+const END: Duration = Duration::from_secs(60);
+/// MiB.
+const MEMORY: u32 = 256;
+/// `quiet` would hide the warnings among which drivers complain; IPv6 would speak unasked.
+const COMMAND_LINE: &str = "console=ttyS0 loglevel=5 panic=-1 ipv6.disable=1";
+/// What the kernel says when something is wrong with it or with a device.
+const COMPLAINTS: [&str; 6] = ["BUG:", "WARNING:", "Oops", "Kernel panic", "virtio_net", "vfio"];
+
+/// A network function as QEMU is given it.
+pub struct Nic {
+    /// A `-netdev`, if it has one.
+    pub netdev: Option<Value>,
+    /// The `-device`, without its bus.
+    pub device: Value,
+}
+
+/// A running guest. Killed when dropped.
+pub struct Guest {
+    name: String,
+    console: PathBuf,
+    qemu: Process,
+    qmp: Qmp,
+    agent: Lines<UnixStream>,
+}
+
+/// What a command came to.
+pub struct Answer {
+    pub code: i32,
+    pub output: String,
+}
+
+/// A command that a guest runs beside others.
+pub struct Job(String);
+
+impl Guest {
+    /// Starts it. Its console and QEMU's messages become `NAME.console` and `NAME.qemu` among the scenario's logs.
+    pub fn start(bench: &Bench, name: &str, nics: &[Nic]) -> Result<Self> {
+        Self::launch(bench, name, nics).with_context(|| format!("cannot start guest {name}"))
+    }
+
+    fn launch(bench: &Bench, name: &str, nics: &[Nic]) -> Result<Self> {
+        let (console, errors) = (bench.log(&format!("{name}.console")), bench.log(&format!("{name}.qemu")));
+        let [monitor, line] = ["qmp", "agent"].map(|kind| bench.sockets().join(format!("{name}.{kind}")));
+        let listeners = [listen(&monitor)?, listen(&line)?];
+        let mut qemu = machine(bench);
+        qemu.arg("-serial").arg(format!("file:{}", console.display()));
+        for (id, path) in [("qmp", &monitor), ("agent", &line)] {
+            qemu.arg("-chardev").arg(format!("socket,id={id},path={}", path.display()));
+        }
+        qemu.args(["-serial", "chardev:agent", "-qmp", "chardev:qmp"]);
+        for (index, nic) in nics.iter().enumerate() {
+            add(&mut qemu, index, nic);
+        }
+        let qemu = Process::start(&qemu, &errors, bench.interrupts)?;
+        let [monitor, line] = listeners;
+        let qmp = Qmp::new(bench.interrupts, accept(monitor, &qemu, bench.interrupts)?)?;
+        let agent = Lines::new(bench.interrupts, accept(line, &qemu, bench.interrupts)?);
+        Ok(Self { name: name.to_owned(), console, qemu, qmp, agent })
+    }
+
+    /// Waits until it has booted.
+    pub fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Deadline::after(BOOT);
+        match self.agent.next(deadline).with_context(|| format!("guest {} does not boot", self.name))?.as_deref() {
+            Some("ready") => Ok(()),
+            Some(other) => bail!("guest {} did not boot: it said {other:?}", self.name),
+            None => bail!("guest {} ended before it had booted", self.name),
+        }
+    }
+
+    /// Runs a command line of the shell, which has to succeed; its output.
+    pub fn run(&mut self, command: &str) -> Result<String> {
+        let answer = self.attempt(command)?;
+        if answer.code != 0 {
+            bail!("`{command}` in guest {} ended with {}: {}", self.name, answer.code, answer.output.trim_end());
+        }
+        Ok(answer.output)
+    }
+
+    /// Runs a command line of the shell, which may fail.
+    pub fn attempt(&mut self, command: &str) -> Result<Answer> {
+        self.ask("run", command)
+    }
+
+    /// Runs a command beside others.
+    pub fn start_job(&mut self, command: &str) -> Result<Job> {
+        Ok(Job(self.ask("start", command)?.output.trim_end().to_owned()))
+    }
+
+    /// Waits for the end of a job.
+    pub fn end_of(&mut self, job: &Job) -> Result<Answer> {
+        self.ask("wait", &job.0)
+    }
+
+    /// Ends a job that would go on, with SIGTERM; what it printed.
+    pub fn stop(&mut self, job: &Job) -> Result<String> {
+        self.run(&format!("kill -TERM -{}", job.0))?;
+        Ok(self.end_of(job)?.output)
+    }
+
+    fn ask(&mut self, verb: &str, argument: &str) -> Result<Answer> {
+        self.answer(verb, argument).with_context(|| format!("`{argument}` in guest {}", self.name))
+    }
+
+    fn answer(&mut self, verb: &str, argument: &str) -> Result<Answer> {
+        let deadline = Deadline::after(COMMAND);
+        writeln!(self.agent.file, "{verb} {argument}")?;
+        let mut output = String::new();
+        loop {
+            let line = self.agent.next(deadline)?.context("the guest has ended")?;
+            match (line.strip_prefix('|'), line.strip_prefix("exit ")) {
+                (Some(text), _) => output.extend([text.strip_prefix(' ').unwrap_or(text), "\n"]),
+                (_, Some(code)) => return Ok(Answer { code: code.parse()?, output }),
+                _ => bail!("it answers {line:?}"),
+            }
+        }
+    }
+
+    /// Ends it in order. Its kernel must have complained of nothing.
+    pub fn quit(mut self) -> Result<()> {
+        let end = self.qmp.execute("quit", json!({})).and_then(|_| self.qemu.succeed(Deadline::after(END)));
+        end.with_context(|| format!("cannot end guest {}", self.name))?;
+        let said = fs::read(&self.console).with_context(|| format!("cannot read {}", self.console.display()))?;
+        match complaint(&String::from_utf8_lossy(&said)) {
+            Some(line) => bail!("the kernel of guest {} says: {line}", self.name),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends it as a crash of QEMU would.
+    pub fn kill(mut self) -> Result<()> {
+        self.qemu.signal(Signal::SIGKILL)?;
+        self.qemu.end(Deadline::after(END)).map(drop)
+    }
+}
+
+/// QEMU with all that guests have in common.
+fn machine(bench: &Bench) -> Command {
+    let mut qemu = bench.install.program("usr/bin/qemu-system-x86_64");
+    for data in ["usr/share/qemu", "usr/share/seabios"] {
+        qemu.arg("-L").arg(bench.install.path(data));
+    }
+    // A device at the other end of a socket sees memory that is shared, and nothing else.
+    let size = u64::from(MEMORY) << 20;
+    let memory = json!({"qom-type": "memory-backend-memfd", "id": "memory", "size": size, "share": true});
+    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-cpu", "max"]);
+    qemu.args(["-machine", "q35,accel=tcg,memory-backend=memory", "-m", &format!("{MEMORY}M")]);
+    qemu.args(["-object", &memory.to_string(), "-append", COMMAND_LINE]);
+    qemu.arg("-kernel").arg(bench.install.kernel()).arg("-initrd").arg(bench.initramfs);
+    qemu
+}
+
+/// Puts a function on a root port of its own: those in one slot would share an IOMMU group.
+fn add(qemu: &mut Command, index: usize, nic: &Nic) {
+    let port = format!("port{index}");
+    let root = json!({"driver": "pcie-root-port", "id": port, "chassis": index + 1});
+    let mut device = nic.device.clone();
+    device["bus"] = port.into();
+    if let Some(netdev) = &nic.netdev {
+        qemu.args(["-netdev", &netdev.to_string()]);
+    }
+    qemu.args(["-device", &root.to_string(), "-device", &device.to_string()]);
+}
+
+fn listen(path: &Path) -> Result<UnixListener> {
+    UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))
+}
+
+/// QEMU's connection, which it makes before anything else.
+fn accept(listener: UnixListener, qemu: &Process, interrupts: &Interrupts) -> Result<UnixStream> {
+    match interrupts.first(&[listener.as_fd(), qemu.as_fd()], Deadline::after(END))? {
+        0 => Ok(listener.accept()?.0),
+        _ => bail!("QEMU ended"),
+    }
+}
+
+/// The first line of a console that tells of something wrong.
+fn complaint(console: &str) -> Option<&str> {
+    console.lines().find(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complaint;
+
+    #[test]
+    fn the_kernels_complaints_are_found() {
+        assert_eq!(complaint("[ 0.1] Linux\n[ 1.2] NET: up\n"), None);
+        let stuck = "[ 9.0] virtio_net virtio0 eth0: NETDEV WATCHDOG: transmit queue 0 timed out\n";
+        assert_eq!(complaint(stuck), Some(stuck.trim_end()));
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a guest boots into: busybox, programs with their libraries, kernel modules, and the script `init`, which takes commands.
+
+use super::install::Install;
+use super::modules::Modules;
+use crate::run;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+/// Modules that guests may load; what these depend on comes along.
+const MODULES: [&str; 1] = ["virtio_net"];
+
+/// Programs beside those of busybox.
+const PROGRAMS: [&str; 2] = ["usr/bin/iperf3", "usr/bin/ping"];
+/// What the C library loads to end a thread.
+const UNWINDER: &str = "usr/lib/x86_64-linux-gnu/libgcc_s.so.1";
+
+/// Writes it as the file `into`.
+pub fn write(install: &Install, into: &Path) -> Result<()> {
+    let tree = tempfile::tempdir()?;
+    let tree = tree.path();
+    for folder in ["bin", "dev", "proc", "sys", "tmp", "usr/lib64"] {
+        fs::create_dir_all(tree.join(folder))?;
+    }
+    // Programs name their loader, and the kernel looks for modules, where they lay before `/usr`.
+    symlink("usr/lib64", tree.join("lib64"))?;
+    symlink("usr/lib", tree.join("lib"))?;
+    executable(&tree.join("init"), include_bytes!("init"))?;
+    executable(&tree.join("bin/busybox"), &read(&install.path("usr/bin/busybox"))?)?;
+    for program in PROGRAMS {
+        for file in install.libraries(program)?.iter().map(String::as_str).chain([program, UNWINDER]) {
+            executable(&tree.join(file), &read(&install.path(file))?)?;
+        }
+    }
+    add_modules(install, tree)?;
+    archive(install, tree, into)
+}
+
+fn add_modules(install: &Install, tree: &Path) -> Result<()> {
+    let unpack = |file: &Path| {
+        let output = install.busybox("xzcat").arg(file).output().context("cannot start busybox")?;
+        if !output.status.success() {
+            bail!("cannot unpack {}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(output.stdout)
+    };
+    let folder = install.modules();
+    let modules = Modules::find(&install.path(&folder))?.with_dependencies(&MODULES, unpack)?;
+    for (name, module) in modules {
+        executable(&tree.join(&folder).join(format!("{name}.ko")), &module)?;
+    }
+    let mut depmod = install.busybox("depmod");
+    depmod.arg("-b").arg(tree).arg(install.kernel_release());
+    run::checked(depmod)
+}
+
+/// Packs a tree as the kernel takes it.
+fn archive(install: &Install, tree: &Path, into: &Path) -> Result<()> {
+    let mut shell = install.busybox("sh");
+    let script = r#"set -o pipefail; "$0" find . | "$0" cpio -o -H newc -R 0:0 >"$1""#;
+    shell.arg("-c").arg(script).arg(install.path("usr/bin/busybox")).arg(into).current_dir(tree);
+    let output = shell.output().context("cannot start busybox")?;
+    if !output.status.success() {
+        bail!("cannot write {}: {}", into.display(), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn executable(file: &Path, content: &[u8]) -> Result<()> {
+    let folder = file.parent().expect("it lies in the tree");
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::write(file, content).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(fs::set_permissions(file, fs::Permissions::from_mode(0o755))?)
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The scenarios. Each starts what it needs, looks at what comes out, and ends it in order; what it leaves when it fails goes by itself.
+
+use super::bench::Bench;
+use super::dpu::{Port, Stats};
+use super::guest::Guest;
+use super::network::Network;
+use super::traffic::{self, PING_HEADERS, address, ping, ping_with};
+use anyhow::{Context, Result, ensure};
+use millrace_netns::{Namespace, output};
+use nix::unistd::Uid;
+
+/// What came of a scenario that did not fail.
+pub enum Outcome {
+    /// With what it measured, if anything.
+    Passed(String),
+    /// With the reason.
+    Skipped(&'static str),
+}
+
+pub struct Scenario {
+    pub name: &'static str,
+    /// What it shows.
+    pub shows: &'static str,
+    pub run: fn(&Bench) -> Result<Outcome>,
+}
+
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "ping", shows: "two guests ping each other, after the first frames in hardware", run: pings },
+    Scenario { name: "uplink", shows: "a guest and a Linux host at uplink p0 ping each other", run: uplink },
+    Scenario { name: "iperf3", shows: "TCP both ways between two guests", run: iperf3 },
+    Scenario { name: "mtu", shows: "frames of all sizes up to the MTU that the device tells, and fragments", run: mtu },
+    Scenario {
+        name: "large-frames",
+        shows: "an MTU of 9,000 bytes: frames of that size, and TCP with them",
+        run: large_frames,
+    },
+    Scenario { name: "module", shows: "the driver is removed and loaded again under traffic", run: module },
+    Scenario {
+        name: "kill",
+        shows: "QEMU is killed under traffic, and another guest takes the function over",
+        run: kill,
+    },
+];
+
+/// A learning switch.
+const SWITCH: &str = "actions=normal\n";
+
+fn switch(bench: &Bench) -> Result<(Network, [Guest; 2])> {
+    let network = Network::start(bench, SWITCH, &[])?;
+    let guests = bench.guests(&network, ["vf0", "vf1"])?;
+    Ok((network, guests))
+}
+
+fn passed() -> Outcome {
+    Outcome::Passed(String::new())
+}
+
+fn port<'a>(stats: &'a Stats, name: &str) -> Result<&'a Port> {
+    stats.ports.get(name).with_context(|| format!("the statistics have no port {name}"))
+}
+
+fn pings(bench: &Bench) -> Result<Outcome> {
+    let (network, [mut a, mut b]) = switch(bench)?;
+    ping(&mut a, &address("vf1"), 50, 56)?;
+    ping(&mut b, &address("vf0"), 50, 56)?;
+    if let Some(stats) = bench.finish(network, [a, b])? {
+        for name in ["vf0", "vf1"] {
+            let Port { received, hardware, slow_path, .. } = port(&stats, name)?;
+            ensure!(received.packets >= 100, "{name}: only {} packets came in", received.packets);
+            ensure!(*slow_path > 0, "{name}: the slow path saw nothing");
+            ensure!(hardware > slow_path, "{name}: {hardware} packets in hardware, {slow_path} in the slow path");
+        }
+    }
+    Ok(passed())
+}
+
+fn uplink(bench: &Bench) -> Result<Outcome> {
+    if bench.self_test {
+        return Ok(Outcome::Skipped("QEMU's own network functions have no uplink"));
+    }
+    if !Uid::effective().is_root() {
+        return Ok(Outcome::Skipped("needs root, for a TAP device and a network namespace"));
+    }
+    let (host_address, tap) = ("10.0.0.100", format!("mr{}up", std::process::id()));
+    let host = Namespace::new("uplink")?;
+    let network = Network::start(bench, SWITCH, &["--uplink".into(), format!("p0=tap:{tap}")])?;
+    host.adopt(&tap, "02:00:00:00:01:00", &format!("{host_address}/24"))?;
+    let [mut guest] = bench.guests(&network, ["vf0"])?;
+    ping(&mut guest, host_address, 20, 56)?;
+    output(host.bounded("ping").args(["-c", "20", "-i", "0.05", "-W", "10", &address("vf0")]))?;
+    if let Some(stats) = bench.finish(network, [guest])? {
+        let Port { hardware, slow_path, .. } = port(&stats, "p0")?;
+        ensure!(hardware > slow_path, "p0: {hardware} packets in hardware, {slow_path} in the slow path");
+    }
+    Ok(passed())
+}
+
+fn iperf3(bench: &Bench) -> Result<Outcome> {
+    let (network, [mut a, mut b]) = switch(bench)?;
+    let rates = traffic::tcp(&mut a, &mut b, &address("vf1"))?;
+    bench.finish(network, [a, b])?;
+    Ok(Outcome::Passed(rates_text(rates)))
+}
+
+fn rates_text([there, back]: [f64; 2]) -> String {
+    format!("{there:.1} Mb/s there, {back:.1} Mb/s back")
+}
+
+fn mtu(bench: &Bench) -> Result<Outcome> {
+    let (network, [mut a, b]) = switch(bench)?;
+    let mtu = device_mtu(&mut a)?;
+    let largest = mtu - PING_HEADERS;
+    // 18 bytes make the shortest frame of a cable.
+    for size in [0, 17, 18, 19, 100, 1000, largest - 1, largest] {
+        ping_with(&mut a, &address("vf1"), 5, size, "-M do")?;
+    }
+    for fragmented in [largest + 1, 3 * mtu] {
+        ping(&mut a, &address("vf1"), 5, fragmented)?;
+    }
+    if let Some(stats) = bench.finish(network, [a, b])? {
+        let bytes = port(&stats, "vf0")?.received.bytes;
+        ensure!(bytes > (5 * 5 * mtu) as u64, "vf0: only {bytes} bytes came in");
+    }
+    Ok(Outcome::Passed(format!("the MTU is {mtu}")))
+}
+
+/// The MTU that the driver took from the device.
+fn device_mtu(guest: &mut Guest) -> Result<usize> {
+    const MTU_FEATURE: usize = 3;
+    let features = guest.run("cat /sys/class/net/eth0/device/features")?;
+    ensure!(features.as_bytes().get(MTU_FEATURE) == Some(&b'1'), "the device tells no MTU: {features}");
+    traffic::mtu(guest)
+}
+
+fn large_frames(bench: &Bench) -> Result<Outcome> {
+    const LARGE: usize = 9000;
+    let network = Network::start(bench, SWITCH, &["--mtu".into(), LARGE.to_string()])?;
+    let [mut a, mut b] = bench.guests(&network, ["vf0", "vf1"])?;
+    let mtu = device_mtu(&mut a)?;
+    ensure!(mtu == LARGE, "the device tells an MTU of {mtu}");
+    ping_with(&mut a, &address("vf1"), 20, LARGE - PING_HEADERS, "-M do")?;
+    let rates = traffic::tcp(&mut a, &mut b, &address("vf1"))?;
+    bench.finish(network, [a, b])?;
+    Ok(Outcome::Passed(rates_text(rates)))
+}
+
+fn module(bench: &Bench) -> Result<Outcome> {
+    let (network, [mut a, mut b]) = switch(bench)?;
+    reload(&mut b, "vf1", &mut a, "vf0")?;
+    reload(&mut a, "vf0", &mut b, "vf1")?;
+    ping(&mut a, &address("vf1"), 20, 56)?;
+    ping(&mut b, &address("vf0"), 20, 56)?;
+    bench.finish(network, [a, b])?;
+    Ok(passed())
+}
+
+/// Removes the driver of `guest` and loads it again, some times over, while it and `other` send to each other.
+fn reload(guest: &mut Guest, function: &str, other: &mut Guest, others: &str) -> Result<()> {
+    let towards = traffic::keep_pinging(other, &address(function))?;
+    for _ in 0..3 {
+        // Some frames each way before the driver goes.
+        ping(guest, &address(others), 10, 1000)?;
+        let away = traffic::keep_pinging(guest, &address(others))?;
+        guest.run("rmmod virtio_net")?;
+        guest.stop(&away)?;
+        traffic::up(guest, &address(function))?;
+    }
+    traffic::stop_pinging(other, &towards)
+}
+
+fn kill(bench: &Bench) -> Result<Outcome> {
+    let (network, [mut a, mut b]) = switch(bench)?;
+    let towards = traffic::keep_pinging(&mut a, &address("vf1"))?;
+    traffic::keep_pinging(&mut b, &address("vf0"))?;
+    ping(&mut b, &address("vf0"), 10, 56)?;
+    b.kill()?;
+    let mut heir = Guest::start(bench, "vf1-again", &[network.nic("vf1")])?;
+    heir.wait_until_ready()?;
+    traffic::up(&mut heir, &address("vf1"))?;
+    ping(&mut heir, &address("vf0"), 20, 56)?;
+    traffic::stop_pinging(&mut a, &towards)?;
+    ping(&mut a, &address("vf1"), 20, 56)?;
+    bench.finish(network, [a, heir])?;
+    Ok(passed())
+}
