@@ -45,11 +45,15 @@ pub const DEVICE: HostBlock = HostBlock::new("device configuration", 0x200, 16, 
 pub const FAULTS: HostBlock = HostBlock::new("`FAULT`", 0x300, 4, 0);
 /// Of the ECPF alone, a copy for each function: [`FUNCTION_REGISTERS`].
 pub const FUNCTION: HostBlock = HostBlock::new("of the ECPF alone: registers of function f", 0x4000, 0x40, 0x40);
+/// A copy for each vector of the function: [`msix`].
+pub const MSIX_TABLE: HostBlock = HostBlock::new("MSI-X table, entry of vector v", 0x8000, 16, 16);
+/// A copy for each 64 vectors of the function: their pending bits, the first one's lowest. Read-only.
+pub const MSIX_PENDING: HostBlock = HostBlock::new("MSI-X pending bits, quadword w", 0xc000, 8, 8);
 /// A copy for each virtqueue of the function (4.1.4.4). A write with any strobe notifies, whatever is written; reads give 0.
 pub const NOTIFY: HostBlock = HostBlock::new("notification of virtqueue q", 0x1_0000, NOTIFY_STRIDE, NOTIFY_STRIDE);
 
 /// All blocks, in the order of their offsets.
-pub const HOST_BLOCKS: [HostBlock; 6] = [COMMON, ISR, DEVICE, FAULTS, FUNCTION, NOTIFY];
+pub const HOST_BLOCKS: [HostBlock; 8] = [COMMON, ISR, DEVICE, FAULTS, FUNCTION, MSIX_TABLE, MSIX_PENDING, NOTIFY];
 
 /// `notify_off_multiplier` (4.1.4.4); `queue_notify_off` of virtqueue q is q.
 pub const NOTIFY_STRIDE: u32 = 0x1000;
@@ -162,6 +166,24 @@ fields! {
         MTU = 10, Ro 16, "mtu";
     }
 }
+
+fields! {
+    /// An entry of the MSI-X table (PCI Local Bus 3.0 §6.8.2.6 to 6.8.2.9).
+    pub mod msix {
+        /// Where the message is written; a multiple of 4.
+        MESSAGE_ADDRESS = 0x0, Rw 64, "message_address";
+        /// What is written there.
+        MESSAGE_DATA = 0x8, Rw 32, "message_data";
+        /// Bit 0: the vector is masked.
+        VECTOR_CONTROL = 0xc, Rw 32, "vector_control";
+    }
+}
+
+/// Bit of `vector_control` that masks the vector; 1 after power-up.
+pub const VECTOR_MASKED: u32 = 1;
+
+/// Vectors that a function's table has room for.
+pub const MAX_VECTORS: usize = ((MSIX_PENDING.offset - MSIX_TABLE.offset) / MSIX_TABLE.stride) as usize;
 
 /// Bits of `device_status` (2.1).
 pub mod status {
@@ -326,12 +348,21 @@ pub const FUNCTION_FAULT: Register =
 /// Frames dropped for want of a buffer.
 pub const FUNCTION_NO_BUFFER: Register =
     register("FUNCTION_NO_BUFFER", 0x2c, Access::Ro, 0, WORD, "Frames dropped for want of a buffer, modulo 2^32.");
+/// Moderation of interrupts.
+pub const FUNCTION_MODERATION: Register = register(
+    "FUNCTION_MODERATION",
+    0x30,
+    Access::Rw,
+    0,
+    &[bits("clocks", 0, 24, "clocks between two messages of a vector, at least")],
+    "Clocks between two messages of a vector, at least.",
+);
 
 const WORD: &[Bits] = &[bits("value", 0, 32, "the word")];
 const PAGES: &[Bits] = &[bits("page", WINDOW_SHIFT, 32 - WINDOW_SHIFT, "number of the page of 4 KiB, lower part")];
 
 /// What the ECPF sets of a function and sees of it (block [`FUNCTION`]), in the order of the offsets.
-pub const FUNCTION_REGISTERS: [Register; 12] = [
+pub const FUNCTION_REGISTERS: [Register; 13] = [
     FUNCTION_MAC_LO,
     FUNCTION_MAC_HI,
     FUNCTION_MTU,
@@ -344,12 +375,13 @@ pub const FUNCTION_REGISTERS: [Register; 12] = [
     FUNCTION_STATE,
     FUNCTION_FAULT,
     FUNCTION_NO_BUFFER,
+    FUNCTION_MODERATION,
 ];
 
 /// log2 of the bytes by which a function's window is set.
 pub const WINDOW_SHIFT: u32 = 12;
 
-/// The vector for which nothing is given (4.1.5.1.2), and what vectors are after reset.
+/// The vector for which nothing is given (4.1.5.1.2), what vectors are after reset, and when the function has not what was written.
 pub const NO_VECTOR: u16 = 0xffff;
 
 /// Largest size of a virtqueue, and the one after reset.
@@ -428,6 +460,16 @@ impl Config {
             function += 1;
         }
         all
+    }
+
+    /// MSI-X vectors of a function: one for each virtqueue, and one for the configuration.
+    pub const fn vectors_of_function(&self, function: usize) -> usize {
+        if function >= self.functions() { 0 } else { self.virtqueues_of_function(function) + 1 }
+    }
+
+    /// MSI-X vectors of all functions.
+    pub const fn vectors(&self) -> usize {
+        self.virtqueues() + self.functions()
     }
 
     /// The number among all of virtqueue `local` of a function; none if there is no such virtqueue.

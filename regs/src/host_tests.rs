@@ -87,8 +87,39 @@ fn common_configuration_is_that_of_the_page() {
 }
 
 #[test]
+fn msix_table_is_that_of_the_page() {
+    let page: Vec<_> = table("Interrupts").iter().map(|row| row[..3].to_vec()).collect();
+    let ours: Vec<_> = msix::ALL
+        .iter()
+        .map(|field| {
+            let access = format!("{} {}", field.access.name(), field.width);
+            vec![format!("{:#x}", field.offset), format!("`{}`", field.name), access]
+        })
+        .collect();
+    assert_eq!(page, ours);
+    let control = &table("Interrupts")[2][3];
+    assert!(
+        control.starts_with(&format!("{VECTOR_MASKED}: bit {} masks", VECTOR_MASKED.trailing_zeros())),
+        "{control}"
+    );
+}
+
+#[test]
+fn every_virtqueue_and_the_configuration_have_a_vector() {
+    for config in [Preset::Host.config(), Config { queue_pairs: 3, pfs: 2, vfs: 5, ..Preset::Host.config() }] {
+        let vectors = |function| config.vectors_of_function(function);
+        assert_eq!((vectors(0), vectors(1)), (2 * config.vports() + 1, 2 * config.queue_pairs + 1));
+        assert_eq!((0..=config.functions()).map(vectors).sum::<usize>(), config.vectors());
+        assert!(vectors(0) <= MAX_VECTORS);
+    }
+    assert_eq!((MAX_VECTORS, Preset::Sim.config().vectors()), (1024, 0));
+    let quadwords = MAX_VECTORS.div_ceil(64) as u32;
+    assert!(MSIX_PENDING.at(quadwords) <= NOTIFY.offset);
+}
+
+#[test]
 fn fields_follow_each_other_aligned() {
-    for (fields, bytes) in [(common::ALL, COMMON.bytes), (device::ALL, DEVICE.bytes)] {
+    for (fields, bytes) in [(common::ALL, COMMON.bytes), (device::ALL, DEVICE.bytes), (msix::ALL, MSIX_TABLE.bytes)] {
         let mut end = 0;
         for field in fields {
             assert_eq!(field.offset, end, "{}", field.name);
