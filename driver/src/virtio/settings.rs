@@ -26,7 +26,8 @@ pub struct Settings {
     pub descriptor_order: Vec<u16>,
     /// Takes VIRTIO_NET_F_MRG_RXBUF if it is offered.
     pub merge: bool,
-    /// Asks for interrupts: vector 0 for the configuration, 1 + q for virtqueue q. Without, there are none.
+    /// Asks for interrupts: vector 0 for the configuration, 1 + q for virtqueue q. Without, there are none. The MSI-X table, and whether MSI-X is enabled, is left to
+    /// the host (VFIO, or the kernel).
     pub interrupts: bool,
     /// The chains of a receiveq, by their pieces. They are dealt in turn until no descriptors are left.
     pub receive: Vec<Vec<Cut>>,

@@ -5,7 +5,7 @@ use millrace_driver::BoxError;
 use millrace_driver::virtio::{Cut, LocalMemory, Settings, VirtioNet, VirtioPci};
 use millrace_model::host::{BusError, Delivered, FrameOut, HostModel, Interrupt, Memory};
 use millrace_regs::config::{Config, Preset};
-use millrace_regs::host::host_address;
+use millrace_regs::host::{MSIX_TABLE, host_address};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -16,6 +16,12 @@ pub const CONFIG: Config = Config { queue_pairs: 2, vfs: 2, ..Preset::Sim.config
 pub const ADDRESS: u64 = 0xab_cdef_0000;
 
 pub type Net = VirtioNet<Bar, LocalMemory>;
+
+/// The message of a vector.
+pub fn message(function: usize, vector: u16) -> Interrupt {
+    let address = 0xfee0_0000 + 0x1000 * function as u64;
+    Interrupt { function, vector, address, data: 0x4020 + u32::from(vector) }
+}
 
 /// The memories of all functions.
 struct Memories(Vec<LocalMemory>);
@@ -43,10 +49,21 @@ struct World {
 pub struct Device(Rc<RefCell<World>>);
 
 impl Device {
-    /// All functions are bus masters, and have `bytes` bytes each. The model does something at one of `lag` + 1 accesses.
+    /// All functions are bus masters, and have `bytes` bytes each; the host has enabled MSI-X, with the messages of [`message`]. The model does something at one of `lag` + 1
+    /// accesses.
     pub fn new(bytes: usize, lag: u32) -> Self {
         let mut model = HostModel::new(&CONFIG);
-        (0..CONFIG.functions()).for_each(|function| model.set_bus_master(function, true));
+        for function in 0..CONFIG.functions() {
+            model.set_bus_master(function, true);
+            model.set_msix(function, true, false);
+            for vector in 0..CONFIG.vectors_of_function(function) as u16 {
+                let Interrupt { address, data, .. } = message(function, vector);
+                let words = [address as u32, (address >> 32) as u32, data, 0];
+                for (word, offset) in words.into_iter().zip((MSIX_TABLE.at(vector.into())..).step_by(4)) {
+                    model.write(host_address(function as u32, offset), word, 0xf).unwrap();
+                }
+            }
+        }
         let memories = Memories((0..CONFIG.functions()).map(|_| LocalMemory::new(ADDRESS, bytes)).collect());
         Self(Rc::new(RefCell::new(World { model, memories, lag, accesses: 0 })))
     }

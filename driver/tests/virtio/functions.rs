@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Device configuration, interrupts, representors.
 
-use crate::bench::{CONFIG, Device, frame, receive, small};
+use crate::bench::{Alter, CONFIG, Device, frame, message, receive, small};
 use millrace_driver::Sent;
 use millrace_driver::virtio::{Cut, FunctionConfig, Isr, NetConfig, Representors, Settings, VirtioError, VirtioNet};
-use millrace_model::host::{Delivered, Interrupt};
+use millrace_model::host::Delivered;
 use millrace_regs::UpcallReason;
-use millrace_regs::host::Feature;
+use millrace_regs::host::{Feature, common};
 
 #[test]
 fn configuration_is_what_the_ecpf_has_set() {
@@ -80,9 +80,33 @@ fn interrupts_come_where_they_are_asked_for() {
         net.send(1, [&[0; 60][..]]).unwrap();
         device.run();
         device.set(1, 0x04, 1 << 16);
-        let given = [1, 4, 0].map(|vector| Interrupt { function: 1, vector });
+        let given = [1, 4, 0].map(|vector| message(1, vector));
         assert_eq!(device.interrupts(), if interrupts { given.to_vec() } else { vec![] });
         assert_eq!(net.isr().unwrap(), Isr { queue: interrupts, configuration: true });
+    }
+}
+
+#[test]
+fn a_function_that_cannot_use_a_vector_is_not_used() {
+    let device = Device::new(1 << 20, 0);
+    let settings = Settings { interrupts: true, ..small() };
+    let fields = [(common::CONFIG_MSIX_VECTOR, 0), (common::QUEUE_MSIX_VECTOR, 1)];
+    let alters: [Alter; 2] = [
+        |offset, word| if offset == common::CONFIG_MSIX_VECTOR.word() { word | 0xffff } else { word },
+        |offset, word| if offset == common::QUEUE_MSIX_VECTOR.word() { word | 0xffff_0000 } else { word },
+    ];
+    for ((field, written), alter) in fields.into_iter().zip(alters) {
+        let bar = || {
+            let mut bar = device.bar(1);
+            bar.alter = Some(alter);
+            bar
+        };
+        let error = VirtioNet::start(bar(), device.memory(1), settings.clone()).err().expect("no vector");
+        let VirtioError::QueueField { queue: 0, field: name, written: wrote, reads: 0xffff } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((name, wrote), (field.name, written));
+        VirtioNet::start(bar(), device.memory(1), small()).expect("without interrupts none is needed");
     }
 }
 

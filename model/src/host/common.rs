@@ -98,7 +98,7 @@ impl Function {
                     set_half(&mut common.driver_features, common.driver_feature_select, word);
                 }
             }
-            VECTOR_AND_COUNT => common.config_vector = get(word, common::CONFIG_MSIX_VECTOR) as u16,
+            VECTOR_AND_COUNT => common.config_vector = self.msix.known(get(word, common::CONFIG_MSIX_VECTOR) as u16),
             STATUS_AND_SELECT => {
                 common.queue_select = get(word, common::QUEUE_SELECT) as u16;
                 if writes(strobe, common::DEVICE_STATUS) {
@@ -133,7 +133,7 @@ impl Function {
                 if size.is_power_of_two() && size <= MAX_QUEUE_SIZE {
                     queue.size = size;
                 }
-                queue.vector = get(word, common::QUEUE_MSIX_VECTOR) as u16;
+                queue.vector = self.msix.known(get(word, common::QUEUE_MSIX_VECTOR) as u16);
             }
             ENABLE_AND_NOTIFY => {
                 queue.enabled = writes(strobe, common::QUEUE_ENABLE) && get(word, common::QUEUE_ENABLE) == 1;

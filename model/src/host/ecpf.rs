@@ -5,7 +5,8 @@ use super::common::merge;
 use super::function::Function;
 use millrace_regs::host::{
     FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_FIRST_HI, FUNCTION_FIRST_LO, FUNCTION_LAST_HI,
-    FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_STATE, WINDOW_SHIFT,
+    FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MODERATION, FUNCTION_MTU, FUNCTION_NO_BUFFER,
+    FUNCTION_STATE, WINDOW_SHIFT,
 };
 
 const MAC_LO: u32 = FUNCTION_MAC_LO.offset;
@@ -20,6 +21,7 @@ const LAST_HI: u32 = FUNCTION_LAST_HI.offset;
 const STATE: u32 = FUNCTION_STATE.offset;
 const FAULT: u32 = FUNCTION_FAULT.offset;
 const NO_BUFFER: u32 = FUNCTION_NO_BUFFER.offset;
+const MODERATION: u32 = FUNCTION_MODERATION.offset;
 
 /// Bits of an address below a page.
 const BELOW: u32 = (1 << WINDOW_SHIFT) - 1;
@@ -40,6 +42,7 @@ impl Function {
             STATE => u32::from(self.common.status) | u32::from(self.bus_master) << 8,
             FAULT => self.fault,
             NO_BUFFER => self.no_buffer,
+            MODERATION => self.moderation,
             _ => 0,
         }
     }
@@ -60,6 +63,7 @@ impl Function {
             FIRST_HI => self.window.first = high(self.window.first),
             LAST_LO => self.window.last = low(self.window.last) | u64::from(BELOW),
             LAST_HI => self.window.last = high(self.window.last),
+            MODERATION => self.moderation = word & FUNCTION_MODERATION.mask(),
             _ => {}
         }
         device != (self.mac, self.mtu)

@@ -2,6 +2,7 @@
 //! State of a function: what lives through its reset, and what does not; interrupts.
 
 use super::memory::Window;
+use super::msix::Msix;
 use super::virtqueue::Virtqueue;
 use super::{HostModel, Place};
 use millrace_regs::host::{FAULT, FaultReason, Feature, NO_VECTOR, isr, status};
@@ -13,6 +14,10 @@ pub struct Interrupt {
     pub function: usize,
     /// Vector of the function.
     pub vector: u16,
+    /// Where the message is written.
+    pub address: u64,
+    /// What is written.
+    pub data: u32,
 }
 
 /// What a reset of the function makes as it was after power-up.
@@ -42,6 +47,9 @@ pub(super) struct Function {
     pub mask: u64,
     pub window: Window,
     pub no_buffer: u32,
+    /// `FUNCTION_MODERATION`. The model has no time: it is kept, and no more.
+    pub moderation: u32,
+    pub msix: Msix,
 }
 
 impl Common {
@@ -73,6 +81,8 @@ impl Function {
             mask: u64::MAX,
             window: Window { first: 0, last: u64::MAX },
             no_buffer: 0,
+            moderation: 0,
+            msix: Msix::new(queues + 1),
         }
     }
 
@@ -119,17 +129,13 @@ impl Function {
         self.common = Common::new();
         self.queues = (0..self.queues.len()).map(Virtqueue::new).collect();
         (self.isr, self.fault, self.resetting) = (0, 0, false);
+        self.msix.calm();
     }
 }
 
 impl HostModel {
     pub(super) fn end_resets(&mut self) {
-        for (number, function) in self.functions.iter_mut().enumerate() {
-            if function.resetting {
-                function.end_reset();
-                self.interrupts.retain(|interrupt| interrupt.function != number);
-            }
-        }
+        self.functions.iter_mut().filter(|function| function.resetting).for_each(Function::end_reset);
     }
 
     /// The device configuration has changed.
@@ -144,18 +150,12 @@ impl HostModel {
 
     pub(super) fn interrupt_configuration(&mut self, function: usize) {
         let vector = self.functions[function].common.config_vector;
-        self.interrupt(Interrupt { function, vector });
+        self.interrupt(function, vector);
     }
 
     pub(super) fn interrupt_queue(&mut self, place: Place) {
         self.functions[place.function].isr |= isr::QUEUE;
         let vector = self.queue(place).vector;
-        self.interrupt(Interrupt { function: place.function, vector });
-    }
-
-    fn interrupt(&mut self, interrupt: Interrupt) {
-        if interrupt.vector != NO_VECTOR && !self.interrupts.contains(&interrupt) {
-            self.interrupts.push_back(interrupt);
-        }
+        self.interrupt(place.function, vector);
     }
 }

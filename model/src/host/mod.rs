@@ -14,6 +14,7 @@ mod common;
 mod ecpf;
 mod function;
 mod memory;
+mod msix;
 mod receive;
 mod transmit;
 mod virtqueue;
@@ -26,13 +27,16 @@ pub use transmit::FrameOut;
 use function::Function;
 use millrace_regs::config::Config;
 use millrace_regs::host::{
-    COMMON, DEVICE, ECPF, FAULTS, FUNCTION, FUNCTION_SHIFT, FaultReason, HostBlock, ISR, MERGED_CHAINS, NOTIFY,
-    NOTIFY_STRIDE,
+    COMMON, DEVICE, ECPF, FAULTS, FUNCTION, FUNCTION_SHIFT, FaultReason, HostBlock, ISR, MERGED_CHAINS, MSIX_PENDING,
+    MSIX_TABLE, NOTIFY, NOTIFY_STRIDE,
 };
 use std::collections::VecDeque;
 
 /// Chains of a receiveq that are read before there is a frame for them.
 pub const READ_AHEAD: usize = MERGED_CHAINS;
+
+/// Vectors whose pending bits lie together.
+const QUADWORD: usize = 8 * MSIX_PENDING.bytes as usize;
 
 /// An access that `s_axil_host` answers with SLVERR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +62,10 @@ enum Target {
     Fault,
     /// A register of the ECPF's, of this function.
     Of(usize, u32),
+    /// The entry of a vector.
+    Entry(usize, u32),
+    /// The pending bits of 32 vectors from this one on.
+    Pending(usize),
     Notify(usize),
 }
 
@@ -99,6 +107,8 @@ impl HostModel {
             Target::Device(offset) => function.read_device(offset),
             Target::Fault => function.fault,
             Target::Of(other, offset) => self.functions[other].read_ecpf(offset),
+            Target::Entry(vector, offset) => function.msix.read(vector, offset),
+            Target::Pending(from) => function.msix.pending_bits(from),
             Target::Notify(_) => 0,
         })
     }
@@ -113,7 +123,11 @@ impl HostModel {
         match target {
             Target::Common(offset) => function.write_common(offset, data, strobe),
             Target::Notify(queue) if strobe != 0 => function.notify(queue),
-            Target::Notify(_) | Target::Isr | Target::Device(_) | Target::Fault => {}
+            Target::Notify(_) | Target::Isr | Target::Device(_) | Target::Fault | Target::Pending(_) => {}
+            Target::Entry(vector, offset) => {
+                function.msix.write(vector, offset, data, strobe);
+                self.give(number);
+            }
             Target::Of(other, offset) => {
                 if self.functions[other].write_ecpf(offset, data, strobe) {
                     self.configuration_changed(other);
@@ -126,6 +140,7 @@ impl HostModel {
     /// Input `bus_master`, bit f.
     pub fn set_bus_master(&mut self, function: usize, on: bool) {
         self.functions[function].bus_master = on;
+        self.give(function);
     }
 
     /// Ends the resets that were begun, and does what live queues that were notified have to do: a round after the other, in each an entry of
@@ -173,6 +188,14 @@ impl HostModel {
             return Ok((number, Target::Device(within)));
         } else if inside(FAULTS).is_some() {
             return Ok((number, Target::Fault));
+        }
+        if let Some(target) = vector_target(offset) {
+            let exists = match target {
+                Target::Pending(from) => function.msix.has(from / QUADWORD * QUADWORD),
+                Target::Entry(vector, _) => function.msix.has(vector),
+                _ => false,
+            };
+            return if exists { Ok((number, target)) } else { Err(Refused { address }) };
         }
         if let Some(within) = offset.checked_sub(NOTIFY.offset) {
             let queue = (within / NOTIFY_STRIDE) as usize;
@@ -228,6 +251,16 @@ impl HostModel {
             self.interrupt_configuration(place.function);
         }
     }
+}
+
+/// What an offset in the MSI-X table or among the pending bits is for, whether that is there or not.
+fn vector_target(offset: u32) -> Option<Target> {
+    if (MSIX_TABLE.offset..MSIX_PENDING.offset).contains(&offset) {
+        let within = offset - MSIX_TABLE.offset;
+        return Some(Target::Entry((within / MSIX_TABLE.stride) as usize, within % MSIX_TABLE.stride));
+    }
+    let pending = (MSIX_PENDING.offset..NOTIFY.offset).contains(&offset);
+    pending.then(|| Target::Pending(8 * (offset - MSIX_PENDING.offset) as usize))
 }
 
 #[cfg(test)]

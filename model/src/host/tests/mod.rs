@@ -68,6 +68,11 @@ const NEXT: u16 = 1;
 const WRITE: u16 = 2;
 const INDIRECT: u16 = 4;
 
+/// The message of a vector: address and data.
+fn message(function: usize, vector: u16) -> (u64, u32) {
+    (0x1_fee0_0000 + 0x1000 * function as u64, 0x4000 + u32::from(vector))
+}
+
 /// A model with a memory.
 struct Bench {
     model: HostModel,
@@ -97,10 +102,21 @@ impl Ring {
 }
 
 impl Bench {
+    /// All functions are bus masters with MSI-X, and every vector has a message of its own.
     fn new() -> Self {
-        let mut model = HostModel::new(&CONFIG);
-        (0..CONFIG.functions()).for_each(|function| model.set_bus_master(function, true));
-        Self { model, ram: Ram::default() }
+        let mut bench = Self { model: HostModel::new(&CONFIG), ram: Ram::default() };
+        for function in 0..CONFIG.functions() {
+            bench.model.set_bus_master(function, true);
+            bench.model.set_msix(function, true, false);
+            for vector in 0..CONFIG.vectors_of_function(function) as u32 {
+                let (address, data) = message(function, vector as u16);
+                let words = [address as u32, (address >> 32) as u32, data, 0];
+                for (word, offset) in words.into_iter().zip((0..).step_by(4)) {
+                    bench.write(function as u32, 0x8000 + 16 * vector + offset, word);
+                }
+            }
+        }
+        bench
     }
 
     fn read(&mut self, function: u32, offset: u32) -> u32 {
@@ -148,7 +164,7 @@ impl Bench {
             self.write(function, offset, address as u32);
             self.write(function, offset + 4, (address >> 32) as u32);
         }
-        self.write16(function, 0x1a, 10 + queue as u16);
+        self.write16(function, 0x1a, 1 + queue as u16);
         self.write16(function, 0x1c, 1);
         ring
     }
@@ -158,7 +174,7 @@ impl Bench {
         self.set_status(function, status::ACKNOWLEDGE | status::DRIVER);
         self.accept(function, features | Feature::REQUIRED);
         self.set_status(function, status::FEATURES_OK);
-        self.write16(function, 0x10, 9);
+        self.write16(function, 0x10, 0);
         let queues = CONFIG.virtqueues_of_function(function as usize) as u32;
         let rings = (0..queues).map(|queue| self.enable(function, queue, size)).collect();
         self.set_status(function, status::DRIVER_OK);
@@ -204,8 +220,13 @@ impl Bench {
         self.model.deliver(&mut self.ram, ring.function as usize, ring.queue as usize, 2, frame)
     }
 
+    /// Function and vector of the messages, which are those of [`message`].
     fn interrupts(&mut self) -> Vec<(usize, u16)> {
-        std::iter::from_fn(|| self.model.take_interrupt()).map(|i| (i.function, i.vector)).collect()
+        let interrupts: Vec<_> = std::iter::from_fn(|| self.model.take_interrupt()).collect();
+        for Interrupt { function, vector, address, data } in &interrupts {
+            assert_eq!((*address, *data), message(*function, *vector));
+        }
+        interrupts.iter().map(|i| (i.function, i.vector)).collect()
     }
 
     fn frames(&mut self) -> Vec<FrameOut> {

@@ -14,6 +14,11 @@ fn accesses_outside_functions_and_blocks_are_refused() {
         (0, 0x304),
         (0, 0x4000 + 0x40 * 4),
         (1, 0x4000),
+        (0, 0x8000 + 16 * 11),
+        (1, 0x8000 + 16 * 5),
+        (0, 0xbffc),
+        (1, 0xc008),
+        (0, 0xfffc),
         (0, 0x1_0000 + 0x1000 * 10),
         (1, 0x1_0000 + 0x1000 * 4),
         (1, 0xff_fffc),
@@ -25,7 +30,19 @@ fn accesses_outside_functions_and_blocks_are_refused() {
         assert_eq!(bench.model.read(address), Err(Refused { address }));
         assert_eq!(bench.model.write(address, 0, 0xf), Err(Refused { address }));
     }
-    let inside = [(0, 0x3c), (1, 0x100), (2, 0x20c), (3, 0x300), (0, 0x4000 + 0x40 * 3), (0, 0x1_9000), (1, 0x1_3000)];
+    let inside = [
+        (0, 0x3c),
+        (1, 0x100),
+        (2, 0x20c),
+        (3, 0x300),
+        (0, 0x4000 + 0x40 * 3),
+        (0, 0x80ac),
+        (1, 0x804c),
+        (0, 0xc004),
+        (3, 0xc000),
+        (0, 0x1_9000),
+        (1, 0x1_3000),
+    ];
     for (function, offset) in inside {
         assert!(bench.model.read(host_address(function, offset)).is_ok(), "{function} {offset:#x}");
     }
@@ -115,8 +132,9 @@ fn bytes_are_written_by_strobe() {
     bench.write16(1, 0x16, 2);
     bench.set_status(1, 1);
     assert_eq!(bench.read16(1, 0x16), 2);
-    bench.write8(1, 0x1a, 0x34);
-    assert_eq!(bench.read16(1, 0x1a), 0xff34);
+    bench.write16(1, 0x1a, 4);
+    bench.write8(1, 0x1a, 3);
+    assert_eq!(bench.read16(1, 0x1a), 3);
     bench.write8(1, 0x23, 0x12);
     assert_eq!(bench.read(1, 0x20), 0x1200_0000);
     bench.model.write(host_address(1, 0x1c), 1, 0b1110).unwrap();
@@ -160,16 +178,29 @@ fn queue_fields_belong_to_the_selected_queue_and_rings_are_aligned() {
 }
 
 #[test]
+fn a_vector_that_the_function_has_not_is_none() {
+    let mut bench = Bench::new();
+    for (function, vectors) in [(0, 11), (1, 5), (3, 5)] {
+        for field in [0x10, 0x1a] {
+            for (vector, reads) in [(0, 0), (vectors - 1, vectors - 1), (vectors, 0xffff), (1, 1), (0xfffe, 0xffff)] {
+                bench.write16(function, field, vector);
+                assert_eq!(bench.read16(function, field), reads, "{function} {field:#x}");
+            }
+        }
+    }
+}
+
+#[test]
 fn fields_of_an_enabled_queue_are_not_written() {
     let mut bench = Bench::new();
     bench.write16(1, 0x1c, 2);
     assert_eq!(bench.read16(1, 0x1c), 0);
-    bench.write(1, 0x18, 0x0007_0010);
+    bench.write(1, 0x18, 0x0004_0010);
     bench.write16(1, 0x1c, 1);
-    bench.write(1, 0x18, 0x0008_0020);
+    bench.write(1, 0x18, 0x0003_0020);
     bench.write(1, 0x20, 0x1000);
     bench.write16(1, 0x1c, 0);
-    assert_eq!((bench.read(1, 0x18), bench.read(1, 0x20), bench.read16(1, 0x1c)), (0x0007_0010, 0, 1));
+    assert_eq!((bench.read(1, 0x18), bench.read(1, 0x20), bench.read16(1, 0x1c)), (0x0004_0010, 0, 1));
 }
 
 #[test]
