@@ -30,6 +30,23 @@ pub struct Interrupt {
     pub function: u8,
     /// As the driver has set it.
     pub vector: u16,
+    /// Where the message is written, as the vector's entry of the MSI-X table says.
+    pub address: u64,
+    /// What is written.
+    pub data: u32,
+}
+
+impl Interrupt {
+    /// From the data pins of the stream, words of 32 bits.
+    fn from_words(words: &[u32]) -> Self {
+        let bits = words.iter().rev().fold(0_u128, |bits, word| bits << 32 | u128::from(*word));
+        Self {
+            function: bits as u8,
+            vector: (bits >> 8) as u16,
+            address: (bits >> 24) as u64,
+            data: (bits >> 88) as u32,
+        }
+    }
 }
 
 /// The Verilated core of a preset with host side: its functions' drivers reach it through their BARs and their memories, and its uplinks
@@ -44,6 +61,8 @@ pub struct DpuSimulation<M = LocalMemory> {
     reset: Pin,
     idle: Pin,
     bus_master: Pin,
+    msix_enable: Pin,
+    msix_mask: Pin,
     interrupt: [Pin; 3],
     sources: Vec<Source>,
     sinks: Vec<Sink>,
@@ -71,9 +90,11 @@ impl<M: HostMemory> DpuSimulation<M> {
         let finder = PinFinder { model: &model, preset };
         let (clock, reset, idle) = (finder.input("clock", 1)?, finder.input("reset", 1)?, finder.output("idle", 1)?);
         let bus_master = finder.input("bus_master", config.functions())?;
-        // Data: the function, then the vector.
+        let msix_enable = finder.input("msix_enable", config.functions())?;
+        let msix_mask = finder.input("msix_mask", config.functions())?;
+        // Data: function, vector, address, data.
         let interrupt = [
-            finder.output("interrupt_data", 24)?,
+            finder.output("interrupt_data", 8 + 16 + 64 + 32)?,
             finder.output("interrupt_valid", 1)?,
             finder.input("interrupt_ready", 1)?,
         ];
@@ -97,6 +118,8 @@ impl<M: HostMemory> DpuSimulation<M> {
             reset,
             idle,
             bus_master,
+            msix_enable,
+            msix_mask,
             interrupt,
             registers: Axi::new(registers),
             host: Axi::new(host),
@@ -185,8 +208,7 @@ impl<M: HostMemory> DpuSimulation<M> {
             }
         }
         if self.model.byte(self.interrupt[1]) != 0 {
-            let message = self.model.value(self.interrupt[0]);
-            self.interrupts.push_back(Interrupt { function: message as u8, vector: (message >> 8) as u16 });
+            self.interrupts.push_back(Interrupt::from_words(self.model.words(self.interrupt[0])));
         }
         let mut accepted = 0_u64;
         for (i, source) in self.sources.iter().enumerate() {
@@ -250,9 +272,20 @@ impl<M: HostMemory> DpuSimulation<M> {
 
     /// The host lets a function use its bus, or not (PCI's command register).
     pub fn set_bus_master(&mut self, function: usize, on: bool) {
-        let old = self.model.value(self.bus_master);
+        self.set_bit(self.bus_master, function, on);
+    }
+
+    /// The host enables MSI-X of a function, and masks it as a whole (PCI's Message Control).
+    pub fn set_msix(&mut self, function: usize, enabled: bool, masked: bool) {
+        self.set_bit(self.msix_enable, function, enabled);
+        self.set_bit(self.msix_mask, function, masked);
+    }
+
+    /// Sets a function's bit of an input.
+    fn set_bit(&mut self, pin: Pin, function: usize, on: bool) {
+        let old = self.model.value(pin);
         let bit = 1 << function;
-        self.model.set_value(self.bus_master, if on { old | bit } else { old & !bit });
+        self.model.set_value(pin, if on { old | bit } else { old & !bit });
         self.asleep = false;
     }
 

@@ -62,8 +62,8 @@ pub struct Dpu<
     const VQ_BITS: usize,
     const FUNCTIONS: usize,
     const FUNCTION_BITS: usize,
-    const EVENTS: usize,
-    const EVENT_BITS: usize,
+    const VECTORS: usize,
+    const VECTOR_BITS: usize,
     const FUNCTION_WORD_BITS: usize,
     const QUEUE_WORD_BITS: usize,
 > {
@@ -81,6 +81,9 @@ pub struct Dpu<
     pub s_axil_host: HostAxilSlave,
     /// Bit f: function f is bus master (PCI's command register).
     pub bus_master: Signal<In, Bits<FUNCTIONS>>,
+    /// Bit f: MSI-X Enable, and Function Mask, of function f (PCI's Message Control).
+    pub msix_enable: Signal<In, Bits<FUNCTIONS>>,
+    pub msix_mask: Signal<In, Bits<FUNCTIONS>>,
     pub m_axi_ring: AxiMaster<Bits<ID_BITS>>,
     pub m_axi_data: AxiMaster<Bits<8>>,
     pub interrupt: Src<Interrupt>,
@@ -89,7 +92,7 @@ pub struct Dpu<
 
     core: Millrace<SIZES>,
     functions:
-        Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, EVENTS, EVENT_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
+        Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
     engine: QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS>,
 }
 
@@ -104,8 +107,8 @@ impl<
     const VQ_BITS: usize,
     const FUNCTIONS: usize,
     const FUNCTION_BITS: usize,
-    const EVENTS: usize,
-    const EVENT_BITS: usize,
+    const VECTORS: usize,
+    const VECTOR_BITS: usize,
     const FUNCTION_WORD_BITS: usize,
     const QUEUE_WORD_BITS: usize,
 >
@@ -119,8 +122,8 @@ impl<
         VQ_BITS,
         FUNCTIONS,
         FUNCTION_BITS,
-        EVENTS,
-        EVENT_BITS,
+        VECTORS,
+        VECTOR_BITS,
         FUNCTION_WORD_BITS,
         QUEUE_WORD_BITS,
     >
@@ -205,6 +208,8 @@ impl<
         comment!("functions");
         link(self.s_axil_host, self.functions.s_axil_host);
         self.functions.bus_master = self.bus_master;
+        self.functions.msix_enable = self.msix_enable;
+        self.functions.msix_mask = self.msix_mask;
         self.engine.open = self.functions.queue_write;
         self.engine.open_vq = self.functions.queue_vq;
         self.engine.opened = self.functions.queue_config;

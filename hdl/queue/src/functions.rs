@@ -4,27 +4,27 @@
 use crate::drop_counters::DropCounters;
 use crate::function_reset::FunctionReset;
 use crate::host_axi::{HostAxi, HostAxilSlave};
-use crate::interrupts::Interrupts;
 use crate::live::Live;
+use crate::msix_table::MsixTable;
 use crate::sequencer::Sequencer;
 use crate::types::{Fault, Interrupt, QueueConfig, Window};
 use millrace_hdl::base::{Snk, Src};
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
-/// The register side of the host side, and what the queue engine needs of it. `VQ_BITS` hold the number of a virtqueue, `FUNCTION_BITS` that of a function; `SOURCES`
-/// = FUNCTIONS + VQS, in `SOURCE_BITS`; `FUNCTION_WORD_BITS` = FUNCTION_BITS + 5, `QUEUE_WORD_BITS` = VQ_BITS + 3.
+/// The register side of the host side, and what the queue engine needs of it. `VQ_BITS` hold the number of a virtqueue, `FUNCTION_BITS` that of a function; `VECTORS`
+/// = FUNCTIONS + VQS, in `VECTOR_BITS`; `FUNCTION_WORD_BITS` = FUNCTION_BITS + 5, `QUEUE_WORD_BITS` = VQ_BITS + 3.
 ///
-/// An access is answered about 16 clocks after it came, if nothing else is under way; nor does any output hold one up. For 32 clocks per
-/// function and 8 per virtqueue after reset, accesses and events wait.
+/// An access is answered about 16 clocks after it came, if nothing else is under way (of the MSI-X table 25, of pending bits 60); nor does any output hold one up. For 32 clocks
+/// per function and 8 per virtqueue after reset, accesses and events wait.
 #[millrace_hdl::block]
 pub struct Functions<
     const FUNCTIONS: usize,
     const VQS: usize,
     const VQ_BITS: usize,
     const FUNCTION_BITS: usize,
-    const SOURCES: usize,
-    const SOURCE_BITS: usize,
+    const VECTORS: usize,
+    const VECTOR_BITS: usize,
     const FUNCTION_WORD_BITS: usize,
     const QUEUE_WORD_BITS: usize,
 > {
@@ -33,6 +33,9 @@ pub struct Functions<
     pub s_axil_host: HostAxilSlave,
     /// Bit f: function f may use its bus (PCI's command register).
     pub bus_master: Signal<In, Bits<FUNCTIONS>>,
+    /// MSI-X Enable and Function Mask, as PCI's Message Control of function f has them.
+    pub msix_enable: Signal<In, Bits<FUNCTIONS>>,
+    pub msix_mask: Signal<In, Bits<FUNCTIONS>>,
     /// A pulse when a virtqueue is enabled, three clocks before it can be live: consumers keep `queue_config`.
     pub queue_write: Signal<Out, Bit>,
     pub queue_vq: Signal<Out, Bits<VQ_BITS>>,
@@ -65,10 +68,10 @@ pub struct Functions<
     pub idle: Signal<Out, Bit>,
 
     axi: HostAxi,
-    sequencer: Sequencer<FUNCTIONS, VQS, VQ_BITS, SOURCE_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
+    sequencer: Sequencer<FUNCTIONS, VQS, VQ_BITS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
     resets: FunctionReset<FUNCTIONS, VQS, VQ_BITS>,
     states: Live<FUNCTIONS, VQS, VQ_BITS>,
-    interrupts: Interrupts<SOURCES, SOURCE_BITS>,
+    vectors: MsixTable<FUNCTIONS, FUNCTION_BITS, VECTORS, VECTOR_BITS>,
     drops: DropCounters<FUNCTION_BITS>,
 }
 
@@ -78,11 +81,11 @@ impl<
     const VQS: usize,
     const VQ_BITS: usize,
     const FUNCTION_BITS: usize,
-    const SOURCES: usize,
-    const SOURCE_BITS: usize,
+    const VECTORS: usize,
+    const VECTOR_BITS: usize,
     const FUNCTION_WORD_BITS: usize,
     const QUEUE_WORD_BITS: usize,
-> Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, SOURCES, SOURCE_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>
+> Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>
 {
     /// For the functions of a build.
     ///
@@ -94,7 +97,7 @@ impl<
             sequencer: Sequencer::new(config),
             resets: FunctionReset::new(config),
             states: Live::new(config),
-            interrupts: Interrupts::new(config),
+            vectors: MsixTable::new(config),
             ..Default::default()
         }
     }
@@ -138,8 +141,12 @@ impl<
         self.merge = self.states.merge;
 
         comment!("interrupts, and frames dropped");
-        join(self.sequencer.event, self.interrupts.event);
-        link(self.interrupt, self.interrupts.interrupt);
+        join(self.sequencer.msix, self.vectors.request);
+        self.sequencer.msix_answer = self.vectors.answer;
+        link(self.interrupt, self.vectors.interrupt);
+        self.vectors.msix_enable = self.msix_enable;
+        self.vectors.msix_mask = self.msix_mask;
+        self.vectors.bus_master = self.bus_master;
         self.drops.count = self.no_buffer;
         self.drops.function = self.no_buffer_function;
         self.drops.read = self.sequencer.function;
@@ -155,7 +162,7 @@ impl<
         self.notify = self.sequencer.notify;
         self.notify_queue = self.sequencer.vq;
         let sides = self.axi.idle & self.sequencer.idle & self.resets.idle;
-        self.idle = sides & self.states.idle & self.interrupts.idle & self.drops.idle;
+        self.idle = sides & self.states.idle & self.vectors.idle & self.drops.idle;
     }
 }
 

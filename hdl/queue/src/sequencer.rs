@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The registers of all functions, one access or event at a time.
 
-use crate::interrupts::SourceEvent;
 use crate::live::Change;
+use crate::msix_table::MsixRequest;
 use crate::types::{Fault, QueueConfig, Window};
 use crate::words::*;
 use millrace_hdl::base::{Dff, DffE, DffR, Param, Ram, Reg, Snk, Src};
@@ -29,6 +29,8 @@ pub enum Place {
     Device,
     FirstFault,
     Function,
+    Entry,
+    Pending,
     Notify,
 }
 
@@ -77,13 +79,14 @@ pub enum Step {
     Isr,
     IsrRead,
     IsrTaken,
-    /// Interrupts get to know.
-    Tell,
+    /// The vector that an interrupt has is there; the vectors' block is asked.
+    Vector,
+    Ask,
     Done,
 }
 
-/// Works on one access, fault or message at a time, in 13 to 30 clocks. State lies in RAM, `FUNCTION_WORD_BITS` = log2 of the functions + 5 (32 words each) and
-/// `QUEUE_WORD_BITS` = `VQ_BITS` + 3. After reset the RAM is filled first.
+/// Works on one access, fault or message at a time, in 13 to 30 clocks, and those that `msix` takes. State lies in RAM, `FUNCTION_WORD_BITS` = log2 of the
+/// functions + 5 (32 words each) and `QUEUE_WORD_BITS` = `VQ_BITS` + 3. After reset the RAM is filled first.
 ///
 /// `ack` with `error` and `read_data` answers an access; a fault and a message are taken when their work is done. `clear` and `finish` are requests of the
 /// reset of functions, `done` their end. `change` and `notify` are pulses, `vq` and `function` theirs.
@@ -92,7 +95,7 @@ pub struct Sequencer<
     const FUNCTIONS: usize,
     const VQS: usize,
     const VQ_BITS: usize,
-    const SOURCE_BITS: usize,
+    const VECTOR_BITS: usize,
     const FUNCTION_WORD_BITS: usize,
     const QUEUE_WORD_BITS: usize,
 > {
@@ -124,7 +127,9 @@ pub struct Sequencer<
     pub is_enabled: Signal<In, Bit>,
     /// Frames dropped of `function`, two clocks later.
     pub no_buffer: Signal<In, Bits<32>>,
-    pub event: Src<SourceEvent<SOURCE_BITS>>,
+    pub msix: Src<MsixRequest<VECTOR_BITS>>,
+    /// With `msix.ready`.
+    pub msix_answer: Signal<In, Bits<32>>,
     pub notify: Signal<Out, Bit>,
     pub queue_write: Signal<Out, Bit>,
     pub queue_config: Signal<Out, QueueConfig>,
@@ -151,7 +156,7 @@ pub struct Sequencer<
     at: DffE<Bits<4>>,
     function_q: Reg<Bits<8>>,
     queue_q: Reg<Bits<VQ_BITS>>,
-    /// Number of the virtqueue in its function.
+    /// Number of the virtqueue, or vector, in its function.
     local: Reg<Bits<16>>,
     /// Word that is cleared or collected.
     count: Reg<Bits<5>>,
@@ -167,8 +172,9 @@ pub struct Sequencer<
     old: DffE<Bits<32>>,
     new: DffE<Bits<32>>,
     answer: DffE<Bits<32>>,
-    /// The access's virtqueue exists; it can be written.
+    /// The access's virtqueue or vector exists; it can be written. Of pending bits, some exist, and those of the access's word.
     exists: DffE<Bit>,
+    inside: DffE<Bit>,
     open: DffE<Bit>,
     being_reset: DffE<Bit>,
     master: DffE<Bit>,
@@ -181,7 +187,9 @@ pub struct Sequencer<
     merges: DffE<Bit>,
     accepts: DffE<Bit>,
     isr_bits: DffE<Bits<2>>,
-    event_q: DffE<SourceEvent<SOURCE_BITS>>,
+    /// The virtqueue's.
+    vector: DffE<Bits<16>>,
+    msix_q: DffE<MsixRequest<VECTOR_BITS>>,
     /// The last words that were collected, the newest last.
     #[count(6)]
     collected: Vec<DffE<Bits<32>>>,
@@ -199,10 +207,10 @@ impl<
     const FUNCTIONS: usize,
     const VQS: usize,
     const VQ_BITS: usize,
-    const SOURCE_BITS: usize,
+    const VECTOR_BITS: usize,
     const FUNCTION_WORD_BITS: usize,
     const QUEUE_WORD_BITS: usize,
-> Sequencer<FUNCTIONS, VQS, VQ_BITS, SOURCE_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>
+> Sequencer<FUNCTIONS, VQS, VQ_BITS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>
 {
     /// For the functions of a build.
     ///
@@ -227,12 +235,12 @@ impl<
         let generation = self.state.get_bits::<8>(8);
         let strobe = self.write_strobe;
         let writes_low = strobe.get_bits::<2>(0).any();
-        let writes_high = strobe.get_bits::<2>(2).any();
         let writes_status = strobe.get_bit(0);
-        let function_source = cast::<SOURCE_BITS>(self.function_q);
-        let config_source = cast::<SOURCE_BITS>(self.base) + function_source;
-        let queue_source = cast::<SOURCE_BITS>(self.queue_q) + function_source + 1;
+        let first_vector = cast::<VECTOR_BITS>(self.base) + cast::<VECTOR_BITS>(self.function_q);
+        let last_vector = first_vector + cast::<VECTOR_BITS>(self.queues_here);
 
+        let local_vector = first_vector + cast::<VECTOR_BITS>(self.local);
+        let no_bits: Bits<5> = 0;
         let zero: Bits<8> = 0;
         let mut change = Change::default();
         let mut begin = false;
@@ -263,13 +271,7 @@ impl<
                 self.count += 1;
                 if self.filled & (self.count == LAST_OF_RESET) {
                     change.finish = true;
-                    self.event_q = SourceEvent::<SOURCE_BITS> {
-                        set: true,
-                        source: config_source,
-                        function: self.function_q,
-                        vector: NONE,
-                    };
-                    self.step = Step::Tell;
+                    self.step = Step::Ask;
                 }
                 if self.count == LAST_OF_FUNCTION {
                     window_write = true;
@@ -284,13 +286,7 @@ impl<
                 self.count += 1;
                 if self.filled & (self.count == SIZE) {
                     change.clear = true;
-                    self.event_q = SourceEvent::<SOURCE_BITS> {
-                        set: true,
-                        source: queue_source,
-                        function: self.function_q,
-                        vector: NONE,
-                    };
-                    self.step = Step::Tell;
+                    self.step = Step::Done;
                 }
                 if self.count == OWNER {
                     self.count = 0;
@@ -314,6 +310,12 @@ impl<
                     self.task = Task::Access;
                     self.function_q = self.address.get_bits::<8>(24);
                     self.local = cast::<16>(offset.get_bits::<12>(12) - NOTIFY.offset / NOTIFY.stride);
+                    if (offset & ENTRY_MASK) == MSIX_TABLE.offset {
+                        self.local = cast::<16>(offset.get_bits::<10>(4));
+                    }
+                    if (offset & PENDING_MASK) == MSIX_PENDING.offset {
+                        self.local = cast::<16>(concat::<10>(offset.get_bits::<5>(2), no_bits));
+                    }
                     let known = cast::<9>(self.address.get_bits::<8>(24)) < FUNCTIONS;
                     if known & ((offset & mask_of(COMMON)) == COMMON.offset) {
                         self.place = Place::Common;
@@ -326,6 +328,12 @@ impl<
                     }
                     if known & ((offset & mask_of(FAULTS)) == FAULTS.offset) {
                         self.place = Place::FirstFault;
+                    }
+                    if known & ((offset & ENTRY_MASK) == MSIX_TABLE.offset) {
+                        self.place = Place::Entry;
+                    }
+                    if known & ((offset & PENDING_MASK) == MSIX_PENDING.offset) {
+                        self.place = Place::Pending;
                     }
                     if known & (offset >= NOTIFY.offset) {
                         self.place = Place::Notify;
@@ -345,6 +353,7 @@ impl<
                     self.step = if self.clear { Step::ClearQueue } else { Step::State };
                 } else if self.fault.valid | self.used.valid {
                     self.access_next = true;
+                    self.at = word_of(common::QUEUE_MSIX_VECTOR);
                     self.task = if self.fault.valid { Task::Fault } else { Task::Used };
                     self.queue_q = if self.fault.valid { self.fault.data.vq } else { self.used.data };
                     self.step = Step::Owner;
@@ -389,6 +398,13 @@ impl<
                     self.queue_q = self.base + cast::<VQ_BITS>(self.local);
                 }
                 self.exists = self.local < self.queues_here;
+                self.inside = self.local <= self.queues_here;
+                if self.place == Place::Entry {
+                    self.exists = self.local <= self.queues_here;
+                }
+                if self.place == Place::Pending {
+                    self.exists = (self.local & QUADWORD) <= self.queues_here;
+                }
                 self.step = Step::Aim;
             }
             Step::Aim => {
@@ -429,6 +445,7 @@ impl<
                 if (self.place == Place::Common) & (self.at == word_of(common::QUEUE_ENABLE)) {
                     self.old = 0;
                 }
+                self.vector = self.queue_value.get_bits::<16>(16);
                 self.open = self.exists & !self.is_enabled & !self.reset_here;
                 self.being_reset = self.reset_here;
                 self.master = self.master_here;
@@ -436,7 +453,9 @@ impl<
             }
             Step::Merge => {
                 self.new = (merged(self.old, self.write_data, strobe) & self.mask) | self.ones;
-                self.error_q = (self.place == Place::Nowhere) | ((self.place == Place::Notify) & !self.exists);
+                let numbered =
+                    (self.place == Place::Entry) | (self.place == Place::Pending) | (self.place == Place::Notify);
+                self.error_q = (self.place == Place::Nowhere) | (numbered & !self.exists);
                 let mut answer = self.old;
                 if self.place == Place::Common {
                     answer = common_answer(
@@ -459,7 +478,7 @@ impl<
                 if self.place == Place::Function {
                     answer = register_answer(self.at, self.old, status, self.master, self.no_buffer);
                 }
-                if (self.place == Place::Nowhere) | (self.place == Place::Notify) {
+                if (self.place == Place::Nowhere) | numbered {
                     answer = 0;
                 }
                 self.answer = answer;
@@ -470,13 +489,27 @@ impl<
                 word = self.target;
                 self.accepts = false;
                 self.isr_bits = ISR_CONFIGURATION;
-                self.event_q = SourceEvent::<SOURCE_BITS> {
-                    set: self.task == Task::Access,
-                    source: config_source,
+                self.msix_q = MsixRequest::<VECTOR_BITS> {
+                    raise: false,
+                    write: self.writes & (self.place == Place::Entry),
+                    collect: self.place == Place::Pending,
+                    calm: self.task == Task::FinishFunction,
+                    moderate: false,
                     function: self.function_q,
-                    vector: self.new.get_bits::<16>(0),
+                    first: first_vector,
+                    last: last_vector,
+                    entry: if self.task == Task::Access { local_vector } else { first_vector },
+                    word: self.at.get_bits::<2>(0),
+                    data: if self.place == Place::Function { self.new } else { self.write_data },
+                    strobe,
                 };
                 self.step = Step::Done;
+                if (self.place == Place::Entry) & self.exists & (acts | !self.writes) {
+                    self.step = Step::Ask;
+                }
+                if (self.place == Place::Pending) & self.exists & self.inside & !self.writes {
+                    self.step = Step::Ask;
+                }
                 if self.task == Task::Fault {
                     if !self.being_reset {
                         change.stop = true;
@@ -486,7 +519,6 @@ impl<
                     }
                 }
                 if self.task == Task::Used {
-                    self.event_q.source = queue_source;
                     self.isr_bits = ISR_QUEUE;
                     if !self.being_reset {
                         self.step = Step::Isr;
@@ -512,6 +544,11 @@ impl<
                     if (self.at >= FUNCTION_FIRST_LO.offset / 4) & (self.at <= FUNCTION_LAST_HI.offset / 4) {
                         self.step = Step::Window;
                     }
+                    if self.at == FUNCTION_MODERATION.offset / 4 {
+                        we = true;
+                        self.msix_q.moderate = true;
+                        self.step = Step::Ask;
+                    }
                 }
                 if (self.place == Place::Common) & acts & !self.being_reset {
                     if (self.at == word_of(common::DEVICE_FEATURE_SELECT))
@@ -524,7 +561,7 @@ impl<
                     }
                     if (self.at == word_of(common::CONFIG_MSIX_VECTOR)) & writes_low {
                         we = true;
-                        self.step = Step::Tell;
+                        data = cast::<32>(vector_of(self.new.get_bits::<16>(0), self.queues_here));
                     }
                     if self.at == word_of(common::DEVICE_STATUS) {
                         self.step = Step::Status;
@@ -541,12 +578,7 @@ impl<
                         queue_we = true;
                         let size = self.new.get_bits::<16>(0);
                         let valid = if is_size(size) { size } else { self.old.get_bits::<16>(0) };
-                        queue_data = concat::<32>(self.new.get_bits::<16>(16), valid);
-                        self.event_q.source = queue_source;
-                        self.event_q.vector = self.new.get_bits::<16>(16);
-                        if writes_high {
-                            self.step = Step::Tell;
-                        }
+                        queue_data = concat::<32>(vector_of(self.new.get_bits::<16>(16), self.queues_here), valid);
                     }
                     if (self.at == word_of(common::QUEUE_ENABLE)) & self.open {
                         if writes_low & (self.new.get_bits::<16>(0) == 1) {
@@ -650,7 +682,6 @@ impl<
             Step::Changed => {
                 we = true;
                 data = concat::<32>(self.state.get_bits::<16>(16), generation + 1, status);
-                self.event_q.set = false;
                 self.step = if status.get_bit(DRIVER_OK) & !self.being_reset { Step::Isr } else { Step::Done };
             }
             Step::NeedsReset => {
@@ -663,16 +694,26 @@ impl<
                 self.step = Step::IsrRead;
             }
             Step::IsrRead => {
+                word = VECTOR;
                 self.step = Step::IsrTaken;
             }
             Step::IsrTaken => {
                 word = ISR_STATUS;
                 we = true;
                 data = self.value | cast::<32>(self.isr_bits);
-                self.step = Step::Tell;
+                self.step = Step::Vector;
             }
-            Step::Tell => {
-                if self.event.ready {
+            Step::Vector => {
+                let vector = if self.task == Task::Used { self.vector } else { self.value.get_bits::<16>(0) };
+                self.msix_q.raise = true;
+                self.msix_q.entry = first_vector + cast::<VECTOR_BITS>(vector);
+                self.step = if vector == NONE { Step::Done } else { Step::Ask };
+            }
+            Step::Ask => {
+                if (self.place == Place::Entry) | (self.place == Place::Pending) {
+                    self.answer = self.msix_answer;
+                }
+                if self.msix.ready {
                     self.step = Step::Done;
                 }
             }
@@ -701,8 +742,8 @@ impl<
         self.fault.ready = is_done & (self.task == Task::Fault);
         self.used.ready = is_done & (self.task == Task::Used);
         self.done = is_done & ((self.task == Task::ClearQueue) | (self.task == Task::FinishFunction));
-        self.event.data = self.event_q;
-        self.event.valid = self.step == Step::Tell;
+        self.msix.data = self.msix_q;
+        self.msix.valid = self.step == Step::Ask;
         self.change_q = change;
         self.change = self.change_q;
         self.begin_q = begin;

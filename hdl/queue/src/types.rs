@@ -191,9 +191,11 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// A message to a driver.
+    /// A message to a driver: a write of `data` at `address`, by `function`.
     pub struct Interrupt {
         pub function: Bits<8>,
         pub vector: Bits<16>,
+        pub address: Bits<64>,
+        pub data: Bits<32>,
     }
 }

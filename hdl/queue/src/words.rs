@@ -70,6 +70,13 @@ pub const fn mask_of(block: HostBlock) -> u32 {
 /// The same for all copies of [`FUNCTION`].
 pub const FUNCTION_MASK: u32 = !(FUNCTION.stride * MAX_FUNCTIONS as u32 - 1) & OFFSET;
 
+/// The same for the entries of all vectors, and for their pending bits.
+pub const ENTRY_MASK: u32 = !(MSIX_TABLE.stride * MAX_VECTORS as u32 - 1) & OFFSET;
+pub const PENDING_MASK: u32 = !(MAX_VECTORS as u32 / 8 - 1) & OFFSET;
+
+/// Bits of a vector's number that tell the quadword of its pending bit.
+pub const QUADWORD: u32 = !63 & 0xffff;
+
 /// `old` with the bytes of `new` that the strobe names.
 #[millrace_hdl::function]
 pub fn merged(old: Bits<32>, new: Bits<32>, strobe: Bits<4>) -> Bits<32> {
@@ -85,6 +92,16 @@ pub fn merged(old: Bits<32>, new: Bits<32>, strobe: Bits<4>) -> Bits<32> {
 pub fn is_size(size: Bits<16>) -> Bit {
     let lower = size & (size - 1);
     size.any() & !lower.any() & (size <= LARGEST)
+}
+
+/// The vector, of a function with this many virtqueues and one vector more; or [`NO_VECTOR`] if it has no such vector.
+#[millrace_hdl::function]
+pub fn vector_of(written: Bits<16>, queues: Bits<16>) -> Bits<16> {
+    let mut vector = written;
+    if written > queues {
+        vector = NONE;
+    }
+    vector
 }
 
 /// The word of a function that an access to the common configuration is for; `low`: of a select field that holds 0.
@@ -128,6 +145,9 @@ pub fn register_mask(at: Bits<4>) -> Bits<32> {
     }
     if at == FUNCTION_FIRST_LO.offset / 4 {
         mask = FUNCTION_FIRST_LO.mask();
+    }
+    if at == FUNCTION_MODERATION.offset / 4 {
+        mask = FUNCTION_MODERATION.mask();
     }
     mask
 }
@@ -193,7 +213,7 @@ pub fn register_answer(at: Bits<4>, old: Bits<32>, status: Bits<8>, master: Bit,
     if at == FUNCTION_NO_BUFFER.offset / 4 {
         answer = no_buffer;
     }
-    if at > FUNCTION_NO_BUFFER.offset / 4 {
+    if at > FUNCTION_MODERATION.offset / 4 {
         answer = 0;
     }
     answer

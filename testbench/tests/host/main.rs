@@ -3,6 +3,7 @@
 
 mod bench;
 mod faults;
+mod interrupts;
 mod later;
 mod offload;
 mod resets;

@@ -8,9 +8,10 @@ mod reference;
 use super::*;
 use crate::small::SMALL;
 use crate::testing::{emit, lint};
-use bench::{Bench, Dut, ERROR, OKAY};
+use bench::{Bench, Dut, ERROR, OKAY, VECTORS, entry};
 use millrace_regs::host::{
-    self, COMMON, FAULTS, FUNCTION, FUNCTION_REGISTERS, Feature, HostField, ISR, NOTIFY, common, device, status,
+    self, COMMON, FAULTS, FUNCTION, FUNCTION_REGISTERS, Feature, HostField, ISR, MSIX_PENDING, MSIX_TABLE, NOTIFY,
+    common, device, msix, status,
 };
 
 /// ACKNOWLEDGE, DRIVER, FEATURES_OK, DRIVER_OK as a driver sets them.
@@ -38,15 +39,16 @@ fn a_driver_sets_a_function_up() {
     b.take(2, MERGE);
     b.set(2, &common::DEVICE_STATUS, 11);
     assert_eq!(state(&mut b, 2), 11);
-    b.set(2, &common::CONFIG_MSIX_VECTOR, 5);
-    assert_eq!(b.get(2, &common::CONFIG_MSIX_VECTOR), 5);
+    b.set(2, &common::CONFIG_MSIX_VECTOR, 2);
+    assert_eq!(b.get(2, &common::CONFIG_MSIX_VECTOR), 2);
     for q in 0..2 {
         b.set(2, &common::QUEUE_SELECT, q);
         assert_eq!(b.get(2, &common::QUEUE_SIZE), 256);
         assert_eq!(b.get(2, &common::QUEUE_NOTIFY_OFF), q);
         assert_eq!(b.get(2, &common::QUEUE_MSIX_VECTOR), 0xffff);
         b.set(2, &common::QUEUE_SIZE, 64 << q);
-        b.set(2, &common::QUEUE_MSIX_VECTOR, 6 + q);
+        b.set(2, &common::QUEUE_MSIX_VECTOR, 1 - q);
+        assert_eq!(b.get(2, &common::QUEUE_MSIX_VECTOR), 1 - q);
         b.set(2, &common::QUEUE_DESC, 0x1_2345_6780 + q * 0x1_0000_0000);
         b.set(2, &common::QUEUE_DRIVER, 0xfedc_ba98_7654_3212);
         b.set(2, &common::QUEUE_DEVICE, 0x44);
@@ -143,8 +145,10 @@ fn fields_are_written_one_by_one_in_their_word() {
     assert_eq!(b.read(1, common::DEVICE_STATUS.word()), (0x0000_0007, OKAY));
     b.write(1, common::QUEUE_SIZE.word(), 0x0007_0020, 0b0011);
     assert_eq!(b.read(1, common::QUEUE_SIZE.word()), (0xffff_0020, OKAY));
-    b.write(1, common::QUEUE_SIZE.word(), 0x0007_0040, 0b0100);
-    assert_eq!(b.read(1, common::QUEUE_SIZE.word()), (0xff07_0020, OKAY));
+    b.write(1, common::QUEUE_SIZE.word(), 0x0002_0040, 0b1100);
+    assert_eq!(b.read(1, common::QUEUE_SIZE.word()), (0x0002_0020, OKAY));
+    b.write(1, common::QUEUE_SIZE.word(), 0xff01_0040, 0b0100);
+    assert_eq!(b.read(1, common::QUEUE_SIZE.word()), (0x0001_0020, OKAY));
     b.write(1, common::QUEUE_DESC.offset, 0xffff_ffff, 0b0001);
     b.write(1, common::QUEUE_DESC.offset + 4, 0x0102_0304, 0b1000);
     assert_eq!(b.get(1, &common::QUEUE_DESC), 0x0100_0000_0000_00f0);
@@ -186,7 +190,7 @@ fn the_device_configuration_is_what_the_ecpf_set() {
     b.set_up(2, MERGE);
     b.write(0, function_register(2, &host::FUNCTION_MAC_HI), 0, 0b0100);
     b.clocks(100);
-    assert_eq!(b.seen.interrupts, [(2, 0x20)]);
+    assert_eq!(b.seen.interrupts, [(2, 0)]);
     assert_eq!((b.read(2, ISR.offset).0, b.read(2, ISR.offset).0), (2, 0), "a read clears it");
     assert_eq!(b.get(2, &common::CONFIG_GENERATION), 4);
 }
@@ -268,7 +272,7 @@ fn a_fault_stops_its_queue_alone_and_is_told() {
     assert_eq!(b.read(0, function_register(1, &host::FUNCTION_STATE)), (0x100 | READY | 64, OKAY));
     assert_eq!(b.read(0, function_register(2, &host::FUNCTION_FAULT)), (0, OKAY));
     b.clocks(50);
-    assert_eq!(b.seen.interrupts, [(1, 0x20), (1, 0x20)]);
+    assert_eq!(b.seen.interrupts, [(1, 0), (1, 0)]);
     assert_eq!((state(&mut b, 2), b.seen.live()), (READY, 0b1100_0000_0000));
     b.set(1, &common::DEVICE_STATUS, 64);
     assert_eq!(state(&mut b, 1), READY | 64);
@@ -299,21 +303,20 @@ fn accesses_are_answered_while_no_interrupt_is_taken() {
     let mut b = Bench::new();
     (0..3).for_each(|f| b.set_up(f, MERGE));
     b.interrupt_ready = false;
+    // A virtqueue and the configuration with one vector are one message.
+    b.set(2, &common::CONFIG_MSIX_VECTOR, 2);
     for _ in 0..3 {
         (0..12).for_each(|vq| b.used(vq));
         b.fault(11, 1);
         assert_eq!(b.read(2, ISR.offset).0, 3);
-        assert_eq!(b.get(1, &common::QUEUE_MSIX_VECTOR), 0x11, "of the virtqueue that was selected last");
+        assert_eq!(b.get(1, &common::QUEUE_MSIX_VECTOR), 2, "of the virtqueue that was selected last");
     }
     assert!(b.seen.interrupts.is_empty());
-    // A queue and the configuration with one vector are one message.
-    b.set(2, &common::CONFIG_MSIX_VECTOR, 0x11);
     b.interrupt_ready = true;
     b.clocks(400);
     let mut given = b.seen.interrupts.clone();
     given.sort_unstable();
-    let expected: Vec<(u64, u64)> =
-        (0..8).map(|q| (0, 0x10 + q)).chain([(1, 0x10), (1, 0x11), (2, 0x10), (2, 0x11)]).collect();
+    let expected: Vec<(u64, u64)> = (0..8).map(|q| (0, 1 + q)).chain([(1, 1), (1, 2), (2, 1), (2, 2)]).collect();
     assert_eq!(given, expected);
 }
 
@@ -324,6 +327,104 @@ fn no_vector_is_no_interrupt() {
     b.set(1, &common::CONFIG_MSIX_VECTOR, 0xffff);
     b.fault(9, 1);
     assert_eq!((b.read(1, ISR.offset).0, b.seen.interrupts.len()), (2, 0));
+}
+
+#[test]
+fn a_vector_that_the_function_has_not_is_none() {
+    let mut b = Bench::new();
+    for (function, vectors) in (0..).zip(VECTORS.map(u64::from)) {
+        for field in [common::CONFIG_MSIX_VECTOR, common::QUEUE_MSIX_VECTOR] {
+            for (vector, reads) in [(0, 0), (vectors - 1, vectors - 1), (vectors, 0xffff), (1, 1), (0xfffe, 0xffff)] {
+                b.set(function, &field, vector);
+                assert_eq!(b.get(function, &field), reads, "{} of {function}", field.name);
+            }
+        }
+    }
+}
+
+/// The word of an entry's field, and the entry's offset.
+fn entry_word(vector: u32, field: &HostField) -> u32 {
+    MSIX_TABLE.at(vector) + field.word()
+}
+
+#[test]
+fn each_function_has_a_table_of_its_own() {
+    let mut b = Bench::new();
+    let all: Vec<_> = (0..).zip(VECTORS).flat_map(|(f, vectors)| (0..vectors).map(move |v| (f, v))).collect();
+    for word in [0, 4, 8, 12] {
+        for (function, vector) in &all {
+            assert_eq!(
+                b.write(*function, MSIX_TABLE.at(*vector) + word, !(function << 8 | vector << 4 | word), 15),
+                OKAY
+            );
+        }
+    }
+    for (function, vector) in all {
+        let words = [0, 4, 8, 12].map(|word| b.read(function, MSIX_TABLE.at(vector) + word));
+        let written = [0, 4, 8, 12].map(|word| !(function << 8 | vector << 4 | word));
+        let reads = [written[0] & !3, written[1], written[2], written[3] & 1];
+        assert_eq!(words, reads.map(|word| (word, OKAY)), "vector {vector} of function {function}");
+    }
+    assert_eq!(b.write(1, entry_word(1, &msix::MESSAGE_DATA), 0x5566_7788, 0b0110), OKAY);
+    assert_eq!(b.write(1, entry_word(1, &msix::MESSAGE_DATA), 0, 0), OKAY);
+    assert_eq!(b.read(1, entry_word(1, &msix::MESSAGE_DATA)), (0xff66_77e7, OKAY));
+}
+
+#[test]
+fn a_masked_vector_pends_and_is_given_as_its_entry_says() {
+    let mut b = Bench::new();
+    (0..3).for_each(|f| b.set_up(f, MERGE));
+    assert_eq!(b.write(1, entry_word(2, &msix::VECTOR_CONTROL), 1, 1), OKAY);
+    (8..12).for_each(|vq| b.used(vq));
+    b.used(9);
+    assert_eq!(b.seen.interrupts, [(1, 1), (2, 1), (2, 2)]);
+    let pending = |b: &mut Bench| [0, 1, 2].map(|f| b.read(f, MSIX_PENDING.at(0)).0);
+    assert_eq!(pending(&mut b), [0, 0b100, 0]);
+    assert_eq!(b.write(1, MSIX_PENDING.at(0), 0, 15), OKAY);
+    assert_eq!((b.read(1, MSIX_PENDING.at(0) + 4), pending(&mut b)), ((0, OKAY), [0, 0b100, 0]));
+    b.write(1, entry_word(2, &msix::VECTOR_CONTROL), 0, 1);
+    b.clocks(100);
+    let [low, high, data, _] = entry(1, 2);
+    assert_eq!(b.seen.interrupts[3..], [(1, 2)]);
+    assert_eq!(b.seen.messages[3..], [(u64::from(high) << 32 | u64::from(low), data.into())]);
+    assert_eq!(pending(&mut b), [0, 0, 0]);
+}
+
+#[test]
+fn a_reset_drops_what_pends_and_leaves_the_table() {
+    let mut b = Bench::new();
+    (0..3).for_each(|f| b.set_up(f, MERGE));
+    b.dut.msix_mask.next = 7u64.into();
+    b.clocks(8);
+    (0..12).for_each(|vq| b.used(vq));
+    b.fault(8, 1);
+    let pending = |b: &mut Bench| [0, 1, 2].map(|f| b.read(f, MSIX_PENDING.at(0)).0);
+    assert_eq!(pending(&mut b), [0x1fe, 0b111, 0b110]);
+    b.set(1, &common::DEVICE_STATUS, 0);
+    b.clocks(400);
+    assert_eq!((state(&mut b, 1), pending(&mut b)), (0, [0x1fe, 0, 0b110]));
+    assert_eq!([0, 4, 8, 12].map(|word| b.read(1, MSIX_TABLE.at(1) + word).0), entry(1, 1));
+    b.dut.msix_mask.next = 0u64.into();
+    b.clocks(200);
+    assert_eq!(b.seen.interrupts.len(), 10);
+}
+
+#[test]
+fn the_ecpf_sets_how_close_the_messages_of_a_vector_are() {
+    let mut b = Bench::new();
+    (1..3).for_each(|f| b.set_up(f, MERGE));
+    let register = function_register(1, &host::FUNCTION_MODERATION);
+    b.write(0, register, 0xff00_2000, 15);
+    assert_eq!((b.read(0, register), b.read(0, register + 4)), ((0x2000, OKAY), (0, OKAY)));
+    for _ in 0..5 {
+        b.used(8);
+        b.used(10);
+    }
+    let count = |b: &Bench, message| b.seen.interrupts.iter().filter(|given| **given == message).count();
+    assert_eq!((count(&b, (1, 1)), count(&b, (2, 1))), (1, 5));
+    b.write(0, register, 0, 15);
+    b.until_idle();
+    assert_eq!((count(&b, (1, 1)), count(&b, (2, 1))), (2, 5));
 }
 
 #[test]
@@ -338,7 +439,11 @@ fn addresses_of_nothing_are_refused_and_change_nothing() {
         (0, 0x3ffc),
         (0, FUNCTION.at(3)),
         (0, 0x7ffc),
-        (0, 0x8000),
+        (0, MSIX_TABLE.at(9)),
+        (2, MSIX_TABLE.at(3)),
+        (0, 0xbffc),
+        (1, MSIX_PENDING.at(1)),
+        (0, MSIX_PENDING.at(16)),
         (0, 0xfffc),
         (1, FUNCTION.at(0)),
         (1, NOTIFY.at(2)),
@@ -356,9 +461,14 @@ fn addresses_of_nothing_are_refused_and_change_nothing() {
     b.clocks(50);
     assert!(b.seen.notified.is_empty() && b.seen.queues.is_empty() && b.seen.windows.len() == 3);
     assert_eq!((0..3).map(|f| state(&mut b, f)).sum::<u32>(), 0);
-    for (function, offset) in
-        [(0, 0x3c), (0, FUNCTION.at(2) + 0x3c), (1, 0x20c), (1, NOTIFY.at(1) + 0xffc), (0, NOTIFY.at(7))]
-    {
+    for (function, offset) in [
+        (0, 0x3c),
+        (0, FUNCTION.at(2) + 0x3c),
+        (1, 0x20c),
+        (0, MSIX_PENDING.at(0) + 4),
+        (1, NOTIFY.at(1) + 0xffc),
+        (0, NOTIFY.at(7)),
+    ] {
         assert_eq!(b.read(function, offset), (0, OKAY), "{function} {offset:#x}");
         assert_eq!(b.write(function, offset, 0xffff_ffff, 15), OKAY);
     }

@@ -63,7 +63,7 @@ fn rate(queues: usize, length: usize) -> Result<Rate> {
     }
     let mut slow_path = start_slow_path(&dpu, queues)?;
     let frames: Vec<Vec<u8>> = (0..queues).map(|n| frame(n, length)).collect();
-    let mut turn = |nets: &mut [VirtioNet<Bar, LocalMemory>]| -> Result<usize> {
+    let turn = |nets: &mut [VirtioNet<Bar, LocalMemory>]| -> Result<usize> {
         let mut received = 0;
         for (n, net) in nets.iter_mut().enumerate() {
             received += net.receive(0, usize::MAX, |_| ())?;

@@ -5,7 +5,7 @@ use crate::functions::Functions;
 use crate::small::SMALL;
 use crate::testing::{settle, tick};
 use crate::types::{Fault, QueueConfig, Window};
-use millrace_regs::host::{HostField, common, host_address};
+use millrace_regs::host::{HostField, MSIX_TABLE, common, host_address};
 use rust_hdl_core::prelude::*;
 
 /// Of preset `host`: three functions with 8, 2 and 2 virtqueues.
@@ -14,6 +14,14 @@ pub type Dut = Functions<3, 12, 4, 2, 15, 4, 7, 7>;
 pub const OKAY: u64 = 0;
 pub const ERROR: u64 = 2;
 
+/// Vectors of the functions.
+pub const VECTORS: [u32; 3] = [9, 3, 3];
+
+/// The words that the bench writes into the entry of a vector.
+pub fn entry(function: u32, vector: u32) -> [u32; 4] {
+    [0xfee0_0000 + 0x1000 * function, 0x1234, 0x4000 + vector, 0]
+}
+
 /// What has come out.
 #[derive(Default)]
 pub struct Seen {
@@ -21,7 +29,9 @@ pub struct Seen {
     pub windows: Vec<(u64, Window)>,
     pub notified: Vec<u64>,
     pub resets: Vec<u64>,
+    /// Function and vector; address and data.
     pub interrupts: Vec<(u64, u64)>,
+    pub messages: Vec<(u64, u64)>,
     live: u64,
 }
 
@@ -43,17 +53,24 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// After reset, with all functions bus masters.
+    /// After reset, with all functions bus masters, MSI-X enabled and no vector masked.
     pub fn new() -> Self {
         let mut dut = Box::new(Dut::new(&SMALL));
         dut.connect_all();
         dut.reset.next = true;
         tick(&mut *dut, |d| &mut d.clock);
         dut.reset.next = false;
-        dut.bus_master.next = 7u64.into();
+        (dut.bus_master.next, dut.msix_enable.next) = (7u64.into(), 7u64.into());
         let mut bench =
             Bench { dut, seen: Seen::default(), interrupt_ready: true, engine_delay: Some(3), under_way: None };
         bench.until_idle();
+        for (function, vectors) in (0..).zip(VECTORS) {
+            for vector in 0..vectors {
+                for (word, offset) in entry(function, vector).into_iter().zip((0..).step_by(4)) {
+                    assert_eq!(bench.write(function, MSIX_TABLE.at(vector) + offset, word, 15), OKAY);
+                }
+            }
+        }
         bench
     }
 
@@ -81,6 +98,7 @@ impl Bench {
         if dut.interrupt.valid.val() && self.interrupt_ready {
             let message = dut.interrupt.data.val();
             self.seen.interrupts.push((message.function.to_u64(), message.vector.to_u64()));
+            self.seen.messages.push((message.address.to_u64(), message.data.to_u64()));
         }
         self.under_way = match self.under_way {
             Some(0) => None,
@@ -208,15 +226,15 @@ impl Bench {
         }
     }
 
-    /// All virtqueues enabled, with vectors from 0x10 on, the configuration's 0x20, and DRIVER_OK.
+    /// All virtqueues enabled, with vectors from 1 on, the configuration's 0, and DRIVER_OK.
     pub fn set_up(&mut self, function: u32, features: u64) {
         self.set(function, &common::DEVICE_STATUS, 3);
         self.take(function, features);
         self.set(function, &common::DEVICE_STATUS, 11);
-        self.set(function, &common::CONFIG_MSIX_VECTOR, 0x20);
+        self.set(function, &common::CONFIG_MSIX_VECTOR, 0);
         for queue in 0..self.get(function, &common::NUM_QUEUES) {
             self.set(function, &common::QUEUE_SELECT, queue);
-            self.set(function, &common::QUEUE_MSIX_VECTOR, 0x10 + queue);
+            self.set(function, &common::QUEUE_MSIX_VECTOR, 1 + queue);
             self.set(function, &common::QUEUE_ENABLE, 1);
         }
         self.set(function, &common::DEVICE_STATUS, 15);

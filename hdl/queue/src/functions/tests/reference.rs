@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `docs/host.md` in plain Rust: what each access reads and does.
 
+use super::bench::entry;
 use crate::types::{QueueConfig, Window};
 use millrace_regs::config::Config;
 use millrace_regs::host::{self, Feature, HostField, common, status};
+use std::collections::BTreeSet;
 
 /// What an access or event is to bring about.
 #[derive(Debug, Default, PartialEq)]
@@ -11,7 +13,8 @@ pub struct Effects {
     pub queues: Vec<(u64, QueueConfig)>,
     pub windows: Vec<(u64, Window)>,
     pub notified: Vec<u64>,
-    pub interrupts: Vec<(u64, u64)>,
+    /// Function, vector, address, data.
+    pub interrupts: Vec<(u64, u64, u64, u64)>,
 }
 
 #[derive(Clone)]
@@ -41,6 +44,9 @@ struct Function {
     /// `FUNCTION_MAC_LO` to `FUNCTION_LAST_HI`.
     set: [u32; 9],
     dropped: u32,
+    moderation: u32,
+    entries: Vec<[u32; 4]>,
+    pending: BTreeSet<u64>,
     resetting: bool,
 }
 
@@ -48,6 +54,8 @@ pub struct Reference {
     config: Config,
     functions: Vec<Function>,
     pub bus_master: u64,
+    pub msix_enable: u64,
+    pub msix_mask: u64,
 }
 
 /// Old bytes, but those that the strobe names.
@@ -57,7 +65,7 @@ fn with_bytes(old: u64, new: u64, strobe: u64, bytes: u32) -> u64 {
 }
 
 impl Function {
-    fn new(queues: usize) -> Self {
+    fn new(number: usize, queues: usize) -> Self {
         let ones = u32::MAX;
         Self {
             selects: [0; 3],
@@ -70,6 +78,9 @@ impl Function {
             queues: vec![Queue::new(); queues],
             set: [0, 0, 0, ones, ones, 0, 0, ones, ones],
             dropped: 0,
+            moderation: 0,
+            entries: (0..=queues as u32).map(|vector| entry(number as u32, vector)).collect(),
+            pending: BTreeSet::new(),
             resetting: false,
         }
     }
@@ -110,7 +121,7 @@ impl Function {
 
     fn set(&mut self, name: &str, value: u64) {
         let features_ok = self.has(status::FEATURES_OK);
-        let offered = self.offered();
+        let (offered, known) = (self.offered(), self.known(value));
         match name {
             "device_feature_select" => self.selects[0] = value,
             "driver_feature_select" => self.selects[1] = value,
@@ -118,7 +129,7 @@ impl Function {
                 let shift = 32 * self.selects[1];
                 self.driver = self.driver & !(0xffff_ffff << shift) | value << shift;
             }
-            "config_msix_vector" => self.vector = value,
+            "config_msix_vector" => self.vector = known,
             "device_status" if value == 0 => self.resetting = true,
             "device_status" => {
                 let fits = self.driver & !offered == 0 && self.driver & Feature::REQUIRED == Feature::REQUIRED;
@@ -131,7 +142,7 @@ impl Function {
         let Some(queue) = self.queues.get_mut(self.selects[2] as usize).filter(|q| !q.enabled) else { return };
         match name {
             "queue_size" if value.is_power_of_two() && value <= 256 => queue.size = value,
-            "queue_msix_vector" => queue.vector = value,
+            "queue_msix_vector" => queue.vector = known,
             "queue_enable" if value == 1 => queue.enabled = true,
             "queue_desc" => queue.rings[0] = value & !15,
             "queue_driver" => queue.rings[1] = value & !1,
@@ -140,10 +151,14 @@ impl Function {
         }
     }
 
-    fn message(&mut self, isr: u32, vector: u64, function: usize, effects: &mut Effects) {
+    fn known(&self, vector: u64) -> u64 {
+        if vector < self.entries.len() as u64 { vector } else { 0xffff }
+    }
+
+    fn message(&mut self, isr: u32, vector: u64) {
         self.isr |= isr;
-        if vector != 0xffff && !effects.interrupts.contains(&(function as u64, vector)) {
-            effects.interrupts.push((function as u64, vector));
+        if vector != 0xffff {
+            self.pending.insert(vector);
         }
     }
 
@@ -155,8 +170,8 @@ impl Function {
 
 impl Reference {
     pub fn new(config: Config) -> Self {
-        let functions = (0..config.functions()).map(|f| Function::new(config.virtqueues_of_function(f))).collect();
-        Self { config, functions, bus_master: 7 }
+        let functions = (0..config.functions()).map(|f| Function::new(f, config.virtqueues_of_function(f))).collect();
+        Self { config, functions, bus_master: 7, msix_enable: 7, msix_mask: 0 }
     }
 
     fn vq(&self, function: usize, local: usize) -> u64 {
@@ -170,18 +185,48 @@ impl Reference {
         Some(resetting.any(|f| f.queues.iter().any(|q| q.enabled)))
     }
 
+    /// Functions with a reset under way.
+    pub fn resetting(&self) -> Vec<u64> {
+        (0..).zip(&self.functions).filter(|(_, f)| f.resetting).map(|(number, _)| number).collect()
+    }
+
     /// Ends all resets that are under way.
     pub fn finish_resets(&mut self) {
-        for f in self.functions.iter_mut().filter(|f| f.resetting) {
-            let fresh = Function::new(f.queues.len());
-            *f = Function { set: f.set, generation: f.generation, dropped: f.dropped, ..fresh };
+        for (number, f) in self.functions.iter_mut().enumerate().filter(|(_, f)| f.resetting) {
+            let fresh = Function::new(number, f.queues.len());
+            let entries = std::mem::take(&mut f.entries);
+            *f = Function {
+                set: f.set,
+                generation: f.generation,
+                dropped: f.dropped,
+                moderation: f.moderation,
+                entries,
+                ..fresh
+            };
         }
+    }
+
+    /// The messages that may be given now.
+    pub fn give(&mut self) -> Vec<(u64, u64, u64, u64)> {
+        let allowed = self.msix_enable & !self.msix_mask & self.bus_master;
+        let mut given = vec![];
+        for (number, f) in (0..).zip(&mut self.functions).filter(|(number, _)| allowed >> number & 1 == 1) {
+            for vector in f.pending.clone() {
+                let [low, high, data, masked] = f.entries[vector as usize];
+                if masked == 0 {
+                    f.pending.remove(&vector);
+                    given.push((number, vector, u64::from(high) << 32 | u64::from(low), data.into()));
+                }
+            }
+        }
+        given
     }
 
     /// Whether the page leaves open what is read: while a reset clears field after field.
     pub fn is_open(&self, function: usize, offset: u32) -> bool {
         let resetting = self.functions.get(function).is_some_and(|f| f.resetting);
-        resetting && offset < 0x40 && offset != common::DEVICE_STATUS.word()
+        let open = offset < 0x40 && offset != common::DEVICE_STATUS.word() || (0xc000..0x1_0000).contains(&offset);
+        resetting && open
     }
 
     /// None: SLVERR.
@@ -204,8 +249,16 @@ impl Reference {
                     9 => f.status as u32 + 0x100 * (bus_master >> number & 1) as u32,
                     10 => f.fault,
                     11 => f.dropped,
+                    12 => f.moderation,
                     _ => 0,
                 })
+            }
+            0x8000..0xc000 => f.entries.get(offset as usize % 0x4000 / 16).map(|words| words[offset as usize % 16 / 4]),
+            0xc000..0x1_0000 => {
+                let from = offset as usize % 0x4000 * 8;
+                let bits =
+                    (0..32).filter(|i| f.pending.contains(&((from + i) as u64))).fold(0, |bits, i| bits | 1 << i);
+                (from / 64 * 64 < f.entries.len()).then_some(bits)
             }
             0x1_0000.. => ((offset as usize >> 12) - 16 < f.queues.len()).then_some(0),
             _ => None,
@@ -224,6 +277,13 @@ impl Reference {
                 self.functions.get(number)?;
                 self.write_register(number, offset as usize % 0x40 / 4, data, strobe, &mut effects);
             }
+            0x8000..0xc000 => {
+                let words = self.functions[function].entries.get_mut(offset as usize % 0x4000 / 16)?;
+                let word = offset as usize % 16 / 4;
+                let value = with_bytes(words[word].into(), data.into(), strobe, 4) as u32;
+                words[word] = value & [!3, u32::MAX, u32::MAX, 1][word];
+            }
+            0xc000..0x1_0000 => return self.read(function, offset).map(|_| effects),
             0x1_0000.. => {
                 let local = (offset as usize >> 12) - 16;
                 if local >= exists {
@@ -279,6 +339,9 @@ impl Reference {
 
     fn write_register(&mut self, number: usize, register: usize, data: u32, strobe: u64, effects: &mut Effects) {
         let f = &mut self.functions[number];
+        if register == 12 {
+            f.moderation = with_bytes(f.moderation.into(), data.into(), strobe, 4) as u32 & 0xff_ffff;
+        }
         if register > 8 || strobe == 0 {
             return;
         }
@@ -293,7 +356,7 @@ impl Reference {
         if register < 3 && f.set[register] != old {
             f.generation = (f.generation + 1) % 256;
             if f.has(status::DRIVER_OK) && !f.resetting {
-                f.message(2, f.vector, number, effects);
+                f.message(2, f.vector);
             }
         }
         if register >= 5 {
@@ -301,8 +364,7 @@ impl Reference {
         }
     }
 
-    pub fn fault(&mut self, vq: u64, reason: u64) -> Effects {
-        let mut effects = Effects::default();
+    pub fn fault(&mut self, vq: u64, reason: u64) {
         let (function, local) = self.config.function_of_virtqueue(vq as usize).expect("a virtqueue");
         let f = &mut self.functions[function];
         if !f.resetting {
@@ -311,19 +373,16 @@ impl Reference {
             if f.fault == 0 {
                 f.fault = (local as u32) << 16 | reason as u32;
             }
-            f.message(2, f.vector, function, &mut effects);
+            f.message(2, f.vector);
         }
-        effects
     }
 
-    pub fn used(&mut self, vq: u64) -> Effects {
-        let mut effects = Effects::default();
+    pub fn used(&mut self, vq: u64) {
         let (function, local) = self.config.function_of_virtqueue(vq as usize).expect("a virtqueue");
         let f = &mut self.functions[function];
         if !f.resetting {
-            f.message(1, f.queues[local].vector, function, &mut effects);
+            f.message(1, f.queues[local].vector);
         }
-        effects
     }
 
     pub fn drop_frame(&mut self, function: usize) {
@@ -366,5 +425,5 @@ pub fn offsets() -> Vec<u32> {
         let copies = if block.stride == 0 { 1 } else { 10 };
         (0..copies).flat_map(move |copy| (0..block.bytes.min(64) / 4).map(move |i| block.at(copy) + 4 * i))
     });
-    blocks.chain([0x40, 0x104, 0x1fc, 0x210, 0x304, 0x3ffc, 0x8000, 0xfffc, 0x1_1ffc, 0xff_0000]).collect()
+    blocks.chain([0x40, 0x104, 0x1fc, 0x210, 0x304, 0x3ffc, 0xbffc, 0xfffc, 0x1_1ffc, 0xff_0000]).collect()
 }
