@@ -3,7 +3,7 @@
 //!
 //! On a board this is the PCIe block's; the RTL gets what it says as pins.
 
-use millrace_regs::host::{COMMON, DEVICE, ISR, NOTIFY, NOTIFY_STRIDE};
+use millrace_regs::host::{COMMON, DEVICE, ISR, MSIX_PENDING, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE};
 use std::ops::Range;
 
 /// Bytes of the configuration space. Behind the first [`BYTES`] there are no extended capabilities.
@@ -14,10 +14,6 @@ const BYTES: usize = 256;
 pub const FUNCTION_BAR: u64 = 1 << millrace_regs::host::FUNCTION_SHIFT;
 /// Bytes of the ECPF's BAR 2: the register map.
 pub const REGISTER_BAR: u64 = 1 << 16;
-
-/// Offsets in BAR 0 of the table of vectors and of their pending bits.
-const MSIX_TABLE: u32 = 0x8000;
-const MSIX_PENDING: u32 = 0xc000;
 
 /// Vendor of virtio devices.
 const VENDOR: u16 = 0x1af4;
@@ -139,8 +135,8 @@ impl ConfigSpace {
         self.put(MSIX + 2, &(vectors - 1).to_le_bytes());
         self.allow(MSIX + 3, &[0b1100_0000]);
         // Both in BAR 0.
-        self.put(MSIX + 4, &MSIX_TABLE.to_le_bytes());
-        self.put(MSIX + 8, &MSIX_PENDING.to_le_bytes());
+        self.put(MSIX + 4, &MSIX_TABLE.offset.to_le_bytes());
+        self.put(MSIX + 8, &MSIX_PENDING.offset.to_le_bytes());
     }
 
     /// An endpoint (7.5.3) with 16 lanes of 16 GT/s, function-level reset and bursts of 512 bytes.

@@ -3,6 +3,7 @@
 
 use super::ServedMemory;
 use super::config_space::{ConfigSpace, Written};
+use super::messages;
 use crate::DpuSimulation;
 use millrace_regs::host::{COMMON, common};
 use millrace_vfio_user::{Function, Space};
@@ -50,6 +51,7 @@ impl Access<'_> {
 
     fn write_word(&mut self, bar: &Bar, offset: u32, value: u32, strobe: u8) {
         let written = match bar {
+            Bar::Host if messages::is_ours(offset) => return,
             Bar::Host => self.dpu.write_bar(self.function, offset, value, strobe),
             // The register map has words only.
             Bar::Registers if strobe == 0b1111 => self.dpu.write32(offset as u16, value),

@@ -4,10 +4,11 @@
 mod config_space;
 mod function;
 mod memory;
+mod messages;
 
 pub use memory::ServedMemory;
 
-use crate::{Config, DpuSimulation, Latency, NewError, Preset};
+use crate::{BusError, Config, DpuSimulation, Latency, NewError, Preset};
 use config_space::{CONFIG_BYTES, ConfigSpace, FUNCTION_BAR, REGISTER_BAR};
 use function::Access;
 use millrace_driver::virtio::LocalMemory;
@@ -45,6 +46,9 @@ pub enum ServeError {
     /// The simulation cannot be had.
     #[error(transparent)]
     New(#[from] NewError),
+    /// The device does not answer.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// A socket cannot be had, or no client can come any more.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -74,7 +78,10 @@ impl Served {
             };
             memories.push(memory);
         }
-        let dpu = DpuSimulation::new(preset, memories, latency)?;
+        let mut dpu = DpuSimulation::new(preset, memories, latency)?;
+        for socket in &sockets {
+            messages::arrange(&mut dpu, socket.function, vectors(&config, socket.function))?;
+        }
         Ok(Self { dpu: Rc::new(RefCell::new(dpu)), sockets })
     }
 
@@ -95,10 +102,10 @@ impl Served {
             let (function, config) = (socket.function, &mut socket.config);
             handled += socket.server.turn(&mut Access { dpu: &mut dpu, config, function })?;
         }
-        while let Some(interrupt) = dpu.interrupt() {
-            let function = usize::from(interrupt.function);
+        while let Some(message) = dpu.interrupt() {
+            let function = usize::from(message.function);
             if let Some(socket) = self.sockets.iter_mut().find(|socket| socket.function == function) {
-                socket.server.interrupt(interrupt.vector);
+                socket.server.interrupt(messages::vector(&message));
                 handled += 1;
             }
         }
@@ -113,8 +120,8 @@ impl Served {
 
 impl Socket {
     fn bind(config: &Config, folder: &Path, function: usize) -> Result<Self, ServerError> {
-        let queues = config.virtqueues_of_function(function);
-        let vectors = queues as u16 + 1;
+        let vectors = vectors(config, function);
+        let queues = config.virtqueues_of_function(function) as u32;
         let mut bars = [0; 6];
         bars[0] = FUNCTION_BAR;
         if function == 0 {
@@ -123,8 +130,13 @@ impl Socket {
         let info = DeviceInfo { config_bytes: CONFIG_BYTES, bars, msix_vectors: vectors };
         let path = folder.join(format!("{}.sock", function_name(config, function)));
         let server = Server::bind(&path, info)?;
-        Ok(Self { function, server, config: ConfigSpace::new(function == 0, vectors, queues as u32) })
+        Ok(Self { function, server, config: ConfigSpace::new(function == 0, vectors, queues) })
     }
+}
+
+/// MSI-X vectors of a function.
+fn vectors(config: &Config, function: usize) -> u16 {
+    config.virtqueues_of_function(function) as u16 + 1
 }
 
 /// A function's name: `ecpf`, or that of its vport.
