@@ -39,7 +39,9 @@ impl Clocks {
     pub fn new(port_clocks: Vec<Pin>, idle_port: Pin, parts: Vec<ClockPins>, rest: ClockPins) -> Self {
         let ports = port_clocks.len() as u32;
         let idle = parts.iter().chain([&rest]).map(|pins| pins.idle).collect();
-        let clocks = port_clocks.into_iter().chain(parts.into_iter().chain([rest]).map(|pins| pins.clock)).collect();
+        let clocks: Vec<Pin> =
+            port_clocks.into_iter().chain(parts.into_iter().chain([rest]).map(|pins| pins.clock)).collect();
+        assert!(clocks.len() < u64::BITS as usize, "{} clocks: they are bits of a number", clocks.len());
         Self { clocks, idle_port, idle, ports, ctrl: 1 << ports }
     }
 

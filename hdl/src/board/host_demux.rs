@@ -5,6 +5,7 @@ use super::types::{MarkedBeat, RegisterRequest};
 use crate::base::{DffE, DffR, Param, Reg, Snk, Src};
 use crate::core::types::Beat;
 use millrace_regs::host_channel::{HEADER_BYTES, MessageKind};
+use millrace_regs::map::MAX_VPORTS;
 use rust_hdl_core::prelude::*;
 use std::ops::Range;
 
@@ -61,11 +62,14 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const VPORTS: usize> HostDe
     /// If the sizes do not fit each other.
     pub fn new(vports: Range<usize>, registers: bool) -> Self {
         assert!(
-            BUS_BITS / 8 == 1 << (COUNT_BITS - 1) && BUS_BITS >= 64 && VPORTS <= 31 && vports.end <= VPORTS,
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1)
+                && BUS_BITS >= 64
+                && VPORTS <= MAX_VPORTS as usize
+                && vports.end <= VPORTS,
             "HostDemux<{BUS_BITS}, {COUNT_BITS}, {VPORTS}> for {vports:?}: sizes do not fit each other"
         );
         Self {
-            mine: Param::new(vports.map(|vport| 1u64 << vport).sum::<u64>().to_bits()),
+            mine: Param::new(vports.fold(0.into(), |mine, vport| mine | Bits::from(1_u64) << vport as u64)),
             has_registers: Param::new(registers),
             ..Default::default()
         }

@@ -5,6 +5,7 @@ use super::types::RegisterAnswer;
 use crate::base::{DffR, Param, RoundRobin, Snk, Src};
 use crate::core::types::Beat;
 use millrace_regs::host_channel::MessageKind;
+use millrace_regs::map::MAX_VPORTS;
 use rust_hdl_core::prelude::*;
 use std::ops::Range;
 
@@ -54,12 +55,15 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const VPORTS: usize, const 
         assert!(
             BUS_BITS / 8 == 1 << (COUNT_BITS - 1)
                 && BUS_BITS >= 64
-                && VPORTS <= 31
+                && VPORTS <= MAX_VPORTS as usize
                 && SOURCES == VPORTS + 2
                 && vports.end <= VPORTS,
             "HostMux<{BUS_BITS}, {COUNT_BITS}, {VPORTS}, {SOURCES}> for {vports:?}: sizes do not fit each other"
         );
-        Self { mine: Param::new(vports.map(|vport| 1u64 << vport).sum::<u64>().to_bits()), ..Default::default() }
+        Self {
+            mine: Param::new(vports.fold(0.into(), |mine, vport| mine | Bits::from(1_u64) << vport as u64)),
+            ..Default::default()
+        }
     }
 
     fn update(&mut self) {
