@@ -19,12 +19,13 @@ impl Device for Null {
         let words = self.config.registers();
         Ok(match address {
             addr::ID => 0x4d49_4c4c,
-            addr::VERSION => 0x0001_0001,
+            addr::VERSION => 0x0002_0000,
             addr::CONFIG0 => words[0],
             addr::CONFIG1 => words[1],
             addr::CONFIG2 => words[2],
             addr::CONFIG3 => words[3],
             addr::CONFIG4 => words[4],
+            addr::CONFIG5 => words[5],
             addr::OWNER => self.owner,
             _ => 0,
         })

@@ -3,9 +3,7 @@
 
 use crate::{Access, Device, DeviceError};
 use millrace_regs::map::DATA_WORDS;
-use millrace_regs::{
-    Command, DATA_PRIORITY_RULE, DATA_SEED, DATA_TCAM_MASK, DATA_VALID, Key, Step, addr, priority_rule,
-};
+use millrace_regs::{Command, DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, Key, Step, addr, valid_entry};
 
 /// Packed key, or mask.
 pub(crate) type KeyWords = [u32; Key::WORDS];
@@ -16,15 +14,26 @@ pub(crate) type StepWords = [u32; Step::WORDS];
 /// most, unless a full queue holds up frames that came before.
 const PATIENCE: u32 = 100_000;
 
+/// How long keys and steps are in a device, in words: as long as this driver's, or longer. What is behind the driver's fields is zero.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lengths {
+    pub key: usize,
+    pub step: usize,
+}
+
+/// What a longer key or step has behind this driver's words.
+const ZEROS: [u32; DATA_WORDS as usize] = [0; DATA_WORDS as usize];
+
 /// The staging registers as this driver last wrote them, so that a word that already holds its value is not written again.
 pub(crate) struct Staging {
     data: [u32; DATA_WORDS as usize],
+    lengths: Lengths,
     /// Bit i: `data[i]` is what the register holds.
-    known: u32,
+    known: u64,
     index: Option<u32>,
     /// Writes that are still to be carried out, and the bits of their words.
     staged: Vec<Access>,
-    fresh: u32,
+    fresh: u64,
 }
 
 /// The commands of a device. One has ended when its method returns: from then on packets are matched by what it wrote.
@@ -34,8 +43,9 @@ pub(crate) struct Commands<'a> {
 }
 
 impl Staging {
-    pub fn new() -> Self {
-        Self { data: [0; DATA_WORDS as usize], known: 0, index: None, staged: Vec::new(), fresh: 0 }
+    /// Of a device with keys and steps of these lengths.
+    pub fn new(lengths: Lengths) -> Self {
+        Self { data: ZEROS, lengths, known: 0, index: None, staged: Vec::new(), fresh: 0 }
     }
 
     /// Forgets what the registers hold: somebody else may have written them.
@@ -50,14 +60,33 @@ impl Staging {
 
     fn stage(&mut self, first: usize, words: &[u32]) {
         for (i, &word) in (first..).zip(words) {
-            if self.known & (1 << i) != 0 && self.data[i] == word {
+            let bit = 1 << i;
+            if self.known & bit != 0 && self.data[i] == word {
                 continue;
             }
-            self.known &= !(1 << i);
+            self.known &= !bit;
             self.data[i] = word;
-            self.fresh |= 1 << i;
+            self.fresh |= bit;
             self.staged.push(Access::Write { address: addr::data(i as u32), value: word });
         }
+    }
+
+    /// Stages what the device has `length` words of.
+    fn stage_padded(&mut self, first: usize, words: &[u32], length: usize) {
+        self.stage(first, words);
+        self.stage(first + words.len(), &ZEROS[words.len()..length]);
+    }
+
+    fn stage_key(&mut self, key: &KeyWords) {
+        self.stage_padded(DATA_KEY, key, self.lengths.key);
+    }
+
+    fn stage_tcam_mask(&mut self, mask: &KeyWords) {
+        self.stage_padded(DATA_KEY + self.lengths.key, mask, self.lengths.key);
+    }
+
+    fn stage_step(&mut self, step: &StepWords) {
+        self.stage_padded(0, step, self.lengths.step);
     }
 }
 
@@ -76,8 +105,9 @@ impl Commands<'_> {
 
     /// Writes the operands of [`write_entry`](Self::write_entry) ahead.
     pub fn stage_entry(&mut self, slot: u32, key: &KeyWords, priority: u16, rule: u16) -> Result<(), DeviceError> {
-        self.staging.stage(0, key);
-        self.staging.stage(DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1]);
+        self.staging.stage(DATA_VALID, &[valid_entry(priority)]);
+        self.staging.stage(DATA_RULE, &[rule.into()]);
+        self.staging.stage_key(key);
         self.write_staged(slot)
     }
 
@@ -87,8 +117,9 @@ impl Commands<'_> {
     }
 
     pub fn write_mask(&mut self, table: u8, mask: &KeyWords, seed: u32) -> Result<(), DeviceError> {
-        self.staging.stage(0, mask);
-        self.staging.stage(DATA_SEED, &[seed, 1]);
+        self.staging.stage(DATA_VALID, &[1]);
+        self.staging.stage(DATA_SEED, &[seed]);
+        self.staging.stage_key(mask);
         self.run(Command::WriteMask, table, 0)
     }
 
@@ -113,9 +144,10 @@ impl Commands<'_> {
         priority: u16,
         rule: u16,
     ) -> Result<(), DeviceError> {
-        self.staging.stage(0, value);
-        self.staging.stage(DATA_PRIORITY_RULE, &[priority_rule(priority, rule), 1]);
-        self.staging.stage(DATA_TCAM_MASK, mask);
+        self.staging.stage(DATA_VALID, &[valid_entry(priority)]);
+        self.staging.stage(DATA_RULE, &[rule.into()]);
+        self.staging.stage_key(value);
+        self.staging.stage_tcam_mask(mask);
         self.write_staged(entry)
     }
 
@@ -125,12 +157,12 @@ impl Commands<'_> {
     }
 
     pub fn write_action(&mut self, rule: u16, step: &StepWords) -> Result<(), DeviceError> {
-        self.staging.stage(0, step);
+        self.staging.stage_step(step);
         self.run(Command::WriteAction, 0, rule.into())
     }
 
     pub fn write_step(&mut self, number: u16, step: &StepWords) -> Result<(), DeviceError> {
-        self.staging.stage(0, step);
+        self.staging.stage_step(step);
         self.run(Command::WriteStep, 0, number.into())
     }
 
@@ -141,7 +173,7 @@ impl Commands<'_> {
         self.device.write32(addr::COMMAND, Command::ClearTables.word(0))?;
         self.wait(Command::ClearTables.name())?;
         // It makes the staging words zero.
-        (self.staging.data, self.staging.known, self.staging.index) = ([0; DATA_WORDS as usize], u32::MAX, index);
+        (self.staging.data, self.staging.known, self.staging.index) = (ZEROS, u64::MAX, index);
         Ok(())
     }
 

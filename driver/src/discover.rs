@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the device contains, as its registers tell.
 
+use crate::commands::Lengths;
 use crate::{Device, DeviceError};
-use millrace_regs::addr;
 use millrace_regs::config::{Config, MAX_FRAME, MIN_FRAME, WAYS};
 use millrace_regs::hash::MAX_SLOT_BITS;
 use millrace_regs::map::{GLOBAL, MAX_VPORTS, Register, Reset};
+use millrace_regs::{Key, MAX_KEY_WORDS, MAX_STEP_WORDS, Step, addr};
 
-/// Width of a rule id in a slot, in bits.
+/// Width of a rule id of this driver, in bits.
 const MAX_RULE_ID_BITS: usize = 16;
 
 /// PFs are not told apart by a register: the contract has one, behind the uplinks.
@@ -70,14 +71,41 @@ pub fn discover(device: &mut dyn Device) -> Result<Config, DeviceError> {
         config.rule_id_bits = words[2].checked_ilog2().unwrap_or(0) as usize;
     }
     check(&config, words)?;
+    lengths(device)?;
     Ok(config)
+}
+
+fn problem<T>(register: &'static str, value: u32, problem: &'static str) -> Result<T, DeviceError> {
+    Err(DeviceError::Config { register, value, problem })
+}
+
+/// How long the device's keys and steps are.
+///
+/// # Errors
+/// If this driver's do not fit, or those of the device do not fit into the staging words.
+pub(crate) fn lengths(device: &mut dyn Device) -> Result<Lengths, DeviceError> {
+    let word = device.read32(addr::CONFIG5)?;
+    let length = |name| field("CONFIG5", name, word) as usize;
+    let lengths = Lengths { key: length("key_words"), step: length("step_words") };
+    if lengths.key < Key::WORDS {
+        return problem("CONFIG5", word, "a key shorter than this driver's");
+    }
+    if lengths.key > MAX_KEY_WORDS {
+        return problem("CONFIG5", word, "a key longer than the staging words have room for");
+    }
+    if lengths.step < Step::WORDS {
+        return problem("CONFIG5", word, "a step shorter than this driver's");
+    }
+    if lengths.step > MAX_STEP_WORDS {
+        return problem("CONFIG5", word, "a step longer than the staging words have room for");
+    }
+    Ok(lengths)
 }
 
 /// Refuses what the driver would go wrong with.
 fn check(config: &Config, words: [u32; 5]) -> Result<(), DeviceError> {
-    let problem = |register, value, problem| Err(DeviceError::Config { register, value, problem });
     if config.vports() > MAX_VPORTS as usize {
-        return problem("CONFIG0", words[0], "more vports than a step has output bits");
+        return problem("CONFIG0", words[0], "more vports than the contract has");
     }
     if config.vports() != field("CONFIG0", "vports", words[0]) as usize {
         return problem("CONFIG0", words[0], "no room for a PF behind the uplinks");
@@ -88,6 +116,9 @@ fn check(config: &Config, words: [u32; 5]) -> Result<(), DeviceError> {
     if config.slots_log2 > MAX_SLOT_BITS as usize {
         return problem("CONFIG1", words[1], "more slots than the table hash serves");
     }
+    if words[2] > 1 << MAX_RULE_ID_BITS {
+        return problem("CONFIG2", words[2], "more rule ids than this driver tells apart");
+    }
     if words[2] as usize != config.rule_ids() {
         return problem("CONFIG2", words[2], "neither one rule id per slot and TCAM entry nor a power of two");
     }
@@ -97,7 +128,7 @@ fn check(config: &Config, words: [u32; 5]) -> Result<(), DeviceError> {
     if words[4] != config.registers()[4] {
         return problem("CONFIG4", words[4], "reserved bits are set");
     }
-    if words != config.registers() {
+    if words != config.registers()[..5] {
         return problem("CONFIG3", words[3], "continuation steps are not a power of two");
     }
     Ok(())

@@ -160,7 +160,7 @@ impl Programs {
 }
 
 fn linked(step: &Step, next: Option<u16>) -> StepWords {
-    Step { more: next.is_some(), next: next.unwrap_or(0), ..*step }.pack()
+    Step { more: next.is_some(), next: next.map_or(0, u32::from), ..*step }.pack()
 }
 
 fn unlinked(words: &StepWords) -> Step {

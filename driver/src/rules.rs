@@ -3,6 +3,7 @@
 
 use crate::commands::Staging;
 use crate::counters::{self, Count, QueueStats, RuleCounters, Verdicts};
+use crate::discover::lengths;
 use crate::owner::{Claim, Others, Owner};
 use crate::placement::{Kind, Tables};
 use crate::placer::NewRule;
@@ -60,7 +61,7 @@ impl Rules {
     /// does not say to take them over, or if another was faster.
     pub fn with_owner(device: &mut dyn Device, owner: Owner, others: Others) -> Result<Self, DeviceError> {
         let config = discover(device)?;
-        let mut staging = Staging::new();
+        let mut staging = Staging::new(lengths(device)?);
         let claim = Claim::new(&mut staging.on(device), owner, others)?;
         let ids = Pool::new(config.rule_ids());
         Ok(Self {

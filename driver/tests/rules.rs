@@ -119,7 +119,10 @@ struct Bench {
 
 impl Bench {
     fn new(config: Config) -> Self {
-        let mut device = Fake::new(config);
+        Self::of(Fake::new(config))
+    }
+
+    fn of(mut device: Fake) -> Self {
         let rules = Rules::new(&mut device).unwrap();
         Self { device, rules, live: Vec::new(), token: 0, rng: ChaCha8Rng::seed_from_u64(7) }
     }
@@ -277,9 +280,16 @@ impl Bench {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
+    /// Keys and steps of the device may be longer than the driver's.
     #[test]
-    fn every_live_rule_is_found_at_every_moment(ops in prop::collection::vec(op(), 1..400)) {
-        let mut bench = Bench::new(small());
+    fn every_live_rule_is_found_at_every_moment(
+        ops in prop::collection::vec(op(), 1..400),
+        longer in prop::sample::select(vec![(0, 0), (1, 1), (16, 41)]),
+    ) {
+        let mut device = Fake::new(small());
+        device.key_words += longer.0;
+        device.step_words += longer.1;
+        let mut bench = Bench::of(device);
         for op in &ops {
             bench.apply(op);
         }
@@ -304,10 +314,11 @@ fn table_of_2048_takes_95_percent_and_survives_churn_at_that_load() {
         priority: 0,
         placement: Placement::Hash,
     };
-    let watch = |n: u32| Watch { packet: spec(n).key, allowed: vec![(0, vec![Step::output(n)])] };
+    let program = |n: u32| [Step::output(n.into())];
+    let watch = |n: u32| Watch { packet: spec(n).key, allowed: vec![(0, program(n).into())] };
     let mut live = Vec::new();
     for n in 0..1945 {
-        let id = rules.insert(&mut device, &spec(n), &[Step::output(n)]).unwrap();
+        let id = rules.insert(&mut device, &spec(n), &program(n)).unwrap();
         device.watches.push(watch(n));
         live.push((n, id));
     }
@@ -317,7 +328,7 @@ fn table_of_2048_takes_95_percent_and_survives_churn_at_that_load() {
         device.watches.retain(|watch| watch.packet != spec(old).key);
         rules.delete(&mut device, id).unwrap();
         device.wait(2_000_000);
-        live.push((n, rules.insert(&mut device, &spec(n), &[Step::output(n)]).unwrap()));
+        live.push((n, rules.insert(&mut device, &spec(n), &program(n)).unwrap()));
         device.watches.push(watch(n));
     }
     assert_eq!(rules.take_events(&mut device).unwrap(), 0);
@@ -560,16 +571,34 @@ fn free_tables_are_cleared_only_if_somebody_wrote_to_them() {
 }
 
 #[test]
-fn devices_of_another_major_or_an_older_minor_version_are_refused() {
-    for (version, accepted) in [(0x0001_0001, true), (0x0001_0002, true), (0x0001_0000, false), (0x0002_0001, false)] {
+fn devices_of_another_major_version_are_refused() {
+    for (version, accepted) in [(0x0002_0000, true), (0x0002_0001, true), (0x0001_0001, false), (0x0003_0000, false)] {
         let mut device = Fake::new(small());
         device.version = version;
         match Rules::new(&mut device).err() {
             None => assert!(accepted, "{version:#x}"),
             Some(error) => {
-                assert!(!accepted && error.to_string().ends_with("this driver needs 1.1 or a later 1"), "{error}");
+                assert!(!accepted && error.to_string().ends_with("this driver needs 2.0 or a later 2"), "{error}");
             }
         }
+    }
+}
+
+#[test]
+fn devices_whose_keys_or_steps_the_driver_cannot_write_are_refused() {
+    for (key_words, step_words, refused) in [
+        (15, 21, None),
+        (31, 62, None),
+        (14, 21, Some("a key shorter than this driver's")),
+        (40, 21, Some("a key longer than the staging words have room for")),
+        (15, 20, Some("a step shorter than this driver's")),
+        (15, 63, Some("a step longer than the staging words have room for")),
+    ] {
+        let mut device = Fake::new(small());
+        (device.key_words, device.step_words) = (key_words, step_words);
+        let value = device.read32(addr::CONFIG5).unwrap();
+        let error = Rules::new(&mut device).err().map(|error| error.to_string());
+        assert_eq!(error, refused.map(|problem| format!("register CONFIG5 reads {value:#010x}: {problem}")));
     }
 }
 

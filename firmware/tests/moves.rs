@@ -26,7 +26,7 @@ const UNKNOWN_NS: u64 = 3_000_000;
 /// The fake's registers, with packets put out.
 struct Dpu {
     fake: Fake,
-    out: u32,
+    out: u128,
 }
 
 impl Device for Dpu {
@@ -76,7 +76,7 @@ impl Bench {
     }
 
     /// A packet between two stations of a VLAN comes in; gives the outputs of the rule that it hits.
-    fn enter(&mut self, vport: u8, vlan: u16, dst: u8, src: u8) -> Option<u32> {
+    fn enter(&mut self, vport: u8, vlan: u16, dst: u8, src: u8) -> Option<u128> {
         let mut frame = vec![2, 0, 0, 0, 0, dst, 2, 0, 0, 0, 0, src];
         if vlan != 0 {
             frame.extend([0x81, 0, 0, vlan as u8]);

@@ -146,7 +146,7 @@ fn draw(rng: &mut ChaCha8Rng) -> String {
 }
 
 /// All vports that a packet goes to by the flow tables.
-fn expected(pipeline: &Pipeline, vport: u8, frame: &[u8]) -> u32 {
+fn expected(pipeline: &Pipeline, vport: u8, frame: &[u8]) -> u128 {
     let mut t = Translation::default();
     translate(pipeline, &MacTable::default(), &parse(frame, u16::from(vport) + 1).0, &mut t);
     t.versions.iter().fold(0, |all, version| all | version.outputs)

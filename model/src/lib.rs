@@ -12,7 +12,7 @@ mod parser;
 pub use parser::{L3, L4, Parsed, parse};
 
 use millrace_regs::config::{Config, MIN_FRAME};
-use millrace_regs::{Key, Mask, OUTPUT_UPCALL, Step, UpcallReason, Verdict};
+use millrace_regs::{Key, Mask, Step, UpcallReason, Verdict};
 use std::collections::BTreeMap;
 
 /// Where a rule is held: decides between rules of equal priority. The smaller goes first.
@@ -225,14 +225,14 @@ impl Model {
                 let edited = edit::apply(step, frame, parsed);
                 let vports = (0..self.vports).filter(|v| step.outputs >> v & 1 == 1);
                 outputs.extend(vports.map(|vport| Output::Vport { vport, frame: edited.clone() }));
-                if step.outputs & OUTPUT_UPCALL != 0 {
+                if step.upcall {
                     let reason = UpcallReason::Action;
                     outputs.push(Output::Upcall { vport: vport as u8, reason, frame: edited });
                 }
             }
         }
         let first = program.first().copied().unwrap_or(Step::DROP);
-        let reachable = first.outputs & (OUTPUT_UPCALL | ((1 << self.vports) - 1)) != 0;
+        let reachable = first.upcall || first.outputs & ((1 << self.vports) - 1) != 0;
         let verdict = if expires(&first, frame, parsed) {
             Verdict::DropTtl
         } else if edit::length(&first, frame.len(), parsed.tags) > self.max_frame {

@@ -3,7 +3,7 @@
 
 use crate::host_channel::{BOARD, HEADER_BYTES, HEADERS, MessageKind};
 use crate::map::{BLOCKS, Bits, Register, Repeat};
-use crate::{Command, Field, KEY_FIELDS, Place, STEP_FIELDS, UpcallReason, Verdict};
+use crate::{Command, Field, KEY_FIELDS, Key, Place, STEP_FIELDS, Step, UpcallReason, Verdict};
 use std::fmt::Write;
 
 /// The register map as a C header: addresses, field masks, commands and their operands, verdicts, and the layouts of key, step and the host
@@ -37,8 +37,8 @@ pub fn c_header() -> String {
         let name = format!("UPCALL_{}", reason.name().to_uppercase());
         define(&mut out, &name, &format!("{}u", *reason as u8), reason.doc());
     }
-    layout(&mut out, "KEY", 480, KEY_FIELDS);
-    layout(&mut out, "STEP", 544, STEP_FIELDS);
+    layout(&mut out, "KEY", 32 * Key::WORDS, KEY_FIELDS);
+    layout(&mut out, "STEP", 32 * Step::WORDS, STEP_FIELDS);
     out.push_str("\n/* Kinds of messages of the host channel. */\n");
     for kind in MessageKind::ALL {
         let name = format!("HOST_KIND_{}", kind.name().to_uppercase());
@@ -122,7 +122,7 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("regs.h"), c_header()).unwrap();
         let test = "#include \"regs.h\"\n\
-            _Static_assert(MILLRACE_DATA(31) == 0xfc, \"array\");\n\
+            _Static_assert(MILLRACE_DATA(63) == 0x1fc, \"array\");\n\
             _Static_assert(MILLRACE_QUEUE_BYTES_HI(2) == 0x1094, \"block\");\n\
             _Static_assert(MILLRACE_WRITE_TCAM_MASK_OFFSET == 544 && MILLRACE_WRITE_TCAM_MASK_WIDTH == 480, \"operand\");\n\
             _Static_assert(MILLRACE_CONFIG0_HASH_TABLES_MASK >> MILLRACE_CONFIG0_HASH_TABLES_SHIFT == 0xff, \"field\");\n";

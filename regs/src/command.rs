@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The commands that `COMMAND` starts, and where their operands lie (`docs/hardware.md`, "Registers").
 
+use crate::map::DATA_WORDS;
+use crate::{Key, Step};
+
 /// Where an operand of a command is written.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
@@ -52,23 +55,39 @@ pub enum Command {
     ClearTables = 9,
 }
 
-/// `DATA` word of a slot's or TCAM entry's priority and rule id.
-pub const DATA_PRIORITY_RULE: usize = 15;
+/// `DATA` word whose bit 0 is a slot's or TCAM entry's valid bit, or a table's enable bit. A priority is in its upper half.
+pub const DATA_VALID: usize = 0;
+/// `DATA` word of a slot's or TCAM entry's rule id.
+pub const DATA_RULE: usize = 1;
 /// `DATA` word of a table's seed.
-pub const DATA_SEED: usize = 15;
-/// `DATA` word whose bit 0 is a slot's or TCAM entry's valid bit, or a table's enable bit.
-pub const DATA_VALID: usize = 16;
-/// First `DATA` word of a TCAM entry's mask.
-pub const DATA_TCAM_MASK: usize = 17;
+pub const DATA_SEED: usize = 1;
+/// First `DATA` word of a key, a value, or a table's mask. A TCAM entry's mask is behind its value.
+pub const DATA_KEY: usize = 2;
+/// Words of the longest key that the staging words have room for.
+pub const MAX_KEY_WORDS: usize = (DATA_WORDS as usize - DATA_KEY) / 2;
+/// Words of the longest step.
+pub const MAX_STEP_WORDS: usize = DATA_WORDS as usize - DATA_KEY;
+/// Staging words that a command uses. Those behind them read 0.
+pub const USED_WORDS: usize =
+    if DATA_KEY + 2 * Key::WORDS > Step::WORDS { DATA_KEY + 2 * Key::WORDS } else { Step::WORDS };
+
+const _: () = assert!(Key::WORDS <= MAX_KEY_WORDS && Step::WORDS <= MAX_STEP_WORDS);
 
 const fn data(name: &'static str, word: usize, low: u32, width: u32, doc: &'static str) -> Operand {
     Operand { name, place: Place::Data { word: word as u32, low, width }, doc }
 }
 
 const TABLE: Operand = Operand { name: "table", place: Place::Table, doc: "hash table" };
-const PRIORITY: Operand = data("priority", DATA_PRIORITY_RULE, 0, 16, "the highest wins");
-const RULE: Operand = data("rule", DATA_PRIORITY_RULE, 16, 16, "rule id: selects the action program and the counters");
-const STEP: Operand = data("step", 0, 0, 544, "see the action step");
+const PRIORITY: Operand = data("priority", DATA_VALID, 16, 16, "the highest wins");
+const RULE: Operand = data(
+    "rule",
+    DATA_RULE,
+    0,
+    32,
+    "rule id: selects the action program and the counters; not looked at if `valid` is 0",
+);
+const STEP: Operand = data("step", 0, 0, 32 * Step::WORDS as u32, "see the action step");
+const KEY_BITS: u32 = 32 * Key::WORDS as u32;
 const RULE_INDEX: Operand = Operand { name: "rule", place: Place::Index, doc: "rule id" };
 
 impl Command {
@@ -145,10 +164,10 @@ impl Command {
                     &[
                         TABLE,
                         Operand { name: "slot", place: Place::Index, doc: "way << S | slot" },
-                        data("key", 0, 0, 480, "the masked key"),
+                        data("valid", DATA_VALID, 0, 1, "0 frees the slot"),
                         PRIORITY,
                         RULE,
-                        data("valid", DATA_VALID, 0, 1, "0 frees the slot"),
+                        data("key", DATA_KEY, 0, KEY_BITS, "the masked key"),
                     ]
                 }
             }
@@ -156,9 +175,9 @@ impl Command {
                 const {
                     &[
                         TABLE,
-                        data("mask", 0, 0, 480, "1 = the bit is looked at"),
-                        data("seed", DATA_SEED, 0, 32, "seed of the table's hash"),
                         data("enable", DATA_VALID, 0, 1, "0: nothing in this table matches"),
+                        data("seed", DATA_SEED, 0, 32, "seed of the table's hash"),
+                        data("mask", DATA_KEY, 0, KEY_BITS, "1 = the bit is looked at"),
                     ]
                 }
             }
@@ -166,11 +185,11 @@ impl Command {
                 const {
                     &[
                         Operand { name: "entry", place: Place::Index, doc: "TCAM entry" },
-                        data("value", 0, 0, 480, "what the looked-at bits of the key must be"),
+                        data("valid", DATA_VALID, 0, 1, "0 frees the entry"),
                         PRIORITY,
                         RULE,
-                        data("valid", DATA_VALID, 0, 1, "0 frees the entry"),
-                        data("mask", DATA_TCAM_MASK, 0, 480, "1 = the bit is looked at"),
+                        data("value", DATA_KEY, 0, KEY_BITS, "what the looked-at bits of the key must be"),
+                        data("mask", DATA_KEY + Key::WORDS, 0, KEY_BITS, "1 = the bit is looked at"),
                     ]
                 }
             }
@@ -205,20 +224,20 @@ impl Command {
     }
 }
 
-/// `DATA[15]` of a slot or TCAM entry.
-pub const fn priority_rule(priority: u16, rule: u16) -> u32 {
-    priority as u32 | (rule as u32) << 16
+/// `DATA[0]` of a valid slot or TCAM entry.
+pub const fn valid_entry(priority: u16) -> u32 {
+    1 | (priority as u32) << 16
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::DATA_WORDS;
 
     #[test]
     fn operands_fit_the_staging_words_and_do_not_overlap() {
+        assert_eq!((MAX_KEY_WORDS, MAX_STEP_WORDS), (31, 62));
         for command in Command::ALL {
-            let mut used = vec![false; 32 * DATA_WORDS as usize];
+            let mut used = vec![false; 32 * USED_WORDS];
             for operand in command.operands() {
                 let Place::Data { word, low, width } = operand.place else { continue };
                 for bit in 32 * word + low..32 * word + low + width {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a build of the hardware contains: sizes, ports, and the presets that are built and tested.
 
-use crate::VERDICTS_PER_VPORT;
+use crate::{Key, Step, VERDICTS_PER_VPORT};
 use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
@@ -10,10 +10,12 @@ use std::str::FromStr;
 pub const WAYS: usize = 4;
 /// Longest frame of any build in bytes, without FCS; [`Config::max_frame`] is that of one build.
 pub const MAX_FRAME: usize = 9216;
+/// The first bytes of a frame that the parser looks at, and that edits reach: the header window.
+pub const WINDOW_BYTES: usize = 128;
 /// Shortest frame in bytes, without FCS.
 pub const MIN_FRAME: usize = 14;
 
-/// Sizes of one build. But for `queue_pairs`, the same numbers can be read from the registers `CONFIG0` to `CONFIG4`.
+/// Sizes of one build. But for `queue_pairs`, the same numbers can be read from the registers `CONFIG0` to `CONFIG5`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Config {
     /// Width of the streams in bits: 64, 128, 256, 512 or 1024.
@@ -32,7 +34,7 @@ pub struct Config {
     pub tcam_entries: usize,
     /// log2 of the number of continuation steps.
     pub steps_log2: usize,
-    /// Width of a rule id in bits, at most 16: there are no more rule ids than it can tell apart.
+    /// Width of a rule id in bits: there are no more rule ids than it can tell apart.
     pub rule_id_bits: usize,
     /// Longest frame in bytes, without FCS: at most [`MAX_FRAME`]. Frame buffers are as large as it demands.
     pub max_frame: usize,
@@ -117,14 +119,15 @@ impl Config {
         (0..self.vports()).find(|v| self.vport_name(*v).as_deref() == Some(name))
     }
 
-    /// The values of the registers `CONFIG0` to `CONFIG4`.
-    pub const fn registers(&self) -> [u32; 5] {
+    /// The values of the registers `CONFIG0` to `CONFIG5`.
+    pub const fn registers(&self) -> [u32; 6] {
         [
             (self.vports() | self.uplinks << 8 | self.hash_tables << 16 | WAYS << 24) as u32,
             (self.slots_log2 | self.tcam_entries << 16) as u32,
             self.rule_ids() as u32,
             (self.bus_bytes() | self.steps() << 16) as u32,
             (self.max_frame | self.header_clocks << 16) as u32,
+            (Key::WORDS | Step::WORDS << 8 | WINDOW_BYTES << 16) as u32,
         ]
     }
 }
@@ -280,6 +283,7 @@ impl FromStr for Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::map::MAX_VPORTS;
 
     #[test]
     fn sim_preset_has_eleven_vports_with_the_names_of_the_contract() {
@@ -295,7 +299,7 @@ mod tests {
     fn sizes_follow_the_contract() {
         let c = Preset::Sim.config();
         assert_eq!((c.table_rules(), c.rule_ids(), c.queues()), (2048, 8 * 2048 + 32, 12));
-        assert_eq!(c.registers(), [0x0408_020b, 0x0020_0009, 16416, 0x0100_0040, 0x0001_2400]);
+        assert_eq!(c.registers(), [0x0408_020b, 0x0020_0009, 16416, 0x0100_0040, 0x0001_2400, 0x0080_150f]);
         let alveo = Preset::Alveo.config();
         assert_eq!((alveo.hash_tables * alveo.table_rules(), alveo.rule_ids()), (65_536, 65_536));
         assert_eq!(
@@ -309,7 +313,7 @@ mod tests {
         let ecp5 = Preset::Ecp5.config();
         assert_eq!((ecp5.places(), ecp5.rule_ids(), ecp5.registers()[4]), (1040, 1024, 0x0018_0800));
         for p in Preset::every() {
-            assert!(p.config().vports() <= 31 && p.config().slots_log2 <= 14, "{p}: the output mask has 31 vport bits");
+            assert!(p.config().vports() <= MAX_VPORTS as usize && p.config().slots_log2 <= 14, "{p}");
             assert_eq!(p.name().parse(), Ok(p));
         }
         assert_eq!(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The registers of a build, one by one: arrays and repeated blocks unrolled.
 
+use crate::USED_WORDS;
 use crate::map::{BLOCKS, Block, Register, Repeat};
 use std::fmt;
 
@@ -15,6 +16,13 @@ pub struct Instance {
     pub address: u32,
     /// Which one of the array, or of the repeated block (0 if there is one).
     pub index: u32,
+}
+
+impl Instance {
+    /// The bits that a write changes, or may change: none of a staging word that no command uses.
+    pub fn mask(&self) -> u32 {
+        if self.register.name == "DATA" && self.index as usize >= USED_WORDS { 0 } else { self.register.mask() }
+    }
 }
 
 impl fmt::Display for Instance {
@@ -81,7 +89,7 @@ mod tests {
             assert_eq!(by_name(&instance.to_string(), 11), Some(instance));
             assert_eq!(by_address(instance.address, 11), Some(instance));
         }
-        assert_eq!((by_name("QUEUE_CTRL[12]", 11), by_address(0x38, 11)), (None, None));
+        assert_eq!((by_name("QUEUE_CTRL[12]", 11), by_address(0x3c, 11)), (None, None));
     }
 
     #[test]
@@ -103,7 +111,8 @@ mod tests {
     #[test]
     fn generated_addresses_are_those_of_the_contract() {
         assert_eq!((addr::ID, addr::EVENTS, addr::COMMAND, addr::COUNTER_FLAGS), (0, 0x1c, 0x40, 0x64));
-        assert_eq!((addr::data(0), addr::data(31)), (0x80, 0xfc));
+        assert_eq!((addr::CONFIG5, addr::data(0), addr::data(63)), (0x38, 0x100, 0x1fc));
+        assert_eq!(addr::queue_ctrl(MAX_VPORTS) + 0x40, 0x3000);
         assert_eq!((addr::queue_ctrl(0), addr::queue_drops_hi(11)), (0x1000, 0x12dc));
         assert_eq!(offset_of!(structs::Registers, command), 0x40);
         assert_eq!(offset_of!(structs::Registers, queue) + offset_of!(structs::Queue, queue_bytes_lo), 0x1010);

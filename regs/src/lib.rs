@@ -28,12 +28,15 @@ mod step;
 mod verdict;
 
 pub use c_header::c_header;
-pub use command::{Command, DATA_PRIORITY_RULE, DATA_SEED, DATA_TCAM_MASK, DATA_VALID, Operand, Place, priority_rule};
+pub use command::{
+    Command, DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, MAX_KEY_WORDS, MAX_STEP_WORDS, Operand, Place, USED_WORDS,
+    valid_entry,
+};
 pub use instances::{Instance, by_address, by_name, instances};
 pub use key::{KEY_FIELDS, Key, Mask};
 pub use markdown::markdown;
 pub use packed::Field;
-pub use step::{OUTPUT_UPCALL, STEP_FIELDS, Step};
+pub use step::{STEP_FIELDS, Step};
 pub use verdict::{UpcallReason, VERDICTS_PER_VPORT, Verdict};
 
 /// Byte addresses of the registers; a function where there are several of a kind.

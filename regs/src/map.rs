@@ -139,12 +139,12 @@ pub struct Block {
     pub doc: &'static str,
 }
 
-/// Most vports a build can have: bit 31 of a step's `outputs` is the upcall queue.
-pub const MAX_VPORTS: u32 = 31;
+/// Most vports a build can have: their queues, and that of upcalls, have 0x2000 bytes of addresses.
+pub const MAX_VPORTS: u32 = 127;
 /// Most transmit queues a build can have.
 pub const MAX_QUEUES: u32 = MAX_VPORTS + 1;
 /// Number of staging words, `DATA[i]`.
-pub const DATA_WORDS: u32 = 32;
+pub const DATA_WORDS: u32 = 64;
 /// Bytes of address space; offsets are 16 bits.
 pub const ADDRESS_SPACE: u32 = 0x1_0000;
 
@@ -173,7 +173,7 @@ pub const GLOBAL: &[Register] = &[
         "VERSION",
         0x0004,
         Ro,
-        Value(0x0001_0001),
+        Value(0x0002_0000),
         &[
             bits("minor", 0, 16, "grows with additions that old software may ignore"),
             bits("major", 16, 16, "grows with changes that old software must refuse"),
@@ -209,7 +209,7 @@ pub const GLOBAL: &[Register] = &[
         0x0010,
         Ro,
         Build,
-        &[bits("rule_ids", 0, 32, "number of rule ids: H·4·2^S + T, or fewer in some builds; at most 65,536")],
+        &[bits("rule_ids", 0, 32, "number of rule ids: H·4·2^S + T, or a smaller power of two")],
         "Sizes of the build.",
     ),
     register(
@@ -237,7 +237,12 @@ pub const GLOBAL: &[Register] = &[
         W1c,
         Value(0),
         &[
-            bits("bad_command", 0, 1, "unknown operation, or table or index out of range; nothing was done"),
+            bits(
+                "bad_command",
+                0,
+                1,
+                "unknown operation, or table, index, rule id or continuation step out of range; nothing was done",
+            ),
             bits("command_while_busy", 1, 1, "a command was written while another ran, and was ignored"),
         ],
         "What software did wrong since the bit was cleared.",
@@ -295,6 +300,18 @@ pub const GLOBAL: &[Register] = &[
             bits("written", 31, 1, "a table or step has been written since the tables were cleared"),
         ],
         "Whether the tables are still those that their owner knows.",
+    ),
+    register(
+        "CONFIG5",
+        0x0038,
+        Ro,
+        Build,
+        &[
+            bits("key_words", 0, 8, "words of the key, K"),
+            bits("step_words", 8, 8, "words of an action step"),
+            bits("window_bytes", 16, 16, "bytes of the header window: what the parser looks at, and edits reach"),
+        ],
+        "Sizes of the build.",
     ),
     register(
         "COMMAND",
@@ -373,12 +390,12 @@ pub const GLOBAL: &[Register] = &[
     ),
     Register {
         name: "DATA",
-        offset: 0x0080,
+        offset: 0x0100,
         count: DATA_WORDS,
         access: Rw,
         reset: Value(0),
         fields: &[bits("word", 0, 32, "see the commands")],
-        doc: "Staging words of a command. They keep their values from one command to the next; `CLEAR_TABLES` makes them 0.",
+        doc: "Staging words of a command. They keep their values from one command to the next; `CLEAR_TABLES` makes them 0. Those that no command of the build uses read 0, and a write of them is ignored.",
     },
 ];
 

@@ -3,7 +3,7 @@
 
 use crate::host_channel::{BOARD, HEADERS};
 use crate::map::{BLOCKS, Block, Register, Repeat, Reset};
-use crate::{Command, Field, KEY_FIELDS, Operand, Place, STEP_FIELDS, UpcallReason, Verdict};
+use crate::{Command, Field, KEY_FIELDS, Key, Operand, Place, STEP_FIELDS, Step, UpcallReason, Verdict};
 use std::fmt::Write;
 
 /// The register reference in Markdown: every register with its fields, every command with its operands, the layouts of
@@ -23,8 +23,9 @@ pub fn markdown() -> String {
         self::block(&mut out, block);
     }
     commands(&mut out);
-    layout(&mut out, "Key", "Match key and masks, 480 bits in 15 words.", KEY_FIELDS);
-    layout(&mut out, "Action step", "544 bits in 17 words; bits outside the fields are reserved.", STEP_FIELDS);
+    layout(&mut out, "Key", &size("Match key and masks", Key::WORDS, "."), KEY_FIELDS);
+    let reserved = "; bits outside the fields are reserved.";
+    layout(&mut out, "Action step", &size("A step of a rule's program", Step::WORDS, reserved), STEP_FIELDS);
     outcomes(&mut out);
     messages(&mut out);
     self::block(&mut out, &BOARD);
@@ -76,7 +77,8 @@ fn range(low: usize, width: usize) -> String {
 fn commands(out: &mut String) {
     out.push_str(
         "\n## Commands\n\nOperands are written first, then `COMMAND`. `DATA` keeps its words from one command to the next, but for `CLEAR_TABLES`. \
-         Any other operation sets `EVENTS.bad_command`.\n\n| op | command | operand | place | |\n|---|---|---|---|---|\n",
+         Any other operation sets `EVENTS.bad_command`. Places of keys and masks are those of a key of 15 words (`CONFIG5.key_words`); in general they are \
+         `DATA[2..2+K]`, and a TCAM entry's mask `DATA[2+K..2+2K]`.\n\n| op | command | operand | place | |\n|---|---|---|---|---|\n",
     );
     for command in Command::ALL {
         writeln!(out, "| {} | `{}` | | | {} |", *command as u8, command.name(), command.doc()).unwrap();
@@ -95,6 +97,10 @@ fn place(operand: &Operand) -> String {
         }
         Place::Data { word, width, .. } => format!("`DATA[{word}..{}]`", word + width / 32),
     }
+}
+
+fn size(what: &str, words: usize, end: &str) -> String {
+    format!("{what}, {} bits in {words} words{end}", 32 * words)
 }
 
 fn layout(out: &mut String, title: &str, text: &str, fields: &[Field]) {

@@ -5,73 +5,72 @@ use crate::packed::packed;
 
 packed! {
     /// One step of a rule's action program. Every step edits the frame as it was received.
-    pub struct Step [17],
+    pub struct Step [21],
     /// The fields of [`Step`], in the order of their offsets.
     pub const STEP_FIELDS {
-        /// Bit v = vport v; bit 31 = upcall.
-        outputs: u32 = 0 [31:0],
+        /// Bit v = vport v.
+        outputs: u128 = 0 [127:0],
         /// Write `dl_dst`.
-        set_dl_dst: bool = 1 [0:0],
+        set_dl_dst: bool = 4 [0:0],
         /// Write `dl_src`.
-        set_dl_src: bool = 1 [1:1],
+        set_dl_src: bool = 4 [1:1],
         /// Write `nw_src`, if the frame is IPv4 or IPv6.
-        set_nw_src: bool = 1 [2:2],
+        set_nw_src: bool = 4 [2:2],
         /// Write `nw_dst`, if the frame is IPv4 or IPv6.
-        set_nw_dst: bool = 1 [3:3],
+        set_nw_dst: bool = 4 [3:3],
         /// Write `tp_src`, if the frame is TCP or UDP.
-        set_tp_src: bool = 1 [4:4],
+        set_tp_src: bool = 4 [4:4],
         /// Write `tp_dst`, if the frame is TCP or UDP.
-        set_tp_dst: bool = 1 [5:5],
+        set_tp_dst: bool = 4 [5:5],
         /// Write `nw_ttl`, if the frame is IPv4 or IPv6 and `ttl_dec` is 0.
-        set_nw_ttl: bool = 1 [6:6],
+        set_nw_ttl: bool = 4 [6:6],
         /// Tags taken off, at most as many as there are (0–2).
-        vlan_pop: u8 = 1 [9:8],
+        vlan_pop: u8 = 4 [9:8],
         /// Tags put on after that (0–2).
-        vlan_push: u8 = 1 [11:10],
+        vlan_push: u8 = 4 [11:10],
+        /// The frame goes to the slow path, too.
+        upcall: bool = 4 [14:14],
         /// Another step follows: `next`.
-        more: bool = 1 [15:15],
+        more: bool = 4 [15:15],
         /// Number of the continuation step that follows.
-        next: u16 = 1 [31:16],
+        next: u32 = 5 [31:0],
         /// TOS = (TOS & ~`nw_tos_mask`) | (`nw_tos` & `nw_tos_mask`).
-        nw_tos: u8 = 2 [7:0],
+        nw_tos: u8 = 6 [7:0],
         /// Bits of TOS that are written.
-        nw_tos_mask: u8 = 2 [15:8],
+        nw_tos_mask: u8 = 6 [15:8],
         /// New TTL or hop limit.
-        nw_ttl: u8 = 2 [23:16],
+        nw_ttl: u8 = 6 [23:16],
         /// Taken from TTL; a frame whose TTL is not greater ends the program.
-        ttl_dec: u8 = 2 [31:24],
+        ttl_dec: u8 = 6 [31:24],
         /// TCI of the outermost tag pushed, written as given.
-        push0_tci: u16 = 3 [15:0],
+        push0_tci: u16 = 7 [15:0],
         /// TPID of the outermost tag pushed.
-        push0_tpid: u16 = 3 [31:16],
+        push0_tpid: u16 = 7 [31:16],
         /// TCI of the tag below it (used when `vlan_push` = 2).
-        push1_tci: u16 = 4 [15:0],
+        push1_tci: u16 = 8 [15:0],
         /// TPID of the tag below it.
-        push1_tpid: u16 = 4 [31:16],
+        push1_tpid: u16 = 8 [31:16],
         /// New source port.
-        tp_src: u16 = 5 [15:0],
+        tp_src: u16 = 9 [15:0],
         /// New destination port.
-        tp_dst: u16 = 5 [31:16],
+        tp_dst: u16 = 9 [31:16],
         /// New destination MAC address.
-        dl_dst: u64 = 6 [47:0],
+        dl_dst: u64 = 10 [47:0],
         /// New source MAC address.
-        dl_src: u64 = 6 [95:48],
+        dl_src: u64 = 10 [95:48],
         /// New source address (IPv4 in bits 31:0).
-        nw_src: u128 = 9 [127:0],
+        nw_src: u128 = 13 [127:0],
         /// New destination address (IPv4 in bits 31:0).
-        nw_dst: u128 = 13 [127:0],
+        nw_dst: u128 = 17 [127:0],
     }
 }
-
-/// The bit of [`Step::outputs`] that stands for the upcall queue.
-pub const OUTPUT_UPCALL: u32 = 1 << 31;
 
 impl Step {
     /// Puts nothing out, changes nothing: as the only step of a program, it drops.
     pub const DROP: Step = Step::ZERO;
 
     /// Puts the frame out unchanged; bit v of `outputs` = vport v.
-    pub const fn output(outputs: u32) -> Step {
+    pub const fn output(outputs: u128) -> Step {
         Step { outputs, ..Step::DROP }
     }
 }
@@ -86,15 +85,15 @@ mod tests {
             assert!(field.offset >= at, "{}", field.name);
             field.offset + field.width
         });
-        assert_eq!(end, 544);
-        // Reserved: word 1 bits 7 and 14:12.
-        assert_eq!(544 - STEP_FIELDS.iter().map(|field| field.width).sum::<usize>(), 4);
+        assert_eq!(end, 32 * Step::WORDS);
+        // Reserved: word 4 bits 7, 13:12 and 31:16.
+        assert_eq!(end - STEP_FIELDS.iter().map(|field| field.width).sum::<usize>(), 19);
     }
 
     #[test]
     fn pack_agrees_with_the_field_table() {
         for field in STEP_FIELDS {
-            let mut words = [0; 17];
+            let mut words = [0; Step::WORDS];
             field.set(&mut words, u128::MAX);
             assert_eq!(Step::unpack(&words).pack(), words, "{}", field.name);
             assert_eq!(field.get(&words), field.max());
@@ -110,19 +109,20 @@ mod tests {
             next: 7,
             vlan_push: 2,
             ttl_dec: 1,
-            ..Step::output(OUTPUT_UPCALL | 4)
+            upcall: true,
+            ..Step::output(1 << 126 | 4)
         };
         let words = step.pack();
-        assert_eq!(words[0], 0x8000_0004);
-        assert_eq!(words[1], 7 << 16 | 1 << 15 | 2 << 10);
-        assert_eq!(words[2], 1 << 24);
-        assert_eq!(words[6..9], [0x0304_0506, 0x1516_0102, 0x1112_1314]);
+        assert_eq!(words[..4], [4, 0, 0, 0x4000_0000]);
+        assert_eq!(words[4], 1 << 15 | 1 << 14 | 2 << 10);
+        assert_eq!((words[5], words[6]), (7, 1 << 24));
+        assert_eq!(words[10..13], [0x0304_0506, 0x1516_0102, 0x1112_1314]);
         assert_eq!(Step::unpack(&words), step);
     }
 
     #[test]
     fn drop_is_all_zero() {
         assert_eq!(Step::DROP, Step::default());
-        assert_eq!(Step::DROP.pack(), [0; 17]);
+        assert_eq!(Step::DROP.pack(), [0; Step::WORDS]);
     }
 }

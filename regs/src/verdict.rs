@@ -69,7 +69,7 @@ outcomes! {
         Miss = 0, "miss";
         /// The parser gave up: no lookup was made.
         Punt = 1, "punt";
-        /// Bit 31 of a step's `outputs`; the frame carries the step's edits.
+        /// A step's `upcall`; the frame carries the step's edits.
         Action = 2, "action";
     }
 }

@@ -37,7 +37,7 @@ class Dpu:
         self.dut = dut
         self.regs = Registers(Path(os.environ["MILLRACE_HEADER"]))
         Clock(dut.clock, CLOCK_NS, "ns").start()
-        self.vports = next(v for v in range(32) if not hasattr(dut, f"s_axis_rx_{v}_tdata"))
+        self.vports = next(v for v in range(128) if not hasattr(dut, f"s_axis_rx_{v}_tdata"))
         self.rx = [self._stream(AxiStreamSource, f"s_axis_rx_{v}") for v in range(self.vports)]
         self.tx = [self._stream(AxiStreamSink, f"m_axis_tx_{v}") for v in range(self.vports)]
         self.packet_out = self._stream(AxiStreamSource, "s_axis_packet_out")

@@ -3,8 +3,8 @@
 
 use millrace_driver::{Device, DeviceError, Rules};
 use millrace_regs::config::{Config, Preset};
-use millrace_regs::map::{ADDRESS_SPACE, Access, Reset};
-use millrace_regs::{Command, Instance, addr, by_address, instances};
+use millrace_regs::map::{ADDRESS_SPACE, Access, DATA_WORDS, Reset};
+use millrace_regs::{Command, DATA_RULE, DATA_VALID, Instance, STEP_FIELDS, USED_WORDS, addr, by_address, instances};
 use millrace_sim::Embedded;
 
 const PATTERNS: [u32; 6] = [u32::MAX, 0, 0x5555_5555, 0xaaaa_aaaa, 0x0123_4567, 0x89ab_cdef];
@@ -68,7 +68,7 @@ fn read_write_registers_hold_what_is_written_and_nothing_in_reserved_bits() {
     for preset in Preset::SIMULATED {
         let (mut device, config) = device(preset);
         let all: Vec<_> = all(&config).filter(|instance| instance.register.access == Access::Rw).collect();
-        assert!(all.len() > 32 + config.queues());
+        assert!(all.len() > 64 + config.queues());
         for pattern in PATTERNS {
             // A value of its own for each, so that one that stands for another shows.
             let value = |instance: &Instance| pattern ^ instance.address;
@@ -76,7 +76,7 @@ fn read_write_registers_hold_what_is_written_and_nothing_in_reserved_bits() {
                 device.write32(instance.address, value(instance)).unwrap();
             }
             for instance in &all {
-                let expected = value(instance) & instance.register.mask();
+                let expected = value(instance) & instance.mask();
                 assert_eq!(device.read32(instance.address).unwrap(), expected, "{instance}");
             }
         }
@@ -183,6 +183,49 @@ fn event_bits_are_set_by_what_they_name_and_cleared_by_writing_one() {
             for table in [tables, 255] {
                 assert_eq!(bad(&mut device, command as u32, table, 0), bad_command, "{} {table}", command.name());
             }
+        }
+    }
+}
+
+#[test]
+fn staging_words_that_no_command_uses_take_writes_and_read_zero() {
+    for preset in Preset::SIMULATED {
+        let (mut device, _) = device(preset);
+        for word in [USED_WORDS as u32 - 1, USED_WORDS as u32, DATA_WORDS - 1] {
+            device.write32(addr::data(word), 0x1234_5678).unwrap();
+        }
+        let words: Vec<u32> = (0..DATA_WORDS).map(|word| device.read32(addr::data(word)).unwrap()).collect();
+        let kept = |word: usize| if word == USED_WORDS - 1 { 0x1234_5678 } else { 0 };
+        assert_eq!(words, (0..DATA_WORDS as usize).map(kept).collect::<Vec<_>>(), "none lands in another");
+    }
+}
+
+#[test]
+fn rule_ids_and_steps_that_the_build_has_not_are_refused() {
+    for preset in Preset::SIMULATED {
+        let (mut device, config) = device(preset);
+        let (rules, steps) = (config.rule_ids() as u32, config.steps() as u32);
+        let place = |name: &str| STEP_FIELDS.iter().find(|field| field.name == name).unwrap().offset;
+        let (more, next) = (place("more"), place("next") / 32);
+        // Whether the number counts is a bit: of which word, and which.
+        for (command, (flags, bit), word, end) in [
+            (Command::WriteEntry, (DATA_VALID, 0), DATA_RULE, rules),
+            (Command::WriteTcam, (DATA_VALID, 0), DATA_RULE, rules),
+            (Command::WriteAction, (more / 32, more % 32), next, steps),
+            (Command::WriteStep, (more / 32, more % 32), next, steps),
+        ] {
+            for number in [0, end - 1, end, end + 0x1_0000, u32::MAX] {
+                for (flag, refused) in [(0, false), (1 << bit, number >= end)] {
+                    device.write32(addr::data(flags as u32), flag).unwrap();
+                    device.write32(addr::data(word as u32), number).unwrap();
+                    device.write32(addr::COMMAND, command.word(0)).unwrap();
+                    while device.read32(addr::STATUS).unwrap() != 0 {}
+                    let events = device.read32(addr::EVENTS).unwrap();
+                    assert_eq!(events, u32::from(refused), "{} {number:#x} {flag:#x}", command.name());
+                    device.write32(addr::EVENTS, events).unwrap();
+                }
+            }
+            device.write32(addr::data(flags as u32), 0).unwrap();
         }
     }
 }

@@ -20,7 +20,8 @@ const FLIGHT_NS: u64 = 900_000;
 /// `STATUS` reads that a command takes.
 const BUSY_READS: u32 = 2;
 
-type Words = [u32; 15];
+type Words = [u32; Key::WORDS];
+type StepWords = [u32; Step::WORDS];
 
 #[derive(Clone)]
 struct Entry {
@@ -52,13 +53,13 @@ struct Flight {
 
 /// What a packet in flight becomes.
 enum Outcome {
-    Hit { rule: u16, first: [u32; 17], program: Vec<Step>, token: u64 },
+    Hit { rule: u16, first: StepWords, program: Vec<Step>, token: u64 },
     Miss(Upcall),
 }
 
 pub struct Fake {
     pub config: Config,
-    data: [u32; 32],
+    data: [u32; 64],
     index: u32,
     scratch: u32,
     owner: u32,
@@ -70,8 +71,8 @@ pub struct Fake {
     pending: Option<(u32, u32)>,
     tables: Vec<Table>,
     tcam: Vec<Option<Entry>>,
-    actions: Vec<[u32; 17]>,
-    steps: Vec<[u32; 17]>,
+    actions: Vec<StepWords>,
+    steps: Vec<StepWords>,
     counters: Vec<(u64, u64, u32)>,
     flights: VecDeque<Flight>,
     upcalls: VecDeque<Upcall>,
@@ -84,6 +85,9 @@ pub struct Fake {
     pub seen: HashMap<u64, u64>,
     /// What `VERSION` reads.
     pub version: u32,
+    /// Words of its keys and steps. What is behind the driver's must be zero.
+    pub key_words: usize,
+    pub step_words: usize,
     /// Write accesses until one fails.
     pub fail_in: Option<u32>,
     /// Writes of registers so far.
@@ -98,24 +102,34 @@ fn masked(key: &Words, mask: &Words) -> Words {
     std::array::from_fn(|i| key[i] & mask[i])
 }
 
+/// The driver's words of a key or a step, behind which there are zeros.
+fn words_of<const N: usize>(words: &[u32]) -> [u32; N] {
+    let (own, behind) = words.split_at(N);
+    assert!(behind.iter().all(|word| *word == 0), "words that the driver does not know: {behind:x?}");
+    own.try_into().unwrap()
+}
+
 /// Bytes that each packet in flight counts.
 pub const PACKET_BYTES: u64 = 100;
 
 impl Fake {
     pub fn new(config: Config) -> Self {
-        let table = || Table { mask: [0; 15], seed: 0, enabled: false, slots: vec![None; 4 << config.slots_log2] };
+        let table =
+            || Table { mask: Words::default(), seed: 0, enabled: false, slots: vec![None; 4 << config.slots_log2] };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         // As if they had not been cleared: nothing may depend on it.
-        let mut noise = |n: usize| (0..n).map(|_| std::array::from_fn(|_| rng.random())).collect::<Vec<[u32; 17]>>();
+        let mut noise = |n: usize| (0..n).map(|_| std::array::from_fn(|_| rng.random())).collect::<Vec<StepWords>>();
         let (actions, steps) = (noise(config.rule_ids()), noise(config.steps()));
         Self {
-            data: [0; 32],
+            data: [0; 64],
             index: 0,
             scratch: 0,
             owner: 0,
             generation: 0,
             written: false,
-            version: 0x0001_0001,
+            version: 0x0002_0000,
+            key_words: Key::WORDS,
+            step_words: Step::WORDS,
             events: 0,
             epoch: 1,
             result: [0; 6],
@@ -205,12 +219,12 @@ impl Fake {
         best.map(|entry| entry.rule)
     }
 
-    fn program(&self, first: &[u32; 17]) -> Vec<Step> {
+    fn program(&self, first: &StepWords) -> Vec<Step> {
         let mut step = Step::unpack(first);
         let mut program = vec![Step { more: false, next: 0, ..step }];
         while step.more {
             assert!(program.len() <= self.steps.len(), "a program runs in a circle");
-            step = Step::unpack(&self.steps[usize::from(step.next)]);
+            step = Step::unpack(&self.steps[step.next as usize]);
             program.push(Step { more: false, next: 0, ..step });
         }
         program
@@ -261,13 +275,20 @@ impl Fake {
 
     fn execute(&mut self, command: u32) {
         let (table, index) = (((command >> 8) & 0xff) as usize, self.index as usize);
-        let words: Words = self.data[..15].try_into().unwrap();
-        let step: [u32; 17] = self.data[..17].try_into().unwrap();
-        let (priority, rule) = (self.data[15] as u16, (self.data[15] >> 16) as u16);
-        let valid = self.data[16] & 1 != 0;
+        let data = self.data;
+        let (key, mask) = data[2..][..2 * self.key_words].split_at(self.key_words);
+        let step = &data[..self.step_words];
+        let (valid, priority, rule) = (data[0] & 1 != 0, (data[0] >> 16) as u16, data[1]);
+        let there = !valid || (rule as usize) < self.config.rule_ids();
+        let follows = data[4] >> 15 & 1 == 0 || (data[5] as usize) < self.steps.len();
         let done = match Command::from_op(command & 0xf) {
+            Some(Command::WriteEntry | Command::WriteTcam) if !there => false,
+            Some(Command::WriteAction | Command::WriteStep) if !follows => false,
             Some(Command::WriteEntry) => match self.tables.get_mut(table) {
                 Some(table) if index < table.slots.len() => {
+                    // Of an entry that is not valid the key does not count.
+                    let words = if valid { words_of(key) } else { Words::default() };
+                    let rule = rule as u16;
                     assert!(!valid || masked(&words, &table.mask) == words, "a slot's key is not masked");
                     table.slots[index] = valid.then_some(Entry { value: words, mask: table.mask, priority, rule });
                     true
@@ -277,24 +298,25 @@ impl Fake {
             Some(Command::WriteMask) => match self.tables.get_mut(table) {
                 Some(table) => {
                     assert!(table.slots.iter().all(Option::is_none), "the mask of a table with rules is written");
-                    (table.mask, table.seed, table.enabled) = (words, self.data[15], valid);
+                    (table.mask, table.seed, table.enabled) = (words_of(key), data[1], valid);
                     true
                 }
                 None => false,
             },
             Some(Command::WriteTcam) => match self.tcam.get_mut(index) {
                 Some(entry) => {
-                    let new = Entry { value: words, mask: self.data[17..32].try_into().unwrap(), priority, rule };
+                    let content = || Entry { value: words_of(key), mask: words_of(mask), priority, rule: rule as u16 };
+                    let new = valid.then(content);
                     // While it is rewritten it does not match.
                     *entry = None;
                     self.check();
-                    self.tcam[index] = valid.then_some(new);
+                    self.tcam[index] = new;
                     true
                 }
                 None => false,
             },
-            Some(Command::WriteAction) => self.actions.get_mut(index).map(|action| *action = step).is_some(),
-            Some(Command::WriteStep) => self.steps.get_mut(index).map(|s| *s = step).is_some(),
+            Some(Command::WriteAction) => self.actions.get_mut(index).map(|action| *action = words_of(step)).is_some(),
+            Some(Command::WriteStep) => self.steps.get_mut(index).map(|s| *s = words_of(step)).is_some(),
             Some(Command::ReadRuleCounter) => match self.counters.get(index) {
                 Some(&(packets, bytes, epoch)) => {
                     let (p, b) = (packets, bytes);
@@ -316,10 +338,10 @@ impl Fake {
                     .iter_mut()
                     .for_each(|table| (table.enabled, table.slots) = (false, vec![None; table.slots.len()]));
                 self.tcam.fill(None);
-                self.actions.fill([0; 17]);
-                self.steps.fill([0; 17]);
+                self.actions.fill([0; Step::WORDS]);
+                self.steps.fill([0; Step::WORDS]);
                 self.counters.fill((0, 0, 0));
-                self.data = [0; 32];
+                self.data = [0; 64];
                 true
             }
             None => false,
@@ -347,6 +369,7 @@ impl Device for Fake {
             addr::CONFIG2 => self.config.registers()[2],
             addr::CONFIG3 => self.config.registers()[3],
             addr::CONFIG4 => self.config.registers()[4],
+            addr::CONFIG5 => (self.key_words | self.step_words << 8 | 128 << 16) as u32,
             addr::SCRATCH => self.scratch,
             addr::EVENTS => self.events,
             addr::AGE_EPOCH => self.epoch,
@@ -401,7 +424,7 @@ impl Device for Fake {
                 self.generation += 1;
             }
             addr::OWNER => {}
-            _ if (addr::data(0)..=addr::data(31)).contains(&address) => {
+            _ if (addr::data(0)..=addr::data(63)).contains(&address) => {
                 self.data[(address - addr::data(0)) as usize / 4] = value;
             }
             _ => return Err(refused("write", address)),

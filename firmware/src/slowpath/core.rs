@@ -461,7 +461,7 @@ struct Outputs<'a, S> {
 
 impl<S: FnMut(u8, &[u8]) -> bool> Outputs<'_, S> {
     /// Puts the frame, or if none is given the edited packet, out to vports.
-    fn put(&mut self, vports: u32, frame: Option<&[u8]>) {
+    fn put(&mut self, vports: u128, frame: Option<&[u8]>) {
         let frame = frame.unwrap_or_else(|| self.packet.bytes());
         if frame.len() > self.max_frame {
             self.oversize += u64::from(vports.count_ones());

@@ -14,6 +14,7 @@ use crate::openflow::field::{
     ipproto,
 };
 use crate::openflow::{Flow, Ports};
+use millrace_regs::map::MAX_VPORTS;
 use millrace_regs::{Key, Mask, Step};
 use rustc_hash::FxHasher;
 use serde::Serialize;
@@ -316,7 +317,7 @@ fn tcp_flags(s: &mut String, flags: u16, mask: u16) -> fmt::Result {
 
 /// A program as datapath actions: before each output what has changed since the one before. What a later step undoes is in a clone.
 fn actions(program: &[Step], key: &Key, ports: &Ports) -> String {
-    if program.iter().all(|step| step.outputs == 0) {
+    if program.iter().all(|step| step.outputs == 0 && !step.upcall) {
         return "drop".to_owned();
     }
     let mut list: Vec<String> = Vec::new();
@@ -325,7 +326,7 @@ fn actions(program: &[Step], key: &Key, ports: &Ports) -> String {
         let edits = Edits::new(step, key);
         let mut part = Vec::new();
         edits.since(&before, key, &mut part);
-        let vports = (0..31u8).filter(|v| step.outputs >> v & 1 != 0);
+        let vports = (0..MAX_VPORTS as u8).filter(|v| step.outputs >> v & 1 != 0);
         part.extend(vports.map(|v| port_name(v, ports)));
         if undone {
             list.push(format!("clone({})", part.join(",")));

@@ -48,7 +48,7 @@ impl List {
     }
 
     /// A packet in the hardware: the outputs of its rule's first step, none for a miss.
-    fn hit(&mut self, vport: u8, frame: &[u8], epoch: u32) -> Option<u32> {
+    fn hit(&mut self, vport: u8, frame: &[u8], epoch: u32) -> Option<u128> {
         let key = hardware_key(&parse(frame, u16::from(vport) + 1).0);
         let matching: Vec<usize> = (0..self.rules.len())
             .filter(|&n| self.rules[n].as_ref().is_some_and(|(k, m, ..)| key & *m == *k))
@@ -124,7 +124,7 @@ impl Bench {
     }
 
     /// A packet as the device sees it: by a rule, or by the slow path. Gives the vports it went to.
-    fn packet(&mut self, vport: u8, frame: &[u8]) -> (bool, u32) {
+    fn packet(&mut self, vport: u8, frame: &[u8]) -> (bool, u128) {
         self.now += 1000;
         if let Some(outputs) = self.list.hit(vport, frame, (self.now / EPOCH_NS) as u32) {
             return (true, outputs);

@@ -48,7 +48,7 @@ impl VlanEdit {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Version {
     /// Vports, bit v for vport v.
-    pub outputs: u32,
+    pub outputs: u128,
     /// The fields after the edits; those of VLAN tags and TTL are in `vlan` and `ttl`.
     pub key: FlowKey,
     /// Bits of `key` that edits wrote.

@@ -129,12 +129,14 @@ impl<const SIZES: Sizes> Millrace<SIZES> {
         self.control.bytes = self.pipeline.bytes;
         self.control.epoch = self.pipeline.epoch;
         self.pipeline.age_epoch = self.control.age_epoch;
-        self.pipeline.drop_when_full = cast::<{ SIZES.queues }>(self.control.drop_when_full);
+        let mut drop_when_full: Bits<{ SIZES.queues }> = 0;
         for i in 0..SIZES.queues {
+            drop_when_full.set_bit(i, self.control.drop_when_full[i]);
             self.control.queue_packets[i] = self.pipeline.queue_packets[i];
             self.control.queue_bytes[i] = self.pipeline.queue_bytes[i];
             self.control.queue_drops[i] = self.pipeline.queue_drops[i];
         }
+        self.pipeline.drop_when_full = drop_when_full;
         self.control.matched = self.pipeline.matched;
         self.control.acted = self.pipeline.acted;
 

@@ -102,12 +102,14 @@ pub struct Pipeline<const SIZES: Sizes> {
         { SIZES.tcam_entries },
         { SIZES.hash_rules_log2 },
         { SIZES.tcam_log2 },
+        { SIZES.queues },
+        { SIZES.steps_log2 },
     >,
     #[clock(clock_expand)]
-    results: HeaderFifo<MatchResult, 6, 7>,
+    results: HeaderFifo<MatchResult<{ SIZES.queues }, { SIZES.steps_log2 }>, 6, 7>,
     #[clock(clock_expand)]
-    expand: Expand<{ SIZES.steps_log2 }>,
-    headers: Headers<{ SIZES.bus_bits }, { SIZES.count_bits }>,
+    expand: Expand<{ SIZES.queues }, { SIZES.steps_log2 }>,
+    headers: Headers<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>,
     payload: PayloadBuffer<
         { SIZES.bus_bits },
         { SIZES.count_bits },
@@ -115,7 +117,13 @@ pub struct Pipeline<const SIZES: Sizes> {
         { SIZES.payload_count_bits },
         { SIZES.payload_pairs_log2 },
     >,
-    splice: Splice<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.payload_log2 }, { SIZES.payload_count_bits }>,
+    splice: Splice<
+        { SIZES.bus_bits },
+        { SIZES.count_bits },
+        { SIZES.payload_log2 },
+        { SIZES.payload_count_bits },
+        { SIZES.queues },
+    >,
     egress: Egress<
         { SIZES.bus_bits },
         { SIZES.count_bits },
@@ -158,12 +166,12 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
         Self {
             ingress: (0..SIZES.vports).map(|_| Ingress::new(config.max_frame)).collect(),
             packet_out_ingress: Ingress::new(config.max_frame),
-            frame_credit: Credit::new(if in_turn { HeaderFifo::<MatchResult, 6, 7>::SHORT } else { FRAMES }),
+            frame_credit: Credit::new(if in_turn { HeaderFifo::<Bit, 6, 7>::SHORT } else { FRAMES }),
             pace: Pace::new(config.header_clocks),
             parser: if in_turn { Parser::in_turn() } else { Parser::at_once() },
             matching: Match::new(config),
             results: if in_turn { HeaderFifo::in_turn() } else { HeaderFifo::at_once() },
-            expand: Expand::new(SIZES.vports, config.max_frame),
+            expand: Expand::new(config.max_frame),
             headers: if in_turn { Headers::in_turn() } else { Headers::at_once() },
             payload: PayloadBuffer::new(config.max_frame),
             splice: Splice::new(),

@@ -6,18 +6,18 @@ use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
 /// Width of the header window in bits: all that the parser looks at and the editor changes.
-pub const WINDOW_BITS: usize = 1024;
+pub const WINDOW_BITS: usize = 8 * millrace_regs::config::WINDOW_BYTES;
 /// Width of the match key in bits.
 pub const KEY_BITS: usize = 32 * millrace_regs::Key::WORDS;
-/// Width of an action step in bits.
+/// Width of an action step in bits, as software writes it.
 pub const STEP_BITS: usize = 32 * millrace_regs::Step::WORDS;
-/// Width of the staging words in bits.
-pub const DATA_BITS: usize = 32 * millrace_regs::map::DATA_WORDS as usize;
+/// Width of the staging words in bits, of those that a command uses.
+pub const DATA_BITS: usize = 32 * millrace_regs::USED_WORDS;
 /// Width of the edited head of a frame in bits: no edit reaches past its 120 bytes.
 pub const HEAD_BITS: usize = 960;
 
 /// Widths of operands in bits.
-pub const SLOT_BITS: usize = <Slot as Synth>::BITS;
+pub const ENTRY_OPERANDS_BITS: usize = <EntryOperands as Synth>::BITS;
 pub const MASK_OPERANDS_BITS: usize = <MaskOperands as Synth>::BITS;
 pub const TCAM_OPERANDS_BITS: usize = <TcamOperands as Synth>::BITS;
 
@@ -121,7 +121,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// A slot of a hash table, in the order of the operands of `WRITE_ENTRY`.
+    /// A slot of a hash table, as it is stored.
     pub struct Slot {
         /// Already masked.
         pub key: Bits<KEY_BITS>,
@@ -132,30 +132,42 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// The operands of `WRITE_ENTRY`.
+    pub struct EntryOperands {
+        pub valid: Bit,
+        pub reserved: Bits<15>,
+        pub priority: Bits<16>,
+        pub rule: Bits<32>,
+        pub key: Bits<KEY_BITS>,
+    }
+}
+
+wire_struct! {
     /// The operands of `WRITE_MASK`.
     pub struct MaskOperands {
-        pub mask: Bits<KEY_BITS>,
-        pub seed: Bits<32>,
         pub enable: Bit,
+        pub reserved: Bits<31>,
+        pub seed: Bits<32>,
+        pub mask: Bits<KEY_BITS>,
     }
 }
 
 wire_struct! {
     /// The operands of `WRITE_TCAM`.
     pub struct TcamOperands {
-        pub value: Bits<KEY_BITS>,
-        pub priority: Bits<16>,
-        pub rule: Bits<16>,
         pub valid: Bit,
-        pub reserved: Bits<31>,
+        pub reserved: Bits<15>,
+        pub priority: Bits<16>,
+        pub rule: Bits<32>,
+        pub value: Bits<KEY_BITS>,
         pub mask: Bits<KEY_BITS>,
     }
 }
 
 wire_struct! {
-    /// One step of a rule's action program, 544 bits, exactly as in `docs/hardware.md`.
+    /// One step of a rule's action program, 672 bits, exactly as in `docs/hardware.md`: as software writes it.
     pub struct Step {
-        pub outputs: Bits<32>,
+        pub outputs: Bits<128>,
         pub set_dl_dst: Bit,
         pub set_dl_src: Bit,
         pub set_nw_src: Bit,
@@ -166,10 +178,11 @@ wire_struct! {
         pub reserved0: Bit,
         pub vlan_pop: Bits<2>,
         pub vlan_push: Bits<2>,
-        pub reserved1: Bits<3>,
+        pub reserved1: Bits<2>,
+        pub upcall: Bit,
         pub more: Bit,
-        /// `next`; under that name no kernel could write it.
-        pub next_step: Bits<16>,
+        pub reserved2: Bits<16>,
+        pub next: Bits<32>,
         pub nw_tos: Bits<8>,
         pub nw_tos_mask: Bits<8>,
         pub nw_ttl: Bits<8>,
@@ -188,13 +201,53 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// What a step writes into a frame.
+    pub struct Edits {
+        pub set_dl_dst: Bit,
+        pub set_dl_src: Bit,
+        pub set_nw_src: Bit,
+        pub set_nw_dst: Bit,
+        pub set_tp_src: Bit,
+        pub set_tp_dst: Bit,
+        pub set_nw_ttl: Bit,
+        pub vlan_pop: Bits<2>,
+        pub vlan_push: Bits<2>,
+        pub nw_tos: Bits<8>,
+        pub nw_tos_mask: Bits<8>,
+        pub nw_ttl: Bits<8>,
+        pub ttl_dec: Bits<8>,
+        pub push0_tci: Bits<16>,
+        pub push0_tpid: Bits<16>,
+        pub push1_tci: Bits<16>,
+        pub push1_tpid: Bits<16>,
+        pub tp_src: Bits<16>,
+        pub tp_dst: Bits<16>,
+        pub dl_dst: Bits<48>,
+        pub dl_src: Bits<48>,
+        pub nw_src: Bits<128>,
+        pub nw_dst: Bits<128>,
+    }
+}
+
+wire_struct! {
+    /// A step as a build stores and carries it: no reserved bits, no vports and no continuation steps that the build does not have.
+    pub struct StoredStep<const QUEUES: usize, const STEPS_LOG2: usize> {
+        /// By transmit queue: bit v = vport v, the last is the upcall queue.
+        pub outputs: Bits<QUEUES>,
+        pub more: Bit,
+        pub next: Bits<STEPS_LOG2>,
+        pub edits: Edits,
+    }
+}
+
+wire_struct! {
     /// The outcome of the match stage.
-    pub struct MatchResult {
+    pub struct MatchResult<const QUEUES: usize, const STEPS_LOG2: usize> {
         pub hit: Bit,
         pub punt: Bit,
         pub rule: Bits<16>,
         /// The rule's first step, valid with `hit`.
-        pub step: Step,
+        pub step: StoredStep<QUEUES, STEPS_LOG2>,
         pub layout: Layout,
         /// TTL or hop limit of the frame, valid with `l3`.
         pub ttl: Bits<8>,
@@ -204,8 +257,10 @@ wire_struct! {
 
 wire_struct! {
     /// One outgoing version of a frame, to be made.
-    pub struct EditJob {
-        pub step: Step,
+    pub struct EditJob<const QUEUES: usize> {
+        /// By transmit queue.
+        pub outputs: Bits<QUEUES>,
+        pub edits: Edits,
         pub layout: Layout,
         pub vport: Bits<8>,
         pub len: Bits<14>,
@@ -222,13 +277,13 @@ wire_struct! {
 
 wire_struct! {
     /// An outgoing frame whose head is made, and how its payload follows.
-    pub struct Edited {
+    pub struct Edited<const QUEUES: usize> {
         pub out_len: Bits<14>,
         pub in_len: Bits<14>,
         /// How far the payload moves: 0 not, 1 +4, 2 +8, 3 -4, 4 -8 bytes.
         pub shift: Bits<3>,
-        /// Existing vports only; bit 31 is the upcall queue.
-        pub outputs: Bits<32>,
+        /// By transmit queue.
+        pub outputs: Bits<QUEUES>,
         pub faulty: Bit,
         pub discard: Bit,
         pub again: Bit,
@@ -239,13 +294,14 @@ wire_struct! {
 
 wire_struct! {
     /// A beat on its way to the egress queues.
-    pub struct OutBeat<const BUS_BITS: usize, const COUNT_BITS: usize> {
+    pub struct OutBeat<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> {
         pub data: Bits<BUS_BITS>,
         pub bytes: Bits<COUNT_BITS>,
         pub last: Bit,
         pub first: Bit,
         pub out_len: Bits<14>,
-        pub outputs: Bits<32>,
+        /// By transmit queue.
+        pub outputs: Bits<QUEUES>,
         pub vport: Bits<8>,
         pub reason: Bits<2>,
     }
@@ -277,7 +333,7 @@ wire_struct! {
         pub clear: Bit,
         pub table: Bits<8>,
         pub index: Bits<16>,
-        /// The staging words `DATA[0..32]`, word 0 in the least significant bits.
+        /// The staging words that a command uses, word 0 in the least significant bits.
         pub data: Bits<DATA_BITS>,
     }
 }
@@ -285,7 +341,7 @@ wire_struct! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millrace_regs::{Field, KEY_FIELDS, STEP_FIELDS};
+    use millrace_regs::{Command, Field, KEY_FIELDS, Place, STEP_FIELDS};
     use rust_hdl_core::type_descriptor::TypeKind;
 
     /// Fields by name, offset and width.
@@ -306,8 +362,7 @@ mod tests {
         assert_eq!(T::BITS, bits);
         let own = fields::<T>();
         for field in map {
-            let name = if field.name == "next" { "next_step" } else { field.name };
-            assert!(own.contains(&(name.into(), field.offset, field.width)), "{name} in {own:?}");
+            assert!(own.contains(&(field.name.into(), field.offset, field.width)), "{} in {own:?}", field.name);
         }
     }
 
@@ -319,12 +374,21 @@ mod tests {
 
     #[test]
     fn operands_lie_where_the_register_map_has_them() {
-        use millrace_regs::{DATA_PRIORITY_RULE, DATA_SEED, DATA_TCAM_MASK, DATA_VALID};
-        let at = |(_, offset, _): &(String, usize, usize)| *offset;
-        let (slot, mask, tcam) = (fields::<Slot>(), fields::<MaskOperands>(), fields::<TcamOperands>());
-        assert_eq!((at(&slot[1]), at(&slot[3])), (32 * DATA_PRIORITY_RULE, 32 * DATA_VALID));
-        assert_eq!((at(&mask[1]), at(&mask[2])), (32 * DATA_SEED, 32 * DATA_VALID));
-        let places = (32 * DATA_PRIORITY_RULE, 32 * DATA_VALID, 32 * DATA_TCAM_MASK);
-        assert_eq!((at(&tcam[1]), at(&tcam[3]), at(&tcam[5])), places);
+        for (command, own) in [
+            (Command::WriteEntry, fields::<EntryOperands>()),
+            (Command::WriteMask, fields::<MaskOperands>()),
+            (Command::WriteTcam, fields::<TcamOperands>()),
+        ] {
+            let named = own.iter().filter(|field| field.0 != "reserved").count();
+            let mut found = 0;
+            for operand in command.operands() {
+                let Place::Data { word, low, width } = operand.place else { continue };
+                let field = (operand.name.to_string(), (32 * word + low) as usize, width as usize);
+                assert!(own.contains(&field), "{} of {}: {field:?} in {own:?}", operand.name, command.name());
+                found += 1;
+            }
+            assert_eq!(found, named, "{}", command.name());
+        }
+        assert_eq!(ENTRY_OPERANDS_BITS.max(MASK_OPERANDS_BITS).max(TCAM_OPERANDS_BITS).max(STEP_BITS), DATA_BITS);
     }
 }

@@ -3,7 +3,7 @@
 
 use clap::ValueEnum;
 use millrace_model::{Outcome, Output, Rule};
-use millrace_regs::{Mask, OUTPUT_UPCALL, Step};
+use millrace_regs::{Mask, Step};
 use serde::{Deserialize, Serialize};
 
 /// A fault of the model.
@@ -75,7 +75,7 @@ impl Mutant {
             Mutant::Tos if step.nw_tos_mask > 0 => step.nw_tos_mask = 0xff,
             Mutant::Port => step.set_tp_dst = false,
             Mutant::Vlan => step.vlan_pop = step.vlan_pop.min(1),
-            Mutant::Upcall => step.outputs &= !OUTPUT_UPCALL,
+            Mutant::Upcall => step.upcall = false,
             _ => {}
         }
     }

@@ -4,7 +4,7 @@
 use super::frames::{FrameSpec, frame};
 use millrace_model::parse;
 use millrace_regs::config::MIN_FRAME;
-use millrace_regs::{KEY_FIELDS, Key, Mask, OUTPUT_UPCALL, Step};
+use millrace_regs::{KEY_FIELDS, Key, Mask, Step};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,9 @@ pub struct RuleSpec {
 /// A step, as few numbers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StepSpec {
-    pub outputs: u32,
+    /// Bit v = vport v.
+    pub outputs: u64,
+    pub upcall: bool,
     /// The seven `set_` bits.
     pub sets: u8,
     /// All values that are set follow from this.
@@ -45,7 +47,7 @@ pub struct StepSpec {
 
 impl MaskSpec {
     pub fn mask(&self) -> Mask {
-        let mut words = [0; 15];
+        let mut words = [0; Key::WORDS];
         for (i, field) in KEY_FIELDS.iter().enumerate() {
             if self.fields >> i & 1 == 1 {
                 let value = match field.name {
@@ -81,7 +83,8 @@ impl StepSpec {
         let value = self.values;
         let wide = u128::from(value) << 64 | u128::from(value.rotate_left(29));
         Step {
-            outputs: self.outputs,
+            outputs: self.outputs.into(),
+            upcall: self.upcall,
             set_dl_dst: set(0),
             set_dl_src: set(1),
             set_nw_src: set(2),
@@ -121,17 +124,25 @@ pub fn mask() -> impl Strategy<Value = MaskSpec> {
 fn step(vports: usize) -> impl Strategy<Value = StepSpec> {
     let vport = 0..vports as u32;
     let outputs = prop_oneof![
-        8 => vport.clone().prop_map(|v| 1 << v),
-        3 => (vport.clone(), vport).prop_map(|(a, b)| 1 << a | 1 << b),
-        1 => Just(OUTPUT_UPCALL),
-        1 => any::<u32>(),
-        1 => Just(0),
+        8 => vport.clone().prop_map(|v| (1 << v, false)),
+        3 => (vport.clone(), vport).prop_map(|(a, b)| (1 << a | 1 << b, false)),
+        1 => Just((0, true)),
+        1 => any::<(u64, bool)>(),
+        1 => Just((0, false)),
     ];
     let sets = prop_oneof![1 => Just(0u8), 2 => any::<u8>()];
     let tos_mask = prop_oneof![2 => Just(0u8), 1 => any::<u8>()];
     let ttl_dec = prop_oneof![3 => Just(0u8), 2 => Just(1), 1 => any::<u8>()];
     (outputs, sets, any::<u64>(), (0u8..3, 0u8..3), tos_mask, ttl_dec).prop_map(
-        |(outputs, sets, values, vlan, tos_mask, ttl_dec)| StepSpec { outputs, sets, values, vlan, tos_mask, ttl_dec },
+        |((outputs, upcall), sets, values, vlan, tos_mask, ttl_dec)| StepSpec {
+            outputs,
+            upcall,
+            sets,
+            values,
+            vlan,
+            tos_mask,
+            ttl_dec,
+        },
     )
 }
 

@@ -134,4 +134,4 @@ fn where_it_may_be(rules: &Rules, rule: &RuleInfo) -> String {
     )
 }
 
-const _: () = assert!(Key::WORDS == 15 && Step::WORDS == 17, "the page says so");
+const _: () = assert!(Key::WORDS == 15 && Step::WORDS == 21, "the page says so");

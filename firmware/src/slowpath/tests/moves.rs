@@ -4,12 +4,12 @@
 use super::*;
 
 /// Station 2 sends on a vport; gives where it went.
-fn heard(b: &mut Bench, vport: u8) -> (bool, u32) {
+fn heard(b: &mut Bench, vport: u8) -> (bool, u128) {
     b.packet(vport, &ethernet(3, 2))
 }
 
 /// The vports to which packets for station 2 go, from vport 7.
-fn place(b: &mut Bench) -> u32 {
+fn place(b: &mut Bench) -> u128 {
     b.packet(7, &ethernet(2, 9)).1
 }
 

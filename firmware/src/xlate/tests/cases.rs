@@ -171,7 +171,7 @@ fn endless_resubmit_drops_everything() {
 #[test]
 fn a_clone_undoes_its_edits_and_keeps_what_was_looked_at() {
     let t = xlate("tcp,actions=clone(mod_tp_dst:7,resubmit(,1)),3\ntable=1,nw_src=10.0.0.0/8,ip,actions=2", &tcp());
-    let edits: Vec<(u32, u16)> = t.versions.iter().map(|v| (v.outputs, v.written.tp_dst())).collect();
+    let edits: Vec<(u128, u16)> = t.versions.iter().map(|v| (v.outputs, v.written.tp_dst())).collect();
     assert_eq!(edits, [(2, 0xffff), (4, 0)]);
     assert_eq!((t.mask.nw_src(), t.mask.tp_dst()), (0xff00_0000, 0));
 }

@@ -1,34 +1,38 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The first step of each rule.
 
+use super::stored_step::stored_step;
 use crate::base::{Dff, Param, Ram};
-use crate::core::types::{STEP_BITS, Step};
+use crate::core::types::{Step, StoredStep};
 use rust_hdl_core::prelude::*;
 
 /// `1 << HASH_RULES_LOG2` steps, and [`with_entries`](Self::with_entries) `1 << TCAM_LOG2` more: one per slot of the hash tables and one per TCAM entry, in
 /// two RAMs, so that the few of the TCAM do not double the memory. `step` comes three clocks after `rule` (RAM, its output register, choice).
 #[millrace_hdl::block]
-pub struct ActionRam<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize> {
+pub struct ActionRam<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize, const QUEUES: usize, const STEPS_LOG2: usize>
+{
     pub clock: Signal<In, Clock>,
     pub rule: Signal<In, Bits<16>>,
-    pub step: Signal<Out, Step>,
+    pub step: Signal<Out, StoredStep<QUEUES, STEPS_LOG2>>,
     pub write: Signal<In, Bit>,
     pub write_rule: Signal<In, Bits<16>>,
-    pub write_bits: Signal<In, Bits<STEP_BITS>>,
-    slots: Ram<Step, HASH_RULES_LOG2>,
-    entries: Vec<Ram<Step, TCAM_LOG2>>,
-    slot_step: Dff<Step>,
-    entry_step: Vec<Dff<Step>>,
+    pub write_step: Signal<In, Step>,
+    slots: Ram<StoredStep<QUEUES, STEPS_LOG2>, HASH_RULES_LOG2>,
+    entries: Vec<Ram<StoredStep<QUEUES, STEPS_LOG2>, TCAM_LOG2>>,
+    slot_step: Dff<StoredStep<QUEUES, STEPS_LOG2>>,
+    entry_step: Vec<Dff<StoredStep<QUEUES, STEPS_LOG2>>>,
     of_entry1: Dff<Bit>,
     of_entry2: Dff<Bit>,
-    chosen: Dff<Step>,
+    chosen: Dff<StoredStep<QUEUES, STEPS_LOG2>>,
     /// Number of slots: the first rule id of the entries.
     first_entry: Param<Bits<17>>,
     _entries: usize,
 }
 
 #[millrace_hdl::block]
-impl<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize> ActionRam<HASH_RULES_LOG2, TCAM_LOG2> {
+impl<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize, const QUEUES: usize, const STEPS_LOG2: usize>
+    ActionRam<HASH_RULES_LOG2, TCAM_LOG2, QUEUES, STEPS_LOG2>
+{
     /// Clocks from `rule` to `step`.
     pub const LATENCY: usize = 3;
 
@@ -71,7 +75,7 @@ impl<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize> ActionRam<HASH_RULES_
         }
         self.step = self.chosen;
 
-        let written = unpack::<Step>(self.write_bits);
+        let written = stored_step::<QUEUES, STEPS_LOG2>(self.write_step);
         self.slots.waddr = cast::<HASH_RULES_LOG2>(self.write_rule);
         self.slots.wdata = written;
         self.slots.we = self.write & (cast::<17>(self.write_rule) < self.first_entry);
@@ -94,12 +98,12 @@ mod tests {
 
     #[test]
     fn every_rule_has_its_step() {
-        let mut uut = Box::new(ActionRam::<4, 2>::with_entries());
+        let mut uut = Box::new(ActionRam::<4, 2, 12, 8>::with_entries());
         uut.connect_all();
         for rule in 0..20u64 {
             uut.write.next = true;
             uut.write_rule.next = rule.to_bits();
-            uut.write_bits.next = (0x100 + rule).to_bits();
+            uut.write_step.next = Step { outputs: (0x100 + rule).to_bits(), ..Default::default() };
             tick(&mut *uut, |u| &mut u.clock);
         }
         uut.write.next = false;
@@ -114,7 +118,7 @@ mod tests {
 
     #[test]
     fn lints() {
-        assert_lints(ActionRam::<14, 5>::with_entries());
-        assert_lints(ActionRam::<10, 4>::new());
+        assert_lints(ActionRam::<14, 5, 12, 8>::with_entries());
+        assert_lints(ActionRam::<10, 4, 5, 4>::new());
     }
 }

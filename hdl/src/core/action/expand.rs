@@ -1,39 +1,37 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Turns each frame's match result into edit jobs: one per step of its rule, or one for an upcall, a packet-out or a drop.
 
+use super::stored_step::stored_step;
 use crate::base::{DffE, DffR, Param, Ram, Snk, Src};
-use crate::core::types::{EditJob, MatchResult, Step};
+use crate::core::types::{EditJob, Edits, MatchResult, Step, StoredStep};
+use millrace_regs::map::MAX_QUEUES;
 use rust_hdl_core::prelude::*;
-
-/// The output bit of upcalls.
-const UPCALL: u64 = 1 << 31;
 
 /// Whether a rule says what becomes of a frame.
 #[millrace_hdl::function]
-fn is_rule(frame: MatchResult) -> Bit {
+fn is_rule<const QUEUES: usize, const STEPS_LOG2: usize>(frame: MatchResult<QUEUES, STEPS_LOG2>) -> Bit {
     !frame.meta.fault.any() & !frame.meta.packet_out & !frame.punt & frame.hit
 }
 
-/// `STEPS_LOG2` = log2 of the number of continuation steps.
+/// `QUEUES` = number of vports, and one for upcalls; `STEPS_LOG2` = log2 of the number of continuation steps.
 ///
 /// `job` comes from a register. A frame with one step takes one clock and leaves two clocks after its result was taken; each further
 /// step takes two clocks. Who keeps the frames' windows follows with `take` (the next frame is at work from the next clock on) and
 /// `issue` (`job` is for the frame at work from the next clock on).
 ///
 /// Every frame gets at least one job; all but its last have `again`. A step that puts nothing out is no job, or with `discard` if it
-/// is the frame's last, so that its payload is consumed. In a job, `step.outputs` has bits of existing vports only, and `vlan_pop` and
-/// `vlan_push` are the numbers of tags really taken off and put on.
+/// is the frame's last, so that its payload is consumed. In a job, `vlan_pop` and `vlan_push` are the numbers of tags really taken off and put on.
 ///
 /// Each frame gives one verdict event (`verdict_index` = vport * 16 + verdict), and a rule event in the same clock if its lookup hit;
 /// `bytes` belongs to both. `ended` is high in the clock in which a frame's last step is carried out.
 ///
 /// A program has no more than one step for its rule and each continuation step once: one that runs in a circle ends there.
 #[millrace_hdl::block]
-pub struct Expand<const STEPS_LOG2: usize> {
+pub struct Expand<const QUEUES: usize, const STEPS_LOG2: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub result: Snk<MatchResult>,
-    pub job: Src<EditJob>,
+    pub result: Snk<MatchResult<QUEUES, STEPS_LOG2>>,
+    pub job: Src<EditJob<QUEUES>>,
     pub take: Signal<Out, Bit>,
     pub issue: Signal<Out, Bit>,
     /// Writes continuation step `step_index`.
@@ -50,15 +48,13 @@ pub struct Expand<const STEPS_LOG2: usize> {
 
     /// Number of vports.
     vports: Param<Bits<8>>,
-    /// Output bits that mean something.
-    existing: Param<Bits<32>>,
     /// Longest frames that one and two more tags still fit on, in bytes.
     room_for_one_tag: Param<Bits<14>>,
     room_for_two_tags: Param<Bits<14>>,
 
-    steps: Ram<Step, STEPS_LOG2>,
+    steps: Ram<StoredStep<QUEUES, STEPS_LOG2>, STEPS_LOG2>,
     /// The frame at work and its present step.
-    current: DffE<MatchResult>,
+    current: DffE<MatchResult<QUEUES, STEPS_LOG2>>,
     current_valid: DffR<Bit>,
     /// The present step is the rule's first.
     first: DffE<Bit>,
@@ -73,7 +69,7 @@ pub struct Expand<const STEPS_LOG2: usize> {
     more: DffE<Bit>,
     /// The next step is being read.
     fetch: DffR<Bit>,
-    next_job: DffE<EditJob>,
+    next_job: DffE<EditJob<QUEUES>>,
     next_job_valid: DffR<Bit>,
     verdict_valid_q: DffR<Bit>,
     verdict_q: DffE<Bits<12>>,
@@ -83,14 +79,16 @@ pub struct Expand<const STEPS_LOG2: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const STEPS_LOG2: usize> Expand<STEPS_LOG2> {
-    /// For a build with this many vports, and frames of up to `max_frame` bytes.
-    pub fn new(vports: usize, max_frame: usize) -> Self {
-        assert!((1..=31).contains(&vports), "{vports} vports: outputs have 31 vport bits");
+impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
+    /// For frames of up to `max_frame` bytes.
+    ///
+    /// # Panics
+    /// If there are no vports, or more than the register map has.
+    pub fn new(max_frame: usize) -> Self {
+        assert!((2..=MAX_QUEUES as usize).contains(&QUEUES), "{QUEUES} transmit queues");
         let longest = max_frame as u64;
         Self {
-            vports: Param::new((vports as u64).into()),
-            existing: Param::new((1u64 << 31 | ((1 << vports) - 1)).into()),
+            vports: Param::new((QUEUES - 1).to_bits()),
             room_for_one_tag: Param::new((longest - 4).into()),
             room_for_two_tags: Param::new((longest - 8).into()),
             ..Default::default()
@@ -104,15 +102,17 @@ impl<const STEPS_LOG2: usize> Expand<STEPS_LOG2> {
         let faulty = self.current.meta.fault.any();
         let packet_out = !faulty & self.current.meta.packet_out;
         let vport_exists = vport < self.vports;
-        let by_rule = is_rule(self.current);
+        let by_rule = is_rule::<QUEUES, STEPS_LOG2>(self.current);
 
         comment!("the verdict, and the job's outputs");
-        let mut outputs = step.outputs & self.existing;
+        let mut outputs = step.outputs;
+        let mut upcall: Bits<QUEUES> = 0;
+        upcall.set_bit(QUEUES - 1, true);
         let mut discard = false;
         let mut reason: Bits<2> = 0;
         let mut verdict: Bits<4> = 0;
         if packet_out & vport_exists {
-            outputs = Bits::<32>::from(1_u64) << vport.get_bits::<5>(0);
+            outputs = Bits::<QUEUES>::from(1_u64) << vport;
             verdict = 3;
         } else if packet_out {
             verdict = 9;
@@ -121,11 +121,11 @@ impl<const STEPS_LOG2: usize> Expand<STEPS_LOG2> {
             verdict = cast::<4>(self.current.meta.fault) + 3;
             discard = true;
         } else if self.current.punt {
-            outputs = UPCALL;
+            outputs = upcall;
             reason = 1;
             verdict = 2;
         } else if !self.current.hit {
-            outputs = UPCALL;
+            outputs = upcall;
             verdict = 1;
         } else {
             reason = 2;
@@ -154,10 +154,14 @@ impl<const STEPS_LOG2: usize> Expand<STEPS_LOG2> {
         comment!("what the next step will do, as far as all else waits for it");
         let frame = if self.fetch { MatchResult { step: self.steps.rdata, ..self.current } } else { self.result.data };
         let next = frame.step;
-        let follows = if self.fetch { self.taken + 1 != 1 << STEPS_LOG2 } else { is_rule(self.result.data) };
-        let ttl_ends = frame.layout.l3.any() & next.ttl_dec.any() & (frame.ttl <= next.ttl_dec);
-        let pops = if next.vlan_pop > frame.layout.vlans { frame.layout.vlans } else { next.vlan_pop };
-        let pushes = if next.vlan_push.all() { 2 } else { next.vlan_push };
+        let follows = if self.fetch {
+            self.taken + 1 != 1 << STEPS_LOG2
+        } else {
+            is_rule::<QUEUES, STEPS_LOG2>(self.result.data)
+        };
+        let ttl_ends = frame.layout.l3.any() & next.edits.ttl_dec.any() & (frame.ttl <= next.edits.ttl_dec);
+        let pops = if next.edits.vlan_pop > frame.layout.vlans { frame.layout.vlans } else { next.edits.vlan_pop };
+        let pushes = if next.edits.vlan_push.all() { 2 } else { next.edits.vlan_push };
         if free | self.fetch {
             self.current = frame;
             self.first = !self.fetch;
@@ -171,20 +175,20 @@ impl<const STEPS_LOG2: usize> Expand<STEPS_LOG2> {
             } else {
                 (pushes > pops) & (frame.meta.len > self.room_for_one_tag)
             };
-            self.silent = !(next.outputs & self.existing).any();
+            self.silent = !next.outputs.any();
             self.more = follows & next.more & !ttl_ends;
         }
 
         comment!("continuation steps");
         self.fetch = go & self.more;
         self.steps.re = go & self.more;
-        self.steps.raddr = cast::<STEPS_LOG2>(step.next_step);
+        self.steps.raddr = step.next;
         self.steps.we = self.step_write;
         self.steps.waddr = self.step_index;
-        self.steps.wdata = self.step_data;
+        self.steps.wdata = stored_step::<QUEUES, STEPS_LOG2>(self.step_data);
 
         comment!("a frame that no rule edits goes out as it is");
-        let mut edits = Step { outputs, vlan_pop: self.pops, vlan_push: self.pushes, ..step };
+        let mut edits = Edits { vlan_pop: self.pops, vlan_push: self.pushes, ..step.edits };
         if !by_rule {
             edits.set_dl_dst = false;
             edits.set_dl_src = false;
@@ -200,7 +204,8 @@ impl<const STEPS_LOG2: usize> Expand<STEPS_LOG2> {
         }
         if issues {
             self.next_job = EditJob {
-                step: edits,
+                outputs,
+                edits,
                 layout: self.current.layout,
                 vport,
                 len: self.current.meta.len,
@@ -245,13 +250,17 @@ mod tests {
 
     const VPORTS: usize = 11;
     const STEPS_LOG2: usize = 4;
-    const UPCALL: u32 = 1 << 31;
+    const QUEUES: usize = VPORTS + 1;
+    const UPCALL: u64 = 1 << VPORTS;
 
-    fn tick(dut: &mut Expand<STEPS_LOG2>) {
+    type Result = MatchResult<QUEUES, STEPS_LOG2>;
+    type Stored = StoredStep<QUEUES, STEPS_LOG2>;
+
+    fn tick(dut: &mut Expand<QUEUES, STEPS_LOG2>) {
         crate::testing::tick(dut, |d| &mut d.clock);
     }
 
-    fn connected(mut dut: Expand<STEPS_LOG2>) -> Box<Expand<STEPS_LOG2>> {
+    fn connected(mut dut: Expand<QUEUES, STEPS_LOG2>) -> Box<Expand<QUEUES, STEPS_LOG2>> {
         dut.connect_all();
         Box::new(dut)
     }
@@ -259,7 +268,7 @@ mod tests {
     /// What a frame must become, as written in the contract.
     #[derive(Debug, PartialEq, Clone, Copy)]
     struct Job {
-        outputs: u32,
+        outputs: u64,
         pops: u64,
         pushes: u64,
         discard: bool,
@@ -280,7 +289,7 @@ mod tests {
         rule: Option<u64>,
     }
 
-    fn job(r: &MatchResult, outputs: u32) -> Job {
+    fn job(r: &Result, outputs: u64) -> Job {
         Job {
             outputs,
             pops: 0,
@@ -296,16 +305,17 @@ mod tests {
     }
 
     /// The steps that are reached, each with its job unless it puts nothing out; and the verdict.
-    fn program(r: &MatchResult, steps: &[Step]) -> (Vec<Job>, u64) {
+    fn program(r: &Result, steps: &[Stored]) -> (Vec<Job>, u64) {
         let mut jobs = vec![];
         let mut verdict = None;
         let mut step = r.step;
         loop {
-            let ttl_ends = r.layout.l3.any() && step.ttl_dec.any() && r.ttl.to_u64() <= step.ttl_dec.to_u64();
-            let pops = step.vlan_pop.to_u64().min(r.layout.vlans.to_u64());
-            let pushes = step.vlan_push.to_u64().min(2);
+            let ttl_ends =
+                r.layout.l3.any() && step.edits.ttl_dec.any() && r.ttl.to_u64() <= step.edits.ttl_dec.to_u64();
+            let pops = step.edits.vlan_pop.to_u64().min(r.layout.vlans.to_u64());
+            let pushes = step.edits.vlan_push.to_u64().min(2);
             let too_long = r.meta.len.to_u64() + 4 * pushes - 4 * pops > 9216;
-            let outputs = step.outputs.to_u32() & (UPCALL | 0x7ff);
+            let outputs = step.outputs.to_u64();
             let last = ttl_ends || !step.more;
             verdict.get_or_insert(match () {
                 _ if ttl_ends => 7,
@@ -328,11 +338,11 @@ mod tests {
             if last {
                 return (jobs, verdict.unwrap());
             }
-            step = steps[step.next_step.to_u64() as usize];
+            step = steps[step.next.index()];
         }
     }
 
-    fn expected(r: &MatchResult, steps: &[Step]) -> (Vec<Job>, Event) {
+    fn expected(r: &Result, steps: &[Stored]) -> (Vec<Job>, Event) {
         let vport = r.meta.vport.to_u64();
         let exists = vport < VPORTS as u64;
         let (jobs, verdict) = if r.meta.fault.any() {
@@ -352,29 +362,30 @@ mod tests {
     }
 
     fn random_step(rng: &mut ChaCha8Rng, next: Option<u64>) -> Step {
-        let outputs = [0, 1, UPCALL, 1 << 10, 1 << 11, 0x7fff_f800, rng.random()][rng.random_range(0..7)];
+        let outputs = [0, 1, 1 << 10, 1 << 11, 0x7fff_f800, rng.random::<u32>()][rng.random_range(0..6)];
         Step {
             outputs: u64::from(outputs).into(),
+            upcall: rng.random_bool(0.2),
             set_dl_dst: true,
             set_nw_ttl: true,
             vlan_pop: rng.random_range(0..4u64).into(),
             vlan_push: rng.random_range(0..4u64).into(),
             more: next.is_some(),
-            next_step: next.unwrap_or(0).into(),
+            next: next.unwrap_or(0).into(),
             nw_tos_mask: 0xffu64.into(),
             ttl_dec: [0, 0, 1, 64, rng.random_range(0..256u64)][rng.random_range(0..5)].into(),
             ..Default::default()
         }
     }
 
-    fn random_result(rng: &mut ChaCha8Rng) -> MatchResult {
+    fn random_result(rng: &mut ChaCha8Rng) -> Result {
         let next = rng.random_bool(0.4).then(|| rng.random_range(0..1 << STEPS_LOG2));
         let vports = if rng.random_bool(0.1) { 256 } else { 12u64 };
         MatchResult {
             hit: rng.random_bool(0.8),
             punt: rng.random_bool(0.1),
             rule: rng.random_range(0..65536u64).into(),
-            step: random_step(rng, next),
+            step: stored_step(random_step(rng, next)),
             layout: Layout {
                 vlans: rng.random_range(0..3u64).into(),
                 l3: rng.random_range(0..3u64).into(),
@@ -392,10 +403,10 @@ mod tests {
         }
     }
 
-    fn seen(j: &EditJob, taken: u64) -> Job {
-        let s = j.step;
+    fn seen(j: &EditJob<QUEUES>, taken: u64) -> Job {
+        let s = j.edits;
         Job {
-            outputs: if j.discard && (j.faulty || j.reason == 0) { 0 } else { s.outputs.to_u32() },
+            outputs: if j.discard && (j.faulty || j.reason == 0) { 0 } else { j.outputs.to_u64() },
             pops: s.vlan_pop.to_u64(),
             pushes: s.vlan_push.to_u64(),
             discard: j.discard,
@@ -408,16 +419,17 @@ mod tests {
         }
     }
 
-    fn with_steps(rng: &mut ChaCha8Rng) -> (Box<Expand<STEPS_LOG2>>, Vec<Step>) {
-        let mut dut = connected(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
+    fn with_steps(rng: &mut ChaCha8Rng) -> (Box<Expand<QUEUES, STEPS_LOG2>>, Vec<Stored>) {
+        let mut dut = connected(Expand::<QUEUES, STEPS_LOG2>::new(MAX_FRAME));
         let mut steps = vec![];
         for i in 0..1u64 << STEPS_LOG2 {
             let next =
                 (rng.random_bool(0.6) && i + 1 < 1 << STEPS_LOG2).then(|| rng.random_range(i + 1..1 << STEPS_LOG2));
-            steps.push(random_step(rng, next));
+            let step = random_step(rng, next);
+            steps.push(stored_step(step));
             dut.step_write.next = true;
             dut.step_index.next = i.into();
-            dut.step_data.next = steps[i as usize];
+            dut.step_data.next = step;
             tick(&mut dut);
         }
         dut.step_write.next = false;
@@ -434,7 +446,7 @@ mod tests {
         let (mut at_work, mut of_job) = (0, 0);
         let mut verdicts = [0; 11];
         for clock in 0..6000u64 {
-            let result: &MatchResult = head.get_or_insert_with(|| random_result(&mut rng));
+            let result: &Result = head.get_or_insert_with(|| random_result(&mut rng));
             dut.result.data.next = *result;
             dut.result.valid.next = rng.random_bool(0.9);
             dut.job.ready.next = rng.random_bool(0.8);
@@ -477,8 +489,8 @@ mod tests {
 
     #[test]
     fn one_job_per_clock_for_rules_of_one_step() {
-        let mut dut = connected(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
-        let step = Step { outputs: 1u64.into(), ..Default::default() };
+        let mut dut = connected(Expand::<QUEUES, STEPS_LOG2>::new(MAX_FRAME));
+        let step = Stored { outputs: 1u64.into(), ..Default::default() };
         dut.result.data.next = MatchResult {
             hit: true,
             step,
@@ -501,8 +513,8 @@ mod tests {
 
     #[test]
     fn program_that_runs_in_a_circle_ends_after_as_many_steps_as_there_are() {
-        let mut dut = connected(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
-        let step = Step { outputs: 1u64.into(), more: true, next_step: 3u64.into(), ..Default::default() };
+        let mut dut = connected(Expand::<QUEUES, STEPS_LOG2>::new(MAX_FRAME));
+        let step = Step { outputs: 1u64.into(), more: true, next: 3u64.into(), ..Default::default() };
         dut.step_write.next = true;
         dut.step_index.next = 3u64.into();
         dut.step_data.next = step;
@@ -510,7 +522,7 @@ mod tests {
         dut.step_write.next = false;
         dut.result.data.next = MatchResult {
             hit: true,
-            step,
+            step: stored_step(step),
             meta: Meta { len: 60u64.into(), ..Default::default() },
             ..Default::default()
         };
@@ -533,8 +545,43 @@ mod tests {
         }
     }
 
+    /// The outputs of a frame's only job, in a build of 40 vports.
+    fn job_of_forty(dut: &mut Expand<41, 4>, result: MatchResult<41, 4>) -> Option<u64> {
+        dut.result.data.next = result;
+        dut.result.valid.next = true;
+        dut.job.ready.next = true;
+        crate::testing::tick(dut, |d| &mut d.clock);
+        dut.result.valid.next = false;
+        crate::testing::tick(dut, |d| &mut d.clock);
+        assert!(dut.job.valid.val());
+        let job = dut.job.data.val();
+        crate::testing::tick(dut, |d| &mut d.clock);
+        assert!(!dut.job.valid.val());
+        (!job.discard).then(|| job.outputs.to_u64())
+    }
+
+    #[test]
+    fn forty_vports_have_an_output_each_and_upcalls_the_last() {
+        let mut dut = Box::new(Expand::<41, 4>::new(MAX_FRAME));
+        dut.connect_all();
+        let meta = Meta { len: 60u64.into(), ..Default::default() };
+        let miss = MatchResult { meta, ..Default::default() };
+        assert_eq!(job_of_forty(&mut dut, miss), Some(1 << 40));
+        for vport in 0..48u64 {
+            let outputs = Bits::<128>::from(1u64) << vport;
+            let step = stored_step(Step { outputs, ..Default::default() });
+            let exists = (vport < 40).then_some(1 << vport);
+            assert_eq!(job_of_forty(&mut dut, MatchResult { hit: true, step, ..miss }), exists);
+            let meta = Meta { packet_out: true, vport: vport.into(), ..meta };
+            assert_eq!(job_of_forty(&mut dut, MatchResult { meta, ..miss }), exists);
+        }
+        let step = stored_step(Step { outputs: 3u64.into(), upcall: true, ..Default::default() });
+        assert_eq!(job_of_forty(&mut dut, MatchResult { hit: true, step, ..miss }), Some(1 << 40 | 3));
+        assert_lints(Expand::<41, 4>::new(MAX_FRAME));
+    }
+
     #[test]
     fn verilog_passes_lint() {
-        assert_lints(Expand::<STEPS_LOG2>::new(VPORTS, MAX_FRAME));
+        assert_lints(Expand::<QUEUES, STEPS_LOG2>::new(MAX_FRAME));
     }
 }

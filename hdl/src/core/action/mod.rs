@@ -4,6 +4,7 @@
 pub mod action_ram;
 pub mod expand;
 pub mod header_fifo;
+pub mod stored_step;
 
 // What the pipeline is made of: another stage goes in by its name here.
 pub use self::expand::Expand;

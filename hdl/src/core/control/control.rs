@@ -3,7 +3,7 @@
 
 use super::staging::Staging;
 use crate::base::{Dff, DffE, DffR, LutRam, Param, Reg};
-use crate::core::types::DATA_BITS;
+use crate::core::types::{DATA_BITS, ENTRY_OPERANDS_BITS, EntryOperands, STEP_BITS, Step};
 use millrace_regs::config::Config;
 use millrace_regs::map::{Access, DATA_WORDS, Reset};
 use millrace_regs::{Command, Instance, instances};
@@ -62,9 +62,8 @@ pub struct Control {
 
     /// `AGE_EPOCH`.
     pub age_epoch: Signal<Out, Bits<32>>,
-    /// Bit q: `drop_when_full` of queue q.
-    pub drop_when_full: Signal<Out, Bits<32>>,
     /// One per queue.
+    pub drop_when_full: Vec<Signal<Out, Bit>>,
     pub queue_packets: Vec<Signal<In, Bits<64>>>,
     pub queue_bytes: Vec<Signal<In, Bits<64>>>,
     pub queue_drops: Vec<Signal<In, Bits<64>>>,
@@ -80,7 +79,7 @@ pub struct Control {
     low_address: Vec<Param<Bits<16>>>,
     high_address: Vec<Param<Bits<16>>>,
     /// Upper bits of the address of `DATA`.
-    data_address: Param<Bits<9>>,
+    data_address: Param<Bits<8>>,
     events_address: Param<Bits<16>>,
     command_address: Param<Bits<16>>,
     owner_address: Param<Bits<16>>,
@@ -92,6 +91,12 @@ pub struct Control {
     /// Bit n: operation n writes into a table.
     writes_table: Param<Bits<16>>,
     tables: Param<Bits<8>>,
+    /// Bit n: operation n writes an entry with a rule id, a step with the number of the next.
+    names_rule: Param<Bits<16>>,
+    names_step: Param<Bits<16>>,
+    /// How many of them there are.
+    rule_ids: Param<Bits<32>>,
+    steps: Param<Bits<32>>,
 
     taken: DffR<Bit>,
     chosen: DffR<Bit>,
@@ -109,9 +114,12 @@ pub struct Control {
     owner_hit: DffE<Bit>,
     stored: Vec<Reg<Bits<32>>>,
     staging: Staging,
+    /// The staging words, as an entry or a step, name a rule or a step that there is not.
+    no_such_rule: Dff<Bit>,
+    no_such_step: Dff<Bit>,
     /// The counter of a queue that is read, by queue; then its number among all counters.
     counter_of_queue: Vec<Dff<Bits<64>>>,
-    counter_at: Dff<Bits<8>>,
+    counter_at: Dff<Bits<9>>,
     low_read: DffR<Bit>,
     high_read: DffR<Bit>,
     /// Upper halves of the counters as of the last read of the lower ones, 16 to a RAM; and whether there was one.
@@ -186,8 +194,8 @@ impl Control {
         let live = of(&LIVE);
         let mut stored = of(&STORED);
         let data = of(&["DATA"]);
-        assert_eq!((data.len(), DATA_WORDS), (32, 32), "the kernel counts on 32 staging words");
-        assert_eq!(data[0].address % 128, 0, "the kernel takes the number of a staging word from its address");
+        assert_eq!((data.len(), DATA_WORDS), (64, 64), "the kernel counts on 64 staging words");
+        assert_eq!(data[0].address % 256, 0, "the kernel takes the number of a staging word from its address");
         stored.extend(of(&["QUEUE_CTRL"]));
         let by_queue = |mut registers: Vec<Instance>| {
             registers.sort_by_key(|i| i.address);
@@ -215,8 +223,11 @@ impl Control {
             Command::ALL.iter().copied().filter(which).fold(0u64, |bits, c| bits | 1 << c as u64)
         };
         let takes_table = ops(|command| matches!(command, Command::WriteEntry | Command::WriteMask));
+        let names_rule = ops(|command| matches!(command, Command::WriteEntry | Command::WriteTcam));
+        let names_step = ops(|command| matches!(command, Command::WriteAction | Command::WriteStep));
         let clear_tables = (Command::ClearTables as u64).to_bits();
         Self {
+            drop_when_full: vec![Default::default(); queues],
             queue_packets: vec![Default::default(); queues],
             queue_bytes: vec![Default::default(); queues],
             queue_drops: vec![Default::default(); queues],
@@ -227,7 +238,7 @@ impl Control {
             stored_mask: stored.iter().map(|i| Param::new(u64::from(i.register.mask()).into())).collect(),
             low_address: addresses(&low),
             high_address: addresses(&high),
-            data_address: Param::new(u64::from(data[0].address >> 7).into()),
+            data_address: Param::new(u64::from(data[0].address >> 8).into()),
             events_address: addresses(&events).remove(0),
             command_address: addresses(&command).remove(0),
             index_end: (0..16).map(|op| Param::new(index_end(op, config).into())).collect(),
@@ -237,6 +248,10 @@ impl Control {
             writes_table: Param::new(ops(|command| command.writes()).into()),
             op_q: Reg::new(clear_tables),
             tables: Param::new((config.hash_tables as u64).into()),
+            names_rule: Param::new(names_rule.into()),
+            names_step: Param::new(names_step.into()),
+            rule_ids: Param::new((config.rule_ids() as u64).into()),
+            steps: Param::new((config.steps() as u64).into()),
             fixed_hit: hits(fixed.len()),
             live_hit: hits(live.len()),
             stored_hit: hits(stored.len()),
@@ -255,7 +270,7 @@ impl Control {
     fn update(&mut self) {
         comment!("first clock of a transfer: which register");
         let busy = self.request_q | self.done;
-        let in_data = self.address.get_bits::<9>(7) == self.data_address;
+        let in_data = self.address.get_bits::<8>(8) == self.data_address;
         let operand = in_data | (self.op_q != self.clear_tables);
         let waits = self.write & busy & operand & (self.address != self.command_address);
         let take = (self.write | self.read) & !self.taken & !self.chosen & !self.ack_q & !waits;
@@ -320,14 +335,14 @@ impl Control {
         }
         self.staging.reset = self.reset | self.cleared;
         self.staging.write = act & self.data_hit;
-        self.staging.at = self.address.get_bits::<5>(2);
+        self.staging.at = self.address.get_bits::<6>(2);
         self.staging.write_data = self.write_data;
         if self.data_hit {
             answer |= self.staging.value;
         }
 
         comment!("the queues' counters: in the second clock one of each queue, in the third the one");
-        let mut place: Bits<8> = 0;
+        let mut place: Bits<9> = 0;
         let mut any_low = false;
         let mut any_high = false;
         for i in 0..self.low_hit.len() {
@@ -363,7 +378,7 @@ impl Control {
             answer |= counter.get_bits::<32>(0);
         }
         for i in 0..self.high.len() {
-            let here = self.counter_at.get_bits::<4>(4) == i;
+            let here = self.counter_at.get_bits::<5>(4) == i;
             self.high[i].we = self.low_read & here;
             self.high[i].waddr = self.counter_at.get_bits::<4>(0);
             self.high[i].wdata = counter.get_bits::<32>(32);
@@ -387,6 +402,12 @@ impl Control {
         self.error = self.error_q;
         self.read_data = self.read_data_q;
 
+        comment!("operands that were written are seen here before a command that follows them");
+        let entry = unpack::<EntryOperands>(cast::<ENTRY_OPERANDS_BITS>(self.staging.data));
+        self.no_such_rule = entry.valid & (entry.rule >= self.rule_ids);
+        let step = unpack::<Step>(cast::<STEP_BITS>(self.staging.data));
+        self.no_such_step = step.more & (step.next >= self.steps);
+
         comment!("commands");
         let command = act & self.command_hit;
         let command_op = self.write_data.get_bits::<4>(0);
@@ -394,14 +415,17 @@ impl Control {
         let mut end: Bits<33> = 0;
         let mut on_table = false;
         let mut into_table = false;
+        let mut astray = false;
         for n in 0..16 {
             if command_op == n {
                 end = self.index_end[n];
                 on_table = self.takes_table.get_bit(n);
                 into_table = self.writes_table.get_bit(n);
+                astray =
+                    (self.names_rule.get_bit(n) & self.no_such_rule) | (self.names_step.get_bit(n) & self.no_such_step);
             }
         }
-        let in_range = (cast::<33>(self.stored[2]) < end) & (!on_table | (command_table < self.tables));
+        let in_range = (cast::<33>(self.stored[2]) < end) & (!on_table | (command_table < self.tables)) & !astray;
         let start = command & !busy & in_range;
         let clear = start & (command_op == self.clear_tables);
         let finish = self.request_q & self.done;
@@ -441,9 +465,8 @@ impl Control {
 
         comment!("stored registers to where they act");
         self.age_epoch = self.stored[1];
-        self.drop_when_full = 0;
         for q in 0..self.queue_packets.len() {
-            self.drop_when_full.set_bit(q, self.stored[q + 3].get_bit(0));
+            self.drop_when_full[q] = self.stored[q + 3].get_bit(0);
         }
         self.request = self.request_q;
         self.op = self.op_q;

@@ -11,14 +11,14 @@ use rust_hdl_core::prelude::*;
 ///
 /// In a job `vlan_pop` is at most `vlans`, and `vlan_push` at most 2.
 #[millrace_hdl::block]
-pub struct EditAlign {
+pub struct EditAlign<const QUEUES: usize> {
     pub clock: Signal<In, Clock>,
-    pub job: Signal<In, EditJob>,
+    pub job: Signal<In, EditJob<QUEUES>>,
     /// The first 128 bytes of its frame as received.
     pub hdr: Signal<In, Bits<WINDOW_BITS>>,
-    pub aligned: Signal<Out, Aligned>,
-    stage: Dff<Aligned>,
-    meta: EditMeta,
+    pub aligned: Signal<Out, Aligned<QUEUES>>,
+    stage: Dff<Aligned<QUEUES>>,
+    meta: EditMeta<QUEUES>,
     nw_src: ByteSwap<128>,
     nw_dst: ByteSwap<128>,
     mac: ByteSwap<128>,
@@ -26,9 +26,9 @@ pub struct EditAlign {
 }
 
 #[millrace_hdl::block]
-impl EditAlign {
+impl<const QUEUES: usize> EditAlign<QUEUES> {
     fn update(&mut self) {
-        let step = self.job.step;
+        let step = self.job.edits;
 
         self.nw_src.inp = step.nw_src;
         self.nw_dst.inp = step.nw_dst;

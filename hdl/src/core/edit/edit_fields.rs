@@ -11,21 +11,21 @@ use rust_hdl_core::prelude::*;
 /// Fields are edited by turning bits over: old xor new is the same for both ways to put a field back, and zero for what does not
 /// change.
 #[millrace_hdl::block]
-pub struct EditFields {
+pub struct EditFields<const QUEUES: usize> {
     pub clock: Signal<In, Clock>,
-    pub aligned: Signal<In, Aligned>,
-    pub edited: Signal<Out, EditedBody>,
+    pub aligned: Signal<In, Aligned<QUEUES>>,
+    pub edited: Signal<Out, EditedBody<QUEUES>>,
     pub words: Signal<Out, ChecksumWords>,
     pub port_flips: Signal<Out, Bits<32>>,
     pub port_at: Signal<Out, Bits<4>>,
-    stage: Dff<EditedBody>,
+    stage: Dff<EditedBody<QUEUES>>,
     words_q: Dff<ChecksumWords>,
     port_flips_q: Dff<Bits<32>>,
     port_at_q: Dff<Bits<4>>,
 }
 
 #[millrace_hdl::block]
-impl EditFields {
+impl<const QUEUES: usize> EditFields<QUEUES> {
     fn update(&mut self) {
         let a = self.aligned;
         let body = a.body;

@@ -8,17 +8,16 @@ use rust_hdl_core::prelude::*;
 ///
 /// In a job `vlan_pop` is at most `vlans`, and `vlan_push` at most 2.
 #[millrace_hdl::block]
-pub struct EditMeta {
-    pub job: Signal<In, EditJob>,
-    pub edited: Signal<Out, Edited>,
+pub struct EditMeta<const QUEUES: usize> {
+    pub job: Signal<In, EditJob<QUEUES>>,
+    pub edited: Signal<Out, Edited<QUEUES>>,
 }
 
 #[millrace_hdl::block]
-impl EditMeta {
+impl<const QUEUES: usize> EditMeta<QUEUES> {
     fn update(&mut self) {
-        let step = self.job.step;
-        let added = cast::<14>(step.vlan_push) << 2;
-        let removed = cast::<14>(step.vlan_pop) << 2;
+        let added = cast::<14>(self.job.edits.vlan_push) << 2;
+        let removed = cast::<14>(self.job.edits.vlan_pop) << 2;
         self.edited.out_len = (self.job.len + added) - removed;
         self.edited.shift = if added == removed + 4 {
             1
@@ -32,7 +31,7 @@ impl EditMeta {
             0
         };
         self.edited.in_len = self.job.len;
-        self.edited.outputs = step.outputs;
+        self.edited.outputs = self.job.outputs;
         self.edited.faulty = self.job.faulty;
         self.edited.discard = self.job.discard;
         self.edited.again = self.job.again;

@@ -8,16 +8,16 @@ use rust_hdl_core::prelude::*;
 
 /// One clock from `frame`, with no tag `ahead`, and `flips` to `edited`.
 #[millrace_hdl::block]
-pub struct EditPlace {
+pub struct EditPlace<const QUEUES: usize> {
     pub clock: Signal<In, Clock>,
-    pub frame: Signal<In, EditedBody>,
+    pub frame: Signal<In, EditedBody<QUEUES>>,
     pub flips: Signal<In, ChecksumFlips>,
-    pub edited: Signal<Out, EditedFrame>,
-    stage: Dff<EditedFrame>,
+    pub edited: Signal<Out, EditedFrame<QUEUES>>,
+    stage: Dff<EditedFrame<QUEUES>>,
 }
 
 #[millrace_hdl::block]
-impl EditPlace {
+impl<const QUEUES: usize> EditPlace<QUEUES> {
     fn update(&mut self) {
         comment!("IPv4's checksum is at one of 5 places, that of L4 at one of 34");
         let mut behind_mac = self.frame.tagged.get_bits::<864>(0);

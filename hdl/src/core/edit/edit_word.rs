@@ -2,7 +2,7 @@
 //! Edits a frame's head word by word.
 
 use crate::base::{ByteSwap, Dff, DffR};
-use crate::core::types::EditJob;
+use crate::core::types::{Edits, Layout};
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
@@ -56,7 +56,7 @@ wire_struct! {
     }
 }
 
-/// Three clocks from `word` to `out`: where the word is, what takes its place, and the edit. A word per clock; `job` stays the same from a
+/// Three clocks from `word` to `out`: where the word is, what takes its place, and the edit. A word per clock; `edits` and `layout` stay the same from a
 /// frame's first word to its last one's edit.
 ///
 /// Word k behind the tags is the received EtherType and the first two bytes of L3 for k = 0, and bytes 4k - 2 to 4k + 1 of L3 after
@@ -65,7 +65,8 @@ wire_struct! {
 pub struct EditWord {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub job: Signal<In, EditJob>,
+    pub edits: Signal<In, Edits>,
+    pub layout: Signal<In, Layout>,
     pub word: Signal<In, HeadWord>,
     pub valid: Signal<In, Bit>,
     pub out: Signal<Out, EditedWord>,
@@ -101,7 +102,7 @@ pub struct EditWord {
 impl EditWord {
     fn update(&mut self) {
         comment!("the step's numbers in wire order");
-        let step = self.job.step;
+        let step = self.edits;
         self.mac.inp = (cast::<96>(step.dl_dst) << 48) | cast::<96>(step.dl_src);
         self.push0.inp = (cast::<32>(step.push0_tpid) << 16) | cast::<32>(step.push0_tci);
         self.push1.inp = (cast::<32>(step.push1_tpid) << 16) | cast::<32>(step.push1_tci);
@@ -115,7 +116,7 @@ impl EditWord {
         self.placed.word = inp.word;
         self.placed.push0 = inp.push0;
         self.placed.push1 = inp.push1;
-        let beyond = inp.k - cast::<5>(self.job.layout.l4_words);
+        let beyond = inp.k - cast::<5>(self.layout.l4_words);
         let mut is_mac: Bits<3> = 0;
         for n in 0..3 {
             is_mac.set_bit(n, !inp.push0 & !inp.push1 & (inp.from == n));
@@ -138,9 +139,9 @@ impl EditWord {
         let w = self.placed;
         let at = w.at;
         let at_l4 = w.at_l4;
-        let ipv4 = self.job.layout.l3 == 1;
-        let ipv6 = self.job.layout.l3 == 2;
-        let has_ports = (self.job.layout.l4 == 1) | (self.job.layout.l4 == 2);
+        let ipv4 = self.layout.l3 == 1;
+        let ipv6 = self.layout.l3 == 2;
+        let has_ports = (self.layout.l4 == 1) | (self.layout.l4 == 2);
 
         comment!("no two of the choices meet in one word");
         let mut lower: Bits<16> = 0;
@@ -247,11 +248,11 @@ impl EditWord {
         self.before.ip_lower = ipv4 & at.get_bits::<6>(0).any() & !at.get_bit(3);
         self.before.ip_upper = ipv4 & at.get_bits::<5>(0).any();
         self.before.ip_sum_lower = ipv4 & at.get_bit(3);
-        self.before.l4_lower = self.job.layout.l4.any() & w.far & !(ipv4 & at.get_bit(3));
-        self.before.l4_upper = self.job.layout.l4.any() & (w.far | (ipv6 & at.get_bit(2)));
+        self.before.l4_lower = self.layout.l4.any() & w.far & !(ipv4 & at.get_bit(3));
+        self.before.l4_upper = self.layout.l4.any() & (w.far | (ipv6 & at.get_bit(2)));
         self.before.l4_sum_lower =
-            ((self.job.layout.l4 == 2) & at_l4.get_bit(2)) | ((self.job.layout.l4 == 3) & at_l4.get_bit(1));
-        self.before.l4_sum_upper = (self.job.layout.l4 == 1) & at_l4.get_bit(4);
+            ((self.layout.l4 == 2) & at_l4.get_bit(2)) | ((self.layout.l4 == 3) & at_l4.get_bit(1));
+        self.before.l4_sum_upper = (self.layout.l4 == 1) & at_l4.get_bit(4);
         self.valid1 = self.valid0;
 
         comment!("Clock 3: the edit. TOS and TTL are parts of halves");

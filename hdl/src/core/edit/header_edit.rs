@@ -16,28 +16,28 @@ pub const HEADER_EDIT_LATENCY: usize = 9;
 /// Nine clocks from `job` and `hdr` to `edited`: frame taken apart (1), IP fields (2), checksums (3 to 8), frame put together (9). One
 /// job per clock.
 #[millrace_hdl::block]
-pub struct HeaderEdit {
+pub struct HeaderEdit<const QUEUES: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub job: Signal<In, EditJob>,
+    pub job: Signal<In, EditJob<QUEUES>>,
     /// The first 128 bytes of the job's frame as received.
     pub hdr: Signal<In, Bits<WINDOW_BITS>>,
     pub job_valid: Signal<In, Bit>,
-    pub edited: Signal<Out, EditedFrame>,
+    pub edited: Signal<Out, EditedFrame<QUEUES>>,
     pub edited_valid: Signal<Out, Bit>,
     /// No job is inside or comes in: a clock changes nothing.
     pub idle: Signal<Out, Bit>,
-    align: EditAlign,
-    fields: EditFields,
+    align: EditAlign<QUEUES>,
+    fields: EditFields<QUEUES>,
     checksum: EditChecksum,
-    place: EditPlace,
+    place: EditPlace<QUEUES>,
     valid: DffR<Bits<9>>,
     /// The frame beside the checksums. Meanwhile the tags that do not go out are shifted away.
-    frame: Vec<Dff<EditedBody>>,
+    frame: Vec<Dff<EditedBody<QUEUES>>>,
 }
 
 #[millrace_hdl::block]
-impl HeaderEdit {
+impl<const QUEUES: usize> HeaderEdit<QUEUES> {
     /// The block. (`Default` has no registers: use this.)
     pub fn new() -> Self {
         let frame = (0..6).map(|_| Dff::default()).collect();

@@ -4,22 +4,23 @@
 use super::edit_types::EditedFrame;
 use super::header_edit::{HEADER_EDIT_LATENCY, HeaderEdit};
 use super::headers_in_turn::HeadersInTurn;
-use crate::core::types::{EditJob, Edited, Layout, MergedBeat, Step};
+use crate::core::types::{EditJob, Edited, Edits, Layout, MergedBeat};
 use crate::testing::{assert_lints, beats, bits_of, bytes, settle};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
 use std::collections::VecDeque;
 
-fn tick(dut: &mut HeaderEdit) {
+fn tick(dut: &mut HeaderEdit<QUEUES>) {
     crate::testing::tick(dut, |d| &mut d.clock);
 }
 
-fn connected(mut dut: HeaderEdit) -> Box<HeaderEdit> {
+fn connected(mut dut: HeaderEdit<QUEUES>) -> Box<HeaderEdit<QUEUES>> {
     dut.connect_all();
     Box::new(dut)
 }
 
+const QUEUES: usize = 12;
 const TCP: u64 = 1;
 const UDP: u64 = 2;
 const ICMPV6: u64 = 3;
@@ -131,7 +132,7 @@ fn fill_checksums(f: &mut Frame) {
     }
 }
 
-fn random_step(rng: &mut ChaCha8Rng, f: &Frame) -> Step {
+fn random_step(rng: &mut ChaCha8Rng, f: &Frame) -> Edits {
     let narrow = rng.random_bool(0.3);
     let mut wide = |bits: u32| -> u128 {
         let value: u128 = if narrow { [0, u128::MAX][rng.random_range(0..2)] } else { rng.random() };
@@ -143,8 +144,7 @@ fn random_step(rng: &mut ChaCha8Rng, f: &Frame) -> Step {
     let mut some = |p: f64| rng.random_bool(p);
     let flags: Vec<bool> = (0..7).map(|_| some(0.5)).collect();
     let (tos, ttl) = (some(0.5), some(0.3));
-    Step {
-        outputs: 1u64.into(),
+    Edits {
         set_dl_dst: flags[0],
         set_dl_src: flags[1],
         set_nw_src: flags[2],
@@ -168,7 +168,6 @@ fn random_step(rng: &mut ChaCha8Rng, f: &Frame) -> Step {
         dl_src: numbers[1].into(),
         nw_src: src,
         nw_dst: dst,
-        ..Default::default()
     }
 }
 
@@ -190,7 +189,7 @@ fn update_checksum(checksum: u16, old: &[u8], new: &[u8]) -> u16 {
 }
 
 /// The frame with the step's edits, from the contract, byte by byte.
-fn edit(f: &Frame, step: &Step) -> Frame {
+fn edit(f: &Frame, step: &Edits) -> Frame {
     let mut out = f.clone();
     let (l3, l4) = (f.l3_at(), f.l4_at());
     let b = &mut out.bytes;
@@ -276,9 +275,10 @@ fn edit(f: &Frame, step: &Step) -> Frame {
     out
 }
 
-fn job(rng: &mut ChaCha8Rng, f: &Frame, step: &Step) -> EditJob {
+fn job(rng: &mut ChaCha8Rng, f: &Frame, step: &Edits) -> EditJob<QUEUES> {
     EditJob {
-        step: *step,
+        outputs: rng.random_range(0..1u64 << QUEUES).into(),
+        edits: *step,
         layout: Layout { vlans: f.vlans.into(), l3: f.l3.into(), l4: f.l4.into(), l4_words: f.l4_words.into() },
         vport: rng.random_range(0..256u64).into(),
         len: (f.bytes.len() as u64).into(),
@@ -290,7 +290,7 @@ fn job(rng: &mut ChaCha8Rng, f: &Frame, step: &Step) -> EditJob {
 }
 
 /// The outgoing frame: the head, and the payload moved as `shift` says.
-fn whole(head: &[u8], e: &Edited, received: &[u8]) -> Vec<u8> {
+fn whole(head: &[u8], e: &Edited<QUEUES>, received: &[u8]) -> Vec<u8> {
     let moved = [0i32, 4, 8, -4, -8][e.shift.index()];
     let payload = received.iter().skip((120 - moved) as usize);
     let mut out: Vec<u8> = head.iter().chain(payload).copied().collect();
@@ -301,7 +301,7 @@ fn whole(head: &[u8], e: &Edited, received: &[u8]) -> Vec<u8> {
     out
 }
 
-fn whole_at_once(e: &EditedFrame, received: &[u8]) -> Vec<u8> {
+fn whole_at_once(e: &EditedFrame<QUEUES>, received: &[u8]) -> Vec<u8> {
     whole(&bytes(e.head, 120u64.to_bits::<8>()), &e.meta, received)
 }
 
@@ -314,10 +314,10 @@ struct Seen {
 
 impl Seen {
     /// Compares what came out for a job with the contract.
-    fn compare(&mut self, got: &[u8], meta: &Edited, frame: &Frame, step: &Step, job: &EditJob) {
+    fn compare(&mut self, got: &[u8], meta: &Edited<QUEUES>, frame: &Frame, step: &Edits, job: &EditJob<QUEUES>) {
         let want = edit(frame, step);
         assert_eq!(got, want.bytes, "{frame:?} {step:?}");
-        assert_eq!((meta.in_len, meta.outputs, meta.faulty), (job.len, step.outputs, job.faulty));
+        assert_eq!((meta.in_len, meta.outputs, meta.faulty), (job.len, job.outputs, job.faulty));
         assert_eq!((meta.again, meta.vport, meta.reason), (job.again, job.vport, job.reason));
         if frame.valid && frame.l3 == 1 {
             assert_eq!(word(&want.bytes, want.l3_at() + 10), full_ip_checksum(&want), "{frame:?} {step:?}");
@@ -364,7 +364,7 @@ fn edits_of_every_kind_give_the_frames_of_the_contract() {
 fn edits_in_turn_give_the_frames_of_the_contract<const W: usize, const C: usize>() {
     const FRAMES: usize = 700;
     let mut rng = ChaCha8Rng::seed_from_u64(6);
-    let mut dut = Box::new(HeadersInTurn::<W, C>::new());
+    let mut dut = Box::new(HeadersInTurn::<W, C, QUEUES>::new());
     dut.connect_all();
     dut.reset.next = true;
     crate::testing::tick(&mut *dut, |d| &mut d.clock);
@@ -408,8 +408,8 @@ fn edits_in_turn_give_the_frames_of_the_contract<const W: usize, const C: usize>
                     bytes(dut.head.val(), (W as u64 / 8).to_bits::<8>())
                 })
                 .collect();
-            let length = (meta as &Edited).out_len.to_u64() as usize;
-            if !(job as &EditJob).discard {
+            let length = (meta as &Edited<QUEUES>).out_len.to_u64() as usize;
+            if !(job as &EditJob<QUEUES>).discard {
                 // Behind the beat with the frame's end nobody looks.
                 let head = &head[..length.next_multiple_of(W / 8).min(120)];
                 seen.compare(&whole(head, meta, &(frame as &Frame).bytes), meta, frame, step, job);
@@ -421,7 +421,7 @@ fn edits_in_turn_give_the_frames_of_the_contract<const W: usize, const C: usize>
         if dut.edited.valid.val() && dut.edited.ready.val() {
             let (frame, step, job) = to_read.pop_front().expect("a job before its head");
             let meta = dut.edited.data.val();
-            assert_eq!(meta.discard, (job as EditJob).discard);
+            assert_eq!(meta.discard, (job as EditJob<QUEUES>).discard);
             read = Some((frame, step, job, meta));
         }
         waited += usize::from(dut.job.valid.val());
@@ -438,7 +438,7 @@ fn edits_in_turn_give_the_frames_of_the_contract<const W: usize, const C: usize>
         crate::testing::tick(&mut *dut, |d| &mut d.clock);
     }
     assert!(dut.idle.val());
-    assert!(most >= HeadersInTurn::<W, C>::CLOCKS);
+    assert!(most >= HeadersInTurn::<W, C, QUEUES>::CLOCKS);
     assert!(seen.recomputed > 100 && seen.zero_udp > 3, "{} {}", seen.recomputed, seen.zero_udp);
 }
 
@@ -450,8 +450,8 @@ fn and_word_by_word() {
 
 #[test]
 fn a_job_takes_as_many_clocks_as_its_head_has_words_and_thirteen() {
-    for (len, clocks) in [(60u64, 28), (61, 29), (400, HeadersInTurn::<64, 4>::CLOCKS)] {
-        let mut dut = Box::new(HeadersInTurn::<64, 4>::new());
+    for (len, clocks) in [(60u64, 28), (61, 29), (400, HeadersInTurn::<64, 4, QUEUES>::CLOCKS)] {
+        let mut dut = Box::new(HeadersInTurn::<64, 4, QUEUES>::new());
         dut.connect_all();
         dut.job.data.next = EditJob { len: len.into(), ..Default::default() };
         dut.job.valid.next = true;
@@ -500,7 +500,7 @@ fn a_udp_checksum_that_becomes_zero_is_sent_as_ffff_and_zero_stays() {
 
 #[test]
 fn verilog_passes_lint() {
-    assert_lints(HeaderEdit::new());
-    assert_lints(HeadersInTurn::<64, 4>::new());
-    assert_lints(HeadersInTurn::<128, 5>::new());
+    assert_lints(HeaderEdit::<QUEUES>::new());
+    assert_lints(HeadersInTurn::<64, 4, QUEUES>::new());
+    assert_lints(HeadersInTurn::<128, 5, QUEUES>::new());
 }

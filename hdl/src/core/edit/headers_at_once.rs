@@ -16,7 +16,7 @@ const JOBS: usize = 32;
 ///
 /// `job.ready` comes from a register. A window is there long before its frame is matched.
 #[millrace_hdl::block]
-pub struct HeadersAtOnce<const BUS_BITS: usize> {
+pub struct HeadersAtOnce<const BUS_BITS: usize, const QUEUES: usize> {
     pub clock: Signal<In, Clock>,
     pub clock_edit: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
@@ -25,8 +25,8 @@ pub struct HeadersAtOnce<const BUS_BITS: usize> {
     /// The next frame is at work from the next clock on; `job` is for the frame at work from the next clock on.
     pub take: Signal<In, Bit>,
     pub issue: Signal<In, Bit>,
-    pub job: Snk<EditJob>,
-    pub edited: Src<Edited>,
+    pub job: Snk<EditJob<QUEUES>>,
+    pub edited: Src<Edited<QUEUES>>,
     /// The wanted beat of the head of the frame last taken from `edited`, one-hot.
     pub head_slot: Signal<In, Bits<16>>,
     pub head: Signal<Out, Bits<BUS_BITS>>,
@@ -38,14 +38,14 @@ pub struct HeadersAtOnce<const BUS_BITS: usize> {
     at_work: DffE<Bits<WINDOW_BITS>>,
     of_job: DffE<Bits<WINDOW_BITS>>,
     #[clock(clock_edit)]
-    edit: HeaderEdit,
+    edit: HeaderEdit<QUEUES>,
     credit: Credit<6>,
-    heads: Fifo<EditedFrame, 5, 6>,
+    heads: Fifo<EditedFrame<QUEUES>, 5, 6>,
     taken: DffE<Bits<HEAD_BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<const BUS_BITS: usize> HeadersAtOnce<BUS_BITS> {
+impl<const BUS_BITS: usize, const QUEUES: usize> HeadersAtOnce<BUS_BITS, QUEUES> {
     /// Without a frame. (`Default` has no registers: use this.)
     pub fn new() -> Self {
         Self { edit: HeaderEdit::new(), credit: Credit::new(JOBS), ..Default::default() }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn heads_at_once_emit_clean_verilog() {
-        assert_lints(HeadersAtOnce::<128>::new());
-        assert_lints(HeadersAtOnce::<512>::new());
+        assert_lints(HeadersAtOnce::<128, 5>::new());
+        assert_lints(HeadersAtOnce::<512, 12>::new());
     }
 }

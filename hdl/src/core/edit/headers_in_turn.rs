@@ -18,14 +18,14 @@ use rust_hdl_core::prelude::*;
 /// A job takes as many clocks as its head has words (30 at most), and 13. It stays at `job` until it is done; the next one may be
 /// worked at while `Splice` puts out the one before.
 #[millrace_hdl::block]
-pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize> {
+pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// The frames as they come in: no more than 16 beside those in `Expand`.
     pub beat: Signal<In, MergedBeat<BUS_BITS, COUNT_BITS>>,
     pub beat_valid: Signal<In, Bit>,
-    pub job: Snk<EditJob>,
-    pub edited: Src<Edited>,
+    pub job: Snk<EditJob<QUEUES>>,
+    pub edited: Src<Edited<QUEUES>>,
     /// The wanted beat of the head of the job last taken from `edited`.
     pub head_number: Signal<In, Bits<12>>,
     pub head: Signal<Out, Bits<BUS_BITS>>,
@@ -37,8 +37,8 @@ pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize> {
     words: EditWord,
     sums: EditSum,
     heads: HeadStore<BUS_BITS>,
-    meta: EditMeta,
-    queue: LutFifo<Edited, 1, 2>,
+    meta: EditMeta<QUEUES>,
+    queue: LutFifo<Edited<QUEUES>, 1, 2>,
     credit: Credit<2>,
     /// The present job's frame, and the head it is written to.
     frame: Reg<Bits<5>>,
@@ -67,7 +67,7 @@ pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const BUS_BITS: usize, const COUNT_BITS: usize> HeadersInTurn<BUS_BITS, COUNT_BITS> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> HeadersInTurn<BUS_BITS, COUNT_BITS, QUEUES> {
     /// Clocks that a job takes at most.
     pub const CLOCKS: usize = 43;
 
@@ -123,10 +123,10 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize> HeadersInTurn<BUS_BITS, COU
         self.idle = self.credit.idle;
 
         comment!("the words, one per clock: MAC addresses, tags pushed, and the rest without the tags popped");
-        self.words.job = self.job.data;
-        let step = self.job.data.step;
-        let pop = step.vlan_pop;
-        let push = step.vlan_push;
+        self.words.edits = self.job.data.edits;
+        self.words.layout = self.job.data.layout;
+        let pop = self.job.data.edits.vlan_pop;
+        let push = self.job.data.edits.vlan_push;
         let final_word = cast::<12>((self.out_len - 1) >> 2);
         self.last = if final_word >= 30 { 29 } else { cast::<5>(final_word) };
         if self.job.data.discard {

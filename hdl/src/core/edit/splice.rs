@@ -17,10 +17,11 @@ pub struct Splice<
     const COUNT_BITS: usize,
     const PAYLOAD_LOG2: usize,
     const PAYLOAD_COUNT_BITS: usize,
+    const QUEUES: usize,
 > {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub job: Snk<Edited>,
+    pub job: Snk<Edited<QUEUES>>,
     /// To `PayloadBuffer`.
     pub base: Signal<Out, Bits<PAYLOAD_COUNT_BITS>>,
     pub read: Signal<Out, Bit>,
@@ -34,12 +35,12 @@ pub struct Splice<
     pub head: Signal<In, Bits<BUS_BITS>>,
     /// The present job's head is not looked at any more.
     pub head_done: Signal<Out, Bit>,
-    pub out: Src<OutBeat<BUS_BITS, COUNT_BITS>>,
+    pub out: Src<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
     /// Nothing is held.
     pub idle: Signal<Out, Bit>,
 
     /// The job at work, its length in beats coming in, its output beats after the next one, and the bytes of its last beat.
-    current: DffE<Edited>,
+    current: DffE<Edited<QUEUES>>,
     current_valid: DffR<Bit>,
     beats_in: DffE<Bits<12>>,
     left: DffE<Bits<12>>,
@@ -57,9 +58,9 @@ pub struct Splice<
     valid_1: DffR<Bit>,
     valid_2: DffR<Bit>,
     valid_3: DffR<Bit>,
-    beat_1: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
-    beat_2: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
-    beat_3: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
+    beat_1: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
+    beat_2: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
+    beat_3: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
     /// The beat takes all, or all but its last 8 bytes, from the head.
     head_1: DffE<Bit>,
     head_2: DffE<Bit>,
@@ -70,12 +71,17 @@ pub struct Splice<
     /// The higher payload beat belongs to the frame.
     high_1: DffE<Bit>,
     high_2: DffE<Bit>,
-    queue: LutFifo<OutBeat<BUS_BITS, COUNT_BITS>, 4, 5>,
+    queue: LutFifo<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>, 4, 5>,
 }
 
 #[millrace_hdl::block]
-impl<const BUS_BITS: usize, const COUNT_BITS: usize, const PAYLOAD_LOG2: usize, const PAYLOAD_COUNT_BITS: usize>
-    Splice<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS>
+impl<
+    const BUS_BITS: usize,
+    const COUNT_BITS: usize,
+    const PAYLOAD_LOG2: usize,
+    const PAYLOAD_COUNT_BITS: usize,
+    const QUEUES: usize,
+> Splice<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, QUEUES>
 {
     /// Without a job.
     ///
@@ -86,7 +92,7 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const PAYLOAD_LOG2: usize, 
             BUS_BITS / 8 == 1 << (COUNT_BITS - 1)
                 && PAYLOAD_COUNT_BITS == PAYLOAD_LOG2 + 1
                 && (64..=1024).contains(&BUS_BITS),
-            "Splice<{BUS_BITS}, {COUNT_BITS}, {PAYLOAD_LOG2}, {PAYLOAD_COUNT_BITS}>: sizes do not fit"
+            "Splice<{BUS_BITS}, {COUNT_BITS}, {PAYLOAD_LOG2}, {PAYLOAD_COUNT_BITS}, {QUEUES}>: sizes do not fit"
         );
         Self::default()
     }
@@ -216,6 +222,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
 
+    const QUEUES: usize = 12;
+
     /// `Splice` with the buffer it reads from, as in the core.
     #[millrace_hdl::block]
     struct Pair<
@@ -230,15 +238,15 @@ mod tests {
         inp: Signal<In, MergedBeat<BUS_BITS, COUNT_BITS>>,
         valid: Signal<In, Bit>,
         room: Signal<Out, Bit>,
-        job: Snk<Edited>,
+        job: Snk<Edited<QUEUES>>,
         head: Signal<In, Bits<BUS_BITS>>,
         head_number: Signal<Out, Bits<12>>,
         head_slot: Signal<Out, Bits<16>>,
         head_done: Signal<Out, Bit>,
-        out: Src<OutBeat<BUS_BITS, COUNT_BITS>>,
+        out: Src<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
         idle: Signal<Out, Bit>,
         buffer: PayloadBuffer<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, PAYLOAD_PAIRS_LOG2>,
-        splice: Splice<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS>,
+        splice: Splice<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, QUEUES>,
     }
 
     #[millrace_hdl::block]
@@ -317,7 +325,7 @@ mod tests {
                     out_len: out.as_ref().map_or(0, Vec::len).to_bits(),
                     in_len: c.frame.len().to_bits(),
                     shift: v.unwrap_or(0).into(),
-                    outputs: rng.random::<u32>().to_bits(),
+                    outputs: rng.random_range(0..1u64 << QUEUES).to_bits(),
                     faulty: c.faulty,
                     discard: v.is_none(),
                     again: i + 1 < c.versions.len(),
@@ -450,9 +458,9 @@ mod tests {
 
     #[test]
     fn splice_and_payload_buffer_emit_clean_verilog() {
-        assert_lints(Splice::<64, 4, 12, 13>::new());
-        assert_lints(Splice::<512, 7, 9, 10>::new());
-        assert_lints(Splice::<1024, 8, 8, 9>::new());
+        assert_lints(Splice::<64, 4, 12, 13, 5>::new());
+        assert_lints(Splice::<512, 7, 9, 10, 12>::new());
+        assert_lints(Splice::<1024, 8, 8, 9, 5>::new());
         assert_lints(PayloadBuffer::<512, 7, 9, 10, 8>::new(MAX_FRAME));
     }
 }

@@ -34,7 +34,7 @@ pub struct Egress<
     #[count(QUEUES)]
     pub clock_port: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
-    pub inp: Snk<OutBeat<BUS_BITS, COUNT_BITS>>,
+    pub inp: Snk<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
     #[count(VPORTS)]
     pub tx: Vec<Src<Beat<BUS_BITS, COUNT_BITS>>>,
     pub upcall: Src<UpcallBeat<BUS_BITS, COUNT_BITS>>,
@@ -57,11 +57,11 @@ pub struct Egress<
     pub idle_port: Signal<Out, Bits<QUEUES>>,
 
     /// The beat that came, and the beats that a queue may hold at most for the beat's frame to fit.
-    beat: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
+    beat: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
     beat_valid: DffR<Bit>,
     most: DffE<Bits<12>>,
     /// The beat to queue, the queues that take its frame, and those that drop it.
-    placed: DffE<OutBeat<BUS_BITS, COUNT_BITS>>,
+    placed: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
     placed_valid: DffR<Bit>,
     taking: DffE<Bits<QUEUES>>,
     dropping: DffE<Bits<QUEUES>>,
@@ -105,10 +105,7 @@ impl<
     /// If the sizes do not fit each other.
     pub fn new(max_frame: usize) -> Self {
         assert!(
-            BUS_BITS / 8 == 1 << (COUNT_BITS - 1)
-                && BUFFER_COUNT_BITS == BUFFER_LOG2 + 1
-                && QUEUES == VPORTS + 1
-                && VPORTS <= 31,
+            BUS_BITS / 8 == 1 << (COUNT_BITS - 1) && BUFFER_COUNT_BITS == BUFFER_LOG2 + 1 && QUEUES == VPORTS + 1,
             "Egress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}, {VPORTS}, {QUEUES}>: sizes do not fit"
         );
         assert!(
@@ -144,7 +141,6 @@ impl<
         }
 
         comment!("which queues take its frame?");
-        let wanted = concat::<QUEUES>(self.beat.outputs.get_bit(31), self.beat.outputs.get_bits::<VPORTS>(0));
         let pending = if self.placed_valid { self.taking } else { 0 };
         let mut fitting = Bits::<QUEUES>::default();
         for i in 0..VPORTS {
@@ -153,8 +149,8 @@ impl<
         fitting.set_bit(VPORTS, fits::<BUFFER_COUNT_BITS>(self.upcalls.count, pending.get_bit(VPORTS), self.most));
         let accept = fitting | !self.drop_when_full;
         if onward & self.beat.first {
-            self.taking = wanted & accept;
-            self.dropping = wanted & !accept;
+            self.taking = self.beat.outputs & accept;
+            self.dropping = self.beat.outputs & !accept;
         }
 
         comment!("into the queues, and out of them");
@@ -233,6 +229,9 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
 
+    /// The queue of upcalls, behind three vports.
+    const UPCALL: u32 = 1 << 3;
+
     struct Frame {
         bytes: Vec<u8>,
         outputs: u32,
@@ -256,7 +255,7 @@ mod tests {
 
     fn stream<const BUS_BITS: usize, const COUNT_BITS: usize>(
         frames: &[Frame],
-    ) -> VecDeque<OutBeat<BUS_BITS, COUNT_BITS>> {
+    ) -> VecDeque<OutBeat<BUS_BITS, COUNT_BITS, 4>> {
         let one = |(n, f): (usize, &Frame)| {
             let (outputs, out_len) = (f.outputs.to_bits(), f.bytes.len().to_bits());
             let (vport, reason) = ((n % 5).to_bits(), (n % 3).to_bits());
@@ -306,10 +305,9 @@ mod tests {
             let popped = |q: usize, data, count, last, partial: &mut [Vec<u8>; 4], out: &mut [Vec<usize>; 4]| {
                 partial[q].extend_from_slice(&bytes::<BUS_BITS, COUNT_BITS>(data, count));
                 if last {
-                    let bit = if q == 3 { 31 } else { q };
                     let from = out[q].last().map_or(0, |n| n + 1);
                     let n = (from..frames.len())
-                        .find(|n| frames[*n].outputs >> bit & 1 == 1 && frames[*n].bytes == partial[q]);
+                        .find(|n| frames[*n].outputs >> q & 1 == 1 && frames[*n].bytes == partial[q]);
                     out[q].push(n.unwrap_or_else(|| panic!("queue {q} gave out a frame that nobody sent")));
                     partial[q].clear();
                 }
@@ -338,8 +336,7 @@ mod tests {
             tick(&mut e);
         }
         for q in 0..4 {
-            let bit = if q == 3 { 31 } else { q };
-            let wanted = frames.iter().filter(|f| f.outputs >> bit & 1 == 1).count() as u64;
+            let wanted = frames.iter().filter(|f| f.outputs >> q & 1 == 1).count() as u64;
             if input.is_empty() {
                 assert_eq!(e.packets[q].val().to_u64() + e.drops[q].val().to_u64(), wanted);
             }
@@ -358,7 +355,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(22);
         let mut one = |_| Frame {
             bytes: (0..rng.random_range(14..longest)).map(|_| rng.random()).collect(),
-            outputs: [1, 2, 4, 1 << 31, 0, 3, 1 << 31 | 7][rng.random_range(0..7)],
+            outputs: [1, 2, 4, UPCALL, 0, 3, UPCALL | 7][rng.random_range(0..7)],
         };
         (0..n).map(&mut one).collect()
     }
@@ -369,10 +366,7 @@ mod tests {
         let (out, ..) = run::<64, 4, 11, 12>(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
         let (wide, _, e) = run::<1024, 8, 7, 8>(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
         for (q, numbers) in out.iter().enumerate() {
-            let bit = if q == 3 { 31 } else { q };
-            assert!(
-                numbers.iter().eq((0..60).filter(|n| frames[*n].outputs >> bit & 1 == 1).collect::<Vec<_>>().iter())
-            );
+            assert!(numbers.iter().eq((0..60).filter(|n| frames[*n].outputs >> q & 1 == 1).collect::<Vec<_>>().iter()));
             assert_eq!(*numbers, wide[q]);
         }
         assert!(e.idle.val() && e.idle_port.val().all());
@@ -380,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_one_beat_frame_is_broadcast_in_every_clock() {
-        let frames: Vec<_> = (0..200u8).map(|n| Frame { bytes: vec![n; 64], outputs: 1 << 31 | 7 }).collect();
+        let frames: Vec<_> = (0..200u8).map(|n| Frame { bytes: vec![n; 64], outputs: UPCALL | 7 }).collect();
         let (out, clocks, _) = run::<512, 7, 8, 9>(&frames, 0, [1.0; 4]);
         assert!(out.iter().all(|o| o.len() == 200));
         assert_eq!(clocks, 199);
@@ -416,7 +410,7 @@ mod tests {
         tick(&mut e);
         e.reset.next = false;
         let frames: Vec<_> =
-            (0..200u8).map(|n| Frame { bytes: vec![n; rng.random_range(14..300)], outputs: 1 << 31 | 3 }).collect();
+            (0..200u8).map(|n| Frame { bytes: vec![n; rng.random_range(14..300)], outputs: UPCALL | 3 }).collect();
         let mut input = stream::<64, 4>(&frames);
         let (mut sent, mut inside, mut sent_up, mut inside_up) = (0, false, 0, false);
         while sent < frames.len() || sent_up < frames.len() {
@@ -447,8 +441,56 @@ mod tests {
     }
 
     #[test]
+    fn of_forty_vports_each_gets_its_frames() {
+        const QUEUES: usize = 41;
+        let mut e = Box::new(Egress::<64, 4, 6, 7, 40, QUEUES>::new(256));
+        e.connect_all();
+        let clock = |e: &mut Egress<64, 4, 6, 7, 40, QUEUES>| {
+            tick_those(e, |e| {
+                let ports = e.clock_port.iter_mut().map(|clock| (clock, true));
+                std::iter::once((&mut e.clock, true)).chain(ports).collect()
+            });
+        };
+        e.reset.next = true;
+        clock(&mut e);
+        e.reset.next = false;
+        // Frame n to queue n and the next.
+        let outputs = |n: usize| (1u64 << n | 1 << ((n + 1) % QUEUES)).to_bits();
+        let mut seen = vec![vec![]; QUEUES];
+        for n in 0..QUEUES + 8 {
+            e.inp.valid.next = n < QUEUES;
+            e.inp.data.next = OutBeat {
+                data: n.to_bits(),
+                bytes: 8u64.into(),
+                last: true,
+                first: true,
+                out_len: 8u64.into(),
+                outputs: outputs(n % QUEUES),
+                ..Default::default()
+            };
+            e.tx.iter_mut().for_each(|tx| tx.ready.next = true);
+            e.upcall.ready.next = true;
+            settle(&mut *e);
+            assert!(e.inp.ready.val());
+            let out = e.tx.iter().map(|tx| (tx.valid.val(), tx.data.val().data));
+            let out = out.chain([(e.upcall.valid.val(), e.upcall.data.val().data)]);
+            for (queue, (_, data)) in out.enumerate().filter(|(_, (valid, _))| *valid) {
+                seen[queue].push(data.to_u64() as usize);
+            }
+            clock(&mut e);
+        }
+        for (queue, frames) in seen.iter().enumerate() {
+            let mut expected = [queue, (queue + QUEUES - 1) % QUEUES];
+            expected.sort();
+            assert_eq!(*frames, expected, "queue {queue}");
+        }
+        assert!(e.idle.val() && e.idle_port.val().all());
+    }
+
+    #[test]
     fn egress_emits_clean_verilog() {
         assert_lints(Egress::<512, 7, 8, 9, 11, 12>::new(MAX_FRAME));
         assert_lints(Egress::<64, 4, 11, 12, 4, 5>::new(MAX_FRAME));
+        assert_lints(Egress::<64, 4, 6, 7, 40, 41>::new(256));
     }
 }

@@ -6,7 +6,8 @@ use crate::base::Delay;
 use crate::core::lookup::hash::hash_table::HashTable;
 use crate::core::lookup::tcam::tcam::Tcam;
 use crate::core::types::{
-    Hit, KEY_BITS, MASK_OPERANDS_BITS, MaskOperands, SLOT_BITS, Slot, TCAM_OPERANDS_BITS, TableWrite, TcamOperands,
+    ENTRY_OPERANDS_BITS, EntryOperands, Hit, KEY_BITS, MASK_OPERANDS_BITS, MaskOperands, Slot, TCAM_OPERANDS_BITS,
+    TableWrite, TcamOperands,
 };
 use rust_hdl_core::prelude::*;
 
@@ -61,7 +62,13 @@ impl<const WAY_LOG2: usize, const TCAM_ENTRIES: usize> Lookup<WAY_LOG2, TCAM_ENT
         let clears = self.start & self.command.clear;
         let empty = self.reset | clears;
         let data = self.command.data;
-        let slot = unpack::<Slot>(cast::<SLOT_BITS>(data));
+        let operands = unpack::<EntryOperands>(cast::<ENTRY_OPERANDS_BITS>(data));
+        let slot: Slot = Slot {
+            key: operands.key,
+            priority: operands.priority,
+            rule: cast::<16>(operands.rule),
+            valid: operands.valid,
+        };
         let mask = unpack::<MaskOperands>(cast::<MASK_OPERANDS_BITS>(data));
         let entry = unpack::<TcamOperands>(cast::<TCAM_OPERANDS_BITS>(data));
 
@@ -87,7 +94,7 @@ impl<const WAY_LOG2: usize, const TCAM_ENTRIES: usize> Lookup<WAY_LOG2, TCAM_ENT
         self.tcam.index = self.command.index;
         self.tcam.value = entry.value;
         self.tcam.mask = entry.mask;
-        self.tcam.answer = Hit { hit: entry.valid, priority: entry.priority, rule: entry.rule };
+        self.tcam.answer = Hit { hit: entry.valid, priority: entry.priority, rule: cast::<16>(entry.rule) };
         self.busy = self.tcam.busy;
         comment!("the TCAM is faster than the hash tables");
         self.tcam_delay.inp = self.tcam.hit;

@@ -5,7 +5,8 @@ use super::select::Select;
 use crate::core::lookup::hash::hash_table_in_turn::HashTableInTurn;
 use crate::core::lookup::tcam::tcam_in_turn::TcamInTurn;
 use crate::core::types::{
-    Hit, KEY_BITS, MASK_OPERANDS_BITS, MaskOperands, SLOT_BITS, Slot, TCAM_OPERANDS_BITS, TableWrite, TcamOperands,
+    ENTRY_OPERANDS_BITS, EntryOperands, Hit, KEY_BITS, MASK_OPERANDS_BITS, MaskOperands, Slot, TCAM_OPERANDS_BITS,
+    TableWrite, TcamOperands,
 };
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
@@ -77,7 +78,13 @@ impl<const WAY_LOG2: usize, const TABLE_LOG2: usize, const TCAM_ENTRIES: usize, 
         let empty = self.reset | clears;
         self.tcam.reset = empty;
         let data = self.command.data;
-        let slot = unpack::<Slot>(cast::<SLOT_BITS>(data));
+        let operands = unpack::<EntryOperands>(cast::<ENTRY_OPERANDS_BITS>(data));
+        let slot: Slot = Slot {
+            key: operands.key,
+            priority: operands.priority,
+            rule: cast::<16>(operands.rule),
+            valid: operands.valid,
+        };
         let mask = unpack::<MaskOperands>(cast::<MASK_OPERANDS_BITS>(data));
         let entry = unpack::<TcamOperands>(cast::<TCAM_OPERANDS_BITS>(data));
 
@@ -100,7 +107,7 @@ impl<const WAY_LOG2: usize, const TABLE_LOG2: usize, const TCAM_ENTRIES: usize, 
         self.tcam.index = self.command.index;
         self.tcam.value = entry.value;
         self.tcam.mask = entry.mask;
-        self.tcam.answer = Hit { hit: entry.valid, priority: entry.priority, rule: entry.rule };
+        self.tcam.answer = Hit { hit: entry.valid, priority: entry.priority, rule: cast::<16>(entry.rule) };
         comment!("the TCAM keeps its hit until the hash tables have theirs");
         self.select.tcam = self.tcam.hit;
         self.best = self.select.best;

@@ -8,7 +8,7 @@ use crate::core::action::action_ram::ActionRam;
 use crate::core::lookup::hash::hash_table::HashTable;
 use crate::core::lookup::hash::key_hash::KeyHash;
 use crate::core::lookup::tcam::tcam::Tcam;
-use crate::core::types::{Hit, Key, Layout, MatchResult, Meta, Parsed, STEP_BITS, TableWrite};
+use crate::core::types::{Hit, Key, Layout, MatchResult, Meta, Parsed, STEP_BITS, Step, TableWrite};
 use crate::wire_struct;
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
@@ -43,6 +43,8 @@ pub struct Match<
     const TCAM_ENTRIES: usize,
     const HASH_RULES_LOG2: usize,
     const TCAM_LOG2: usize,
+    const QUEUES: usize,
+    const STEPS_LOG2: usize,
 > {
     /// Of commands, and of what goes around the tables.
     pub clock: Signal<In, Clock>,
@@ -55,7 +57,7 @@ pub struct Match<
     /// Stays until the next one.
     pub parsed: Signal<In, Parsed>,
     pub valid: Signal<In, Bit>,
-    pub result: Signal<Out, MatchResult>,
+    pub result: Signal<Out, MatchResult<QUEUES, STEPS_LOG2>>,
     pub result_valid: Signal<Out, Bit>,
     pub write: Signal<In, TableWrite>,
     pub write_valid: Signal<In, Bit>,
@@ -71,15 +73,15 @@ pub struct Match<
     #[clock(clock_hash)]
     in_turn: Vec<LookupInTurn<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>>,
     #[clock(clock_select)]
-    actions: ActionRam<HASH_RULES_LOG2, TCAM_LOG2>,
-    #[count(ActionRam::<HASH_RULES_LOG2, TCAM_LOG2>::LATENCY)]
+    actions: ActionRam<HASH_RULES_LOG2, TCAM_LOG2, QUEUES, STEPS_LOG2>,
+    #[count(ActionRam::<HASH_RULES_LOG2, TCAM_LOG2, QUEUES, STEPS_LOG2>::LATENCY)]
     #[clock(clock_select)]
     winners: Vec<Dff<Bits<17>>>,
     // around it
     meta_delay: Delay<MatchMeta, 5>,
     valids: Vec<DffR<Bit>>,
     #[clock(clock_select)]
-    out: Dff<MatchResult>,
+    out: Dff<MatchResult<QUEUES, STEPS_LOG2>>,
     // commands
     taken: Vec<DffE<TableWrite>>,
     /// The index, which alone moves while tables are cleared.
@@ -99,7 +101,9 @@ impl<
     const TCAM_ENTRIES: usize,
     const HASH_RULES_LOG2: usize,
     const TCAM_LOG2: usize,
-> Match<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, HASH_RULES_LOG2, TCAM_LOG2>
+    const QUEUES: usize,
+    const STEPS_LOG2: usize,
+> Match<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, HASH_RULES_LOG2, TCAM_LOG2, QUEUES, STEPS_LOG2>
 {
     /// A match stage with the tables of `config`, all of them disabled and empty. (`Default` has none.)
     ///
@@ -141,7 +145,7 @@ impl<
         } else {
             LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::latency(config.hash_tables)
         };
-        lookup + ActionRam::<HASH_RULES_LOG2, TCAM_LOG2>::LATENCY + 1
+        lookup + ActionRam::<HASH_RULES_LOG2, TCAM_LOG2, QUEUES, STEPS_LOG2>::LATENCY + 1
     }
 
     /// The clocks after `valid` in which a header is in front of registers of `clock_hash` (from `valid` on), `clock_compare` and
@@ -203,7 +207,7 @@ impl<
         self.actions.rule = best.rule;
         self.actions.write = self.start & command.write_action;
         self.actions.write_rule = command.index;
-        self.actions.write_bits = cast::<STEP_BITS>(command.data);
+        self.actions.write_step = unpack::<Step>(cast::<STEP_BITS>(command.data));
         self.winners[0] = concat::<17>(best.rule, best.hit);
         for i in 1..self.winners.len() {
             self.winners[i] = self.winners[i - 1];

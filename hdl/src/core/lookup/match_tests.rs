@@ -17,7 +17,7 @@ const S: usize = 2;
 const T: usize = 4;
 const A: usize = 5;
 const B: usize = 2;
-type Uut = Match<S, 4, T, A, B>;
+type Uut = Match<S, 4, T, A, B, 12, 8>;
 
 /// The smallest build, with so many clocks between headers.
 fn config(header_clocks: usize) -> Config {
@@ -153,7 +153,7 @@ impl Bench {
 
     fn write_mask(&mut self, table: usize, mask: Words, seed: u32, enable: bool) {
         (self.tables[table].mask, self.tables[table].seed, self.tables[table].enable) = (mask, seed, enable);
-        let data = [&mask[..], &[seed, enable.into()]].concat();
+        let data = [&[enable.into(), seed], &mask[..]].concat();
         self.command(TableWrite {
             write_mask: true,
             table: table.to_bits(),
@@ -199,8 +199,8 @@ impl Bench {
 /// `DATA[0..17]` of `WRITE_ENTRY` and `WRITE_TCAM`.
 fn entry_words(entry: Option<Entry>) -> Vec<u32> {
     let e = entry.unwrap_or(Entry { key: [0; 15], priority: 0xffff, rule: 0 });
-    let mut data = e.key.to_vec();
-    data.extend([u32::from(e.priority) | u32::from(e.rule) << 16, entry.is_some().into()]);
+    let mut data = vec![u32::from(e.priority) << 16 | u32::from(entry.is_some()), e.rule.into()];
+    data.extend(e.key);
     data
 }
 
@@ -243,7 +243,7 @@ fn random_rules(header_clocks: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut bench = Bench::new(header_clocks);
     for rule in 0..(1 << A) + T {
-        bench.write_action(rule, 0x1000 + rule as u32);
+        bench.write_action(rule, 0x100 + rule as u32);
     }
     let bases: Vec<Words> = (0..6).map(|_| rng.random()).collect();
     for table in 0..TABLES {
@@ -298,7 +298,7 @@ fn clear(header_clocks: usize) {
     let header = looked_up(&key, &mut rng);
     let places = (1 << A) + T;
     for rule in 0..places {
-        bench.write_action(rule, 0x1000 + rule as u32);
+        bench.write_action(rule, 0x100 + rule as u32);
     }
     for round in 0..2 {
         for table in 0..TABLES {
@@ -414,12 +414,12 @@ fn lookups_during_a_command(header_clocks: usize, clocks: usize, changes: std::o
 
 #[test]
 fn sizes_that_do_not_belong_together_are_refused() {
-    assert!(std::panic::catch_unwind(|| Match::<9, 11, 32, 13, 5>::new(&Preset::Sim.config())).is_err());
-    assert!(std::panic::catch_unwind(|| Match::<2, 4, 4, 5, 3>::new(&config(1))).is_err());
+    assert!(std::panic::catch_unwind(|| Match::<9, 11, 32, 13, 5, 12, 8>::new(&Preset::Sim.config())).is_err());
+    assert!(std::panic::catch_unwind(|| Match::<2, 4, 4, 5, 3, 12, 8>::new(&config(1))).is_err());
 }
 
 #[test]
 fn lints() {
-    assert_lints(Match::<9, 11, 32, 14, 5>::new(&Preset::Sim.config()));
-    assert_lints(Match::<8, 10, 16, 10, 4>::new(&Preset::Ecp5.config()));
+    assert_lints(Match::<9, 11, 32, 14, 5, 12, 8>::new(&Preset::Sim.config()));
+    assert_lints(Match::<8, 10, 16, 10, 4, 5, 4>::new(&Preset::Ecp5.config()));
 }

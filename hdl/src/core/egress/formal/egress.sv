@@ -6,7 +6,7 @@
 module egress_proof (
   input clock,
   input reset,
-  input [75:0] inp_data,
+  input [46:0] inp_data,
   input inp_valid,
   input [2:0] out_ready,
   input [2:0] drop_when_full
@@ -36,7 +36,7 @@ module egress_proof (
     .idle(idle), .idle_port(idle_port)
   );
 
-  // An OutBeat: data[15:0], bytes[17:16], last[18], first[19], out_len[33:20], outputs[65:34], vport[73:66], reason[75:74].
+  // An OutBeat: data[15:0], bytes[17:16], last[18], first[19], out_len[33:20], outputs[36:34], vport[44:37], reason[46:45].
   wire push = inp_valid & inp_ready;
   wire [3:0] beats_in = (inp_data[23:20] + 4'd1) >> 1;
 
@@ -44,7 +44,7 @@ module egress_proof (
   reg inside;
   reg [2:0] more;
   reg waits;
-  reg [75:0] arrived;
+  reg [46:0] arrived;
   always @* if (inp_valid) begin
     assume (inp_data[19] == !inside);
     assume (inside | inp_data[33:20] != 0 & inp_data[33:20] <= 8);
@@ -68,21 +68,21 @@ module egress_proof (
   end
 
   // The place before the queues.
-  (* hierconn *) wire [75:0] \dut.placed ;
+  (* hierconn *) wire [46:0] \dut.placed ;
   (* hierconn *) wire \dut.placed_valid ;
   (* hierconn *) wire \dut.fire ;
   (* hierconn *) wire \dut.onward ;
   (* hierconn *) wire [2:0] \dut.taking ;
   (* hierconn *) wire [2:0] \dut.dropping ;
   wire [1:0] on_the_way;
-  stream_order #(.WIDTH(76), .COUNT(2), .LATENCY(1)) arrival (
+  stream_order #(.WIDTH(47), .COUNT(2), .LATENCY(1)) arrival (
     .clock(clock), .reset(reset),
     .in_data(inp_data), .in_valid(inp_valid), .in_ready(inp_ready),
     .out_data(\dut.placed ), .out_valid(\dut.placed_valid ), .out_ready(\dut.fire ),
     .held(on_the_way)
   );
 
-  wire [28:0] beat = {\dut.placed [75:66], \dut.placed [18:0]};
+  wire [28:0] beat = {\dut.placed [46:37], \dut.placed [18:0]};
   wire [2:0] full;
   wire [2:0] empty;
   queue_judge #(.WIDTH(19)) queue_0 (
@@ -102,7 +102,7 @@ module egress_proof (
   queue_judge #(.WIDTH(29)) queue_2 (
     .clock(clock), .reset(reset), .arrived(arrived[33:19]), .decide(\dut.onward & arrived[19]),
     .beat(beat), .fire(\dut.fire ), .first(\dut.placed [19]), .valid(\dut.placed_valid ), .len(\dut.placed [23:20]),
-    .wanted(\dut.placed [65]), .takes(\dut.taking [2]), .drops(\dut.dropping [2]), .told_to_drop(drop_when_full[2]),
+    .wanted(\dut.placed [36]), .takes(\dut.taking [2]), .drops(\dut.dropping [2]), .told_to_drop(drop_when_full[2]),
     .out_data(upcall_data), .out_valid(out_valid[2]), .out_ready(out_ready[2]), .whole(whole[2]),
     .packets(packets_2[3:0]), .bytes(bytes_2[3:0]), .dropped(drops_2[3:0]), .full(full[2]), .empty(empty[2])
   );
