@@ -4,6 +4,7 @@
 use anyhow::{Result, bail, ensure};
 use millrace_hdl::emit::{self, Module};
 use rust_hdl_core::prelude::Block;
+use std::collections::BTreeSet;
 
 /// A statement about an emitted module, and how it is proved.
 pub struct Proof {
@@ -50,10 +51,15 @@ pub enum Engine {
     Induction { depth: u32, from: u32, to: u32 },
 }
 
-/// A fault: each text occurs once in the emitted Verilog and is replaced by the other.
+/// A fault: each text occurs once in the emitted Verilog, or once in each module of one block, and is replaced by the other.
 pub struct Mutant {
     pub name: &'static str,
     pub edits: &'static [(&'static str, &'static str)],
+}
+
+/// A block's type without its parameters.
+fn base(block: &str) -> &str {
+    block.split('<').next().unwrap_or_default()
 }
 
 /// The modules of a block.
@@ -71,19 +77,22 @@ impl Proof {
     /// # Errors
     /// If the block cannot be emitted, or the mutant's text is not there exactly once.
     pub fn verilog(&self, mutant: Option<&Mutant>) -> Result<String> {
-        let modules = (self.design)()?;
-        let ours = modules.iter().filter(|module| !self.replaces(&module.name));
-        let mut text = ours.map(|module| module.text.as_str()).collect::<Vec<_>>().join("\n");
+        let mut modules = (self.design)()?;
+        modules.retain(|module| !self.replaces(&module.name));
         for (from, to) in mutant.map_or(&[][..], |mutant| mutant.edits) {
-            let places = text.matches(from).count();
+            let has = |module: &&mut Module| module.text.contains(from);
+            let places: Vec<&mut Module> = modules.iter_mut().filter(has).collect();
+            let blocks: BTreeSet<&str> = places.iter().map(|module| base(&module.block)).collect();
+            let once = places.iter().all(|module| module.text.matches(from).count() == 1);
             ensure!(
-                places == 1,
-                "{}: a mutant's text `{from}` is in the emitted Verilog {places} times, not once",
-                self.name
+                blocks.len() == 1 && once,
+                "{}: a mutant's text `{from}` is not once in the emitted Verilog, or once in each module of a block, but in {:?}",
+                self.name,
+                places.iter().map(|module| &module.name).collect::<Vec<_>>()
             );
-            text = text.replace(from, to);
+            places.into_iter().for_each(|module| module.text = module.text.replace(from, to));
         }
-        Ok(text)
+        Ok(modules.iter().map(|module| module.text.as_str()).collect::<Vec<_>>().join("\n"))
     }
 
     fn replaces(&self, module: &str) -> bool {
