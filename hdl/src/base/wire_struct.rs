@@ -28,6 +28,17 @@ macro_rules! wire_struct {
                 let _ = offset;
                 Self { $($field),* }
             }
+            fn get_bit(self, index: usize) -> bool {
+                let below = 0;
+                $(
+                    let bits = <$ty as $crate::__private::Synth>::BITS;
+                    if index - below < bits {
+                        return $crate::front::value::Packed::get_bit(self.$field, index - below);
+                    }
+                    let below = below + bits;
+                )*
+                panic!("a struct of {below} bits has no bit {index}")
+            }
         }
 
         impl $(<$(const $g: usize),*>)? $crate::__private::Synth for $name $(<$($g),*>)? {

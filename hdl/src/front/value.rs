@@ -118,17 +118,30 @@ pub fn cast<const M: usize, P: Part>(value: P) -> Bits<M> {
 pub trait Packed: Synth {
     /// The lowest of the bits as this type.
     fn unpacked(bits: &BigUint) -> Self;
+
+    /// One of its bits, also of a struct of which no field is known.
+    ///
+    /// # Panics
+    /// If it does not have so many.
+    fn get_bit(self, index: usize) -> bool;
 }
 
 impl<const N: usize> Packed for Bits<N> {
     fn unpacked(bits: &BigUint) -> Self {
         (bits & ((BigUint::from(1u8) << N) - 1u8)).into()
     }
+    fn get_bit(self, index: usize) -> bool {
+        Bits::get_bit(&self, index)
+    }
 }
 
 impl Packed for bool {
     fn unpacked(bits: &BigUint) -> Self {
         bits.bit(0)
+    }
+    fn get_bit(self, index: usize) -> bool {
+        assert!(index == 0, "a bit has no bit {index}");
+        self
     }
 }
 

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The transmit queues.
+//! The transmit queues of all ports, and the way to them.
 
-use super::queue_counters::QueueCounters;
-use crate::base::{DffE, DffR, Fifo, Reg, Snk, Src};
+use super::tx_queue::TxQueue;
+use crate::base::{DffE, DffR, Snk, Src};
 use crate::core::types::{Beat, OutBeat, UpcallBeat};
 use rust_hdl_core::prelude::*;
 
-/// Whether a frame fits a queue that holds `count` beats of at most `most`. A beat on its way to it is not in its count yet: it goes in as half a beat
-/// more.
-#[millrace_hdl::function]
-fn fits<const BUFFER_COUNT_BITS: usize>(count: Bits<BUFFER_COUNT_BITS>, pending: Bit, most: Bits<12>) -> Bit {
-    concat::<13>(cast::<12>(count), pending) <= concat::<13>(most, false)
-}
-
-/// A queue of `1 << BUFFER_LOG2` beats (a longest frame at least) for each of `VPORTS` vports, and one for upcalls as number `VPORTS`; `BUFFER_COUNT_BITS` = BUFFER_LOG2 + 1, `QUEUES` = VPORTS + 1.
+/// A `TxQueue` of `1 << BUFFER_LOG2` beats (a longest frame at least) for each of `VPORTS` vports, and one for upcalls as number `VPORTS`; `BUFFER_COUNT_BITS` = BUFFER_LOG2 + 1, `QUEUES` = VPORTS + 1.
 ///
 /// A beat goes into all queues of its frame in one clock, one beat per clock. In a queue's default mode a full queue makes the input wait;
 /// with its bit of `drop_when_full` a frame that does not fit whole is dropped for this queue alone, decided at its first beat. Five
@@ -60,33 +53,15 @@ pub struct Egress<
     beat: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
     beat_valid: DffR<Bit>,
     most: DffE<Bits<12>>,
-    /// The beat to queue, the queues that take its frame, and those that drop it.
+    /// The beat in front of the queues.
     placed: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
     placed_valid: DffR<Bit>,
-    taking: DffE<Bits<QUEUES>>,
-    dropping: DffE<Bits<QUEUES>>,
     #[count(VPORTS)]
-    #[clock(clock_port)]
-    queues: Vec<Fifo<Beat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2, BUFFER_COUNT_BITS>>,
-    upcalls: Fifo<UpcallBeat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2, BUFFER_COUNT_BITS>,
-    /// Per queue: whether a frame's end was queued in the last two clocks (which a beat spends on its way to the
-    /// queue's output), the frames that are in it to their end, and whether there are any.
-    #[count(QUEUES)]
-    #[clock(clock_port)]
-    ends: Vec<DffR<Bits<2>>>,
-    #[count(QUEUES)]
-    #[clock(clock_port)]
-    whole: Vec<Reg<Bits<BUFFER_COUNT_BITS>>>,
-    #[count(QUEUES)]
-    #[clock(clock_port)]
-    some_whole: Vec<DffR<Bit>>,
-    counted: DffR<Bits<QUEUES>>,
-    dropped: DffR<Bits<QUEUES>>,
-    counted_len: DffE<Bits<14>>,
+    queues: Vec<TxQueue<Beat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2, BUFFER_COUNT_BITS>>,
+    upcalls: TxQueue<UpcallBeat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2, BUFFER_COUNT_BITS>,
+    /// Length of the frame that was last queued.
+    queued_len: DffE<Bits<14>>,
     active: DffR<Bit>,
-    #[count(QUEUES)]
-    #[clock(clock_port)]
-    counters: Vec<QueueCounters>,
 }
 
 #[millrace_hdl::block]
@@ -117,13 +92,13 @@ impl<
     }
 
     fn update(&mut self) {
-        comment!("can the queues take the beat in front?");
+        comment!("can the queues take the beat in front of them?");
         let mut ready = Bits::<QUEUES>::default();
         for i in 0..VPORTS {
-            ready.set_bit(i, self.queues[i].inp.ready);
+            ready.set_bit(i, self.queues[i].ready);
         }
-        ready.set_bit(VPORTS, self.upcalls.inp.ready);
-        let fire = self.placed_valid & (ready | !self.taking).all();
+        ready.set_bit(VPORTS, self.upcalls.ready);
+        let fire = self.placed_valid & ready.all();
         let onward = self.beat_valid & (!self.placed_valid | fire);
         let free = !self.beat_valid | onward;
         self.placed_valid = onward | (self.placed_valid & !fire);
@@ -140,83 +115,63 @@ impl<
                 cast::<12>((((BUS_BITS / 8) << BUFFER_LOG2) - cast::<20>(self.inp.data.out_len)) >> (COUNT_BITS - 1));
         }
 
-        comment!("which queues take its frame?");
-        let pending = if self.placed_valid { self.taking } else { 0 };
-        let mut fitting = Bits::<QUEUES>::default();
-        for i in 0..VPORTS {
-            fitting.set_bit(i, fits::<BUFFER_COUNT_BITS>(self.queues[i].count, pending.get_bit(i), self.most));
+        comment!("the queues of the vports");
+        let decide = onward & self.beat.first;
+        let starts = fire & self.placed.first;
+        if starts {
+            self.queued_len = self.placed.out_len;
         }
-        fitting.set_bit(VPORTS, fits::<BUFFER_COUNT_BITS>(self.upcalls.count, pending.get_bit(VPORTS), self.most));
-        let accept = fitting | !self.drop_when_full;
-        if onward & self.beat.first {
-            self.taking = self.beat.outputs & accept;
-            self.dropping = self.beat.outputs & !accept;
-        }
-
-        comment!("into the queues, and out of them");
         let plain: Beat<BUS_BITS, COUNT_BITS> =
             Beat { data: self.placed.data, bytes: self.placed.bytes, last: self.placed.last };
-        let mut leaves = Bits::<QUEUES>::default();
+        let mut counting = Bits::<QUEUES>::default();
         for i in 0..VPORTS {
-            self.queues[i].inp.valid = fire & self.taking.get_bit(i);
-            self.queues[i].inp.data = plain;
+            self.queues[i].clock_port = self.clock_port[i];
+            self.queues[i].decide = decide;
+            self.queues[i].wanted = self.beat.outputs.get_bit(i);
+            self.queues[i].most = self.most;
+            self.queues[i].drop_when_full = self.drop_when_full.get_bit(i);
+            self.queues[i].beat = plain;
+            self.queues[i].beat_valid = self.placed_valid;
+            self.queues[i].fire = fire;
+            self.queues[i].starts = starts;
+            self.queues[i].len = self.queued_len;
             link(self.tx[i], self.queues[i].out);
-            leaves.set_bit(i, self.queues[i].out.valid & self.tx[i].ready & self.queues[i].out.data.last);
+            self.tx_whole.set_bit(i, self.queues[i].whole);
+            self.packets[i] = self.queues[i].packets;
+            self.bytes[i] = self.queues[i].bytes;
+            self.drops[i] = self.queues[i].drops;
+            self.idle_port.set_bit(i, self.queues[i].idle);
+            counting.set_bit(i, self.queues[i].counting);
         }
-        self.upcalls.clock = self.clock_port[VPORTS];
-        self.upcalls.inp.valid = fire & self.taking.get_bit(VPORTS);
-        self.upcalls.inp.data = UpcallBeat {
+
+        comment!("the queue of the upcalls");
+        self.upcalls.clock_port = self.clock_port[VPORTS];
+        self.upcalls.decide = decide;
+        self.upcalls.wanted = self.beat.outputs.get_bit(VPORTS);
+        self.upcalls.most = self.most;
+        self.upcalls.drop_when_full = self.drop_when_full.get_bit(VPORTS);
+        self.upcalls.beat = UpcallBeat {
             data: self.placed.data,
             bytes: self.placed.bytes,
             last: self.placed.last,
             vport: self.placed.vport,
             reason: self.placed.reason,
         };
+        self.upcalls.beat_valid = self.placed_valid;
+        self.upcalls.fire = fire;
+        self.upcalls.starts = starts;
+        self.upcalls.len = self.queued_len;
         link(self.upcall, self.upcalls.out);
-        leaves.set_bit(VPORTS, self.upcalls.out.valid & self.upcall.ready & self.upcalls.out.data.last);
-
-        comment!("whole frames in the queues");
-        for i in 0..QUEUES {
-            let enters = self.ends[i].get_bit(1);
-            self.ends[i] = concat::<2>(self.ends[i].get_bit(0), fire & self.taking.get_bit(i) & self.placed.last);
-            if enters != leaves.get_bit(i) {
-                self.whole[i] = if enters { self.whole[i] + 1 } else { self.whole[i] - 1 };
-            }
-            self.some_whole[i] = enters | (self.some_whole[i] & !(leaves.get_bit(i) & (self.whole[i] == 1)));
-        }
-        for i in 0..VPORTS {
-            self.tx_whole.set_bit(i, self.some_whole[i]);
-        }
-        self.upcall_whole = self.some_whole[VPORTS];
-
-        comment!("counters");
-        let counts = fire & self.placed.first;
-        self.counted = if counts { self.taking } else { 0 };
-        self.dropped = if counts { self.dropping } else { 0 };
-        if counts {
-            self.counted_len = self.placed.out_len;
-        }
-        for i in 0..QUEUES {
-            self.counters[i].queued = self.counted.get_bit(i);
-            self.counters[i].len = self.counted_len;
-            self.counters[i].dropped = self.dropped.get_bit(i);
-            self.packets[i] = self.counters[i].packets;
-            self.bytes[i] = self.counters[i].bytes;
-            self.drops[i] = self.counters[i].drops;
-        }
+        self.upcall_whole = self.upcalls.whole;
+        self.packets[VPORTS] = self.upcalls.packets;
+        self.bytes[VPORTS] = self.upcalls.bytes;
+        self.drops[VPORTS] = self.upcalls.drops;
+        self.idle_port.set_bit(VPORTS, self.upcalls.idle);
+        counting.set_bit(VPORTS, self.upcalls.counting);
 
         comment!("idle");
-        let mut empty = Bits::<QUEUES>::default();
-        for i in 0..VPORTS {
-            empty.set_bit(i, self.queues[i].empty);
-        }
-        empty.set_bit(VPORTS, self.upcalls.empty);
-        self.active = self.inp.valid | self.beat_valid | self.placed_valid | self.counted.any() | self.dropped.any();
+        self.active = self.inp.valid | self.beat_valid | self.placed_valid | counting.any();
         self.idle = !self.active;
-        for i in 0..QUEUES {
-            let waits = pending.get_bit(i) | self.counted.get_bit(i) | self.dropped.get_bit(i);
-            self.idle_port.set_bit(i, empty.get_bit(i) & !self.ends[i].any() & !waits);
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod egress;
 pub mod queue_counters;
+pub mod tx_queue;
 
 // What the pipeline is made of: another stage goes in by its name here.
 pub use self::egress::Egress;

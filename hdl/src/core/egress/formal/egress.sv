@@ -72,8 +72,10 @@ module egress_proof (
   (* hierconn *) wire \dut.placed_valid ;
   (* hierconn *) wire \dut.fire ;
   (* hierconn *) wire \dut.onward ;
-  (* hierconn *) wire [2:0] \dut.taking ;
-  (* hierconn *) wire [2:0] \dut.dropping ;
+  (* hierconn *) wire \dut.queues_0.taking , \dut.queues_1.taking , \dut.upcalls.taking ;
+  (* hierconn *) wire \dut.queues_0.dropping , \dut.queues_1.dropping , \dut.upcalls.dropping ;
+  wire [2:0] taking = {\dut.upcalls.taking , \dut.queues_1.taking , \dut.queues_0.taking };
+  wire [2:0] dropping = {\dut.upcalls.dropping , \dut.queues_1.dropping , \dut.queues_0.dropping };
   wire [1:0] on_the_way;
   stream_order #(.WIDTH(47), .COUNT(2), .LATENCY(1)) arrival (
     .clock(clock), .reset(reset),
@@ -88,28 +90,28 @@ module egress_proof (
   queue_judge #(.WIDTH(19)) queue_0 (
     .clock(clock), .reset(reset), .arrived(arrived[33:19]), .decide(\dut.onward & arrived[19]),
     .beat(beat[18:0]), .fire(\dut.fire ), .first(\dut.placed [19]), .valid(\dut.placed_valid ), .len(\dut.placed [23:20]),
-    .wanted(\dut.placed [34]), .takes(\dut.taking [0]), .drops(\dut.dropping [0]), .told_to_drop(drop_when_full[0]),
+    .wanted(\dut.placed [34]), .takes(taking[0]), .drops(dropping[0]), .told_to_drop(drop_when_full[0]),
     .out_data(tx_0_data), .out_valid(out_valid[0]), .out_ready(out_ready[0]), .whole(whole[0]),
     .packets(packets_0[3:0]), .bytes(bytes_0[3:0]), .dropped(drops_0[3:0]), .full(full[0]), .empty(empty[0])
   );
   queue_judge #(.WIDTH(19)) queue_1 (
     .clock(clock), .reset(reset), .arrived(arrived[33:19]), .decide(\dut.onward & arrived[19]),
     .beat(beat[18:0]), .fire(\dut.fire ), .first(\dut.placed [19]), .valid(\dut.placed_valid ), .len(\dut.placed [23:20]),
-    .wanted(\dut.placed [35]), .takes(\dut.taking [1]), .drops(\dut.dropping [1]), .told_to_drop(drop_when_full[1]),
+    .wanted(\dut.placed [35]), .takes(taking[1]), .drops(dropping[1]), .told_to_drop(drop_when_full[1]),
     .out_data(tx_1_data), .out_valid(out_valid[1]), .out_ready(out_ready[1]), .whole(whole[1]),
     .packets(packets_1[3:0]), .bytes(bytes_1[3:0]), .dropped(drops_1[3:0]), .full(full[1]), .empty(empty[1])
   );
   queue_judge #(.WIDTH(29)) queue_2 (
     .clock(clock), .reset(reset), .arrived(arrived[33:19]), .decide(\dut.onward & arrived[19]),
     .beat(beat), .fire(\dut.fire ), .first(\dut.placed [19]), .valid(\dut.placed_valid ), .len(\dut.placed [23:20]),
-    .wanted(\dut.placed [36]), .takes(\dut.taking [2]), .drops(\dut.dropping [2]), .told_to_drop(drop_when_full[2]),
+    .wanted(\dut.placed [36]), .takes(taking[2]), .drops(dropping[2]), .told_to_drop(drop_when_full[2]),
     .out_data(upcall_data), .out_valid(out_valid[2]), .out_ready(out_ready[2]), .whole(whole[2]),
     .packets(packets_2[3:0]), .bytes(bytes_2[3:0]), .dropped(drops_2[3:0]), .full(full[2]), .empty(empty[2])
   );
 
   always @(posedge clock) if (started & !reset) begin
     two_beats_on_the_way_at_most: assert (on_the_way <= 2);
-    a_beat_waits_for_full_queues_alone: assert (\dut.fire == (\dut.placed_valid & (\dut.taking & full) == 0));
+    a_beat_waits_for_full_queues_alone: assert (\dut.fire == (\dut.placed_valid & (taking & full) == 0));
     a_free_place_is_offered: assert (inp_ready == (on_the_way < 2 | \dut.fire ));
     idle_says_so: assert (!idle | on_the_way == 0);
     idle_ports_say_so: assert ((idle_port & ~empty) == 0);
