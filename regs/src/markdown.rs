@@ -75,11 +75,14 @@ fn range(low: usize, width: usize) -> String {
 }
 
 fn commands(out: &mut String) {
-    out.push_str(
+    write!(
+        out,
         "\n## Commands\n\nOperands are written first, then `COMMAND`. `DATA` keeps its words from one command to the next, but for `CLEAR_TABLES`. \
-         Any other operation sets `EVENTS.bad_command`. Places of keys and masks are those of a key of 15 words (`CONFIG5.key_words`); in general they are \
+         Any other operation sets `EVENTS.bad_command`. Places of keys and masks are those of a key of {} words (`CONFIG5.key_words`); in general they are \
          `DATA[2..2+K]`, and a TCAM entry's mask `DATA[2+K..2+2K]`.\n\n| op | command | operand | place | |\n|---|---|---|---|---|\n",
-    );
+        Key::WORDS
+    )
+    .unwrap();
     for command in Command::ALL {
         writeln!(out, "| {} | `{}` | | | {} |", *command as u8, command.name(), command.doc()).unwrap();
         for operand in command.operands() {
