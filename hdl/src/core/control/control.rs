@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The registers, and software's end of the command interface.
 
-use super::staging::Staging;
+use super::staging::{STAGED_LOG2, Staging};
 use crate::base::{Dff, DffE, DffR, LutRam, Param, Reg};
 use crate::core::types::{DATA_BITS, ENTRY_OPERANDS_BITS, EntryOperands, STEP_BITS, Step};
 use millrace_regs::config::Config;
 use millrace_regs::map::{Access, DATA_WORDS, Reset};
-use millrace_regs::{Command, Instance, instances};
+use millrace_regs::{Command, Instance, USED_WORDS, instances};
 use rust_hdl_core::prelude::*;
 
 /// Registers whose value comes from elsewhere in `Control`, in the order of its `live` signals.
@@ -109,6 +109,8 @@ pub struct Control {
     low_hit: Vec<DffE<Bit>>,
     high_hit: Vec<DffE<Bit>>,
     data_hit: DffE<Bit>,
+    /// It is one that a command uses.
+    staged_hit: DffE<Bit>,
     events_hit: DffE<Bit>,
     command_hit: DffE<Bit>,
     owner_hit: DffE<Bit>,
@@ -277,7 +279,9 @@ impl Control {
         self.taken = take;
         self.chosen = self.taken;
         if take {
+            let word = self.address.get_bits::<6>(2);
             self.data_hit = in_data & !self.address.get_bits::<2>(0).any();
+            self.staged_hit = in_data & !self.address.get_bits::<2>(0).any() & (cast::<7>(word) < USED_WORDS);
             self.events_hit = self.address == self.events_address;
             self.command_hit = self.address == self.command_address;
             self.owner_hit = self.address == self.owner_address;
@@ -334,10 +338,10 @@ impl Control {
             writable |= self.stored_hit[i];
         }
         self.staging.reset = self.reset | self.cleared;
-        self.staging.write = act & self.data_hit;
-        self.staging.at = self.address.get_bits::<6>(2);
+        self.staging.write = act & self.staged_hit;
+        self.staging.at = self.address.get_bits::<STAGED_LOG2>(2);
         self.staging.write_data = self.write_data;
-        if self.data_hit {
+        if self.staged_hit {
             answer |= self.staging.value;
         }
 

@@ -6,11 +6,10 @@ use crate::core::types::DATA_BITS;
 use millrace_regs::USED_WORDS;
 use rust_hdl_core::prelude::*;
 
-/// log2 of the places for the words that are kept.
-const PLACES_LOG2: usize = USED_WORDS.next_power_of_two().ilog2() as usize;
+/// Bits of a word's number.
+pub const STAGED_LOG2: usize = USED_WORDS.next_power_of_two().ilog2() as usize;
 
-/// 64 words of 32 bits, of which those that a command uses, the first, are kept: they are all seen at once in `data`, two clocks after `write`. The others are
-/// zero. `reset` makes all of them zero.
+/// The words that commands use, of 32 bits, all seen at once in `data`, two clocks after `write`. `reset` makes all of them zero.
 ///
 /// What is read back comes from a copy in LUT RAM: a choice among 1,024 bits would draw all of them, which belong beside the tables
 /// they go to, to one place. `value` is word `at` of the clock before, 0 if it was not written since reset.
@@ -19,11 +18,11 @@ pub struct Staging {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub write: Signal<In, Bit>,
-    pub at: Signal<In, Bits<6>>,
+    pub at: Signal<In, Bits<STAGED_LOG2>>,
     pub write_data: Signal<In, Bits<32>>,
     pub value: Signal<Out, Bits<32>>,
     pub data: Signal<Out, Bits<DATA_BITS>>,
-    copy: LutRam<Bits<32>, PLACES_LOG2>,
+    copy: LutRam<Bits<32>, STAGED_LOG2>,
     written: DffR<Bits<USED_WORDS>>,
     /// The write, on its way to the words.
     word: Dff<Bits<32>>,
@@ -42,12 +41,10 @@ impl Staging {
     }
 
     fn update(&mut self) {
-        let used = cast::<7>(self.at) < USED_WORDS;
-        let at = cast::<PLACES_LOG2>(self.at);
         let one: Bits<USED_WORDS> = 1;
         let mut here: Bits<USED_WORDS> = 0;
-        if self.write & used {
-            here = one << at;
+        if self.write {
+            here = one << self.at;
         }
         self.load = here;
         self.word = self.write_data;
@@ -62,12 +59,12 @@ impl Staging {
         self.data = wide;
 
         self.written |= here;
-        self.copy.we = self.write & used;
-        self.copy.waddr = at;
+        self.copy.we = self.write;
+        self.copy.waddr = self.at;
         self.copy.wdata = self.write_data;
-        self.copy.raddr = at;
-        let at_or_above = self.written >> at;
-        self.known = used & at_or_above.get_bit(0);
+        self.copy.raddr = self.at;
+        let at_or_above = self.written >> self.at;
+        self.known = at_or_above.get_bit(0);
         self.read = self.copy.rdata;
         self.value = if self.known { self.read } else { 0 };
     }
@@ -83,20 +80,17 @@ mod tests {
         let mut s = Box::new(Staging::new());
         s.connect_all();
         let word = |k: u64| 0x0101_0101 * (k + 1);
-        for k in 0..64u64 {
+        for k in 0..USED_WORDS as u64 {
             (s.write.next, s.at.next, s.write_data.next) = (true, k.into(), word(k).into());
             tick(&mut *s, |s| &mut s.clock);
         }
         s.write.next = false;
         tick(&mut *s, |s| &mut s.clock);
-        for k in 0..64u64 {
+        for k in 0..USED_WORDS as u64 {
             s.at.next = k.into();
             tick(&mut *s, |s| &mut s.clock);
-            let kept = (k as usize) < USED_WORDS;
-            assert_eq!(s.value.val().to_u64(), if kept { word(k) } else { 0 }, "word {k}");
-            if kept {
-                assert_eq!(s.data.val().get_bits::<32>(32 * k as usize).to_u64(), word(k));
-            }
+            assert_eq!(s.value.val().to_u64(), word(k));
+            assert_eq!(s.data.val().get_bits::<32>(32 * k as usize).to_u64(), word(k));
         }
         s.reset.next = true;
         tick(&mut *s, |s| &mut s.clock);
