@@ -7,12 +7,8 @@ use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
-    /// A frame with what L3 must be checked by moved to a fixed place.
-    pub struct L2 {
-        /// Bytes 0..8 behind the Ethernet type.
-        pub l3: Bits<64>,
-        /// Bytes 40..44 behind the Ethernet type: of an IPv6 fragment header.
-        pub l3_40: Bits<32>,
+    /// What the parts behind have of the Ethernet header and the tags.
+    pub struct Ethernet {
         /// In wire order.
         pub dl_dst: Bits<48>,
         /// In wire order.
@@ -23,7 +19,19 @@ wire_struct! {
         pub vlan_tci1: Bits<16>,
         pub vlan_ad0: Bit,
         pub vlan_ad1: Bit,
+        /// Tags: 0..=2.
         pub vlans: Bits<2>,
+    }
+}
+
+wire_struct! {
+    /// A frame with what L3 must be checked by moved to a fixed place.
+    pub struct L2 {
+        /// Bytes 0..8 behind the Ethernet type.
+        pub l3: Bits<64>,
+        /// Bytes 40..44 behind the Ethernet type: of an IPv6 fragment header.
+        pub l3_40: Bits<32>,
+        pub ethernet: Ethernet,
         /// `vlans` = 1.
         pub one: Bit,
         /// `vlans` = 2.
@@ -84,41 +92,42 @@ impl ParserL2 {
         self.valid1 = self.valid;
 
         comment!("Clock 2: the start of L3 to its place.");
-        self.l2.dl_dst = self.hdr_q.get_bits::<48>(0);
-        self.l2.dl_src = self.hdr_q.get_bits::<48>(48);
+        self.l2.ethernet.dl_dst = self.hdr_q.get_bits::<48>(0);
+        self.l2.ethernet.dl_src = self.hdr_q.get_bits::<48>(48);
         self.l2.one = self.one;
         self.l2.two = self.two;
         self.l2.l3 = self.hdr_q.get_bits::<64>(112);
         self.l2.l3_40 = self.hdr_q.get_bits::<32>(432);
-        self.l2.dl_type = cast::<16>(self.hdr_q.get_bits::<8>(96)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(104));
-        self.l2.vlan_tci0 = 0;
-        self.l2.vlan_tci1 = 0;
-        self.l2.vlan_ad0 = false;
-        self.l2.vlan_ad1 = false;
-        self.l2.vlans = 0;
+        self.l2.ethernet.dl_type =
+            cast::<16>(self.hdr_q.get_bits::<8>(96)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(104));
+        self.l2.ethernet.vlan_tci0 = 0;
+        self.l2.ethernet.vlan_tci1 = 0;
+        self.l2.ethernet.vlan_ad0 = false;
+        self.l2.ethernet.vlan_ad1 = false;
+        self.l2.ethernet.vlans = 0;
         self.l2.avail = self.meta.len - 14;
         if self.one | self.two {
-            self.l2.vlan_tci0 =
+            self.l2.ethernet.vlan_tci0 =
                 cast::<16>(self.hdr_q.get_bits::<8>(112)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(120)) | 0x1000;
-            self.l2.vlan_ad0 = self.outer_ad;
+            self.l2.ethernet.vlan_ad0 = self.outer_ad;
         }
         if self.one {
             self.l2.l3 = self.hdr_q.get_bits::<64>(144);
             self.l2.l3_40 = self.hdr_q.get_bits::<32>(464);
-            self.l2.dl_type =
+            self.l2.ethernet.dl_type =
                 cast::<16>(self.hdr_q.get_bits::<8>(128)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(136));
-            self.l2.vlans = 1;
+            self.l2.ethernet.vlans = 1;
             self.l2.avail = self.meta.len - 18;
         }
         if self.two {
             self.l2.l3 = self.hdr_q.get_bits::<64>(176);
             self.l2.l3_40 = self.hdr_q.get_bits::<32>(496);
-            self.l2.dl_type =
+            self.l2.ethernet.dl_type =
                 cast::<16>(self.hdr_q.get_bits::<8>(160)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(168));
-            self.l2.vlan_tci1 =
+            self.l2.ethernet.vlan_tci1 =
                 cast::<16>(self.hdr_q.get_bits::<8>(144)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(152)) | 0x1000;
-            self.l2.vlan_ad1 = self.inner_ad;
-            self.l2.vlans = 2;
+            self.l2.ethernet.vlan_ad1 = self.inner_ad;
+            self.l2.ethernet.vlans = 2;
             self.l2.avail = self.meta.len - 22;
         }
         self.l2.meta = self.meta;

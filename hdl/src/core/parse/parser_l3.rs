@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parser, second part: IPv4, IPv6, ARP, and what must be punted.
 
-use super::parser_l2::L2;
+use super::parser_l2::{Ethernet, L2};
 use crate::base::{ByteSwap, Dff, DffR};
 use crate::core::types::Meta;
 use crate::wire_struct;
@@ -10,7 +10,7 @@ use rust_hdl_core::prelude::*;
 wire_struct! {
     /// A frame whose L3 header has been read.
     pub struct L3 {
-        /// Where L4 starts, in words from byte 34 of the frame on: `l4_words` - 5 + `vlans`.
+        /// Where L4 starts, in words from byte 34 of the frame on: `l4_words` - 5 + `ethernet.vlans`.
         pub l4_at: Bits<4>,
         /// 5..=15, see [`Layout`](crate::core::types::Layout).
         pub l4_words: Bits<4>,
@@ -21,16 +21,8 @@ wire_struct! {
         /// 0 none, 1 IPv4, 2 IPv6.
         pub l3: Bits<2>,
         pub punt: Bit,
-        /// In wire order.
-        pub dl_dst: Bits<48>,
-        /// In wire order.
-        pub dl_src: Bits<48>,
-        pub dl_type: Bits<16>,
-        pub vlan_tci0: Bits<16>,
-        pub vlan_tci1: Bits<16>,
-        pub vlan_ad0: Bit,
-        pub vlan_ad1: Bit,
-        pub vlans: Bits<2>,
+        /// `dl_type` is that of the key.
+        pub ethernet: Ethernet,
         pub nw_src: Bits<128>,
         pub nw_dst: Bits<128>,
         pub nw_proto: Bits<8>,
@@ -92,7 +84,7 @@ impl ParserL3 {
         comment!("Clock 1: what it is, and whether its lengths hold.");
         let data = self.inp.l3;
         let fragment = self.inp.l3_40;
-        let kind = self.inp.dl_type;
+        let kind = self.inp.ethernet.dl_type;
         let avail = cast::<17>(self.inp.avail);
         let word0 = cast::<16>(data.get_bits::<8>(0)) << 8 | cast::<16>(data.get_bits::<8>(8));
         let word1 = cast::<16>(data.get_bits::<8>(16)) << 8 | cast::<16>(data.get_bits::<8>(24));
@@ -209,15 +201,11 @@ impl ParserL3 {
             }
         }
         self.l3.l4_words = l4_words;
-        self.l3.l4_at = l4_words + cast::<4>(self.l2.vlans) - 5;
-        self.l3.dl_dst = self.l2.dl_dst;
-        self.l3.dl_src = self.l2.dl_src;
-        self.l3.dl_type = if self.length_kind { 0x05ff } else { self.l2.dl_type };
-        self.l3.vlan_tci0 = self.l2.vlan_tci0;
-        self.l3.vlan_tci1 = self.l2.vlan_tci1;
-        self.l3.vlan_ad0 = self.l2.vlan_ad0;
-        self.l3.vlan_ad1 = self.l2.vlan_ad1;
-        self.l3.vlans = self.l2.vlans;
+        self.l3.l4_at = l4_words + cast::<4>(self.l2.ethernet.vlans) - 5;
+        self.l3.ethernet = self.l2.ethernet;
+        if self.length_kind {
+            self.l3.ethernet.dl_type = 0x05ff;
+        }
         self.l3.meta = self.l2.meta;
         self.valid2 = self.valid1;
 

@@ -73,18 +73,18 @@ impl ParserL4 {
         self.valid1 = self.valid;
 
         comment!("Clock 2: the key.");
-        self.dl_dst.inp = self.l3.dl_dst;
-        self.dl_src.inp = self.l3.dl_src;
+        self.dl_dst.inp = self.l3.ethernet.dl_dst;
+        self.dl_src.inp = self.l3.ethernet.dl_src;
         let ports = self.kind.tcp | self.kind.udp | self.kind.sctp;
         let mut key = Key::default();
         key.in_port = self.l3.meta.vport;
         key.nw_frag = self.l3.nw_frag;
-        key.vlan_ad0 = self.l3.vlan_ad0;
-        key.vlan_ad1 = self.l3.vlan_ad1;
+        key.vlan_ad0 = self.l3.ethernet.vlan_ad0;
+        key.vlan_ad1 = self.l3.ethernet.vlan_ad1;
         key.nw_ttl = self.l3.nw_ttl;
-        key.dl_type = self.l3.dl_type;
-        key.vlan_tci0 = self.l3.vlan_tci0;
-        key.vlan_tci1 = self.l3.vlan_tci1;
+        key.dl_type = self.l3.ethernet.dl_type;
+        key.vlan_tci0 = self.l3.ethernet.vlan_tci0;
+        key.vlan_tci1 = self.l3.ethernet.vlan_tci1;
         key.nw_proto = self.l3.nw_proto;
         key.nw_tos = self.l3.nw_tos;
         key.dl_dst = self.dl_dst.out;
@@ -114,7 +114,7 @@ impl ParserL4 {
             if self.kind.icmp & (self.l3.l3 == 2) {
                 self.out.layout.l4 = 3;
             }
-            self.out.layout.vlans = self.l3.vlans;
+            self.out.layout.vlans = self.l3.ethernet.vlans;
             self.out.layout.l3 = self.l3.l3;
             self.out.layout.l4_words = self.l3.l4_words;
             self.out.punt = self.l3.punt;
