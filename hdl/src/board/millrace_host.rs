@@ -5,10 +5,9 @@ use super::host_demux::HostDemux;
 use super::host_mux::HostMux;
 use super::types::{MarkedBeat, RegisterAnswer};
 use super::whole_frames::WholeFrames;
-use crate::bus::{AxilSlave, AxisSnk, AxisSrc, BytesToKeep, KeepToBytes};
+use crate::bus::{AxilSlave, AxisIn, AxisOut, AxisSnk, AxisSrc};
 use crate::core::millrace::Millrace;
 use crate::core::sizes::{of_preset, with_sizes};
-use crate::core::types::Beat;
 use crate::sized;
 use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
@@ -25,11 +24,11 @@ pub struct MillraceHost<const SIZES: Sizes, const PORTS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     #[count(PORTS)]
-    pub s_axis_rx: Vec<AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>>,
+    pub s_axis_rx: Vec<AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<1>>>,
     #[count(PORTS)]
-    pub m_axis_tx: Vec<AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>>,
-    pub s_axis_host: AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>,
-    pub m_axis_host: AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>,
+    pub m_axis_tx: Vec<AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<1>>>,
+    pub s_axis_host: AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<1>>,
+    pub m_axis_host: AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<1>>,
     pub host_dropped: Signal<Out, Bits<32>>,
     pub s_axil: AxilSlave,
     core: Millrace<SIZES>,
@@ -38,13 +37,13 @@ pub struct MillraceHost<const SIZES: Sizes, const PORTS: usize> {
     #[init(HostMux::new(PORTS..SIZES.vports))]
     mux: HostMux<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.vports }, { SIZES.host_sources }>,
     #[count(PORTS)]
-    rx_bytes: Vec<KeepToBytes<{ SIZES.bus_bytes }, { SIZES.count_bits }>>,
+    rx: Vec<AxisIn<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 1>>,
     #[count(PORTS)]
     gates: Vec<WholeFrames<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
     #[count(PORTS)]
-    tx_keep: Vec<BytesToKeep<{ SIZES.bus_bytes }, { SIZES.count_bits }>>,
-    host_bytes: KeepToBytes<{ SIZES.bus_bytes }, { SIZES.count_bits }>,
-    host_keep: BytesToKeep<{ SIZES.bus_bytes }, { SIZES.count_bits }>,
+    tx: Vec<AxisOut<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 1>>,
+    from_host: AxisIn<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 1>,
+    to_host: AxisOut<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 1>,
 }
 
 #[millrace_hdl::block]
@@ -73,25 +72,15 @@ impl<const SIZES: Sizes, const PORTS: usize> MillraceHost<SIZES, PORTS> {
 
         comment!("the uplinks");
         for i in 0..PORTS {
-            self.rx_bytes[i].keep = self.s_axis_rx[i].tkeep;
-            self.core.rx[i].data = Beat {
-                data: self.s_axis_rx[i].tdata,
-                bytes: if self.s_axis_rx[i].tlast { self.rx_bytes[i].bytes } else { SIZES.bus_bytes },
-                last: self.s_axis_rx[i].tlast,
-            };
-            self.core.rx[i].valid = self.s_axis_rx[i].tvalid;
-            self.core.rx_error[i] = self.s_axis_rx[i].tuser;
-            self.s_axis_rx[i].tready = self.core.rx[i].ready;
+            link(self.s_axis_rx[i], self.rx[i].s_axis);
+            join(self.rx[i].out, self.core.rx[i]);
+            self.core.rx_error[i] = self.rx[i].user.get_bit(0);
 
             self.gates[i].whole = self.core.tx_whole.get_bit(i);
             join(self.core.tx[i], self.gates[i].inp);
-            self.tx_keep[i].bytes = self.gates[i].out.data.bytes;
-            self.m_axis_tx[i].tdata = self.gates[i].out.data.data;
-            self.m_axis_tx[i].tkeep = self.tx_keep[i].keep;
-            self.m_axis_tx[i].tlast = self.gates[i].out.data.last;
-            self.m_axis_tx[i].tuser = false;
-            self.m_axis_tx[i].tvalid = self.gates[i].out.valid;
-            self.gates[i].out.ready = self.m_axis_tx[i].tready;
+            join(self.gates[i].out, self.tx[i].inp);
+            self.tx[i].user = 0;
+            link(self.m_axis_tx[i], self.tx[i].m_axis);
 
             self.demux.rx[i].ready = false;
             self.mux.tx[i].data = self.core.tx[i].data;
@@ -99,15 +88,15 @@ impl<const SIZES: Sizes, const PORTS: usize> MillraceHost<SIZES, PORTS> {
         }
 
         comment!("the other vports, and the slow path");
-        self.host_bytes.keep = self.s_axis_host.tkeep;
+        link(self.s_axis_host, self.from_host.s_axis);
         self.demux.inp.data = MarkedBeat {
-            data: self.s_axis_host.tdata,
-            bytes: if self.s_axis_host.tlast { self.host_bytes.bytes } else { SIZES.bus_bytes },
-            last: self.s_axis_host.tlast,
-            error: self.s_axis_host.tuser,
+            data: self.from_host.out.data.data,
+            bytes: self.from_host.out.data.bytes,
+            last: self.from_host.out.data.last,
+            error: self.from_host.user.get_bit(0),
         };
-        self.demux.inp.valid = self.s_axis_host.tvalid;
-        self.s_axis_host.tready = self.demux.inp.ready;
+        self.demux.inp.valid = self.from_host.out.valid;
+        self.from_host.out.ready = self.demux.inp.ready;
         self.demux.lost = false;
         self.demux.registers.ready = false;
         self.host_dropped = self.demux.dropped;
@@ -126,20 +115,15 @@ impl<const SIZES: Sizes, const PORTS: usize> MillraceHost<SIZES, PORTS> {
         self.mux.upcall_reason = self.core.upcall_reason;
         self.mux.registers.data = RegisterAnswer::default();
         self.mux.registers.valid = false;
-        self.host_keep.bytes = self.mux.out.data.bytes;
-        self.m_axis_host.tdata = self.mux.out.data.data;
-        self.m_axis_host.tkeep = self.host_keep.keep;
-        self.m_axis_host.tlast = self.mux.out.data.last;
-        self.m_axis_host.tuser = false;
-        self.m_axis_host.tvalid = self.mux.out.valid;
-        self.mux.out.ready = self.m_axis_host.tready;
+        join(self.mux.out, self.to_host.inp);
+        self.to_host.user = 0;
+        link(self.m_axis_host, self.to_host.m_axis);
 
         comment!("registers");
         link(self.s_axil, self.core.s_axil);
     }
 }
 
-/// The type of a build whose first `$streams` uplinks have streams of their own.
 /// Name of the top module.
 pub const TOP: &str = "millrace_host";
 

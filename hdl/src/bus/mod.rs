@@ -3,8 +3,11 @@
 
 pub mod axi_lite;
 pub mod axi_stream;
+pub mod axis_in;
+pub mod axis_out;
 pub mod keep;
 
 pub use axi_lite::{AxiLite, AxilMaster, AxilSlave};
 pub use axi_stream::{AxisSnk, AxisSrc};
-pub use keep::{BytesToKeep, KeepToBytes};
+pub use axis_in::AxisIn;
+pub use axis_out::AxisOut;

@@ -2,8 +2,7 @@
 //! The core with AXI4-Stream pins.
 
 use super::sizes::of_preset;
-use super::types::Beat;
-use crate::bus::{AxilSlave, AxisSnk, AxisSrc, BytesToKeep, KeepToBytes};
+use crate::bus::{AxilSlave, AxisIn, AxisOut, AxisSnk, AxisSrc};
 use crate::core::millrace::Millrace;
 use crate::sized;
 use millrace_regs::config::{Config, Preset};
@@ -11,19 +10,19 @@ use rust_hdl_core::prelude::*;
 
 /// The core with AXI4-Stream pins.
 ///
-/// Purely wires and the conversion between byte counts and `tkeep`: no clock of latency beside the core's. Of `tkeep`, the highest bit set
-/// counts, as the core has no gaps in a beat; it is looked at in a frame's last beat only. `tuser` of `s_axis_rx` is high with the last
-/// beat of a frame that arrived damaged; that of `s_axis_packet_out` is the destination vport, held through the frame; that of
-/// `m_axis_upcall` is the ingress vport in bits 7:0 and the reason in bits 15:8; that of `m_axis_tx` is 0. `reset` is synchronous, high
-/// for two clocks or more.
+/// Purely wires and the conversion between byte counts and `tkeep` (`AxisIn`, `AxisOut`): no clock of latency beside the core's. Of `tkeep`,
+/// the highest bit set counts, as the core has no gaps in a beat; it is looked at in a frame's last beat only. `tuser` of `s_axis_rx` is
+/// high with the last beat of a frame that arrived damaged; that of `s_axis_packet_out` is the destination vport, held through the frame;
+/// that of `m_axis_upcall` is the ingress vport in bits 7:0 and the reason in bits 15:8; that of `m_axis_tx` is 0. `reset` is synchronous,
+/// high for two clocks or more.
 #[millrace_hdl::block]
 pub struct MillraceAxi<const SIZES: Sizes> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     #[count(SIZES.vports)]
-    pub s_axis_rx: Vec<AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>>,
+    pub s_axis_rx: Vec<AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<1>>>,
     #[count(SIZES.vports)]
-    pub m_axis_tx: Vec<AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bit>>,
+    pub m_axis_tx: Vec<AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<1>>>,
     /// Bit v: `m_axis_tx[v]` has a whole frame or more to give, and will not pause before the end of one.
     pub tx_whole: Signal<Out, Bits<{ SIZES.vports }>>,
     pub s_axis_packet_out: AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<8>>,
@@ -31,11 +30,11 @@ pub struct MillraceAxi<const SIZES: Sizes> {
     pub s_axil: AxilSlave,
     core: Millrace<SIZES>,
     #[count(SIZES.vports)]
-    rx_bytes: Vec<KeepToBytes<{ SIZES.bus_bytes }, { SIZES.count_bits }>>,
-    packet_out_bytes: KeepToBytes<{ SIZES.bus_bytes }, { SIZES.count_bits }>,
+    rx: Vec<AxisIn<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 1>>,
     #[count(SIZES.vports)]
-    tx_keep: Vec<BytesToKeep<{ SIZES.bus_bytes }, { SIZES.count_bits }>>,
-    upcall_keep: BytesToKeep<{ SIZES.bus_bytes }, { SIZES.count_bits }>,
+    tx: Vec<AxisOut<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 1>>,
+    packet_out: AxisIn<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 8>,
+    upcall: AxisOut<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 16>,
 }
 
 #[millrace_hdl::block]
@@ -63,44 +62,23 @@ impl<const SIZES: Sizes> MillraceAxi<SIZES> {
 
         comment!("streams");
         for i in 0..SIZES.vports {
-            self.rx_bytes[i].keep = self.s_axis_rx[i].tkeep;
-            self.core.rx[i].data = Beat {
-                data: self.s_axis_rx[i].tdata,
-                bytes: if self.s_axis_rx[i].tlast { self.rx_bytes[i].bytes } else { SIZES.bus_bytes },
-                last: self.s_axis_rx[i].tlast,
-            };
-            self.core.rx[i].valid = self.s_axis_rx[i].tvalid;
-            self.core.rx_error[i] = self.s_axis_rx[i].tuser;
-            self.s_axis_rx[i].tready = self.core.rx[i].ready;
-
-            self.tx_keep[i].bytes = self.core.tx[i].data.bytes;
-            self.m_axis_tx[i].tdata = self.core.tx[i].data.data;
-            self.m_axis_tx[i].tkeep = self.tx_keep[i].keep;
-            self.m_axis_tx[i].tlast = self.core.tx[i].data.last;
-            self.m_axis_tx[i].tuser = false;
-            self.m_axis_tx[i].tvalid = self.core.tx[i].valid;
-            self.core.tx[i].ready = self.m_axis_tx[i].tready;
+            link(self.s_axis_rx[i], self.rx[i].s_axis);
+            join(self.rx[i].out, self.core.rx[i]);
+            self.core.rx_error[i] = self.rx[i].user.get_bit(0);
+            join(self.core.tx[i], self.tx[i].inp);
+            self.tx[i].user = 0;
+            link(self.m_axis_tx[i], self.tx[i].m_axis);
         }
         self.tx_whole = self.core.tx_whole;
 
         comment!("the slow path");
-        self.packet_out_bytes.keep = self.s_axis_packet_out.tkeep;
-        self.core.packet_out.data = Beat {
-            data: self.s_axis_packet_out.tdata,
-            bytes: if self.s_axis_packet_out.tlast { self.packet_out_bytes.bytes } else { SIZES.bus_bytes },
-            last: self.s_axis_packet_out.tlast,
-        };
-        self.core.packet_out.valid = self.s_axis_packet_out.tvalid;
-        self.core.packet_out_vport = self.s_axis_packet_out.tuser;
+        link(self.s_axis_packet_out, self.packet_out.s_axis);
+        join(self.packet_out.out, self.core.packet_out);
+        self.core.packet_out_vport = self.packet_out.user;
         self.core.packet_out_error = false;
-        self.s_axis_packet_out.tready = self.core.packet_out.ready;
-        self.upcall_keep.bytes = self.core.upcall.data.bytes;
-        self.m_axis_upcall.tdata = self.core.upcall.data.data;
-        self.m_axis_upcall.tkeep = self.upcall_keep.keep;
-        self.m_axis_upcall.tlast = self.core.upcall.data.last;
-        self.m_axis_upcall.tuser = concat::<16>(self.core.upcall_reason, self.core.upcall_vport);
-        self.m_axis_upcall.tvalid = self.core.upcall.valid;
-        self.core.upcall.ready = self.m_axis_upcall.tready;
+        join(self.core.upcall, self.upcall.inp);
+        self.upcall.user = concat::<16>(self.core.upcall_reason, self.core.upcall_vport);
+        link(self.m_axis_upcall, self.upcall.m_axis);
 
         comment!("registers");
         link(self.s_axil, self.core.s_axil);
@@ -132,8 +110,8 @@ mod tests {
             let same = emitted.iter().find(|other| other.name == module.name).expect("a module of the same name");
             assert_eq!(code(&module.text), code(&same.text), "{}", module.name);
         }
-        // The pins' own: the top, and the two conversions.
-        assert_eq!(emitted.len(), simulated.len() + 3);
+        // The pins' own: the top, two kinds of streams each way, and the conversion of each way.
+        assert_eq!(emitted.len(), simulated.len() + 7);
     }
 
     #[test]
