@@ -171,7 +171,7 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
             parser: if in_turn { Parser::in_turn() } else { Parser::at_once() },
             matching: Match::new(config),
             results: if in_turn { HeaderFifo::in_turn() } else { HeaderFifo::at_once() },
-            expand: Expand::new(config.max_frame),
+            expand: if in_turn { Expand::in_turn(config.max_frame) } else { Expand::at_once(config.max_frame) },
             headers: if in_turn { Headers::in_turn() } else { Headers::at_once() },
             payload: PayloadBuffer::new(config.max_frame),
             splice: Splice::new(),
@@ -233,7 +233,9 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
         self.headers.window_valid = self.gather.window_valid;
         self.headers.take = self.expand.take;
         self.headers.issue = self.expand.issue;
-        join(self.expand.job, self.headers.job);
+        self.headers.job = self.expand.job;
+        self.headers.job_valid = self.expand.job_valid;
+        self.expand.room = self.headers.room;
         join(self.headers.edited, self.splice.job);
         self.headers.head_number = self.splice.head_number;
         self.headers.head_slot = self.splice.head_slot;

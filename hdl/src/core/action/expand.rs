@@ -2,7 +2,7 @@
 //! Turns each frame's match result into edit jobs: one per step of its rule, or one for an upcall, a packet-out or a drop.
 
 use super::stored_step::stored_step;
-use crate::base::{DffE, DffR, Param, Ram, Snk, Src};
+use crate::base::{DffE, DffR, Param, Ram, Snk};
 use crate::core::types::{EditJob, Edits, MatchResult, Step, StoredStep};
 use millrace_regs::map::MAX_QUEUES;
 use rust_hdl_core::prelude::*;
@@ -15,9 +15,12 @@ fn is_rule<const QUEUES: usize, const STEPS_LOG2: usize>(frame: MatchResult<QUEU
 
 /// `QUEUES` = number of vports, and one for upcalls; `STEPS_LOG2` = log2 of the number of continuation steps.
 ///
-/// `job` comes from a register. A frame with one step takes one clock and leaves two clocks after its result was taken; each further
-/// step takes two clocks. Who keeps the frames' windows follows with `take` (the next frame is at work from the next clock on) and
-/// `issue` (`job` is for the frame at work from the next clock on).
+/// `room` says from a register whether a job may be issued. The job is there in the clock after `issue`, with `job_valid` for that clock alone, and
+/// stays at `job` as long as there is no room for another, and a clock more.
+///
+/// A frame with one step takes one clock, in turn two, and its job comes two clocks after its result was taken; each further step takes
+/// two clocks. Who keeps the frames' windows follows with `take` (the next frame is at work from the next clock on) and `issue` (`job`
+/// is for the frame at work from the next clock on).
 ///
 /// Every frame gets at least one job; all but its last have `again`. A step that puts nothing out is no job, or with `discard` if it
 /// is the frame's last, so that its payload is consumed. In a job, `vlan_pop` and `vlan_push` are the numbers of tags really taken off and put on.
@@ -31,7 +34,9 @@ pub struct Expand<const QUEUES: usize, const STEPS_LOG2: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub result: Snk<MatchResult<QUEUES, STEPS_LOG2>>,
-    pub job: Src<EditJob<QUEUES>>,
+    pub room: Signal<In, Bit>,
+    pub job: Signal<Out, EditJob<QUEUES>>,
+    pub job_valid: Signal<Out, Bit>,
     pub take: Signal<Out, Bit>,
     pub issue: Signal<Out, Bit>,
     /// Writes continuation step `step_index`.
@@ -46,6 +51,8 @@ pub struct Expand<const QUEUES: usize, const STEPS_LOG2: usize> {
     pub ended: Signal<Out, Bit>,
     pub busy: Signal<Out, Bit>,
 
+    /// A frame may come in the clock in which the one before leaves.
+    at_once: Param<Bit>,
     /// Number of vports.
     vports: Param<Bits<8>>,
     /// Longest frames that one and two more tags still fit on, in bytes.
@@ -80,11 +87,19 @@ pub struct Expand<const QUEUES: usize, const STEPS_LOG2: usize> {
 
 #[millrace_hdl::block]
 impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
-    /// For frames of up to `max_frame` bytes.
+    /// For a frame of up to `max_frame` bytes in each clock.
     ///
     /// # Panics
     /// If there are no vports, or more than the register map has.
-    pub fn new(max_frame: usize) -> Self {
+    pub fn at_once(max_frame: usize) -> Self {
+        Self { at_once: Param::new(true), ..Self::in_turn(max_frame) }
+    }
+
+    /// For frames of up to `max_frame` bytes that are clocks apart.
+    ///
+    /// # Panics
+    /// As [`at_once`](Self::at_once).
+    pub fn in_turn(max_frame: usize) -> Self {
         assert!((2..=MAX_QUEUES as usize).contains(&QUEUES), "{QUEUES} transmit queues");
         let longest = max_frame as u64;
         Self {
@@ -140,16 +155,16 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
         }
         let verdict_vport = if self.current.meta.packet_out & !vport_exists { self.vports } else { vport };
 
-        comment!("one step per clock, unless the job before it waits");
-        let room = !self.next_job_valid | self.job.ready;
-        let go = self.current_valid & !self.fetch & room;
+        comment!("one step per clock, as long as there is room for jobs");
+        let go = self.current_valid & !self.fetch & self.room;
         let issues = go & !(self.more & (self.too_long | self.silent));
-        let free = !self.current_valid | (go & !self.more);
+        let ends = go & !self.more;
+        let free = !self.current_valid | (ends & self.at_once);
         let load = free & self.result.valid;
         self.result.ready = free;
         self.take = load;
         self.issue = issues;
-        self.current_valid = load | !free;
+        self.current_valid = load | (self.current_valid & !ends);
 
         comment!("what the next step will do, as far as all else waits for it");
         let frame = if self.fetch { MatchResult { step: self.steps.rdata, ..self.current } } else { self.result.data };
@@ -181,7 +196,7 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
 
         comment!("continuation steps");
         self.fetch = go & self.more;
-        self.steps.re = go & self.more;
+        self.steps.re = self.more;
         self.steps.raddr = step.next;
         self.steps.we = self.step_write;
         self.steps.waddr = self.step_index;
@@ -202,7 +217,7 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
             edits.nw_tos_mask = 0;
             edits.ttl_dec = 0;
         }
-        if issues {
+        if self.room {
             self.next_job = EditJob {
                 outputs,
                 edits,
@@ -215,9 +230,9 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
                 reason,
             };
         }
-        self.next_job_valid = issues | !room;
-        self.job.data = self.next_job;
-        self.job.valid = self.next_job_valid;
+        self.next_job_valid = issues;
+        self.job = self.next_job;
+        self.job_valid = self.next_job_valid;
 
         comment!("events");
         self.verdict_valid_q = go & self.first;
@@ -232,7 +247,7 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
         self.rule_valid = self.rule_valid_q;
         self.rule = self.rule_q;
         self.bytes = self.bytes_q;
-        self.ended = go & !self.more;
+        self.ended = ends;
         self.busy = self.current_valid | self.next_job_valid | self.verdict_valid_q;
     }
 }
@@ -419,8 +434,8 @@ mod tests {
         }
     }
 
-    fn with_steps(rng: &mut ChaCha8Rng) -> (Box<Expand<QUEUES, STEPS_LOG2>>, Vec<Stored>) {
-        let mut dut = connected(Expand::<QUEUES, STEPS_LOG2>::new(MAX_FRAME));
+    /// Writes all continuation steps.
+    fn write_steps(dut: &mut Expand<QUEUES, STEPS_LOG2>, rng: &mut ChaCha8Rng) -> Vec<Stored> {
         let mut steps = vec![];
         for i in 0..1u64 << STEPS_LOG2 {
             let next =
@@ -430,26 +445,28 @@ mod tests {
             dut.step_write.next = true;
             dut.step_index.next = i.into();
             dut.step_data.next = step;
-            tick(&mut dut);
+            tick(dut);
         }
         dut.step_write.next = false;
-        (dut, steps)
+        steps
     }
 
-    #[test]
-    fn every_kind_of_frame_becomes_the_jobs_and_events_of_the_contract() {
+    /// Checks all that becomes of random frames.
+    fn check_frames(dut: Expand<QUEUES, STEPS_LOG2>) {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
-        let (mut dut, steps) = with_steps(&mut rng);
+        let mut dut = connected(dut);
+        let steps = write_steps(&mut dut, &mut rng);
         let (mut jobs, mut events) = (VecDeque::new(), VecDeque::new());
         let mut head = None;
         // Followed with `take` and `issue`: when the frame at work was taken, and that of `job`.
         let (mut at_work, mut of_job) = (0, 0);
+        let (mut issued, mut kept) = (false, None);
         let mut verdicts = [0; 11];
         for clock in 0..6000u64 {
             let result: &Result = head.get_or_insert_with(|| random_result(&mut rng));
             dut.result.data.next = *result;
             dut.result.valid.next = rng.random_bool(0.9);
-            dut.job.ready.next = rng.random_bool(0.8);
+            dut.room.next = rng.random_bool(0.8);
             settle(&mut *dut);
             assert_eq!(dut.take.val(), dut.result.ready.val() && dut.result.valid.val());
             if dut.take.val() {
@@ -458,9 +475,11 @@ mod tests {
                 events.push_back(event);
                 head = None;
             }
-            if dut.job.valid.val() && dut.job.ready.val() {
+            assert_eq!(dut.job_valid.val(), issued);
+            assert!(kept.is_none_or(|job| dut.job.val() == job), "clock {clock}: a job that is worked at changes");
+            if dut.job_valid.val() {
                 let mut want = jobs.pop_front().expect("a job of a frame");
-                let got = seen(&dut.job.data.val(), of_job);
+                let got = seen(&dut.job.val(), of_job);
                 if want.discard {
                     want.outputs = got.outputs;
                 }
@@ -475,7 +494,10 @@ mod tests {
             } else {
                 assert!(!dut.rule_valid.val());
             }
-            if dut.issue.val() {
+            issued = dut.issue.val();
+            assert!(dut.room.val() || !issued);
+            kept = (!dut.room.val()).then(|| dut.job.val());
+            if issued {
                 of_job = at_work;
             }
             if dut.take.val() {
@@ -488,8 +510,14 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_frame_becomes_the_jobs_and_events_of_the_contract() {
+        check_frames(Expand::at_once(MAX_FRAME));
+        check_frames(Expand::in_turn(MAX_FRAME));
+    }
+
+    #[test]
     fn one_job_per_clock_for_rules_of_one_step() {
-        let mut dut = connected(Expand::<QUEUES, STEPS_LOG2>::new(MAX_FRAME));
+        let mut dut = connected(Expand::at_once(MAX_FRAME));
         let step = Stored { outputs: 1u64.into(), ..Default::default() };
         dut.result.data.next = MatchResult {
             hit: true,
@@ -498,22 +526,22 @@ mod tests {
             ..Default::default()
         };
         dut.result.valid.next = true;
-        dut.job.ready.next = true;
+        dut.room.next = true;
         tick(&mut dut);
         for _ in 0..20 {
             tick(&mut dut);
-            assert!(dut.job.valid.val() && dut.verdict_valid.val() && dut.rule_valid.val() && dut.busy.val());
+            assert!(dut.job_valid.val() && dut.verdict_valid.val() && dut.rule_valid.val() && dut.busy.val());
         }
         dut.result.valid.next = false;
         tick(&mut dut);
         tick(&mut dut);
         tick(&mut dut);
-        assert!(!dut.busy.val() && !dut.job.valid.val());
+        assert!(!dut.busy.val() && !dut.job_valid.val());
     }
 
     #[test]
     fn program_that_runs_in_a_circle_ends_after_as_many_steps_as_there_are() {
-        let mut dut = connected(Expand::<QUEUES, STEPS_LOG2>::new(MAX_FRAME));
+        let mut dut = connected(Expand::at_once(MAX_FRAME));
         let step = Step { outputs: 1u64.into(), more: true, next: 3u64.into(), ..Default::default() };
         dut.step_write.next = true;
         dut.step_index.next = 3u64.into();
@@ -526,16 +554,16 @@ mod tests {
             meta: Meta { len: 60u64.into(), ..Default::default() },
             ..Default::default()
         };
-        dut.job.ready.next = true;
+        dut.room.next = true;
         for _ in 0..2 {
             dut.result.valid.next = true;
             tick(&mut dut);
             dut.result.valid.next = false;
             let (mut again, mut jobs, mut ended) = (true, 0, 0);
             for _ in 0..3 << STEPS_LOG2 {
-                if dut.job.valid.val() {
+                if dut.job_valid.val() {
                     assert!(again, "a job after the last");
-                    (again, jobs) = (dut.job.data.val().again, jobs + 1);
+                    (again, jobs) = (dut.job.val().again, jobs + 1);
                 }
                 ended += u64::from(dut.ended.val());
                 tick(&mut dut);
@@ -549,20 +577,20 @@ mod tests {
     fn job_of_forty(dut: &mut Expand<41, 4>, result: MatchResult<41, 4>) -> Option<u64> {
         dut.result.data.next = result;
         dut.result.valid.next = true;
-        dut.job.ready.next = true;
+        dut.room.next = true;
         crate::testing::tick(dut, |d| &mut d.clock);
         dut.result.valid.next = false;
         crate::testing::tick(dut, |d| &mut d.clock);
-        assert!(dut.job.valid.val());
-        let job = dut.job.data.val();
+        assert!(dut.job_valid.val());
+        let job = dut.job.val();
         crate::testing::tick(dut, |d| &mut d.clock);
-        assert!(!dut.job.valid.val());
+        assert!(!dut.job_valid.val());
         (!job.discard).then(|| job.outputs.to_u64())
     }
 
     #[test]
     fn forty_vports_have_an_output_each_and_upcalls_the_last() {
-        let mut dut = Box::new(Expand::<41, 4>::new(MAX_FRAME));
+        let mut dut = Box::new(Expand::<41, 4>::at_once(MAX_FRAME));
         dut.connect_all();
         let meta = Meta { len: 60u64.into(), ..Default::default() };
         let miss = MatchResult { meta, ..Default::default() };
@@ -577,11 +605,12 @@ mod tests {
         }
         let step = stored_step(Step { outputs: 3u64.into(), upcall: true, ..Default::default() });
         assert_eq!(job_of_forty(&mut dut, MatchResult { hit: true, step, ..miss }), Some(1 << 40 | 3));
-        assert_lints(Expand::<41, 4>::new(MAX_FRAME));
+        assert_lints(Expand::<41, 4>::at_once(MAX_FRAME));
     }
 
     #[test]
     fn verilog_passes_lint() {
-        assert_lints(Expand::<QUEUES, STEPS_LOG2>::new(MAX_FRAME));
+        assert_lints(Expand::<QUEUES, STEPS_LOG2>::at_once(MAX_FRAME));
+        assert_lints(Expand::<QUEUES, STEPS_LOG2>::in_turn(MAX_FRAME));
     }
 }

@@ -45,7 +45,7 @@ fn vec_of<B: Default>(count: usize) -> Vec<B> {
 #[millrace_hdl::block]
 impl<T: Synth, const DEPTH_LOG2: usize, const COUNT_BITS: usize> HeaderFifo<T, DEPTH_LOG2, COUNT_BITS> {
     fn update(&mut self) {
-        let mut fetch = false;
+        let mut free = false;
         for i in 0..self._deep {
             self.deep[i].inp.data = self.inp.data;
             self.deep[i].inp.valid = self.inp.valid;
@@ -60,12 +60,12 @@ impl<T: Synth, const DEPTH_LOG2: usize, const COUNT_BITS: usize> HeaderFifo<T, D
             self.short[i].inp.valid = self.inp.valid;
             self.inp.ready = self.short[i].inp.ready;
 
-            fetch = self.short[i].out.valid & (!self.loaded[i] | self.out.ready);
-            self.short[i].out.ready = fetch;
-            if fetch {
+            free = !self.loaded[i] | self.out.ready;
+            self.short[i].out.ready = free;
+            if free {
                 self.word[i] = self.short[i].out.data;
             }
-            self.loaded[i] = fetch | (self.loaded[i] & !self.out.ready);
+            self.loaded[i] = self.short[i].out.valid | !free;
             self.out.data = self.word[i];
             self.out.valid = self.loaded[i];
             self.empty = self.short[i].empty & !self.loaded[i];

@@ -3,7 +3,7 @@
 
 use super::headers_at_once::HeadersAtOnce;
 use super::headers_in_turn::HeadersInTurn;
-use crate::base::{Snk, Src};
+use crate::base::Src;
 use crate::core::types::{EditJob, Edited, MergedBeat, WINDOW_BITS};
 use rust_hdl_core::prelude::*;
 
@@ -20,10 +20,12 @@ pub struct Headers<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES:
     pub beat_valid: Signal<In, Bit>,
     pub window: Signal<In, Bits<WINDOW_BITS>>,
     pub window_valid: Signal<In, Bit>,
-    /// From `Expand`.
+    /// From `Expand`, and back to it.
     pub take: Signal<In, Bit>,
     pub issue: Signal<In, Bit>,
-    pub job: Snk<EditJob<QUEUES>>,
+    pub job: Signal<In, EditJob<QUEUES>>,
+    pub job_valid: Signal<In, Bit>,
+    pub room: Signal<Out, Bit>,
     /// To `Splice`.
     pub edited: Src<Edited<QUEUES>>,
     pub head_number: Signal<In, Bits<12>>,
@@ -61,9 +63,9 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> Header
             self.at_once[i].window_valid = self.window_valid;
             self.at_once[i].take = self.take;
             self.at_once[i].issue = self.issue;
-            self.at_once[i].job.data = self.job.data;
-            self.at_once[i].job.valid = self.job.valid;
-            self.job.ready = self.at_once[i].job.ready;
+            self.at_once[i].job = self.job;
+            self.at_once[i].job_valid = self.job_valid;
+            self.room = self.at_once[i].room;
             self.edited.data = self.at_once[i].edited.data;
             self.edited.valid = self.at_once[i].edited.valid;
             self.at_once[i].edited.ready = self.edited.ready;
@@ -75,9 +77,10 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> Header
         for i in 0..self._in_turn {
             self.in_turn[i].beat = self.beat;
             self.in_turn[i].beat_valid = self.beat_valid;
-            self.in_turn[i].job.data = self.job.data;
-            self.in_turn[i].job.valid = self.job.valid;
-            self.job.ready = self.in_turn[i].job.ready;
+            self.in_turn[i].issue = self.issue;
+            self.in_turn[i].job = self.job;
+            self.in_turn[i].job_valid = self.job_valid;
+            self.room = self.in_turn[i].room;
             self.edited.data = self.in_turn[i].edited.data;
             self.edited.valid = self.in_turn[i].edited.valid;
             self.in_turn[i].edited.ready = self.edited.ready;

@@ -4,7 +4,7 @@
 use super::edit_types::EditedFrame;
 use super::header_edit::HeaderEdit;
 use crate::base::Credit;
-use crate::base::{DffE, Fifo, Snk, Src};
+use crate::base::{DffE, Fifo, Src};
 use crate::core::types::{EditJob, Edited, HEAD_BITS, WINDOW_BITS};
 use rust_hdl_core::prelude::*;
 
@@ -14,7 +14,7 @@ const JOBS: usize = 32;
 /// Windows wait in a FIFO, follow the frames through `Expand` with `take` and `issue`, and pass `HeaderEdit` with their job; the edited
 /// heads wait in a second FIFO. One job per clock.
 ///
-/// `job.ready` comes from a register. A window is there long before its frame is matched.
+/// `room` comes from a register. A window is there long before its frame is matched.
 #[millrace_hdl::block]
 pub struct HeadersAtOnce<const BUS_BITS: usize, const QUEUES: usize> {
     pub clock: Signal<In, Clock>,
@@ -22,10 +22,13 @@ pub struct HeadersAtOnce<const BUS_BITS: usize, const QUEUES: usize> {
     pub reset: Signal<In, Bit>,
     pub window: Signal<In, Bits<WINDOW_BITS>>,
     pub window_valid: Signal<In, Bit>,
-    /// The next frame is at work from the next clock on; `job` is for the frame at work from the next clock on.
+    /// The next frame is at work from the next clock on; `job` comes in the next clock, for the frame now at work.
     pub take: Signal<In, Bit>,
     pub issue: Signal<In, Bit>,
-    pub job: Snk<EditJob<QUEUES>>,
+    pub job: Signal<In, EditJob<QUEUES>>,
+    pub job_valid: Signal<In, Bit>,
+    /// There may be an `issue`.
+    pub room: Signal<Out, Bit>,
     pub edited: Src<Edited<QUEUES>>,
     /// The wanted beat of the head of the frame last taken from `edited`, one-hot.
     pub head_slot: Signal<In, Bits<16>>,
@@ -64,12 +67,11 @@ impl<const BUS_BITS: usize, const QUEUES: usize> HeadersAtOnce<BUS_BITS, QUEUES>
         }
 
         comment!("a job for which there is room behind");
-        let accept = self.job.valid & self.credit.available;
-        self.job.ready = self.credit.available;
-        self.credit.take = accept;
-        self.edit.job = self.job.data;
+        self.room = self.credit.available;
+        self.credit.take = self.issue;
+        self.edit.job = self.job;
         self.edit.hdr = self.of_job;
-        self.edit.job_valid = accept;
+        self.edit.job_valid = self.job_valid;
         self.heads.inp.data = self.edit.edited;
         self.heads.inp.valid = self.edit.edited_valid;
         self.idle = self.credit.idle;

@@ -7,7 +7,7 @@ use super::edit_word::{EditWord, HeadWord};
 use super::head_store::HeadStore;
 use super::header_store::HeaderStore;
 use crate::base::Credit;
-use crate::base::{Dff, DffR, LutFifo, Param, Reg, Snk, Src};
+use crate::base::{Dff, DffR, LutFifo, Param, Reg, Src};
 use crate::core::types::{EditJob, Edited, MergedBeat};
 use rust_hdl_core::prelude::*;
 
@@ -15,8 +15,8 @@ use rust_hdl_core::prelude::*;
 /// pushed, edits each word in `EditWord` while `EditSum` sums up, writes it into one of the two heads of [`HeadStore`], and last the
 /// checksums. All that moves in a frame moves by whole words.
 ///
-/// A job takes as many clocks as its head has words (30 at most), and 13. It stays at `job` until it is done; the next one may be
-/// worked at while `Splice` puts out the one before.
+/// A job takes as many clocks as its head has words (30 at most), and 13. It is there in the clock after `issue`, and stays at `job` while there is no
+/// `room`, and a clock more; the next one may be worked at while `Splice` puts out the one before.
 #[millrace_hdl::block]
 pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> {
     pub clock: Signal<In, Clock>,
@@ -24,7 +24,12 @@ pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize, const Q
     /// The frames as they come in: no more than 16 beside those in `Expand`.
     pub beat: Signal<In, MergedBeat<BUS_BITS, COUNT_BITS>>,
     pub beat_valid: Signal<In, Bit>,
-    pub job: Snk<EditJob<QUEUES>>,
+    /// `job` comes in the next clock.
+    pub issue: Signal<In, Bit>,
+    pub job: Signal<In, EditJob<QUEUES>>,
+    pub job_valid: Signal<In, Bit>,
+    /// There may be an `issue`.
+    pub room: Signal<Out, Bit>,
     pub edited: Src<Edited<QUEUES>>,
     /// The wanted beat of the head of the job last taken from `edited`.
     pub head_number: Signal<In, Bits<12>>,
@@ -44,11 +49,13 @@ pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize, const Q
     frame: Reg<Bits<5>>,
     side: Reg<Bit>,
     read_side: Reg<Bit>,
-    /// The job has been there for a clock, and how long its head will be is known.
+    /// No job is under way, or it will be done when the next one can be there.
+    #[init(Reg::new(true))]
+    free: Reg<Bit>,
+    /// A job waits for a head; how long that will be is known.
     measured: DffR<Bit>,
     out_len: Dff<Bits<14>>,
-    /// A job is worked at; its words are being read.
-    working: Reg<Bit>,
+    /// The job's words are being read.
     reading: DffR<Bit>,
     /// The word being read, by its place in the outgoing head and in the window; the head's last word.
     number: Reg<Bits<5>>,
@@ -94,23 +101,24 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> Header
 
     fn update(&mut self) {
         comment!("from a job's start, for which a head must be free, to its end");
-        let done = self.tail.get_bit(10);
-        self.measured = self.job.valid & !done;
+        let start = self.measured & self.credit.available;
+        self.measured = self.job_valid | (self.measured & !start);
         self.out_len = self.meta.edited.out_len;
-        let start = self.measured & !self.working & self.credit.available;
-        if start | done {
-            self.working = start;
+        let almost_done = self.tail.get_bit(9);
+        let done = self.tail.get_bit(10);
+        if self.issue | almost_done {
+            self.free = almost_done;
         }
-        self.job.ready = done;
+        self.room = self.free;
         self.credit.take = start;
         self.credit.give_back = self.head_done;
-        if done & !self.job.data.again {
+        if done & !self.job.again {
             self.frame += 1;
         }
         if done {
             self.side = !self.side;
         }
-        self.meta.job = self.job.data;
+        self.meta.job = self.job;
         self.queue.inp.data = self.meta.edited;
         self.queue.inp.valid = done;
         self.edited.data = self.queue.out.data;
@@ -120,16 +128,16 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> Header
         if self.head_done {
             self.read_side = !self.read_side;
         }
-        self.idle = self.credit.idle;
+        self.idle = self.credit.idle & self.free;
 
         comment!("the words, one per clock: MAC addresses, tags pushed, and the rest without the tags popped");
-        self.words.edits = self.job.data.edits;
-        self.words.layout = self.job.data.layout;
-        let pop = self.job.data.edits.vlan_pop;
-        let push = self.job.data.edits.vlan_push;
+        self.words.edits = self.job.edits;
+        self.words.layout = self.job.layout;
+        let pop = self.job.edits.vlan_pop;
+        let push = self.job.edits.vlan_push;
         let final_word = cast::<12>((self.out_len - 1) >> 2);
         self.last = if final_word >= 30 { 29 } else { cast::<5>(final_word) };
-        if self.job.data.discard {
+        if self.job.discard {
             self.last = 0;
         }
         let ends = self.reading & (self.number == self.last);
@@ -164,7 +172,7 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> Header
         self.word[0] = w;
         self.valid[0] = self.reading;
         w = self.word[0];
-        let before_k = cast::<5>(self.job.data.layout.vlans) + 3;
+        let before_k = cast::<5>(self.job.layout.vlans) + 3;
         self.word[1] = w;
         self.word[1].k = w.from - before_k;
         self.word[1].behind_tags = !w.push0 & !w.push1 & (w.from >= before_k);
@@ -180,7 +188,7 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> Header
                 picked = cast::<32>(moved);
             }
         }
-        if (cast::<14>(w.from) << 2) >= self.job.data.len {
+        if (cast::<14>(w.from) << 2) >= self.job.len {
             picked = 0;
         }
         self.words.word = w;
@@ -191,7 +199,7 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> Header
         self.sums.clear = start;
         self.sums.word = self.words.out;
         self.sums.valid = self.words.out_valid;
-        self.sums.udp = self.job.data.layout.l4 == 2;
+        self.sums.udp = self.job.layout.l4 == 2;
         let ip_patch = self.tail.get_bit(9);
         let l4_patch = self.tail.get_bit(10);
         let patch_ip = ip_patch & self.sums.ip_changes;
