@@ -28,6 +28,9 @@ pub enum ClientError {
         /// What it did.
         found: String,
     },
+    /// Who listens there does not want us.
+    #[error("{}: the connection was closed at once: the function has another client, or this is no vfio-user server", .0.display())]
+    TurnedAway(PathBuf),
     /// The server speaks another version of the protocol.
     #[error("{}: the server does not speak vfio-user {}.{}, but {found}", .path.display(), VERSION.0, VERSION.1)]
     Version {
@@ -52,7 +55,10 @@ pub enum ClientError {
         /// How long it was waited.
         timeout: Duration,
     },
-    /// The connection ended, or what came over it is no message.
+    /// The server has gone.
+    #[error("the server closed the connection")]
+    Closed,
+    /// The connection ended otherwise, or what came over it is no message.
     #[error("the connection to the server is lost: {0}")]
     Lost(String),
     /// The server answered what it must not.

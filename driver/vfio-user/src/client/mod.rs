@@ -58,7 +58,13 @@ pub struct Client {
     server: Capabilities,
     served: ServedMemory,
     /// Why the connection is of no more use.
-    lost: Option<String>,
+    lost: Option<Loss>,
+}
+
+/// Why a connection is of no more use.
+enum Loss {
+    Closed,
+    Other(String),
 }
 
 /// What came for a request.
@@ -353,7 +359,7 @@ impl Client {
         let mut count = 0;
         while let Some(message) = self.receive(Instant::now() + wait)? {
             if matches!(message.header.kind, Kind::Reply { .. }) {
-                return Err(self.lose(ClientError::Lost(StreamError::Unasked.to_string())));
+                return Err(self.lose(StreamError::Unasked.into()));
             }
             self.answer(&message)?;
             count += 1;
@@ -368,6 +374,7 @@ impl Client {
             Ok(answer) => answer,
             Err(ClientError::Refused { error, .. }) => return Err(self.other_version(format!("refused it: {error}"))),
             Err(ClientError::Answer { problem, .. }) => return Err(self.not_vfio_user(problem)),
+            Err(ClientError::Closed) => return Err(ClientError::TurnedAway(self.path.clone())),
             Err(ClientError::Lost(reason)) => return Err(self.not_vfio_user(&reason)),
             Err(other) => return Err(other),
         };
@@ -442,7 +449,7 @@ impl Client {
                 }
                 Ok(None) if self.wait(PollFlags::POLLOUT, deadline)? => {}
                 Ok(None) => return Err(self.lose(ClientError::Timeout { command: request, timeout: self.timeout })),
-                Err(error) => return Err(self.lose(ClientError::Lost(error.to_string()))),
+                Err(error) => return Err(self.lose(error.into())),
             }
         }
         Ok(())
@@ -456,7 +463,7 @@ impl Client {
                 Ok(Some(message)) => return Ok(Some(message)),
                 Ok(None) if self.wait(PollFlags::POLLIN, deadline)? => {}
                 Ok(None) => return Ok(None),
-                Err(error) => return Err(self.lose(ClientError::Lost(error.to_string()))),
+                Err(error) => return Err(self.lose(error.into())),
             }
         }
     }
@@ -497,7 +504,8 @@ impl Client {
 
     fn check(&self) -> Result<(), ClientError> {
         match &self.lost {
-            Some(reason) => Err(ClientError::Lost(reason.clone())),
+            Some(Loss::Closed) => Err(ClientError::Closed),
+            Some(Loss::Other(reason)) => Err(ClientError::Lost(reason.clone())),
             None => Ok(()),
         }
     }
@@ -505,10 +513,20 @@ impl Client {
     /// The connection is of no more use, because of this error.
     fn lose(&mut self, error: ClientError) -> ClientError {
         self.lost = Some(match &error {
-            ClientError::Lost(reason) => reason.clone(),
-            other => other.to_string(),
+            ClientError::Closed => Loss::Closed,
+            ClientError::Lost(reason) => Loss::Other(reason.clone()),
+            other => Loss::Other(other.to_string()),
         });
         error
+    }
+}
+
+impl From<StreamError> for ClientError {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Closed => Self::Closed,
+            other => Self::Lost(other.to_string()),
+        }
     }
 }
 

@@ -76,7 +76,7 @@ impl Regions {
     /// # Errors
     /// ENOSPC if a region would fall into two, and one more is too many. Nothing is done then.
     pub fn remove(&mut self, first: u64, last: u64) -> Result<(), Errno> {
-        let before = self.regions.range_mut(..first).next_back().filter(|(_, region)| region.last >= first);
+        let before = self.regions.range(..first).next_back().filter(|(_, region)| region.last >= first);
         if let Some((&start, region)) = before {
             let behind = (region.last > last)
                 .then(|| Region { backing: region.backing.skip(last + 1 - start), ..region.clone() });
