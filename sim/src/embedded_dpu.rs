@@ -3,22 +3,18 @@
 
 use crate::embedded::{error, offset};
 use crate::{Bar, CYCLE_NS, DpuSimulation, HostMemory};
-use millrace_driver::virtio::{LocalMemory, Representors, Settings, VirtioError};
+use millrace_driver::virtio::{Ecpf, LocalMemory, Settings, VirtioError};
 use millrace_driver::{Device, DeviceError, Sent, Upcall};
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// Upcalls that are fetched from a representor at once.
-const BURST: usize = 32;
 /// Cycles between two looks at the representors' rings.
 const LOOK: u64 = 64;
 
 /// A simulated device with host side, as its ECPF sees it. Time passes while registers are accessed and while it is polled, one cycle each time.
 pub struct EmbeddedDpu<M = LocalMemory> {
     dpu: Rc<RefCell<DpuSimulation<M>>>,
-    representors: Representors<Bar<M>, LocalMemory>,
-    upcalls: VecDeque<Upcall>,
+    ecpf: Ecpf<Bar<M>, LocalMemory>,
     /// Cycle from which on the rings are worth a look.
     look_at: u64,
 }
@@ -34,34 +30,15 @@ impl<M: HostMemory> EmbeddedDpu<M> {
         settings: Settings,
     ) -> Result<Self, VirtioError> {
         dpu.borrow_mut().set_bus_master(0, true);
-        let pairs = dpu.borrow().config().vports() as u16;
-        let representors = Representors::start(Bar::new(dpu.clone(), 0), memory, Settings { pairs, ..settings })?;
-        Ok(Self { dpu, representors, upcalls: VecDeque::new(), look_at: 0 })
+        let vports = dpu.borrow().config().vports();
+        let ecpf = Ecpf::start(Bar::new(dpu.clone(), 0), memory, settings, vports)?;
+        Ok(Self { dpu, ecpf, look_at: 0 })
     }
 
     /// The ECPF's BAR.
     pub fn bar(&mut self) -> &mut Bar<M> {
-        self.representors.net().transport()
+        self.ecpf.bar()
     }
-
-    /// Takes the upcalls that are in the rings.
-    fn look(&mut self) -> Result<(), VirtioError> {
-        let (vports, at) = {
-            let dpu = self.dpu.borrow();
-            (dpu.config().vports() as u16, dpu.cycle() * CYCLE_NS)
-        };
-        for vport in 0..vports {
-            let found = self.representors.upcalls(vport, BURST)?;
-            let upcalls =
-                found.into_iter().map(|u| Upcall { vport: u.vport as u8, reason: u.reason, at, frame: u.frame });
-            self.upcalls.extend(upcalls);
-        }
-        Ok(())
-    }
-}
-
-fn backend(error: VirtioError) -> DeviceError {
-    DeviceError::Backend(Box::new(error))
 }
 
 impl<M: HostMemory> Device for EmbeddedDpu<M> {
@@ -74,15 +51,15 @@ impl<M: HostMemory> Device for EmbeddedDpu<M> {
     }
 
     fn recv_upcall(&mut self) -> Option<Upcall> {
-        self.upcalls.pop_front()
+        self.ecpf.next_upcall()
     }
 
     fn upcall_waiting(&self) -> bool {
-        !self.upcalls.is_empty()
+        self.ecpf.upcall_waiting()
     }
 
     fn send_packet_out(&mut self, vport: u8, frame: &[u8]) -> Result<Sent, DeviceError> {
-        self.representors.packet_out(vport.into(), frame).map_err(backend)
+        self.ecpf.packet_out(vport, frame)
     }
 
     fn poll(&mut self) -> Result<(), DeviceError> {
@@ -93,7 +70,7 @@ impl<M: HostMemory> Device for EmbeddedDpu<M> {
         };
         if cycle >= self.look_at {
             self.look_at = cycle + LOOK;
-            self.look().map_err(backend)?;
+            self.ecpf.look(self.now())?;
         }
         Ok(())
     }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A userspace driver of virtio-net functions over split virtqueues (`docs/host.md`, *Virtual I/O Device (VIRTIO) Version 1.2*), in poll mode.
 //!
-//! [`VirtioNet`] is the driver of a PF or VF, [`Representors`] that of the ECPF. Both stand on [`SplitQueue`], and reach the function
-//! through two traits: [`VirtioPci`], its BAR, and [`DmaMemory`], memory that it reaches. A simulation in the same process, one in another
-//! (vfio-user) and hardware (VFIO) differ in these two alone. Frames are copied once, into or out of that memory.
+//! [`VirtioNet`] is the driver of a PF or VF, [`Representors`] that of the ECPF, in front of which [`Ecpf`] keeps upcalls for a
+//! [`Device`](crate::Device). They stand on [`SplitQueue`], and reach the function through two traits: [`VirtioPci`], its BAR, and
+//! [`DmaMemory`], memory that it reaches. A simulation in the same process, one in another (vfio-user) and hardware (VFIO) differ in these two alone. Frames are copied once, into or out of that memory.
 //!
 //! What the function tells is not trusted: what it could get wrong is checked, and is an error that says what was seen.
 
 mod arena;
+mod ecpf;
 mod error;
 mod function;
 mod function_config;
@@ -22,6 +23,7 @@ mod split;
 mod transmit;
 mod transport;
 
+pub use ecpf::Ecpf;
 pub use error::{Fault, VirtioError};
 pub use function_config::{FunctionConfig, frames_without_buffer};
 pub use local::{LocalMemory, OutsideMemory};
