@@ -4,6 +4,7 @@
 //! [`Device`] is the one trait through which everything above reaches the hardware. [`Rules`] places rules in its tables:
 //! hash tables by cuckoo hashing, the TCAM, action programs, counters. What the hardware does is in `docs/hardware.md`.
 //! [`virtio`] drives the functions of the host side (`docs/host.md`): PF, VFs, and the ECPF's representors.
+//! [`vfio_user`] reaches those of a device in another process.
 #![deny(missing_docs)]
 
 mod commands;
@@ -21,6 +22,7 @@ mod rules;
 pub mod serial;
 mod tables;
 mod tcam;
+pub mod vfio_user;
 pub mod virtio;
 
 pub use counters::{Count, QueueStats, RuleCounters, Verdicts};

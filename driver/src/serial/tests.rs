@@ -185,7 +185,7 @@ fn a_long_batch_is_carried_out_in_order_with_no_more_under_way_than_the_card_hol
     let mut serial = serial(Card::new(0, 0.0));
     let writes: Vec<_> = (0..100).map(|i| (4 * (i % 7), i)).collect();
     let batch: Vec<_> = writes.iter().map(|&(address, value)| Access::Write { address, value }).collect();
-    assert_eq!(serial.batch(&batch).unwrap(), []);
+    assert!(serial.batch(&batch).unwrap().is_empty());
     assert_eq!(serial.card().writes, writes);
     let reads: Vec<_> = (0..7).map(|i| Access::Read { address: 4 * i }).collect();
     assert_eq!(serial.batch(&reads).unwrap(), [98, 99, 93, 94, 95, 96, 97]);

@@ -2,19 +2,21 @@
 //! Memory that is mapped into this process: shared with the server of vfio-user, or huge pages mapped by VFIO.
 
 use super::DmaMemory;
+use millrace_vfio_user::SharedMemory;
 use std::ptr::{NonNull, copy_nonoverlapping};
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// A mapped region.
+/// A mapped region, which `O` keeps mapped.
 #[derive(Debug)]
-pub struct MappedMemory {
+pub struct MappedMemory<O = ()> {
     start: NonNull<u8>,
     bytes: usize,
     address: u64,
+    owner: O,
 }
 
 // SAFETY: all accesses to what `start` points to are made through `&self`, and are such as other threads, and devices, may make meanwhile.
-unsafe impl Send for MappedMemory {}
+unsafe impl<O: Send> Send for MappedMemory<O> {}
 
 impl MappedMemory {
     /// The region of `bytes` bytes at `start`, whose byte 0 the device sees at `address`.
@@ -25,9 +27,32 @@ impl MappedMemory {
     /// # Panics
     /// If `start` or `address` is not a multiple of 8, or the region does not end before 2^64 of device addresses.
     pub unsafe fn new(start: NonNull<u8>, bytes: usize, address: u64) -> Self {
+        Self::check(start, bytes, address);
+        Self { start, bytes, address, owner: () }
+    }
+}
+
+impl MappedMemory<SharedMemory> {
+    /// The memory that is shared with a server of vfio-user, which has it at `address`.
+    ///
+    /// # Panics
+    /// As [`MappedMemory::new`].
+    pub fn shared(memory: SharedMemory, address: u64) -> Self {
+        let (start, bytes) = (memory.start(), memory.bytes());
+        Self::check(start, bytes, address);
+        Self { start, bytes, address, owner: memory }
+    }
+
+    /// The memory itself.
+    pub fn owner(&self) -> &SharedMemory {
+        &self.owner
+    }
+}
+
+impl<O> MappedMemory<O> {
+    fn check(start: NonNull<u8>, bytes: usize, address: u64) {
         assert!(start.cast::<u64>().is_aligned() && address.is_multiple_of(8), "{start:?}, {address:#x}");
         assert!(address.checked_add(bytes as u64).is_some(), "{bytes} bytes at {address:#x}");
-        Self { start, bytes, address }
     }
 
     /// Start of `len` bytes in the region.
@@ -47,7 +72,7 @@ impl MappedMemory {
     }
 }
 
-impl DmaMemory for MappedMemory {
+impl<O> DmaMemory for MappedMemory<O> {
     fn address(&self) -> u64 {
         self.address
     }

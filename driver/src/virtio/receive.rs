@@ -91,7 +91,7 @@ impl ReceiveQueue {
 
     fn is_full(&self, used: Used) -> bool {
         let buffer = &self.buffers[self.buffer[usize::from(used.head)]];
-        u64::from(used.len) == buffer.iter().map(|piece| u64::from(piece.len)).sum()
+        u64::from(used.len) == buffer.iter().map(|piece| u64::from(piece.len)).sum::<u64>()
     }
 
     /// Copies what was written to a chain, and adds its buffer again.

@@ -78,6 +78,20 @@ impl Settings {
         Err(VirtioError::Settings(problem))
     }
 
+    /// Bytes of the longest frame that a PF's or VF's transmit buffer holds, sent in one piece.
+    pub fn longest_frame(&self) -> usize {
+        self.transmit_bytes.saturating_sub(NET_HEADER)
+    }
+
+    /// Bytes of memory that are enough for all queues and buffers.
+    pub fn memory_bytes(&self) -> usize {
+        let size = usize::from(self.queue_size);
+        let chain = self.receive.iter().map(|cuts| extent(cuts)).max().unwrap_or(0);
+        // Descriptors, and the two rings with what aligns them (virtio 2.7).
+        let rings = 16 * size + (6 + 2 * size) + (6 + 8 * size) + 32;
+        usize::from(self.pairs) * (2 * rings + size * chain + usize::from(self.transmit_buffers) * self.transmit_bytes)
+    }
+
     /// Bytes of the smallest chain of a receiveq.
     pub(super) fn receive_room(&self) -> u64 {
         self.receive.iter().map(|chain| room(chain)).min().unwrap_or(0)

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! BAR 0 of a served function.
+
+use crate::BoxError;
+use crate::virtio::VirtioPci;
+use millrace_regs::host::NOTIFY;
+use millrace_vfio_user::{Client, Space};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// The function's virtio registers. An access takes the way to the server and back; a notification does not wait for an answer.
+#[derive(Clone)]
+pub struct VfioUserBar {
+    client: Rc<RefCell<Client>>,
+}
+
+/// Where they are.
+const BAR: Space = Space::Bar(0);
+
+impl VfioUserBar {
+    pub(super) fn new(client: Rc<RefCell<Client>>) -> Self {
+        Self { client }
+    }
+
+    fn read<const N: usize>(&self, offset: u32) -> Result<[u8; N], BoxError> {
+        assert!(offset.is_multiple_of(N as u32), "{N} bytes at {offset:#x}");
+        let mut bytes = [0; N];
+        self.client.borrow_mut().read(BAR, offset.into(), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn write<const N: usize>(&self, offset: u32, bytes: [u8; N]) -> Result<(), BoxError> {
+        assert!(offset.is_multiple_of(N as u32), "{N} bytes at {offset:#x}");
+        let mut client = self.client.borrow_mut();
+        if offset >= NOTIFY.offset {
+            client.post(BAR, offset.into(), &bytes)?;
+        } else {
+            client.write(BAR, offset.into(), &bytes)?;
+        }
+        Ok(())
+    }
+}
+
+impl VirtioPci for VfioUserBar {
+    fn read8(&mut self, offset: u32) -> Result<u8, BoxError> {
+        self.read(offset).map(u8::from_le_bytes)
+    }
+
+    fn read16(&mut self, offset: u32) -> Result<u16, BoxError> {
+        self.read(offset).map(u16::from_le_bytes)
+    }
+
+    fn read32(&mut self, offset: u32) -> Result<u32, BoxError> {
+        self.read(offset).map(u32::from_le_bytes)
+    }
+
+    fn write8(&mut self, offset: u32, value: u8) -> Result<(), BoxError> {
+        self.write(offset, value.to_le_bytes())
+    }
+
+    fn write16(&mut self, offset: u32, value: u16) -> Result<(), BoxError> {
+        self.write(offset, value.to_le_bytes())
+    }
+
+    fn write32(&mut self, offset: u32, value: u32) -> Result<(), BoxError> {
+        self.write(offset, value.to_le_bytes())
+    }
+}

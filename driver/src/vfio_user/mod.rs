@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Functions of a device in another process, which serves each at a socket of its own over vfio-user (`millrace serve`).
+//!
+//! [`VfioUserFunction`] is a function that was recognised, with its BAR, the memory that it shares with us, and its interrupts.
+//! [`VfioUserNet`] is a PF or VF in use, and [`VfioUserDpu`] the ECPF: a [`Device`](crate::Device).
+
+mod bar;
+mod dpu;
+mod error;
+mod events;
+mod function;
+mod identity;
+mod net;
+
+pub use bar::VfioUserBar;
+pub use dpu::VfioUserDpu;
+pub use error::AttachError;
+pub use events::Event;
+pub use function::VfioUserFunction;
+pub use identity::Role;
+pub use net::VfioUserNet;
