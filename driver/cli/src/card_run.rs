@@ -2,34 +2,30 @@
 //! `millrace run --device serial:…`: the slow path of a card, whose ports are its own.
 
 use crate::args::RunArgs;
-use crate::claim::Claim;
-use crate::control::{Request, Server};
+use crate::control::Server;
 use crate::dpu::Dpu;
 use crate::error::{BadInput, BadInputExt};
 use crate::flow_file;
 use crate::inputs::by_vport;
 use crate::outputs::Files;
-use crate::run::{answer, reply, write_json};
 use crate::signals::Signals;
+use crate::slow_path::{Session, Surroundings, with_hint};
 use crate::standard;
 use crate::stats::Stats;
 use crate::taps;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use millrace_driver::serial::{Serial, Tty, patience};
-use millrace_driver::{Device, DeviceError, Others, Sent, discover};
+use millrace_driver::{Device, Others, Sent, discover};
 use millrace_firmware::slowpath::Settings;
 use millrace_regs::addr;
 use millrace_sim::Config;
 use millrace_sim::tap::{Tap, is_gone};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// Rules whose counters are read in one turn: each takes a few times the way to the card and back.
 const COUNTERS_AT_ONCE: usize = 4;
-/// Longest sleep while nothing happens, in milliseconds: the slow path's timers run.
-const NAP_MS: u8 = 10;
 /// Frames of a TAP device that are handed to the card before others get their turn.
 const TAP_BURST: usize = 16;
 
@@ -62,22 +58,8 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
     let settings = Settings { counters_at_once: COUNTERS_AT_ONCE, others, ..Settings::default() };
     let card = Dpu::over(device, flows, settings).map_err(with_hint)?;
     let ports = (0..config.vports()).map(|_| Port::default()).collect();
-    let mut session = Session { args, card, taps, ports, server, signals, reloading: false };
-    // What was counted until something failed is worth having.
-    let ran = session.go();
-    let written = session.finish(stats);
-    match (ran, written) {
-        (Err(error), Err(lost)) => Err(anyhow!("{error:#}; {lost:#}")),
-        (ran, written) => ran.and(written),
-    }
-}
-
-/// The option with which a card can be had all the same.
-fn with_hint(error: DeviceError) -> anyhow::Error {
-    match error {
-        DeviceError::Owned { .. } => BadInput(format!("{error} (--take-over)")).into(),
-        error => error.into(),
-    }
+    Session::new(&args.flows, card, Ports { taps, ports }, server, signals).run(stats)?;
+    Ok(())
 }
 
 /// What only a simulated device has.
@@ -110,65 +92,38 @@ struct Port {
     no_tap: u64,
 }
 
-struct Session<'a> {
-    args: &'a RunArgs,
-    card: Card,
+/// What is at the ports of a card that have no MAC.
+struct Ports {
     taps: Vec<(usize, Tap)>,
     ports: Vec<Port>,
-    server: Option<Server>,
-    signals: Signals,
-    /// Flows that a signal asked for are on their way into force.
-    reloading: bool,
 }
 
-impl Session<'_> {
-    fn go(&mut self) -> Result<()> {
-        while !self.signals.stop() {
-            if self.signals.take_reload() {
-                self.reload_own_flows();
-            }
-            if self.reloading && self.card.rules_agree() {
-                self.reloading = false;
-                eprintln!("millrace: {} is in force", self.args.flows.display());
-            }
-            self.serve();
-            let moved = self.card.turn()? + self.write_taps()? + self.read_taps()?;
-            if moved == 0 {
-                self.nap()?;
-            }
-        }
-        Ok(())
+impl Surroundings for Ports {
+    type Device = Serial<Tty>;
+
+    fn turn(&mut self, card: &mut Card) -> Result<usize> {
+        Ok(self.write_taps(card)? + self.read_taps(card)?)
     }
 
-    fn serve(&mut self) {
-        if let Some(server) = &mut self.server {
-            let (card, ports) = (&mut self.card, &self.ports);
-            server.serve(|request, from| match request {
-                Request::Stats => reply(card_stats(card, ports)),
-                request => answer(card, request, from),
-            });
-        }
+    fn awaits<'a>(&'a self, card: &'a Serial<Tty>) -> Vec<BorrowedFd<'a>> {
+        self.taps.iter().map(|(_, tap)| tap.as_fd()).chain([card.line().as_fd()]).collect()
     }
 
-    /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
-    fn reload_own_flows(&mut self) {
-        if standard::is(&self.args.flows) {
-            eprintln!("millrace: the flows stay as they were: the standard input cannot be read again");
-            return;
-        }
-        match flow_file::read(&self.args.flows, self.card.config()) {
-            Ok(flows) => {
-                self.card.reload(flows);
-                self.reloading = true;
-            }
-            Err(error) => eprintln!("millrace: the flows stay as they were: {error:#}"),
-        }
+    fn stats(&self, card: &mut Card) -> Result<Stats> {
+        card_stats(card, &self.ports)
     }
 
+    fn last_stats(&self, card: &mut Card) -> Result<Stats> {
+        let host_channel = line_stats(card);
+        Ok(Stats { host_channel, ..card.slow_path_stats()? })
+    }
+}
+
+impl Ports {
     /// Frames that leave at ports of the host channel; how many.
-    fn write_taps(&mut self) -> Result<usize> {
+    fn write_taps(&mut self, card: &mut Card) -> Result<usize> {
         let mut count = 0;
-        while let Some((vport, frame)) = self.card.device().recv_frame() {
+        while let Some((vport, frame)) = card.device().recv_frame() {
             count += 1;
             let vport = usize::from(vport);
             let Some(port) = self.ports.get_mut(vport) else {
@@ -189,17 +144,17 @@ impl Session<'_> {
     }
 
     /// Frames that come in at ports of the host channel, as long as the line takes them; how many.
-    fn read_taps(&mut self) -> Result<usize> {
+    fn read_taps(&mut self, card: &mut Card) -> Result<usize> {
         let mut count = 0;
         for (vport, tap) in &mut self.taps {
             for _ in 0..TAP_BURST {
-                if !self.card.device().has_room() {
+                if !card.device().has_room() {
                     return Ok(count);
                 }
                 let name = tap.name().to_owned();
                 match tap.recv() {
                     Ok(Some(frame)) if !frame.is_empty() => {
-                        let Sent::Accepted = self.card.device().send_frame(*vport as u8, frame)? else { break };
+                        let Sent::Accepted = card.device().send_frame(*vport as u8, frame)? else { break };
                         count += 1;
                     }
                     Ok(_) => break,
@@ -209,35 +164,6 @@ impl Session<'_> {
             }
         }
         Ok(count)
-    }
-
-    /// Sleeps until the card, a TAP device or a client has something, but not for long.
-    fn nap(&mut self) -> Result<()> {
-        let taps = self.taps.iter().map(|(_, tap)| tap.as_fd());
-        let Some(clients) = self.server.as_ref().map_or_else(|| Some(vec![]), Server::awaits) else {
-            return Ok(());
-        };
-        let line = self.card.device().line().as_fd();
-        let ours = taps.chain([line]).map(|fd| (fd, PollFlags::POLLIN));
-        let mut descriptors: Vec<PollFd> = ours.chain(clients).map(|(fd, events)| PollFd::new(fd, events)).collect();
-        match poll(&mut descriptors, PollTimeout::from(NAP_MS)) {
-            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
-            Err(error) => Err(error).context("cannot wait for the card"),
-        }
-    }
-
-    /// Writes the statistics: of a card that does not answer any more those of this side.
-    fn finish(mut self, stats: Option<Claim>) -> Result<()> {
-        let Some(claim) = stats else { return Ok(()) };
-        let path = claim.path().to_owned();
-        let error = match card_stats(&mut self.card, &self.ports) {
-            Ok(stats) => return write_json(claim, &stats),
-            Err(error) => error,
-        };
-        let host_channel = line_stats(&mut self.card);
-        let incomplete = Some(format!("{error:#}"));
-        write_json(claim, &Stats { incomplete, host_channel, ..self.card.slow_path_stats()? })?;
-        Err(error.context(format!("{} has nothing of what the card counted", path.display())))
     }
 }
 

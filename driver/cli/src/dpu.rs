@@ -182,6 +182,11 @@ impl<D: Device> Dpu<D> {
         &mut self.device
     }
 
+    /// The device, without its slow path: the tables stay as they are.
+    pub fn into_device(self) -> D {
+        self.device
+    }
+
     /// What the device contains.
     pub fn config(&self) -> &Config {
         self.slow_path.rules().config()

@@ -7,6 +7,7 @@ use crate::control::{Request, Server};
 use crate::dpu::{Dpu, LEAP};
 use crate::error::{BadInput, BadInputExt};
 use crate::flow_file;
+use crate::functions;
 use crate::inputs::by_vport;
 use crate::outputs::{Files, Sent};
 use crate::run::{BURST, NAP_MS, answer, reply, write_json};
@@ -17,7 +18,7 @@ use crate::uplink::{self, Uplink};
 use crate::wall_clock::WallClock;
 use anyhow::{Context, Result};
 use millrace_driver::Device;
-use millrace_driver::virtio::{Cut, FunctionConfig, LocalMemory, Settings, frames_without_buffer};
+use millrace_driver::virtio::{Cut, LocalMemory, Settings};
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath;
 use millrace_sim::served::{Ecpf, Served, ServedMemory};
@@ -95,19 +96,8 @@ fn start_slow_path(
         ..Settings::default()
     };
     let mut device = EmbeddedDpu::new(served.dpu().clone(), memory, settings)?;
-    for function in 1..config.functions() {
-        let link_up = function <= config.pfs + args.vfs;
-        let function_config = FunctionConfig { mac: nth_mac(args.mac, function - 1), mtu: args.mtu, link_up };
-        function_config.set(device.bar(), function as u32)?;
-    }
+    functions::configure(config, args.mac, args.mtu, config.pfs + args.vfs, device.bar())?;
     Ok(Dpu::over(device, flows, slowpath::Settings::default())?)
-}
-
-/// The `n`th address after this one, in the three bytes that a vendor gives out.
-fn nth_mac(first: [u8; 6], n: usize) -> [u8; 6] {
-    let [a, b, c, d, e, f] = first;
-    let [_, d, e, f] = (u32::from_be_bytes([0, d, e, f]) + n as u32).to_be_bytes();
-    [a, b, c, d, e, f]
 }
 
 struct Session<'a> {
@@ -251,14 +241,6 @@ impl Session<'_> {
 /// What happened so far.
 fn stats(dpu: &mut SlowPath, served: &Served, sent: &[Sent]) -> Result<Stats> {
     let mut stats = dpu.port_stats(sent)?;
-    let config = PRESET.config();
-    for function in 0..config.functions() {
-        let lost = frames_without_buffer(dpu.device().bar(), function as u32)?.into();
-        let vport = config.vport_of_function(function).and_then(|vport| config.vport_name(vport));
-        match vport.and_then(|name| stats.ports.get_mut(&name)) {
-            Some(port) => port.not_sent.insert("no_buffer".into(), lost),
-            None => stats.slow_path.insert("upcalls_no_buffer".into(), lost),
-        };
-    }
+    functions::add_losses(&mut stats, &PRESET.config(), dpu.device().bar())?;
     Ok(Stats { cycles: Some(served.dpu().borrow().cycle()), ..stats })
 }

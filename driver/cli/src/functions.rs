@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the ECPF's driver sets and sees of PF and VFs.
+
+use crate::stats::Stats;
+use anyhow::Result;
+use millrace_driver::virtio::{FunctionConfig, VirtioPci, frames_without_buffer};
+use millrace_sim::Config;
+
+/// The functions behind the ECPF: number, and vport.
+fn functions(config: &Config) -> impl Iterator<Item = (u32, usize)> + use<> {
+    let uplinks = config.uplinks;
+    (1..=config.pfs + config.vfs).map(move |function| (function as u32, uplinks + function - 1))
+}
+
+/// Gives each function its configuration: the PF `mac`, the VFs the addresses after it; the first `linked` have their link up.
+pub fn configure(config: &Config, mac: [u8; 6], mtu: u16, linked: usize, ecpf: &mut impl VirtioPci) -> Result<()> {
+    for (function, _) in functions(config) {
+        let link_up = function as usize <= linked;
+        FunctionConfig { mac: nth_mac(mac, function - 1), mtu, link_up }.set(ecpf, function)?;
+    }
+    Ok(())
+}
+
+/// The `n`th address after this one, in the three bytes that a vendor gives out.
+fn nth_mac(first: [u8; 6], n: u32) -> [u8; 6] {
+    let [a, b, c, d, e, f] = first;
+    let [_, d, e, f] = (u32::from_be_bytes([0, d, e, f]) + n).to_be_bytes();
+    [a, b, c, d, e, f]
+}
+
+/// Adds the frames that were lost because nobody had a buffer for them.
+pub fn add_losses(stats: &mut Stats, config: &Config, ecpf: &mut impl VirtioPci) -> Result<()> {
+    stats.slow_path.insert("upcalls_no_buffer".into(), frames_without_buffer(ecpf, 0)?.into());
+    for (function, vport) in functions(config) {
+        let lost = frames_without_buffer(ecpf, function)?.into();
+        if let Some(port) = config.vport_name(vport).and_then(|name| stats.ports.get_mut(&name)) {
+            port.not_sent.insert("no_buffer".into(), lost);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_count_up_in_the_vendors_part() {
+        assert_eq!(nth_mac([2, 0x4d, 0x52, 0, 0, 0xfe], 3), [2, 0x4d, 0x52, 0, 1, 1]);
+        assert_eq!(nth_mac([2, 0x4d, 0x52, 0xff, 0xff, 0xff], 1), [2, 0x4d, 0x52, 0, 0, 0]);
+    }
+}
