@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line.
 
-use crate::device_choice::DeviceChoice;
+use crate::device_choice::{DeviceChoice, Served};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millrace_sim::Preset;
 use std::ops::Range;
@@ -28,6 +28,10 @@ pub enum Command {
     Run(RunArgs),
     /// Serve a simulated DPU as PCI functions over vfio-user, for guests of QEMU and drivers in other processes.
     Serve(ServeArgs),
+    /// Be the slow path of a device that another process serves.
+    Firmware(FirmwareArgs),
+    /// Make a PF or VF of a device that another process serves a TAP device of this machine.
+    Attach(AttachArgs),
     /// Show the rules of a running device, in the form of `ovs-appctl dpctl/dump-flows -m`.
     #[command(after_help = RULES_HELP)]
     Rules(QueryArgs),
@@ -177,6 +181,60 @@ pub struct ServeArgs {
     /// Control socket, as of `millrace run`.
     #[arg(long, value_name = "PATH", requires = "flows")]
     pub control: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example: the device, its slow path, and two of its functions, each in a process of its own
+  millrace serve --sockets /tmp/dpu
+  millrace firmware --device vfio-user:/tmp/dpu --flows l2.flows
+  millrace attach vfio-user:/tmp/dpu/vf0.sock --tap vf0
+  millrace attach vfio-user:/tmp/dpu/vf1.sock --tap vf1
+
+Prints `ready` when the flows are in force. SIGHUP reads the flow file again. SIGINT ends it and resets the ECPF: packets that match a rule go on,
+others are dropped until there is a slow path again. Exit code 2 means that something given cannot be used.")]
+pub struct FirmwareArgs {
+    /// Device: `vfio-user:DIR`, whose ECPF is served at DIR/ecpf.sock (`millrace serve --sockets DIR`, without --flows).
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Served,
+
+    /// Flow file, in the syntax of `ovs-ofctl add-flows`; `-` is the standard input.
+    #[arg(long, value_name = "FILE")]
+    pub flows: PathBuf,
+
+    /// If the tables belong to another driver: take them, and clear them.
+    #[arg(long)]
+    pub take_over: bool,
+
+    /// Longest payload of a frame that PF and VFs tell their drivers, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u16).range(68..=9198))]
+    pub mtu: u16,
+
+    /// MAC address of the PF; the VFs have those after it.
+    #[arg(long, value_name = "MAC", default_value = "02:4d:52:00:00:00", value_parser = mac)]
+    pub mac: [u8; 6],
+
+    /// Write the statistics at the end of the run, as JSON; `-` is the standard output.
+    #[arg(long, value_name = "FILE.json")]
+    pub stats: Option<PathBuf>,
+
+    /// Control socket, as of `millrace run`.
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Prints `ready` when frames can pass. SIGINT ends it and resets the function. Exit code 2 means that something given cannot be used: the socket,
+what is behind it, or the TAP device.")]
+pub struct AttachArgs {
+    /// Function: `vfio-user:SOCKET`, such as `vfio-user:/tmp/dpu/vf0.sock` or `…/pf.sock`. It has no other client meanwhile.
+    #[arg(value_name = "FUNCTION")]
+    pub function: Served,
+
+    /// TAP device, which is made if there is none.
+    #[arg(long, value_name = "IFACE")]
+    pub tap: String,
 }
 
 /// When packets of captures enter: always in the order of their times, packets of the same time in the order of their ports. If a

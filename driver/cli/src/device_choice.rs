@@ -45,9 +45,32 @@ fn serial(port: &str) -> Result<DeviceChoice, String> {
     Ok(DeviceChoice::Serial { path: path.into(), baud })
 }
 
+/// What another process serves: a device's folder, or a function's socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served(pub PathBuf);
+
+impl FromStr for Served {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("vfio-user", path)) if !path.is_empty() => Ok(Self(path.into())),
+            _ => Err("give `vfio-user:` and a path".into()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_served_is_named_by_its_path() {
+        assert_eq!("vfio-user:/tmp/a:b".parse(), Ok(Served("/tmp/a:b".into())));
+        for text in ["/tmp/dpu", "vfio-user:", "vfio:/tmp/dpu", ""] {
+            assert!(text.parse::<Served>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn devices_are_parsed_or_refused_with_what_there_is() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The `millrace` command: runs a simulated DPU or the slow path of a card, and looks into a running one.
+//! The `millrace` command: runs a simulated DPU, or the slow path or a function of one that is elsewhere, and looks into a running one.
 
 mod args;
+mod attach;
 mod card_run;
 mod claim;
 mod control;
@@ -9,6 +10,7 @@ mod device_choice;
 mod dpu;
 mod error;
 mod feeder;
+mod firmware_run;
 mod flow_file;
 mod functions;
 mod inputs;
@@ -54,6 +56,8 @@ fn execute(cli: Cli) -> Result<()> {
             DeviceChoice::Serial { path, baud } => card_run::run(&args, path, *baud),
         },
         Command::Serve(args) => serve::run(&args),
+        Command::Firmware(args) => firmware_run::run(&args),
+        Command::Attach(args) => attach::run(&args),
         Command::Rules(args) => query::rules(&args),
         Command::Stats(args) => query::stats(&args),
         Command::Reg(args) => query::reg(&args),

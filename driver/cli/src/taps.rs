@@ -14,9 +14,14 @@ pub fn open(config: &millrace_sim::Config, interfaces: &[(usize, &str)]) -> Resu
             let [other, port] = [*other, *vport].map(|v| config.vport_name(v).unwrap_or_default());
             return Err(BadInput(format!("TAP device {name} is given for two ports, {other} and {port}")));
         }
-        taps.push((*vport, Tap::open(name).map_err(|error| BadInput(refusal(name, &error)))?));
+        taps.push((*vport, open_one(name)?));
     }
     Ok(taps)
+}
+
+/// Opens a TAP device, or makes it.
+pub fn open_one(name: &str) -> Result<Tap, BadInput> {
+    Tap::open(name).map_err(|error| BadInput(refusal(name, &error)))
 }
 
 /// Why a device cannot be opened, and what would help.

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `millrace firmware` and `millrace attach` as commands: what they refuse, and the slow path of a device in another process.
+
+// Each test uses some of it.
+#[allow(dead_code)]
+mod common;
+
+use common::{Device, Folder, packet};
+use millrace_driver::vfio_user::VfioUserNet;
+use millrace_driver::virtio::Settings;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread::spawn;
+
+/// A device without slow path, whose sockets are in `dpu`.
+fn serve(folder: &Folder) -> Device<'_> {
+    let device = Device::spawn(folder, &mut folder.command(&["serve", "--sockets", "dpu", "--vfs", "2"]));
+    device.wait_until(|| folder.path("dpu/vf1.sock").exists());
+    device
+}
+
+fn firmware<'a>(folder: &'a Folder, flows: &str) -> Device<'a> {
+    let args = ["firmware", "--device", "vfio-user:dpu", "--flows", flows, "--stats", "s.json"];
+    let device = Device::spawn(folder, &mut folder.command(&args));
+    device.wait_for(|stats| stats["preset"] == "host");
+    device
+}
+
+/// Does something with one client of a socket.
+fn listen(folder: &Folder, name: &str, peer: fn(&mut UnixStream)) {
+    let listener = UnixListener::bind(folder.path(name)).unwrap();
+    spawn(move || peer(&mut listener.accept().unwrap().0));
+}
+
+#[test]
+fn what_cannot_be_attached_is_refused() {
+    let folder = Folder::new();
+    let attach = |function: &str| folder.millrace(&["attach", function, "--tap", "a-name-that-is-too-long"]);
+    attach("dpu/vf0.sock").fails(2, "give `vfio-user:` and a path");
+    attach("vfio-user:none.sock").fails(2, "none.sock: cannot connect: No such file or directory");
+    folder.write("file", "text");
+    attach("vfio-user:file").fails(2, "file: cannot connect");
+    listen(&folder, "mail", |socket| socket.write_all(b"220 mail.example ESMTP\r\n").unwrap());
+    attach("vfio-user:mail").fails(2, "mail: this is no vfio-user server");
+    listen(&folder, "newer", |socket| {
+        let mut header = [0; 16];
+        socket.read_exact(&mut header).unwrap();
+        header[4..8].copy_from_slice(&20u32.to_ne_bytes());
+        header[8] = 1;
+        socket.write_all(&[&header[..], &[9, 0, 0, 0]].concat()).unwrap();
+    });
+    attach("vfio-user:newer").fails(2, "newer: the server does not speak vfio-user 0.0, but 9.0");
+
+    let device = serve(&folder);
+    attach("vfio-user:dpu/ecpf.sock").fails(2, "dpu/ecpf.sock: this is the ECPF, not a PF or VF");
+    attach("vfio-user:dpu/vf0.sock").fails(2, "cannot open the TAP device a-name-that-is-too-long");
+    device.stop();
+}
+
+#[test]
+fn a_slow_path_that_cannot_be_is_refused() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", "actions=normal\n");
+    let run = |device: &str, flows: &str| {
+        folder.millrace(&["firmware", "--device", device, "--flows", flows, "--control", "c"])
+    };
+    run("serial:/dev/ttyUSB0", &flows).fails(2, "give `vfio-user:` and a path");
+    run("vfio-user:dpu", &flows).fails(2, "dpu/ecpf.sock: cannot connect");
+    let device = serve(&folder);
+    run("vfio-user:dpu", "none.flows").fails(2, "none.flows");
+    run("vfio-user:dpu", &folder.write("bad.flows", "actions=nonsense\n")).fails(2, "bad.flows:1");
+    let slow_path = firmware(&folder, &flows);
+    run("vfio-user:dpu", &flows).fails(2, "the function has another client");
+    slow_path.stop();
+    device.stop();
+}
+
+/// The frames that a function has received, as soon as there are any.
+fn receive(net: &mut VfioUserNet) -> Vec<Vec<u8>> {
+    loop {
+        net.refresh().unwrap();
+        let mut frames = vec![];
+        net.net().receive(0, usize::MAX, |frame| frames.push(frame.to_vec())).unwrap();
+        if !frames.is_empty() {
+            return frames;
+        }
+        let mut events = net.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        poll(&mut events, PollTimeout::NONE).unwrap();
+    }
+}
+
+/// A frame between two stations that a learning switch knows after one of each.
+fn between(from: u8, to: u8, id: u8) -> Vec<u8> {
+    let mut frame = packet(id, 100);
+    frame[..12].copy_from_slice(&[2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from]);
+    frame
+}
+
+#[test]
+fn device_slow_path_and_functions_are_processes_of_their_own() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", "actions=normal\n");
+    let device = serve(&folder);
+    let slow_path = firmware(&folder, &flows);
+    let attach = |name: &str| VfioUserNet::connect(&folder.path(name), Settings::default()).unwrap();
+    let (mut a, mut b) = (attach("dpu/vf0.sock"), attach("dpu/vf1.sock"));
+    let config = b.net().config().unwrap();
+    assert_eq!((config.mac, config.mtu, config.link_up), (Some([2, 0x4d, 0x52, 0, 0, 2]), Some(1500), true));
+    for id in 0..20 {
+        let (there, back) = (between(1, 2, id), between(2, 1, id));
+        assert_eq!(a.net().send(0, [&there[..]]).unwrap(), 1);
+        assert_eq!(receive(&mut b), [there]);
+        assert_eq!(b.net().send(0, [&back[..]]).unwrap(), 1);
+        assert_eq!(receive(&mut a), [back]);
+    }
+    slow_path.wait_for(|stats| stats["ports"]["vf0"]["hardware"].as_u64() > Some(0));
+    slow_path.stop();
+    let stats: serde_json::Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    let port = &stats["ports"]["vf1"];
+    assert_eq!((&port["in"]["packets"], &port["not_sent"]["no_buffer"]), (&20.into(), &0.into()));
+    // The rules stay: what they match goes on without a slow path.
+    assert_eq!(a.net().send(0, [&between(1, 2, 99)[..]]).unwrap(), 1);
+    assert_eq!(receive(&mut b), [between(1, 2, 99)]);
+    let args = ["firmware", "--device", "vfio-user:dpu", "--flows", &flows, "--control", "other"];
+    folder.millrace(&args).fails(2, "--take-over");
+    a.stop().unwrap();
+    b.stop().unwrap();
+    device.stop();
+}
