@@ -9,7 +9,7 @@ use crate::packer::Packer;
 use crate::placer::Placer;
 use crate::prepend::Prepend;
 use crate::reader::Reader;
-use crate::receive_store::ReceiveStore;
+use crate::receive_store::{CHAINS_LOG2, ReceiveStore};
 use crate::ring_fetch::RingFetch;
 use crate::ring_port::{ID_BITS, RingPort};
 use crate::scatter::Scatter;
@@ -196,6 +196,7 @@ impl<
 
         comment!("from the transmitqs to the core");
         self.fetch_sent.room = !Bits::<PAIRS>::default();
+        self.fetch_sent.free = 1 << CHAINS_LOG2;
         join(self.fetch_sent.heads, self.walk_sent.heads);
         join(self.walk_sent.segments, self.reader.segments);
         self.data.arid = self.reader.axi.arid;
@@ -228,6 +229,7 @@ impl<
 
         comment!("from the core to the receiveqs");
         self.fetch_received.room = self.store.room;
+        self.fetch_received.free = self.store.free;
         self.store.granted = self.fetch_received.granted;
         self.store.granted_pair = self.fetch_received.granted_pair;
         self.store.granted_count = self.fetch_received.granted_count;
@@ -241,12 +243,14 @@ impl<
         self.collector.upcall_reason = self.upcall_reason;
         join(self.collector.frames, self.placer.frames);
         join(self.collector.data, self.prepend.inp);
+        self.store.look = self.placer.look;
         self.store.look_pair = self.placer.look_pair;
         self.placer.chains = self.store.chains;
         self.store.chain = self.placer.chain;
         self.store.descriptor = self.placer.descriptor;
         self.placer.buffer = self.store.buffer;
         self.store.consume = self.placer.consume;
+        self.store.consume_pair = self.placer.consume_pair;
         self.store.consumed = self.placer.consumed;
         join(self.store.reset_pair, self.placer.reset_pair);
         join(self.placer.start, self.prepend.start);

@@ -29,6 +29,7 @@ pub mod scatter;
 pub mod sequencer;
 pub mod strip;
 pub mod types;
+pub mod used_check;
 pub mod used_writer;
 pub mod words;
 

@@ -12,13 +12,15 @@ use std::collections::VecDeque;
 /// Memory from address 0 on. Reads of beats are answered after a while, in any order.
 pub struct Memory {
     pub bytes: Vec<u8>,
+    /// Reads that were asked for.
+    pub reads: usize,
     under_way: Vec<RingRead>,
     offered: Option<RingAnswer>,
 }
 
 impl Memory {
     pub fn new(size: usize) -> Self {
-        Self { bytes: vec![0; size], under_way: vec![], offered: None }
+        Self { bytes: vec![0; size], reads: 0, under_way: vec![], offered: None }
     }
 
     pub fn write16(&mut self, address: u64, value: u16) {
@@ -56,6 +58,7 @@ impl Memory {
                 "a tag twice"
             );
             self.under_way.push(read.1);
+            self.reads += 1;
         }
     }
 

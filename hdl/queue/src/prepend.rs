@@ -75,9 +75,10 @@ impl Prepend {
             self.left = cast::<7>(sum - BEAT_BYTES);
         }
         let ends = (took & arriving.last & !flushes) | flushed;
-        let begins = self.start.valid & !self.busy;
-        self.start.ready = !self.busy;
-        self.busy = begins | (self.busy & !ends);
+        let free = !self.busy | ends;
+        let begins = self.start.valid & free;
+        self.start.ready = free;
+        self.busy = self.start.valid | !free;
         let start = self.start.data;
         if begins {
             self.kind = start;
@@ -93,7 +94,7 @@ impl Prepend {
             cast::<LONG>(arriving.data >> (BEAT_BITS - SHORT))
         };
         if begins | took {
-            self.before = if took {
+            self.before = if !begins {
                 carried
             } else if start.long {
                 fields

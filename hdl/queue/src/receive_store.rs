@@ -26,25 +26,29 @@ wire_struct! {
 /// Up to 64 chains of each of `PAIRS` receiveqs. `ADDRESS_BITS` = PAIR_BITS + 8: each chain has the places of the longest.
 ///
 /// `room` tells `RingFetch` that a queue has places for another batch; what is `granted` has its places from then on. The oldest chains of `look_pair` are
-/// there to be read, one descriptor a clock, as often as one likes; `consume` gives them up.
+/// there to be read, one descriptor a clock, as often as one likes; `consume` gives those of `consume_pair` up.
 #[millrace_hdl::block]
 pub struct ReceiveStore<const PAIRS: usize, const PAIR_BITS: usize, const ADDRESS_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub granted: Signal<In, Bit>,
     pub granted_pair: Signal<In, Bits<PAIR_BITS>>,
-    pub granted_count: Signal<In, Bits<5>>,
+    pub granted_count: Signal<In, Bits<6>>,
+    /// Places of `granted_pair` before that.
+    pub free: Signal<Out, Bits<7>>,
     pub room: Signal<Out, Bits<PAIRS>>,
     pub segments: Snk<Segment<PAIR_BITS>>,
-    /// The queue whose chains are looked at; not in the same clock: how many there are.
+    /// With `look`: the queue whose chains are looked at; with the next clock: how many there are. All of it stays as it is in a clock without `look`.
+    pub look: Signal<In, Bit>,
     pub look_pair: Signal<In, Bits<PAIR_BITS>>,
     pub chains: Signal<Out, Bits<7>>,
-    /// Which of them, the oldest is 0, and which descriptor; two clocks later: what it is.
+    /// Which of them, the oldest is 0, and which descriptor; two clocks with `look` later: what it is.
     pub chain: Signal<In, Bits<6>>,
     pub descriptor: Signal<In, Bits<2>>,
     pub buffer: Signal<Out, Buffer>,
-    /// So many chains of `look_pair` are given up.
+    /// So many chains of `consume_pair` are given up; a look in this clock does not know of it.
     pub consume: Signal<In, Bit>,
+    pub consume_pair: Signal<In, Bits<PAIR_BITS>>,
     pub consumed: Signal<In, Bits<4>>,
     /// A queue that was reset: its chains are gone when this is taken.
     pub reset_pair: Src<Bits<PAIR_BITS>>,
@@ -58,6 +62,7 @@ pub struct ReceiveStore<const PAIRS: usize, const PAIR_BITS: usize, const ADDRES
     came_for_segment: LutRam<Bits<7>, PAIR_BITS>,
     came_for_look: LutRam<Bits<7>, PAIR_BITS>,
     gone_for_look: LutRam<Bits<7>, PAIR_BITS>,
+    gone_for_consume: LutRam<Bits<7>, PAIR_BITS>,
     gone_for_grant: LutRam<Bits<7>, PAIR_BITS>,
     /// Places are taken; a queue begins with all of them.
     full: Reg<Bits<PAIRS>>,
@@ -118,16 +123,20 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const ADDRESS_BITS: usize>
         self.gone_for_look.raddr = self.look_pair;
         let gone = self.gone_for_look.rdata;
         self.available = self.came_for_look.rdata - gone;
-        self.available.en = true;
+        self.available.en = self.look;
         self.chains = self.available;
         let oldest = gone.get_bits::<6>(0) + self.chain;
-        self.memory.re = true;
+        self.memory.re = self.look;
         self.memory.raddr = concat::<ADDRESS_BITS>(self.look_pair, oldest, self.descriptor);
         self.word = self.memory.rdata;
-        self.word.en = true;
+        self.word.en = self.look;
         self.buffer = self.word;
-        let gone_pair = if resets { segment.pair } else { self.look_pair };
-        let gone_next = if resets { came } else { gone + cast::<7>(self.consumed) };
+        self.gone_for_consume.raddr = self.consume_pair;
+        let gone_pair = if resets { segment.pair } else { self.consume_pair };
+        let gone_next = if resets { came } else { self.gone_for_consume.rdata + cast::<7>(self.consumed) };
+        self.gone_for_consume.we = self.consume | resets;
+        self.gone_for_consume.waddr = gone_pair;
+        self.gone_for_consume.wdata = gone_next;
         self.gone_for_look.we = self.consume | resets;
         self.gone_for_look.waddr = gone_pair;
         self.gone_for_look.wdata = gone_next;
@@ -138,6 +147,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const ADDRESS_BITS: usize>
         comment!("places are granted");
         self.granted_for_grant.raddr = self.granted_pair;
         self.gone_for_grant.raddr = self.granted_pair;
+        let held: Bits<7> = self.granted_for_grant.rdata - self.gone_for_grant.rdata;
+        self.free = (1 << CHAINS_LOG2) - held;
         let granted = self.granted_for_grant.rdata + cast::<7>(self.granted_count);
         let granted_at = if resets { segment.pair } else { self.granted_pair };
         let granted_next = if resets { came } else { granted };
@@ -153,7 +164,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const ADDRESS_BITS: usize>
         );
         let most: Bits<7> = (1 << CHAINS_LOG2) - BATCH;
         let fills = granted - self.gone_for_grant.rdata > most;
-        self.granted_for_consume.raddr = self.look_pair;
+        self.granted_for_consume.raddr = self.consume_pair;
         let frees = self.granted_for_consume.rdata - gone_next <= most;
         let granted_here = one << self.granted_pair;
         let gone_here = one << gone_pair;

@@ -6,19 +6,27 @@ use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Reg, RoundRobin, Snk, Src}
 use millrace_hdl::wire_struct;
 use rust_hdl_core::prelude::*;
 
-/// Entries that are read at once, at most.
+/// Entries that there is to be room for before more are read. As many as lie in a beat are read at once.
 pub const BATCH: usize = 16;
 
-/// What is done with the queue in `pair`.
+/// Reads under way at most, log2; and in the tag of a read: entries are read, not `avail.idx`.
+const UNDER_WAY: usize = 5;
+const ENTRIES: u64 = 0x80;
+
+/// A read: of which queue, where, how many entries; it waits to be taken.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
-pub enum FetchState {
+pub enum AskState {
     Idle,
-    /// A read: of which queue, where, how many entries; it waits to be taken.
     Choose,
     Place,
     Count,
     Ask,
-    /// An answer: where in the beat it begins; what it says.
+}
+
+/// An answer: whether it counts, where in the beat it begins, what it says.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum AnswerState {
+    Idle,
     Look,
     Align,
     Index,
@@ -37,22 +45,25 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// How far a queue is.
-    pub struct Progress {
-        /// The next entry to take, as it counts in `avail.idx`.
-        pub upcoming: Bits<16>,
-        /// `avail.idx` as it was read last.
-        pub seen: Bits<16>,
-        /// Of the read that is under way: it reads so many entries; 0: `avail.idx`.
-        pub count: Bits<5>,
+    /// What answers are judged by: where in its beat `avail.idx` is, and the ring's size.
+    pub struct Limits {
+        pub lane: Bits<5>,
+        pub size_log2: Bits<4>,
+    }
+}
+
+wire_struct! {
+    /// Entries that are being read: where in their beat they begin, and how many they are.
+    pub struct Entries {
+        pub lane: Bits<5>,
+        pub count: Bits<6>,
     }
 }
 
 /// The available rings of one side, the receiveqs or the transmitqs, of `PAIRS` pairs.
 ///
-/// A queue that is live and was notified has its `avail.idx` read, then its new entries, up to 16 with a read, which become `heads`; so until
-/// there are no new ones. Each queue has one read under way at most, and those of different queues overlap. Of a queue that faults nothing
-/// more is read before its reset as long as it is not live; `live` falls some clocks after the fault.
+/// A queue that is live and was notified has its `avail.idx` read; meanwhile the new entries that are known of are read, up to 32 with a read, which become `heads`. Each queue has one read of
+/// each kind under way at most, all together 32. An entry in a clock. Of a queue that faults nothing more is read, and no head comes, before its reset.
 #[millrace_hdl::block]
 pub struct RingFetch<const PAIRS: usize, const PAIR_BITS: usize> {
     pub clock: Signal<In, Clock>,
@@ -64,13 +75,14 @@ pub struct RingFetch<const PAIRS: usize, const PAIR_BITS: usize> {
     pub live: Signal<In, Bits<PAIRS>>,
     pub notify: Signal<In, Bit>,
     pub notify_pair: Signal<In, Bits<PAIR_BITS>>,
-    /// Bit p: [`BATCH`] entries of pair p or fewer have room behind `heads`. Counts what was `granted` from the second clock after on.
+    /// Bit p: [`BATCH`] entries of pair p or more have room behind `heads`; and how many of `granted_pair` have. Both count what was `granted` before.
     pub room: Signal<In, Bits<PAIRS>>,
+    pub free: Signal<In, Bits<7>>,
     /// So many entries of `granted_pair` are being read.
     pub granted: Signal<Out, Bit>,
     pub granted_pair: Signal<Out, Bits<PAIR_BITS>>,
-    pub granted_count: Signal<Out, Bits<5>>,
-    /// Tagged with the pair.
+    pub granted_count: Signal<Out, Bits<6>>,
+    /// Tagged with the pair, and with what is read.
     pub read: Src<RingRead>,
     /// Always ready: what is behind `heads` may itself wait for answers on the same way.
     pub answer: Snk<RingAnswer>,
@@ -82,30 +94,48 @@ pub struct RingFetch<const PAIRS: usize, const PAIR_BITS: usize> {
     pub idle: Signal<Out, Bit>,
 
     rings: LutRam<Ring, PAIR_BITS>,
-    progress: LutRam<Progress, PAIR_BITS>,
-    /// Per pair: notified since `avail.idx` was read last; entries are known that were not taken; a read is under way.
+    limits: LutRam<Limits, PAIR_BITS>,
+    /// The next entry to read, as it counts in `avail.idx`, for questions and for answers; `avail.idx` as it was read last; what is being read.
+    upcoming: LutRam<Bits<16>, PAIR_BITS>,
+    upcoming_answer: LutRam<Bits<16>, PAIR_BITS>,
+    seen: LutRam<Bits<16>, PAIR_BITS>,
+    entries: LutRam<Entries, PAIR_BITS>,
+    /// Per pair: notified since `avail.idx` was asked for last; entries are known that were not read; reads are under way; it has faulted.
     notified: Reg<Bits<PAIRS>>,
     more: Reg<Bits<PAIRS>>,
-    busy: Reg<Bits<PAIRS>>,
+    index_busy: Reg<Bits<PAIRS>>,
+    entries_busy: Reg<Bits<PAIRS>>,
+    dead: Reg<Bits<PAIRS>>,
     arbiter: RoundRobin<PAIRS>,
     /// Answers, and how many reads have a place for theirs there.
-    answers: LutFifo<RingAnswer, 4, 5>,
-    places: Reg<Bits<5>>,
-    state: DffR<FetchState>,
+    answers: LutFifo<RingAnswer, UNDER_WAY, 6>,
+    places: Reg<Bits<6>>,
+
+    ask: DffR<AskState>,
     chosen: DffE<Bits<PAIRS>>,
+    /// Of the chosen one, `avail.idx` is asked for.
+    is_index: DffE<Bit>,
     pair: DffE<Bits<PAIR_BITS>>,
     address: DffE<Bits<64>>,
-    /// Entries known; entries up to the end of the ring; entries to read, or left of those that were read.
+    /// Entries known; up to the end of the ring; that there is room for; to read.
     known: DffE<Bits<16>>,
     to_end: DffE<Bits<9>>,
-    count: DffE<Bits<5>>,
+    room_here: DffE<Bits<7>>,
+    count: DffE<Bits<6>>,
+
+    state: DffR<AnswerState>,
+    answered: DffE<Bits<PAIR_BITS>>,
+    has_entries: DffE<Bit>,
     line: DffE<Bits<BEAT_BITS>>,
     lane: DffE<Bits<5>>,
-    upcoming: DffE<Bits<16>>,
+    /// Entries of the answer that are left, and whether the next is the first.
+    left: DffE<Bits<6>>,
+    fresh: DffE<Bit>,
     /// Of the answer, or of what it says.
     error: DffE<Bits<8>>,
-    /// The queue to reset had a read under way.
-    reset_waits: DffR<Bit>,
+    /// The queue to reset; and nothing of it is under way.
+    resetting: DffR<Bits<PAIRS>>,
+    reset_free: DffR<Bit>,
 }
 
 /// The lesser of two counts.
@@ -119,182 +149,226 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
     fn update(&mut self) {
         let one: Bits<PAIRS> = 1;
         let here = one << self.pair;
+        let there = one << self.answered;
         self.rings.we = self.open;
         self.rings.waddr = self.open_pair;
         self.rings.wdata =
             Ring { address: self.opened.driver, size_log2: self.opened.size_log2, function: self.opened.function };
+        self.limits.we = self.open;
+        self.limits.waddr = self.open_pair;
+        self.limits.wdata = Limits { lane: self.opened.driver.get_bits::<5>(1) + 1, size_log2: self.opened.size_log2 };
         self.rings.raddr = self.pair;
-        self.progress.raddr = self.pair;
+        self.upcoming.raddr = self.pair;
+        self.seen.raddr = self.pair;
         let ring = self.rings.rdata;
-        let so_far = self.progress.rdata;
-        let descriptor: Bits<9> = 1;
-        let size = descriptor << ring.size_log2;
+        let one_entry: Bits<9> = 1;
+        let size = one_entry << ring.size_log2;
 
         comment!("whose turn it is: who has entries that are known, or may have some that are not");
-        let eligible = self.live & !self.busy & ((self.more & self.room) | (self.notified & !self.more));
-        let has_place = !self.places.get_bit(4);
+        let asks_index = self.notified & !self.index_busy;
+        let asks_entries = self.more & self.room & !self.entries_busy;
+        let eligible = self.live & !self.dead & !self.resetting & (asks_index | asks_entries);
+        let has_place = !self.places.get_bit(UNDER_WAY);
         self.arbiter.request = eligible;
-        link(self.answer, self.answers.inp);
-        self.arbiter.take = false;
-        let is_reset = self.reset_pair.valid & !self.reset_waits;
-        self.answers.out.ready = false;
-        self.reset_pair.ready = false;
-        let mut pair_next = self.pair;
-        let mut state = self.state;
-        let mut set_busy = false;
-        let mut asks_index = false;
-        let mut settled = false;
-        let mut more_here = false;
-        let mut forget = false;
+        let chooses = (self.ask == AskState::Idle) & self.arbiter.any & has_place;
+        self.arbiter.take = chooses;
 
-        comment!("the word of the ring that the queue is at");
-        let place = so_far.upcoming & cast::<16>(size - 1);
-        let entries_known = so_far.seen - so_far.upcoming;
-        let reading_entries = self.state == FetchState::Place;
-        let takes_entries = if reading_entries { entries_known.any() } else { so_far.count.any() };
-        let offset = if takes_entries { cast::<64>(place << 1) + 4 } else { 2 };
-        let word = ring.address + offset;
-
-        self.heads.valid = false;
-        self.heads.data = Head { pair: self.pair, index: self.line.get_bits::<8>(0), reset: false };
-        self.read.valid = self.state == FetchState::Ask;
-        self.read.data = RingRead { address: self.address, function: ring.function, tag: cast::<8>(self.pair) };
-        self.granted = false;
+        comment!("the place in the ring that the queue is at");
+        let place = cast::<9>(self.upcoming.rdata) & (size - 1);
+        let offset = if self.is_index { 2 } else { (cast::<64>(place) << 1) + 4 };
+        let in_beat = cast::<16>(32 - cast::<6>(self.address.get_bits::<5>(1)));
+        let ring_has = lesser(self.known, cast::<16>(self.to_end));
+        let most = lesser(ring_has, lesser(in_beat, cast::<16>(self.room_here)));
+        let is_asked = self.ask == AskState::Ask;
+        let next = self.upcoming.rdata + cast::<16>(self.count);
+        self.read.valid = is_asked & (self.is_index | self.count.any());
+        self.read.data = RingRead {
+            address: self.address,
+            function: ring.function,
+            tag: if self.is_index { cast::<8>(self.pair) } else { cast::<8>(self.pair) | ENTRIES },
+        };
+        let asked = self.read.valid & self.read.ready;
+        let asked_entries = asked & !self.is_index;
+        let asked_index = asked & self.is_index;
+        self.granted = asked_entries;
         self.granted_pair = self.pair;
         self.granted_count = self.count;
-        self.fault.valid = self.state == FetchState::Fault;
-        self.fault.data = Fault { vq: self.pair, reason: self.error };
-        self.progress.we = false;
-        self.progress.waddr = self.pair;
-        self.progress.wdata = so_far;
-        self.reset_waits = self.reset_waits & self.reset_pair.valid;
-
-        match self.state {
-            FetchState::Idle => {
-                if !self.answers.empty {
-                    self.answers.out.ready = true;
-                    pair_next = cast::<PAIR_BITS>(self.answers.out.data.tag);
-                    state = FetchState::Look;
-                } else if is_reset {
-                    pair_next = self.reset_pair.data;
-                    state = FetchState::Reset;
-                } else if self.arbiter.any & has_place {
-                    self.arbiter.take = true;
-                    state = FetchState::Choose;
-                }
+        self.entries.we = asked_entries;
+        self.entries.waddr = self.pair;
+        self.entries.wdata = Entries { lane: self.address.get_bits::<5>(1), count: self.count };
+        let has_more = next != self.seen.rdata;
+        let asks_nothing = is_asked & !self.read.valid;
+        let mut ask = self.ask;
+        match self.ask {
+            AskState::Idle => {
                 self.chosen = self.arbiter.grant;
-                self.line = self.answers.out.data.data;
-                self.error = self.answers.out.data.error;
+                self.is_index = (self.arbiter.grant & asks_index).any();
+                if chooses {
+                    ask = AskState::Choose;
+                }
             }
-            FetchState::Choose => {
-                pair_next = 0;
+            AskState::Choose => {
+                let mut number: Bits<PAIR_BITS> = 0;
                 for i in 0..PAIRS {
                     if self.chosen.get_bit(i) {
-                        pair_next |= i;
+                        number |= i;
                     }
                 }
-                state = FetchState::Place;
+                self.pair = number;
+                ask = AskState::Place;
             }
-            FetchState::Place => {
-                self.address = word;
-                self.known = entries_known;
-                self.to_end = size - cast::<9>(place);
-                state = FetchState::Count;
+            AskState::Place => {
+                self.address = ring.address + offset;
+                self.known = self.seen.rdata - self.upcoming.rdata;
+                self.to_end = size - place;
+                self.room_here = self.free;
+                ask = AskState::Count;
             }
-            FetchState::Count => {
-                let in_beat = cast::<16>(32 - cast::<6>(self.address.get_bits::<5>(1)));
-                let most = lesser(self.known, lesser(cast::<16>(self.to_end), lesser(in_beat, BATCH)));
-                self.count = cast::<5>(most);
-                state = FetchState::Ask;
+            AskState::Count => {
+                self.count = cast::<6>(most);
+                ask = AskState::Ask;
             }
-            FetchState::Ask => {
-                if self.read.ready {
-                    set_busy = true;
-                    asks_index = !self.count.any();
-                    self.granted = self.count.any();
-                    self.progress.we = true;
-                    self.progress.wdata = Progress { count: self.count, ..so_far };
-                    state = FetchState::Idle;
+            AskState::Ask => {
+                if asked | asks_nothing {
+                    ask = AskState::Idle;
                 }
             }
-            FetchState::Look => {
-                self.lane = word.get_bits::<5>(1);
-                self.count = so_far.count;
-                self.upcoming = so_far.upcoming;
-                self.reset_waits = false;
-                state = if self.error.any() { FetchState::Fault } else { FetchState::Align };
+        }
+        self.ask = ask;
+
+        comment!("an answer, or a reset when there is none of its queue");
+        link(self.answer, self.answers.inp);
+        self.limits.raddr = self.answered;
+        self.upcoming_answer.raddr = self.answered;
+        self.entries.raddr = self.answered;
+        let limits = self.limits.rdata;
+        let size_there = one_entry << limits.size_log2;
+        let seen = self.line.get_bits::<16>(0);
+        let ahead = seen - self.upcoming_answer.rdata;
+        let is_sound = cast::<16>(size_there) > seen;
+        let is_dead = (self.dead & there).any();
+        let is_entry = (self.state == AnswerState::Entries) & is_sound;
+        let can_reset = (self.state == AnswerState::Reset) & !is_asked;
+        self.heads.valid = is_entry | can_reset;
+        self.heads.data = Head {
+            pair: self.answered,
+            index: self.line.get_bits::<8>(0),
+            fresh: self.fresh,
+            reset: self.state == AnswerState::Reset,
+        };
+        let heard = is_entry & self.heads.ready;
+        let resets = can_reset & self.heads.ready;
+        self.reset_pair.ready = resets;
+        self.fault.valid = self.state == AnswerState::Fault;
+        self.fault.data = Fault { vq: self.answered, reason: self.error };
+        self.answers.out.ready = (self.state == AnswerState::Idle) & !self.reset_free;
+        let takes = self.answers.out.ready & self.answers.out.valid;
+        let mut state = self.state;
+        let mut settled = false;
+        let mut learns = false;
+        let mut faults = false;
+        match self.state {
+            AnswerState::Idle => {
+                let answer = self.answers.out.data;
+                self.answered =
+                    if self.reset_free { self.reset_pair.data } else { cast::<PAIR_BITS>(answer.tag.get_bits::<7>(0)) };
+                self.has_entries = answer.tag.get_bit(7);
+                self.line = answer.data;
+                self.error = answer.error;
+                if self.reset_free {
+                    state = AnswerState::Reset;
+                } else if takes {
+                    state = AnswerState::Look;
+                }
             }
-            FetchState::Align => {
+            AnswerState::Look => {
+                self.lane = if self.has_entries { self.entries.rdata.lane } else { limits.lane };
+                self.left = self.entries.rdata.count;
+                self.fresh = true;
+                settled = is_dead;
+                state = if is_dead {
+                    AnswerState::Idle
+                } else if self.error.any() {
+                    AnswerState::Fault
+                } else {
+                    AnswerState::Align
+                };
+            }
+            AnswerState::Align => {
                 self.line = self.line >> (cast::<9>(self.lane) << 4);
-                state = if self.count.any() { FetchState::Entries } else { FetchState::Index };
+                state = if self.has_entries { AnswerState::Entries } else { AnswerState::Index };
             }
-            FetchState::Index => {
-                let seen = self.line.get_bits::<16>(0);
+            AnswerState::Index => {
                 self.error = reason::AVAIL_INDEX;
-                settled = true;
-                more_here = seen != so_far.upcoming;
-                self.progress.we = true;
-                self.progress.wdata = Progress { seen, ..so_far };
-                state = if seen - so_far.upcoming > cast::<16>(size) { FetchState::Fault } else { FetchState::Idle };
+                let is_far = ahead > cast::<16>(size_there);
+                settled = !is_far;
+                learns = !is_far;
+                state = if is_far { AnswerState::Fault } else { AnswerState::Idle };
             }
-            FetchState::Entries => {
-                let sound = cast::<16>(size) > self.line.get_bits::<16>(0);
-                self.heads.valid = sound;
+            AnswerState::Entries => {
                 self.error = reason::HEAD;
-                if self.heads.ready & sound {
+                if heard {
                     self.line = self.line >> 16_u64;
-                    self.upcoming += 1;
-                    self.count -= 1;
+                    self.left -= 1;
+                    self.fresh = false;
                 }
-                if !sound {
-                    state = FetchState::Fault;
-                } else if self.heads.ready & (self.count == 1) {
+                if !is_sound {
+                    state = AnswerState::Fault;
+                } else if heard & (self.left == 1) {
                     settled = true;
-                    more_here = self.upcoming + 1 != so_far.seen;
-                    self.progress.we = true;
-                    self.progress.wdata = Progress { upcoming: self.upcoming + 1, ..so_far };
-                    state = FetchState::Idle;
+                    state = AnswerState::Idle;
                 }
             }
-            FetchState::Fault => {
-                forget = self.fault.ready;
+            AnswerState::Fault => {
                 if self.fault.ready {
-                    state = FetchState::Idle;
+                    settled = true;
+                    faults = true;
+                    state = AnswerState::Idle;
                 }
             }
-            FetchState::Reset => {
-                let waits = (self.busy & here).any();
-                self.reset_waits = waits;
-                self.heads.valid = !waits;
-                self.heads.data = Head { pair: self.pair, index: 0, reset: true };
-                if waits {
-                    state = FetchState::Idle;
-                } else if self.heads.ready {
-                    self.reset_pair.ready = true;
-                    self.progress.we = true;
-                    self.progress.wdata = Progress::default();
-                    forget = true;
-                    state = FetchState::Idle;
+            AnswerState::Reset => {
+                if resets {
+                    state = AnswerState::Idle;
                 }
             }
         }
         self.state = state;
-        self.pair = pair_next;
 
         comment!("what is known of each queue");
+        self.upcoming.we = asked_entries | resets;
+        self.upcoming.waddr = if resets { self.answered } else { self.pair };
+        self.upcoming.wdata = if resets { 0 } else { next };
+        self.upcoming_answer.we = asked_entries | resets;
+        self.upcoming_answer.waddr = if resets { self.answered } else { self.pair };
+        self.upcoming_answer.wdata = if resets { 0 } else { next };
+        self.seen.we = learns | resets;
+        self.seen.waddr = self.answered;
+        self.seen.wdata = if resets { 0 } else { seen };
         let told = if self.notify { one << self.notify_pair } else { 0 };
-        let read_now = if asks_index { here } else { 0 };
-        let gone = if forget { here } else { 0 };
-        let done = if settled { here } else { 0 };
-        let some = if more_here { here } else { 0 };
-        self.notified = (self.notified & !read_now & !gone) | told;
-        self.more = ((self.more & !done) | some) & !gone;
-        self.busy = (self.busy & !done & !gone) | if set_busy { here } else { 0 };
-        if set_busy ^ self.answers.out.ready {
-            self.places = if set_busy { self.places + 1 } else { self.places - 1 };
+        let asked_index_now = if asked_index { here } else { 0 };
+        let asked_entries_now = if asked_entries { here } else { 0 };
+        let has_all = if (asked_entries | asks_nothing) & !has_more { here } else { 0 };
+        let learnt = if learns & ahead.any() { there } else { 0 };
+        let done = if settled { there } else { 0 };
+        let gone = if faults | resets { there } else { 0 };
+        self.notified = (self.notified & !asked_index_now & !gone) | told;
+        self.more = ((self.more & !has_all) | learnt) & !gone;
+        let done_index = if self.has_entries { 0 } else { done };
+        let done_entries = if self.has_entries { done } else { 0 };
+        self.index_busy = (self.index_busy & !done_index) | asked_index_now;
+        self.entries_busy = (self.entries_busy & !done_entries) | asked_entries_now;
+        let died = if faults { there } else { 0 };
+        let revived = if resets { there } else { 0 };
+        self.dead = (self.dead | died) & !revived;
+        if asked ^ takes {
+            self.places = if asked { self.places + 1 } else { self.places - 1 };
         }
-        let at_work = (self.state != FetchState::Idle) | self.busy.any() | self.answer.valid | self.reset_pair.valid;
-        self.idle = !(at_work | self.notify | eligible.any());
+        self.resetting = if self.reset_pair.valid & !resets { one << self.reset_pair.data } else { 0 };
+        let busy = self.index_busy | self.entries_busy;
+        let waits = (busy & self.resetting).any() | (self.ask != AskState::Idle);
+        self.reset_free = self.resetting.any() & !waits & !resets;
+        let at_work = (self.ask != AskState::Idle) | (self.state != AnswerState::Idle) | busy.any();
+        self.idle = !(at_work | self.answer.valid | self.reset_pair.valid | self.notify | eligible.any());
     }
 }
 
@@ -358,6 +432,8 @@ mod tests {
             dut.open.next = false;
             dut.live.next = ((1u64 << PAIRS) - 1).into();
             dut.room.next = ((1u64 << PAIRS) - 1).into();
+            dut.free.next = 64u64.into();
+            dut.free.next = 64u64.into();
             Self { dut, memory: Memory::new(0x8000), queues, rng, faults: vec![], resets: vec![] }
         }
 

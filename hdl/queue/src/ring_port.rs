@@ -21,7 +21,7 @@ wire_struct! {
     }
 }
 
-/// Reads of whole beats for five readers, in turn, whose tags may be in use once each; and writes for one writer, which takes them to be in order.
+/// Reads of whole beats for five readers, in turn, whose tags may be in use once each; and writes for one writer, which takes them to be in order; up to 256 of them are under way.
 ///
 /// What a function may not touch is not asked for: the answer is the reason of the fault.
 #[millrace_hdl::block]
@@ -63,7 +63,7 @@ pub struct RingPort<const FUNCTION_BITS: usize> {
     placed: DffE<RingWrite>,
     address_valid: DffR<Bit>,
     data_valid: DffR<Bit>,
-    writes: Reg<Bits<8>>,
+    writes: Reg<Bits<9>>,
     results: Skid<Bits<8>>,
 }
 
@@ -163,21 +163,20 @@ impl<const FUNCTION_BITS: usize> RingPort<FUNCTION_BITS> {
         let placed_free = (!self.address_valid | self.axi.awready) & (!self.data_valid | self.axi.wready);
         self.windows_write.raddr = cast::<FUNCTION_BITS>(self.came.function);
         let may_write = inside(self.came.address, self.windows_write.rdata);
-        let hands_over = self.came_valid & may_write & placed_free & !self.writes.get_bit(7);
+        let hands_over = self.came_valid & may_write & placed_free & !self.writes.get_bit(8);
         let denies = self.came_valid & !may_write & !self.writes.any();
         self.address_valid = hands_over | (self.address_valid & !self.axi.awready);
         self.data_valid = hands_over | (self.data_valid & !self.axi.wready);
         if placed_free {
             self.placed = self.came;
         }
-        let offset = self.placed.address.get_bits::<6>(0);
         self.axi.awvalid = self.address_valid;
         self.axi.awaddr = concat::<64>(self.placed.address.get_bits::<58>(6), beat_zero);
         self.axi.awlen = 0;
         self.axi.awuser = self.placed.function;
         self.axi.wvalid = self.data_valid;
-        self.axi.wdata = cast::<BEAT_BITS>(self.placed.data) << (cast::<9>(offset) << 3);
-        self.axi.wstrb = cast::<64>(self.placed.strobe) << offset;
+        self.axi.wdata = self.placed.data;
+        self.axi.wstrb = self.placed.strobe;
         self.axi.wlast = true;
 
         comment!("its result");

@@ -79,7 +79,7 @@ pub struct Scatter<const PAIR_BITS: usize> {
     fine: DffE<Placed>,
     fine_valid: DffR<Bit>,
     skid: Skid<Written>,
-    records: LutFifo<Record<PAIR_BITS>, 5, 6>,
+    records: LutFifo<Record<PAIR_BITS>, 8, 9>,
     spoilt: DffR<Bit>,
     reported: DffR<Bit>,
 }

@@ -69,6 +69,8 @@ wire_struct! {
         pub pair: Bits<PAIR_BITS>,
         /// The first descriptor of the chain.
         pub index: Bits<8>,
+        /// What was read of the descriptors before this may be older than it.
+        pub fresh: Bit,
         /// No entry: the queue is reset, and nothing of it is before this.
         pub reset: Bit,
     }
@@ -180,13 +182,13 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// A write of up to 8 bytes that lie in one beat.
+    /// A write into the beat in which `address` lies.
     pub struct RingWrite {
         pub address: Bits<64>,
         pub function: Bits<8>,
-        pub data: Bits<64>,
-        /// Bit i: byte i of `data` is written, at `address` + i.
-        pub strobe: Bits<8>,
+        pub data: Bits<BEAT_BITS>,
+        /// Bit i: byte i is written.
+        pub strobe: Bits<64>,
     }
 }
 

@@ -1,37 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Writes the used rings, and asks whether the driver wants to be told.
+//! Writes the used rings.
 
-use crate::types::{Fault, QueueConfig, RingAnswer, RingRead, RingWrite, Used};
-use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Reg, RoundRobin, Snk, Src};
+use crate::types::{BEAT_BITS, Fault, QueueConfig, RingAnswer, RingRead, RingWrite, Used};
+use crate::used_check::UsedCheck;
+use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Ram, Reg, RoundRobin, Skid, Snk, Src};
 use millrace_hdl::wire_struct;
 use rust_hdl_core::prelude::*;
 
-/// Entries that one write of `used.idx` tells of, at most.
-pub const BATCH: u64 = 16;
+/// Words of 32 bits in a line, which is a beat of memory.
+const WORDS: usize = BEAT_BITS / 32;
+/// Who may be next: a transmitq's chain, a receiveq's, a queue whose line waits too long.
+const SENT: usize = 0;
+const RECEIVED: usize = 1;
+const WAITING: usize = 2;
+const SOURCES: usize = 3;
+/// A line waits for one to two such rounds of clocks; rounds end at once when no chain has come for so many.
+const ROUND: u64 = 128;
+const QUIET: u64 = 16;
 
-/// Of the entry that is written.
+/// What is done with the queue in `vq`.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
-pub enum UsedState {
+pub enum UsedTask {
     Idle,
-    Place,
-    Entry,
-    /// The entry's length, where it lies in another beat.
-    Length,
-    Index,
+    Enter,
+    /// The line of the entry before ended with the ring, but for half an entry.
+    Rest,
+    Flush,
     Reset,
-}
-
-/// Of the queue whose driver may want to be told.
-#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
-pub enum CheckState {
-    Idle,
-    Choose,
-    /// Its `used.idx` is being written.
-    Settle,
-    Ask,
-    Answer,
-    Tell,
-    Fault,
 }
 
 wire_struct! {
@@ -44,17 +39,53 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// Where `avail.flags` is.
-    pub struct Flags {
-        pub address: Bits<64>,
+    /// How far a used ring is.
+    pub struct Filling {
+        /// Index of the next entry, and behind the last whole frame.
+        pub next: Bits<16>,
+        pub whole: Bits<16>,
+        /// Words of the line are not written: from this one on.
+        pub open: Bit,
+        pub from: Bits<4>,
+        /// The first word is the length of an entry that began in the line before.
+        pub carried: Bit,
+    }
+}
+
+wire_struct! {
+    /// An entry on its way into a line, and what is written with it.
+    pub struct UsedStep<const VQ_BITS: usize> {
+        pub vq: Bits<VQ_BITS>,
+        pub enters: Bit,
+        pub word: Bits<4>,
+        pub head: Bits<8>,
+        pub length: Bits<16>,
+        pub carried: Bit,
+        /// Words of the line, both included; a word of it, counted from the ring's begin.
+        pub writes_line: Bit,
+        pub from: Bits<4>,
+        pub to: Bits<4>,
+        pub offset: Bits<11>,
+        /// `used.idx`
+        pub writes_index: Bit,
+        pub index: Bits<16>,
+        pub ring: Bits<64>,
         pub function: Bits<8>,
     }
 }
 
-/// Puts the chains of `sent` (transmitqs) and `received` (receiveqs) on the used rings of their queues, `VQS` in all.
+wire_struct! {
+    /// Of a write that is under way.
+    pub struct UsedOwner<const VQ_BITS: usize> {
+        pub vq: Bits<VQ_BITS>,
+        pub is_index: Bit,
+    }
+}
+
+/// Puts the chains of `sent` (transmitqs) and `received` (receiveqs) on the used rings of their queues, `VQS` in all. A chain in a clock, up to 256 writes are under way.
 ///
-/// Entries of one queue that come one after the other share a write of `used.idx`, up to 16 or those of a frame. When that has been answered, `avail.flags` is read, and unless
-/// it says NO_INTERRUPT the queue is in `interrupt`; a queue that is written again meanwhile is asked for again. Of a queue that has stopped nothing is written.
+/// Each queue collects its entries in a line of memory, which is written, and `used.idx` behind it, when it is full, at the end of the ring, and after 256 clocks at most, or some 32
+/// when nothing else comes. When `used.idx` is visible `avail.flags` is read ([`UsedCheck`]). Of a queue that has stopped nothing is written.
 #[millrace_hdl::block]
 pub struct UsedWriter<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> {
     pub clock: Signal<In, Clock>,
@@ -79,32 +110,44 @@ pub struct UsedWriter<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: u
     pub idle: Signal<Out, Bit>,
 
     rings: LutRam<UsedRing, VQ_BITS>,
-    flags: LutRam<Flags, VQ_BITS>,
-    indices: LutRam<Bits<16>, VQ_BITS>,
-    state: DffR<UsedState>,
+    fillings: LutRam<Filling, VQ_BITS>,
+    /// Each queue's line, word by word.
+    #[count(WORDS)]
+    lines: Vec<Ram<Bits<32>, VQ_BITS>>,
+    /// The length of an entry whose line ends between `id` and `len`: a line is read in the clock in which the next line's is written here.
+    carried: Ram<Bits<32>, VQ_BITS>,
+    sent_items: LutFifo<Used<PAIR_BITS>, 2, 3>,
+    received_items: LutFifo<Used<PAIR_BITS>, 2, 3>,
+    turn: RoundRobin<SOURCES>,
+    task: DffR<UsedTask>,
     vq: DffE<Bits<VQ_BITS>>,
     item: DffE<Used<PAIR_BITS>>,
-    address: DffE<Bits<64>>,
-    /// The last side that was served.
-    turn: DffR<Bit>,
-    /// `used.idx` of the queue in `vq` is behind, by so many entries; and the frame of the last of them has more chains.
-    behind: DffR<Bits<5>>,
-    owes: DffR<Bit>,
-    /// One of the frame's chains was lost, and the rest goes with it.
-    loses_rest: DffR<Bit>,
-    /// Whose write is under way; writes that were made, and answered, modulo 256.
-    owners: LutFifo<Bits<VQ_BITS>, 4, 5>,
-    made: Reg<Bits<8>>,
-    answered: Reg<Bits<8>>,
 
-    /// Queues to ask for.
-    due: Reg<Bits<VQS>>,
+    /// An entry goes into its line, a line is read, it is on its way out; where it is, and which of its words count.
+    entering: DffE<UsedStep<VQ_BITS>>,
+    entering_valid: DffR<Bit>,
+    reading: DffE<UsedStep<VQ_BITS>>,
+    reading_at: DffE<Bits<64>>,
+    reading_valid: DffR<Bit>,
+    leaving: DffE<UsedStep<VQ_BITS>>,
+    leaving_at: DffE<Bits<64>>,
+    leaving_words: DffE<Bits<WORDS>>,
+    line_due: DffR<Bit>,
+    index_due: DffR<Bit>,
+    out: Skid<RingWrite>,
+    owners: LutFifo<UsedOwner<VQ_BITS>, 8, 9>,
+
+    /// `used.idx` is behind; it was so in the round before; it has been for too long. Of a queue that lost a chain nothing is entered any more.
+    behind: Reg<Bits<VQS>>,
+    aged: Reg<Bits<VQS>>,
+    old: Reg<Bits<VQS>>,
+    dead: Reg<Bits<VQS>>,
+    round: Reg<Bits<7>>,
+    quiet: Reg<Bits<4>>,
     arbiter: RoundRobin<VQS>,
-    check: DffR<CheckState>,
-    chosen: DffE<Bits<VQS>>,
-    asked: DffE<Bits<VQ_BITS>>,
-    mark: DffE<Bits<8>>,
-    error: DffE<Bits<8>>,
+    flush: DffE<Bits<VQS>>,
+    flush_valid: DffR<Bit>,
+    check: UsedCheck<VQS, VQ_BITS>,
 }
 
 #[millrace_hdl::block]
@@ -116,235 +159,258 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> UsedWriter<
         self.rings.waddr = self.open_vq;
         self.rings.wdata =
             UsedRing { address: self.opened.device, size_log2: self.opened.size_log2, function: self.opened.function };
-        self.flags.we = self.open;
-        self.flags.waddr = self.open_vq;
-        self.flags.wdata = Flags { address: self.opened.driver, function: self.opened.function };
         self.rings.raddr = self.vq;
-        self.indices.raddr = self.vq;
+        self.fillings.raddr = self.vq;
         let ring = self.rings.rdata;
-        let index = self.indices.rdata;
+        let filling = self.fillings.rdata;
+        link(self.sent, self.sent_items.inp);
+        link(self.received, self.received_items.inp);
 
-        comment!("which chain is next: one more of the queue that is behind, or one of the side whose turn it is");
-        let sent_vq = concat::<VQ_BITS>(self.sent.data.pair, true);
-        let received_vq = concat::<VQ_BITS>(self.received.data.pair, false);
-        let goes_on_sent = self.sent.valid & (sent_vq == self.vq) & !self.sent.data.reset;
-        let goes_on_received = self.received.valid & (received_vq == self.vq) & !self.received.data.reset;
-        let is_behind = self.behind.any();
-        let stays = is_behind & (self.behind < BATCH) & (goes_on_sent | goes_on_received);
-        let prefers_sent = if self.owes {
-            false
-        } else if stays {
-            goes_on_sent
-        } else {
-            self.sent.valid & (!self.received.valid | !self.turn)
+        comment!("what leaves: the line, then used.idx");
+        let may_leave = self.out.inp.ready & self.owners.inp.ready;
+        let leaves = may_leave & (self.line_due | self.index_due);
+        let moves = !(self.line_due | self.index_due) | (may_leave & !(self.line_due & self.index_due));
+        let leaving = self.leaving;
+        let mut line: Bits<BEAT_BITS> = 0;
+        let mut index: Bits<BEAT_BITS> = 0;
+        let mut line_strobe: Bits<64> = 0;
+        for i in 0..WORDS {
+            if (i == 0) & leaving.carried {
+                line |= cast::<BEAT_BITS>(self.carried.rdata);
+            } else {
+                line |= cast::<BEAT_BITS>(self.lines[i].rdata) << (32 * i);
+            }
+            index |= cast::<BEAT_BITS>(leaving.index) << (32 * i + 16);
+            for byte in 0..4 {
+                line_strobe.set_bit(4 * i + byte, self.leaving_words.get_bit(i));
+            }
+        }
+        let index_bytes: Bits<64> = 0b1100;
+        self.out.inp.valid = leaves;
+        self.out.inp.data = RingWrite {
+            address: if self.line_due { self.leaving_at } else { leaving.ring },
+            function: leaving.function,
+            data: if self.line_due { line } else { index },
+            strobe: if self.line_due {
+                line_strobe
+            } else {
+                index_bytes << (cast::<6>(leaving.ring.get_bits::<4>(2)) << 2)
+            },
         };
-        let item = if prefers_sent { self.sent.data } else { self.received.data };
-        let item_vq = if prefers_sent { sent_vq } else { received_vq };
-        let chooses = if self.owes {
-            self.received.valid
-        } else {
-            (self.sent.valid | self.received.valid) & (stays | !is_behind)
-        };
-        let takes = (self.state == UsedState::Idle) & chooses;
-        let is_stopped = (self.stopped & (one << item_vq)).any();
-        self.sent.ready = takes & prefers_sent;
-        self.received.ready = takes & !prefers_sent;
+        link(self.write, self.out.out);
+        self.owners.inp.valid = leaves;
+        self.owners.inp.data = UsedOwner::<VQ_BITS> { vq: leaving.vq, is_index: !self.line_due };
+        self.line_due = if moves { self.reading_valid & self.reading.writes_line } else { self.line_due & !leaves };
+        self.index_due = if moves { self.reading_valid & self.reading.writes_index } else { self.index_due };
 
-        comment!("its entry, and used.idx when no more follows");
+        comment!("a line is read");
+        let reading = self.reading;
+        let crosses = reading.word == 15;
+        self.carried.re = moves;
+        self.carried.raddr = reading.vq;
+        self.carried.we = moves & self.reading_valid & reading.enters & crosses;
+        self.carried.waddr = reading.vq;
+        self.carried.wdata = cast::<32>(reading.length);
+        let all_words = !Bits::<WORDS>::default();
+        let up_to = all_words >> (15 - reading.to);
+        let words = up_to & (all_words << reading.from);
+        for i in 0..WORDS {
+            self.lines[i].re = moves;
+            self.lines[i].raddr = reading.vq;
+        }
+        if moves {
+            self.leaving = reading;
+            self.leaving_at = self.reading_at;
+            self.leaving_words = words;
+        }
+
+        comment!("an entry goes into its line; its length may belong to the next one");
+        let entering = self.entering;
+        let next_word = entering.word + 1;
+        for i in 0..WORDS {
+            let is_id = entering.word == i;
+            let is_length = (i > 0) & (next_word == i);
+            self.lines[i].we = moves & self.entering_valid & entering.enters & (is_id | is_length);
+            self.lines[i].waddr = entering.vq;
+            self.lines[i].wdata = if is_id { cast::<32>(entering.head) } else { cast::<32>(entering.length) };
+        }
+        self.reading_valid = if moves { self.entering_valid } else { self.reading_valid };
+        if moves {
+            self.reading = entering;
+            self.reading_at = entering.ring + (cast::<64>(entering.offset) << 2);
+        }
+
+        comment!("where the next entry of the queue is, and what it completes");
+        let is_enter = self.task == UsedTask::Enter;
+        let is_rest = self.task == UsedTask::Rest;
+        let is_flush = self.task == UsedTask::Flush;
+        let is_reset = self.task == UsedTask::Reset;
+        let is_stopped = (self.stopped & here).any();
         let one_entry: Bits<9> = 1;
-        let place = index & cast::<16>((one_entry << ring.size_log2) - 1);
-        let entry = ring.address + (cast::<64>(place) << 3) + 4;
-        let apart = self.address.get_bits::<6>(0) == 60;
-        let id = cast::<32>(self.item.head);
-        let is_entry = self.state == UsedState::Entry;
-        let is_length = self.state == UsedState::Length;
-        let is_index = self.state == UsedState::Index;
-        self.write.valid = (is_entry | is_length | is_index) & self.owners.inp.ready;
-        self.write.data = RingWrite {
-            address: if is_index {
-                ring.address + 2
-            } else if is_length {
-                self.address + 4
-            } else {
-                self.address
-            },
-            function: ring.function,
-            data: if is_index {
-                cast::<64>(index)
-            } else if is_length {
-                cast::<64>(self.item.length)
-            } else {
-                concat::<64>(cast::<32>(self.item.length), id)
-            },
-            strobe: if is_index {
-                0x03
-            } else if is_length | apart {
-                0x0f
-            } else {
-                0xff
-            },
-        };
-        let writes = self.write.valid & self.write.ready;
-        self.owners.inp.valid = writes;
-        self.owners.inp.data = self.vq;
-        if writes {
-            self.made += 1;
-        }
-        let entered = writes & ((is_entry & !apart) | is_length);
-        let rests = self.owners.empty & (self.check == CheckState::Idle);
-        let is_reset = self.state == UsedState::Reset;
-        self.reset_done = is_reset & rests;
-        self.indices.we = entered | self.reset_done;
-        self.indices.waddr = self.vq;
-        self.indices.wdata = if is_reset { 0 } else { index + 1 };
-        let loses = takes & (item.void | is_stopped | self.loses_rest);
-        self.loses_rest = if takes { loses & item.partial & !item.reset } else { self.loses_rest };
-        self.owes = if takes { item.partial & !item.reset } else { self.owes };
-        self.behind = if is_reset | (is_index & writes) | loses {
+        let size = one_entry << ring.size_log2;
+        let place = cast::<9>(filling.next) & (size - 1);
+        let at_end = place == size - 1;
+        let before = ring.address.get_bits::<4>(2) + (cast::<4>(place) << 1);
+        let word = before + 1;
+        let apart = word == 15;
+        let closes = at_end | (word >= 14);
+        let splits = at_end & apart;
+        let partial = self.item.partial;
+        let accepts = is_enter & !is_stopped & !self.item.void & !(self.dead & here).any();
+        let flushes = is_flush & !is_stopped & (self.behind & here).any();
+        let acts = moves & (accepts | flushes | is_rest);
+        let from = if is_rest {
             0
-        } else if entered {
-            self.behind + 1
+        } else if filling.open {
+            filling.from
         } else {
-            self.behind
+            word
         };
-        if takes {
-            self.vq = item_vq;
+        let writes_line = (accepts & closes) | (flushes & filling.open) | is_rest;
+        comment!("an entry whose length is in the next line is told of with that");
+        let writes_index = (accepts & closes & !apart & !partial) | flushes | (is_rest & !partial);
+        let next = filling.next + 1;
+        self.entering_valid = if moves { accepts | flushes | is_rest } else { self.entering_valid };
+        if moves {
+            self.entering = UsedStep::<VQ_BITS> {
+                vq: self.vq,
+                enters: accepts,
+                word,
+                head: self.item.head,
+                length: self.item.length,
+                carried: filling.carried,
+                writes_line,
+                from,
+                to: if is_rest {
+                    0
+                } else if is_flush {
+                    before
+                } else if apart {
+                    15
+                } else {
+                    word + 1
+                },
+                offset: if is_rest { cast::<11>(size) << 1 } else { (cast::<11>(place) << 1) + cast::<11>(is_enter) },
+                writes_index,
+                index: if is_enter { next } else { filling.whole },
+                ring: ring.address,
+                function: ring.function,
+            };
+        }
+        let rests = self.check.rests
+            & self.owners.empty
+            & !(self.entering_valid | self.reading_valid | self.line_due | self.index_due);
+        self.reset_done = is_reset & rests;
+        self.fillings.we = acts | self.reset_done;
+        self.fillings.waddr = self.vq;
+        self.fillings.wdata = if is_reset {
+            Filling::default()
+        } else if is_enter {
+            Filling {
+                next,
+                whole: if partial { filling.whole } else { next },
+                open: !closes | apart,
+                from: if closes { 0 } else { from },
+                carried: if closes { apart } else { filling.carried },
+            }
+        } else {
+            Filling { open: false, carried: false, ..filling }
+        };
+
+        comment!("what is next");
+        let goes_on = accepts & splits;
+        let ends = moves & ((is_enter & !goes_on) | is_rest | is_flush);
+        let free = (self.task == UsedTask::Idle) | ends | self.reset_done;
+        let mut waiting: Bits<SOURCES> = 0;
+        waiting.set_bit(SENT, self.sent_items.out.valid);
+        waiting.set_bit(RECEIVED, self.received_items.out.valid);
+        waiting.set_bit(WAITING, self.flush_valid);
+        self.turn.request = waiting;
+        self.turn.take = free & waiting.any();
+        let takes_sent = self.turn.grant.get_bit(SENT);
+        let takes_received = self.turn.grant.get_bit(RECEIVED);
+        let takes_flush = self.turn.grant.get_bit(WAITING);
+        self.sent_items.out.ready = free & takes_sent;
+        self.received_items.out.ready = free & takes_received;
+        let item = if takes_sent { self.sent_items.out.data } else { self.received_items.out.data };
+        let mut flush_vq: Bits<VQ_BITS> = 0;
+        for i in 0..VQS {
+            if self.flush.get_bit(i) {
+                flush_vq |= i;
+            }
+        }
+        if self.turn.take {
             self.item = item;
-            self.turn = prefers_sent;
-        } else {
-            self.turn = self.turn;
+            self.vq = if takes_flush { flush_vq } else { concat::<VQ_BITS>(item.pair, takes_sent) };
         }
-        self.address = entry;
-        self.address.en = self.state == UsedState::Place;
-        let mut state = self.state;
-        match self.state {
-            UsedState::Idle => {
-                if takes & item.reset {
-                    state = UsedState::Reset;
-                } else if takes & !loses {
-                    state = UsedState::Place;
-                } else if is_behind & !takes & !self.owes {
-                    state = UsedState::Index;
-                }
+        let mut task = self.task;
+        if free {
+            task = UsedTask::Idle;
+            if waiting.any() {
+                task = if takes_flush {
+                    UsedTask::Flush
+                } else if item.reset {
+                    UsedTask::Reset
+                } else {
+                    UsedTask::Enter
+                };
             }
-            UsedState::Place => {
-                state = UsedState::Entry;
-            }
-            UsedState::Entry => {
-                if writes {
-                    state = if apart { UsedState::Length } else { UsedState::Idle };
-                }
-            }
-            UsedState::Length => {
-                if writes {
-                    state = UsedState::Idle;
-                }
-            }
-            UsedState::Index => {
-                if writes {
-                    state = UsedState::Idle;
-                }
-            }
-            UsedState::Reset => {
-                if rests {
-                    state = UsedState::Idle;
-                }
-            }
+        } else if moves & is_enter & goes_on {
+            task = UsedTask::Rest;
         }
-        self.state = state;
+        self.task = task;
 
-        comment!("answers to writes; the reason of a fault waits for its turn");
+        comment!("whose line waits for too long");
+        let entered = if moves & accepts & !partial & !writes_index { here } else { 0 };
+        let told = if (acts & writes_index) | is_reset { here } else { 0 };
+        let loses = if moves & is_enter & self.item.void { here } else { 0 };
+        let revived = if is_reset { here } else { 0 };
+        let stopped_here = if is_flush & is_stopped { here } else { 0 };
+        self.behind = (self.behind & !told & !stopped_here) | entered;
+        self.dead = (self.dead | loses) & !revived;
+        let round_ends = (self.round == ROUND - 1) | (self.quiet == QUIET - 1);
+        self.round = if round_ends { 0 } else { self.round + 1 };
+        self.quiet = if is_enter | round_ends { 0 } else { self.quiet + 1 };
+        self.arbiter.request = self.old;
+        let flush_free = !self.flush_valid | (free & takes_flush);
+        self.arbiter.take = flush_free & self.old.any();
+        let chosen = if self.arbiter.take { self.arbiter.grant } else { 0 };
+        let becomes_old = if round_ends { self.aged & self.behind } else { 0 };
+        self.old = ((self.old & !chosen) | becomes_old) & !told;
+        self.aged = if round_ends { self.behind } else { self.aged & !told };
+        self.flush_valid = self.arbiter.take | !flush_free;
+        if flush_free {
+            self.flush = self.arbiter.grant;
+        }
+
+        comment!("answers to writes: what is visible is asked for, what failed is a fault");
+        let owner = self.owners.out.data;
         let failed = self.written.data.any();
-        let checks_fault = self.check == CheckState::Fault;
-        let write_fails = self.written.valid & failed & !checks_fault;
-        self.fault.valid = write_fails | checks_fault;
-        self.fault.data = if checks_fault {
-            Fault { vq: self.asked, reason: self.error }
+        let write_fails = self.written.valid & failed & !self.check.fault.valid;
+        self.fault.valid = write_fails | self.check.fault.valid;
+        self.fault.data = if self.check.fault.valid {
+            self.check.fault.data
         } else {
-            Fault { vq: self.owners.out.data, reason: self.written.data }
+            Fault { vq: owner.vq, reason: self.written.data }
         };
-        self.written.ready = !failed | (!checks_fault & self.fault.ready);
-        let answers = self.written.valid & self.written.ready;
-        self.owners.out.ready = answers;
-        if answers {
-            self.answered += 1;
-        }
-
-        comment!("who may want to be told");
-        self.arbiter.request = self.due;
-        self.arbiter.take = (self.check == CheckState::Idle) & self.due.any() & !is_reset;
-        self.chosen = self.arbiter.grant;
-        self.chosen.en = self.arbiter.take;
-        let published = if is_index & writes { here } else { 0 };
-        let taken = if self.arbiter.take { self.arbiter.grant } else { 0 };
-        let forgotten = if is_reset { here } else { 0 };
-        self.due = (self.due & !taken & !forgotten) | published;
-        self.flags.raddr = self.asked;
-        let place_of_flags = self.flags.rdata.address;
-        let gone = (self.stopped & (one << self.asked)).any();
-        let behind_mark = (self.answered - self.mark).get_bit(7);
-        self.read.valid = self.check == CheckState::Ask;
-        self.read.data = RingRead { address: place_of_flags, function: self.flags.rdata.function, tag: 0 };
-        self.answer.ready = self.check == CheckState::Answer;
-        let word = (self.answer.data.data >> (cast::<9>(place_of_flags.get_bits::<5>(1)) << 4)).get_bits::<16>(0);
-        self.interrupt.valid = self.check == CheckState::Tell;
-        self.interrupt.data = self.asked;
-        let mut check = self.check;
-        match self.check {
-            CheckState::Idle => {
-                if self.arbiter.take {
-                    check = CheckState::Choose;
-                }
-            }
-            CheckState::Choose => {
-                let mut number: Bits<VQ_BITS> = 0;
-                for i in 0..VQS {
-                    if self.chosen.get_bit(i) {
-                        number |= i;
-                    }
-                }
-                self.asked = number;
-                self.mark = self.made;
-                check = CheckState::Settle;
-            }
-            CheckState::Settle => {
-                if gone {
-                    check = CheckState::Idle;
-                } else if !behind_mark {
-                    check = CheckState::Ask;
-                }
-            }
-            CheckState::Ask => {
-                if self.read.ready {
-                    check = CheckState::Answer;
-                }
-            }
-            CheckState::Answer => {
-                self.error = self.answer.data.error;
-                if self.answer.valid {
-                    check = if self.answer.data.error.any() {
-                        CheckState::Fault
-                    } else if word.get_bit(0) {
-                        CheckState::Idle
-                    } else {
-                        CheckState::Tell
-                    };
-                }
-            }
-            CheckState::Tell => {
-                if self.interrupt.ready {
-                    check = CheckState::Idle;
-                }
-            }
-            CheckState::Fault => {
-                if self.fault.ready {
-                    check = CheckState::Idle;
-                }
-            }
-        }
-        self.check = check;
-        let at_work = (self.state != UsedState::Idle) | (self.check != CheckState::Idle) | is_behind | self.due.any();
-        self.idle = !(at_work | self.sent.valid | self.received.valid | !self.owners.empty);
+        self.check.fault.ready = self.fault.ready;
+        self.written.ready = !failed | (!self.check.fault.valid & self.fault.ready);
+        self.owners.out.ready = self.written.valid & self.written.ready;
+        self.check.published = self.written.valid & !failed & owner.is_index;
+        self.check.published_vq = owner.vq;
+        self.check.open = self.open;
+        self.check.open_vq = self.open_vq;
+        self.check.opened = self.opened;
+        self.check.stopped = self.stopped;
+        self.check.pause = is_reset;
+        self.check.pause_vq = self.vq;
+        link(self.read, self.check.read);
+        link(self.answer, self.check.answer);
+        link(self.interrupt, self.check.interrupt);
+        let on_its_way = self.entering_valid | self.reading_valid | self.line_due | self.index_due;
+        let at_work = (self.task != UsedTask::Idle) | on_its_way | self.behind.any() | !self.owners.empty;
+        let held = self.sent.valid | self.received.valid | !self.sent_items.empty | !self.received_items.empty;
+        self.idle = self.check.idle & !(at_work | held | self.flush_valid);
     }
 }
 
