@@ -64,7 +64,7 @@ impl Function {
                 place(common.config_vector, common::CONFIG_MSIX_VECTOR) | place(count, common::NUM_QUEUES)
             }
             STATUS_AND_SELECT => {
-                place(common.status, common::DEVICE_STATUS)
+                place(self.shown_status(), common::DEVICE_STATUS)
                     | place(self.generation, common::CONFIG_GENERATION)
                     | place(common.queue_select, common::QUEUE_SELECT)
             }

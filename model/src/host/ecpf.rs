@@ -39,7 +39,7 @@ impl Function {
             FIRST_HI => (self.window.first >> 32) as u32,
             LAST_LO => self.window.last as u32,
             LAST_HI => (self.window.last >> 32) as u32,
-            STATE => u32::from(self.common.status) | u32::from(self.bus_master) << 8,
+            STATE => u32::from(self.shown_status()) | u32::from(self.bus_master) << 8,
             FAULT => self.fault,
             NO_BUFFER => self.no_buffer,
             MODERATION => self.moderation,

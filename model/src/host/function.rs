@@ -91,6 +91,11 @@ impl Function {
         Feature::OFFERED & self.mask | Feature::REQUIRED
     }
 
+    /// What `device_status` reads: while a reset is under way never 0, which says that it has ended.
+    pub fn shown_status(&self) -> u8 {
+        self.common.status | if self.resetting { status::DEVICE_NEEDS_RESET } else { 0 }
+    }
+
     /// The feature was agreed on.
     pub fn has_feature(&self, feature: Feature) -> bool {
         self.common.status & status::FEATURES_OK != 0 && self.common.driver_features & feature.bit() != 0

@@ -220,11 +220,12 @@ fn a_reset_ends_when_status_reads_zero_and_ignores_writes_until_then() {
     let mut bench = Bench::new();
     bench.start(1, 1 << 15, 8);
     bench.set_status(1, 0);
-    assert_eq!(bench.status(1), 15, "the value from before");
+    assert_eq!(bench.status(1), 64 | 15, "the value from before");
+    assert_eq!(bench.read(0, 0x4040 + 0x24), 1 << 8 | 64 | 15);
     bench.set_status(1, 1);
     bench.write(1, 0x08, 5);
     bench.write(1, 0x1_0000, 0);
-    assert_eq!(bench.status(1), 15);
+    assert_eq!(bench.status(1), 64 | 15);
     bench.run();
     for offset in (0..0x40).step_by(4) {
         let fresh = Bench::new().read(1, offset);
@@ -232,6 +233,16 @@ fn a_reset_ends_when_status_reads_zero_and_ignores_writes_until_then() {
     }
     bench.write16(1, 0x16, 3);
     assert_eq!((bench.read(1, 0x18), bench.read(1, 0x1c), bench.read(1, 0x20)), (0xffff_0100, 3 << 16, 0));
+}
+
+#[test]
+fn a_reset_of_a_function_that_was_never_used_has_an_end_too() {
+    let mut bench = Bench::new();
+    bench.set_status(1, 0);
+    assert_eq!(bench.status(1), 64, "0 would say that it is over");
+    bench.set_status(1, 1);
+    bench.run();
+    assert_eq!(bench.status(1), 0);
 }
 
 #[test]
