@@ -6,13 +6,14 @@ use millrace_driver::vfio_user::{VfioUserDpu, VfioUserNet};
 use millrace_driver::virtio::Settings;
 use millrace_vfio_user::{DeviceInfo, Function, Server, Space};
 use nix::errno::Errno;
+use nix::poll::{PollTimeout, poll};
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::channel;
 use std::thread::spawn;
 use tempfile::TempDir;
 
-/// A function of which there is only the configuration space.
-struct Config([u8; 256]);
+/// A function of which there is only the configuration space, and whether its client has gone.
+struct Config([u8; 256], bool);
 
 impl Function for Config {
     fn read(&mut self, space: Space, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
@@ -27,7 +28,9 @@ impl Function for Config {
         Ok(())
     }
 
-    fn reset(&mut self) {}
+    fn reset(&mut self) {
+        self.1 = true;
+    }
 }
 
 /// What the driver says to a function with this configuration space and BARs.
@@ -40,12 +43,10 @@ fn refusal(config: [u8; 256], bars: [u64; 6], ecpf: bool) -> String {
         let info = DeviceInfo { config_bytes: 256, bars, msix_vectors: 64 };
         let mut server = Server::bind(its_path, info).unwrap();
         ready.send(()).unwrap();
-        let mut function = Config(config);
-        let mut came = false;
-        while !came || server.connected() {
-            nix::poll::poll(&mut server.descriptors(), nix::poll::PollTimeout::NONE).unwrap();
+        let mut function = Config(config, false);
+        while !function.1 {
+            poll(&mut server.descriptors(), PollTimeout::NONE).unwrap();
             server.turn(&mut function).unwrap();
-            came |= server.connected();
         }
     });
     is_ready.recv().unwrap();

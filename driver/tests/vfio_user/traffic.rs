@@ -11,10 +11,12 @@ use std::os::fd::BorrowedFd;
 /// Function 2 is VF 0.
 const VF: &str = "f2";
 const VF_FUNCTION: usize = 2;
+/// After this what does not come never will, in milliseconds.
+const PATIENCE: u16 = 60_000;
 
 fn wait(descriptors: [BorrowedFd<'_>; 3]) {
     let mut events = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
-    poll(&mut events, PollTimeout::NONE).unwrap();
+    assert_ne!(poll(&mut events, PATIENCE), Ok(0), "nothing came");
 }
 
 /// Waits until there is an upcall.
