@@ -449,7 +449,11 @@ impl Client {
                 }
                 Ok(None) if self.wait(PollFlags::POLLOUT, deadline)? => {}
                 Ok(None) => return Err(self.lose(ClientError::Timeout { command: request, timeout: self.timeout })),
-                Err(error) => return Err(self.lose(error.into())),
+                Err(error) => {
+                    // What the peer sent before it closed tells more.
+                    let error = self.incoming.receive(self.socket.as_fd()).err().unwrap_or(error);
+                    return Err(self.lose(error.into()));
+                }
             }
         }
         Ok(())
