@@ -5,13 +5,14 @@ use crate::args::AttachArgs;
 use crate::error::BadInputExt;
 use crate::signals::Signals;
 use crate::taps;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use millrace_driver::vfio_user::VfioUserNet;
 use millrace_driver::virtio::Settings;
 use millrace_sim::tap::{Tap, is_gone};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 /// Frames that go one way before those of the other way get their turn.
 const BURST: usize = 64;
@@ -27,7 +28,8 @@ pub fn run(args: &AttachArgs) -> Result<()> {
     let net = VfioUserNet::connect(&args.function.0, settings).bad_input()?;
     let signals = Signals::catch()?;
     let tap = taps::open_one(&args.tap)?;
-    let mut join = Join { net, tap, longest, waiting: None, counts: Counts::default() };
+    let socket = &args.function.0;
+    let mut join = Join { socket, net, tap, longest, waiting: None, counts: Counts::default() };
     println!("ready");
     // Whoever reads it may have gone.
     let _ = std::io::stdout().flush();
@@ -47,7 +49,8 @@ struct Counts {
 }
 
 /// A function and a TAP device.
-struct Join {
+struct Join<'a> {
+    socket: &'a Path,
     net: VfioUserNet,
     tap: Tap,
     /// Bytes of the longest frame that a transmit buffer holds.
@@ -57,11 +60,11 @@ struct Join {
     counts: Counts,
 }
 
-impl Join {
+impl Join<'_> {
     fn go(&mut self, signals: &Signals) -> Result<()> {
         while !signals.stop() {
-            self.net.refresh()?;
-            if self.to_tap()? + self.to_function()? == 0 {
+            self.net.refresh().with_context(|| self.socket.display().to_string())?;
+            if self.feed_tap()? + self.feed_function()? == 0 {
                 self.nap()?;
             }
         }
@@ -69,7 +72,7 @@ impl Join {
     }
 
     /// Frames that the function received; how many.
-    fn to_tap(&mut self) -> Result<usize> {
+    fn feed_tap(&mut self) -> Result<usize> {
         let (tap, counts) = (&mut self.tap, &mut self.counts);
         let mut failed = None;
         let received = self.net.net().receive(PAIR, BURST, |frame| match tap.send(frame) {
@@ -85,7 +88,7 @@ impl Join {
     }
 
     /// Frames that the TAP device sends, as long as the function has room; how many.
-    fn to_function(&mut self) -> Result<usize> {
+    fn feed_function(&mut self) -> Result<usize> {
         for count in 0..BURST {
             let Some(frame) = self.next_frame()? else { return Ok(count) };
             if self.net.net().send(PAIR, [&frame[..]])? == 0 {
@@ -105,6 +108,7 @@ impl Join {
             match self.tap.recv() {
                 Ok(Some(frame)) if frame.len() > self.longest => self.counts.too_long += 1,
                 Ok(frame) => return Ok(frame.filter(|frame| !frame.is_empty()).map(<[u8]>::to_vec)),
+                Err(error) if is_gone(&error) => bail!("the TAP device {} was deleted", self.tap.name()),
                 Err(error) => return Err(error).with_context(|| format!("TAP device {}", self.tap.name())),
             }
         }

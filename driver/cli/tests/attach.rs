@@ -8,10 +8,13 @@ mod common;
 use common::{Device, Folder, packet};
 use millrace_driver::vfio_user::VfioUserNet;
 use millrace_driver::virtio::Settings;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::spawn;
+
+/// After this what does not come never will, in milliseconds.
+const PATIENCE: u16 = 60_000;
 
 /// A device without slow path, whose sockets are in `dpu`.
 fn serve(folder: &Folder) -> Device<'_> {
@@ -86,7 +89,7 @@ fn receive(net: &mut VfioUserNet) -> Vec<Vec<u8>> {
             return frames;
         }
         let mut events = net.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        poll(&mut events, PollTimeout::NONE).unwrap();
+        assert_ne!(poll(&mut events, PATIENCE), Ok(0), "nothing came");
     }
 }
 
