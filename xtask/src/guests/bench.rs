@@ -15,8 +15,8 @@ use tempfile::TempDir;
 /// Lines of each log that are shown when a scenario fails.
 const TAIL: usize = 12;
 
-/// The log that holds the DPU's statistics.
-pub const STATS: &str = "stats.json";
+/// How the name of a log ends that holds a DPU's statistics.
+pub const STATS: &str = ".stats.json";
 
 /// The bench of one scenario.
 pub struct Bench<'a> {
@@ -78,8 +78,8 @@ impl<'a> Bench<'a> {
         let mut text = String::new();
         for entry in fs::read_dir(&self.logs)? {
             let path = entry?.path();
-            if path.ends_with(STATS) {
-                text += &format!("statistics of the DPU: {}\n", path.display());
+            if path.to_string_lossy().ends_with(STATS) {
+                text += &format!("statistics of a DPU: {}\n", path.display());
                 continue;
             }
             let said = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;

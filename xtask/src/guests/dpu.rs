@@ -52,10 +52,11 @@ pub struct Count {
 
 impl Dpu {
     /// Starts a DPU that runs a flow file, with further arguments, and waits until it serves its functions. What it says becomes
-    /// `dpu.log`.
-    pub fn start(bench: &Bench, flows: &str, arguments: &[String]) -> Result<Self> {
-        let [sockets, file, control] = ["dpu", "flows", "control"].map(|name| bench.sockets().join(name));
-        let stats = bench.log(STATS);
+    /// `NAME.log`, its statistics `NAME.stats.json`.
+    pub fn start(bench: &Bench, name: &str, flows: &str, arguments: &[String]) -> Result<Self> {
+        let [sockets, file, control] =
+            ["", ".flows", ".control"].map(|end| bench.sockets().join(format!("{name}{end}")));
+        let stats = bench.log(&format!("{name}{STATS}"));
         fs::write(&file, flows).with_context(|| format!("cannot write {}", file.display()))?;
         let mut command = run::command(run::target().join("release/millrace"));
         command.arg("serve");
@@ -65,7 +66,7 @@ impl Dpu {
             command.arg(option).arg(path);
         }
         command.args(arguments);
-        let mut process = Process::start(&command, &bench.log("dpu.log"), bench.interrupts)?;
+        let mut process = Process::start(&command, &bench.log(&format!("{name}.log")), bench.interrupts)?;
         match process.line(Deadline::after(START)).context("the DPU does not start")?.as_deref() {
             Some("ready") => Ok(Self { process, sockets, stats }),
             other => bail!("the DPU did not start: it said {other:?}"),

@@ -21,7 +21,7 @@ impl Network {
         if bench.self_test {
             return Ok(Self::BackToBack(bench.sockets().to_owned()));
         }
-        Ok(Self::Dpu(Dpu::start(bench, flows, arguments)?))
+        Ok(Self::Dpu(Dpu::start(bench, "dpu", flows, arguments)?))
     }
 
     /// A function, for a guest.

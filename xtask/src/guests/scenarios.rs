@@ -2,7 +2,7 @@
 //! The scenarios. Each starts what it needs, looks at what comes out, and ends it in order; what it leaves when it fails goes by itself.
 
 use super::bench::Bench;
-use super::dpu::{Port, Stats};
+use super::dpu::{Dpu, Port, Stats};
 use super::guest::Guest;
 use super::network::Network;
 use super::traffic::{self, PING_HEADERS, address, ping, ping_with};
@@ -41,6 +41,11 @@ pub const ALL: &[Scenario] = &[
         shows: "QEMU is killed under traffic, and another guest takes the function over",
         run: kill,
     },
+    Scenario {
+        name: "two-dpus",
+        shows: "guests on two DPUs, joined by a wire between the uplinks; one DPU goes, and another takes its place",
+        run: two_dpus,
+    },
 ];
 
 /// A learning switch.
@@ -65,14 +70,18 @@ fn pings(bench: &Bench) -> Result<Outcome> {
     ping(&mut a, &address("vf1"), 50, 56)?;
     ping(&mut b, &address("vf0"), 50, 56)?;
     if let Some(stats) = bench.finish(network, [a, b])? {
-        for name in ["vf0", "vf1"] {
-            let Port { received, hardware, slow_path, .. } = port(&stats, name)?;
-            ensure!(received.packets >= 100, "{name}: only {} packets came in", received.packets);
-            ensure!(*slow_path > 0, "{name}: the slow path saw nothing");
-            ensure!(hardware > slow_path, "{name}: {hardware} packets in hardware, {slow_path} in the slow path");
-        }
+        ["vf0", "vf1"].iter().try_for_each(|name| first_slow_then_hardware(&stats, name))?;
     }
     Ok(passed())
+}
+
+/// Of at least a hundred packets that came in at a port, the slow path saw some, and hardware handled more.
+fn first_slow_then_hardware(stats: &Stats, name: &str) -> Result<()> {
+    let Port { received, hardware, slow_path, .. } = port(stats, name)?;
+    ensure!(received.packets >= 100, "{name}: only {} packets came in", received.packets);
+    ensure!(*slow_path > 0, "{name}: the slow path saw nothing");
+    ensure!(hardware > slow_path, "{name}: {hardware} packets in hardware, {slow_path} in the slow path");
+    Ok(())
 }
 
 fn uplink(bench: &Bench) -> Result<Outcome> {
@@ -183,4 +192,51 @@ fn kill(bench: &Bench) -> Result<Outcome> {
     ping(&mut a, &address("vf1"), 20, 56)?;
     bench.finish(network, [a, heir])?;
     Ok(passed())
+}
+
+/// A DPU with a wire at its uplink and a guest at `vf0`.
+struct Site {
+    dpu: Dpu,
+    guest: Guest,
+}
+
+impl Site {
+    /// Starts it, with the guest's address. Its functions have MAC addresses of `site`'s own.
+    fn start(bench: &Bench, name: &str, site: u8, address: &str) -> Result<Self> {
+        let wire = format!("p0=unix:{}", bench.sockets().join("wire").display());
+        let mac = format!("02:4d:52:{site:02x}:00:00");
+        let dpu = Dpu::start(bench, name, SWITCH, &["--uplink".into(), wire, "--mac".into(), mac])?;
+        let mut guest = Guest::start(bench, &format!("{name}-vf0"), &[dpu.nic("vf0")])?;
+        guest.wait_until_ready()?;
+        traffic::up(&mut guest, address)?;
+        Ok(Self { dpu, guest })
+    }
+
+    /// Ends it in order. Most of what came in at guest and wire must have been handled in hardware, and not all of it.
+    fn end(self) -> Result<()> {
+        self.guest.quit()?;
+        let stats = self.dpu.stop()?;
+        ["vf0", "p0"].iter().try_for_each(|name| first_slow_then_hardware(&stats, name))
+    }
+}
+
+fn two_dpus(bench: &Bench) -> Result<Outcome> {
+    if bench.self_test {
+        return Ok(Outcome::Skipped("QEMU's own network functions have no uplink"));
+    }
+    let (here, there) = ("10.0.0.1", "10.0.0.2");
+    let mut a = Site::start(bench, "a", 1, here)?;
+    let mut b = Site::start(bench, "b", 2, there)?;
+    ping(&mut a.guest, there, 50, 56)?;
+    ping(&mut b.guest, here, 50, 56)?;
+    let rates = traffic::tcp(&mut a.guest, &mut b.guest, there)?;
+    let towards = traffic::keep_pinging(&mut a.guest, there)?;
+    b.end()?;
+    let mut heir = Site::start(bench, "b-again", 3, there)?;
+    ping(&mut heir.guest, here, 50, 56)?;
+    traffic::stop_pinging(&mut a.guest, &towards)?;
+    ping(&mut a.guest, there, 50, 56)?;
+    heir.end()?;
+    a.end()?;
+    Ok(Outcome::Passed(rates_text(rates)))
 }
