@@ -5,6 +5,7 @@
 //! hash tables by cuckoo hashing, the TCAM, action programs, counters. What the hardware does is in `docs/hardware.md`.
 //! [`virtio`] drives the functions of the host side (`docs/host.md`): PF, VFs, and the ECPF's representors.
 //! [`vfio_user`] reaches those of a device in another process.
+//! `vfio` reaches them as hardware, on Linux on x86-64 and aarch64.
 #![deny(missing_docs)]
 
 mod commands;
@@ -12,6 +13,7 @@ mod counters;
 mod cuckoo;
 mod device;
 mod discover;
+mod identity;
 mod owner;
 mod placement;
 mod placer;
@@ -22,6 +24,8 @@ mod rules;
 pub mod serial;
 mod tables;
 mod tcam;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub mod vfio;
 pub mod vfio_user;
 pub mod virtio;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A served function of Millrace.
 
-use super::identity::{CONFIG_BYTES, Role, identify};
 use super::{AttachError, Event, VfioUserBar};
+use crate::identity::{CONFIG_BYTES, Role, identify};
 use crate::virtio::MappedMemory;
 use millrace_vfio_user::{Client, ClientError, SharedMemory, Space};
 use std::cell::RefCell;
@@ -41,7 +41,7 @@ impl VfioUserFunction {
         }
         let mut config = [0; CONFIG_BYTES];
         client.read(Space::Config, 0, &mut config)?;
-        let found = identify(&config, &info).map_err(not_millrace)?;
+        let found = identify(&config, &info.bars).map_err(not_millrace)?;
         if found != role {
             return Err(not_millrace(format!("this is {found}, not {role}")));
         }

@@ -9,13 +9,12 @@ mod dpu;
 mod error;
 mod events;
 mod function;
-mod identity;
 mod net;
 
+pub use crate::identity::Role;
 pub use bar::VfioUserBar;
 pub use dpu::VfioUserDpu;
 pub use error::AttachError;
 pub use events::Event;
 pub use function::VfioUserFunction;
-pub use identity::Role;
 pub use net::VfioUserNet;

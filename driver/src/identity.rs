@@ -3,11 +3,13 @@
 //! there can be anything: it is looked at, and not trusted.
 
 use millrace_regs::host::{COMMON, DEVICE, FUNCTION_SHIFT, HostBlock, ISR, NOTIFY, NOTIFY_STRIDE};
-use millrace_vfio_user::DeviceInfo;
 use std::fmt;
 
 /// Bytes of the configuration space that every function has.
 pub const CONFIG_BYTES: usize = 256;
+
+/// BARs that a function may have.
+pub const BARS: usize = 6;
 
 /// Vendor of virtio devices, and of the ECPF too.
 const VENDOR: u16 = 0x1af4;
@@ -47,29 +49,34 @@ impl fmt::Display for Role {
     }
 }
 
-/// What this function of Millrace is for.
+/// What a function with these numbers of its vendor and of its device is for.
+///
+/// # Errors
+/// What it is, if it is none of Millrace.
+pub fn role(vendor: u16, device: u16) -> Result<Role, String> {
+    match (vendor, device) {
+        (VENDOR, NETWORK_DEVICE) => Ok(Role::Network),
+        (VENDOR, ECPF_DEVICE) => Ok(Role::Ecpf),
+        _ => Err(format!(
+            "this is PCI device {vendor:04x}:{device:04x}, not a function of Millrace \
+             ({VENDOR:04x}:{NETWORK_DEVICE:04x} or {VENDOR:04x}:{ECPF_DEVICE:04x})"
+        )),
+    }
+}
+
+/// What this function of Millrace is for. Its BARs are given by their bytes, 0 for those that it has not.
 ///
 /// # Errors
 /// What it is, if it is none.
-pub fn identify(config: &[u8; CONFIG_BYTES], info: &DeviceInfo) -> Result<Role, String> {
+pub fn identify(config: &[u8; CONFIG_BYTES], sizes: &[u64; BARS]) -> Result<Role, String> {
     let half = |at: usize| u16::from_le_bytes([config[at], config[at + 1]]);
-    let (vendor, device) = (half(0), half(2));
-    let role = match (vendor, device) {
-        (VENDOR, NETWORK_DEVICE) => Role::Network,
-        (VENDOR, ECPF_DEVICE) => Role::Ecpf,
-        _ => {
-            return Err(format!(
-                "this is PCI device {vendor:04x}:{device:04x}, not a function of Millrace \
-                 ({VENDOR:04x}:{NETWORK_DEVICE:04x} or {VENDOR:04x}:{ECPF_DEVICE:04x})"
-            ));
-        }
-    };
+    let role = role(half(0), half(2))?;
     let bars: &[(usize, u64)] = match role {
         Role::Network => &[(0, BLOCK_BAR)],
         Role::Ecpf => &[(0, BLOCK_BAR), (2, REGISTER_BAR)],
     };
     for &(bar, bytes) in bars {
-        let found = info.bars[bar];
+        let found = sizes[bar];
         if found != bytes {
             return Err(format!("not a function of Millrace: BAR {bar} has {found:#x} bytes, not {bytes:#x}"));
         }
@@ -141,10 +148,6 @@ fn structures(config: &[u8; CONFIG_BYTES]) -> Vec<Structure> {
 mod tests {
     use super::*;
 
-    fn info(bars: [u64; 6]) -> DeviceInfo {
-        DeviceInfo { config_bytes: CONFIG_BYTES, bars, msix_vectors: 3 }
-    }
-
     /// A configuration space with capabilities that follow one another from 0x40 on.
     fn space(device: u16, capabilities: &[[u32; 5]]) -> [u8; CONFIG_BYTES] {
         let mut config = [0; CONFIG_BYTES];
@@ -168,15 +171,15 @@ mod tests {
 
     #[test]
     fn the_functions_of_the_contract_are_recognised() {
-        let network = info([1 << 24, 0, 0, 0, 0, 0]);
+        let network = [1 << 24, 0, 0, 0, 0, 0];
         assert_eq!(identify(&space(0x1041, &GOOD), &network), Ok(Role::Network));
-        let ecpf = info([1 << 24, 0, 1 << 16, 0, 0, 0]);
+        let ecpf = [1 << 24, 0, 1 << 16, 0, 0, 0];
         assert_eq!(identify(&space(0x10f0, &[]), &ecpf), Ok(Role::Ecpf));
     }
 
     #[test]
     fn others_are_refused_with_what_was_found() {
-        let network = info([1 << 24, 0, 0, 0, 0, 0]);
+        let network = [1 << 24, 0, 0, 0, 0, 0];
         let altered = |at: usize, word: usize, value: u32| {
             let mut capabilities = GOOD;
             capabilities[at][word] = value;
@@ -204,7 +207,7 @@ mod tests {
             let error = identify(&config, &network).unwrap_err();
             assert!(error.contains(text), "{error}\nis not: {text}");
         }
-        let small = info([1 << 14, 0, 0, 0, 0, 0]);
+        let small = [1 << 14, 0, 0, 0, 0, 0];
         assert!(identify(&space(0x1041, &GOOD), &small).unwrap_err().contains("BAR 0 has 0x4000 bytes, not 0x1000000"));
     }
 }

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A function of Millrace behind VFIO.
+
+use super::pages::{HUGE, Pages};
+use super::{PciAddress, Problem, Role, VfioBar, VfioError, VfioMemory, iova, sysfs};
+use crate::identity::{BARS, CONFIG_BYTES, identify};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use pci_driver::backends::vfio::VfioPciDevice;
+use pci_driver::device::PciDevice;
+use pci_driver::regions::{OwningPciRegion, PciRegion};
+use std::cell::Cell;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where memory begins for the function: above all that needs 32 bits, as the messages of interrupts do.
+const FIRST_ADDRESS: u64 = 1 << 32;
+
+/// A function that was recognised, and may use its bus. It stays open, and this process the only one that has it, as long as this, its BAR or
+/// memory of it is there; then the kernel resets it.
+#[derive(Debug)]
+pub struct VfioFunction {
+    device: Arc<VfioPciDevice>,
+    address: PciAddress,
+    group: u32,
+    bar: OwningPciRegion,
+    /// From here on nothing is mapped.
+    next: Cell<u64>,
+}
+
+impl VfioFunction {
+    /// Opens a function of this role.
+    ///
+    /// # Errors
+    /// If there is none, it is another, it is not bound to `vfio-pci`, it shares its IOMMU group, or this process may not have it.
+    pub fn open(address: PciAddress, role: Role) -> Result<Self, VfioError> {
+        Self::try_open(address, role).map_err(|problem| problem.of(address))
+    }
+
+    fn try_open(address: PciAddress, role: Role) -> Result<Self, Problem> {
+        let devices = Path::new(sysfs::DEVICES);
+        let group = sysfs::check(devices, address, role)?;
+        // Opened for the sake of what is told if that fails: who opens the device is not told which file it was.
+        for path in sysfs::vfio_files(group) {
+            let opened = File::options().read(true).write(true).open(&path);
+            opened.map_err(|error| Problem::Open { path, error })?;
+        }
+        let device = VfioPciDevice::open(devices.join(address.to_string())).map_err(refused("to open it"))?;
+        let found = identity(&device)?;
+        if found != role {
+            return Err(Problem::NotMillrace(format!("this is {found}, not {role}")));
+        }
+        let bar = device.bar(0).expect("it has been looked at");
+        // VFIO hands it over with its BARs off, and without the right to its bus.
+        let command = device.config().command();
+        command.memory_space_enable().write(true).map_err(refused("to enable its BARs"))?;
+        command.bus_master_enable().write(true).map_err(refused("to make it bus master"))?;
+        Ok(Self { device: Arc::new(device), address, group, bar, next: Cell::new(FIRST_ADDRESS) })
+    }
+
+    /// Its address.
+    pub fn address(&self) -> PciAddress {
+        self.address
+    }
+
+    /// The number of its IOMMU group.
+    pub fn group(&self) -> u32 {
+        self.group
+    }
+
+    /// Its registers, mapped if they can be.
+    pub fn bar(&self) -> VfioBar {
+        VfioBar::map(self.bar.owning_subregion(..))
+    }
+
+    /// Its registers by system calls, as if they could not be mapped.
+    pub fn bar_by_calls(&self) -> VfioBar {
+        VfioBar::by_calls(self.bar.owning_subregion(..))
+    }
+
+    /// Memory that the function reaches, of `bytes` bytes or more.
+    ///
+    /// # Errors
+    /// If there is not so much, or VFIO does not let the function have it.
+    pub fn memory(&self, bytes: usize) -> Result<VfioMemory, VfioError> {
+        self.try_memory(bytes).map_err(|problem| problem.of(self.address))
+    }
+
+    fn try_memory(&self, bytes: usize) -> Result<VfioMemory, Problem> {
+        let refused = |error| Problem::Memory { bytes, error };
+        let pages = Pages::new(bytes).map_err(|errno| refused(errno.into()))?;
+        let size = pages.bytes() as u64;
+        // An IOMMU may use huge pages where both addresses are aligned to them.
+        let align = HUGE.max(self.device.iommu().alignment()) as u64;
+        let address = iova::find(self.device.iommu().valid_iova_ranges(), self.next.get(), size, align)
+            .ok_or(Problem::NoAddresses { bytes })?;
+        let memory = VfioMemory::map(self.device.clone(), pages, address).map_err(refused)?;
+        self.next.set(address + size);
+        Ok(memory)
+    }
+
+    /// An event for each MSI-X vector of the function, ready to read when the vector was signalled. Reading does not block.
+    ///
+    /// # Errors
+    /// If VFIO refuses, or this process gets no eventfds.
+    pub fn interrupts(&self) -> Result<Vec<EventFd>, VfioError> {
+        let refused = |error| refused("the function's interrupts")(error).of(self.address);
+        let interrupts = self.device.interrupts();
+        let vectors = interrupts.msi_x();
+        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+        let events: Result<Vec<EventFd>, _> = (0..vectors.max()).map(|_| EventFd::from_flags(flags)).collect();
+        let events = events.map_err(|errno| refused(errno.into()))?;
+        let descriptors: Vec<RawFd> = events.iter().map(|event| event.as_fd().as_raw_fd()).collect();
+        vectors.enable(&descriptors).map_err(refused)?;
+        Ok(events)
+    }
+
+    /// Resets the function, as after power-up. It stays bus master.
+    ///
+    /// # Errors
+    /// If it cannot be reset alone.
+    pub fn reset(&self) -> Result<(), VfioError> {
+        self.device.reset().map_err(|error| refused("to reset it")(error).of(self.address))
+    }
+}
+
+/// What the function is for, as its configuration space and BARs tell.
+fn identity(device: &VfioPciDevice) -> Result<Role, Problem> {
+    let mut config = [0; CONFIG_BYTES];
+    device.config().read_bytes(0, &mut config).map_err(refused("to read its configuration space"))?;
+    let mut sizes = [0; BARS];
+    for (index, size) in sizes.iter_mut().enumerate() {
+        *size = device.bar(index).map_or(0, |bar| bar.len());
+    }
+    identify(&config, &sizes).map_err(Problem::NotMillrace)
+}
+
+fn refused(what: &'static str) -> impl Fn(io::Error) -> Problem {
+    move |error| Problem::Refused { what, error }
+}
