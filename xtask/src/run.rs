@@ -68,6 +68,15 @@ pub fn build_least(packages: &[&str], bins: &[&str]) -> Result<()> {
     checked(build)
 }
 
+/// Builds a program without the libraries that it would load: it runs on any Linux of `target`. Where it is.
+pub fn build_static(package: &str, target: &str) -> Result<PathBuf> {
+    let mut build = build_command(&[package], &[package]);
+    // For a target that is named, flags do not count for build scripts and procedural macros: these have to load libraries.
+    build.args(["--target", target]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+    checked(build)?;
+    Ok(self::target().join(target).join("release").join(package))
+}
+
 fn build_command(packages: &[&str], bins: &[&str]) -> Command {
     let mut build = cargo();
     build.args(["build", "--quiet", "--release"]);

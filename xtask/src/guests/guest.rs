@@ -36,6 +36,13 @@ pub struct Nic {
     pub device: Value,
 }
 
+/// What a guest is.
+pub struct Machine<'a> {
+    pub initramfs: &'a Path,
+    /// With an IOMMU, which its kernel uses.
+    pub iommu: bool,
+}
+
 /// A running guest. Killed when dropped.
 pub struct Guest {
     name: String,
@@ -57,14 +64,19 @@ pub struct Job(String);
 impl Guest {
     /// Starts it. Its console and QEMU's messages become `NAME.console` and `NAME.qemu` among the scenario's logs.
     pub fn start(bench: &Bench, name: &str, nics: &[Nic]) -> Result<Self> {
-        Self::launch(bench, name, nics).with_context(|| format!("cannot start guest {name}"))
+        Self::start_as(bench, name, &Machine { initramfs: bench.initramfs, iommu: false }, nics)
     }
 
-    fn launch(bench: &Bench, name: &str, nics: &[Nic]) -> Result<Self> {
+    /// As [`start`](Self::start), of another kind.
+    pub fn start_as(bench: &Bench, name: &str, machine: &Machine, nics: &[Nic]) -> Result<Self> {
+        Self::launch(bench, name, machine, nics).with_context(|| format!("cannot start guest {name}"))
+    }
+
+    fn launch(bench: &Bench, name: &str, machine: &Machine, nics: &[Nic]) -> Result<Self> {
         let (console, errors) = (bench.log(&format!("{name}.console")), bench.log(&format!("{name}.qemu")));
         let [monitor, line] = ["qmp", "agent"].map(|kind| bench.sockets().join(format!("{name}.{kind}")));
         let listeners = [listen(&monitor)?, listen(&line)?];
-        let mut qemu = machine(bench);
+        let mut qemu = emulator(bench, machine);
         qemu.arg("-serial").arg(format!("file:{}", console.display()));
         for (id, path) in [("qmp", &monitor), ("agent", &line)] {
             qemu.arg("-chardev").arg(format!("socket,id={id},path={}", path.display()));
@@ -99,19 +111,24 @@ impl Guest {
         Ok(answer.output)
     }
 
+    /// Runs a command line of the shell that may fail, and may take this long.
+    pub fn attempt_for(&mut self, command: &str, limit: Duration) -> Result<Answer> {
+        self.ask("run", command, limit)
+    }
+
     /// Runs a command line of the shell, which may fail.
     pub fn attempt(&mut self, command: &str) -> Result<Answer> {
-        self.ask("run", command)
+        self.ask("run", command, COMMAND)
     }
 
     /// Runs a command beside others.
     pub fn start_job(&mut self, command: &str) -> Result<Job> {
-        Ok(Job(self.ask("start", command)?.output.trim_end().to_owned()))
+        Ok(Job(self.ask("start", command, COMMAND)?.output.trim_end().to_owned()))
     }
 
     /// Waits for the end of a job.
     pub fn end_of(&mut self, job: &Job) -> Result<Answer> {
-        self.ask("wait", &job.0)
+        self.ask("wait", &job.0, COMMAND)
     }
 
     /// Ends a job that would go on, with SIGTERM; what it printed.
@@ -120,12 +137,12 @@ impl Guest {
         Ok(self.end_of(job)?.output)
     }
 
-    fn ask(&mut self, verb: &str, argument: &str) -> Result<Answer> {
-        self.answer(verb, argument).with_context(|| format!("`{argument}` in guest {}", self.name))
+    fn ask(&mut self, verb: &str, argument: &str, limit: Duration) -> Result<Answer> {
+        self.answer(verb, argument, limit).with_context(|| format!("`{argument}` in guest {}", self.name))
     }
 
-    fn answer(&mut self, verb: &str, argument: &str) -> Result<Answer> {
-        let deadline = Deadline::after(COMMAND);
+    fn answer(&mut self, verb: &str, argument: &str, limit: Duration) -> Result<Answer> {
+        let deadline = Deadline::after(limit);
         writeln!(self.agent.file, "{verb} {argument}")?;
         let mut output = String::new();
         loop {
@@ -157,7 +174,7 @@ impl Guest {
 }
 
 /// QEMU with all that guests have in common.
-fn machine(bench: &Bench) -> Command {
+fn emulator(bench: &Bench, machine: &Machine) -> Command {
     let mut qemu = bench.install.program("usr/bin/qemu-system-x86_64");
     for data in ["usr/share/qemu", "usr/share/seabios"] {
         qemu.arg("-L").arg(bench.install.path(data));
@@ -166,9 +183,15 @@ fn machine(bench: &Bench) -> Command {
     let size = u64::from(MEMORY) << 20;
     let memory = json!({"qom-type": "memory-backend-memfd", "id": "memory", "size": size, "share": true});
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-cpu", "max"]);
-    qemu.args(["-machine", "q35,accel=tcg,memory-backend=memory", "-m", &format!("{MEMORY}M")]);
-    qemu.args(["-object", &memory.to_string(), "-append", COMMAND_LINE]);
-    qemu.arg("-kernel").arg(bench.install.kernel()).arg("-initrd").arg(bench.initramfs);
+    let (mut board, mut command_line) = ("q35,accel=tcg,memory-backend=memory".to_owned(), COMMAND_LINE.to_owned());
+    if machine.iommu {
+        board += ",kernel-irqchip=split";
+        command_line += " intel_iommu=on";
+        qemu.args(["-device", "intel-iommu,intremap=on,caching-mode=on"]);
+    }
+    qemu.args(["-machine", &board, "-m", &format!("{MEMORY}M"), "-object", &memory.to_string()]);
+    qemu.args(["-append", &command_line]);
+    qemu.arg("-kernel").arg(bench.install.kernel()).arg("-initrd").arg(machine.initramfs);
     qemu
 }
 

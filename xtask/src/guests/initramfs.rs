@@ -9,8 +9,18 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-/// Modules that guests may load; what these depend on comes along.
-const MODULES: [&str; 1] = ["virtio_net"];
+/// What a guest has beside busybox and a few programs.
+pub struct Contents<'a> {
+    /// Modules that it may load; what these depend on comes along.
+    pub modules: &'a [&'a str],
+    /// Programs that need no libraries, for its folder `bin`.
+    pub programs: &'a [&'a Path],
+}
+
+impl Contents<'_> {
+    /// What most guests have.
+    pub const STOCK: Self = Self { modules: &["virtio_net"], programs: &[] };
+}
 
 /// Programs beside those of busybox.
 const PROGRAMS: [&str; 2] = ["usr/bin/iperf3", "usr/bin/ping"];
@@ -18,7 +28,7 @@ const PROGRAMS: [&str; 2] = ["usr/bin/iperf3", "usr/bin/ping"];
 const UNWINDER: &str = "usr/lib/x86_64-linux-gnu/libgcc_s.so.1";
 
 /// Writes it as the file `into`.
-pub fn write(install: &Install, into: &Path) -> Result<()> {
+pub fn write(install: &Install, contents: &Contents, into: &Path) -> Result<()> {
     let tree = tempfile::tempdir()?;
     let tree = tree.path();
     for folder in ["bin", "dev", "proc", "sys", "tmp", "usr/lib64"] {
@@ -34,11 +44,15 @@ pub fn write(install: &Install, into: &Path) -> Result<()> {
             executable(&tree.join(file), &read(&install.path(file))?)?;
         }
     }
-    add_modules(install, tree)?;
+    for program in contents.programs {
+        let name = program.file_name().expect("it is a file");
+        executable(&tree.join("bin").join(name), &read(program)?)?;
+    }
+    add_modules(install, contents.modules, tree)?;
     archive(install, tree, into)
 }
 
-fn add_modules(install: &Install, tree: &Path) -> Result<()> {
+fn add_modules(install: &Install, names: &[&str], tree: &Path) -> Result<()> {
     let unpack = |file: &Path| {
         let output = install.busybox("xzcat").arg(file).output().context("cannot start busybox")?;
         if !output.status.success() {
@@ -47,7 +61,7 @@ fn add_modules(install: &Install, tree: &Path) -> Result<()> {
         Ok(output.stdout)
     };
     let folder = install.modules();
-    let modules = Modules::find(&install.path(&folder))?.with_dependencies(&MODULES, unpack)?;
+    let modules = Modules::find(&install.path(&folder))?.with_dependencies(names, unpack)?;
     for (name, module) in modules {
         executable(&tree.join(&folder).join(format!("{name}.ko")), &module)?;
     }

@@ -13,6 +13,7 @@ mod process;
 mod qmp;
 mod scenarios;
 mod traffic;
+mod vfio;
 mod wait;
 
 use crate::run;
@@ -20,6 +21,7 @@ use crate::setup::{self, Need};
 use anyhow::{Context, Result, bail};
 use bench::Bench;
 use clap::Args;
+use initramfs::Contents;
 use install::Install;
 use nix::unistd::Uid;
 use scenarios::{ALL, Outcome, Scenario};
@@ -58,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let install = prepare(arguments.self_test)?;
     let interrupts = Interrupts::catch()?;
     let initramfs = tempfile::NamedTempFile::new()?;
-    initramfs::write(&install, initramfs.path())?;
+    initramfs::write(&install, &Contents::STOCK, initramfs.path())?;
     let mut tally = Tally::default();
     for scenario in chosen {
         let bench = Bench::new(scenario.name, &install, initramfs.path(), &interrupts, arguments.self_test)?;

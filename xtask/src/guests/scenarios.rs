@@ -6,6 +6,7 @@ use super::dpu::{Dpu, Port, Stats};
 use super::guest::Guest;
 use super::network::Network;
 use super::traffic::{self, PING_HEADERS, address, ping, ping_with};
+use super::vfio::vfio;
 use anyhow::{Context, Result, ensure};
 use millrace_netns::{Namespace, output};
 use nix::unistd::Uid;
@@ -46,10 +47,15 @@ pub const ALL: &[Scenario] = &[
         shows: "guests on two DPUs, joined by a wire between the uplinks; one DPU goes, and another takes its place",
         run: two_dpus,
     },
+    Scenario {
+        name: "vfio",
+        shows: "our own driver, in a guest with an IOMMU, has a function through the stock vfio-pci",
+        run: vfio,
+    },
 ];
 
 /// A learning switch.
-const SWITCH: &str = "actions=normal\n";
+pub const SWITCH: &str = "actions=normal\n";
 
 fn switch(bench: &Bench) -> Result<(Network, [Guest; 2])> {
     let network = Network::start(bench, SWITCH, &[])?;
