@@ -296,7 +296,7 @@ fn a_card_that_goes_away_is_named_and_what_its_host_counted_is_kept() {
     drop(card);
     assert_eq!(running.0.wait().unwrap().code(), Some(1));
     let said = fs::read_to_string(path.join("log")).unwrap();
-    assert!(said.contains("s.json has nothing of what the card counted: the device cannot be reached: "), "{said}");
+    assert!(said.contains("s.json has nothing of what the device counted: the device cannot be reached: "), "{said}");
     let stats: Value = serde_json::from_str(&fs::read_to_string(path.join("s.json")).unwrap()).unwrap();
     let why = stats["incomplete"].as_str().expect("why there are no counts of the card");
     assert!(why.starts_with("the device cannot be reached: "), "{why}");

@@ -88,7 +88,7 @@ mod tests {
         let interrupts = Interrupts::catch().unwrap();
         let start = |script| Process::start(Command::new("sh").args(["-c", script]), &errors, &interrupts).unwrap();
         let deadline = Deadline::after(Duration::from_secs(60));
-        let mut waiting = start("echo ready; echo wrong >&2; exec tail -f /dev/null");
+        let mut waiting = start("echo wrong >&2; echo ready; exec tail -f /dev/null");
         assert_eq!(waiting.line(deadline).unwrap().as_deref(), Some("ready"));
         assert_eq!(std::fs::read_to_string(&errors).unwrap(), "wrong\n");
         waiting.signal(Signal::SIGINT).unwrap();
