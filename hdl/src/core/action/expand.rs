@@ -121,8 +121,7 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
 
         comment!("the verdict, and the job's outputs");
         let mut outputs = step.outputs;
-        let mut upcall: Bits<QUEUES> = 0;
-        upcall.set_bit(QUEUES - 1, true);
+        let upcall = Bits::<QUEUES>::from(1_u64) << self.vports;
         let mut discard = false;
         let mut reason: Bits<2> = 0;
         let mut verdict: Bits<4> = 0;
