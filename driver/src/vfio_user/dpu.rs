@@ -2,7 +2,7 @@
 //! The ECPF of a device in another process.
 
 use super::{AttachError, Event, Role, VfioUserBar, VfioUserFunction};
-use crate::virtio::{Cut, Ecpf, MappedMemory, Settings, VirtioPci};
+use crate::virtio::{Ecpf, MappedMemory, Settings, VirtioPci};
 use crate::{Access, BoxError, Device, DeviceError, Sent, Upcall};
 use millrace_regs::host::{COMMON, common};
 use millrace_regs::map::{ADDRESS_SPACE, MAX_VPORTS};
@@ -13,8 +13,6 @@ use std::time::Instant;
 
 /// Where the register map is.
 const REGISTERS: Space = Space::Bar(2);
-/// Bytes of a receive buffer of a representor; a longer frame takes several.
-const BUFFER: u32 = 2048;
 /// Vports that a device may have.
 const MAX_PAIRS: u16 = MAX_VPORTS as u16;
 
@@ -41,12 +39,12 @@ impl VfioUserDpu {
         let function = VfioUserFunction::connect(path, Role::Ecpf)?;
         let not_millrace =
             |error: BoxError| AttachError::NotMillrace { path: path.to_owned(), found: error.to_string() };
-        let settings = settings(vports(&mut function.bar()).map_err(not_millrace)?);
+        let vports = vports(&mut function.bar()).map_err(not_millrace)?;
+        let settings = Settings { interrupts: true, ..Settings::representors(vports) };
         let memory = function.memory(settings.memory_bytes())?;
         let changes = function.event([0])?;
-        let upcalls = function.event((0..settings.pairs).map(|pair| 1 + 2 * pair))?;
-        let vports = settings.pairs.into();
-        let ecpf = Ecpf::start(function.bar(), memory, settings, vports)
+        let upcalls = function.event((0..vports).map(|pair| 1 + 2 * pair))?;
+        let ecpf = Ecpf::start(function.bar(), memory, settings, vports.into())
             .map_err(|error| AttachError::Virtio { path: path.to_owned(), error })?;
         Ok(Self { ecpf, function, upcalls, changes, start: Instant::now() })
     }
@@ -70,11 +68,6 @@ impl VfioUserDpu {
         ecpf.stop().map_err(|error| AttachError::Virtio { path: function.path().to_owned(), error })?;
         function.reset().map_err(|error: ClientError| error.into())
     }
-}
-
-/// Queues and buffers of so many representors.
-fn settings(pairs: u16) -> Settings {
-    Settings { pairs, interrupts: true, receive: vec![vec![Cut { gap: 0, len: BUFFER }]], ..Settings::default() }
 }
 
 fn backend(error: ClientError) -> DeviceError {

@@ -55,6 +55,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// For the ECPF of a device with so many vports: a pair for each, and receive buffers of 2,048 bytes, of which a longer frame takes several.
+    pub fn representors(vports: u16) -> Self {
+        Self { pairs: vports, receive: vec![vec![Cut { gap: 0, len: 2048 }]], ..Self::default() }
+    }
+
     /// Refuses what no function can be set up with.
     pub(super) fn check(&self) -> Result<(), VirtioError> {
         let mut order = self.descriptor_order.clone();
