@@ -4,13 +4,13 @@
 use crate::args::AttachArgs;
 use crate::error::BadInputExt;
 use crate::signals::Signals;
+use crate::standard;
 use crate::taps;
 use anyhow::{Context, Result, bail};
 use millrace_driver::vfio_user::VfioUserNet;
 use millrace_driver::virtio::Settings;
 use millrace_sim::tap::{Tap, is_gone};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -30,9 +30,7 @@ pub fn run(args: &AttachArgs) -> Result<()> {
     let tap = taps::open_one(&args.tap)?;
     let socket = &args.function.0;
     let mut join = Join { socket, net, tap, longest, waiting: None, counts: Counts::default() };
-    println!("ready");
-    // Whoever reads it may have gone.
-    let _ = std::io::stdout().flush();
+    standard::say_ready();
     let ran = join.go(&signals);
     join.print_counts();
     // The function's reset counts, but not above why it came.

@@ -48,10 +48,7 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
     let signals = Signals::catch()?;
     let taps = taps::open(&config, &interfaces)?;
     let stats = Files::claim(&config, None, args.stats.as_deref(), None, &[args.flows.as_path()])?.stats;
-    let server = Server::open(args.control.as_deref())?;
-    if let Some(server) = &server {
-        signals.remove_at_once(server.path());
-    }
+    let server = Server::open_until_signal(args.control.as_deref(), &signals)?;
 
     free_the_fast_path(&mut device, &config, macs)?;
     let others = if args.take_over { Others::TakeOver } else { Others::Refuse };

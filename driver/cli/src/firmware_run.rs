@@ -16,7 +16,6 @@ use anyhow::Result;
 use millrace_driver::vfio_user::VfioUserDpu;
 use millrace_driver::{Device, Others, discover};
 use millrace_firmware::slowpath::Settings;
-use std::io::Write;
 use std::os::fd::BorrowedFd;
 
 /// Name of the ECPF's socket in the folder of a device.
@@ -31,17 +30,12 @@ pub fn run(args: &FirmwareArgs) -> Result<()> {
     let signals = Signals::catch()?;
     let read: Vec<_> = [args.flows.as_path()].into_iter().filter(|flows| !standard::is(flows)).collect();
     let stats = Files::claim(&config, None, args.stats.as_deref(), None, &read)?.stats;
-    let server = Server::open(args.control.as_deref())?;
-    if let Some(server) = &server {
-        signals.remove_at_once(server.path());
-    }
+    let server = Server::open_until_signal(args.control.as_deref(), &signals)?;
 
     let others = if args.take_over { Others::TakeOver } else { Others::Refuse };
     let mut dpu = Dpu::over(device, flows, Settings { others, ..Settings::default() }).map_err(with_hint)?;
     functions::configure(&config, args.mac, args.mtu, config.pfs + config.vfs, dpu.device().bar())?;
-    println!("ready");
-    // Whoever reads it may have gone.
-    let _ = std::io::stdout().flush();
+    standard::say_ready();
     let device = Session::new(&args.flows, dpu, Representors, server, signals).run(stats)?;
     Ok(device.stop()?)
 }

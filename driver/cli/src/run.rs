@@ -69,10 +69,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let epoch_ns = if taps.is_empty() { feeder.cycle_0_ns() } else { unix_ns()? };
     let format = Format::for_times_up_to(epoch_ns + feeder.span_ns() + LONGEST_RUN_NS);
     let mut files = claim_files(args, &config, &captures, format)?;
-    let server = Server::open(args.control.as_deref())?;
-    if let Some(server) = &server {
-        signals.remove_at_once(server.path());
-    }
+    let server = Server::open_until_signal(args.control.as_deref(), &signals)?;
 
     // Up to here nothing was changed that does not go back to what it was.
     let outputs = Outputs::new(&config, files.begin_captures()?, epoch_ns);
@@ -248,17 +245,9 @@ impl Session<'_> {
 
     /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
     fn reload_own_flows(&mut self) {
-        if standard::is(&self.args.flows) {
-            eprintln!("millrace: the flows stay as they were: the standard input cannot be read again");
-            return;
-        }
-        let config = *self.dpu.simulation().config();
-        match flow_file::read(&self.args.flows, &config) {
-            Ok(flows) => {
-                self.dpu.reload(flows);
-                self.reloading = true;
-            }
-            Err(error) => eprintln!("millrace: the flows stay as they were: {error:#}"),
+        if let Some(flows) = flow_file::read_again(&self.args.flows, self.dpu.config()) {
+            self.dpu.reload(flows);
+            self.reloading = true;
         }
     }
 

@@ -18,25 +18,18 @@ use crate::uplink::{self, Uplink};
 use crate::wall_clock::WallClock;
 use anyhow::{Context, Result};
 use millrace_driver::Device;
-use millrace_driver::virtio::{Cut, LocalMemory, Settings};
+use millrace_driver::virtio::{LocalMemory, Settings};
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath;
 use millrace_sim::served::{Ecpf, Served, ServedMemory};
 use millrace_sim::{CYCLE_NS, Config, EmbeddedDpu, Latency, Preset};
 use nix::poll::{PollFd, PollTimeout, poll};
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// The build that is served.
 const PRESET: Preset = Preset::Host;
-/// Memory of the representors' rings and buffers.
-const ECPF_MEMORY: usize = 64 << 20;
-/// Where the device sees it.
+/// Where the device sees the memory of the representors' rings and buffers.
 const ECPF_ADDRESS: u64 = 1 << 32;
-/// Receive buffers of a representor. Upcalls that find none are dropped and counted.
-const REPRESENTOR_BUFFERS: u16 = 256;
-/// Bytes of such a buffer; a longer frame takes several.
-const REPRESENTOR_BUFFER: u32 = 2048;
 /// Frames that wait at an uplink; more stay where they come from.
 const UPLINK_AHEAD: usize = 64;
 
@@ -56,25 +49,21 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let read: Vec<_> = args.flows.as_deref().into_iter().filter(|flows| !standard::is(flows)).collect();
     let stats = Files::claim(&config, None, args.stats.as_deref(), None, &read)?.stats;
     let server = match &flows {
-        Some(_) => Server::open(args.control.as_deref())?,
+        Some(_) => Server::open_until_signal(args.control.as_deref(), &signals)?,
         None => None,
     };
-    if let Some(server) = &server {
-        signals.remove_at_once(server.path());
-    }
     let folder = FolderClaim::new(&args.sockets)?;
 
-    let memory = LocalMemory::new(ECPF_ADDRESS, ECPF_MEMORY);
+    let settings = Settings::representors(config.vports() as u16);
+    let memory = LocalMemory::new(ECPF_ADDRESS, settings.memory_bytes());
     let ecpf = if flows.is_some() { Ecpf::Here(memory.clone()) } else { Ecpf::Socket };
     let latency = Latency { cycles: args.latency / CYCLE_NS, ..Latency::default() };
     let served = Served::new(PRESET, &args.sockets, args.vfs, ecpf, latency).bad_input()?;
-    let slow_path = flows.map(|flows| start_slow_path(args, &config, &served, memory, flows)).transpose()?;
+    let slow_path = flows.map(|flows| start_slow_path(args, &config, &served, memory, settings, flows)).transpose()?;
     let sent = vec![Sent::default(); config.uplinks];
     let clock = WallClock::start();
     let mut session = Session { args, served, slow_path, uplinks, sent, server, signals, reloading: false, clock };
-    println!("ready");
-    // Whoever reads it may have gone.
-    let _ = std::io::stdout().flush();
+    standard::say_ready();
     let ran = session.go();
     let finished = session.finish(stats);
     drop((session, folder));
@@ -87,14 +76,9 @@ fn start_slow_path(
     config: &Config,
     served: &Served,
     memory: LocalMemory,
+    settings: Settings,
     flows: FlowTable,
 ) -> Result<SlowPath> {
-    let settings = Settings {
-        queue_size: REPRESENTOR_BUFFERS,
-        receive: vec![vec![Cut { gap: 0, len: REPRESENTOR_BUFFER }]],
-        transmit_buffers: REPRESENTOR_BUFFERS,
-        ..Settings::default()
-    };
     let mut device = EmbeddedDpu::new(served.dpu().clone(), memory, settings)?;
     functions::configure(config, args.mac, args.mtu, config.pfs + args.vfs, device.bar())?;
     Ok(Dpu::over(device, flows, slowpath::Settings::default())?)
@@ -211,16 +195,9 @@ impl Session<'_> {
     /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
     fn reload_own_flows(&mut self) {
         let (Some(path), Some(dpu)) = (&self.args.flows, &mut self.slow_path) else { return };
-        if standard::is(path) {
-            eprintln!("millrace: the flows stay as they were: the standard input cannot be read again");
-            return;
-        }
-        match flow_file::read(path, dpu.config()) {
-            Ok(flows) => {
-                dpu.reload(flows);
-                self.reloading = true;
-            }
-            Err(error) => eprintln!("millrace: the flows stay as they were: {error:#}"),
+        if let Some(flows) = flow_file::read_again(path, dpu.config()) {
+            dpu.reload(flows);
+            self.reloading = true;
         }
     }
 

@@ -8,7 +8,6 @@ use crate::error::BadInput;
 use crate::flow_file;
 use crate::run::{NAP_MS, answer, reply, write_json};
 use crate::signals::Signals;
-use crate::standard;
 use crate::stats::Stats;
 use anyhow::{Context, Result, anyhow};
 use millrace_driver::{Device, DeviceError};
@@ -91,16 +90,9 @@ impl<'a, S: Surroundings> Session<'a, S> {
 
     /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
     fn reload_own_flows(&mut self) {
-        if standard::is(self.flows) {
-            eprintln!("millrace: the flows stay as they were: the standard input cannot be read again");
-            return;
-        }
-        match flow_file::read(self.flows, self.dpu.config()) {
-            Ok(flows) => {
-                self.dpu.reload(flows);
-                self.reloading = true;
-            }
-            Err(error) => eprintln!("millrace: the flows stay as they were: {error:#}"),
+        if let Some(flows) = flow_file::read_again(self.flows, self.dpu.config()) {
+            self.dpu.reload(flows);
+            self.reloading = true;
         }
     }
 

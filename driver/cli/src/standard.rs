@@ -4,7 +4,7 @@
 use crate::args::RunArgs;
 use crate::error::BadInput;
 use std::fs::File;
-use std::io::{self, stdin, stdout};
+use std::io::{self, Write, stdin, stdout};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -19,6 +19,12 @@ pub fn input() -> io::Result<File> {
 /// The standard output.
 pub fn output() -> io::Result<File> {
     Ok(stdout().as_fd().try_clone_to_owned()?.into())
+}
+
+/// Tells whoever started the command that it is ready. That nobody listens any more is no error.
+pub fn say_ready() {
+    let mut out = stdout().lock();
+    let _ = writeln!(out, "ready").and_then(|()| out.flush());
 }
 
 /// Whether this file stands for the standard input or output.

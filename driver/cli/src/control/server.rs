@@ -4,6 +4,7 @@
 use super::connection::Connection;
 use super::{Place, Reply, Request, peer};
 use crate::error::BadInput;
+use crate::signals::Signals;
 use anyhow::{Context, Result};
 use nix::poll::PollFlags;
 use nix::sys::stat::{Mode, umask};
@@ -43,6 +44,15 @@ impl Server {
         }
     }
 
+    /// As [`open`](Self::open); the socket does not outlive a run that signals end at once.
+    pub fn open_until_signal(path: Option<&Path>, signals: &Signals) -> Result<Option<Self>> {
+        let server = Self::open(path)?;
+        if let Some(server) = &server {
+            signals.remove_at_once(&server.path);
+        }
+        Ok(server)
+    }
+
     fn bind(path: &Path) -> Result<Self, BadInput> {
         if UnixStream::connect(path).is_ok() {
             return Err(BadInput(format!("another device listens at {}", path.display())));
@@ -63,11 +73,6 @@ impl Server {
         let listener = listener?;
         listener.set_nonblocking(true)?;
         Ok(Self { listener, path: path.into(), clients: vec![], max_held: MAX_HELD })
-    }
-
-    /// Where it listens.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// What is to be waited for until there is something to do; none if there is already.
