@@ -3,7 +3,7 @@
 
 use crate::live::Change;
 use crate::msix_table::MsixRequest;
-use crate::types::{Fault, QueueConfig, Window};
+use crate::types::{Fault, Negotiated, QueueConfig, Window};
 use crate::words::*;
 use millrace_hdl::base::{Dff, DffE, DffR, Param, Ram, Reg, Snk, Src};
 use millrace_regs::config::Config;
@@ -69,6 +69,12 @@ pub enum Step {
     Status,
     /// The function's virtqueues are not live any more when its reset has been answered.
     Halt,
+    /// A virtqueue's size or enable is written: what was negotiated.
+    FeaturesLow,
+    FeaturesHigh,
+    FeaturesLowTaken,
+    FeaturesHighTaken,
+    Size,
     /// A virtqueue's words, a function's window, are collected one by one.
     Enable,
     Window,
@@ -85,7 +91,7 @@ pub enum Step {
     Done,
 }
 
-/// Works on one access, fault or message at a time, in 13 to 30 clocks, and those that `msix` takes. State lies in RAM, `FUNCTION_WORD_BITS` = log2 of the
+/// Works on one access, fault or message at a time, in 13 to 34 clocks, and those that `msix` takes. State lies in RAM, `FUNCTION_WORD_BITS` = log2 of the
 /// functions + 5 (32 words each) and `QUEUE_WORD_BITS` = `VQ_BITS` + 3. After reset the RAM is filled first.
 ///
 /// `ack` with `error` and `read_data` answers an access; a fault and a message are taken when their work is done. `clear` and `finish` are requests of the
@@ -197,7 +203,9 @@ pub struct Sequencer<
     begin_q: DffR<Bit>,
     notify_q: DffR<Bit>,
     queue_write_q: DffR<Bit>,
+    size: DffE<Bits<9>>,
     size_log2: DffE<Bits<4>>,
+    features: DffE<Negotiated>,
     window_write_q: DffR<Bit>,
     window_q: DffE<Window>,
 }
@@ -575,14 +583,11 @@ impl<
                         }
                     }
                     if (self.at == word_of(common::QUEUE_SIZE)) & self.open {
-                        queue_we = true;
-                        let size = self.new.get_bits::<16>(0);
-                        let valid = if is_size(size) { size } else { self.old.get_bits::<16>(0) };
-                        queue_data = concat::<32>(vector_of(self.new.get_bits::<16>(16), self.queues_here), valid);
+                        self.step = Step::FeaturesLow;
                     }
                     if (self.at == word_of(common::QUEUE_ENABLE)) & self.open {
                         if writes_low & (self.new.get_bits::<16>(0) == 1) {
-                            self.step = Step::Enable;
+                            self.step = Step::FeaturesLow;
                         }
                     }
                     if (self.at >= word_of(common::QUEUE_DESC)) & (self.at <= word_of(common::QUEUE_DEVICE) + 1) {
@@ -639,6 +644,31 @@ impl<
                     self.step = Step::Done;
                 }
             }
+            Step::FeaturesLow => {
+                word = DRIVER_LOW;
+                self.step = Step::FeaturesHigh;
+            }
+            Step::FeaturesHigh => {
+                word = DRIVER_HIGH;
+                self.step = Step::FeaturesLowTaken;
+            }
+            Step::FeaturesLowTaken => {
+                self.driver = self.value;
+                self.step = Step::FeaturesHighTaken;
+            }
+            Step::FeaturesHighTaken => {
+                let agreed = status.get_bit(FEATURES_OK);
+                self.features = if agreed { negotiated(self.driver, self.value) } else { Negotiated::default() };
+                self.step = if self.at == word_of(common::QUEUE_SIZE) { Step::Size } else { Step::Enable };
+            }
+            Step::Size => {
+                queue_we = true;
+                let size = self.new.get_bits::<16>(0);
+                let fits = is_size(size, self.features.packed);
+                let valid = if fits { size } else { self.old.get_bits::<16>(0) };
+                queue_data = concat::<32>(vector_of(self.new.get_bits::<16>(16), self.queues_here), valid);
+                self.step = Step::Done;
+            }
             Step::Enable => {
                 queue_word = self.count.get_bits::<3>(0);
                 self.count += 1;
@@ -654,6 +684,7 @@ impl<
                         log2 |= i;
                     }
                 }
+                self.size = self.queue_value.get_bits::<9>(0);
                 self.size_log2 = log2;
                 if self.count == SIZE + 2 {
                     queue_write = true;
@@ -758,8 +789,10 @@ impl<
             desc: concat::<64>(self.collected[1], self.collected[0]),
             driver: concat::<64>(self.collected[3], self.collected[2]),
             device: concat::<64>(self.collected[5], self.collected[4]),
+            size: self.size,
             size_log2: self.size_log2,
             function: self.function_q,
+            features: self.features,
         };
         self.window_write_q = window_write;
         self.window_write = self.window_write_q;

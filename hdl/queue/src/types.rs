@@ -33,16 +33,33 @@ pub mod reason {
 }
 
 wire_struct! {
+    /// What a driver has taken of the features that queues work by (`docs/host.md`, "Features").
+    pub struct Negotiated {
+        pub indirect: Bit,
+        pub event_idx: Bit,
+        pub packed: Bit,
+        pub in_order: Bit,
+        pub csum: Bit,
+        pub host_tso4: Bit,
+        pub host_tso6: Bit,
+        pub host_ecn: Bit,
+        pub host_uso: Bit,
+    }
+}
+
+wire_struct! {
     /// What the driver has told of a virtqueue; kept until the queue is reset.
     pub struct QueueConfig {
         /// Addresses of the descriptor table, the available ring and the used ring.
         pub desc: Bits<64>,
         pub driver: Bits<64>,
         pub device: Bits<64>,
-        /// log2 of the number of descriptors, 0..=8.
+        /// The number of descriptors, 1..=256; and its log2, if it is a power of two.
+        pub size: Bits<9>,
         pub size_log2: Bits<4>,
         /// The function whose queue it is.
         pub function: Bits<8>,
+        pub features: Negotiated,
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The words that the sequencer keeps in RAM, and what is read and written of them.
 
+use crate::types::Negotiated;
 use millrace_regs::host::*;
 use rust_hdl_core::prelude::*;
 
@@ -50,6 +51,15 @@ pub const DRIVER_OK: usize = status::DRIVER_OK.trailing_zeros() as usize;
 pub const FEATURES_OK: usize = status::FEATURES_OK.trailing_zeros() as usize;
 pub const PAGE: usize = WINDOW_SHIFT as usize;
 pub const MERGE_BIT: usize = Feature::MergeableBuffers as usize;
+const INDIRECT: usize = Feature::IndirectDesc as usize;
+const EVENT_IDX: usize = Feature::EventIdx as usize;
+const CSUM: usize = Feature::Csum as usize;
+const HOST_TSO4: usize = Feature::HostTso4 as usize;
+const HOST_TSO6: usize = Feature::HostTso6 as usize;
+const HOST_ECN: usize = Feature::HostEcn as usize;
+const PACKED: usize = Feature::RingPacked as usize - 32;
+const IN_ORDER: usize = Feature::InOrder as usize - 32;
+const HOST_USO: usize = Feature::HostUso as usize - 32;
 
 /// Bits of `device_status` that a write sets as they are.
 pub const SETTABLE: u32 = !((status::FEATURES_OK | status::DEVICE_NEEDS_RESET) as u32) & 0xff;
@@ -87,11 +97,27 @@ pub fn merged(old: Bits<32>, new: Bits<32>, strobe: Bits<4>) -> Bits<32> {
     concat::<32>(byte3, byte2, byte1, byte0)
 }
 
-/// A power of two up to [`MAX_QUEUE_SIZE`].
+/// What `driver_feature` says of virtqueues.
 #[millrace_hdl::function]
-pub fn is_size(size: Bits<16>) -> Bit {
+pub fn negotiated(low: Bits<32>, high: Bits<32>) -> Negotiated {
+    Negotiated {
+        indirect: low.get_bit(INDIRECT),
+        event_idx: low.get_bit(EVENT_IDX),
+        packed: high.get_bit(PACKED),
+        in_order: high.get_bit(IN_ORDER),
+        csum: low.get_bit(CSUM),
+        host_tso4: low.get_bit(HOST_TSO4),
+        host_tso6: low.get_bit(HOST_TSO6),
+        host_ecn: low.get_bit(HOST_ECN),
+        host_uso: high.get_bit(HOST_USO),
+    }
+}
+
+/// A number up to [`MAX_QUEUE_SIZE`]: of a split virtqueue a power of two (virtio 2.7, 2.8.10.1).
+#[millrace_hdl::function]
+pub fn is_size(size: Bits<16>, packed: Bit) -> Bit {
     let lower = size & (size - 1);
-    size.any() & !lower.any() & (size <= LARGEST)
+    size.any() & (packed | !lower.any()) & (size <= LARGEST)
 }
 
 /// The vector, of a function with this many virtqueues and one vector more; or [`NO_VECTOR`] if it has no such vector.

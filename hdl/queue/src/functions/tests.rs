@@ -63,8 +63,10 @@ fn a_driver_sets_a_function_up() {
         desc: (0x1_2345_6780 + q * 0x1_0000_0000).into(),
         driver: 0xfedc_ba98_7654_3212u64.into(),
         device: 0x44u64.into(),
+        size: (64 << q).into(),
         size_log2: (6 + q).into(),
         function: 2u64.into(),
+        features: Default::default(),
     };
     assert_eq!(b.seen.queues, [(10, config(0)), (11, config(1))]);
     assert_eq!(b.write(2, NOTIFY.at(1), 1, 0b0011), OKAY);

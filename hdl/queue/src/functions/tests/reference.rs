@@ -2,7 +2,7 @@
 //! `docs/host.md` in plain Rust: what each access reads and does.
 
 use super::bench::entry;
-use crate::types::{QueueConfig, Window};
+use crate::types::{Negotiated, QueueConfig, Window};
 use millrace_regs::config::Config;
 use millrace_regs::host::{self, Feature, HostField, common, status};
 use std::collections::BTreeSet;
@@ -94,6 +94,10 @@ impl Function {
         self.status & u64::from(bit) != 0
     }
 
+    fn negotiated(&self, feature: Feature) -> bool {
+        self.has(status::FEATURES_OK) && self.driver & feature.bit() != 0
+    }
+
     fn get(&self, name: &str) -> u64 {
         let half = |bits: u64, select: u64| if select > 1 { 0 } else { bits >> (32 * select) & 0xffff_ffff };
         let queue = self.queues.get(self.selects[2] as usize);
@@ -139,9 +143,10 @@ impl Function {
             "queue_select" => self.selects[2] = value,
             _ => {}
         }
+        let packed = self.negotiated(Feature::RingPacked);
         let Some(queue) = self.queues.get_mut(self.selects[2] as usize).filter(|q| !q.enabled) else { return };
         match name {
-            "queue_size" if value.is_power_of_two() && value <= 256 => queue.size = value,
+            "queue_size" if (packed && value > 0 || value.is_power_of_two()) && value <= 256 => queue.size = value,
             "queue_msix_vector" => queue.vector = known,
             "queue_enable" if value == 1 => queue.enabled = true,
             "queue_desc" => queue.rings[0] = value & !15,
@@ -325,12 +330,25 @@ impl Reference {
             if f.get("queue_enable") != was_enabled && field.name == "queue_enable" {
                 let local = f.selects[2] as usize;
                 let queue = &f.queues[local];
+                let has = |feature| f.negotiated(feature);
                 let config = QueueConfig {
                     desc: queue.rings[0].into(),
                     driver: queue.rings[1].into(),
                     device: queue.rings[2].into(),
+                    size: queue.size.into(),
                     size_log2: u64::from(queue.size.ilog2()).into(),
                     function: (function as u64).into(),
+                    features: Negotiated {
+                        indirect: has(Feature::IndirectDesc),
+                        event_idx: has(Feature::EventIdx),
+                        packed: has(Feature::RingPacked),
+                        in_order: has(Feature::InOrder),
+                        csum: has(Feature::Csum),
+                        host_tso4: has(Feature::HostTso4),
+                        host_tso6: has(Feature::HostTso6),
+                        host_ecn: has(Feature::HostEcn),
+                        host_uso: has(Feature::HostUso),
+                    },
                 };
                 effects.queues.push((self.vq(function, local), config));
             }
@@ -405,8 +423,8 @@ impl Reference {
     }
 
     pub fn merge(&self) -> u64 {
-        let negotiated = |f: &Function| f.has(status::FEATURES_OK) && f.driver & Feature::MergeableBuffers.bit() != 0;
-        (0..self.functions.len()).filter(|n| negotiated(&self.functions[*n])).fold(0, |bits, n| bits | 1 << n)
+        let merges = |n: &usize| self.functions[*n].negotiated(Feature::MergeableBuffers);
+        (0..self.functions.len()).filter(merges).fold(0, |bits, n| bits | 1 << n)
     }
 }
 
