@@ -114,11 +114,12 @@ impl Bench {
             dut.open.next = true;
             dut.open_vq.next = (vq as u64).into();
             dut.opened.next = QueueConfig {
-                desc: 0u64.into(),
                 driver: avail(vq).into(),
                 device: ring(vq).into(),
+                size: (1u64 << SIZE_LOG2[vq]).into(),
                 size_log2: SIZE_LOG2[vq].into(),
                 function: (vq as u64 % 4).into(),
+                ..Default::default()
             };
             dut.window_write.next = true;
             dut.window_function.next = (vq as u64 % 4).into();
