@@ -299,7 +299,7 @@ outcomes! {
         Direction = 5, "direction";
         /// A descriptor of length 0.
         Empty = 6, "empty";
-        /// A descriptor with INDIRECT, which is not offered.
+        /// A descriptor with INDIRECT that stands for no table, or is not to.
         Indirect = 7, "indirect";
         /// A chain of a transmitq longer than [`TRANSMIT_BYTES`].
         TooLong = 8, "too_long";

@@ -7,8 +7,11 @@
 #![cfg_attr(test, allow(clippy::needless_range_loop))]
 
 pub mod axi;
+pub mod chain_check;
 pub mod chain_walker;
 pub mod collector;
+pub mod descriptor;
+pub mod descriptor_fetch;
 pub mod dpu;
 pub mod drop_counters;
 pub mod engine;

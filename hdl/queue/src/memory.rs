@@ -9,18 +9,21 @@ use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
 use std::collections::VecDeque;
 
-/// Memory from address 0 on. Reads of beats are answered after a while, in any order.
+/// Memory from address 0 on, of which the last line is at the end of all addresses too. Reads of beats are answered after a while, in any order; with a `latency` after so many clocks, one in a clock.
 pub struct Memory {
     pub bytes: Vec<u8>,
     /// Reads that were asked for.
     pub reads: usize,
-    under_way: Vec<RingRead>,
+    pub latency: Option<u64>,
+    clock: u64,
+    /// With the clock in which each came.
+    under_way: Vec<(RingRead, u64)>,
     offered: Option<RingAnswer>,
 }
 
 impl Memory {
     pub fn new(size: usize) -> Self {
-        Self { bytes: vec![0; size], reads: 0, under_way: vec![], offered: None }
+        Self { bytes: vec![0; size], reads: 0, latency: None, clock: 0, under_way: vec![], offered: None }
     }
 
     pub fn write16(&mut self, address: u64, value: u16) {
@@ -44,20 +47,23 @@ impl Memory {
         answer: (&mut Signal<In, Bit>, &mut Signal<In, RingAnswer>),
         rng: &mut ChaCha8Rng,
     ) {
-        let ready = rng.random_bool(0.7);
+        let ready = self.latency.is_some() || rng.random_bool(0.7);
         read_ready.next = ready;
-        if self.offered.is_none() && !self.under_way.is_empty() && rng.random_bool(0.3) {
-            let asked = self.under_way.swap_remove(rng.random_range(0..self.under_way.len()));
+        self.clock += 1;
+        let next = match self.latency {
+            Some(latency) => self.under_way.first().is_some_and(|oldest| oldest.1 + latency <= self.clock).then_some(0),
+            None if self.under_way.is_empty() || rng.random_bool(0.7) => None,
+            None => Some(rng.random_range(0..self.under_way.len())),
+        };
+        if let Some(next) = next.filter(|_| self.offered.is_none()) {
+            let (asked, _) = self.under_way.remove(next);
             self.offered = Some(self.look_up(asked));
         }
         answer.0.next = self.offered.is_some();
         answer.1.next = self.offered.unwrap_or_default();
         if read.0 && ready {
-            assert!(
-                self.under_way.iter().chain([&Default::default()]).filter(|asked| asked.tag == read.1.tag).count() < 2,
-                "a tag twice"
-            );
-            self.under_way.push(read.1);
+            assert!(self.under_way.iter().all(|(asked, _)| asked.tag != read.1.tag), "a tag twice");
+            self.under_way.push((read.1, self.clock));
             self.reads += 1;
         }
     }
@@ -72,8 +78,9 @@ impl Memory {
     }
 
     fn look_up(&self, asked: RingRead) -> RingAnswer {
-        let from = asked.address.to_u64() as usize / BEAT_BYTES * BEAT_BYTES;
-        match self.bytes.get(from..from + BEAT_BYTES) {
+        let line = asked.address.to_u64() as usize / BEAT_BYTES;
+        let from = if line == usize::MAX / BEAT_BYTES { self.bytes.len() - BEAT_BYTES } else { line * BEAT_BYTES };
+        match self.bytes.get(from..).and_then(|rest| rest.get(..BEAT_BYTES)) {
             Some(beat) => RingAnswer { tag: asked.tag, data: bits_of(beat), error: 0u64.into() },
             None => RingAnswer { tag: asked.tag, error: crate::types::reason::BUS.into(), ..Default::default() },
         }

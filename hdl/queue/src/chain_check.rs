@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Checks the descriptors of chains.
+
+use crate::descriptor::Descriptor;
+use crate::types::{Fault, LONG_HEADER, SHORT_HEADER, Segment, Window, reason};
+use millrace_hdl::base::{DffE, DffR, LutRam, Reg, Skid, Snk, Src};
+use millrace_hdl::wire_struct;
+use rust_hdl_core::prelude::*;
+
+wire_struct! {
+    /// A descriptor to be checked, and what is known of it from its place in the chain.
+    pub struct Step<const PAIR_BITS: usize> {
+        pub descriptor: Descriptor,
+        pub pair: Bits<PAIR_BITS>,
+        pub function: Bits<8>,
+        pub head: Bits<8>,
+        pub first: Bit,
+        pub last: Bit,
+        pub reset: Bit,
+        /// The reason of a fault, or 0.
+        pub error: Bits<8>,
+    }
+}
+
+/// Makes `segments` out of `steps`, one in a clock. What breaks the rules ends its chain with an `abort`, and so does each further chain of a queue that has stopped, until it is reset.
+#[millrace_hdl::block]
+pub struct ChainCheck<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, const RECEIVE: usize> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub window_write: Signal<In, Bit>,
+    pub window_function: Signal<In, Bits<8>>,
+    pub window: Signal<In, Window>,
+    pub stopped: Signal<In, Bits<PAIRS>>,
+    pub steps: Snk<Step<PAIR_BITS>>,
+    pub segments: Src<Segment<PAIR_BITS>>,
+    pub fault: Src<Fault<PAIR_BITS>>,
+    /// Nothing is held.
+    pub idle: Signal<Out, Bit>,
+
+    windows: LutRam<Window, FUNCTION_BITS>,
+    /// The descriptor that is checked; the bytes of its chain so far.
+    step: DffE<Step<PAIR_BITS>>,
+    step_valid: DffR<Bit>,
+    total: DffE<Bits<17>>,
+    /// The rest of the chain is swallowed; the fault has been reported.
+    swallows: DffR<Bit>,
+    reported: DffR<Bit>,
+    dead: Reg<Bits<PAIRS>>,
+    out: Skid<Segment<PAIR_BITS>>,
+}
+
+/// The first reason that is not 0.
+#[millrace_hdl::function]
+pub fn first_of(earlier: Bits<8>, is_so: Bit, reason: Bits<8>) -> Bits<8> {
+    if earlier.any() | !is_so { earlier } else { reason }
+}
+
+#[millrace_hdl::block]
+impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, const RECEIVE: usize>
+    ChainCheck<PAIRS, PAIR_BITS, FUNCTION_BITS, RECEIVE>
+{
+    fn update(&mut self) {
+        self.windows.we = self.window_write;
+        self.windows.waddr = cast::<FUNCTION_BITS>(self.window_function);
+        self.windows.wdata = self.window;
+
+        comment!("what the descriptor may be");
+        let window = self.windows.rdata;
+        self.windows.raddr = cast::<FUNCTION_BITS>(self.step.function);
+        let step = self.step;
+        let length = step.descriptor.length;
+        let end = cast::<65>(step.descriptor.address) + cast::<65>(length - 1);
+        let outside = (step.descriptor.address.get_bits::<52>(12) < window.first)
+            | (end.get_bits::<52>(12) > window.last)
+            | end.get_bit(64);
+        let before = if step.first { 0 } else { self.total };
+        let total = before + cast::<17>(length.get_bits::<16>(0));
+        let long = length.get_bits::<16>(16).any();
+        let header: Bits<17> = if step.function.any() { SHORT_HEADER } else { LONG_HEADER };
+        let mut wrong = step.error;
+        wrong = first_of(wrong, step.descriptor.write != (RECEIVE == 1), reason::DIRECTION);
+        wrong = first_of(wrong, !length.any(), reason::EMPTY);
+        if RECEIVE == 0 {
+            wrong = first_of(wrong, long | total.get_bit(16), reason::TOO_LONG);
+            wrong = first_of(wrong, step.last & (total <= header), reason::HEADER);
+        }
+        wrong = first_of(wrong, outside, reason::WINDOW);
+        let one: Bits<PAIRS> = 1;
+        let here = one << step.pair;
+        let is_dead = ((self.stopped | self.dead) & here).any();
+
+        comment!("it goes on, ends its chain, or is swallowed");
+        let silent = self.swallows & !step.first & !step.reset;
+        let plain = !step.reset & !silent;
+        let faults = plain & !is_dead & wrong.any();
+        let aborts = plain & (is_dead | wrong.any());
+        let reports = self.step_valid & faults & !self.reported;
+        self.fault.valid = reports;
+        self.fault.data = Fault { vq: step.pair, reason: wrong };
+        let emits = self.step_valid & !silent & !reports;
+        self.reported = (reports & self.fault.ready) | (self.reported & !self.out.inp.ready);
+        self.out.inp.valid = emits;
+        self.out.inp.data = Segment {
+            pair: step.pair,
+            function: step.function,
+            address: step.descriptor.address,
+            length: if long { 0xffff } else { length.get_bits::<16>(0) },
+            head: step.head,
+            first: step.first,
+            last: step.last | aborts | step.reset,
+            abort: aborts,
+            reset: step.reset,
+        };
+        link(self.segments, self.out.out);
+        let sent = emits & self.out.inp.ready;
+        let free = !self.step_valid | silent | sent;
+        self.swallows = if sent { aborts & !step.last } else { self.swallows };
+        let dies = if sent & aborts { here } else { 0 };
+        let lives = if sent & step.reset { here } else { 0 };
+        self.dead = (self.dead | dies) & !lives;
+        if sent {
+            self.total = total;
+        }
+        self.steps.ready = free;
+        self.step_valid = self.steps.valid | !free;
+        if free {
+            self.step = self.steps.data;
+        }
+        self.idle = !self.step_valid & self.out.empty;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::assert_lints;
+
+    #[test]
+    fn chain_check_lints() {
+        assert_lints(ChainCheck::<3, 2, 3, 0>::default());
+        assert_lints(ChainCheck::<3, 2, 3, 1>::default());
+    }
+}
