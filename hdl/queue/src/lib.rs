@@ -21,6 +21,7 @@ pub mod functions;
 pub mod host_axi;
 pub mod live;
 pub mod msix_table;
+pub mod packed_fetch;
 pub mod packer;
 pub mod placer;
 pub mod prepend;

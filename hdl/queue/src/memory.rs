@@ -39,6 +39,11 @@ impl Memory {
         place[14..].copy_from_slice(&next.to_le_bytes());
     }
 
+    /// A descriptor (virtio 2.8.13) of the packed ring at `ring`: address, length, Buffer ID, flags.
+    pub fn write_packed(&mut self, ring: u64, index: u64, (address, length, id, flags): (u64, u32, u16, u16)) {
+        self.write_descriptor(ring, index as u16, (address, length, id, flags));
+    }
+
     /// A clock at a port, before its edge: takes what is asked, if it likes to, and offers an answer.
     pub fn drive(
         &mut self,

@@ -657,8 +657,8 @@ impl<
                 self.step = Step::FeaturesHighTaken;
             }
             Step::FeaturesHighTaken => {
-                let agreed = status.get_bit(FEATURES_OK);
-                self.features = if agreed { negotiated(self.driver, self.value) } else { Negotiated::default() };
+                let none: Negotiated = Negotiated::default();
+                self.features = if status.get_bit(FEATURES_OK) { negotiated(self.driver, self.value) } else { none };
                 self.step = if self.at == word_of(common::QUEUE_SIZE) { Step::Size } else { Step::Enable };
             }
             Step::Size => {
