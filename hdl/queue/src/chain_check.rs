@@ -13,7 +13,9 @@ wire_struct! {
         pub descriptor: Descriptor,
         pub pair: Bits<PAIR_BITS>,
         pub function: Bits<8>,
-        pub head: Bits<8>,
+        /// By which the driver knows the chain, and how many descriptors of a packed ring it takes up to here.
+        pub head: Bits<16>,
+        pub skip: Bits<9>,
         pub first: Bit,
         pub last: Bit,
         pub reset: Bit,
@@ -106,6 +108,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
             address: step.descriptor.address,
             length: if long { 0xffff } else { length.get_bits::<16>(0) },
             head: step.head,
+            skip: step.skip,
             first: step.first,
             last: step.last | aborts | step.reset,
             abort: aborts,

@@ -95,11 +95,17 @@ impl<const RECEIVE: usize> Bench<RECEIVE> {
         }
         if dut.segments.valid.val() && dut.segments.ready.val() {
             let s = dut.segments.data.val();
-            let n = |pair: Bits<2>, rest: [Bits<8>; 2], address: Bits<64>, length: Bits<16>| {
-                (pair.to_u64(), rest[0].to_u64(), address.to_u64(), length.to_u64(), rest[1].to_u64())
-            };
-            let (pair, function, address, length, head) = n(s.pair, [s.function, s.head], s.address, s.length);
-            self.rows.push((pair, function, address, length, head, s.first, s.last, s.abort, s.reset));
+            self.rows.push((
+                s.pair.to_u64(),
+                s.function.to_u64(),
+                s.address.to_u64(),
+                s.length.to_u64(),
+                s.head.to_u64(),
+                s.first,
+                s.last,
+                s.abort,
+                s.reset,
+            ));
         }
         if dut.fault.valid.val() && dut.fault.ready.val() {
             let fault = dut.fault.data.val();

@@ -502,7 +502,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedFet
         let died = if dies { there } else { 0 };
         let gone_now = if resets { there } else { 0 };
         self.due = ((self.due & !begun) | told | again | written) & !gone_now;
-        self.busy = (self.busy & !(if settles { there } else { 0 })) | begun;
+        let over = if settles { there } else { 0 };
+        self.busy = (self.busy & !over) | begun;
         self.dead = (self.dead | died | failed_here) & !gone_now;
         let left_place = if settles & self.moved { there } else { 0 };
         let said = (self.said | written) & !left_place & !gone_now & !opened_here;

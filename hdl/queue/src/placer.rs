@@ -122,6 +122,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTIONS: usize> Placer<
             ends_frame: count.any() & longer,
             pair,
             head: buffer.head,
+            skip: buffer.skip,
             completes: buffer.last,
             partial: !longer,
             total,

@@ -16,7 +16,9 @@ wire_struct! {
         pub beats: Bits<7>,
         pub pair: Bits<PAIR_BITS>,
         pub function: Bits<8>,
-        pub head: Bits<8>,
+        pub head: Bits<16>,
+        /// Descriptors of a packed ring that the chain takes; of no meaning in a split one.
+        pub skip: Bits<9>,
         /// The chain ends with it.
         pub last: Bit,
         pub abort: Bit,
@@ -138,6 +140,7 @@ impl<
                 pair: self.segment.pair,
                 function: self.segment.function,
                 head: self.segment.head,
+                skip: self.segment.skip,
                 last: self.segment.last & is_final,
                 abort: self.segment.abort,
                 reset: self.segment.reset,
@@ -222,8 +225,15 @@ impl<
         let is_used = burst.reset | (has_data & !bad);
         let is_fault = has_data & bad & !self.reported;
         self.used.valid = there & chain_ends & is_used;
-        self.used.data =
-            Used { pair: burst.pair, head: burst.head, length: 0, partial: false, void: false, reset: burst.reset };
+        self.used.data = Used {
+            pair: burst.pair,
+            head: burst.head,
+            skip: burst.skip,
+            length: 0,
+            partial: false,
+            void: false,
+            reset: burst.reset,
+        };
         self.fault.valid = there & chain_ends & is_fault;
         self.fault.data = Fault { vq: burst.pair, reason: reason::BUS };
         let waits = chain_ends & (is_fault | (is_used & !self.used.ready));

@@ -16,7 +16,9 @@ wire_struct! {
     pub struct Buffer {
         pub address: Bits<64>,
         pub length: Bits<16>,
-        pub head: Bits<8>,
+        pub head: Bits<16>,
+        /// Descriptors of a packed ring that the chain takes; of no meaning in a split one.
+        pub skip: Bits<9>,
         pub function: Bits<8>,
         /// Of its chain.
         pub last: Bit,
@@ -106,6 +108,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const ADDRESS_BITS: usize>
             address: segment.address,
             length: segment.length,
             head: segment.head,
+            skip: segment.skip,
             function: segment.function,
             last: segment.last,
         };

@@ -36,7 +36,9 @@ wire_struct! {
     /// A burst that is under way, or what comes in its place.
     pub struct Record<const PAIR_BITS: usize> {
         pub pair: Bits<PAIR_BITS>,
-        pub head: Bits<8>,
+        pub head: Bits<16>,
+        /// Descriptors of a packed ring that the chain takes; of no meaning in a split one.
+        pub skip: Bits<9>,
         pub total: Bits<14>,
         pub completes: Bit,
         pub partial: Bit,
@@ -178,6 +180,7 @@ impl<const PAIR_BITS: usize> Scatter<PAIR_BITS> {
         self.records.inp.data = Record {
             pair: target.pair,
             head: target.head,
+            skip: target.skip,
             total: target.total,
             completes: target.completes & (bare | reaches),
             partial: target.partial,
@@ -208,6 +211,7 @@ impl<const PAIR_BITS: usize> Scatter<PAIR_BITS> {
         self.used.data = Used {
             pair: record.pair,
             head: record.head,
+            skip: record.skip,
             length: cast::<16>(record.total),
             partial: record.partial & !record.reset,
             void: fails,
@@ -281,6 +285,7 @@ mod tests {
                     ends_frame: i + 1 == places.len(),
                     pair: pair.into(),
                     head: (head + i as u64).into(),
+                    skip: 0u64.into(),
                     completes: true,
                     partial: i + 1 < places.len(),
                     total: (*length).into(),

@@ -132,7 +132,9 @@ wire_struct! {
         /// 1 or more; 65,535 stands for what is longer.
         pub length: Bits<16>,
         /// Of the chain.
-        pub head: Bits<8>,
+        pub head: Bits<16>,
+        /// Descriptors of a packed ring that the chain takes; of no meaning in a split one.
+        pub skip: Bits<9>,
         pub first: Bit,
         pub last: Bit,
         /// No descriptor: the chain ends here and is not to be used. Always with `last`.
@@ -182,7 +184,9 @@ wire_struct! {
         /// The frame ends with them.
         pub ends_frame: Bit,
         pub pair: Bits<PAIR_BITS>,
-        pub head: Bits<8>,
+        pub head: Bits<16>,
+        /// Descriptors of a packed ring that the chain takes; of no meaning in a split one.
+        pub skip: Bits<9>,
         /// The chain is used with this, and has got so many bytes; whether more chains of the frame follow.
         pub completes: Bit,
         pub partial: Bit,
@@ -196,7 +200,9 @@ wire_struct! {
     /// A chain that the engine is done with.
     pub struct Used<const PAIR_BITS: usize> {
         pub pair: Bits<PAIR_BITS>,
-        pub head: Bits<8>,
+        pub head: Bits<16>,
+        /// Descriptors of a packed ring that the chain takes; of no meaning in a split one.
+        pub skip: Bits<9>,
         /// Bytes that were written to it.
         pub length: Bits<16>,
         /// More chains of the same frame follow: the driver is to see all of them at once (virtio 5.1.6.4).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Writes the used rings.
 
+use crate::line_timer::LineTimer;
 use crate::types::{BEAT_BITS, Fault, QueueConfig, RingAnswer, RingRead, RingWrite, Used};
 use crate::used_check::UsedCheck;
 use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Ram, Reg, RoundRobin, Skid, Snk, Src};
@@ -14,9 +15,6 @@ const SENT: usize = 0;
 const RECEIVED: usize = 1;
 const WAITING: usize = 2;
 const SOURCES: usize = 3;
-/// A line waits for one to two such rounds of clocks; rounds end at once when no chain has come for so many.
-const ROUND: u64 = 128;
-const QUIET: u64 = 16;
 
 /// What is done with the queue in `vq`.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
@@ -58,7 +56,7 @@ wire_struct! {
         pub vq: Bits<VQ_BITS>,
         pub enters: Bit,
         pub word: Bits<4>,
-        pub head: Bits<8>,
+        pub head: Bits<16>,
         pub length: Bits<16>,
         pub carried: Bit,
         /// Words of the line, both included; a word of it, counted from the ring's begin.
@@ -137,16 +135,10 @@ pub struct UsedWriter<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: u
     out: Skid<RingWrite>,
     owners: LutFifo<UsedOwner<VQ_BITS>, 8, 9>,
 
-    /// `used.idx` is behind; it was so in the round before; it has been for too long. Of a queue that lost a chain nothing is entered any more.
-    behind: Reg<Bits<VQS>>,
-    aged: Reg<Bits<VQS>>,
-    old: Reg<Bits<VQS>>,
+    /// Of a queue that lost a chain nothing is entered any more.
     dead: Reg<Bits<VQS>>,
-    round: Reg<Bits<7>>,
-    quiet: Reg<Bits<4>>,
-    arbiter: RoundRobin<VQS>,
-    flush: DffE<Bits<VQS>>,
-    flush_valid: DffR<Bit>,
+    /// Queues whose `used.idx` is behind.
+    timer: LineTimer<VQS>,
     check: UsedCheck<VQS, VQ_BITS>,
 }
 
@@ -257,7 +249,7 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> UsedWriter<
         let splits = at_end & apart;
         let partial = self.item.partial;
         let accepts = is_enter & !is_stopped & !self.item.void & !(self.dead & here).any();
-        let flushes = is_flush & !is_stopped & (self.behind & here).any();
+        let flushes = is_flush & !is_stopped & (self.timer.waiting & here).any();
         let acts = moves & (accepts | flushes | is_rest);
         let from = if is_rest {
             0
@@ -324,7 +316,7 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> UsedWriter<
         let mut waiting: Bits<SOURCES> = 0;
         waiting.set_bit(SENT, self.sent_items.out.valid);
         waiting.set_bit(RECEIVED, self.received_items.out.valid);
-        waiting.set_bit(WAITING, self.flush_valid);
+        waiting.set_bit(WAITING, self.timer.flush.valid);
         self.turn.request = waiting;
         self.turn.take = free & waiting.any();
         let takes_sent = self.turn.grant.get_bit(SENT);
@@ -335,7 +327,7 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> UsedWriter<
         let item = if takes_sent { self.sent_items.out.data } else { self.received_items.out.data };
         let mut flush_vq: Bits<VQ_BITS> = 0;
         for i in 0..VQS {
-            if self.flush.get_bit(i) {
+            if self.timer.flush.data.get_bit(i) {
                 flush_vq |= i;
             }
         }
@@ -366,22 +358,11 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> UsedWriter<
         let loses = if moves & is_enter & self.item.void { here } else { 0 };
         let revived = if is_reset { here } else { 0 };
         let stopped_here = if is_flush & is_stopped { here } else { 0 };
-        self.behind = (self.behind & !told & !stopped_here) | entered;
         self.dead = (self.dead | loses) & !revived;
-        let round_ends = (self.round == ROUND - 1) | (self.quiet == QUIET - 1);
-        self.round = if round_ends { 0 } else { self.round + 1 };
-        self.quiet = if is_enter | round_ends { 0 } else { self.quiet + 1 };
-        self.arbiter.request = self.old;
-        let flush_free = !self.flush_valid | (free & takes_flush);
-        self.arbiter.take = flush_free & self.old.any();
-        let chosen = if self.arbiter.take { self.arbiter.grant } else { 0 };
-        let becomes_old = if round_ends { self.aged & self.behind } else { 0 };
-        self.old = ((self.old & !chosen) | becomes_old) & !told;
-        self.aged = if round_ends { self.behind } else { self.aged & !told };
-        self.flush_valid = self.arbiter.take | !flush_free;
-        if flush_free {
-            self.flush = self.arbiter.grant;
-        }
+        self.timer.entered = entered;
+        self.timer.left = told | stopped_here;
+        self.timer.busy = is_enter;
+        self.timer.flush.ready = free & takes_flush;
 
         comment!("answers to writes: what is visible is asked for, what failed is a fault");
         let owner = self.owners.out.data;
@@ -408,9 +389,9 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> UsedWriter<
         link(self.answer, self.check.answer);
         link(self.interrupt, self.check.interrupt);
         let on_its_way = self.entering_valid | self.reading_valid | self.line_due | self.index_due;
-        let at_work = (self.task != UsedTask::Idle) | on_its_way | self.behind.any() | !self.owners.empty;
+        let at_work = (self.task != UsedTask::Idle) | on_its_way | self.timer.waiting.any() | !self.owners.empty;
         let held = self.sent.valid | self.received.valid | !self.sent_items.empty | !self.received_items.empty;
-        self.idle = self.check.idle & !(at_work | held | self.flush_valid);
+        self.idle = self.check.idle & !(at_work | held | self.timer.flush.valid);
     }
 }
 
