@@ -284,8 +284,12 @@ impl<
         join(self.port.answer[3], self.walk_received.answer);
         join(self.used.read, self.port.read[4]);
         join(self.port.answer[4], self.used.answer);
-        join(self.used.write, self.port.write);
-        join(self.port.written, self.used.written);
+        join(self.used.write, self.port.write[0]);
+        join(self.port.written[0], self.used.written);
+        join(self.fetch_sent.write, self.port.write[1]);
+        join(self.port.written[1], self.fetch_sent.written);
+        join(self.fetch_received.write, self.port.write[2]);
+        join(self.port.written[2], self.fetch_received.written);
         link(self.rings, self.port.axi);
         link(self.interrupt, self.used.interrupt);
 

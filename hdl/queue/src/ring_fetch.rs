@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads the available rings.
 
-use crate::types::{BEAT_BITS, Fault, Head, QueueConfig, RingAnswer, RingRead, reason};
+use crate::types::{BEAT_BITS, Fault, Head, QueueConfig, RingAnswer, RingRead, RingWrite, reason};
 use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Reg, RoundRobin, Snk, Src};
 use millrace_hdl::wire_struct;
 use rust_hdl_core::prelude::*;
@@ -9,11 +9,19 @@ use rust_hdl_core::prelude::*;
 /// Entries that there is to be room for before more are read. As many as lie in a beat are read at once.
 pub const BATCH: usize = 16;
 
-/// Reads under way at most, log2; and in the tag of a read: entries are read, not `avail.idx`.
+/// Reads and writes under way at most, log2; and in the tag of a read: entries are read, not `avail.idx`.
 const UNDER_WAY: usize = 5;
 const ENTRIES: u64 = 0x80;
 
-/// A read: of which queue, where, how many entries; it waits to be taken.
+/// What is read, or that `avail_event` is written.
+#[derive(Copy, Clone, PartialEq, Debug, LogicState)]
+pub enum AskKind {
+    Index,
+    Entries,
+    Event,
+}
+
+/// A read or write: of which queue, where, how many entries; it waits to be taken.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum AskState {
     Idle,
@@ -36,9 +44,10 @@ pub enum AnswerState {
 }
 
 wire_struct! {
-    /// An available ring.
+    /// An available ring, and the used ring behind which `avail_event` lies.
     pub struct Ring {
         pub address: Bits<64>,
+        pub used: Bits<64>,
         pub size_log2: Bits<4>,
         pub function: Bits<8>,
     }
@@ -60,10 +69,25 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// What came of a read, or (`is_event`) of a write.
+    pub struct Reply {
+        pub tag: Bits<8>,
+        pub is_event: Bit,
+        pub data: Bits<BEAT_BITS>,
+        pub error: Bits<8>,
+    }
+}
+
 /// The available rings of one side, the receiveqs or the transmitqs, of `PAIRS` pairs.
 ///
 /// A queue that is live and was notified has its `avail.idx` read; meanwhile the new entries that are known of are read, up to 32 with a read, which become `heads`. Each queue has one read of
-/// each kind under way at most, all together 32. An entry in a clock. Of a queue that faults nothing more is read, and no head comes, before its reset.
+/// each kind under way at most, all together 32. An entry in a clock.
+///
+/// With EVENT_IDX `avail.idx` is read once more when all entries that are known of have been asked for. When it says nothing new it is written to `avail_event`, and read again when that is visible: then the queue is at rest until
+/// it is notified.
+///
+/// Of a queue that faults nothing more is read, and no head comes, before its reset.
 #[millrace_hdl::block]
 pub struct RingFetch<const PAIRS: usize, const PAIR_BITS: usize> {
     pub clock: Signal<In, Clock>,
@@ -86,6 +110,8 @@ pub struct RingFetch<const PAIRS: usize, const PAIR_BITS: usize> {
     pub read: Src<RingRead>,
     /// Always ready: what is behind `heads` may itself wait for answers on the same way.
     pub answer: Snk<RingAnswer>,
+    pub write: Src<RingWrite>,
+    pub written: Snk<Bits<8>>,
     /// Of this pair nothing is kept, and nothing is under way behind the `Head` that says so.
     pub reset_pair: Snk<Bits<PAIR_BITS>>,
     pub heads: Src<Head<PAIR_BITS>>,
@@ -106,15 +132,20 @@ pub struct RingFetch<const PAIRS: usize, const PAIR_BITS: usize> {
     index_busy: Reg<Bits<PAIRS>>,
     entries_busy: Reg<Bits<PAIRS>>,
     dead: Reg<Bits<PAIRS>>,
+    /// Per pair: EVENT_IDX is negotiated; `avail_event` is to be written, is being written, has been and nothing new came since.
+    events: Reg<Bits<PAIRS>>,
+    event_due: Reg<Bits<PAIRS>>,
+    event_busy: Reg<Bits<PAIRS>>,
+    armed: Reg<Bits<PAIRS>>,
     arbiter: RoundRobin<PAIRS>,
-    /// Answers, and how many reads have a place for theirs there.
-    answers: LutFifo<RingAnswer, UNDER_WAY, 6>,
+    /// Whose the writes are that are under way. Answers, and how many reads and writes have a place for theirs there.
+    owners: LutFifo<Bits<PAIR_BITS>, UNDER_WAY, 6>,
+    answers: LutFifo<Reply, UNDER_WAY, 6>,
     places: Reg<Bits<6>>,
 
     ask: DffR<AskState>,
     chosen: DffE<Bits<PAIRS>>,
-    /// Of the chosen one, `avail.idx` is asked for.
-    is_index: DffE<Bit>,
+    kind: DffE<AskKind>,
     pair: DffE<Bits<PAIR_BITS>>,
     address: DffE<Bits<64>>,
     /// Entries known; up to the end of the ring; that there is room for; to read.
@@ -126,6 +157,7 @@ pub struct RingFetch<const PAIRS: usize, const PAIR_BITS: usize> {
     state: DffR<AnswerState>,
     answered: DffE<Bits<PAIR_BITS>>,
     has_entries: DffE<Bit>,
+    is_event: DffE<Bit>,
     line: DffE<Bits<BEAT_BITS>>,
     lane: DffE<Bits<5>>,
     /// Entries of the answer that are left, and whether the next is the first.
@@ -152,8 +184,12 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
         let there = one << self.answered;
         self.rings.we = self.open;
         self.rings.waddr = self.open_pair;
-        self.rings.wdata =
-            Ring { address: self.opened.driver, size_log2: self.opened.size_log2, function: self.opened.function };
+        self.rings.wdata = Ring {
+            address: self.opened.driver,
+            used: self.opened.device,
+            size_log2: self.opened.size_log2,
+            function: self.opened.function,
+        };
         self.limits.we = self.open;
         self.limits.waddr = self.open_pair;
         self.limits.wdata = Limits { lane: self.opened.driver.get_bits::<5>(1) + 1, size_log2: self.opened.size_log2 };
@@ -165,9 +201,10 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
         let size = one_entry << ring.size_log2;
 
         comment!("whose turn it is: who has entries that are known, or may have some that are not");
-        let asks_index = self.notified & !self.index_busy;
+        let asks_event = self.event_due & !self.event_busy;
+        let asks_index = self.notified & !(self.index_busy | self.event_due | self.event_busy);
         let asks_entries = self.more & self.room & !self.entries_busy;
-        let eligible = self.live & !self.dead & !self.resetting & (asks_index | asks_entries);
+        let eligible = self.live & !self.dead & !self.resetting & (asks_index | asks_entries | asks_event);
         let has_place = !self.places.get_bit(UNDER_WAY);
         self.arbiter.request = eligible;
         let chooses = (self.ask == AskState::Idle) & self.arbiter.any & has_place;
@@ -175,21 +212,47 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
 
         comment!("the place in the ring that the queue is at");
         let place = cast::<9>(self.upcoming.rdata) & (size - 1);
-        let offset = if self.is_index { 2 } else { (cast::<64>(place) << 1) + 4 };
+        let is_index = self.kind == AskKind::Index;
+        let is_event = self.kind == AskKind::Event;
+        let base = if is_event { ring.used } else { ring.address };
+        let offset = if is_index {
+            2
+        } else if is_event {
+            (cast::<64>(size) << 3) + 4
+        } else {
+            (cast::<64>(place) << 1) + 4
+        };
         let in_beat = cast::<16>(32 - cast::<6>(self.address.get_bits::<5>(1)));
         let ring_has = lesser(self.known, cast::<16>(self.to_end));
         let most = lesser(ring_has, lesser(in_beat, cast::<16>(self.room_here)));
         let is_asked = self.ask == AskState::Ask;
         let next = self.upcoming.rdata + cast::<16>(self.count);
-        self.read.valid = is_asked & (self.is_index | self.count.any());
+        let asks_nothing = is_asked & (self.kind == AskKind::Entries) & !self.count.any();
+        self.read.valid = is_asked & !is_event & !asks_nothing;
         self.read.data = RingRead {
             address: self.address,
             function: ring.function,
-            tag: if self.is_index { cast::<8>(self.pair) } else { cast::<8>(self.pair) | ENTRIES },
+            tag: if is_index { cast::<8>(self.pair) } else { cast::<8>(self.pair) | ENTRIES },
         };
-        let asked = self.read.valid & self.read.ready;
-        let asked_entries = asked & !self.is_index;
-        let asked_index = asked & self.is_index;
+        let mut all_lanes: Bits<BEAT_BITS> = 0;
+        for i in 0..32 {
+            all_lanes |= cast::<BEAT_BITS>(self.upcoming.rdata) << (16 * i);
+        }
+        let two_bytes: Bits<64> = 0b11;
+        self.write.valid = is_asked & is_event;
+        self.write.data = RingWrite {
+            address: self.address,
+            function: ring.function,
+            data: all_lanes,
+            strobe: two_bytes << (cast::<6>(self.address.get_bits::<5>(1)) << 1),
+        };
+        let asked_event = self.write.valid & self.write.ready;
+        let asked_read = self.read.valid & self.read.ready;
+        let asked = asked_read | asked_event;
+        let asked_entries = asked_read & !is_index;
+        let asked_index = asked_read & is_index;
+        self.owners.inp.valid = asked_event;
+        self.owners.inp.data = self.pair;
         self.granted = asked_entries;
         self.granted_pair = self.pair;
         self.granted_count = self.count;
@@ -197,12 +260,17 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
         self.entries.waddr = self.pair;
         self.entries.wdata = Entries { lane: self.address.get_bits::<5>(1), count: self.count };
         let has_more = next != self.seen.rdata;
-        let asks_nothing = is_asked & !self.read.valid;
         let mut ask = self.ask;
         match self.ask {
             AskState::Idle => {
                 self.chosen = self.arbiter.grant;
-                self.is_index = (self.arbiter.grant & asks_index).any();
+                self.kind = if (self.arbiter.grant & asks_index).any() {
+                    AskKind::Index
+                } else if (self.arbiter.grant & asks_event).any() {
+                    AskKind::Event
+                } else {
+                    AskKind::Entries
+                };
                 if chooses {
                     ask = AskState::Choose;
                 }
@@ -218,7 +286,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
                 ask = AskState::Place;
             }
             AskState::Place => {
-                self.address = ring.address + offset;
+                self.address = base + offset;
                 self.known = self.seen.rdata - self.upcoming.rdata;
                 self.to_end = size - place;
                 self.room_here = self.free;
@@ -237,7 +305,20 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
         self.ask = ask;
 
         comment!("an answer, or a reset when there is none of its queue");
-        link(self.answer, self.answers.inp);
+        self.answer.ready = self.answers.inp.ready;
+        self.written.ready = self.answers.inp.ready & !self.answer.valid;
+        self.answers.inp.valid = self.answer.valid | self.written.valid;
+        self.answers.inp.data = if self.answer.valid {
+            Reply {
+                tag: self.answer.data.tag,
+                is_event: false,
+                data: self.answer.data.data,
+                error: self.answer.data.error,
+            }
+        } else {
+            Reply { tag: cast::<8>(self.owners.out.data), is_event: true, data: 0, error: self.written.data }
+        };
+        self.owners.out.ready = self.written.valid & self.written.ready;
         self.limits.raddr = self.answered;
         self.upcoming_answer.raddr = self.answered;
         self.entries.raddr = self.answered;
@@ -265,6 +346,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
         let takes = self.answers.out.ready & self.answers.out.valid;
         let mut state = self.state;
         let mut settled = false;
+        let mut visible = false;
         let mut learns = false;
         let mut faults = false;
         match self.state {
@@ -273,6 +355,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
                 self.answered =
                     if self.reset_free { self.reset_pair.data } else { cast::<PAIR_BITS>(answer.tag.get_bits::<7>(0)) };
                 self.has_entries = answer.tag.get_bit(7);
+                self.is_event = answer.is_event;
                 self.line = answer.data;
                 self.error = answer.error;
                 if self.reset_free {
@@ -285,8 +368,9 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
                 self.lane = if self.has_entries { self.entries.rdata.lane } else { limits.lane };
                 self.left = self.entries.rdata.count;
                 self.fresh = true;
-                settled = is_dead;
-                state = if is_dead {
+                visible = self.is_event & !is_dead & !self.error.any();
+                settled = is_dead | visible;
+                state = if settled {
                     AnswerState::Idle
                 } else if self.error.any() {
                     AnswerState::Fault
@@ -351,12 +435,24 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
         let learnt = if learns & ahead.any() { there } else { 0 };
         let done = if settled { there } else { 0 };
         let gone = if faults | resets { there } else { 0 };
-        self.notified = (self.notified & !asked_index_now & !gone) | told;
+        let asked_event_now = if asked_event { here } else { 0 };
+        let has_events = (self.events & there).any();
+        let is_armed = (self.armed & there).any();
+        let rests = if learns & has_events & !is_armed & !ahead.any() { there } else { 0 };
+        let arms = if visible { there } else { 0 };
+        self.notified = (self.notified & !asked_index_now & !gone) | told | arms | (has_all & self.events);
+        self.event_due = ((self.event_due & !asked_event_now) | rests) & !gone;
+        self.armed = ((self.armed & !learnt) | arms) & !gone;
+        let opens = if self.open { one << self.open_pair } else { 0 };
+        let with_events = if self.opened.features.event_idx { opens } else { 0 };
+        self.events = (self.events & !opens) | with_events;
         self.more = ((self.more & !has_all) | learnt) & !gone;
-        let done_index = if self.has_entries { 0 } else { done };
+        let done_event = if self.is_event { done } else { 0 };
+        let done_index = if self.has_entries | self.is_event { 0 } else { done };
         let done_entries = if self.has_entries { done } else { 0 };
         self.index_busy = (self.index_busy & !done_index) | asked_index_now;
         self.entries_busy = (self.entries_busy & !done_entries) | asked_entries_now;
+        self.event_busy = (self.event_busy & !done_event) | asked_event_now;
         let died = if faults { there } else { 0 };
         let revived = if resets { there } else { 0 };
         self.dead = (self.dead | died) & !revived;
@@ -364,11 +460,12 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
             self.places = if asked { self.places + 1 } else { self.places - 1 };
         }
         self.resetting = if self.reset_pair.valid & !resets { one << self.reset_pair.data } else { 0 };
-        let busy = self.index_busy | self.entries_busy;
+        let busy = self.index_busy | self.entries_busy | self.event_busy;
         let waits = (busy & self.resetting).any() | (self.ask != AskState::Idle);
         self.reset_free = self.resetting.any() & !waits & !resets;
         let at_work = (self.ask != AskState::Idle) | (self.state != AnswerState::Idle) | busy.any();
-        self.idle = !(at_work | self.answer.valid | self.reset_pair.valid | self.notify | eligible.any());
+        self.idle =
+            !(at_work | self.answer.valid | self.written.valid | self.reset_pair.valid | self.notify | eligible.any());
     }
 }
 

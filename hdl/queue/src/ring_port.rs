@@ -3,12 +3,14 @@
 
 use crate::axi::AxiMaster;
 use crate::types::{BEAT_BITS, RingAnswer, RingRead, RingWrite, Window, reason};
-use millrace_hdl::base::{DffE, DffR, LutRam, Reg, RoundRobin, Skid, Snk, Src};
+use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Reg, RoundRobin, Skid, Snk, Src};
 use millrace_hdl::wire_struct;
 use rust_hdl_core::prelude::*;
 
 /// Who reads.
 pub const READERS: usize = 5;
+/// Who writes.
+pub const WRITERS: usize = 3;
 /// Identifiers: number of the reader above its tag.
 pub const ID_BITS: usize = 11;
 
@@ -21,7 +23,18 @@ wire_struct! {
     }
 }
 
-/// Reads of whole beats for five readers, in turn, whose tags may be in use once each; and writes for one writer, which takes them to be in order; up to 256 of them are under way.
+wire_struct! {
+    /// What became of a write.
+    pub struct Written {
+        /// Whose it was.
+        pub by: Bits<2>,
+        /// 0, or the reason of a fault.
+        pub error: Bits<8>,
+    }
+}
+
+/// Reads of whole beats for five readers, in turn, whose tags may be in use once each; and writes for three writers, in turn, which take effect in the order in which they were taken; up to 256 of them
+/// are under way.
 ///
 /// What a function may not touch is not asked for: the answer is the reason of the fault.
 #[millrace_hdl::block]
@@ -35,9 +48,11 @@ pub struct RingPort<const FUNCTION_BITS: usize> {
     pub read: Vec<Snk<RingRead>>,
     #[count(READERS)]
     pub answer: Vec<Src<RingAnswer>>,
-    pub write: Snk<RingWrite>,
-    /// In the order of the writes: 0, or the reason of a fault.
-    pub written: Src<Bits<8>>,
+    #[count(WRITERS)]
+    pub write: Vec<Snk<RingWrite>>,
+    /// Of each writer's writes, in their order: 0, or the reason of a fault. One that is not taken holds up those of all.
+    #[count(WRITERS)]
+    pub written: Vec<Src<Bits<8>>>,
     pub axi: AxiMaster<Bits<ID_BITS>>,
     /// Nothing is held or under way.
     pub idle: Signal<Out, Bit>,
@@ -57,14 +72,16 @@ pub struct RingPort<const FUNCTION_BITS: usize> {
     reads: Reg<Bits<12>>,
     returned: Skid<Returned>,
 
-    /// The write that came; then what is left of it to hand over; and how many are not answered.
+    /// The write that came, and whose it is; then what is left of it to hand over; and whose those are that are not answered.
+    writers: RoundRobin<WRITERS>,
     came: DffE<RingWrite>,
+    came_by: DffE<Bits<2>>,
     came_valid: DffR<Bit>,
     placed: DffE<RingWrite>,
     address_valid: DffR<Bit>,
     data_valid: DffR<Bit>,
-    writes: Reg<Bits<9>>,
-    results: Skid<Bits<8>>,
+    owners: LutFifo<Bits<2>, 8, 9>,
+    results: Skid<Written>,
 }
 
 /// Whether the byte at `address` is in a window.
@@ -163,8 +180,8 @@ impl<const FUNCTION_BITS: usize> RingPort<FUNCTION_BITS> {
         let placed_free = (!self.address_valid | self.axi.awready) & (!self.data_valid | self.axi.wready);
         self.windows_write.raddr = cast::<FUNCTION_BITS>(self.came.function);
         let may_write = inside(self.came.address, self.windows_write.rdata);
-        let hands_over = self.came_valid & may_write & placed_free & !self.writes.get_bit(8);
-        let denies = self.came_valid & !may_write & !self.writes.any();
+        let hands_over = self.came_valid & may_write & placed_free & self.owners.inp.ready;
+        let denies = self.came_valid & !may_write & self.owners.empty;
         self.address_valid = hands_over | (self.address_valid & !self.axi.awready);
         self.data_valid = hands_over | (self.data_valid & !self.axi.wready);
         if placed_free {
@@ -179,30 +196,59 @@ impl<const FUNCTION_BITS: usize> RingPort<FUNCTION_BITS> {
         self.axi.wstrb = self.placed.strobe;
         self.axi.wlast = true;
 
-        comment!("its result");
+        self.owners.inp.valid = hands_over;
+        self.owners.inp.data = self.came_by;
+
+        comment!("whose turn it is to write");
+        let mut offers: Bits<WRITERS> = 0;
+        for i in 0..WRITERS {
+            offers.set_bit(i, self.write[i].valid);
+        }
+        self.writers.request = offers;
         let result_free = self.results.inp.ready;
         let denied = denies & result_free;
         let came_free = !self.came_valid | hands_over | denied;
-        self.write.ready = came_free;
-        self.came_valid = self.write.valid | !came_free;
-        if came_free {
-            self.came = self.write.data;
+        self.writers.take = came_free & self.writers.any;
+        let mut coming = RingWrite::default();
+        let mut coming_by: Bits<2> = 0;
+        for i in 0..WRITERS {
+            let granted = self.writers.grant.get_bit(i);
+            self.write[i].ready = came_free & granted;
+            if granted {
+                coming.address |= self.write[i].data.address;
+                coming.function |= self.write[i].data.function;
+                coming.data |= self.write[i].data.data;
+                coming.strobe |= self.write[i].data.strobe;
+                coming_by |= i;
+            }
         }
+        self.came_valid = self.writers.any | !came_free;
+        if came_free {
+            self.came = coming;
+            self.came_by = coming_by;
+        }
+
+        comment!("the result of a write goes to its writer");
         self.axi.bready = result_free;
         let answered = self.axi.bvalid & result_free;
+        let bus_fails: Bits<8> = if self.axi.bresp.get_bit(1) { reason::BUS } else { 0 };
         self.results.inp.valid = self.axi.bvalid | denies;
         self.results.inp.data = if denies {
-            reason::WINDOW
-        } else if self.axi.bresp.get_bit(1) {
-            reason::BUS
+            Written { by: self.came_by, error: reason::WINDOW }
         } else {
-            0
+            Written { by: self.owners.out.data, error: bus_fails }
         };
-        link(self.written, self.results.out);
-        if hands_over ^ answered {
-            self.writes = if hands_over { self.writes + 1 } else { self.writes - 1 };
+        self.owners.out.ready = answered;
+        let result = self.results.out.data;
+        let mut delivered = false;
+        for i in 0..WRITERS {
+            let own = result.by == i;
+            self.written[i].valid = self.results.out.valid & own;
+            self.written[i].data = result.error;
+            delivered |= own & self.written[i].ready;
         }
-        let waits = self.chosen_valid | self.came_valid | self.reads.any() | self.writes.any() | requests.any();
-        self.idle = !(waits | self.write.valid | !self.results.empty);
+        self.results.out.ready = delivered;
+        let waits = self.chosen_valid | self.came_valid | self.reads.any() | requests.any() | offers.any();
+        self.idle = self.owners.empty & self.results.empty & !waits;
     }
 }

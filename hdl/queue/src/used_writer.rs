@@ -76,14 +76,16 @@ wire_struct! {
     /// Of a write that is under way.
     pub struct UsedOwner<const VQ_BITS: usize> {
         pub vq: Bits<VQ_BITS>,
+        /// It is `used.idx`, as this.
         pub is_index: Bit,
+        pub index: Bits<16>,
     }
 }
 
 /// Puts the chains of `sent` (transmitqs) and `received` (receiveqs) on the used rings of their queues, `VQS` in all. A chain in a clock, up to 256 writes are under way.
 ///
 /// Each queue collects its entries in a line of memory, which is written, and `used.idx` behind it, when it is full, at the end of the ring, and after 256 clocks at most, or some 32
-/// when nothing else comes. When `used.idx` is visible `avail.flags` is read ([`UsedCheck`]). Of a queue that has stopped nothing is written.
+/// when nothing else comes. When `used.idx` is visible the driver is asked whether it wants to be told ([`UsedCheck`]). Of a queue that has stopped nothing is written.
 #[millrace_hdl::block]
 pub struct UsedWriter<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> {
     pub clock: Signal<In, Clock>,
@@ -191,7 +193,7 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> UsedWriter<
         };
         link(self.write, self.out.out);
         self.owners.inp.valid = leaves;
-        self.owners.inp.data = UsedOwner::<VQ_BITS> { vq: leaving.vq, is_index: !self.line_due };
+        self.owners.inp.data = UsedOwner::<VQ_BITS> { vq: leaving.vq, is_index: !self.line_due, index: leaving.index };
         self.line_due = if moves { self.reading_valid & self.reading.writes_line } else { self.line_due & !leaves };
         self.index_due = if moves { self.reading_valid & self.reading.writes_index } else { self.index_due };
 
@@ -379,6 +381,7 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> UsedWriter<
         self.owners.out.ready = self.written.valid & self.written.ready;
         self.check.published = self.written.valid & !failed & owner.is_index;
         self.check.published_vq = owner.vq;
+        self.check.published_index = owner.index;
         self.check.open = self.open;
         self.check.open_vq = self.open_vq;
         self.check.opened = self.opened;

@@ -3,9 +3,9 @@
 
 use super::*;
 use crate::axi::AxiMaster;
-use crate::ring_port::{ID_BITS, READERS, RingPort};
+use crate::ring_port::{ID_BITS, READERS, RingPort, WRITERS};
 use crate::testing::{assert_lints, bits_of, bytes, settle, tick};
-use crate::types::{Window, reason};
+use crate::types::{Negotiated, Window, reason};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
@@ -51,8 +51,16 @@ impl Pair {
         link(self.fault, self.writer.fault);
         self.reset_done = self.writer.reset_done;
         link(self.axi, self.port.axi);
-        join(self.writer.write, self.port.write);
-        join(self.port.written, self.writer.written);
+        join(self.writer.write, self.port.write[0]);
+        join(self.port.written[0], self.writer.written);
+        for i in 1..WRITERS {
+            self.port.write[i].valid = false;
+            self.port.write[i].data.address = 0;
+            self.port.write[i].data.function = 0;
+            self.port.write[i].data.data = 0;
+            self.port.write[i].data.strobe = 0;
+            self.port.written[i].ready = true;
+        }
         join(self.writer.read, self.port.read[0]);
         join(self.port.answer[0], self.writer.answer);
         for i in 1..READERS {
@@ -105,6 +113,11 @@ const SIZE_LOG2: [u64; VQS] = [0, 1, 3, 4, 5, 6, 7, 8];
 
 impl Bench {
     fn new(seed: u64) -> Self {
+        Self::with_events(seed, false)
+    }
+
+    /// Whether EVENT_IDX is negotiated for each second queue.
+    fn with_events(seed: u64, events: bool) -> Self {
         let mut dut = Box::<Pair>::default();
         dut.connect_all();
         dut.reset.next = true;
@@ -119,6 +132,7 @@ impl Bench {
                 size: (1u64 << SIZE_LOG2[vq]).into(),
                 size_log2: SIZE_LOG2[vq].into(),
                 function: (vq as u64 % 4).into(),
+                features: Negotiated { event_idx: events && vq % 2 == 1, ..Default::default() },
                 ..Default::default()
             };
             dut.window_write.next = true;
@@ -131,7 +145,7 @@ impl Bench {
         Self {
             dut,
             rng: ChaCha8Rng::seed_from_u64(seed),
-            memory: vec![0; 0x8000],
+            memory: vec![0; 0x8400],
             items: Default::default(),
             due: Default::default(),
             told: [0; VQS],
@@ -286,6 +300,50 @@ fn every_chain_is_in_the_ring_of_its_queue_and_its_driver_is_told_unless_it_does
         }
         assert_eq!(bench.faults, []);
     }
+}
+
+#[test]
+fn a_driver_with_events_is_told_when_the_entry_that_it_names_is_used_and_once() {
+    let mut begins = 0;
+    for seed in 20..28 {
+        let mut bench = Bench::with_events(seed, true);
+        // Where `used_event` is, and what it says; drivers wait for their first entry.
+        let place = |vq: usize| avail(vq) as usize + 4 + 2 * (1 << SIZE_LOG2[vq]);
+        let mut events = [0u16; VQS];
+        let mut told = [0; VQS];
+        for number in 0..4000u64 {
+            if number < 3500 && bench.rng.random_bool(0.1) {
+                let vq = bench.rng.random_range(0..VQS);
+                bench.push(vq, number % 256, 0);
+            }
+            bench.clock();
+            for vq in std::mem::take(&mut bench.interrupts).into_iter().map(|vq| vq as usize) {
+                told[vq] += 1;
+                if vq % 2 == 0 {
+                    continue;
+                }
+                let index = bench.read16(ring(vq) + 2);
+                assert!(
+                    index.wrapping_sub(events[vq]).wrapping_sub(1) < 0x8000,
+                    "{vq} is told before entry {}",
+                    events[vq]
+                );
+                // It takes what there is, and waits for one of the next.
+                events[vq] = index.wrapping_add(bench.rng.random_range(0..4));
+                bench.memory[place(vq)..][..2].copy_from_slice(&events[vq].to_le_bytes());
+            }
+        }
+        bench.run();
+        assert!(bench.interrupts.is_empty(), "all was quiet before");
+        for vq in 0..VQS {
+            let (index, due) = (bench.read16(ring(vq) + 2), bench.due[vq].len());
+            assert_eq!(usize::from(index), due, "seed {seed}: used.idx of {vq}");
+            assert!(vq % 2 == 0 || index <= events[vq], "{vq} was not told of entry {} of {index}", events[vq]);
+            begins += told[vq];
+        }
+        assert_eq!(bench.faults, []);
+    }
+    assert!(begins > 500, "{begins} interrupts");
 }
 
 #[test]
