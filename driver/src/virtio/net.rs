@@ -253,8 +253,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     }
 
     fn bring_up(&mut self) -> Result<(), VirtioError> {
-        let unwanted = if self.settings.merge { 0 } else { Feature::MergeableBuffers.bit() };
-        self.features = self.function.negotiate(Feature::OFFERED & !unwanted)?;
+        self.features = self.function.negotiate(self.settings.features())?;
         self.check_buffers()?;
         self.function.queues(self.settings.pairs)?;
         self.function.set_config_vector(&self.settings)?;

@@ -4,7 +4,17 @@
 use super::arena::Arena;
 use super::{Piece, VirtioError};
 use millrace_regs::config::MAX_FRAME;
-use millrace_regs::host::{ECPF_HEADER, MAX_QUEUE_SIZE, NET_HEADER};
+use millrace_regs::host::{ECPF_HEADER, Feature, MAX_QUEUE_SIZE, NET_HEADER};
+
+/// Features that are taken whatever the settings.
+const ALWAYS: u64 = Feature::bits(&[
+    Feature::Mtu,
+    Feature::Mac,
+    Feature::Status,
+    Feature::Version1,
+    Feature::AccessPlatform,
+    Feature::OrderPlatform,
+]);
 
 /// A piece of a buffer: one descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +68,12 @@ impl Settings {
     /// For the ECPF of a device with so many vports: a pair for each, and receive buffers of 2,048 bytes, of which a longer frame takes several.
     pub fn representors(vports: u16) -> Self {
         Self { pairs: vports, receive: vec![vec![Cut { gap: 0, len: 2048 }]], ..Self::default() }
+    }
+
+    /// The features that the driver takes if they are offered, by their bits. A function may offer others: they are left alone.
+    pub fn features(&self) -> u64 {
+        let chosen = [(self.merge, Feature::MergeableBuffers)];
+        chosen.into_iter().filter(|(wanted, _)| *wanted).fold(ALWAYS, |all, (_, feature)| all | feature.bit())
     }
 
     /// Refuses what no function can be set up with.

@@ -15,7 +15,7 @@ fn configuration_is_what_the_ecpf_has_set() {
     device.set(1, 0x04, 0x0001_0605);
     device.set(1, 0x08, 1500);
     let mut net = device.start(1, small());
-    assert_eq!(net.features(), Feature::OFFERED & !Feature::MergeableBuffers.bit());
+    assert_eq!(net.features(), Feature::OFFERED & small().features());
     let config = NetConfig { mac: Some([1, 2, 3, 4, 5, 6]), link_up: true, max_pairs: 2, mtu: Some(1500) };
     assert_eq!(net.config().unwrap(), config);
     device.set(1, 0x04, 0x0605);
@@ -56,6 +56,21 @@ fn features_that_the_ecpf_masks_are_not_used() {
     assert_eq!(device.deliver(1, 0, 0, &frame(1988, 1)), Delivered::Written(1));
     assert_eq!(device.deliver(1, 0, 0, &frame(1989, 1)), Delivered::NoBuffer, "buffers are not merged");
     assert_eq!(receive(&mut net, 0), [frame(1988, 1)]);
+}
+
+#[test]
+fn features_that_the_driver_does_not_know_are_left_alone() {
+    let device = Device::new(1 << 20, 0);
+    device.set(1, 0x08, 1500);
+    let mut bar = device.bar(1);
+    // VIRTIO_NET_F_CTRL_VQ, and bit 49, which is none of virtio 1.2.
+    bar.alter = Some(|offset, word| if offset == common::DEVICE_FEATURE.offset { word | 1 << 17 } else { word });
+    for merge in [false, true] {
+        let settings = Settings { merge, ..small() };
+        let net = VirtioNet::start(&mut bar, device.memory(1), settings.clone()).unwrap();
+        assert_eq!(net.features(), Feature::OFFERED & settings.features());
+        assert_eq!(net.features() & Feature::MergeableBuffers.bit() != 0, merge);
+    }
 }
 
 #[test]
