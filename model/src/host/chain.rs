@@ -1,52 +1,127 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Chains of descriptors (virtio 2.7.5).
+//! Descriptors (virtio 2.7.5, 2.8.5), and what a chain of them may be.
 
+use super::memory::Window;
 use super::virtqueue::part;
 use super::{HostModel, Memory, Place};
-use millrace_regs::host::{ECPF, ECPF_HEADER, FaultReason, NET_HEADER, RECEIVE_CHAIN, TRANSMIT_BYTES};
+use millrace_regs::host::{ECPF, ECPF_HEADER, FaultReason, Feature, NET_HEADER, RECEIVE_CHAIN, TRANSMIT_BYTES};
 
-const DESCRIPTOR: u64 = 16;
-const NEXT: u16 = 1;
-const WRITE: u16 = 2;
-const INDIRECT: u16 = 4;
+/// Bytes of a descriptor; a table of them is aligned to as many.
+pub(super) const DESCRIPTOR: u64 = 16;
+pub(super) const NEXT: u16 = 1;
+pub(super) const WRITE: u16 = 2;
+pub(super) const INDIRECT: u16 = 4;
 
 /// A buffer: address and bytes.
 pub(super) type Piece = (u64, u32);
 
 /// A chain that keeps the rules.
 pub(super) struct Chain {
-    pub head: u16,
+    /// Number of its first descriptor; in a packed virtqueue its Buffer ID.
+    pub id: u16,
+    /// Descriptors that it takes in the ring.
+    pub slots: u16,
     pub pieces: Vec<Piece>,
 }
 
 impl Chain {
     pub fn bytes(&self) -> usize {
-        self.pieces.iter().map(|(_, len)| *len as usize).sum()
+        bytes(&self.pieces)
+    }
+
+    /// What is told of it when `len` bytes were written to it.
+    pub fn used(&self, len: u32) -> UsedChain {
+        UsedChain { id: self.id, slots: self.slots, len }
     }
 }
 
-struct Descriptor {
-    address: u64,
-    len: u32,
-    flags: u16,
-    next: u16,
+fn bytes(pieces: &[Piece]) -> usize {
+    pieces.iter().map(|(_, len)| *len as usize).sum()
+}
+
+/// A chain that is used.
+#[derive(Clone, Copy)]
+pub(super) struct UsedChain {
+    pub id: u16,
+    pub slots: u16,
+    /// Bytes that were written to it.
+    pub len: u32,
+}
+
+/// A descriptor without what split and packed virtqueues have in different places.
+pub(super) struct Descriptor {
+    pub address: u64,
+    pub len: u32,
+    pub flags: u16,
+    /// `next`; in a packed virtqueue the Buffer ID.
+    pub number: u16,
 }
 
 impl Descriptor {
-    fn from_bytes(bytes: [u8; DESCRIPTOR as usize]) -> Self {
+    fn from_bytes(bytes: [u8; DESCRIPTOR as usize], packed: bool) -> Self {
         let number = |at: usize, len: usize| {
             bytes[at..at + len].iter().rev().fold(0, |value: u64, byte| value << 8 | u64::from(*byte))
         };
+        let [flags, id_or_next] = if packed { [14, 12] } else { [12, 14] };
         Self {
             address: number(0, 8),
             len: number(8, 4) as u32,
-            flags: number(12, 2) as u16,
-            next: number(14, 2) as u16,
+            flags: number(flags, 2) as u16,
+            number: number(id_or_next, 2) as u16,
         }
     }
 
-    fn has(&self, flag: u16) -> bool {
+    pub fn has(&self, flag: u16) -> bool {
         self.flags & flag != 0
+    }
+}
+
+/// A table of descriptors.
+#[derive(Clone, Copy)]
+pub(super) struct Table {
+    pub address: u64,
+    /// How many there are.
+    pub count: u32,
+}
+
+/// What a chain of a virtqueue may be.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    receive: bool,
+    indirect: bool,
+    longest: usize,
+    /// Bytes in front of a frame.
+    front: usize,
+    window: Window,
+}
+
+impl Rules {
+    /// Adds the buffer of a descriptor to a chain that ends with it, or not.
+    pub fn add(&self, pieces: &mut Vec<Piece>, descriptor: &Descriptor, last: bool) -> Result<(), FaultReason> {
+        if pieces.len() == self.longest {
+            return Err(FaultReason::Chain);
+        } else if descriptor.has(WRITE) != self.receive {
+            return Err(FaultReason::Direction);
+        } else if descriptor.len == 0 {
+            return Err(FaultReason::Empty);
+        }
+        pieces.push((descriptor.address, descriptor.len));
+        if !self.receive && bytes(pieces) > TRANSMIT_BYTES {
+            return Err(FaultReason::TooLong);
+        } else if !self.receive && last && bytes(pieces) <= self.front {
+            return Err(FaultReason::Header);
+        }
+        self.window.check(descriptor.address, descriptor.len.into())
+    }
+
+    /// The table that a descriptor with INDIRECT stands for, if it may stand here.
+    pub fn table(&self, descriptor: &Descriptor, may: bool) -> Result<Table, FaultReason> {
+        let whole = u64::from(descriptor.len).is_multiple_of(DESCRIPTOR) && descriptor.len != 0;
+        let fine = may && self.indirect && !descriptor.has(NEXT) && whole;
+        if !fine || !descriptor.address.is_multiple_of(DESCRIPTOR) {
+            return Err(FaultReason::Indirect);
+        }
+        Ok(Table { address: descriptor.address, count: descriptor.len / DESCRIPTOR as u32 })
     }
 }
 
@@ -56,45 +131,34 @@ impl HostModel {
         if place.function == ECPF { NET_HEADER + ECPF_HEADER } else { NET_HEADER }
     }
 
-    /// Takes the next chain of the available ring.
-    pub(super) fn take_chain(&mut self, memory: &mut impl Memory, place: Place) -> Result<Chain, FaultReason> {
-        let head = self.take_head(memory, place)?;
-        let (size, receive) = (self.queue(place).size, self.queue(place).is_receive());
-        let longest = if receive { RECEIVE_CHAIN.min(size.into()) } else { size.into() };
-        let mut chain = Chain { head, pieces: vec![] };
-        let mut number = head;
-        loop {
-            let descriptor = self.read_descriptor(memory, place, number)?;
-            let more = descriptor.has(NEXT);
-            if more && descriptor.next >= size {
-                return Err(FaultReason::Next);
-            } else if more && chain.pieces.len() + 1 == longest {
-                return Err(FaultReason::Chain);
-            } else if descriptor.has(WRITE) != receive {
-                return Err(FaultReason::Direction);
-            } else if descriptor.len == 0 {
-                return Err(FaultReason::Empty);
-            } else if descriptor.has(INDIRECT) {
-                return Err(FaultReason::Indirect);
-            }
-            chain.pieces.push((descriptor.address, descriptor.len));
-            if !receive && chain.bytes() > TRANSMIT_BYTES {
-                return Err(FaultReason::TooLong);
-            } else if !receive && !more && chain.bytes() <= Self::front(place) {
-                return Err(FaultReason::Header);
-            }
-            self.functions[place.function].window.check(descriptor.address, descriptor.len.into())?;
-            if !more {
-                return Ok(chain);
-            }
-            number = descriptor.next;
+    pub(super) fn rules(&self, place: Place) -> Rules {
+        let queue = self.queue(place);
+        let (size, receive) = (queue.size.into(), queue.is_receive());
+        Rules {
+            receive,
+            indirect: queue.has(Feature::IndirectDesc),
+            longest: if receive { RECEIVE_CHAIN.min(size) } else { size },
+            front: Self::front(place),
+            window: self.functions[place.function].window,
         }
     }
 
-    fn read_descriptor(&self, memory: &mut impl Memory, place: Place, number: u16) -> Result<Descriptor, FaultReason> {
-        let address = part(self.queue(place).rings[0], DESCRIPTOR * u64::from(number))?;
+    /// The queue's own table.
+    pub(super) fn ring(&self, place: Place) -> Table {
+        let queue = self.queue(place);
+        Table { address: queue.rings[0], count: queue.size.into() }
+    }
+
+    pub(super) fn read_descriptor(
+        &self,
+        memory: &mut impl Memory,
+        place: Place,
+        table: Table,
+        number: u32,
+    ) -> Result<Descriptor, FaultReason> {
+        let address = part(table.address, DESCRIPTOR * u64::from(number))?;
         let mut bytes = [0; DESCRIPTOR as usize];
         self.read_memory(memory, place, address, &mut bytes)?;
-        Ok(Descriptor::from_bytes(bytes))
+        Ok(Descriptor::from_bytes(bytes, self.queue(place).is_packed()))
     }
 }

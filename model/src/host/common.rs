@@ -14,6 +14,7 @@ const STATUS_AND_SELECT: u32 = common::DEVICE_STATUS.word();
 const SIZE_AND_VECTOR: u32 = common::QUEUE_SIZE.word();
 const ENABLE_AND_NOTIFY: u32 = common::QUEUE_ENABLE.word();
 const RINGS: u32 = common::QUEUE_DESC.word();
+const NOTIFY_DATA_AND_RESET: u32 = common::QUEUE_RESET.word();
 const RINGS_END: u32 = RINGS + 24;
 
 /// The word, with the bytes of `data` for which `strobe` has a bit.
@@ -79,6 +80,7 @@ impl Function {
                 place(queue.enabled, common::QUEUE_ENABLE) | place(self.common.queue_select, common::QUEUE_NOTIFY_OFF)
             }
             RINGS..RINGS_END => half(queue.rings[((offset - RINGS) / 8) as usize], offset / 4 % 2),
+            NOTIFY_DATA_AND_RESET => place(queue.resetting, common::QUEUE_RESET),
             _ => 0,
         }
     }
@@ -123,20 +125,29 @@ impl Function {
     }
 
     fn write_queue(&mut self, offset: u32, word: u32, strobe: u8) {
-        let Some(queue) = self.queues.get_mut(usize::from(self.common.queue_select)).filter(|queue| !queue.enabled)
-        else {
+        let agreed = self.agreed();
+        let has = |feature: Feature| agreed & feature.bit() != 0;
+        let Some(queue) = self.queues.get_mut(usize::from(self.common.queue_select)) else { return };
+        if offset == NOTIFY_DATA_AND_RESET {
+            let wanted = writes(strobe, common::QUEUE_RESET) && get(word, common::QUEUE_RESET) == 1;
+            queue.resetting |= wanted && has(Feature::RingReset);
             return;
-        };
+        }
+        if queue.enabled || queue.resetting {
+            return;
+        }
         match offset {
             SIZE_AND_VECTOR => {
                 let size = get(word, common::QUEUE_SIZE) as u16;
-                if size.is_power_of_two() && size <= MAX_QUEUE_SIZE {
+                let possible = size.is_power_of_two() || (has(Feature::RingPacked) && size != 0);
+                if possible && size <= MAX_QUEUE_SIZE {
                     queue.size = size;
                 }
                 queue.vector = self.msix.known(get(word, common::QUEUE_MSIX_VECTOR) as u16);
             }
             ENABLE_AND_NOTIFY => {
                 queue.enabled = writes(strobe, common::QUEUE_ENABLE) && get(word, common::QUEUE_ENABLE) == 1;
+                queue.features = agreed;
             }
             RINGS..RINGS_END => {
                 let ring = ((offset - RINGS) / 8) as usize;

@@ -44,6 +44,8 @@ pub(super) struct Function {
     /// Registers of the ECPF.
     pub mac: [u32; 2],
     pub mtu: u32,
+    /// What the build offers, and the ECPF's mask of it.
+    pub offers: u64,
     pub mask: u64,
     pub window: Window,
     pub no_buffer: u32,
@@ -66,8 +68,8 @@ impl Common {
 }
 
 impl Function {
-    /// After power-up, with this many virtqueues.
-    pub fn new(queues: usize) -> Self {
+    /// After power-up, with this many virtqueues, in a build that offers these features.
+    pub fn new(queues: usize, offers: u64) -> Self {
         Self {
             common: Common::new(),
             queues: (0..queues).map(Virtqueue::new).collect(),
@@ -78,6 +80,7 @@ impl Function {
             generation: 0,
             mac: [0; 2],
             mtu: 0,
+            offers,
             mask: u64::MAX,
             window: Window { first: 0, last: u64::MAX },
             no_buffer: 0,
@@ -88,7 +91,7 @@ impl Function {
 
     /// What the driver is offered.
     pub fn offered(&self) -> u64 {
-        Feature::OFFERED & self.mask | Feature::REQUIRED
+        self.offers & self.mask | Feature::REQUIRED
     }
 
     /// What `device_status` reads: while a reset is under way never 0, which says that it has ended.
@@ -96,27 +99,27 @@ impl Function {
         self.common.status | if self.resetting { status::DEVICE_NEEDS_RESET } else { 0 }
     }
 
-    /// The feature was agreed on.
-    pub fn has_feature(&self, feature: Feature) -> bool {
-        self.common.status & status::FEATURES_OK != 0 && self.common.driver_features & feature.bit() != 0
+    /// What was agreed on, by their bits.
+    pub fn agreed(&self) -> u64 {
+        if self.common.status & status::FEATURES_OK != 0 { self.common.driver_features } else { 0 }
     }
 
     /// The queue may begin something.
     pub fn is_live(&self, queue: usize) -> bool {
         let ready = self.common.status & status::DRIVER_OK != 0 && self.bus_master && !self.resetting;
-        ready && self.queues[queue].enabled && !self.queues[queue].stopped
+        let queue = &self.queues[queue];
+        ready && queue.enabled && !queue.stopped && !queue.resetting
     }
 
     pub fn notify(&mut self, queue: usize) {
-        if !self.resetting {
+        if !self.resetting && !self.queues[queue].resetting {
             self.queues[queue].active = true;
         }
     }
 
     /// Stops a queue for a fault.
     pub fn stop(&mut self, queue: usize, reason: FaultReason) {
-        self.queues[queue].stopped = true;
-        self.queues[queue].chains.clear();
+        self.queues[queue].stop();
         self.common.status |= status::DEVICE_NEEDS_RESET;
         self.isr |= isr::CONFIGURATION;
         if self.fault == 0 {
@@ -130,6 +133,16 @@ impl Function {
         self.no_buffer = self.no_buffer.wrapping_add(1);
     }
 
+    /// Ends the resets that are under way.
+    fn end_resets(&mut self) {
+        if self.resetting {
+            self.end_reset();
+        }
+        for (number, queue) in self.queues.iter_mut().enumerate().filter(|(_, queue)| queue.resetting) {
+            *queue = Virtqueue::new(number);
+        }
+    }
+
     fn end_reset(&mut self) {
         self.common = Common::new();
         self.queues = (0..self.queues.len()).map(Virtqueue::new).collect();
@@ -140,7 +153,7 @@ impl Function {
 
 impl HostModel {
     pub(super) fn end_resets(&mut self) {
-        self.functions.iter_mut().filter(|function| function.resetting).for_each(Function::end_reset);
+        self.functions.iter_mut().for_each(Function::end_resets);
     }
 
     /// The device configuration has changed.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The model of the host side, by `docs/host.md`: functions with their registers, split virtqueues, faults, resets, interrupts. It has no time:
+//! The model of the host side, by `docs/host.md`: functions with their registers, virtqueues, faults, resets, interrupts. It has no time:
 //! [`run`](HostModel::run) does all that there is to do, and [`deliver`](HostModel::deliver) what a frame brings about.
 //!
 //! Where the contract leaves the engine a choice the model does this:
 //! - a receiveq's chains are read ahead, [`READ_AHEAD`] at most;
-//! - of several faults of one descriptor the one with the lowest number counts;
+//! - of several faults of one descriptor `next` and `indirect` come first, then the one with the lowest number;
 //! - the entries of a frame share a write of `used.idx`, those of different frames do not;
+//! - chains of a packed transmitq with IN_ORDER share a used descriptor as long as they end in one line, and none is left back when the queue comes to rest;
+//! - a queue that comes to rest says where it waits every time;
 //! - a notification of a queue that is not live is kept until it is;
 //! - a frame that meets with a fault counts in `FUNCTION_NO_BUFFER`.
 
@@ -15,7 +17,9 @@ mod ecpf;
 mod function;
 mod memory;
 mod msix;
+mod packed;
 mod receive;
+mod split;
 mod transmit;
 mod virtqueue;
 
@@ -27,8 +31,8 @@ pub use transmit::FrameOut;
 use function::Function;
 use millrace_regs::config::Config;
 use millrace_regs::host::{
-    COMMON, DEVICE, ECPF, FAULTS, FUNCTION, FUNCTION_SHIFT, FaultReason, HostBlock, ISR, MERGED_CHAINS, MSIX_PENDING,
-    MSIX_TABLE, NOTIFY, NOTIFY_STRIDE,
+    COMMON, DEVICE, ECPF, FAULTS, FUNCTION, FUNCTION_SHIFT, FaultReason, Feature, HostBlock, ISR, MERGED_CHAINS,
+    MSIX_PENDING, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE,
 };
 use std::collections::VecDeque;
 
@@ -89,8 +93,17 @@ impl HostModel {
     /// # Panics
     /// If the build has no host side.
     pub fn new(config: &Config) -> Self {
+        Self::offering(config, Feature::OFFERED)
+    }
+
+    /// As [`new`](Self::new), of a build that offers these features, by their bits.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn offering(config: &Config, features: u64) -> Self {
         assert!(config.has_host_side(), "the build has no host side");
-        let functions = (0..config.functions()).map(|f| Function::new(config.virtqueues_of_function(f))).collect();
+        let function = |f| Function::new(config.virtqueues_of_function(f), features);
+        let functions = (0..config.functions()).map(function).collect();
         Self { functions, frames: VecDeque::new(), interrupts: VecDeque::new() }
     }
 
@@ -213,43 +226,23 @@ impl HostModel {
         Ok((number, Target::Of(other, within % FUNCTION.stride)))
     }
 
-    /// One thing that a queue has to do: reading `avail.idx`, or an entry of the ring. False if there is nothing.
+    /// One thing that a queue has to do: looking whether there is something, or taking a chain. False if there is nothing.
     fn step(&mut self, memory: &mut impl Memory, place: Place) -> bool {
         if !self.functions[place.function].is_live(place.queue) {
             return false;
         }
-        let queue = self.queue(place);
-        if queue.has_entry() {
-            if queue.is_receive() && queue.chains.len() >= READ_AHEAD {
-                return false;
-            }
-            let result = self.take_entry(memory, place);
-            self.settle(place, result);
-            return true;
-        }
-        if !queue.active {
-            return false;
-        }
-        let result = self.read_available_index(memory, place);
-        self.settle(place, result);
-        true
+        let packed = self.queue(place).is_packed();
+        let done = if packed { self.step_packed(memory, place) } else { self.step_split(memory, place) };
+        done.unwrap_or_else(|reason| {
+            self.fail(place, reason);
+            true
+        })
     }
 
-    fn take_entry(&mut self, memory: &mut impl Memory, place: Place) -> Result<(), FaultReason> {
-        let chain = self.take_chain(memory, place)?;
-        if !self.queue(place).is_receive() {
-            return self.transmit(memory, place, &chain);
-        }
-        self.functions[place.function].queues[place.queue].chains.push_back(chain);
-        Ok(())
-    }
-
-    /// Stops the queue if something went wrong.
-    fn settle(&mut self, place: Place, result: Result<(), FaultReason>) {
-        if let Err(reason) = result {
-            self.functions[place.function].stop(place.queue, reason);
-            self.interrupt_configuration(place.function);
-        }
+    /// Stops a queue for a fault.
+    fn fail(&mut self, place: Place, reason: FaultReason) {
+        self.functions[place.function].stop(place.queue, reason);
+        self.interrupt_configuration(place.function);
     }
 }
 

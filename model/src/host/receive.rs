@@ -42,7 +42,7 @@ impl HostModel {
             Some(chains) => match self.fill(memory, place, chains, bytes) {
                 Ok(()) => Delivered::Written(chains),
                 Err(reason) => {
-                    self.settle(place, Err(reason));
+                    self.fail(place, reason);
                     Delivered::Fault(reason)
                 }
             },
@@ -55,11 +55,10 @@ impl HostModel {
 
     /// How many chains `bytes` bytes take; none if they do not fit.
     fn choose(&self, place: Place, bytes: usize) -> Option<usize> {
-        let function = &self.functions[place.function];
-        if !function.is_live(place.queue) {
+        if !self.functions[place.function].is_live(place.queue) {
             return None;
         }
-        let most = if function.has_feature(Feature::MergeableBuffers) { MERGED_CHAINS } else { 1 };
+        let most = if self.queue(place).has(Feature::MergeableBuffers) { MERGED_CHAINS } else { 1 };
         let mut room = 0;
         let chains = self.queue(place).chains.iter().take(most);
         chains.enumerate().find_map(|(i, chain)| {
@@ -82,7 +81,7 @@ impl HostModel {
         for chain in &chains {
             let (now, later) = rest.split_at(rest.len().min(chain.bytes()));
             self.write_chain(memory, place, chain, now)?;
-            used.push((chain.head, now.len() as u32));
+            used.push(chain.used(now.len() as u32));
             rest = later;
         }
         self.put_used(memory, place, &used)

@@ -36,6 +36,6 @@ impl HostModel {
         let frame = bytes.split_off(Self::front(place));
         let control = bytes.split_off(NET_HEADER);
         self.frames.push_back(FrameOut { function: place.function, queue: place.queue, control, frame });
-        self.put_used(memory, place, &[(chain.head, 0)])
+        self.put_used(memory, place, &[chain.used(0)])
     }
 }

@@ -1,36 +1,40 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! State of a virtqueue, and its rings (virtio 2.7.6, 2.7.8).
+//! State of a virtqueue, and what split and packed ones have in common.
 
-use super::chain::Chain;
-use super::{HostModel, Memory, Place};
-use millrace_regs::host::{FaultReason, MAX_QUEUE_SIZE, NO_VECTOR};
+use super::chain::{Chain, UsedChain};
+use super::{HostModel, Memory, Place, READ_AHEAD};
+use millrace_regs::host::{FaultReason, Feature, MAX_QUEUE_SIZE, NO_VECTOR};
 use std::collections::VecDeque;
 
-/// VIRTQ_AVAIL_F_NO_INTERRUPT.
-const NO_INTERRUPT: u16 = 1;
-/// Of a ring: `idx`, and the first entry.
-const INDEX: u64 = 2;
-const ENTRIES: u64 = 4;
-
 /// A virtqueue.
+///
+/// A count says how far one side is: in a split virtqueue entries modulo 2^16, as in the rings; in a packed one descriptors modulo two laps of the ring, of which the
+/// first is that with wrap counter 1.
 pub(super) struct Virtqueue {
     number: usize,
     pub size: u16,
     pub vector: u16,
     pub enabled: bool,
+    /// A reset of the queue alone is under way.
+    pub resetting: bool,
+    /// What was negotiated when it was enabled.
+    pub features: u64,
     /// `queue_desc`, `queue_driver` and `queue_device`.
     pub rings: [u64; 3],
     /// A fault has stopped it.
     pub stopped: bool,
-    /// `avail.idx` is to be read when there are no more entries.
+    /// The ring is to be looked at.
     pub active: bool,
     /// `avail.idx` as it was last read.
-    available: u16,
-    /// Entries that were taken, as `avail.idx` counts; and those that were used, as `used.idx` counts.
-    taken: u16,
-    used: u16,
+    pub available: u16,
+    /// Count of what was taken, of what was used, and of what was used when it was last asked whether to interrupt.
+    pub taken: u16,
+    pub used: u16,
+    asked: u16,
     /// Of a receiveq: chains that were taken and not used.
     pub chains: VecDeque<Chain>,
+    /// Of a packed transmitq with IN_ORDER: chains that were read and not used.
+    pub batch: Vec<UsedChain>,
 }
 
 impl Virtqueue {
@@ -41,13 +45,17 @@ impl Virtqueue {
             size: MAX_QUEUE_SIZE,
             vector: NO_VECTOR,
             enabled: false,
+            resetting: false,
+            features: 0,
             rings: [0; 3],
             stopped: false,
             active: false,
             available: 0,
             taken: 0,
             used: 0,
+            asked: 0,
             chains: VecDeque::new(),
+            batch: vec![],
         }
     }
 
@@ -56,13 +64,59 @@ impl Virtqueue {
         self.number.is_multiple_of(2)
     }
 
+    /// It works with this feature.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features & feature.bit() != 0
+    }
+
+    pub fn is_packed(&self) -> bool {
+        self.has(Feature::RingPacked)
+    }
+
+    /// A receiveq of which no more chains are read ahead.
+    pub fn is_full(&self) -> bool {
+        self.is_receive() && self.chains.len() >= READ_AHEAD
+    }
+
     /// An entry of the available ring is known and not taken.
     pub fn has_entry(&self) -> bool {
         self.available != self.taken
     }
 
-    fn entry(&self, count: u16) -> u64 {
-        (count % self.size).into()
+    /// Nothing that was begun is used.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+        self.chains.clear();
+        self.batch.clear();
+    }
+
+    /// The place in the ring that a count stands for.
+    pub fn slot(&self, count: u16) -> u16 {
+        count % self.size
+    }
+
+    /// The wrap counter at a count.
+    pub fn wrap_counter(&self, count: u16) -> bool {
+        count < self.size
+    }
+
+    /// Counts on.
+    pub fn after(&self, count: u16, by: u16) -> u16 {
+        ((u32::from(count) + u32::from(by)) % self.laps()) as u16
+    }
+
+    /// Whether what is used with count `event` is among that used since it was last asked (2.7.7.2, 2.8.10).
+    pub fn pass(&mut self, event: u16) -> bool {
+        let laps = self.laps();
+        let since = |count: u16| (u32::from(count) + laps - u32::from(self.asked)) % laps;
+        let passed = since(event) < since(self.used);
+        self.asked = self.used;
+        passed
+    }
+
+    /// The count that is 0 again.
+    fn laps(&self) -> u32 {
+        if self.is_packed() { 2 * u32::from(self.size) } else { 1 << 16 }
     }
 }
 
@@ -80,51 +134,26 @@ impl HostModel {
         &mut self.functions[place.function].queues[place.queue]
     }
 
-    /// Looks whether there are new entries; if not, the queue has to be notified again.
-    pub(super) fn read_available_index(&mut self, memory: &mut impl Memory, place: Place) -> Result<(), FaultReason> {
-        let index = self.read16(memory, place, part(self.queue(place).rings[1], INDEX)?)?;
-        let queue = self.queue_mut(place);
-        if index.wrapping_sub(queue.taken) > queue.size {
-            return Err(FaultReason::AvailIndex);
+    /// Does with a chain what is done when it is found: a transmitq's is read and used, a receiveq's is kept for a frame.
+    pub(super) fn begin(&mut self, memory: &mut impl Memory, place: Place, chain: Chain) -> Result<(), FaultReason> {
+        if !self.queue(place).is_receive() {
+            return self.transmit(memory, place, &chain);
         }
-        queue.active = index != queue.taken;
-        queue.available = index;
+        self.queue_mut(place).chains.push_back(chain);
         Ok(())
     }
 
-    /// Takes the next entry of the available ring.
-    pub(super) fn take_head(&mut self, memory: &mut impl Memory, place: Place) -> Result<u16, FaultReason> {
-        let queue = self.queue(place);
-        let address = part(queue.rings[1], ENTRIES + 2 * queue.entry(queue.taken))?;
-        let head = self.read16(memory, place, address)?;
-        let queue = self.queue_mut(place);
-        queue.taken = queue.taken.wrapping_add(1);
-        if head < queue.size { Ok(head) } else { Err(FaultReason::Head) }
-    }
-
-    /// Uses chains, given as head and length, and interrupts if that is wanted.
+    /// Uses chains that belong to one frame.
     pub(super) fn put_used(
         &mut self,
         memory: &mut impl Memory,
         place: Place,
-        chains: &[(u16, u32)],
+        chains: &[UsedChain],
     ) -> Result<(), FaultReason> {
-        let [_, available, used] = self.queue(place).rings;
-        for (head, len) in chains {
-            let queue = self.queue(place);
-            let address = part(used, ENTRIES + 8 * queue.entry(queue.used))?;
-            let mut entry = [0; 8];
-            entry[..4].copy_from_slice(&u32::from(*head).to_le_bytes());
-            entry[4..].copy_from_slice(&len.to_le_bytes());
-            self.write_memory(memory, place, address, &entry)?;
-            let queue = self.queue_mut(place);
-            queue.used = queue.used.wrapping_add(1);
+        if self.queue(place).is_packed() {
+            self.put_used_packed(memory, place, chains)
+        } else {
+            self.put_used_split(memory, place, chains)
         }
-        let index = self.queue(place).used.to_le_bytes();
-        self.write_memory(memory, place, part(used, INDEX)?, &index)?;
-        if self.read16(memory, place, available)? & NO_INTERRUPT == 0 {
-            self.interrupt_queue(place);
-        }
-        Ok(())
     }
 }

@@ -2,9 +2,13 @@
 //! Every rule of `docs/host.md` by hand: registers are accessed and rings written as the page says.
 
 mod ecpf;
+mod events;
 mod faults;
 mod frames;
+mod indirect;
 mod interrupts;
+mod packed;
+mod queue_reset;
 mod registers;
 
 use super::*;
@@ -14,6 +18,26 @@ use std::collections::BTreeMap;
 
 /// 2 uplinks, 1 PF, 2 VFs, 2 pairs of virtqueues: functions 0 to 3, 5 vports.
 const CONFIG: Config = Config { queue_pairs: 2, vfs: 2, ..Preset::Sim.config() };
+
+/// What a build offers that has no more than split virtqueues as they are.
+const BASIC: u64 = Feature::bits(&[
+    Feature::Mtu,
+    Feature::Mac,
+    Feature::MergeableBuffers,
+    Feature::Status,
+    Feature::Version1,
+    Feature::AccessPlatform,
+    Feature::OrderPlatform,
+]);
+/// What other virtqueues may have beside.
+const RINGS: u64 = Feature::bits(&[
+    Feature::IndirectDesc,
+    Feature::EventIdx,
+    Feature::RingPacked,
+    Feature::InOrder,
+    Feature::NotificationData,
+    Feature::RingReset,
+]);
 
 /// All of 2^64 bytes, zero until they are written; those from `BROKEN` on answer with an error.
 #[derive(Default)]
@@ -67,6 +91,8 @@ impl Memory for Ram {
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
 const INDIRECT: u16 = 4;
+const AVAIL: u16 = 1 << 7;
+const USED: u16 = 1 << 15;
 
 /// The message of a vector: address and data.
 fn message(function: usize, vector: u16) -> (u64, u32) {
@@ -102,9 +128,14 @@ impl Ring {
 }
 
 impl Bench {
-    /// All functions are bus masters with MSI-X, and every vector has a message of its own.
+    /// All functions are bus masters with MSI-X, and every vector has a message of its own. [`BASIC`] is offered.
     fn new() -> Self {
-        let mut bench = Self { model: HostModel::new(&CONFIG), ram: Ram::default() };
+        Self::offering(BASIC)
+    }
+
+    /// As [`new`](Self::new), with other features offered.
+    fn offering(features: u64) -> Self {
+        let mut bench = Self { model: HostModel::offering(&CONFIG, features), ram: Ram::default() };
         for function in 0..CONFIG.functions() {
             bench.model.set_bus_master(function, true);
             bench.model.set_msix(function, true, false);
@@ -183,11 +214,33 @@ impl Bench {
     }
 
     fn descriptor(&mut self, ring: Ring, number: u16, address: u64, len: u32, flags: u16, next: u16) {
+        self.put_descriptor(ring.desc() + 16 * u64::from(number), address, len, [flags, next]);
+    }
+
+    fn put_descriptor(&mut self, at: u64, address: u64, len: u32, [first, second]: [u16; 2]) {
         let mut bytes = address.to_le_bytes().to_vec();
         bytes.extend(len.to_le_bytes());
-        bytes.extend(flags.to_le_bytes());
-        bytes.extend(next.to_le_bytes());
-        self.ram.put(ring.desc() + 16 * u64::from(number), &bytes);
+        bytes.extend(first.to_le_bytes());
+        bytes.extend(second.to_le_bytes());
+        self.ram.put(at, &bytes);
+    }
+
+    /// Makes a descriptor of a packed virtqueue available: the `count`th, from 0 on.
+    fn packed(&mut self, ring: Ring, count: u32, buffer: (u64, u32), id: u16, flags: u16) {
+        let size = u32::from(ring.size);
+        let lap = if (count / size).is_multiple_of(2) { AVAIL } else { USED };
+        let at = ring.desc() + 16 * u64::from(count % size);
+        self.put_descriptor(at, buffer.0, buffer.1, [id, flags | lap]);
+    }
+
+    /// `len`, `id` and `flags` of the `count`th descriptor of a packed virtqueue if it is used, from 0 on.
+    fn packed_used(&self, ring: Ring, count: u32) -> Option<(u32, u16, u16)> {
+        let size = u32::from(ring.size);
+        let at = ring.desc() + 16 * u64::from(count % size);
+        let flags = self.ram.get16(at + 14);
+        let lap = if (count / size).is_multiple_of(2) { AVAIL | USED } else { 0 };
+        let used = flags & (AVAIL | USED) == lap;
+        used.then(|| (self.ram.get32(at + 8), self.ram.get16(at + 12), flags & !(AVAIL | USED)))
     }
 
     /// Puts a chain into the available ring, without a notification.
