@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command interface: operands, command, and the wait for its end.
 
+use crate::image::{Image, Write};
 use crate::{Access, Device, DeviceError};
 use millrace_regs::map::DATA_WORDS;
 use millrace_regs::{Command, DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, Key, Step, addr, valid_entry};
@@ -34,6 +35,8 @@ pub(crate) struct Staging {
     /// Writes that are still to be carried out, and the bits of their words.
     staged: Vec<Access>,
     fresh: u64,
+    /// Where it is kept what the tables hold.
+    pub image: Option<Image>,
 }
 
 /// The commands of a device. One has ended when its method returns: from then on packets are matched by what it wrote.
@@ -45,7 +48,7 @@ pub(crate) struct Commands<'a> {
 impl Staging {
     /// Of a device with keys and steps of these lengths.
     pub fn new(lengths: Lengths) -> Self {
-        Self { data: ZEROS, lengths, known: 0, index: None, staged: Vec::new(), fresh: 0 }
+        Self { data: ZEROS, lengths, known: 0, index: None, staged: Vec::new(), fresh: 0, image: None }
     }
 
     /// Forgets what the registers hold: somebody else may have written them.
@@ -196,8 +199,28 @@ impl Commands<'_> {
         Ok(())
     }
 
+    /// Carries a command out again, as an image has it.
+    pub fn repeat(&mut self, write: &Write) -> Result<(), DeviceError> {
+        self.staging.stage(0, &write.data);
+        self.run(write.command, write.table, write.index)
+    }
+
+    /// Carries a command out whose operands are staged, and has the image follow if it changes tables.
     fn run(&mut self, command: Command, table: u8, index: u32) -> Result<(), DeviceError> {
         self.write_staged(index)?;
+        if !command.writes() {
+            return self.start(command, table);
+        }
+        let write = Write { command, table, index, data: self.staging.data };
+        if let Some(image) = &mut self.staging.image {
+            image.begin(&write)?;
+        }
+        self.start(command, table)?;
+        self.staging.image.as_mut().map_or(Ok(()), |image| image.end(&write))
+    }
+
+    /// Starts a command, and waits for its end.
+    fn start(&mut self, command: Command, table: u8) -> Result<(), DeviceError> {
         let start = Access::Write { address: addr::COMMAND, value: command.word(table) };
         let status = self.device.batch(&[start, Access::Read { address: addr::STATUS }])?;
         if status == [0] {

@@ -3,6 +3,7 @@
 //! hardware (VFIO, or a board behind a serial line).
 
 use millrace_regs::UpcallReason;
+use std::path::PathBuf;
 
 /// An error of the library under a backend.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -167,6 +168,15 @@ pub enum DeviceError {
     /// A command did not end.
     #[error("{0} did not end: STATUS stays busy")]
     Stuck(&'static str),
+    /// The image of the tables could not be read or written.
+    // As of the backend's error, the text is part of this one's.
+    #[error("the image of the tables, {path}: {error}", path = .path.display())]
+    Image {
+        /// Its file.
+        path: PathBuf,
+        /// What went wrong.
+        error: std::io::Error,
+    },
     /// The backend failed.
     // The backend's error is part of the text, not a source: whoever prints a chain prints it once.
     #[error("the device cannot be reached: {0}")]

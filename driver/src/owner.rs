@@ -6,9 +6,13 @@ use crate::discover::field;
 use crate::{Device, DeviceError};
 use millrace_regs::addr;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 
 /// The number by which a driver is known as the owner of a device's tables. One that starts again uses the same.
+///
+/// The numbers 0x5200_0000 to 0x52ff_ffff are those of this crate's rule manager: [`MILLRACE`](Self::MILLRACE) where it keeps no image of the
+/// tables, and one that is drawn at random for each image.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner(NonZeroU32);
 
@@ -22,6 +26,20 @@ impl Owner {
             Some(number) => Some(Owner(number)),
             None => None,
         }
+    }
+
+    /// The rule manager of this crate with a new image: no other image has this number, but for chance.
+    pub(crate) fn drawn() -> Owner {
+        let [_, drawn @ ..] = (RandomState::new().hash_one(()) as u32).to_be_bytes();
+        let [kind, ..] = Self::MILLRACE.number().to_be_bytes();
+        Owner(NonZeroU32::new(u32::from_be_bytes([kind, drawn[0], drawn[1], drawn[2]])).expect("its kind is not 0"))
+    }
+
+    /// Whether tables of this number are an earlier run's of the same driver.
+    fn left(self, number: u32) -> bool {
+        let kind = |number: u32| number.to_be_bytes()[0];
+        let managers = kind(Self::MILLRACE.number());
+        number == self.number() || kind(self.number()) == managers && kind(number) == managers
     }
 
     /// What `OWNER` reads while the tables are this owner's.
@@ -59,7 +77,7 @@ impl Claim {
         commands.wait("the sweep after reset")?;
         let before = commands.device.read32(addr::OWNER)?;
         if before != owner.number() {
-            if before != 0 && others == Others::Refuse {
+            if before != 0 && others == Others::Refuse && !owner.left(before) {
                 return Err(DeviceError::Owned { owner: before });
             }
             if before != 0 {
@@ -75,6 +93,22 @@ impl Claim {
             commands.clear_tables()?;
         }
         Ok(Self { owner, generation: generation(commands.device)? })
+    }
+
+    /// The claim of an earlier run, if the tables are still as it left them. Waits for the command that it may have given last.
+    pub fn resume(commands: &mut Commands<'_>, owner: Owner, generation: u32) -> Result<Option<Self>, DeviceError> {
+        commands.wait("the last command of the tables' owner")?;
+        let claim = Self { owner, generation };
+        match claim.check(commands.device) {
+            Ok(()) => Ok(Some(claim)),
+            Err(DeviceError::TablesLost { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// As `OWNER` and `GENERATION.generation` read.
+    pub fn parts(&self) -> (Owner, u32) {
+        (self.owner, self.generation)
     }
 
     /// Makes sure that nobody has cleared or taken the tables since.

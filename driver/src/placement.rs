@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where a rule goes: under which mask, into which kind of tables, or nowhere. All others ask here.
 
-use crate::commands::KeyWords;
+use crate::commands::{Commands, KeyWords};
+use crate::cuckoo::Slot;
+use crate::image::Contents;
 use crate::placer::Placer;
 use crate::tables::{HashTables, TableInfo};
 use crate::tcam::Tcam;
-use crate::{Choice, Placement, RuleError};
+use crate::{Choice, DeviceError, Placement, RuleError};
 use millrace_regs::Mask;
 use millrace_regs::config::Config;
 
@@ -27,6 +29,20 @@ impl Kind {
     }
 }
 
+/// Copies of rules, each of which lies elsewhere too: what a manager left that ended while it moved a rule or changed a priority.
+pub(crate) struct Surplus {
+    slots: Vec<(u8, Slot)>,
+    tcam: Vec<usize>,
+}
+
+impl Surplus {
+    /// Takes the copies out.
+    pub fn clear(&mut self, commands: &mut Commands<'_>) -> Result<(), DeviceError> {
+        self.slots.drain(..).try_for_each(|(table, slot)| commands.clear_entry(table, slot))?;
+        self.tcam.drain(..).try_for_each(|entry| commands.clear_tcam(entry as u32))
+    }
+}
+
 /// All tables of a device.
 pub(crate) struct Tables {
     pub hash: HashTables,
@@ -36,6 +52,30 @@ pub(crate) struct Tables {
 impl Tables {
     pub fn new(config: &Config, rule_ids: usize) -> Self {
         Self { hash: HashTables::new(config, rule_ids), tcam: Tcam::new(config.tcam_entries) }
+    }
+
+    /// What an earlier manager left.
+    ///
+    /// # Errors
+    /// What is wrong with the image, if it cannot be what a manager left.
+    pub fn resume(contents: &Contents, config: &Config, rule_ids: usize) -> Result<(Self, Surplus), String> {
+        let (hash, slots) = HashTables::resume(contents, config, rule_ids)?;
+        let (tcam, entries) = Tcam::resume(contents, config.tcam_entries, rule_ids)?;
+        let tables = Self { hash, tcam };
+        let homes = tables.homes(rule_ids);
+        let twice = tables.tcam.numbers().find(|number| homes[usize::from(*number)] == Some(Kind::Hash));
+        match twice {
+            Some(number) => Err(format!("rule {number} lies in a hash table and in the TCAM")),
+            None => Ok((tables, Surplus { slots, tcam: entries })),
+        }
+    }
+
+    /// The kind of tables that each rule lies in.
+    pub fn homes(&self, rule_ids: usize) -> Vec<Option<Kind>> {
+        let mut homes = vec![None; rule_ids];
+        self.tcam.numbers().for_each(|number| homes[usize::from(number)] = Some(Kind::Tcam));
+        self.hash.numbers().for_each(|number| homes[usize::from(number)] = Some(Kind::Hash));
+        homes
     }
 
     /// The tables of a kind.

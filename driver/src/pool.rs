@@ -15,6 +15,8 @@ pub(crate) struct Pool {
     mark: u32,
     /// Freed since `mark` was read.
     fresh: VecDeque<u16>,
+    /// How many of the first to be settled were not retired by a caller.
+    unasked: usize,
     capacity: usize,
 }
 
@@ -23,7 +25,16 @@ impl Pool {
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.min(1 << 16);
         let ready = (0..capacity).map(|i| i as u16).collect();
-        Self { ready, resting: VecDeque::new(), mark: 0, fresh: VecDeque::new(), capacity }
+        Self { ready, resting: VecDeque::new(), mark: 0, fresh: VecDeque::new(), unasked: 0, capacity }
+    }
+
+    /// The numbers `0..capacity` of which some are in use. Packets may have seen any of the others; none that enters from now on can.
+    pub fn resume(capacity: usize, in_use: impl Fn(usize) -> bool) -> Self {
+        let mut pool = Self::new(capacity);
+        pool.fresh = std::mem::take(&mut pool.ready);
+        pool.fresh.retain(|number| !in_use(usize::from(*number)));
+        pool.unasked = pool.fresh.len();
+        pool
     }
 
     pub fn capacity(&self) -> usize {
@@ -50,7 +61,7 @@ impl Pool {
         self.fresh.push_back(number);
     }
 
-    /// Ends the rest of the numbers that no packet can refer to any more. Those are returned.
+    /// Ends the rest of the numbers that no packet can refer to any more. Those of them that were retired are returned.
     pub fn settle(&mut self, device: &mut dyn Device) -> Result<Vec<u16>, DeviceError> {
         let mut settled = Vec::new();
         self.settle_marked(device, &mut settled)?;
@@ -66,7 +77,7 @@ impl Pool {
         if self.resting.is_empty() || (device.read32(addr::ACTED)?.wrapping_sub(self.mark) as i32) < 0 {
             return Ok(());
         }
-        settled.extend(&self.resting);
+        settled.extend(self.resting.iter().skip(std::mem::take(&mut self.unasked)));
         self.ready.append(&mut self.resting);
         Ok(())
     }

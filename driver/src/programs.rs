@@ -2,6 +2,8 @@
 //! The action programs of rules: a first step per rule id, and chains of continuation steps.
 
 use crate::commands::{Commands, StepWords};
+use crate::image::Contents;
+use crate::placement::Kind;
 use crate::pool::Pool;
 use crate::{Device, RuleError};
 use millrace_regs::Step;
@@ -43,6 +45,32 @@ impl Programs {
             pool: Pool::new(steps),
             taken: Vec::new(),
         }
+    }
+
+    /// Of tables that an earlier manager left, in which these rules lie.
+    ///
+    /// # Errors
+    /// What is wrong with the image, if programs are not chains.
+    pub fn resume(contents: &Contents, homes: &[Option<Kind>], steps: usize) -> Result<Self, String> {
+        let mut programs = Self::new(homes.len(), steps);
+        let mut used = vec![false; steps];
+        for rule in (0..homes.len()).filter(|&rule| homes[rule].is_some()) {
+            let words = contents.action(rule);
+            let mut next = next_of(&words);
+            programs.first[rule] = First { words, written: true, next };
+            while next != NONE {
+                let taken =
+                    used.get_mut(next as usize).ok_or_else(|| format!("rule {rule} goes on with step {next}"))?;
+                if std::mem::replace(taken, true) {
+                    return Err(format!("rule {rule} goes on with step {next}, and so does another step"));
+                }
+                let words = contents.step(next as usize);
+                programs.steps[next as usize] = Continuation { words, next: next_of(&words) };
+                next = next_of(&words);
+            }
+        }
+        programs.pool = Pool::resume(steps, |step| used[step]);
+        Ok(programs)
     }
 
     /// Refuses a program that the hardware cannot hold.
@@ -103,14 +131,14 @@ impl Programs {
     }
 
     fn write_taken(&mut self, commands: &mut Commands<'_>, rule: u16, program: &[Step]) -> Result<(), RuleError> {
-        let next_of = |taken: &[u16], i: usize| taken.get(i).copied();
+        let following = |taken: &[u16], i: usize| taken.get(i).copied();
         for (i, step) in program.iter().enumerate().skip(1).rev() {
-            let (number, next) = (self.taken[i - 1], next_of(&self.taken, i));
+            let (number, next) = (self.taken[i - 1], following(&self.taken, i));
             let words = linked(step, next);
             commands.write_step(number, &words)?;
             self.steps[usize::from(number)] = Continuation { words, next: next.map_or(NONE, u32::from) };
         }
-        let next = next_of(&self.taken, 0);
+        let next = following(&self.taken, 0);
         let words = linked(&program[0], next);
         let first = &mut self.first[usize::from(rule)];
         if !(first.written && first.words == words) {
@@ -157,6 +185,12 @@ impl Programs {
     pub fn steps_free(&self) -> (usize, usize) {
         (self.pool.free(), self.pool.capacity())
     }
+}
+
+/// The step that one names as its next.
+fn next_of(words: &StepWords) -> u32 {
+    let step = Step::unpack(words);
+    if step.more { step.next } else { NONE }
 }
 
 fn linked(step: &Step, next: Option<u16>) -> StepWords {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rule manager: places rules in the device's tables, and keeps track of what is where.
 
-use crate::commands::Staging;
+use crate::commands::{KeyWords, Staging};
 use crate::counters::{self, Count, QueueStats, RuleCounters, Verdicts};
 use crate::discover::lengths;
+use crate::image::{Contents, Image, Layout};
+use crate::left::Left;
 use crate::owner::{Claim, Others, Owner};
 use crate::placement::{Kind, Tables};
 use crate::placer::NewRule;
@@ -27,6 +29,15 @@ struct Slot {
     unknown: bool,
 }
 
+/// A rule that was in the tables when a manager took them over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The rule.
+    pub rule: RuleInfo,
+    /// The key that it was inserted with, also where its mask does not look.
+    pub key: Key,
+}
+
 /// The rules of a device. There must be only one manager of a device, and nobody else may use its command interface;
 /// methods take the device each time, so that its owner can use it in between.
 ///
@@ -46,7 +57,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Takes the device's tables as [`Owner::MILLRACE`]. Rules that an earlier manager of this name left in them are cleared.
+    /// Takes the device's tables as [`Owner::MILLRACE`]. Rules that an earlier manager of this crate left in them are cleared.
     ///
     /// # Errors
     /// As [`Self::with_owner`].
@@ -63,8 +74,49 @@ impl Rules {
         let config = discover(device)?;
         let mut staging = Staging::new(lengths(device)?);
         let claim = Claim::new(&mut staging.on(device), owner, others)?;
-        let ids = Pool::new(config.rule_ids());
-        Ok(Self {
+        Ok(Self::empty(config, staging, claim))
+    }
+
+    /// Takes the device's tables, and keeps in `image` what they hold. If it already shows them, their rules are taken over, whatever the manager
+    /// before was doing when it ended: each is found at every moment, with the program that it has, and counts from 0. An operation that was under
+    /// way has been carried out or not. Otherwise rules are cleared, as by [`Self::with_owner`].
+    ///
+    /// # Errors
+    /// As [`Self::with_owner`], or if the image cannot be read or written.
+    pub fn with_image(
+        device: &mut dyn Device,
+        mut image: Image,
+        others: Others,
+    ) -> Result<(Self, Vec<Found>), DeviceError> {
+        let config = discover(device)?;
+        let layout = Layout::of(&config, lengths(device)?);
+        let mut staging = Staging::new(layout.lengths);
+        if let Some((owner, generation)) = image.bound(&layout)?
+            && let Some(claim) = Claim::resume(&mut staging.on(device), owner, generation)?
+        {
+            let (contents, under_way) = image.contents(layout)?;
+            match Left::read(&contents, under_way, &config, ids(&config).capacity()) {
+                Ok(left) => {
+                    staging.image = Some(image);
+                    return Self::resume(device, config, staging, claim, left, &contents);
+                }
+                Err(problem) => {
+                    tracing::error!("the tables are cleared, for their image cannot be right: {problem}");
+                }
+            }
+        }
+        image.clear(layout)?;
+        let claim = Claim::new(&mut staging.on(device), Owner::drawn(), others)?;
+        let (owner, generation) = claim.parts();
+        image.bind(owner, generation)?;
+        staging.image = Some(image);
+        Ok((Self::empty(config, staging, claim), vec![]))
+    }
+
+    /// A manager of empty tables.
+    fn empty(config: Config, staging: Staging, claim: Claim) -> Self {
+        let ids = ids(&config);
+        Self {
             config,
             staging,
             claim,
@@ -74,7 +126,33 @@ impl Rules {
             ids,
             rules: 0,
             last_counts: VecDeque::new(),
-        })
+        }
+    }
+
+    /// A manager of what another left.
+    fn resume(
+        device: &mut dyn Device,
+        config: Config,
+        mut staging: Staging,
+        claim: Claim,
+        mut left: Left,
+        contents: &Contents,
+    ) -> Result<(Self, Vec<Found>), DeviceError> {
+        left.mend(&mut staging.on(device))?;
+        let Left { tables, programs, homes, .. } = left;
+        let ids = Pool::resume(homes.len(), |id| homes[id].is_some());
+        let slots = homes.into_iter().map(|home| Slot { home, unknown: true, ..Slot::default() }).collect();
+        let mut rules = Self { tables, programs, slots, ids, ..Self::empty(config, staging, claim) };
+        let mut found = vec![];
+        for number in 0..rules.slots.len() {
+            if rules.slots[number].home.is_some() {
+                rules.count_from_here(device, number as u16)?;
+                let rule = rules.get(rules.id(number as u16)).expect("a rule in a table");
+                found.push(Found { rule, key: Key::unpack(&contents.given(number)) });
+            }
+        }
+        rules.rules = found.len();
+        Ok((rules, found))
     }
 
     /// Makes sure that the tables are still as this manager left them: nobody reset the device, cleared them or took them over.
@@ -85,12 +163,16 @@ impl Rules {
         self.claim.check(device)
     }
 
-    /// Ends the manager, and leaves the tables empty for another owner. (A manager that is dropped leaves its rules in force until the next one of the same
-    /// owner starts.)
+    /// Ends the manager, and leaves the tables empty for another owner. (A manager that is dropped leaves its rules in force: with an image for the next
+    /// one that gets it, else until the next one of the same owner starts.)
     ///
     /// # Errors
     /// As [`Self::check_owner`], or if the device cannot be reached.
     pub fn release(mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        self.claim.check(device)?;
+        if let Some(mut image) = self.staging.image.take() {
+            image.unbind()?;
+        }
         self.claim.release(&mut self.staging.on(device))
     }
 
@@ -153,7 +235,7 @@ impl Rules {
         self.tables.room(kind, &key, &mask)?;
         let number = self.take_id(device)?;
         let new = NewRule { id: self.id(number), key: &key, mask: &mask, priority: spec.priority };
-        let inserted = self.make_ready(device, kind, &new, program).and_then(|()| {
+        let inserted = self.make_ready(device, kind, &new, &spec.key.pack(), program).and_then(|()| {
             let tables = self.tables.of_mut(kind);
             if agrees(&*device) {
                 tables.insert(&mut self.staging.on(device), &new)
@@ -186,21 +268,32 @@ impl Rules {
         self.ids.take().ok_or(RuleError::NoRuleId { resting: self.ids.free(), capacity: self.ids.capacity() })
     }
 
-    /// Writes the program first: an entry selects it from the moment it is there. Then all of the entry but its last command.
+    /// Writes the program first: an entry selects it from the moment it is there. Then all of the entry but its last command. `given` is the
+    /// whole key.
     fn make_ready(
         &mut self,
         device: &mut dyn Device,
         kind: Kind,
         new: &NewRule<'_>,
+        given: &KeyWords,
         program: &[Step],
     ) -> Result<(), RuleError> {
         let number = new.id.number;
         if self.slots[usize::from(number)].unknown {
-            let count = counters::read(&mut self.staging.on(device), Command::ReadRuleCounter, number.into())?;
-            self.rebase(number, count);
+            self.count_from_here(device, number)?;
+        }
+        if let Some(image) = &mut self.staging.image {
+            image.note_given(number, given)?;
         }
         self.programs.write(&mut self.staging.on(device), number, program)?;
         self.tables.of_mut(kind).make_way(&mut self.staging.on(device), new)
+    }
+
+    /// What an id has counted until now is not its rule's.
+    fn count_from_here(&mut self, device: &mut dyn Device, number: u16) -> Result<(), DeviceError> {
+        let count = counters::read(&mut self.staging.on(device), Command::ReadRuleCounter, number.into())?;
+        self.rebase(number, count);
+        Ok(())
     }
 
     fn id(&self, number: u16) -> RuleId {
@@ -403,4 +496,9 @@ impl Rules {
         let live = (0..).zip(&self.slots).filter(|(_, slot)| slot.home.is_some());
         live.map(|(number, _)| self.get(self.id(number)).expect("a rule in a table"))
     }
+}
+
+/// The rule ids of a device, all free.
+fn ids(config: &Config) -> Pool {
+    Pool::new(config.rule_ids())
 }

@@ -3,6 +3,7 @@
 
 use crate::commands::{Commands, KeyWords};
 use crate::cuckoo::{Cuckoo, Slot};
+use crate::image::{Contents, Entry};
 use crate::placer::{NewRule, Placer};
 use crate::{DeviceError, Place, RuleError, RuleId};
 use millrace_regs::config::{Config, WAYS};
@@ -50,7 +51,7 @@ impl Table {
     }
 }
 
-#[derive(Copy, Clone)]
+#[derive(Copy, Clone, PartialEq, Eq)]
 struct HashRule {
     id: RuleId,
     key: KeyWords,
@@ -85,6 +86,57 @@ impl HashTables {
             room: Room::default(),
             path: Vec::new(),
         }
+    }
+
+    /// What an earlier manager left: rules whose numbers are below `rule_ids`. With it the slots that are to be cleared, by table: a rule that
+    /// was being moved has two.
+    ///
+    /// # Errors
+    /// What is wrong with the image, if it cannot be what a manager left.
+    pub fn resume(contents: &Contents, config: &Config, rule_ids: usize) -> Result<(Self, Vec<(u8, Slot)>), String> {
+        let (mut tables, mut surplus) = (Self::new(config, rule_ids), vec![]);
+        let mut seen = vec![false; rule_ids];
+        for number in 0..tables.tables.len() {
+            if let Some((mask, seed)) = contents.mask(number) {
+                let table = &mut tables.tables[number];
+                (table.mask, table.mask_written, table.seed) = (mask, true, seed);
+            }
+            for (slot, entry) in contents.slots(number) {
+                let found = tables.found(number, slot, &entry).ok_or_else(|| {
+                    format!("slot {slot} of hash table {number} cannot hold what it holds, of rule {}", entry.rule)
+                })?;
+                let rule = usize::from(found.id.number());
+                if !std::mem::replace(&mut seen[rule], true) {
+                    tables.take_in(found);
+                } else if (HashRule { slot, ..tables.rules[rule] }) == found {
+                    surplus.push((number as u8, slot));
+                } else {
+                    return Err(format!("slot {slot} of hash table {number} is of rule {rule}, and so is another's"));
+                }
+            }
+        }
+        Ok((tables, surplus))
+    }
+
+    /// A rule that an image has in a slot, if it can be there.
+    fn found(&self, table: usize, slot: Slot, entry: &Entry) -> Option<HashRule> {
+        let id = RuleId { number: entry.number(self.rules.len())?, generation: 0 };
+        let own = &self.tables[table];
+        let fits = own.mask_written && entry.is_under(&own.mask) && self.candidates(own, &entry.key).contains(&slot);
+        fits.then_some(HashRule { id, key: entry.key, priority: entry.priority, table: table as u8, slot })
+    }
+
+    fn take_in(&mut self, rule: HashRule) {
+        let (table, number) = (usize::from(rule.table), rule.id.number());
+        self.candidates[usize::from(number)] = self.candidates(&self.tables[table], &rule.key);
+        self.rules[usize::from(number)] = rule;
+        self.tables[table].cuckoo.put(rule.slot, number);
+    }
+
+    /// The numbers of the rules.
+    pub fn numbers(&self) -> impl Iterator<Item = u16> {
+        let all = |cuckoo: &Cuckoo| 0..cuckoo.capacity() as Slot;
+        self.tables.iter().flat_map(move |table| all(&table.cuckoo).filter_map(|slot| table.cuckoo.get(slot)))
     }
 
     fn candidates(&self, table: &Table, key: &KeyWords) -> [Slot; WAYS] {

@@ -2,6 +2,7 @@
 //! Which rule lies in which entry of the TCAM.
 
 use crate::commands::{Commands, KeyWords};
+use crate::image::Contents;
 use crate::placer::{NewRule, Placer};
 use crate::{DeviceError, Place, RuleError, RuleId};
 
@@ -25,6 +26,35 @@ struct Entry {
 impl Tcam {
     pub fn new(entries: usize) -> Self {
         Self { entries: vec![None; entries], rules: 0, room: 0 }
+    }
+
+    /// What an earlier manager left: entries of rules whose numbers are below `ids`. With it the entries that are to be cleared: a rule whose
+    /// priority was being changed has two.
+    ///
+    /// # Errors
+    /// What is wrong with the image, if it cannot be what a manager left.
+    pub fn resume(contents: &Contents, entries: usize, ids: usize) -> Result<(Self, Vec<usize>), String> {
+        let (mut tcam, mut surplus) = (Self::new(entries), vec![]);
+        for (at, entry, mask) in contents.tcam() {
+            let number = entry.number(ids).filter(|_| entry.is_under(&mask));
+            let number =
+                number.ok_or_else(|| format!("TCAM entry {at} cannot hold what it holds, of rule {}", entry.rule))?;
+            let (rule, value) = (RuleId { number, generation: 0 }, entry.key);
+            match tcam.entries.iter().flatten().find(|other| other.rule == rule) {
+                Some(other) if (other.value, other.mask) == (value, mask) => surplus.push(at),
+                Some(_) => return Err(format!("TCAM entry {at} is of rule {number}, which is another's too")),
+                None => {
+                    tcam.entries[at] = Some(Entry { rule, value, mask, priority: entry.priority });
+                    tcam.rules += 1;
+                }
+            }
+        }
+        Ok((tcam, surplus))
+    }
+
+    /// The numbers of the rules.
+    pub fn numbers(&self) -> impl Iterator<Item = u16> {
+        self.entries.iter().flatten().map(|entry| entry.rule.number())
     }
 
     pub fn capacity(&self) -> usize {

@@ -92,6 +92,8 @@ pub struct Fake {
     pub fail_in: Option<u32>,
     /// Writes of registers so far.
     pub writes: u64,
+    /// Accesses until whoever makes them is killed: then none has an effect, until [`revive`](Fake::revive).
+    pub dies_in: Option<u32>,
     /// Whether some packets stay in flight.
     pub traffic: bool,
     /// Whether packets in flight stay there, as behind a full queue.
@@ -150,10 +152,27 @@ impl Fake {
             seen: HashMap::new(),
             fail_in: None,
             writes: 0,
+            dies_in: None,
             traffic: true,
             blocked: false,
             config,
         }
+    }
+
+    /// Whether whoever makes accesses was killed.
+    pub fn dead(&self) -> bool {
+        self.dies_in == Some(0)
+    }
+
+    /// Another makes accesses.
+    pub fn revive(&mut self) {
+        self.dies_in = None;
+    }
+
+    /// Entries of all tables that are valid.
+    pub fn entries(&self) -> usize {
+        let slots = self.tables.iter().flat_map(|table| &table.slots);
+        slots.chain(&self.tcam).flatten().count()
     }
 
     /// Packets that were matched and have not left.
@@ -266,6 +285,14 @@ impl Fake {
         }
     }
 
+    /// Counts an access of one that is alive.
+    fn live(&mut self) -> Result<(), DeviceError> {
+        if let Some(left) = &mut self.dies_in {
+            *left = left.saturating_sub(1);
+        }
+        if self.dead() { Err(DeviceError::Backend("the process is no more".into())) } else { Ok(()) }
+    }
+
     fn access(&mut self) {
         self.now += ACCESS_NS;
         if !self.blocked {
@@ -358,6 +385,7 @@ fn refused(access: &'static str, address: u32) -> DeviceError {
 
 impl Device for Fake {
     fn read32(&mut self, address: u32) -> Result<u32, DeviceError> {
+        self.live()?;
         self.access();
         Ok(match address {
             addr::ID => 0x4d49_4c4c,
@@ -397,6 +425,7 @@ impl Device for Fake {
     }
 
     fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError> {
+        self.live()?;
         self.access();
         self.writes += 1;
         if let Some(n) = &mut self.fail_in {
