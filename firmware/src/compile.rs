@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From a translation to a rule of the hardware: key, mask and action program (`docs/hardware.md`).
 
-use crate::openflow::field::{ETH_TYPE_ARP, ETH_TYPE_RARP, ETH_TYPE_VLAN_8021AD, ipproto};
+use crate::openflow::field::{
+    ETH_TYPE_ARP, ETH_TYPE_IPV6, ETH_TYPE_RARP, ETH_TYPE_VLAN, ETH_TYPE_VLAN_8021AD, ipproto,
+};
+use crate::openflow::key::VLAN_CFI;
 use crate::openflow::{FlowKey, FlowMask, slot};
 use crate::xlate::{Translation, Ttl, Version};
 use millrace_regs::{Key, Mask, Step};
@@ -65,6 +68,41 @@ pub fn hardware_key(key: &FlowKey) -> Key {
         nw_src: u128::from(key.nw_src()) | key.ipv6_src() | u128::from(key.arp_sha()) << 80,
         nw_dst: u128::from(key.nw_dst()) | key.ipv6_dst() | u128::from(key.arp_tha()) << 80,
     }
+}
+
+/// The key of a packet that the hardware looks up, from the hardware's key of it, whole: the inverse of [`hardware_key`].
+pub fn flow_key(key: &Key) -> FlowKey {
+    let tpid = |tci: u16, service: bool| match (tci & VLAN_CFI != 0, service) {
+        (false, _) => 0,
+        (true, false) => ETH_TYPE_VLAN,
+        (true, true) => ETH_TYPE_VLAN_8021AD,
+    };
+    let mut flow = FlowKey::default();
+    flow.set_in_port(u16::from(key.in_port) + 1);
+    flow.set_nw_frag(key.nw_frag);
+    flow.set_vlan_tpid0(tpid(key.vlan_tci0, key.vlan_ad0));
+    flow.set_vlan_tpid1(tpid(key.vlan_tci1, key.vlan_ad1));
+    flow.set_tcp_flags(key.tcp_flags);
+    flow.set_nw_ttl(key.nw_ttl);
+    flow.set_dl_type(key.dl_type);
+    flow.set_vlan_tci0(key.vlan_tci0);
+    flow.set_vlan_tci1(key.vlan_tci1);
+    flow.set_nw_proto(key.nw_proto);
+    flow.set_nw_tos(key.nw_tos);
+    flow.set_dl_dst(key.dl_dst);
+    flow.set_dl_src(key.dl_src);
+    flow.set_tp_src(key.tp_src);
+    flow.set_tp_dst(key.tp_dst);
+    if key.dl_type == ETH_TYPE_IPV6 {
+        flow.set_ipv6_src(key.nw_src);
+        flow.set_ipv6_dst(key.nw_dst);
+    } else {
+        flow.set_nw_src(key.nw_src as u32);
+        flow.set_nw_dst(key.nw_dst as u32);
+        flow.set_arp_sha((key.nw_src >> 80) as u64);
+        flow.set_arp_tha((key.nw_dst >> 80) as u64);
+    }
+    flow
 }
 
 /// The hardware's mask of a megaflow. In the mask of a megaflow only fields count that its packets have.
@@ -173,5 +211,5 @@ fn vlans(version: &Version, step: &mut Step) {
 
 /// A TCI as it is on the wire: its CFI bit means something else there.
 pub(crate) const fn wire_tci(tci: u16) -> u16 {
-    tci & !crate::openflow::key::VLAN_CFI
+    tci & !VLAN_CFI
 }

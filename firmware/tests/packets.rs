@@ -2,6 +2,7 @@
 //! The software parser and the edits, against frames that `etherparse` builds and checks.
 
 use etherparse::{NetHeaders, PacketBuilder, PacketHeaders, TransportHeader};
+use millrace_firmware::compile::{flow_key, hardware_key};
 use millrace_firmware::openflow::FlowKey;
 use millrace_firmware::packet::{L3, L4, Packet, parse};
 use proptest::prelude::*;
@@ -388,5 +389,27 @@ proptest! {
         let key = *packet.key();
         packet.commit(&key);
         prop_assert_eq!(packet.bytes(), &frame[..]);
+    }
+
+    /// Bytes that are headers up to some place, behind any tags, and anything from there on.
+    #[test]
+    fn the_key_of_a_packet_comes_back_from_that_of_the_hardware(
+        which in 0..4_usize,
+        payload in proptest::collection::vec(any::<u8>(), 0..64),
+        tags in proptest::collection::vec((any::<bool>(), any::<u16>()), 0..3),
+        noise in proptest::collection::vec((12..60_usize, any::<u8>()), 0..4),
+        in_port in 1..=256_u16,
+    ) {
+        let arp = [&[0, 1, 8, 0, 6, 4, 0, 1][..], &SRC, &[10, 0, 0, 1], &DST, &[10, 0, 0, 2], &payload].concat();
+        let mut frame = [udp4(&payload), tcp6(&payload), eth(0x806, &arp), ipv6(44, &payload)][which].clone();
+        for (service, tci) in tags {
+            let tpid: [u8; 2] = if service { [0x88, 0xa8] } else { [0x81, 0] };
+            frame.splice(12..12, [tpid, tci.to_be_bytes()].concat());
+        }
+        for (at, byte) in noise {
+            frame.get_mut(at).into_iter().for_each(|b| *b = byte);
+        }
+        let (key, _) = parse(&frame, in_port);
+        prop_assert_eq!(flow_key(&hardware_key(&key)), key);
     }
 }

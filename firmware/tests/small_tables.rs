@@ -7,7 +7,7 @@
 mod fake;
 
 use fake::Fake;
-use millrace_driver::{Device, DeviceError, Sent, Upcall};
+use millrace_driver::{Device, DeviceError, Image, Sent, Upcall};
 use millrace_firmware::compile::hardware_key;
 use millrace_firmware::mac::MacTable;
 use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
@@ -15,10 +15,11 @@ use millrace_firmware::packet::parse;
 use millrace_firmware::slowpath::{EPOCH_SPAN_NS, Settings, SlowPath};
 use millrace_firmware::xlate::{Pipeline, Translation, translate};
 use millrace_regs::config::{Config, Preset};
-use millrace_regs::{Command, UpcallReason, addr};
+use millrace_regs::{Command, Key, UpcallReason, addr};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
+use std::path::Path;
 
 /// The fake's registers, with queues for upcalls and packets put out.
 struct Dpu {
@@ -194,6 +195,94 @@ fn run(config: Config, seed: u64) -> (usize, usize, u64) {
     assert_eq!(slow.megaflows().1, slow.rules().len(), "seed {seed}");
     assert_eq!(stats.copies_queue_full, 0);
     (hits, misses, stats.narrowed)
+}
+
+/// The hardware's key of a packet.
+fn key_of(vport: u8, frame: &[u8]) -> Key {
+    hardware_key(&parse(frame, u16::from(vport) + 1).0)
+}
+
+/// All vports that a packet goes to by its rule, if it has one.
+fn by_rule(fake: &Fake, vport: u8, frame: &[u8]) -> Option<u128> {
+    let program = fake.handles(&key_of(vport, frame))?;
+    Some(program.iter().fold(0, |all, step| all | step.outputs))
+}
+
+/// Starts a slow path; if it is killed, another.
+fn start(dpu: &mut Dpu, text: &str, image: &Path) -> SlowPath {
+    let mut start = || SlowPath::with_image(dpu, flows(text), Settings::default(), Image::open(image).unwrap());
+    match start() {
+        Ok(slow) => slow,
+        Err(error) => {
+            assert!(dpu.fake.dead(), "{error}");
+            dpu.fake.revive();
+            SlowPath::with_image(dpu, flows(text), Settings::default(), Image::open(image).unwrap()).unwrap()
+        }
+    }
+}
+
+/// The slow path handles packets that miss until it is killed, at some access, which its poll notices; gives the packets that came.
+fn until_killed(dpu: &mut Dpu, slow: &mut SlowPath, text: &str, rng: &mut ChaCha8Rng) -> Vec<(u8, Vec<u8>)> {
+    let pipeline = Pipeline::new(flows(text));
+    let mut packets = vec![];
+    while !dpu.fake.dead() {
+        let (vport, frame) = (rng.random_range(0..3), frame(rng));
+        packets.push((vport, frame.clone()));
+        if let Some(outputs) = by_rule(&dpu.fake, vport, &frame) {
+            assert_eq!(outputs, expected(&pipeline, vport, &frame), "{text}\n{vport} {frame:02x?}");
+            dpu.fake.wait(rng.random_range(0..200_000));
+            assert!(slow.poll(dpu).is_ok() || dpu.fake.dead());
+            continue;
+        }
+        let at = dpu.now();
+        dpu.upcalls.push_back(Upcall { vport, reason: UpcallReason::Miss, at, frame });
+        while !dpu.fake.dead() && (!dpu.upcalls.is_empty() || slow.waiting() > 0) {
+            dpu.room = 4;
+            assert!(slow.poll(dpu).is_ok() || dpu.fake.dead());
+            dpu.fake.pass(500);
+        }
+    }
+    packets
+}
+
+#[test]
+fn a_slow_path_that_is_killed_loses_no_rule_and_the_next_one_keeps_none_that_is_wrong() {
+    let (mut rules, mut changed, mut removed) = (0, 0, 0);
+    for seed in 0..12 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { hash_tables: 4, slots_log2: 3, tcam_entries: 6, steps_log2: 5, ..Preset::Sim.config() };
+        let mut fake = Fake::new(config);
+        fake.traffic = false;
+        let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: 0 };
+        let mut text = draw(&mut rng);
+        let mut last = vec![];
+        for _ in 0..30 {
+            let before = text.clone();
+            if rng.random() {
+                text = draw(&mut rng);
+            }
+            dpu.fake.dies_in = rng.random_ratio(1, 3).then(|| rng.random_range(1..300));
+            let held: Vec<_> =
+                last.iter().filter_map(|(v, f): &(u8, Vec<u8>)| Some((v, f, by_rule(&dpu.fake, *v, f)?))).collect();
+            let old = Pipeline::new(flows(&before));
+            assert!(held.iter().all(|(vport, frame, outputs)| *outputs == expected(&old, **vport, frame)), "killed");
+            let mut slow = start(&mut dpu, &text, &folder.path().join("image"));
+            let same = text == before;
+            let still =
+                |(vport, frame, outputs): &(&u8, &Vec<u8>, u128)| by_rule(&dpu.fake, **vport, frame) == Some(*outputs);
+            assert!(!same || held.iter().all(still), "seed {seed}: a rule is lost");
+            let stats = *slow.stats();
+            assert!(!same || stats.updated + stats.removed == 0, "seed {seed}: {stats:?}");
+            assert_eq!(stats.taken_over - stats.removed, slow.rules().len() as u64);
+            (rules, changed, removed) = (rules + stats.taken_over, changed + stats.updated, removed + stats.removed);
+            dpu.fake.dies_in = Some(rng.random_range(1..1_500));
+            last = until_killed(&mut dpu, &mut slow, &text, &mut rng);
+            (dpu.upcalls, dpu.out) = (VecDeque::new(), Vec::new());
+        }
+    }
+    println!("{rules} rules taken over, {changed} changed, {removed} removed");
+    assert!(rules > 1_000 && changed > 100 && removed > 100, "{rules} {changed} {removed}");
 }
 
 #[test]

@@ -238,6 +238,11 @@ impl Fake {
         best.map(|entry| entry.rule)
     }
 
+    /// What the rule that a packet hits does with it.
+    pub fn handles(&self, packet: &Key) -> Option<Vec<Step>> {
+        self.lookup(packet).map(|rule| self.program(&self.actions[usize::from(rule)]))
+    }
+
     fn program(&self, first: &StepWords) -> Vec<Step> {
         let mut step = Step::unpack(first);
         let mut program = vec![Step { more: false, next: 0, ..step }];

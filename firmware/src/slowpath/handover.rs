@@ -169,7 +169,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         if let Some(other) = self.cache.find(&key, &placed).filter(|other| *other != new.id) {
             return Ok(Placed::Known(other));
         }
-        let rule = offload.insert(&key, &choice, &new.program, new.hurry)?;
+        let rule = offload.insert(&new.key, &choice, &new.program, new.hurry)?;
         self.stats.installed += 1;
         self.stats.narrowed += u64::from(placed != new.mask);
         Ok(Placed::Hardware(rule, placed))

@@ -2,6 +2,7 @@
 //! The slow path: takes the packets that miss, decides their fate with the flow tables, puts them out through the
 //! representors, and programs rules so that the rest of their flow stays in hardware.
 
+mod adopt;
 mod ageing;
 mod cache;
 mod core;
@@ -16,15 +17,16 @@ mod replace;
 mod stats;
 
 pub use self::core::{Core, EPOCH_NS, Settings};
+pub use adopt::Left;
 pub use cache::{FlowId, Home, Megaflow};
 pub use dump::{FlowDump, MegaflowDump};
 pub use offload::{Hits, Offload, Tables};
 pub use refusal::Refusal;
 pub use stats::{Dropped, FlowStats, Stats};
 
-use crate::compile::hardware_mask;
+use crate::compile::{flow_key, hardware_mask};
 use crate::openflow::FlowTable;
-use millrace_driver::{Device, DeviceError, Owner, Place, RuleId, Rules, Sent};
+use millrace_driver::{Device, DeviceError, Found, Image, Owner, Place, RuleId, Rules, Sent};
 use millrace_regs::Mask;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -56,12 +58,42 @@ pub struct SlowPath {
 }
 
 impl SlowPath {
-    /// Takes over a device with these flows.
+    /// Takes a device with these flows. Rules that are in its tables are cleared.
     ///
     /// # Errors
     /// If the device is not one that the driver knows, if its tables are another owner's and stay so, or if it cannot be reached.
     pub fn new(device: &mut dyn Device, flows: FlowTable, settings: Settings) -> Result<SlowPath, DeviceError> {
         let rules = Rules::with_owner(device, Owner::MILLRACE, settings.others)?;
+        Self::over(device, flows, settings, rules)
+    }
+
+    /// Takes a device with these flows, and takes over the rules that the image shows, if it does: they go on, and when this returns none is left that
+    /// the flow tables would not produce.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), or if the image cannot be read or written.
+    pub fn with_image(
+        device: &mut dyn Device,
+        flows: FlowTable,
+        settings: Settings,
+        image: Image,
+    ) -> Result<SlowPath, DeviceError> {
+        let (rules, found) = Rules::with_image(device, image, settings.others)?;
+        let mut slow_path = Self::over(device, flows, settings, rules)?;
+        let (rules, now) = (found.iter().map(left).collect(), device.now());
+        slow_path.with_tables(device, |core, tables| core.adopt(tables, rules, now))?;
+        while slow_path.is_replacing() {
+            slow_path.agree(device)?;
+        }
+        Ok(slow_path)
+    }
+
+    fn over(
+        device: &mut dyn Device,
+        flows: FlowTable,
+        settings: Settings,
+        rules: Rules,
+    ) -> Result<SlowPath, DeviceError> {
         let mut slow_path = SlowPath {
             core: Core::new(flows, settings, rules.config().max_frame, device.now()),
             rules,
@@ -293,6 +325,18 @@ impl SlowPath {
         self.rules.set_epoch(device, self::core::epoch_of(now))?;
         self.epoch_since = now;
         Ok(())
+    }
+}
+
+/// A rule that was found, in the terms of the flow tables.
+fn left(found: &Found) -> Left<RuleId> {
+    let Found { rule, key } = found;
+    Left {
+        rule: rule.id,
+        packet: flow_key(key),
+        key: rule.key,
+        mask: rule.mask,
+        program: rule.program.as_slice().into(),
     }
 }
 

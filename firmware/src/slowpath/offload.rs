@@ -19,7 +19,7 @@ pub trait Offload {
     /// If no table has room for such a mask, or the device failed.
     fn place(&mut self, mask: &Mask) -> Result<Choice, Refusal>;
 
-    /// Takes a rule, as [`place`](Self::place) said. `hurry`: also if an upcall is waiting, which may be of its flow.
+    /// Takes a rule, as [`place`](Self::place) said; `key` is that of one of its packets, whole. `hurry`: also if an upcall is waiting, which may be of its flow.
     ///
     /// # Errors
     /// If it cannot be taken, or not yet; all rules are as they were.

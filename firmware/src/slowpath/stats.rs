@@ -22,6 +22,8 @@ pub struct Stats {
     pub copies_oversize: u64,
     /// Copies, of frames of which others may have been put out, left out because too many were waiting for the device.
     pub copies_queue_full: u64,
+    /// Rules of an earlier slow path that were found in the hardware and taken over.
+    pub taken_over: u64,
     /// Rules put into the hardware.
     pub installed: u64,
     /// Rules whose program was replaced in place.

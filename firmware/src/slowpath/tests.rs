@@ -2,17 +2,21 @@
 //! The slow path against rule tables that are a list: every rule that is handed over is kept and can be looked up, as the
 //! hardware would.
 
+mod adopt;
 mod gap;
 
 use super::*;
 use crate::compile::hardware_key;
 use crate::openflow::{Ports, parse_flow_file};
 use crate::packet::parse;
+use crate::xlate::{Translation, translate};
 use millrace_driver::{Choice, Count, Placement};
 use millrace_regs::config::MAX_FRAME;
 use millrace_regs::{Key, Mask, Step, UpcallReason};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
-/// Key, mask, program, counters.
+/// Key of a packet, mask, program, counters.
 type Entry = (Key, Mask, Vec<Step>, Hits);
 
 /// Rule tables of a fixed size and a few masks.
@@ -51,7 +55,7 @@ impl List {
     fn hit(&mut self, vport: u8, frame: &[u8], epoch: u32) -> Option<u128> {
         let key = hardware_key(&parse(frame, u16::from(vport) + 1).0);
         let matching: Vec<usize> = (0..self.rules.len())
-            .filter(|&n| self.rules[n].as_ref().is_some_and(|(k, m, ..)| key & *m == *k))
+            .filter(|&n| self.rules[n].as_ref().is_some_and(|(k, m, ..)| key & *m == *k & *m))
             .collect();
         let programs: Vec<_> = matching.iter().map(|&n| self.rules[n].as_ref().unwrap().2.clone()).collect();
         assert!(programs.windows(2).all(|w| w[0] == w[1]), "rules that overlap disagree");
@@ -79,8 +83,8 @@ impl Offload for List {
         if self.upcall_waiting && !hurry {
             return Err(Refusal::HeldBack);
         }
-        assert_eq!(*key & *mask, *key);
-        assert!(!self.rules.iter().flatten().any(|(k, m, ..)| k == key && m == mask), "a rule twice");
+        let same = |(k, m, ..): &Entry| *k & *m == *key & *mask && m == mask;
+        assert!(!self.rules.iter().flatten().any(same), "a rule twice");
         if let Some(refusal) = self.refuse {
             return Err(refusal);
         }
@@ -249,53 +253,52 @@ fn packets_that_count_after_their_rule_was_taken_out_are_credited() {
     assert_eq!(b.core.dump_flows(b.now)[0].stats.packets, 5, "and only once");
 }
 
+/// A few flows.
+fn any_flows(rng: &mut ChaCha8Rng) -> String {
+    let mut text = String::new();
+    for n in 0..rng.random_range(1..8) {
+        let condition = [
+            "",
+            "udp,tp_dst=80,",
+            "ip,nw_ttl=64,",
+            "dl_dst=02:00:00:00:00:02,",
+            "in_port=1,",
+            "udp,tp_dst=0x50/0xfff0,",
+        ][rng.random_range(0..6)];
+        let action =
+            ["drop", "output:3", "flood", "normal", "dec_ttl,output:4", "mod_dl_src:02:00:00:00:00:09,output:5"]
+                [rng.random_range(0..6)];
+        text += &format!("priority={n},{condition}actions={action}\n");
+    }
+    text
+}
+
+/// Packets, each of which goes where the flow tables say without rules.
+fn any_packets(b: &mut Bench, rng: &mut ChaCha8Rng) {
+    for _ in 0..60 {
+        let frame = if rng.random() {
+            udp(rng.random_range(76..90), rng.random_range(62..66))
+        } else {
+            ethernet(rng.random_range(1..4), rng.random_range(1..4))
+        };
+        let vport = rng.random_range(0..3);
+        let (key, _) = parse(&frame, u16::from(vport) + 1);
+        let mut t = Translation::default();
+        translate(&b.core.pipeline, &b.core.macs, &key, &mut t);
+        let expected = t.versions.iter().fold(0, |all, v| all | v.outputs);
+        let (hit, outputs) = b.packet(vport, &frame);
+        assert_eq!(outputs, expected, "hit {hit} {frame:02x?}");
+    }
+}
+
 #[test]
 fn after_any_replacement_rules_do_what_a_new_upcall_would_do() {
-    use rand::{Rng, SeedableRng};
     for seed in 0..60 {
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-        let draw = |rng: &mut rand_chacha::ChaCha8Rng| {
-            let mut text = String::new();
-            for n in 0..rng.random_range(1..8) {
-                let condition = [
-                    "",
-                    "udp,tp_dst=80,",
-                    "ip,nw_ttl=64,",
-                    "dl_dst=02:00:00:00:00:02,",
-                    "in_port=1,",
-                    "udp,tp_dst=0x50/0xfff0,",
-                ][rng.random_range(0..6)];
-                let action = [
-                    "drop",
-                    "output:3",
-                    "flood",
-                    "normal",
-                    "dec_ttl,output:4",
-                    "mod_dl_src:02:00:00:00:00:09,output:5",
-                ][rng.random_range(0..6)];
-                text += &format!("priority={n},{condition}actions={action}\n");
-            }
-            text
-        };
-        let first = draw(&mut rng);
-        let mut b = Bench::new(&first);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut b = Bench::new(&any_flows(&mut rng));
         for _ in 0..6 {
-            for _ in 0..60 {
-                let frame = if rng.random() {
-                    udp(rng.random_range(76..90), rng.random_range(62..66))
-                } else {
-                    ethernet(rng.random_range(1..4), rng.random_range(1..4))
-                };
-                let vport = rng.random_range(0..3);
-                // What the flow tables say now, found without rules.
-                let (key, _) = parse(&frame, u16::from(vport) + 1);
-                let mut t = crate::xlate::Translation::default();
-                crate::xlate::translate(&b.core.pipeline, &b.core.macs, &key, &mut t);
-                let expected = t.versions.iter().fold(0, |all, v| all | v.outputs);
-                let (hit, outputs) = b.packet(vport, &frame);
-                assert_eq!(outputs, expected, "seed {seed} hit {hit} {first}");
-            }
-            let text = draw(&mut rng);
+            any_packets(&mut b, &mut rng);
+            let text = any_flows(&mut rng);
             b.replace_flows(&text);
         }
     }
