@@ -330,12 +330,13 @@ impl DmaPort {
         let progress = &mut self.progress;
         while progress.beats < burst.beats as usize {
             let (data, strobe) = &self.written[progress.beats];
-            let at = progress.bytes;
-            let run = (at..BEAT).take_while(|i| strobe >> i & 1 == 1).count();
+            // From the last byte on: see "DMA" in docs/host.md.
+            let end = BEAT - progress.bytes;
+            let run = (0..end).rev().take_while(|i| strobe >> i & 1 == 1).count();
             if run > 0 {
-                let address = burst.address + (progress.beats * BEAT + at) as u64;
+                let address = burst.address + (progress.beats * BEAT + end - run) as u64;
                 let memory = memories.get(burst.function);
-                match memory.map_or(Dma::Outside, |memory| memory.write(address, &data[at..at + run])) {
+                match memory.map_or(Dma::Outside, |memory| memory.write(address, &data[end - run..end])) {
                     Dma::Done => (),
                     Dma::Outside => progress.refused = true,
                     Dma::Later => return false,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Follows descriptor chains.
 
-use crate::chain_check::{ChainCheck, Step, first_of};
+use crate::chain_check::{Step, first_of};
 use crate::descriptor::{Descriptor, Line, Table, in_lane, is_table, table_of, table_size};
 use crate::descriptor_fetch::{DescriptorFetch, FURTHER, LineRead, TABLES};
-use crate::types::{Fault, Head, QueueConfig, RingAnswer, RingRead, Segment, Window, reason};
+use crate::types::{Head, QueueConfig, RingAnswer, RingRead, reason};
 use millrace_hdl::base::{DffE, DffR, LutRam, Snk, Src};
 use millrace_regs::host::RECEIVE_CHAIN;
 use rust_hdl_core::prelude::*;
@@ -19,34 +19,28 @@ pub enum WalkState {
     Wait,
 }
 
-/// Turns the `heads` of one side's queues into `segments`, chain by chain in their order; `RECEIVE` is 1 for the receiveqs.
+/// Turns the `heads` of one side's split queues into `steps`, chain by chain in their order; `RECEIVE` is 1 for the receiveqs.
 ///
-/// [`DescriptorFetch`] reads first lines ahead, of descriptor tables and of indirect ones. A chain that goes on in another line waits for that; a descriptor per clock otherwise, of which [`ChainCheck`] says
-/// whether it may be. The descriptor that stands for a table is none of the chain's.
+/// [`DescriptorFetch`] reads first lines ahead, of descriptor tables and of indirect ones. A chain that goes on in another line waits for that; a descriptor per clock otherwise. What breaks the rules of
+/// chains ends its chain with an `error`. The descriptor that stands for a table is none of the chain's.
 #[millrace_hdl::block]
-pub struct ChainWalker<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, const RECEIVE: usize> {
+pub struct ChainWalker<const PAIR_BITS: usize, const RECEIVE: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// The queue of `open_pair` is enabled.
     pub open: Signal<In, Bit>,
     pub open_pair: Signal<In, Bits<PAIR_BITS>>,
     pub opened: Signal<In, QueueConfig>,
-    pub window_write: Signal<In, Bit>,
-    pub window_function: Signal<In, Bits<8>>,
-    pub window: Signal<In, Window>,
-    pub stopped: Signal<In, Bits<PAIRS>>,
     pub heads: Snk<Head<PAIR_BITS>>,
     pub read: Src<RingRead>,
     /// Always ready.
     pub answer: Snk<RingAnswer>,
-    pub segments: Src<Segment<PAIR_BITS>>,
-    pub fault: Src<Fault<PAIR_BITS>>,
+    pub steps: Src<Step<PAIR_BITS>>,
     /// Nothing is held.
     pub idle: Signal<Out, Bit>,
 
     tables: LutRam<Table, PAIR_BITS>,
     fetch: DescriptorFetch<PAIR_BITS>,
-    check: ChainCheck<PAIRS, PAIR_BITS, FUNCTION_BITS, RECEIVE>,
 
     state: DffR<WalkState>,
     /// The chain that is followed: its queue's function, its head, and how many descriptors it may have.
@@ -69,9 +63,7 @@ pub struct ChainWalker<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTIO
 }
 
 #[millrace_hdl::block]
-impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, const RECEIVE: usize>
-    ChainWalker<PAIRS, PAIR_BITS, FUNCTION_BITS, RECEIVE>
-{
+impl<const PAIR_BITS: usize, const RECEIVE: usize> ChainWalker<PAIR_BITS, RECEIVE> {
     fn update(&mut self) {
         self.tables.we = self.open;
         self.tables.waddr = self.open_pair;
@@ -80,15 +72,9 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         self.fetch.open = self.open;
         self.fetch.open_pair = self.open_pair;
         self.fetch.opened = self.opened;
-        self.check.window_write = self.window_write;
-        self.check.window_function = self.window_function;
-        self.check.window = self.window;
-        self.check.stopped = self.stopped;
         link(self.heads, self.fetch.heads);
         link(self.read, self.fetch.read);
         link(self.answer, self.fetch.answer);
-        link(self.segments, self.check.segments);
-        link(self.fault, self.check.fault);
 
         comment!("the descriptor in the line");
         let base_lane = self.base.get_bits::<2>(4);
@@ -106,8 +92,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         error = first_of(error, descriptor.next_follows & (self.count == self.most), reason::CHAIN);
         let ends = self.head.reset | error.any() | !(descriptor.next_follows | enters);
         let is_walk = self.state == WalkState::Walk;
-        self.check.steps.valid = is_walk & !enters;
-        self.check.steps.data = Step::<PAIR_BITS> {
+        self.steps.valid = is_walk & !enters;
+        self.steps.data = Step::<PAIR_BITS> {
             descriptor,
             pair: self.head.pair,
             function: self.function,
@@ -118,7 +104,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
             reset: self.head.reset,
             error: if self.head.reset { 0 } else { error },
         };
-        let walks = is_walk & self.check.steps.ready;
+        let walks = is_walk & self.steps.ready;
 
         comment!("another line: one that is kept, or one to be asked for");
         let next_line = next_place.get_bits::<15>(2);
@@ -209,7 +195,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
             state = WalkState::Wait;
         }
         self.state = state;
-        self.idle = self.fetch.idle & (self.state == WalkState::Idle) & self.check.idle;
+        self.idle = self.fetch.idle & (self.state == WalkState::Idle);
     }
 }
 

@@ -2,23 +2,29 @@
 //! The queue engine: virtqueues on one side, streams of frames on the other.
 
 use crate::axi::AxiMaster;
-use crate::chain_walker::ChainWalker;
 use crate::collector::Collector;
 use crate::fault_arbiter::FaultArbiter;
+use crate::packed_used::PackedUsed;
 use crate::packer::Packer;
 use crate::placer::Placer;
 use crate::prepend::Prepend;
 use crate::reader::Reader;
 use crate::receive_store::{CHAINS_LOG2, ReceiveStore};
-use crate::ring_fetch::RingFetch;
 use crate::ring_port::{ID_BITS, RingPort};
+use crate::ring_side::{FINDERS, READERS, RingSide, WRITERS};
 use crate::scatter::Scatter;
 use crate::strip::Strip;
 use crate::types::{BEAT_BITS, Fault, QueueConfig, Window};
 use crate::used_writer::UsedWriter;
-use millrace_hdl::base::{Reg, Snk, Src};
+use millrace_hdl::base::{Reg, RoundRobin, Snk, Src};
 use millrace_hdl::core::types::Beat;
 use rust_hdl_core::prelude::*;
+
+/// Places at `RingPort`: behind those of both sides.
+const USED_READER: usize = 2 * READERS;
+const PACKED_READER: usize = USED_READER + 1;
+const USED_WRITER: usize = 2 * WRITERS;
+const PACKED_WRITER: usize = USED_WRITER + 1;
 
 /// Reads of frames under way: 256 bursts, 512 beats.
 type FrameReader<const PAIR_BITS: usize> = Reader<PAIR_BITS, 256, 8, 9, 9, 10>;
@@ -77,10 +83,8 @@ pub struct QueueEngine<
     /// Nothing is under way, and nothing will be until an input comes.
     pub idle: Signal<Out, Bit>,
 
-    fetch_sent: RingFetch<PAIRS, PAIR_BITS>,
-    fetch_received: RingFetch<PAIRS, PAIR_BITS>,
-    walk_sent: ChainWalker<PAIRS, PAIR_BITS, FUNCTION_BITS, 0>,
-    walk_received: ChainWalker<PAIRS, PAIR_BITS, FUNCTION_BITS, 1>,
+    sent: RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, 0>,
+    received: RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, 1>,
     reader: FrameReader<PAIR_BITS>,
     packer: Packer<PAIR_BITS>,
     strip: Strip<PAIR_BITS>,
@@ -91,6 +95,9 @@ pub struct QueueEngine<
     prepend: Prepend,
     scatter: Scatter<PAIR_BITS>,
     used: UsedWriter<PAIR_BITS, VQS, VQ_BITS>,
+    packed_used: PackedUsed<PAIR_BITS, VQS, VQ_BITS>,
+    is_packed: Reg<Bits<VQS>>,
+    teller: RoundRobin<2>,
     port: RingPort<FUNCTION_BITS>,
     /// After reset: the queue that is reset, and whether all have been.
     first_resets: Reg<Bits<VQ_BITS>>,
@@ -125,29 +132,30 @@ impl<
     fn update(&mut self) {
         comment!("what is known of queues and functions");
         let open_pair = self.open_vq.get_bits::<PAIR_BITS>(1);
-        let open_sent = self.open & self.open_vq.get_bit(0);
-        let open_received = self.open & !self.open_vq.get_bit(0);
-        self.fetch_sent.open = open_sent;
-        self.fetch_sent.open_pair = open_pair;
-        self.fetch_sent.opened = self.opened;
-        self.fetch_received.open = open_received;
-        self.fetch_received.open_pair = open_pair;
-        self.fetch_received.opened = self.opened;
-        self.walk_sent.open = open_sent;
-        self.walk_sent.open_pair = open_pair;
-        self.walk_sent.opened = self.opened;
-        self.walk_received.open = open_received;
-        self.walk_received.open_pair = open_pair;
-        self.walk_received.opened = self.opened;
+        let is_sent_queue = self.open_vq.get_bit(0);
+        self.sent.open = self.open & is_sent_queue;
+        self.sent.open_pair = open_pair;
+        self.sent.opened = self.opened;
+        self.received.open = self.open & !is_sent_queue;
+        self.received.open_pair = open_pair;
+        self.received.opened = self.opened;
         self.used.open = self.open;
         self.used.open_vq = self.open_vq;
         self.used.opened = self.opened;
-        self.walk_sent.window_write = self.window_write;
-        self.walk_sent.window_function = self.window_function;
-        self.walk_sent.window = self.window;
-        self.walk_received.window_write = self.window_write;
-        self.walk_received.window_function = self.window_function;
-        self.walk_received.window = self.window;
+        let opens_packed = self.open & self.opened.features.packed;
+        self.packed_used.open = opens_packed;
+        self.packed_used.open_vq = self.open_vq;
+        self.packed_used.opened = self.opened;
+        let one_queue: Bits<VQS> = 1;
+        let opened_queue = if self.open { one_queue << self.open_vq } else { 0 };
+        let packed_queue = if opens_packed { opened_queue } else { 0 };
+        self.is_packed = (self.is_packed & !opened_queue) | packed_queue;
+        self.sent.window_write = self.window_write;
+        self.sent.window_function = self.window_function;
+        self.sent.window = self.window;
+        self.received.window_write = self.window_write;
+        self.received.window_function = self.window_function;
+        self.received.window = self.window;
         self.port.window_write = self.window_write;
         self.port.window_function = self.window_function;
         self.port.window = self.window;
@@ -161,30 +169,31 @@ impl<
             stopped_received.set_bit(i, self.stopped.get_bit(2 * i));
             stopped_sent.set_bit(i, self.stopped.get_bit(2 * i + 1));
         }
-        self.fetch_sent.live = live_sent;
-        self.fetch_received.live = live_received;
-        self.walk_sent.stopped = stopped_sent;
-        self.walk_received.stopped = stopped_received;
+        self.sent.live = live_sent;
+        self.received.live = live_received;
+        self.sent.stopped = stopped_sent;
+        self.received.stopped = stopped_received;
         self.used.stopped = self.stopped;
+        self.packed_used.stopped = self.stopped;
         self.placer.live = live_received;
         self.placer.merge = self.merge;
 
         comment!("notifications and resets");
         let notify_pair = self.notify_vq.get_bits::<PAIR_BITS>(1);
-        self.fetch_sent.notify = self.notify & self.notify_vq.get_bit(0);
-        self.fetch_sent.notify_pair = notify_pair;
-        self.fetch_received.notify = self.notify & !self.notify_vq.get_bit(0);
-        self.fetch_received.notify_pair = notify_pair;
+        self.sent.notify = self.notify & self.notify_vq.get_bit(0);
+        self.sent.notify_pair = notify_pair;
+        self.received.notify = self.notify & !self.notify_vq.get_bit(0);
+        self.received.notify_pair = notify_pair;
         let reset_vq = if self.begun { self.reset_queue.data } else { self.first_resets };
         let resets = if self.begun { self.reset_queue.valid } else { !self.first_sent };
         let is_sent = reset_vq.get_bit(0);
-        self.fetch_sent.reset_pair.valid = resets & is_sent;
-        self.fetch_sent.reset_pair.data = reset_vq.get_bits::<PAIR_BITS>(1);
-        self.fetch_received.reset_pair.valid = resets & !is_sent;
-        self.fetch_received.reset_pair.data = reset_vq.get_bits::<PAIR_BITS>(1);
-        let taken = if is_sent { self.fetch_sent.reset_pair.ready } else { self.fetch_received.reset_pair.ready };
+        self.sent.reset_pair.valid = resets & is_sent;
+        self.sent.reset_pair.data = reset_vq.get_bits::<PAIR_BITS>(1);
+        self.received.reset_pair.valid = resets & !is_sent;
+        self.received.reset_pair.data = reset_vq.get_bits::<PAIR_BITS>(1);
+        let taken = if is_sent { self.sent.reset_pair.ready } else { self.received.reset_pair.ready };
         self.reset_queue.ready = self.begun & taken;
-        let done = self.used.reset_done;
+        let done = self.used.reset_done | self.packed_used.reset_done;
         self.reset_done = self.begun & done;
         if !self.begun & (taken | done) {
             self.first_sent = !done;
@@ -195,10 +204,10 @@ impl<
         }
 
         comment!("from the transmitqs to the core");
-        self.fetch_sent.room = !Bits::<PAIRS>::default();
-        self.fetch_sent.free = 1 << CHAINS_LOG2;
-        join(self.fetch_sent.heads, self.walk_sent.heads);
-        join(self.walk_sent.segments, self.reader.segments);
+        self.sent.room = !Bits::<PAIRS>::default();
+        self.sent.free = 1 << CHAINS_LOG2;
+        self.sent.packed_free = 1 << CHAINS_LOG2;
+        join(self.sent.segments, self.reader.segments);
         self.data.arid = self.reader.axi.arid;
         self.data.araddr = self.reader.axi.araddr;
         self.data.arlen = self.reader.axi.arlen;
@@ -213,7 +222,13 @@ impl<
         self.reader.axi.rvalid = self.data.rvalid;
         join(self.reader.pieces, self.packer.pieces);
         join(self.packer.out, self.strip.inp);
-        join(self.reader.used, self.used.sent);
+        let sent_vq = concat::<VQ_BITS>(self.reader.used.data.pair, true);
+        let sent_packed = (self.is_packed & (one_queue << sent_vq)).any();
+        self.used.sent.valid = self.reader.used.valid & !sent_packed;
+        self.used.sent.data = self.reader.used.data;
+        self.packed_used.sent.valid = self.reader.used.valid & sent_packed;
+        self.packed_used.sent.data = self.reader.used.data;
+        self.reader.used.ready = if sent_packed { self.packed_used.sent.ready } else { self.used.sent.ready };
         let frame = self.strip.out.data;
         let beat: Beat<BEAT_BITS, 7> = Beat { data: frame.data, bytes: frame.bytes, last: frame.last };
         let mut passes = false;
@@ -228,13 +243,15 @@ impl<
         self.packet_out_vport = cast::<8>(frame.pair);
 
         comment!("from the core to the receiveqs");
-        self.fetch_received.room = self.store.room;
-        self.fetch_received.free = self.store.free;
-        self.store.granted = self.fetch_received.granted;
-        self.store.granted_pair = self.fetch_received.granted_pair;
-        self.store.granted_count = self.fetch_received.granted_count;
-        join(self.fetch_received.heads, self.walk_received.heads);
-        join(self.walk_received.segments, self.store.segments);
+        self.received.room = self.store.room;
+        self.received.free = self.store.free;
+        self.store.free_pair = self.received.free_pair;
+        self.received.packed_free = self.store.packed_free;
+        self.store.packed_free_pair = self.received.packed_free_pair;
+        self.store.granted = self.received.granted;
+        self.store.granted_pair = self.received.granted_pair;
+        self.store.granted_count = self.received.granted_count;
+        join(self.received.segments, self.store.segments);
         for i in 0..FUNCTIONS {
             link(self.inp[i], self.collector.inp[i]);
         }
@@ -269,46 +286,69 @@ impl<
         self.scatter.axi.wready = self.data.wready;
         self.scatter.axi.bresp = self.data.bresp;
         self.scatter.axi.bvalid = self.data.bvalid;
-        join(self.scatter.used, self.used.received);
+        let received_vq = concat::<VQ_BITS>(self.scatter.used.data.pair, false);
+        let received_packed = (self.is_packed & (one_queue << received_vq)).any();
+        self.used.received.valid = self.scatter.used.valid & !received_packed;
+        self.used.received.data = self.scatter.used.data;
+        self.packed_used.received.valid = self.scatter.used.valid & received_packed;
+        self.packed_used.received.data = self.scatter.used.data;
+        self.scatter.used.ready =
+            if received_packed { self.packed_used.received.ready } else { self.used.received.ready };
         self.no_buffer = self.placer.no_buffer;
         self.no_buffer_function = self.placer.no_buffer_function;
 
         comment!("the rings");
-        join(self.fetch_sent.read, self.port.read[0]);
-        join(self.port.answer[0], self.fetch_sent.answer);
-        join(self.fetch_received.read, self.port.read[1]);
-        join(self.port.answer[1], self.fetch_received.answer);
-        join(self.walk_sent.read, self.port.read[2]);
-        join(self.port.answer[2], self.walk_sent.answer);
-        join(self.walk_received.read, self.port.read[3]);
-        join(self.port.answer[3], self.walk_received.answer);
-        join(self.used.read, self.port.read[4]);
-        join(self.port.answer[4], self.used.answer);
-        join(self.used.write, self.port.write[0]);
-        join(self.port.written[0], self.used.written);
-        join(self.fetch_sent.write, self.port.write[1]);
-        join(self.port.written[1], self.fetch_sent.written);
-        join(self.fetch_received.write, self.port.write[2]);
-        join(self.port.written[2], self.fetch_received.written);
+        for i in 0..READERS {
+            join(self.sent.read[i], self.port.read[i]);
+            join(self.port.answer[i], self.sent.answer[i]);
+            join(self.received.read[i], self.port.read[READERS + i]);
+            join(self.port.answer[READERS + i], self.received.answer[i]);
+        }
+        join(self.used.read, self.port.read[USED_READER]);
+        join(self.port.answer[USED_READER], self.used.answer);
+        join(self.packed_used.read, self.port.read[PACKED_READER]);
+        join(self.port.answer[PACKED_READER], self.packed_used.answer);
+        for i in 0..WRITERS {
+            join(self.sent.write[i], self.port.write[i]);
+            join(self.port.written[i], self.sent.written[i]);
+            join(self.received.write[i], self.port.write[WRITERS + i]);
+            join(self.port.written[WRITERS + i], self.received.written[i]);
+        }
+        join(self.used.write, self.port.write[USED_WRITER]);
+        join(self.port.written[USED_WRITER], self.used.written);
+        join(self.packed_used.write, self.port.write[PACKED_WRITER]);
+        join(self.port.written[PACKED_WRITER], self.packed_used.written);
         link(self.rings, self.port.axi);
-        link(self.interrupt, self.used.interrupt);
+
+        comment!("interrupts of both kinds of queues in turn");
+        let mut tells: Bits<2> = 0;
+        tells.set_bit(0, self.used.interrupt.valid);
+        tells.set_bit(1, self.packed_used.interrupt.valid);
+        self.teller.request = tells;
+        self.teller.take = tells.any() & self.interrupt.ready;
+        let tells_packed = self.teller.grant.get_bit(1);
+        self.interrupt.valid = tells.any();
+        self.interrupt.data = if tells_packed { self.packed_used.interrupt.data } else { self.used.interrupt.data };
+        self.used.interrupt.ready = self.interrupt.ready & !tells_packed;
+        self.packed_used.interrupt.ready = self.interrupt.ready & tells_packed;
 
         comment!("faults");
-        join(self.fetch_sent.fault, self.faults.sent[0]);
-        join(self.walk_sent.fault, self.faults.sent[1]);
-        join(self.reader.fault, self.faults.sent[2]);
-        join(self.fetch_received.fault, self.faults.received[0]);
-        join(self.walk_received.fault, self.faults.received[1]);
-        join(self.scatter.fault, self.faults.received[2]);
-        join(self.used.fault, self.faults.both);
+        for i in 0..FINDERS {
+            join(self.sent.fault[i], self.faults.sent[i]);
+            join(self.received.fault[i], self.faults.received[i]);
+        }
+        join(self.reader.fault, self.faults.sent[FINDERS]);
+        join(self.scatter.fault, self.faults.received[FINDERS]);
+        join(self.used.fault, self.faults.both[0]);
+        join(self.packed_used.fault, self.faults.both[1]);
         link(self.fault, self.faults.out);
 
         comment!("rest");
-        let rings = self.fetch_sent.idle & self.fetch_received.idle & self.walk_sent.idle & self.walk_received.idle;
+        let rings = self.sent.idle & self.received.idle;
         let sending = self.reader.idle & self.packer.idle & self.strip.idle;
         let receiving =
             self.store.idle & self.collector.idle & self.placer.idle & self.prepend.idle & self.scatter.idle;
-        let ending = self.used.idle & self.port.idle & self.faults.empty;
+        let ending = self.used.idle & self.packed_used.idle & self.port.idle & self.faults.empty;
         let asked = self.notify | self.open | self.window_write | self.reset_queue.valid;
         self.idle = self.begun & rings & sending & receiving & ending & !asked;
     }

@@ -6,11 +6,12 @@ use millrace_hdl::base::{RoundRobin, Skid, Snk, Src};
 use rust_hdl_core::prelude::*;
 
 /// Blocks of each side that find faults.
-pub const OF_SIDE: usize = 3;
-/// Those of the transmitqs, those of the receiveqs, and one that knows both.
-const FINDERS: usize = 2 * OF_SIDE + 1;
+pub const OF_SIDE: usize = 4;
+/// Blocks that know both sides.
+pub const OF_BOTH: usize = 2;
+const FINDERS: usize = 2 * OF_SIDE + OF_BOTH;
 
-/// The faults of seven finders, in turn. A finder that knows one side alone numbers its queues by their pairs.
+/// The faults of all finders, in turn. A finder that knows one side alone numbers its queues by their pairs.
 #[millrace_hdl::block]
 pub struct FaultArbiter<const PAIR_BITS: usize, const VQ_BITS: usize> {
     pub clock: Signal<In, Clock>,
@@ -19,7 +20,8 @@ pub struct FaultArbiter<const PAIR_BITS: usize, const VQ_BITS: usize> {
     pub sent: Vec<Snk<Fault<PAIR_BITS>>>,
     #[count(OF_SIDE)]
     pub received: Vec<Snk<Fault<PAIR_BITS>>>,
-    pub both: Snk<Fault<VQ_BITS>>,
+    #[count(OF_BOTH)]
+    pub both: Vec<Snk<Fault<VQ_BITS>>>,
     pub out: Src<Fault<VQ_BITS>>,
     /// Nothing is held.
     pub empty: Signal<Out, Bit>,
@@ -36,7 +38,9 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> FaultArbiter<PAIR_BITS, VQ_BI
             found.set_bit(i, self.sent[i].valid);
             found.set_bit(i + OF_SIDE, self.received[i].valid);
         }
-        found.set_bit(2 * OF_SIDE, self.both.valid);
+        for i in 0..OF_BOTH {
+            found.set_bit(2 * OF_SIDE + i, self.both[i].valid);
+        }
         let free = self.skid.inp.ready;
         self.turn.request = found;
         self.turn.take = found.any() & free;
@@ -55,10 +59,12 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> FaultArbiter<PAIR_BITS, VQ_BI
                 reason |= self.received[i].data.reason;
             }
         }
-        self.both.ready = grant.get_bit(2 * OF_SIDE) & free;
-        if grant.get_bit(2 * OF_SIDE) {
-            vq |= self.both.data.vq;
-            reason |= self.both.data.reason;
+        for i in 0..OF_BOTH {
+            self.both[i].ready = grant.get_bit(2 * OF_SIDE + i) & free;
+            if grant.get_bit(2 * OF_SIDE + i) {
+                vq |= self.both[i].data.vq;
+                reason |= self.both[i].data.reason;
+            }
         }
         self.skid.inp.valid = found.any();
         self.skid.inp.data = Fault { vq, reason };
@@ -91,8 +97,8 @@ mod tests {
                 let (pair, reason, side) =
                     (rng.random_range(0..8u64), rng.random_range(1..12u64), rng.random::<bool>());
                 let (vq, due_vq) = match finder {
-                    0..3 => (pair, 2 * pair + 1),
-                    3..6 => (pair, 2 * pair),
+                    0..4 => (pair, 2 * pair + 1),
+                    4..8 => (pair, 2 * pair),
                     _ => (2 * pair + u64::from(side), 2 * pair + u64::from(side)),
                 };
                 faults.push_back((vq, reason));
@@ -105,24 +111,24 @@ mod tests {
             for (finder, faults) in waiting.iter().enumerate() {
                 let (vq, reason) = faults.front().copied().unwrap_or_default();
                 let one_side = match finder {
-                    0..3 => Some(&mut dut.sent[finder]),
-                    3..6 => Some(&mut dut.received[finder - 3]),
+                    0..4 => Some(&mut dut.sent[finder]),
+                    4..8 => Some(&mut dut.received[finder - 4]),
                     _ => None,
                 };
                 if let Some(inp) = one_side {
                     inp.valid.next = !faults.is_empty();
                     inp.data.next = Fault { vq: vq.into(), reason: reason.into() };
                 } else {
-                    dut.both.valid.next = !faults.is_empty();
-                    dut.both.data.next = Fault { vq: vq.into(), reason: reason.into() };
+                    dut.both[finder - 8].valid.next = !faults.is_empty();
+                    dut.both[finder - 8].data.next = Fault { vq: vq.into(), reason: reason.into() };
                 }
             }
             settle(&mut dut);
             for (finder, faults) in waiting.iter_mut().enumerate() {
                 let ready = match finder {
-                    0..3 => dut.sent[finder].ready.val(),
-                    3..6 => dut.received[finder - 3].ready.val(),
-                    _ => dut.both.ready.val(),
+                    0..4 => dut.sent[finder].ready.val(),
+                    4..8 => dut.received[finder - 4].ready.val(),
+                    _ => dut.both[finder - 8].ready.val(),
                 };
                 if ready {
                     faults.pop_front();

@@ -33,6 +33,7 @@ pub mod reader;
 pub mod receive_store;
 pub mod ring_fetch;
 pub mod ring_port;
+pub mod ring_side;
 pub mod scatter;
 pub mod sequencer;
 pub mod step_merge;

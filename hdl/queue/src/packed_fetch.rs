@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads the rings of packed virtqueues.
 
-use crate::types::{BEAT_BITS, Descriptor, Fault, QueueConfig, RingAnswer, RingRead, RingWrite, Step, reason};
+use crate::chain_check::Step;
+use crate::descriptor::{Descriptor, Line, in_lane};
+use crate::types::{Fault, QueueConfig, RingAnswer, RingRead, RingWrite, BEAT_BITS, reason};
 use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Reg, RoundRobin, Skid, Snk, Src};
 use millrace_hdl::wire_struct;
 use millrace_regs::host::RECEIVE_CHAIN;
@@ -78,14 +80,6 @@ wire_struct! {
     }
 }
 
-wire_struct! {
-    /// Four descriptors, or why there are none.
-    pub struct Answered {
-        pub data: Bits<BEAT_BITS>,
-        pub error: Bits<8>,
-    }
-}
-
 /// The packed virtqueues of one side of `PAIRS` pairs, the receiveqs (`RECEIVE` = 1) or the transmitqs: descriptors of available chains come out as `steps`, chain by chain.
 ///
 /// A queue that is live and was notified has lines of its ring read, one at first, and twice as many each time that all of their descriptors are available. Each queue has one batch under way, all together 64
@@ -147,13 +141,13 @@ pub struct PackedFetch<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE
     /// Lines that were asked for; the oldest one that is needed.
     asked: Reg<Bits<7>>,
     oldest: Reg<Bits<7>>,
-    lines: LutRam<Answered, LINES_LOG2>,
+    lines: LutRam<Line, LINES_LOG2>,
     arrived: DffR<Bits<64>>,
 
     walk: DffR<PackedWalk>,
     walked: DffE<Bits<PAIR_BITS>>,
     place: DffE<PackedPlace>,
-    line: DffE<Answered>,
+    line: DffE<Line>,
     line_is_last: DffE<Bit>,
     further_arrived: DffR<Bit>,
     /// The next descriptor is a chain's first; descriptors of the chain before it; chains of the batch.
@@ -308,7 +302,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedFet
         comment!("answers");
         self.answer.ready = true;
         let is_further = self.answer.data.tag == FURTHER;
-        let brought: Answered = Answered { data: self.answer.data.data, error: self.answer.data.error };
+        let brought: Line = Line { data: self.answer.data.data, error: self.answer.data.error };
         self.lines.we = self.answer.valid & !is_further;
         self.lines.waddr = cast::<LINES_LOG2>(self.answer.data.tag);
         self.lines.wdata = brought;
@@ -322,7 +316,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedFet
         comment!("the descriptor at the place");
         self.places_walked.raddr = next.pair;
         let offset = walked_ring.address.get_bits::<2>(4) + place.index.get_bits::<2>(0);
-        let descriptor = unpack::<Descriptor>((self.line.data >> (cast::<9>(offset) << 7)).get_bits::<128>(0));
+        let descriptor: Descriptor = in_lane(self.line.data, offset);
         // `id` and `flags` stand where a split ring's descriptor has `flags` and `next`.
         let flags = descriptor.next_index;
         let id = concat::<16>(descriptor.other_flags, descriptor.indirect, descriptor.write, descriptor.next_follows);

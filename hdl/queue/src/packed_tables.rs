@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads the indirect tables of packed virtqueues.
 
-use crate::types::{BEAT_BITS, Descriptor, QueueConfig, RingAnswer, RingRead, Step, reason};
+use crate::chain_check::Step;
+use crate::descriptor::{Descriptor, Line, in_lane};
+use crate::types::{QueueConfig, RingAnswer, RingRead, reason};
 use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Reg, Snk, Src};
 use millrace_hdl::wire_struct;
 use millrace_regs::host::RECEIVE_CHAIN;
@@ -31,14 +33,6 @@ wire_struct! {
     }
 }
 
-wire_struct! {
-    /// Four descriptors, or why there are none.
-    pub struct TableLine {
-        pub data: Bits<BEAT_BITS>,
-        pub error: Bits<8>,
-    }
-}
-
 /// Puts the descriptors of its table in the place of each of the `steps` that stands for one; `RECEIVE` is 1 for the receiveqs. The first lines of up to 32 tables are read ahead, the others one by one.
 #[millrace_hdl::block]
 pub struct PackedTables<const PAIR_BITS: usize, const RECEIVE: usize> {
@@ -61,10 +55,10 @@ pub struct PackedTables<const PAIR_BITS: usize, const RECEIVE: usize> {
     /// First lines that were asked for, that are not needed any more.
     asked: Reg<Bits<6>>,
     gone: Reg<Bits<6>>,
-    lines: LutRam<TableLine, LINES_LOG2>,
+    lines: LutRam<Line, LINES_LOG2>,
     arrived: DffR<Bits<32>>,
     state: DffR<TableState>,
-    line: DffE<TableLine>,
+    line: DffE<Line>,
     line_arrived: DffR<Bit>,
     index: DffE<Bits<9>>,
 }
@@ -118,7 +112,7 @@ impl<const PAIR_BITS: usize, const RECEIVE: usize> PackedTables<PAIR_BITS, RECEI
         comment!("answers");
         self.answer.ready = true;
         let is_further = self.answer.data.tag == FURTHER;
-        let brought: TableLine = TableLine { data: self.answer.data.data, error: self.answer.data.error };
+        let brought: Line = Line { data: self.answer.data.data, error: self.answer.data.error };
         self.lines.we = self.answer.valid & !is_further;
         self.lines.waddr = self.answer.data.tag.get_bits::<LINES_LOG2>(0);
         self.lines.wdata = brought;
@@ -136,7 +130,7 @@ impl<const PAIR_BITS: usize, const RECEIVE: usize> PackedTables<PAIR_BITS, RECEI
         let is_pass = self.state == TableState::Pass;
         let is_walk = self.state == TableState::Walk;
         let lane = at.get_bits::<2>(4);
-        let descriptor = unpack::<Descriptor>((self.line.data >> (cast::<9>(lane) << 7)).get_bits::<128>(0));
+        let descriptor: Descriptor = in_lane(self.line.data, lane);
         self.sizes.raddr = next.step.pair;
         let size = self.sizes.rdata;
         let most = if RECEIVE == 1 { if size < RECEIVE_CHAIN { size } else { RECEIVE_CHAIN } } else { size };

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::axi::AxiMaster;
-use crate::ring_port::{ID_BITS, READERS, RingPort};
+use crate::ring_port::{ID_BITS, READERS, RingPort, WRITERS};
 use crate::testing::{assert_lints, bits_of, bytes, settle, tick};
 use crate::types::{Window, reason};
 use rand::{Rng, SeedableRng};
@@ -54,8 +54,16 @@ impl Pair {
         link(self.fault, self.writer.fault);
         self.reset_done = self.writer.reset_done;
         link(self.axi, self.port.axi);
-        join(self.writer.write, self.port.write);
-        join(self.port.written, self.writer.written);
+        join(self.writer.write, self.port.write[0]);
+        join(self.port.written[0], self.writer.written);
+        for i in 1..WRITERS {
+            self.port.write[i].valid = false;
+            self.port.write[i].data.address = 0;
+            self.port.write[i].data.function = 0;
+            self.port.write[i].data.data = 0;
+            self.port.write[i].data.strobe = 0;
+            self.port.written[i].ready = true;
+        }
         join(self.writer.read, self.port.read[0]);
         join(self.port.answer[0], self.writer.answer);
         for i in 1..READERS {

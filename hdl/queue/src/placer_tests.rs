@@ -67,6 +67,8 @@ impl Way {
         self.store.granted = self.granted;
         self.store.granted_pair = self.granted_pair;
         self.store.granted_count = self.granted_count;
+        self.store.free_pair = self.granted_pair;
+        self.store.packed_free_pair = self.granted_pair;
         self.room = self.store.room;
         link(self.segments, self.store.segments);
         self.store.look = self.placer.look;

@@ -36,8 +36,11 @@ pub struct ReceiveStore<const PAIRS: usize, const PAIR_BITS: usize, const ADDRES
     pub granted: Signal<In, Bit>,
     pub granted_pair: Signal<In, Bits<PAIR_BITS>>,
     pub granted_count: Signal<In, Bits<6>>,
-    /// Places of `granted_pair` before that.
+    /// Places of a queue, for each of two that ask.
     pub free: Signal<Out, Bits<7>>,
+    pub free_pair: Signal<In, Bits<PAIR_BITS>>,
+    pub packed_free: Signal<Out, Bits<7>>,
+    pub packed_free_pair: Signal<In, Bits<PAIR_BITS>>,
     pub room: Signal<Out, Bits<PAIRS>>,
     pub segments: Snk<Segment<PAIR_BITS>>,
     /// With `look`: the queue whose chains are looked at; with the next clock: how many there are. All of it stays as it is in a clock without `look`.
@@ -60,12 +63,16 @@ pub struct ReceiveStore<const PAIRS: usize, const PAIR_BITS: usize, const ADDRES
     memory: Ram<Buffer, ADDRESS_BITS>,
     /// Chains of each queue that were granted, came, and were given up, modulo 128; as often as they are read.
     granted_for_grant: LutRam<Bits<7>, PAIR_BITS>,
+    granted_for_free: LutRam<Bits<7>, PAIR_BITS>,
+    granted_for_packed: LutRam<Bits<7>, PAIR_BITS>,
     granted_for_consume: LutRam<Bits<7>, PAIR_BITS>,
     came_for_segment: LutRam<Bits<7>, PAIR_BITS>,
     came_for_look: LutRam<Bits<7>, PAIR_BITS>,
     gone_for_look: LutRam<Bits<7>, PAIR_BITS>,
     gone_for_consume: LutRam<Bits<7>, PAIR_BITS>,
     gone_for_grant: LutRam<Bits<7>, PAIR_BITS>,
+    gone_for_free: LutRam<Bits<7>, PAIR_BITS>,
+    gone_for_packed: LutRam<Bits<7>, PAIR_BITS>,
     /// Places are taken; a queue begins with all of them.
     full: Reg<Bits<PAIRS>>,
     /// Descriptor of the chain that comes.
@@ -146,12 +153,24 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const ADDRESS_BITS: usize>
         self.gone_for_grant.we = self.consume | resets;
         self.gone_for_grant.waddr = gone_pair;
         self.gone_for_grant.wdata = gone_next;
+        self.gone_for_free.we = self.consume | resets;
+        self.gone_for_free.waddr = gone_pair;
+        self.gone_for_free.wdata = gone_next;
+        self.gone_for_packed.we = self.consume | resets;
+        self.gone_for_packed.waddr = gone_pair;
+        self.gone_for_packed.wdata = gone_next;
 
         comment!("places are granted");
         self.granted_for_grant.raddr = self.granted_pair;
         self.gone_for_grant.raddr = self.granted_pair;
-        let held: Bits<7> = self.granted_for_grant.rdata - self.gone_for_grant.rdata;
+        self.granted_for_free.raddr = self.free_pair;
+        self.gone_for_free.raddr = self.free_pair;
+        let held: Bits<7> = self.granted_for_free.rdata - self.gone_for_free.rdata;
         self.free = (1 << CHAINS_LOG2) - held;
+        self.granted_for_packed.raddr = self.packed_free_pair;
+        self.gone_for_packed.raddr = self.packed_free_pair;
+        let held_packed: Bits<7> = self.granted_for_packed.rdata - self.gone_for_packed.rdata;
+        self.packed_free = (1 << CHAINS_LOG2) - held_packed;
         let granted = self.granted_for_grant.rdata + cast::<7>(self.granted_count);
         let granted_at = if resets { segment.pair } else { self.granted_pair };
         let granted_next = if resets { came } else { granted };
@@ -161,6 +180,12 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const ADDRESS_BITS: usize>
         self.granted_for_consume.we = self.granted | resets;
         self.granted_for_consume.waddr = granted_at;
         self.granted_for_consume.wdata = granted_next;
+        self.granted_for_free.we = self.granted | resets;
+        self.granted_for_free.waddr = granted_at;
+        self.granted_for_free.wdata = granted_next;
+        self.granted_for_packed.we = self.granted | resets;
+        self.granted_for_packed.waddr = granted_at;
+        self.granted_for_packed.wdata = granted_next;
 
         comment!(
             "whether a batch has room: of two that change the same queue in a clock, the one that grants is right"

@@ -8,9 +8,9 @@ use millrace_hdl::wire_struct;
 use rust_hdl_core::prelude::*;
 
 /// Who reads.
-pub const READERS: usize = 5;
+pub const READERS: usize = 8;
 /// Who writes.
-pub const WRITERS: usize = 3;
+pub const WRITERS: usize = 6;
 /// Identifiers: number of the reader above its tag.
 pub const ID_BITS: usize = 11;
 
@@ -27,13 +27,13 @@ wire_struct! {
     /// What became of a write.
     pub struct Written {
         /// Whose it was.
-        pub by: Bits<2>,
+        pub by: Bits<3>,
         /// 0, or the reason of a fault.
         pub error: Bits<8>,
     }
 }
 
-/// Reads of whole beats for five readers, in turn, whose tags may be in use once each; and writes for three writers, in turn, which take effect in the order in which they were taken; up to 256 of them
+/// Reads of whole beats for eight readers, in turn, whose tags may be in use once each; and writes for six writers, in turn, which take effect in the order in which they were taken; up to 256 of them
 /// are under way.
 ///
 /// What a function may not touch is not asked for: the answer is the reason of the fault.
@@ -75,12 +75,12 @@ pub struct RingPort<const FUNCTION_BITS: usize> {
     /// The write that came, and whose it is; then what is left of it to hand over; and whose those are that are not answered.
     writers: RoundRobin<WRITERS>,
     came: DffE<RingWrite>,
-    came_by: DffE<Bits<2>>,
+    came_by: DffE<Bits<3>>,
     came_valid: DffR<Bit>,
     placed: DffE<RingWrite>,
     address_valid: DffR<Bit>,
     data_valid: DffR<Bit>,
-    owners: LutFifo<Bits<2>, 8, 9>,
+    owners: LutFifo<Bits<3>, 8, 9>,
     results: Skid<Written>,
 }
 
@@ -210,7 +210,7 @@ impl<const FUNCTION_BITS: usize> RingPort<FUNCTION_BITS> {
         let came_free = !self.came_valid | hands_over | denied;
         self.writers.take = came_free & self.writers.any;
         let mut coming = RingWrite::default();
-        let mut coming_by: Bits<2> = 0;
+        let mut coming_by: Bits<3> = 0;
         for i in 0..WRITERS {
             let granted = self.writers.grant.get_bit(i);
             self.write[i].ready = came_free & granted;

@@ -658,7 +658,8 @@ impl<
             }
             Step::FeaturesHighTaken => {
                 let none: Negotiated = Negotiated::default();
-                self.features = if status.get_bit(FEATURES_OK) { negotiated(self.driver, self.value) } else { none };
+                let agreed: Negotiated = negotiated(self.driver, self.value);
+                self.features = if status.get_bit(FEATURES_OK) { agreed } else { none };
                 self.step = if self.at == word_of(common::QUEUE_SIZE) { Step::Size } else { Step::Enable };
             }
             Step::Size => {

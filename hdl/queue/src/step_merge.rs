@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One stream of chains out of two.
 
-use crate::types::Step;
+use crate::chain_check::Step;
 use millrace_hdl::base::{DffE, DffR, Snk, Src};
 use rust_hdl_core::prelude::*;
 

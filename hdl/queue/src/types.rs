@@ -94,36 +94,6 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// `struct virtq_desc` (virtio 2.7.5).
-    pub struct Descriptor {
-        pub address: Bits<64>,
-        pub length: Bits<32>,
-        pub next_follows: Bit,
-        pub write: Bit,
-        pub indirect: Bit,
-        pub other_flags: Bits<13>,
-        pub next_index: Bits<16>,
-    }
-}
-
-wire_struct! {
-    /// A descriptor to be checked, and what is known of it from its place in the chain.
-    pub struct Step<const PAIR_BITS: usize> {
-        pub descriptor: Descriptor,
-        pub pair: Bits<PAIR_BITS>,
-        pub function: Bits<8>,
-        /// By which the driver knows the chain, and how many descriptors of its ring the chain takes up to here.
-        pub head: Bits<16>,
-        pub skip: Bits<9>,
-        pub first: Bit,
-        pub last: Bit,
-        pub reset: Bit,
-        /// The reason of a fault, or 0.
-        pub error: Bits<8>,
-    }
-}
-
-wire_struct! {
     /// A descriptor of a chain.
     pub struct Segment<const PAIR_BITS: usize> {
         pub pair: Bits<PAIR_BITS>,

@@ -100,7 +100,7 @@ pub fn merged(old: Bits<32>, new: Bits<32>, strobe: Bits<4>) -> Bits<32> {
 /// What `driver_feature` says of virtqueues.
 #[millrace_hdl::function]
 pub fn negotiated(low: Bits<32>, high: Bits<32>) -> Negotiated {
-    Negotiated {
+    let features: Negotiated = Negotiated {
         indirect: low.get_bit(INDIRECT),
         event_idx: low.get_bit(EVENT_IDX),
         packed: high.get_bit(PACKED),
@@ -110,7 +110,8 @@ pub fn negotiated(low: Bits<32>, high: Bits<32>) -> Negotiated {
         host_tso6: low.get_bit(HOST_TSO6),
         host_ecn: low.get_bit(HOST_ECN),
         host_uso: high.get_bit(HOST_USO),
-    }
+    };
+    features
 }
 
 /// A number up to [`MAX_QUEUE_SIZE`]: of a split virtqueue a power of two (virtio 2.7, 2.8.10.1).

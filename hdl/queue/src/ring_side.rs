@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The rings of all transmitqs, or of all receiveqs.
+
+use crate::chain_check::ChainCheck;
+use crate::chain_walker::ChainWalker;
+use crate::packed_fetch::PackedFetch;
+use crate::packed_tables::{PackedTables, TABLES};
+use crate::ring_fetch::RingFetch;
+use crate::step_merge::StepMerge;
+use crate::types::{Fault, QueueConfig, RingAnswer, RingRead, RingWrite, Segment, Window};
+use millrace_hdl::base::{Reg, Snk, Src};
+use rust_hdl_core::prelude::*;
+
+/// Ports of a side: for available rings, descriptors, packed rings; for what its queues wait for, of split ones and of packed ones; faults of rings, of packed rings, of descriptors.
+pub const READERS: usize = 3;
+pub const WRITERS: usize = 2;
+pub const FINDERS: usize = 3;
+
+/// From notifications to the descriptors of chains, for the queues of one side of `PAIRS` pairs: the receiveqs (`RECEIVE` = 1) or the transmitqs. Split queues and packed ones have blocks of their own up to the
+/// [`ChainCheck`].
+#[millrace_hdl::block]
+pub struct RingSide<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, const RECEIVE: usize> {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    /// The queue of `open_pair` is enabled.
+    pub open: Signal<In, Bit>,
+    pub open_pair: Signal<In, Bits<PAIR_BITS>>,
+    pub opened: Signal<In, QueueConfig>,
+    pub window_write: Signal<In, Bit>,
+    pub window_function: Signal<In, Bits<8>>,
+    pub window: Signal<In, Window>,
+    pub live: Signal<In, Bits<PAIRS>>,
+    pub stopped: Signal<In, Bits<PAIRS>>,
+    pub notify: Signal<In, Bit>,
+    pub notify_pair: Signal<In, Bits<PAIR_BITS>>,
+    /// Of `ReceiveStore`, as [`RingFetch`] and [`PackedFetch`] have them.
+    pub room: Signal<In, Bits<PAIRS>>,
+    pub free: Signal<In, Bits<7>>,
+    pub free_pair: Signal<Out, Bits<PAIR_BITS>>,
+    pub packed_free: Signal<In, Bits<7>>,
+    pub packed_free_pair: Signal<Out, Bits<PAIR_BITS>>,
+    pub granted: Signal<Out, Bit>,
+    pub granted_pair: Signal<Out, Bits<PAIR_BITS>>,
+    pub granted_count: Signal<Out, Bits<6>>,
+    #[count(READERS)]
+    pub read: Vec<Src<RingRead>>,
+    #[count(READERS)]
+    pub answer: Vec<Snk<RingAnswer>>,
+    #[count(WRITERS)]
+    pub write: Vec<Src<RingWrite>>,
+    #[count(WRITERS)]
+    pub written: Vec<Snk<Bits<8>>>,
+    pub reset_pair: Snk<Bits<PAIR_BITS>>,
+    pub segments: Src<Segment<PAIR_BITS>>,
+    #[count(FINDERS)]
+    pub fault: Vec<Src<Fault<PAIR_BITS>>>,
+    /// Nothing is held or could be begun.
+    pub idle: Signal<Out, Bit>,
+
+    fetch: RingFetch<PAIRS, PAIR_BITS>,
+    walk: ChainWalker<PAIR_BITS, RECEIVE>,
+    packed: PackedFetch<PAIRS, PAIR_BITS, RECEIVE>,
+    tables: PackedTables<PAIR_BITS, RECEIVE>,
+    merge: StepMerge<PAIR_BITS>,
+    check: ChainCheck<PAIRS, PAIR_BITS, FUNCTION_BITS, RECEIVE>,
+    is_packed: Reg<Bits<PAIRS>>,
+}
+
+#[millrace_hdl::block]
+impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, const RECEIVE: usize>
+    RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, RECEIVE>
+{
+    fn update(&mut self) {
+        let one: Bits<PAIRS> = 1;
+        let opens_packed = self.open & self.opened.features.packed;
+        let opened_here = if self.open { one << self.open_pair } else { 0 };
+        let packed_here = if opens_packed { opened_here } else { 0 };
+        self.is_packed = (self.is_packed & !opened_here) | packed_here;
+        self.fetch.open = self.open;
+        self.fetch.open_pair = self.open_pair;
+        self.fetch.opened = self.opened;
+        self.walk.open = self.open;
+        self.walk.open_pair = self.open_pair;
+        self.walk.opened = self.opened;
+        self.packed.open = opens_packed;
+        self.packed.open_pair = self.open_pair;
+        self.packed.opened = self.opened;
+        self.tables.open = opens_packed;
+        self.tables.open_pair = self.open_pair;
+        self.tables.opened = self.opened;
+        self.check.window_write = self.window_write;
+        self.check.window_function = self.window_function;
+        self.check.window = self.window;
+        self.check.stopped = self.stopped;
+        self.fetch.live = self.live;
+        self.packed.live = self.live;
+
+        comment!("notifications and resets go to the blocks of their kind of queue");
+        let notifies_packed = (self.is_packed & (one << self.notify_pair)).any();
+        self.fetch.notify = self.notify & !notifies_packed;
+        self.fetch.notify_pair = self.notify_pair;
+        self.packed.notify = self.notify & notifies_packed;
+        self.packed.notify_pair = self.notify_pair;
+        let resets_packed = (self.is_packed & (one << self.reset_pair.data)).any();
+        self.fetch.reset_pair.valid = self.reset_pair.valid & !resets_packed;
+        self.fetch.reset_pair.data = self.reset_pair.data;
+        self.packed.reset_pair.valid = self.reset_pair.valid & resets_packed;
+        self.packed.reset_pair.data = self.reset_pair.data;
+        self.reset_pair.ready = if resets_packed { self.packed.reset_pair.ready } else { self.fetch.reset_pair.ready };
+
+        comment!("places for chains");
+        self.fetch.room = self.room;
+        self.packed.room = self.room;
+        self.fetch.free = self.free;
+        self.packed.free = self.packed_free;
+        self.free_pair = self.fetch.granted_pair;
+        self.packed_free_pair = self.packed.granted_pair;
+        self.packed.may_grant = !self.fetch.granted;
+        self.granted = self.fetch.granted | self.packed.granted;
+        self.granted_pair = if self.fetch.granted { self.fetch.granted_pair } else { self.packed.granted_pair };
+        self.granted_count = if self.fetch.granted { self.fetch.granted_count } else { 1 };
+
+        comment!("from split rings and from packed ones");
+        join(self.fetch.heads, self.walk.heads);
+        join(self.walk.steps, self.merge.split);
+        join(self.packed.steps, self.tables.steps);
+        join(self.tables.out, self.merge.packed);
+        join(self.merge.out, self.check.steps);
+        link(self.segments, self.check.segments);
+        link(self.fault[0], self.fetch.fault);
+        link(self.fault[1], self.packed.fault);
+        link(self.fault[2], self.check.fault);
+
+        comment!("their ports; packed rings and their tables share one");
+        link(self.read[0], self.fetch.read);
+        link(self.answer[0], self.fetch.answer);
+        link(self.read[1], self.walk.read);
+        link(self.answer[1], self.walk.answer);
+        let has_table = self.tables.read.valid;
+        self.read[2].valid = has_table | self.packed.read.valid;
+        self.read[2].data = if has_table { self.tables.read.data } else { self.packed.read.data };
+        self.tables.read.ready = self.read[2].ready;
+        self.packed.read.ready = self.read[2].ready & !has_table;
+        let is_table = self.answer[2].data.tag >= TABLES;
+        self.tables.answer.valid = self.answer[2].valid & is_table;
+        self.tables.answer.data = self.answer[2].data;
+        self.packed.answer.valid = self.answer[2].valid & !is_table;
+        self.packed.answer.data = self.answer[2].data;
+        self.answer[2].ready = true;
+        link(self.write[0], self.fetch.write);
+        link(self.written[0], self.fetch.written);
+        link(self.write[1], self.packed.event);
+        link(self.written[1], self.packed.event_written);
+
+        let walking = self.walk.idle & self.check.idle & self.tables.idle;
+        self.idle = self.fetch.idle & self.packed.idle & walking;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::assert_lints;
+
+    #[test]
+    fn a_side_lints() {
+        assert_lints(RingSide::<5, 3, 2, 0>::default());
+        assert_lints(RingSide::<5, 3, 2, 1>::default());
+    }
+}
