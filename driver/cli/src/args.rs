@@ -3,6 +3,7 @@
 
 use crate::device_choice::{DeviceChoice, Served};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use millrace_regs::host::Feature;
 use millrace_sim::Preset;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -128,6 +129,22 @@ pub struct RunArgs {
     pub control: Option<PathBuf>,
 }
 
+/// What PF and VFs tell their drivers.
+#[derive(Args, Debug)]
+pub struct FunctionArgs {
+    /// Longest payload of a frame that PF and VFs tell their drivers, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u16).range(68..=9198), requires = "flows")]
+    pub mtu: u16,
+
+    /// MAC address of the PF; the VFs have those after it.
+    #[arg(long, value_name = "MAC", default_value = "02:4d:52:00:00:00", value_parser = mac, requires = "flows")]
+    pub mac: [u8; 6],
+
+    /// A virtio feature that PF and VFs do not offer: RING_PACKED, MRG_RXBUF, … May be given several times.
+    #[arg(long, value_name = "FEATURE", value_parser = feature, requires = "flows")]
+    pub without: Vec<Feature>,
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example: two guests behind one DPU
@@ -158,13 +175,8 @@ pub struct ServeArgs {
     #[arg(long = "uplink", value_name = "PORT=WHERE", value_parser = port_and_value)]
     pub uplinks: Vec<(String, String)>,
 
-    /// Longest payload of a frame that PF and VFs tell their drivers, in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u16).range(68..=9198), requires = "flows")]
-    pub mtu: u16,
-
-    /// MAC address of the PF; the VFs have those after it.
-    #[arg(long, value_name = "MAC", default_value = "02:4d:52:00:00:00", value_parser = mac, requires = "flows")]
-    pub mac: [u8; 6],
+    #[command(flatten)]
+    pub functions: FunctionArgs,
 
     /// Round trip of the device's accesses to memory, in nanoseconds.
     #[arg(long, value_name = "NS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(..=1_000_000))]
@@ -206,13 +218,8 @@ pub struct FirmwareArgs {
     #[arg(long)]
     pub take_over: bool,
 
-    /// Longest payload of a frame that PF and VFs tell their drivers, in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u16).range(68..=9198))]
-    pub mtu: u16,
-
-    /// MAC address of the PF; the VFs have those after it.
-    #[arg(long, value_name = "MAC", default_value = "02:4d:52:00:00:00", value_parser = mac)]
-    pub mac: [u8; 6],
+    #[command(flatten)]
+    pub functions: FunctionArgs,
 
     /// Write the statistics at the end of the run, as JSON; `-` is the standard output.
     #[arg(long, value_name = "FILE.json")]
@@ -302,6 +309,21 @@ fn port_and_value(text: &str) -> Result<(String, String), String> {
         Some((port, value)) if !port.is_empty() && !value.is_empty() => Ok((port.into(), value.into())),
         _ => Err("give a port, `=`, and a name".into()),
     }
+}
+
+/// A feature that need not be offered, by its name or what is behind `VIRTIO_F_` or `VIRTIO_NET_F_` in it.
+fn feature(text: &str) -> Result<Feature, String> {
+    let short = |feature: Feature| {
+        let name = feature.name();
+        name.strip_prefix("VIRTIO_F_").or_else(|| name.strip_prefix("VIRTIO_NET_F_")).unwrap_or(name)
+    };
+    let optional = Feature::OFFERED & !Feature::REQUIRED;
+    let features: Vec<Feature> = Feature::ALL.iter().copied().filter(|f| f.bit() & optional != 0).collect();
+    let found = features.iter().find(|f| [f.name(), short(**f)].iter().any(|name| name.eq_ignore_ascii_case(text)));
+    found.copied().ok_or_else(|| {
+        let names: Vec<_> = features.iter().map(|f| short(*f)).collect();
+        format!("give one of {}", names.join(", "))
+    })
 }
 
 /// `02:00:00:00:00:01`: the address of one station.

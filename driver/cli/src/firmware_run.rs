@@ -34,7 +34,7 @@ pub fn run(args: &FirmwareArgs) -> Result<()> {
 
     let others = if args.take_over { Others::TakeOver } else { Others::Refuse };
     let mut dpu = Dpu::over(device, flows, Settings { others, ..Settings::default() }).map_err(with_hint)?;
-    functions::configure(&config, args.mac, args.mtu, config.pfs + config.vfs, dpu.device().bar())?;
+    functions::configure(&config, &args.functions, config.pfs + config.vfs, dpu.device().bar())?;
     standard::say_ready();
     let device = Session::new(&args.flows, dpu, Representors, server, signals).run(stats)?;
     Ok(device.stop()?)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the ECPF's driver sets and sees of PF and VFs.
 
+use crate::args::FunctionArgs;
 use crate::stats::Stats;
 use anyhow::Result;
 use millrace_driver::virtio::{FunctionConfig, VirtioPci, frames_without_buffer};
+use millrace_regs::host::Feature;
 use millrace_sim::Config;
 
 /// The functions behind the ECPF: number, and vport.
@@ -12,11 +14,12 @@ fn functions(config: &Config) -> impl Iterator<Item = (u32, usize)> + use<> {
     (1..=config.pfs + config.vfs).map(move |function| (function as u32, uplinks + function - 1))
 }
 
-/// Gives each function its configuration: the PF `mac`, the VFs the addresses after it; the first `linked` have their link up.
-pub fn configure(config: &Config, mac: [u8; 6], mtu: u16, linked: usize, ecpf: &mut impl VirtioPci) -> Result<()> {
+/// Gives each function its configuration; the first `linked` have their link up.
+pub fn configure(config: &Config, args: &FunctionArgs, linked: usize, ecpf: &mut impl VirtioPci) -> Result<()> {
+    let features = !Feature::bits(&args.without);
     for (function, _) in functions(config) {
         let link_up = function as usize <= linked;
-        FunctionConfig { mac: nth_mac(mac, function - 1), mtu, link_up }.set(ecpf, function)?;
+        FunctionConfig { mac: nth_mac(args.mac, function - 1), mtu: args.mtu, link_up, features }.set(ecpf, function)?;
     }
     Ok(())
 }

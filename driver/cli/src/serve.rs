@@ -80,7 +80,7 @@ fn start_slow_path(
     flows: FlowTable,
 ) -> Result<SlowPath> {
     let mut device = EmbeddedDpu::new(served.dpu().clone(), memory, settings)?;
-    functions::configure(config, args.mac, args.mtu, config.pfs + args.vfs, device.bar())?;
+    functions::configure(config, &args.functions, config.pfs + args.vfs, device.bar())?;
     Ok(Dpu::over(device, flows, slowpath::Settings::default())?)
 }
 

@@ -83,6 +83,7 @@ fn what_cannot_be_served_is_refused_and_nothing_is_left() {
         (&["--uplink", "p2=unix:w"], "p2"),
         (&["--uplink", "p0=unix:w", "--uplink", "1=unix:v"], "--uplink is given twice for port p0"),
         (&["--mtu", "9000"], "--flows"),
+        (&["--flows", "a.flows", "--without", "VERSION_1"], "MRG_RXBUF"),
         (&["--flows", "a.flows", "--mtu", "67"], "67 is not in 68..=9198"),
         (&["--flows", "a.flows", "--mac", "03:00:00:00:00:00"], "a group's address"),
         (&["--flows", "a.flows", "--mac", "2:0:0:0:0:0"], "six bytes of two hexadecimal digits"),

@@ -2,13 +2,15 @@
 //! What the ECPF sets and sees of a PF or VF (`docs/host.md`, "What the ECPF sets").
 
 use super::{VirtioError, VirtioPci};
-use millrace_regs::host::{FUNCTION, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MTU, FUNCTION_NO_BUFFER};
+use millrace_regs::host::{
+    FUNCTION, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MTU, FUNCTION_NO_BUFFER,
+};
 use millrace_regs::map::Register;
 
 /// Bit of `status` that says that the link is up (virtio 5.1.4).
 const LINK_UP: u32 = 1;
 
-/// The device configuration that a PF's or VF's driver sees.
+/// What a PF's or VF's driver sees of its device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionConfig {
     /// Its MAC address.
@@ -17,6 +19,8 @@ pub struct FunctionConfig {
     pub mtu: u16,
     /// Its link.
     pub link_up: bool,
+    /// Features that are offered, if the device has them.
+    pub features: u64,
 }
 
 impl FunctionConfig {
@@ -28,7 +32,9 @@ impl FunctionConfig {
         let [a, b, c, d, e, f] = self.mac;
         let status = if self.link_up { LINK_UP } else { 0 };
         let high = u32::from(u16::from_le_bytes([e, f])) | status << 16;
-        let registers: [(Register, u32); 3] = [
+        let registers: [(Register, u32); 5] = [
+            (FUNCTION_FEATURES_LO, self.features as u32),
+            (FUNCTION_FEATURES_HI, (self.features >> 32) as u32),
             (FUNCTION_MTU, self.mtu.into()),
             (FUNCTION_MAC_LO, u32::from_le_bytes([a, b, c, d])),
             (FUNCTION_MAC_HI, high),

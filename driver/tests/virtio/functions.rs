@@ -31,13 +31,14 @@ fn the_ecpf_sets_each_functions_configuration_by_itself() {
         mac: [2, 0x80, 0xfe, 4, 0xff, function],
         mtu: 1500 + u16::from(function),
         link_up: function != 2,
+        features: !0,
     };
     for function in [3, 1, 2] {
         config(function).set(&mut device.bar(0), function.into()).unwrap();
     }
     for function in [1, 2, 3] {
         let mut net = device.start(function.into(), small());
-        let FunctionConfig { mac, mtu, link_up } = config(function);
+        let FunctionConfig { mac, mtu, link_up, .. } = config(function);
         assert_eq!(net.config().unwrap(), NetConfig { mac: Some(mac), link_up, max_pairs: 2, mtu: Some(mtu) });
     }
     let beyond = CONFIG.functions() as u32;

@@ -28,6 +28,12 @@ pub struct Scenario {
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "ping", shows: "two guests ping each other, after the first frames in hardware", run: pings },
+    Scenario { name: "split-rings", shows: "the same, and TCP, without packed rings", run: split_rings },
+    Scenario {
+        name: "plain-rings",
+        shows: "the same without EVENT_IDX, INDIRECT_DESC and IN_ORDER too",
+        run: plain_rings,
+    },
     Scenario { name: "uplink", shows: "a guest and a Linux host at uplink p0 ping each other", run: uplink },
     Scenario { name: "iperf3", shows: "TCP both ways between two guests", run: iperf3 },
     Scenario { name: "mtu", shows: "frames of all sizes up to the MTU that the device tells, and fragments", run: mtu },
@@ -73,12 +79,48 @@ fn port<'a>(stats: &'a Stats, name: &str) -> Result<&'a Port> {
 
 fn pings(bench: &Bench) -> Result<Outcome> {
     let (network, [mut a, mut b]) = switch(bench)?;
+    if !bench.self_test {
+        for feature in [INDIRECT_DESC, EVENT_IDX, RING_PACKED] {
+            ensure!(has_feature(&mut a, feature)?, "the driver did not take feature {feature}");
+        }
+    }
     ping(&mut a, &address("vf1"), 50, 56)?;
     ping(&mut b, &address("vf0"), 50, 56)?;
     if let Some(stats) = bench.finish(network, [a, b])? {
         ["vf0", "vf1"].iter().try_for_each(|name| first_slow_then_hardware(&stats, name))?;
     }
     Ok(passed())
+}
+
+fn split_rings(bench: &Bench) -> Result<Outcome> {
+    with_rings(bench, &[(RING_PACKED, "RING_PACKED")])
+}
+
+fn plain_rings(bench: &Bench) -> Result<Outcome> {
+    let features = [
+        (INDIRECT_DESC, "INDIRECT_DESC"),
+        (EVENT_IDX, "EVENT_IDX"),
+        (RING_PACKED, "RING_PACKED"),
+        (IN_ORDER, "IN_ORDER"),
+    ];
+    with_rings(bench, &features)
+}
+
+/// Ping and TCP when these features are not offered.
+fn with_rings(bench: &Bench, without: &[(usize, &str)]) -> Result<Outcome> {
+    if bench.self_test {
+        return Ok(Outcome::Skipped("QEMU's own network functions have the rings that they have"));
+    }
+    let arguments: Vec<String> = without.iter().flat_map(|(_, name)| ["--without".into(), (*name).into()]).collect();
+    let network = Network::start(bench, SWITCH, &arguments)?;
+    let [mut a, mut b] = bench.guests(&network, ["vf0", "vf1"])?;
+    for (feature, name) in without {
+        ensure!(!has_feature(&mut a, *feature)?, "the driver took {name}");
+    }
+    ping(&mut a, &address("vf1"), 50, 56)?;
+    let rates = traffic::tcp(&mut a, &mut b, &address("vf1"))?;
+    bench.finish(network, [a, b])?;
+    Ok(Outcome::Passed(rates_text(rates)))
 }
 
 /// Of at least a hundred packets that came in at a port, the slow path saw some, and hardware handled more.
@@ -142,10 +184,21 @@ fn mtu(bench: &Bench) -> Result<Outcome> {
 
 /// The MTU that the driver took from the device.
 fn device_mtu(guest: &mut Guest) -> Result<usize> {
-    const MTU_FEATURE: usize = 3;
-    let features = guest.run("cat /sys/class/net/eth0/device/features")?;
-    ensure!(features.as_bytes().get(MTU_FEATURE) == Some(&b'1'), "the device tells no MTU: {features}");
+    ensure!(has_feature(guest, MTU)?, "the device tells no MTU");
     traffic::mtu(guest)
+}
+
+/// Features by their bits (virtio 5.1.3, 6).
+const MTU: usize = 3;
+const INDIRECT_DESC: usize = 28;
+const EVENT_IDX: usize = 29;
+const RING_PACKED: usize = 34;
+const IN_ORDER: usize = 35;
+
+/// Whether the guest's driver and the device have agreed on a feature.
+fn has_feature(guest: &mut Guest, feature: usize) -> Result<bool> {
+    let features = guest.run("cat /sys/class/net/eth0/device/features")?;
+    Ok(features.as_bytes().get(feature) == Some(&b'1'))
 }
 
 fn large_frames(bench: &Bench) -> Result<Outcome> {
