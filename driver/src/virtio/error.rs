@@ -119,24 +119,22 @@ pub enum VirtioError {
         /// Chains that the function has.
         outstanding: u16,
     },
-    /// An entry of the used ring names no chain that the function has.
-    #[error("virtqueue {queue}: entry {entry} of the used ring has id {id}, which is no chain that the function has")]
+    /// A used entry names no chain that the function has.
+    #[error("virtqueue {queue}: used entry {entry} has id {id}, which is no chain that the function has")]
     UsedId {
         /// Number of the virtqueue.
         queue: u16,
-        /// Index of the entry, as `used.idx` counts.
+        /// Index of the entry, as `used.idx` counts; in a packed virtqueue its place in the ring.
         entry: u16,
         /// What it holds.
         id: u32,
     },
-    /// An entry of the used ring says that more was written than there was room.
-    #[error(
-        "virtqueue {queue}: entry {entry} of the used ring (id {id}) says that {len} bytes were written to a chain of {room}"
-    )]
+    /// A used entry says that more was written than there was room.
+    #[error("virtqueue {queue}: used entry {entry} (id {id}) says that {len} bytes were written to a chain of {room}")]
     UsedLength {
         /// Number of the virtqueue.
         queue: u16,
-        /// Index of the entry, as `used.idx` counts.
+        /// Index of the entry, as `used.idx` counts; in a packed virtqueue its place in the ring.
         entry: u16,
         /// The chain.
         id: u16,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The registers of a function, and how it is brought up and reset (virtio 3.1.1, 4.1.5).
 
-use super::{Fault, NetConfig, Settings, SplitQueue, VirtioError, VirtioPci};
+use super::virtqueue::has;
+use super::{Fault, NetConfig, Settings, VirtioError, VirtioPci, Virtqueue};
 use crate::BoxError;
 use crate::virtio::DmaMemory;
 use millrace_regs::host::{COMMON, DEVICE, FAULTS, Feature, HostField, ISR, NO_VECTOR, NOTIFY, common, device, status};
@@ -16,9 +17,27 @@ const MIN_MTU: u16 = 68;
 /// A function behind its BAR.
 pub(super) struct Function<T> {
     pub transport: T,
+    /// VIRTIO_F_NOTIFICATION_DATA was agreed on.
+    notification_data: bool,
+}
+
+/// A virtqueue as a notification names it (2.9).
+pub(super) struct Notified {
+    number: u16,
+    next: u16,
+}
+
+impl Notified {
+    pub fn of(queue: &Virtqueue) -> Self {
+        Self { number: queue.number(), next: queue.next() }
+    }
 }
 
 impl<T: VirtioPci> Function<T> {
+    pub fn new(transport: T) -> Self {
+        Self { transport, notification_data: false }
+    }
+
     /// Resets the function, and waits for the reset's end (4.1.4.3.2).
     pub fn reset(&mut self) -> Result<(), VirtioError> {
         self.put8(common::DEVICE_STATUS, 0)?;
@@ -55,6 +74,7 @@ impl<T: VirtioPci> Function<T> {
         if self.status()? & status::FEATURES_OK == 0 {
             return Err(VirtioError::FeaturesRefused { features });
         }
+        self.notification_data = has(features, Feature::NotificationData);
         Ok(features)
     }
 
@@ -108,7 +128,7 @@ impl<T: VirtioPci> Function<T> {
     /// Gives the function a virtqueue whose size it has (4.1.5.1.3). The offset in the BAR at which it is notified.
     pub fn enable(
         &mut self,
-        queue: &SplitQueue,
+        queue: &Virtqueue,
         memory: &impl DmaMemory,
         settings: &Settings,
     ) -> Result<u32, VirtioError> {
@@ -144,8 +164,14 @@ impl<T: VirtioPci> Function<T> {
     }
 
     /// Notifies the function of a virtqueue (4.1.5.2).
-    pub fn notify(&mut self, offset: u32, queue: u16) -> Result<(), VirtioError> {
-        access("write", offset, self.transport.write16(offset, queue))
+    pub fn notify(&mut self, offset: u32, queue: Notified) -> Result<(), VirtioError> {
+        let Notified { number, next } = queue;
+        let written = if self.notification_data {
+            self.transport.write32(offset, u32::from(next) << 16 | u32::from(number))
+        } else {
+            self.transport.write16(offset, number)
+        };
+        access("write", offset, written)
     }
 
     /// Reads the ISR status, which clears it.

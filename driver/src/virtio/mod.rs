@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A userspace driver of virtio-net functions over split virtqueues (`docs/host.md`, *Virtual I/O Device (VIRTIO) Version 1.2*), in poll mode.
+//! A userspace driver of virtio-net functions over split or packed virtqueues (`docs/host.md`, *Virtual I/O Device (VIRTIO) Version 1.2*), in poll mode.
 //!
 //! [`VirtioNet`] is the driver of a PF or VF, [`Representors`] that of the ECPF, in front of which [`Ecpf`] keeps upcalls for a
-//! [`Device`](crate::Device). They stand on [`SplitQueue`], and reach the function through two traits: [`VirtioPci`], its BAR, and
+//! [`Device`](crate::Device). They stand on [`Virtqueue`], and reach the function through two traits: [`VirtioPci`], its BAR, and
 //! [`DmaMemory`], memory that it reaches. A simulation in the same process, one in another (vfio-user) and hardware (VFIO) differ in these two alone. Frames are copied once, into or out of that memory.
 //!
 //! What the function tells is not trusted: what it could get wrong is checked, and is an error that says what was seen.
 
 mod arena;
+mod chains;
 mod ecpf;
 mod error;
 mod function;
@@ -16,13 +17,16 @@ mod local;
 mod mapped;
 mod memory;
 mod net;
+mod packed;
 mod receive;
 mod representor;
 mod settings;
 mod split;
 mod transmit;
 mod transport;
+mod virtqueue;
 
+pub use chains::{Piece, Used};
 pub use ecpf::Ecpf;
 pub use error::{Fault, VirtioError};
 pub use function_config::{FunctionConfig, frames_without_buffer};
@@ -30,7 +34,9 @@ pub use local::{LocalMemory, OutsideMemory};
 pub use mapped::MappedMemory;
 pub use memory::DmaMemory;
 pub use net::{Isr, NetConfig, VirtioNet};
+pub use packed::PackedQueue;
 pub use representor::{RepresentorUpcall, Representors};
 pub use settings::{Cut, Settings};
-pub use split::{Piece, Rings, SplitQueue, Used};
+pub use split::SplitQueue;
 pub use transport::VirtioPci;
+pub use virtqueue::{Rings, Virtqueue};

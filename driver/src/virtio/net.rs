@@ -2,10 +2,11 @@
 //! The driver of a virtio-net function.
 
 use super::arena::Arena;
-use super::function::Function;
+use super::function::{Function, Notified};
 use super::receive::ReceiveQueue;
 use super::transmit::TransmitQueue;
-use super::{Cut, DmaMemory, Rings, Settings, SplitQueue, VirtioError, VirtioPci};
+use super::virtqueue::has;
+use super::{Cut, DmaMemory, Settings, VirtioError, VirtioPci, Virtqueue};
 use crate::Sent;
 use millrace_regs::host::{Feature, NET_HEADER, isr, status};
 
@@ -66,7 +67,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     /// As [`start`](Self::start), of a function that has `prefix` bytes between header and frame.
     pub(super) fn start_with(transport: T, memory: M, settings: Settings, prefix: usize) -> Result<Self, VirtioError> {
         settings.check()?;
-        let function = Function { transport };
+        let function = Function::new(transport);
         let mut net = Self { function, memory, settings, prefix, features: 0, pairs: vec![] };
         net.restart()?;
         Ok(net)
@@ -115,7 +116,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     ///
     /// # Errors
     /// If there is no such pair.
-    pub fn queues(&self, pair: u16) -> Result<[&SplitQueue; 2], VirtioError> {
+    pub fn queues(&self, pair: u16) -> Result<[&Virtqueue; 2], VirtioError> {
         let pairs = self.pairs.len() as u16;
         let found = self.pairs.get(usize::from(pair)).ok_or(VirtioError::NoPair { pair, pairs })?;
         Ok([found.receive.queue(), found.transmit.queue()])
@@ -207,7 +208,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
             count += 1;
         }
         if queues.receive.refill(memory) {
-            let (offset, queue) = (queues.notify[0], queues.receive.queue().number());
+            let (offset, queue) = (queues.notify[0], Notified::of(queues.receive.queue()));
             self.function.notify(offset, queue)?;
         }
         Ok(count)
@@ -223,7 +224,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     pub(super) fn show(&mut self, pair: u16) -> Result<(), VirtioError> {
         let (pair, memory) = self.pair(pair)?;
         if pair.transmit.show(memory) {
-            let (offset, queue) = (pair.notify[1], pair.transmit.queue().number());
+            let (offset, queue) = (pair.notify[1], Notified::of(pair.transmit.queue()));
             self.function.notify(offset, queue)?;
         }
         Ok(())
@@ -254,6 +255,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
 
     fn bring_up(&mut self) -> Result<(), VirtioError> {
         self.features = self.function.negotiate(self.settings.features())?;
+        self.settings.check_size(has(self.features, Feature::RingPacked))?;
         self.check_buffers()?;
         self.function.queues(self.settings.pairs)?;
         self.function.set_config_vector(&self.settings)?;
@@ -264,14 +266,14 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
         }
         self.function.go()?;
         for pair in &self.pairs {
-            self.function.notify(pair.notify[0], pair.receive.queue().number())?;
+            self.function.notify(pair.notify[0], Notified::of(pair.receive.queue()))?;
         }
         Ok(())
     }
 
     /// A driver that knows the MTU has buffers for it (5.1.4.2).
     fn check_buffers(&mut self) -> Result<(), VirtioError> {
-        let merged = self.features & Feature::MergeableBuffers.bit() != 0;
+        let merged = has(self.features, Feature::MergeableBuffers);
         let Some(mtu) = self.function.config(self.features)?.mtu.filter(|_| !merged) else { return Ok(()) };
         let needs = (NET_HEADER + self.prefix) as u64 + ETHERNET + u64::from(mtu);
         let room = self.settings.receive_room();
@@ -280,7 +282,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
 
     fn make_pair(&mut self, pair: u16, arena: &mut Arena) -> Result<Pair, VirtioError> {
         let [receive, transmit] = [self.make_queue(2 * pair, arena)?, self.make_queue(2 * pair + 1, arena)?];
-        let merge = self.features & Feature::MergeableBuffers.bit() != 0;
+        let merge = has(self.features, Feature::MergeableBuffers);
         let receive = ReceiveQueue::new(receive, &self.settings, merge, self.prefix, arena, &self.memory)?;
         let transmit = TransmitQueue::new(transmit, &self.settings, arena, &self.memory)?;
         let mut notify = [0; 2];
@@ -290,13 +292,12 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
         Ok(Pair { receive, transmit, notify })
     }
 
-    fn make_queue(&mut self, number: u16, arena: &mut Arena) -> Result<SplitQueue, VirtioError> {
+    fn make_queue(&mut self, number: u16, arena: &mut Arena) -> Result<Virtqueue, VirtioError> {
         let size = self.settings.queue_size;
         self.function.set_size(number, size)?;
-        let rings = Rings::take(arena, size)?;
         let ascending: Vec<u16> = (0..size).collect();
         let order = &self.settings.descriptor_order;
         let order = if order.is_empty() { &ascending } else { order };
-        Ok(SplitQueue::with_order(number, size, rings, &self.memory, order))
+        Virtqueue::make(arena, number, order, self.features, &self.memory)
     }
 }

@@ -2,7 +2,7 @@
 //! A receiveq with its buffers (virtio 5.1.6.3, 5.1.6.4).
 
 use super::arena::Arena;
-use super::{DmaMemory, Piece, Settings, SplitQueue, Used, VirtioError, settings};
+use super::{DmaMemory, Piece, Settings, Used, VirtioError, Virtqueue, settings};
 use millrace_regs::host::{NET_HEADER, NET_HEADER_NUM_BUFFERS};
 
 /// A frame as it was received.
@@ -15,13 +15,13 @@ pub(super) struct Received<'a> {
 
 /// A receiveq whose free buffers are always with the function.
 pub(super) struct ReceiveQueue {
-    queue: SplitQueue,
+    queue: Virtqueue,
     /// The function may write a frame to several chains.
     merge: bool,
     /// Bytes between header and frame.
     prefix: usize,
     buffers: Vec<Vec<Piece>>,
-    /// The buffer that is under this first descriptor.
+    /// The buffer that is under this chain's id.
     buffer: Vec<usize>,
     /// A frame with what lies in front of it.
     bytes: Vec<u8>,
@@ -30,7 +30,7 @@ pub(super) struct ReceiveQueue {
 impl ReceiveQueue {
     /// Makes as many buffers as the queue takes, and adds them.
     pub fn new(
-        queue: SplitQueue,
+        queue: Virtqueue,
         settings: &Settings,
         merge: bool,
         prefix: usize,
@@ -51,7 +51,7 @@ impl ReceiveQueue {
         Ok(receive)
     }
 
-    pub fn queue(&self) -> &SplitQueue {
+    pub fn queue(&self) -> &Virtqueue {
         &self.queue
     }
 
@@ -90,13 +90,13 @@ impl ReceiveQueue {
     }
 
     fn is_full(&self, used: Used) -> bool {
-        let buffer = &self.buffers[self.buffer[usize::from(used.head)]];
+        let buffer = &self.buffers[self.buffer[usize::from(used.id)]];
         u64::from(used.len) == buffer.iter().map(|piece| u64::from(piece.len)).sum::<u64>()
     }
 
     /// Copies what was written to a chain, and adds its buffer again.
     fn collect(&mut self, used: Used, memory: &impl DmaMemory) {
-        let buffer = self.buffer[usize::from(used.head)];
+        let buffer = self.buffer[usize::from(used.id)];
         let mut left = used.len as usize;
         for piece in &self.buffers[buffer] {
             let len = left.min(piece.len as usize);
@@ -109,8 +109,8 @@ impl ReceiveQueue {
     }
 
     fn add(&mut self, buffer: usize, memory: &impl DmaMemory) {
-        let head = self.queue.add(memory, &self.buffers[buffer]).expect("its descriptors are free");
-        self.buffer[usize::from(head)] = buffer;
+        let id = self.queue.add(memory, &self.buffers[buffer]).expect("its descriptors are free");
+        self.buffer[usize::from(id)] = buffer;
     }
 
     /// Checks the header of a frame whose first chain was collected: its `num_buffers`.

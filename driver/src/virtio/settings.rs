@@ -30,12 +30,20 @@ pub struct Cut {
 pub struct Settings {
     /// Pairs of virtqueues to use, from pair 0 on. The function may have more.
     pub pairs: u16,
-    /// Descriptors of each virtqueue: a power of two.
+    /// Descriptors of each virtqueue: a power of two, or any number if it is packed.
     pub queue_size: u16,
-    /// Order in which the descriptors of each virtqueue are first taken; empty: ascending.
+    /// Order in which the descriptors of each virtqueue (of a packed one: its Buffer IDs) are first taken; empty: ascending.
     pub descriptor_order: Vec<u16>,
     /// Takes VIRTIO_NET_F_MRG_RXBUF if it is offered.
     pub merge: bool,
+    /// Takes VIRTIO_F_RING_PACKED if it is offered.
+    pub packed: bool,
+    /// Takes VIRTIO_F_EVENT_IDX if it is offered: fewer notifications, and an interrupt only for what a queue that was found empty waits for.
+    pub event_idx: bool,
+    /// Takes VIRTIO_F_IN_ORDER if it is offered, and descriptors are taken in ascending order (virtio 2.7.5.1).
+    pub in_order: bool,
+    /// Takes VIRTIO_F_NOTIFICATION_DATA if it is offered.
+    pub notification_data: bool,
     /// Asks for interrupts: vector 0 for the configuration, 1 + q for virtqueue q. Without, there are none. The MSI-X table, and whether MSI-X is enabled, is left to
     /// the host (VFIO, or the kernel).
     pub interrupts: bool,
@@ -48,7 +56,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// One pair, buffers of one piece that hold the longest frame of any build.
+    /// One pair, buffers of one piece that hold the longest frame of any build, and all features.
     fn default() -> Self {
         let bytes = NET_HEADER + ECPF_HEADER + MAX_FRAME;
         Self {
@@ -56,6 +64,10 @@ impl Default for Settings {
             queue_size: MAX_QUEUE_SIZE,
             descriptor_order: vec![],
             merge: true,
+            packed: true,
+            event_idx: true,
+            in_order: true,
+            notification_data: true,
             interrupts: false,
             receive: vec![vec![Cut { gap: 0, len: bytes as u32 }]],
             transmit_bytes: bytes,
@@ -72,19 +84,24 @@ impl Settings {
 
     /// The features that the driver takes if they are offered, by their bits. A function may offer others: they are left alone.
     pub fn features(&self) -> u64 {
-        let chosen = [(self.merge, Feature::MergeableBuffers)];
+        let chosen = [
+            (self.merge, Feature::MergeableBuffers),
+            (self.packed, Feature::RingPacked),
+            (self.event_idx, Feature::EventIdx),
+            (self.in_order && self.descriptor_order.is_empty(), Feature::InOrder),
+            (self.notification_data, Feature::NotificationData),
+        ];
         chosen.into_iter().filter(|(wanted, _)| *wanted).fold(ALWAYS, |all, (_, feature)| all | feature.bit())
     }
 
     /// Refuses what no function can be set up with.
     pub(super) fn check(&self) -> Result<(), VirtioError> {
+        self.check_size(self.packed)?;
         let mut order = self.descriptor_order.clone();
         order.sort_unstable();
         let empty = |chain: &Vec<Cut>| chain.is_empty() || chain.iter().any(|cut| cut.len == 0);
         let problem = if self.pairs == 0 {
             "no pairs of virtqueues"
-        } else if !self.queue_size.is_power_of_two() {
-            "the size of the virtqueues is not a power of two"
         } else if !order.is_empty() && !order.into_iter().eq(0..self.queue_size) {
             "the order of the descriptors does not have each of them once"
         } else if self.receive.is_empty() || self.receive.iter().any(empty) {
@@ -93,6 +110,18 @@ impl Settings {
             "a receive buffer of more pieces than the virtqueue has descriptors"
         } else if self.merge && self.receive.iter().any(|chain| room(chain) < NET_HEADER as u64) {
             "receive buffers that do not hold the header"
+        } else {
+            return Ok(());
+        };
+        Err(VirtioError::Settings(problem))
+    }
+
+    /// Refuses a size that virtqueues cannot have (virtio 2.7, 2.8.10.1).
+    pub(super) fn check_size(&self, packed: bool) -> Result<(), VirtioError> {
+        let problem = if self.queue_size == 0 {
+            "virtqueues without descriptors"
+        } else if !packed && !self.queue_size.is_power_of_two() {
+            "the size of the virtqueues is not a power of two"
         } else {
             return Ok(());
         };

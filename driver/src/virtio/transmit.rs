@@ -2,25 +2,25 @@
 //! A transmitq with its buffers (virtio 5.1.6.2).
 
 use super::arena::Arena;
-use super::{Cut, DmaMemory, Settings, SplitQueue, VirtioError, settings};
+use super::{Cut, DmaMemory, Settings, VirtioError, Virtqueue, settings};
 use crate::Sent;
 use millrace_regs::host::NET_HEADER;
 
 /// A transmitq.
 pub(super) struct TransmitQueue {
-    queue: SplitQueue,
+    queue: Virtqueue,
     /// Bytes of a buffer.
     room: usize,
     /// Offsets of the buffers that are free.
     free: Vec<usize>,
-    /// Offset of the buffer that is under this first descriptor.
+    /// Offset of the buffer that is under this chain's id.
     buffer: Vec<usize>,
 }
 
 impl TransmitQueue {
     /// Makes the buffers.
     pub fn new(
-        queue: SplitQueue,
+        mut queue: Virtqueue,
         settings: &Settings,
         arena: &mut Arena,
         memory: &impl DmaMemory,
@@ -32,7 +32,7 @@ impl TransmitQueue {
         Ok(Self { queue, room, free, buffer })
     }
 
-    pub fn queue(&self) -> &SplitQueue {
+    pub fn queue(&self) -> &Virtqueue {
         &self.queue
     }
 
@@ -63,9 +63,9 @@ impl TransmitQueue {
         // Offload of nothing: all fields of the header are 0, `num_buffers` too (5.1.6.2.1).
         let mut stream = Stream { parts: [&[0; NET_HEADER], prefix, frame] };
         pieces.iter().for_each(|piece| stream.copy(memory, piece.offset, piece.len as usize));
-        let head = self.queue.add(memory, &pieces).expect("as many descriptors are free");
+        let id = self.queue.add(memory, &pieces).expect("as many descriptors are free");
         self.free.pop();
-        self.buffer[usize::from(head)] = offset;
+        self.buffer[usize::from(id)] = offset;
         Ok(Sent::Accepted)
     }
 
@@ -78,7 +78,7 @@ impl TransmitQueue {
     pub fn reclaim(&mut self, memory: &impl DmaMemory) -> Result<usize, VirtioError> {
         let mut count = 0;
         while let Some(used) = self.queue.take(memory)? {
-            self.free.push(self.buffer[usize::from(used.head)]);
+            self.free.push(self.buffer[usize::from(used.id)]);
             count += 1;
         }
         Ok(count)

@@ -4,7 +4,9 @@
 
 use millrace_model::host::{BusError, HostModel, Memory};
 use millrace_regs::config::{Config, Preset};
-use millrace_regs::host::{COMMON, DEVICE, ISR, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE, common, host_address, msix};
+use millrace_regs::host::{
+    COMMON, DEVICE, Feature, ISR, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE, common, host_address, msix,
+};
 use millrace_vfio_user::{ClientMemory, DeviceInfo, Dma, Function, Server, Space};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,6 +20,9 @@ use tempfile::TempDir;
 
 /// 2 uplinks, 1 PF, 2 VFs, 2 pairs of virtqueues.
 pub const CONFIG: Config = Config { queue_pairs: 2, vfs: 2, ..Preset::Sim.config() };
+/// What the functions offer: virtqueues of all kinds.
+const OFFERED: u64 = Feature::OFFERED
+    | Feature::bits(&[Feature::EventIdx, Feature::RingPacked, Feature::InOrder, Feature::NotificationData]);
 /// Reason of the upcalls: a miss.
 const MISS: u8 = 0;
 /// A register of the ECPF's BAR 2 that raises its configuration's interrupt, and nothing else.
@@ -145,7 +150,7 @@ pub fn config_space(device: u16) -> [u8; 256] {
 
 impl Device {
     fn new(sockets: &[Socket]) -> Self {
-        let mut model = HostModel::new(&CONFIG);
+        let mut model = HostModel::offering(&CONFIG, OFFERED);
         for function in 0..CONFIG.functions() {
             model.set_msix(function, true, false);
             for vector in 0..CONFIG.vectors_of_function(function) as u32 {

@@ -64,6 +64,32 @@ fn frames_go_up_and_come_back_without_polling() {
 }
 
 #[test]
+fn nothing_is_slept_through_with_virtqueues_of_any_kind() {
+    let served = Served::start();
+    let mut dpu = VfioUserDpu::connect(&served.path("ecpf")).unwrap();
+    let vport = CONFIG.vport_of_function(VF_FUNCTION).unwrap() as u8;
+    for [packed, event_idx, in_order] in [[false; 3], [false, true, true], [true, false, false], [true; 3]] {
+        let settings = Settings { packed, event_idx, in_order, queue_size: 16, ..Settings::default() };
+        let mut net = VfioUserNet::connect(&served.path(VF), settings).unwrap();
+        for burst in 0..100u16 {
+            let sent: Vec<Vec<u8>> = (0..1 + burst % 8).map(|i| vec![(burst + i) as u8; 60 + usize::from(i)]).collect();
+            assert_eq!(net.net().send(0, sent.iter().map(Vec::as_slice)).unwrap(), sent.len());
+            for frame in &sent {
+                let up = upcall(&mut dpu);
+                assert!((up.vport, &up.frame) == (vport, frame), "{burst}");
+                assert_eq!(dpu.send_packet_out(vport, &up.frame).unwrap(), Sent::Accepted);
+            }
+            let mut back = vec![];
+            while back.len() < sent.len() {
+                back.append(&mut frames(&mut net));
+            }
+            assert!(back == sent, "{burst}");
+        }
+        net.stop().unwrap();
+    }
+}
+
+#[test]
 fn registers_are_read_and_written_in_order() {
     let served = Served::start();
     let mut dpu = VfioUserDpu::connect(&served.path("ecpf")).unwrap();

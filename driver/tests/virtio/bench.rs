@@ -5,12 +5,23 @@ use millrace_driver::BoxError;
 use millrace_driver::virtio::{Cut, LocalMemory, Settings, VirtioNet, VirtioPci};
 use millrace_model::host::{BusError, Delivered, FrameOut, HostModel, Interrupt, Memory};
 use millrace_regs::config::{Config, Preset};
-use millrace_regs::host::{MSIX_TABLE, host_address};
+use millrace_regs::host::{Feature, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE, host_address};
 use std::cell::RefCell;
 use std::rc::Rc;
 
 /// 2 uplinks, 1 PF, 2 VFs, 2 pairs of virtqueues.
 pub const CONFIG: Config = Config { queue_pairs: 2, vfs: 2, ..Preset::Sim.config() };
+
+/// What the functions offer: all that model and driver can do.
+pub const OFFERED: u64 = Feature::OFFERED
+    | Feature::bits(&[
+        Feature::IndirectDesc,
+        Feature::EventIdx,
+        Feature::RingPacked,
+        Feature::InOrder,
+        Feature::NotificationData,
+        Feature::RingReset,
+    ]);
 
 /// Device address of the memory of every function.
 pub const ADDRESS: u64 = 0xab_cdef_0000;
@@ -42,6 +53,8 @@ struct World {
     /// Accesses to a BAR that the model lets pass before it does anything.
     lag: u32,
     accesses: u32,
+    /// Virtqueues that were notified, with what was written.
+    notifications: Vec<(u32, u32)>,
 }
 
 /// The device, of which drivers and tests have clones.
@@ -52,7 +65,7 @@ impl Device {
     /// All functions are bus masters, and have `bytes` bytes each; the host has enabled MSI-X, with the messages of [`message`]. The model does something at one of `lag` + 1
     /// accesses.
     pub fn new(bytes: usize, lag: u32) -> Self {
-        let mut model = HostModel::new(&CONFIG);
+        let mut model = HostModel::offering(&CONFIG, OFFERED);
         for function in 0..CONFIG.functions() {
             model.set_bus_master(function, true);
             model.set_msix(function, true, false);
@@ -65,7 +78,7 @@ impl Device {
             }
         }
         let memories = Memories((0..CONFIG.functions()).map(|_| LocalMemory::new(ADDRESS, bytes)).collect());
-        Self(Rc::new(RefCell::new(World { model, memories, lag, accesses: 0 })))
+        Self(Rc::new(RefCell::new(World { model, memories, lag, accesses: 0, notifications: vec![] })))
     }
 
     pub fn bar(&self, function: u32) -> Bar {
@@ -98,6 +111,11 @@ impl Device {
 
     pub fn interrupts(&self) -> Vec<Interrupt> {
         std::iter::from_fn(|| self.0.borrow_mut().model.take_interrupt()).collect()
+    }
+
+    /// Takes the notifications: virtqueue, and what was written.
+    pub fn notifications(&self) -> Vec<(u32, u32)> {
+        std::mem::take(&mut self.0.borrow_mut().notifications)
     }
 
     /// The host lets a function use its bus, or not.
@@ -147,6 +165,9 @@ impl Bar {
 
     fn write(&mut self, offset: u32, bytes: u32, value: u32) -> Result<(), BoxError> {
         assert_eq!(offset % bytes, 0, "{bytes} bytes at {offset:#x}");
+        if let Some(within) = offset.checked_sub(NOTIFY.offset) {
+            self.device.0.borrow_mut().notifications.push((within / NOTIFY_STRIDE, value));
+        }
         let (data, strobe) = (value << (8 * (offset % 4)), ((1u8 << bytes) - 1) << (offset % 4));
         let written = self.device.0.borrow_mut().model.write(host_address(self.function, offset), data, strobe);
         self.device.tick();
@@ -180,11 +201,15 @@ impl VirtioPci for Bar {
     }
 }
 
-/// Small queues, without merged buffers.
+/// Small split queues as they are without further features, and without merged buffers.
 pub fn small() -> Settings {
     Settings {
         queue_size: 4,
         merge: false,
+        packed: false,
+        event_idx: false,
+        in_order: false,
+        notification_data: false,
         receive: vec![vec![Cut { gap: 0, len: 2000 }]],
         transmit_bytes: 2000,
         transmit_buffers: 4,
@@ -200,6 +225,14 @@ pub fn frame(len: usize, seed: u64) -> Vec<u8> {
         (state >> 56) as u8
     };
     (0..len).map(|_| byte()).collect()
+}
+
+/// These settings with virtqueues of every kind.
+pub fn kinds(settings: &Settings) -> Vec<Settings> {
+    let both = [false, true];
+    let all = both.iter().flat_map(|packed| both.map(|event_idx| (*packed, event_idx)));
+    let all = all.flat_map(|(packed, event_idx)| both.map(|in_order| (packed, event_idx, in_order)));
+    all.map(|(packed, event_idx, in_order)| Settings { packed, event_idx, in_order, ..settings.clone() }).collect()
 }
 
 /// What is received on a pair.

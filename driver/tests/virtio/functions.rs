@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Device configuration, interrupts, representors.
 
-use crate::bench::{Alter, CONFIG, Device, frame, message, receive, small};
+use crate::bench::{Alter, CONFIG, Device, OFFERED, frame, kinds, message, receive, small};
 use millrace_driver::Sent;
 use millrace_driver::virtio::{Cut, FunctionConfig, Isr, NetConfig, Representors, Settings, VirtioError, VirtioNet};
 use millrace_model::host::Delivered;
@@ -15,7 +15,7 @@ fn configuration_is_what_the_ecpf_has_set() {
     device.set(1, 0x04, 0x0001_0605);
     device.set(1, 0x08, 1500);
     let mut net = device.start(1, small());
-    assert_eq!(net.features(), Feature::OFFERED & small().features());
+    assert_eq!(net.features(), OFFERED & small().features());
     let config = NetConfig { mac: Some([1, 2, 3, 4, 5, 6]), link_up: true, max_pairs: 2, mtu: Some(1500) };
     assert_eq!(net.config().unwrap(), config);
     device.set(1, 0x04, 0x0605);
@@ -69,7 +69,7 @@ fn features_that_the_driver_does_not_know_are_left_alone() {
     for merge in [false, true] {
         let settings = Settings { merge, ..small() };
         let net = VirtioNet::start(&mut bar, device.memory(1), settings.clone()).unwrap();
-        assert_eq!(net.features(), Feature::OFFERED & settings.features());
+        assert_eq!(net.features(), OFFERED & settings.features());
         assert_eq!(net.features() & Feature::MergeableBuffers.bit() != 0, merge);
     }
 }
@@ -164,4 +164,84 @@ fn an_upcall_with_a_reason_that_there_is_not_is_an_error() {
     device.deliver(0, 3, 9, &[0; 60]);
     let error = representors.upcalls(3, 1).unwrap_err().to_string();
     assert!(error.starts_with("virtqueue 6: ") && error.contains("no such reason"), "{error}");
+}
+
+#[test]
+fn the_kinds_of_virtqueues_are_those_of_the_settings() {
+    let device = Device::new(8 << 20, 0);
+    let all = [Feature::RingPacked, Feature::EventIdx, Feature::InOrder].map(Feature::bit);
+    let mut found = vec![];
+    for settings in kinds(&small()) {
+        let mut net = device.start(1, settings.clone());
+        assert_eq!(net.features() & Feature::RingPacked.bit() != 0, settings.packed);
+        found.push(all.map(|bit| net.features() & bit != 0));
+        assert_eq!(net.send(0, [&frame(60, 1)[..]]).unwrap(), 1);
+        device.run();
+        assert_eq!(device.frames().len(), 1);
+    }
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found.len(), 8);
+    let net = device.start(1, Settings { in_order: true, descriptor_order: vec![1, 0, 2, 3], ..small() });
+    assert_eq!(net.features() & Feature::InOrder.bit(), 0, "descriptors would not be in order");
+    let net = device.start(1, Settings::default());
+    assert_eq!(net.features() & all.iter().sum::<u64>(), all.iter().sum::<u64>());
+}
+
+#[test]
+fn with_event_idx_only_what_the_function_waits_for_is_notified() {
+    for settings in kinds(&small()) {
+        let device = Device::new(1 << 20, 0);
+        let mut net = device.start(1, settings.clone());
+        // Before it was at rest for the first time a packed one asks for all.
+        net.send(0, [&frame(60, 1)[..]]).unwrap();
+        device.run();
+        device.frames();
+        device.notifications();
+        for round in 0..20 {
+            // What it is notified of waits.
+            device.master(1, false);
+            for _ in 0..2 {
+                assert_eq!(net.send(0, [&frame(60, 1)[..]; 2]).unwrap(), 2);
+            }
+            let expected = if settings.event_idx { 1 } else { 2 };
+            assert_eq!(device.notifications(), vec![(1, 1); expected], "{round}: {settings:?}");
+            device.master(1, true);
+            device.run();
+            assert_eq!(device.frames().len(), 4);
+        }
+    }
+}
+
+#[test]
+fn notifications_tell_how_far_the_ring_is() {
+    for packed in [false, true] {
+        let device = Device::new(1 << 20, 0);
+        let mut net = device.start(1, Settings { notification_data: true, packed, ..small() });
+        let mut told = vec![];
+        for _ in 0..7 {
+            net.send(0, [&frame(60, 1)[..]]).unwrap();
+            told.extend(device.notifications().into_iter().filter(|(queue, _)| *queue == 1));
+        }
+        let places = if packed { [0x8001, 0x8002, 0x8003, 0, 1, 2, 3] } else { [1, 2, 3, 4, 5, 6, 7] };
+        assert_eq!(told, places.map(|place| (1, place << 16 | 1)));
+    }
+}
+
+#[test]
+fn with_event_idx_an_interrupt_comes_for_what_a_queue_that_was_found_empty_waits_for() {
+    for settings in kinds(&Settings { interrupts: true, queue_size: 8, ..small() }) {
+        let device = Device::new(1 << 20, 0);
+        let mut net = device.start(1, settings.clone());
+        for round in 0..20u64 {
+            let count = 1 + round % 3;
+            let mut told = 0;
+            for number in 0..count {
+                assert_eq!(device.deliver(1, 0, 0, &frame(60, number)), Delivered::Written(1));
+                told += device.interrupts().len() as u64;
+            }
+            assert_eq!(told, if settings.event_idx { 1 } else { count }, "{settings:?}");
+            assert_eq!(receive(&mut net, 0).len() as u64, count);
+        }
+    }
 }

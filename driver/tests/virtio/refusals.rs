@@ -79,7 +79,8 @@ fn settings_that_no_function_can_be_set_up_with_are_refused() {
     let chain = |len, pieces| vec![vec![Cut { gap: 0, len }; pieces]];
     let cases = [
         (Settings { pairs: 0, ..small() }, "no pairs"),
-        (Settings { queue_size: 0, ..small() }, "not a power of two"),
+        (Settings { queue_size: 0, ..small() }, "without descriptors"),
+        (Settings { queue_size: 0, packed: true, ..small() }, "without descriptors"),
         (Settings { queue_size: 6, ..small() }, "not a power of two"),
         (Settings { descriptor_order: vec![0, 1, 2, 2], ..small() }, "the order of the descriptors"),
         (Settings { receive: vec![], ..small() }, "no receive buffers"),
@@ -95,6 +96,18 @@ fn settings_that_no_function_can_be_set_up_with_are_refused() {
         let (error, _) = refused(|_, word| word, settings);
         assert!(error.contains(text), "{error}");
     }
+}
+
+#[test]
+fn any_size_of_virtqueues_is_refused_where_they_are_not_packed() {
+    // Bit 34 is the third of the upper half.
+    let (error, _) = refused(
+        |offset, word| if offset == 0x04 { word & !4 } else { word },
+        Settings { queue_size: 6, packed: true, ..small() },
+    );
+    assert!(error.contains("not a power of two"), "{error}");
+    let device = Device::new(1 << 20, 0);
+    device.start(1, Settings { queue_size: 6, packed: true, ..small() });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Random frames, cuts and buffers, in random order of what both sides do.
 
-use crate::bench::{CONFIG, Device, Net, frame, receive, small};
+use crate::bench::{CONFIG, Device, Net, frame, kinds, message, receive, small};
 use millrace_driver::Sent;
 use millrace_driver::virtio::{Cut, Settings, VirtioNet};
 use millrace_model::host::Delivered;
@@ -78,15 +78,20 @@ fn shapes(merge: bool, queue_size: u16) -> impl Strategy<Value = Vec<Vec<Cut>>> 
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    (0..=8u32, any::<bool>()).prop_flat_map(|(log2, merge)| {
-        let queue_size = 1 << log2;
-        let order = Just((0..queue_size).collect::<Vec<u16>>()).prop_shuffle();
-        (order, shapes(merge, queue_size), 1..12u16, any::<bool>()).prop_map(
-            move |(descriptor_order, receive, transmit_buffers, interrupts)| Settings {
+    (0..=8u32, 1..=256u16, any::<[bool; 3]>()).prop_flat_map(|(log2, any_size, [merge, packed, in_order])| {
+        let queue_size = if packed { any_size } else { 1 << log2 };
+        let ascending = (0..queue_size).collect::<Vec<u16>>();
+        let order = if in_order { Just(vec![]).boxed() } else { Just(ascending).prop_shuffle().boxed() };
+        (order, shapes(merge, queue_size), 1..12u16, any::<[bool; 3]>()).prop_map(
+            move |(descriptor_order, receive, transmit_buffers, [interrupts, event_idx, notification_data])| Settings {
                 pairs: 2,
                 queue_size,
                 descriptor_order,
                 merge,
+                packed,
+                event_idx,
+                in_order,
+                notification_data,
                 interrupts,
                 receive,
                 transmit_bytes: NET_HEADER + MAX_FRAME + 6 * 70,
@@ -107,6 +112,8 @@ struct Bench {
     delivered: VecDeque<Vec<u8>>,
     dropped: u32,
     count: u64,
+    /// The receiveq was found empty: what comes next gives an interrupt.
+    armed: bool,
 }
 
 impl Bench {
@@ -114,7 +121,7 @@ impl Bench {
         let device = Device::new(8 << 20, lag);
         let net = device.start(FUNCTION, settings.clone());
         let sent = [VecDeque::new(), VecDeque::new()];
-        Self { device, net, settings, sent, delivered: VecDeque::new(), dropped: 0, count: 0 }
+        Self { device, net, settings, sent, delivered: VecDeque::new(), dropped: 0, count: 0, armed: true }
     }
 
     fn frame(&mut self, len: usize) -> Vec<u8> {
@@ -159,6 +166,7 @@ impl Bench {
         match self.device.deliver(FUNCTION, 0, 0, &frame) {
             Delivered::Written(chains) => {
                 assert!(chains == 1 || self.settings.merge);
+                self.look_for_interrupt();
                 self.delivered.push_back(frame);
             }
             Delivered::NoBuffer => {
@@ -170,11 +178,21 @@ impl Bench {
         assert_eq!(self.device.get(FUNCTION, NO_BUFFER), self.dropped);
     }
 
+    fn look_for_interrupt(&mut self) {
+        let given = self.device.interrupts().contains(&message(FUNCTION as usize, 1));
+        let Settings { interrupts, event_idx, packed, .. } = self.settings;
+        let wanted = interrupts && (self.armed || !event_idx);
+        // What was asked for comes again after two laps of a packed ring.
+        assert!(given == wanted || (interrupts && packed && given), "given: {given}");
+        self.armed = false;
+    }
+
     fn receive(&mut self, limit: usize) {
         let expected = &mut self.delivered;
         let count = self.net.receive(0, limit, |frame| assert_eq!(Some(frame), expected.pop_front().as_deref()));
         let count = count.unwrap();
         assert!(count == limit || (count < limit && self.delivered.is_empty()), "{count} of {limit}");
+        self.armed |= count < limit;
         assert_eq!(self.net.receive(1, 5, |_| unreachable!("frames go to receiveq 0")).unwrap(), 0);
     }
 
@@ -192,6 +210,8 @@ impl Bench {
         self.look_out();
         self.sent.iter_mut().for_each(VecDeque::clear);
         self.delivered.clear();
+        self.device.interrupts();
+        self.armed = true;
     }
 
     /// Nothing is left on its way, and every buffer is where it was.
@@ -250,10 +270,13 @@ proptest! {
 
 #[test]
 fn indices_wrap_past_65536_in_both_directions() {
-    for merge in [false, true] {
+    for settings in
+        kinds(&small()).into_iter().flat_map(|kind| [false, true].map(|merge| Settings { merge, ..kind.clone() }))
+    {
         let device = Device::new(1 << 20, 0);
         let cuts = vec![vec![Cut { gap: 1, len: 40 }, Cut { gap: 3, len: 40 }]];
-        let settings = Settings { merge, receive: if merge { cuts } else { small().receive }, ..small() };
+        let merge = settings.merge;
+        let settings = Settings { receive: if merge { cuts } else { small().receive }, ..settings };
         let mut net = device.start(1, settings);
         for round in 0..35_000u64 {
             let frames = [frame(60 + (round % 7) as usize, round), frame(14, round + 1)];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Descriptors (virtio 2.7.5, 2.8.5), and what a chain of them may be.
+//! Descriptors (virtio 2.7.5, 2.8.13), and what a chain of them may be.
 
 use super::memory::Window;
 use super::virtqueue::part;

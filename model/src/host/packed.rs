@@ -151,7 +151,7 @@ impl HostModel {
         Ok(())
     }
 
-    /// Its flags are written behind the rest (2.8.6).
+    /// Its flags are written behind the rest (2.8.2).
     fn write_used_descriptor(
         &self,
         memory: &mut impl Memory,

@@ -118,6 +118,9 @@ fn features(card: &mut Card) -> Result<String> {
 
 /// Each virtqueue's vector is signalled, and no other.
 fn interrupts(card: &mut Card) -> Result<String> {
+    let default = card.parts()?.settings.clone();
+    // With EVENT_IDX a transmitq tells of a frame only if the driver waits for room.
+    card.parts()?.set(Settings { event_idx: false, ..default.clone() })?;
     for vector in [CONFIGURATION, RECEIVE, TRANSMIT] {
         card.parts()?.take(vector)?;
     }
@@ -126,6 +129,7 @@ fn interrupts(card: &mut Card) -> Result<String> {
         card.parts()?.wait_for(TRANSMIT, &Deadline::new())?;
     }
     ensure!(!card.parts()?.take(CONFIGURATION)?, "the configuration's vector was signalled");
+    card.parts()?.set(default)?;
     Ok("50 times each".to_owned())
 }
 
@@ -146,18 +150,28 @@ fn polling(card: &mut Card) -> Result<String> {
 
 /// A ring that breaks the rules stops its virtqueue, and the driver hears of it.
 fn fault(card: &mut Card) -> Result<String> {
+    let default = split(card)?;
     let net = card.net()?;
     let [_, transmit] = net.queues(0)?;
     let (available, ahead) = (transmit.rings().available, transmit.size() + 1);
     let index = net.memory().load16(available + 2).wrapping_add(ahead);
     net.memory().store16(available + 2, index);
-    faulted(card, FaultReason::AvailIndex)
+    let told = faulted(card, FaultReason::AvailIndex)?;
+    card.parts()?.set(default)?;
+    Ok(told)
+}
+
+/// Brings the function up with split virtqueues; gives the settings of before.
+fn split(card: &mut Card) -> Result<Settings> {
+    let default = card.parts()?.settings.clone();
+    card.parts()?.set(Settings { packed: false, ..default.clone() })?;
+    Ok(default)
 }
 
 /// An address that the IOMMU does not let through stops the virtqueue, and nothing else happens.
 fn unmapped_memory(card: &mut Card) -> Result<String> {
+    let default = split(card)?;
     let net = card.net()?;
-    net.restart()?;
     let [_, transmit] = net.queues(0)?;
     let (rings, memory) = (transmit.rings(), net.memory());
     let behind = memory.address() + (1 << 36);
@@ -167,7 +181,9 @@ fn unmapped_memory(card: &mut Card) -> Result<String> {
     memory.store16(rings.available + 4, 0);
     memory.store_barrier();
     memory.store16(rings.available + 2, 1);
-    faulted(card, FaultReason::Bus)
+    let told = faulted(card, FaultReason::Bus)?;
+    card.parts()?.set(default)?;
+    Ok(told)
 }
 
 /// Notifies the transmitq, on whose rings something is wrong; the function has to say what. It is brought up again.

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A virtqueue of either kind.
+
+use super::arena::Arena;
+use super::{DmaMemory, PackedQueue, Piece, SplitQueue, Used, VirtioError};
+use millrace_regs::host::Feature;
+
+/// Where the three parts of a virtqueue lie: offsets in the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rings {
+    /// The descriptor table; of a packed virtqueue its ring.
+    pub descriptors: usize,
+    /// The available ring; of a packed virtqueue the driver's event suppression.
+    pub available: usize,
+    /// The used ring; of a packed virtqueue the device's event suppression.
+    pub used: usize,
+}
+
+impl Rings {
+    /// Takes parts of these sizes and alignments, in bytes.
+    pub(super) fn take(arena: &mut Arena, bytes: [usize; 3], align: [usize; 3]) -> Result<Self, VirtioError> {
+        Ok(Self {
+            descriptors: arena.take(bytes[0], align[0])?,
+            available: arena.take(bytes[1], align[1])?,
+            used: arena.take(bytes[2], align[2])?,
+        })
+    }
+
+    pub(super) fn clear(&self, bytes: [usize; 3], memory: &impl DmaMemory) {
+        for (offset, bytes) in [self.descriptors, self.available, self.used].into_iter().zip(bytes) {
+            memory.write(offset, &vec![0; bytes]);
+        }
+    }
+}
+
+/// A feature is among those that were agreed on.
+pub(super) fn has(features: u64, feature: Feature) -> bool {
+    features & feature.bit() != 0
+}
+
+/// A virtqueue, the driver's side.
+pub enum Virtqueue {
+    /// virtio 2.7
+    Split(SplitQueue),
+    /// virtio 2.8
+    Packed(PackedQueue),
+}
+
+macro_rules! either {
+    ($self:ident, $queue:ident => $what:expr) => {
+        match $self {
+            Virtqueue::Split($queue) => $what,
+            Virtqueue::Packed($queue) => $what,
+        }
+    };
+}
+
+impl Virtqueue {
+    /// Virtqueue `number` of its function, which works with `features`. Ids (of a split one: descriptors) are first taken in `order`.
+    pub(super) fn make(
+        arena: &mut Arena,
+        number: u16,
+        order: &[u16],
+        features: u64,
+        memory: &impl DmaMemory,
+    ) -> Result<Self, VirtioError> {
+        let size = order.len() as u16;
+        Ok(if has(features, Feature::RingPacked) {
+            let rings = Rings::take(arena, PackedQueue::bytes(size), PackedQueue::ALIGN)?;
+            Self::Packed(PackedQueue::new(number, rings, memory, order, features))
+        } else {
+            let rings = Rings::take(arena, SplitQueue::bytes(size), SplitQueue::ALIGN)?;
+            Self::Split(SplitQueue::new(number, rings, memory, order, features))
+        })
+    }
+
+    /// Its number in its function.
+    pub fn number(&self) -> u16 {
+        either!(self, queue => queue.number())
+    }
+
+    /// Number of descriptors.
+    pub fn size(&self) -> u16 {
+        either!(self, queue => queue.size())
+    }
+
+    /// Where its parts lie.
+    pub fn rings(&self) -> Rings {
+        either!(self, queue => queue.rings())
+    }
+
+    /// Descriptors that are in no chain.
+    pub fn free(&self) -> usize {
+        either!(self, queue => queue.free())
+    }
+
+    /// Chains that were added and not taken back.
+    pub fn outstanding(&self) -> u16 {
+        either!(self, queue => queue.outstanding())
+    }
+
+    /// Where the next chain is made available, as a notification tells it with VIRTIO_F_NOTIFICATION_DATA (virtio 2.9): offset or index in 14:0, wrap counter or the index's
+    /// highest bit above.
+    pub fn next(&self) -> u16 {
+        either!(self, queue => queue.next())
+    }
+
+    /// As [`SplitQueue::want_interrupts`].
+    pub fn want_interrupts(&mut self, memory: &impl DmaMemory, wanted: bool) {
+        either!(self, queue => queue.want_interrupts(memory, wanted));
+    }
+
+    /// As [`SplitQueue::add`].
+    ///
+    /// # Panics
+    /// As there.
+    pub fn add(&mut self, memory: &impl DmaMemory, pieces: &[Piece]) -> Option<u16> {
+        either!(self, queue => queue.add(memory, pieces))
+    }
+
+    /// As [`SplitQueue::show`].
+    pub fn show(&mut self, memory: &impl DmaMemory) -> bool {
+        either!(self, queue => queue.show(memory))
+    }
+
+    /// As [`SplitQueue::take`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take(&mut self, memory: &impl DmaMemory) -> Result<Option<Used>, VirtioError> {
+        either!(self, queue => queue.take(memory))
+    }
+}
