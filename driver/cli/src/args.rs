@@ -203,8 +203,8 @@ Example: the device, its slow path, and two of its functions, each in a process 
   millrace attach vfio-user:/tmp/dpu/vf0.sock --tap vf0
   millrace attach vfio-user:/tmp/dpu/vf1.sock --tap vf1
 
-Prints `ready` when the flows are in force. SIGHUP reads the flow file again. SIGINT ends it and resets the ECPF: packets that match a rule go on,
-others are dropped until there is a slow path again. Exit code 2 means that something given cannot be used.")]
+Prints `ready` when the flows are in force. SIGHUP reads the flow file again. SIGINT or SIGTERM ends it and resets the ECPF: packets that match a rule
+go on, others are dropped until there is a slow path again. The next one takes the rules over, also if this one was killed. Exit code 2 means that something given cannot be used.")]
 pub struct FirmwareArgs {
     /// Device: `vfio-user:DIR`, whose ECPF is served at DIR/ecpf.sock (`millrace serve --sockets DIR`, without --flows).
     #[arg(long, value_name = "DEVICE")]
@@ -217,6 +217,11 @@ pub struct FirmwareArgs {
     /// If the tables belong to another driver: take them, and clear them.
     #[arg(long)]
     pub take_over: bool,
+
+    /// Where it is kept what the tables hold, which the device does not tell: whoever starts with this file takes the rules over. They are cleared
+    /// if it is missing, or of another device or time [default: a file that is named after the device, where the control socket is by default].
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
 
     #[command(flatten)]
     pub functions: FunctionArgs,

@@ -9,9 +9,9 @@ use crate::query::RegisterValue;
 use crate::registers;
 use crate::stats::{Count, PortStats, Stats};
 use anyhow::Result;
-use millrace_driver::{Device, DeviceError, QueueStats, Verdicts};
+use millrace_driver::{Device, DeviceError, Image, QueueStats, Verdicts};
 use millrace_firmware::openflow::FlowTable;
-use millrace_firmware::slowpath::{MegaflowDump, Settings, SlowPath};
+use millrace_firmware::slowpath::{self, MegaflowDump, Settings, SlowPath};
 use millrace_regs::{Instance, Verdict, addr, instances};
 use millrace_sim::{CYCLE_NS, Config, Embedded, Preset, Simulation};
 use serde::Serialize;
@@ -169,17 +169,32 @@ impl Dpu {
 }
 
 impl<D: Device> Dpu<D> {
-    /// Takes over a device, with these flows in force.
+    /// Takes a device, with these flows in force. Rules that are in its tables are cleared.
     pub fn over(mut device: D, flows: FlowTable, settings: Settings) -> Result<Self, DeviceError> {
         let slow_path = SlowPath::new(&mut device, flows, settings)?;
+        Ok(Self::with(device, slow_path))
+    }
+
+    /// Takes a device, with these flows in force, and takes the rules over that the image shows.
+    pub fn with_image(mut device: D, flows: FlowTable, settings: Settings, image: Image) -> Result<Self, DeviceError> {
+        let slow_path = SlowPath::with_image(&mut device, flows, settings, image)?;
+        Ok(Self::with(device, slow_path))
+    }
+
+    fn with(device: D, slow_path: SlowPath) -> Self {
         let vports = slow_path.rules().config().vports();
         let (undone, left_out) = (vec![Undone::default(); vports], vec![LeftOut::default(); vports]);
-        Ok(Self { device, slow_path, since_turn: 0, reloaded_at: None, undone, entered: (0, 0), left_out })
+        Self { device, slow_path, since_turn: 0, reloaded_at: None, undone, entered: (0, 0), left_out }
     }
 
     /// The device.
     pub fn device(&mut self) -> &mut D {
         &mut self.device
+    }
+
+    /// What the slow path has counted.
+    pub fn counted(&self) -> &slowpath::Stats {
+        self.slow_path.stats()
     }
 
     /// The device, without its slow path: the tables stay as they are.

@@ -2,7 +2,7 @@
 //! `millrace firmware`: the slow path of a device in another process, whose ECPF is served at a socket.
 
 use crate::args::FirmwareArgs;
-use crate::control::Server;
+use crate::control::{Place, Server};
 use crate::dpu::Dpu;
 use crate::error::BadInputExt;
 use crate::flow_file;
@@ -12,11 +12,12 @@ use crate::signals::Signals;
 use crate::slow_path::{Session, Surroundings, with_hint};
 use crate::standard;
 use crate::stats::Stats;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use millrace_driver::vfio_user::VfioUserDpu;
-use millrace_driver::{Device, Others, discover};
-use millrace_firmware::slowpath::Settings;
+use millrace_driver::{Device, Image, Others, discover};
+use millrace_firmware::slowpath::{self, Settings};
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 
 /// Name of the ECPF's socket in the folder of a device.
 const ECPF_SOCKET: &str = "ecpf.sock";
@@ -33,11 +34,33 @@ pub fn run(args: &FirmwareArgs) -> Result<()> {
     let server = Server::open_until_signal(args.control.as_deref(), &signals)?;
 
     let others = if args.take_over { Others::TakeOver } else { Others::Refuse };
-    let mut dpu = Dpu::over(device, flows, Settings { others, ..Settings::default() }).map_err(with_hint)?;
+    let settings = Settings { others, ..Settings::default() };
+    let image = Image::open(&image_path(args)?).bad_input()?;
+    let mut dpu = Dpu::with_image(device, flows, settings, image).map_err(with_hint)?;
+    say_what_was_found(dpu.counted());
     functions::configure(&config, &args.functions, config.pfs + config.vfs, dpu.device().bar())?;
     standard::say_ready();
     let device = Session::new(&args.flows, dpu, Representors, server, signals).run(stats)?;
     Ok(device.stop()?)
+}
+
+/// The file of the image: the device's own, whatever way its name was written.
+fn image_path(args: &FirmwareArgs) -> Result<PathBuf> {
+    if let Some(path) = &args.image {
+        return Ok(path.clone());
+    }
+    let device = args.device.0.canonicalize().with_context(|| format!("cannot find {}", args.device.0.display()))?;
+    let name = device.to_string_lossy().replace('%', "%25").replace('/', "%2F");
+    Ok(Place::of_this_user().made_for(&format!("tables-{name}"))?)
+}
+
+fn say_what_was_found(stats: &slowpath::Stats) {
+    let slowpath::Stats { taken_over, updated, removed, .. } = stats;
+    if *taken_over > 0 {
+        eprintln!(
+            "millrace: {taken_over} rules were there and are taken over; {updated} were changed, {removed} taken out"
+        );
+    }
 }
 
 /// All that such a device has is the slow path's.

@@ -9,6 +9,7 @@ use common::{Device, Folder, packet};
 use millrace_driver::vfio_user::VfioUserNet;
 use millrace_driver::virtio::Settings;
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::Signal;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::spawn;
@@ -91,6 +92,91 @@ fn receive(net: &mut VfioUserNet) -> Vec<Vec<u8>> {
         let mut events = net.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         assert_ne!(poll(&mut events, PATIENCE), Ok(0), "nothing came");
     }
+}
+
+/// The nth frame of a flow.
+fn nth(n: u16) -> Vec<u8> {
+    let mut frame = packet(0, 100);
+    frame[14..16].copy_from_slice(&n.to_be_bytes());
+    frame
+}
+
+/// A flow from one function to another, of which no frame may be lost, or leave before an earlier one.
+struct Flow<'a> {
+    from: &'a mut VfioUserNet,
+    to: &'a mut VfioUserNet,
+    sent: u16,
+}
+
+impl Flow<'_> {
+    /// Some frames go; something happens while they are under way; they arrive.
+    fn burst<T>(&mut self, meanwhile: impl FnOnce() -> T) -> T {
+        let frames: Vec<_> = (self.sent..self.sent + 8).map(nth).collect();
+        self.sent += 8;
+        self.from.net().reclaim(0).unwrap();
+        assert_eq!(self.from.net().send(0, frames.iter().map(Vec::as_slice)).unwrap(), 8);
+        let result = meanwhile();
+        let mut received = vec![];
+        while received.len() < frames.len() {
+            received.extend(receive(self.to));
+        }
+        assert_eq!(received, frames);
+        result
+    }
+}
+
+fn stats(slow_path: &Device) -> serde_json::Value {
+    serde_json::from_str(&slow_path.ask(&["stats", "--json"]).succeeds()).unwrap()
+}
+
+#[test]
+fn a_slow_path_that_is_killed_and_started_again_takes_its_rules_over() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", "in_port=vf0,actions=output:vf1\nin_port=vf1,actions=output:vf0\n");
+    let device = serve(&folder);
+    let mut slow_path = firmware(&folder, &flows);
+    let attach = |name: &str| VfioUserNet::connect(&folder.path(name), Settings::default()).unwrap();
+    let (mut a, mut b) = (attach("dpu/vf0.sock"), attach("dpu/vf1.sock"));
+    let mut flow = Flow { from: &mut a, to: &mut b, sent: 0 };
+    while stats(&slow_path)["ports"]["vf0"]["hardware"] == 0 {
+        flow.burst(|| ());
+    }
+    let missed = stats(&slow_path)["ports"]["vf0"]["slow_path"].clone();
+    for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGKILL] {
+        flow.burst(|| {
+            slow_path.signal(signal);
+            slow_path.wait();
+        });
+        flow.burst(|| ());
+        let args = ["firmware", "--device", "vfio-user:dpu", "--flows", &flows];
+        slow_path = flow.burst(|| Device::spawn(&folder, &mut folder.command(&args)));
+        while !slow_path.ask(&["stats"]).succeeded() {
+            flow.burst(|| ());
+        }
+        flow.burst(|| ());
+        let stats = stats(&slow_path);
+        assert_eq!(stats["slow_path"]["taken_over"], 1, "{stats:#}");
+        assert_eq!((&stats["slow_path"]["updated"], &stats["slow_path"]["removed"]), (&0.into(), &0.into()));
+        // The hardware's counts go on.
+        assert_eq!(stats["ports"]["vf0"]["slow_path"], missed, "the rule was absent");
+        assert_eq!(stats["ports"]["vf0"]["in"]["packets"], flow.sent);
+    }
+    // Other flows, by which the packets go nowhere.
+    slow_path.signal(Signal::SIGKILL);
+    slow_path.wait();
+    let slow_path = firmware(&folder, &folder.write("b.flows", "in_port=vf1,actions=output:vf0\n"));
+    assert_eq!(a.net().send(0, [&nth(0)[..]]).unwrap(), 1);
+    slow_path.wait_for(|stats| stats["ports"]["vf0"]["dropped"]["hardware"]["drop_rule"] == 1);
+    assert!(slow_path.log().contains("1 rules were there and are taken over; 1 were changed, 0 taken out"));
+    // What comes first is what was sent later.
+    assert_eq!(b.net().send(0, [&between(1, 2, 7)[..]]).unwrap(), 1);
+    assert_eq!(receive(&mut a), [between(1, 2, 7)]);
+    b.refresh().unwrap();
+    assert_eq!(b.net().receive(0, usize::MAX, |_| ()).unwrap(), 0);
+    slow_path.stop();
+    a.stop().unwrap();
+    b.stop().unwrap();
+    device.stop();
 }
 
 /// A frame between two stations that a learning switch knows after one of each.

@@ -15,7 +15,7 @@ mod server;
 pub use client::ask;
 pub use server::Server;
 
-use place::Place;
+pub use place::Place;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

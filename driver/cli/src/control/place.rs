@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the control socket is if nobody says otherwise: in a folder that no other user gets into.
+//! Where the control socket, and what else a user's devices keep, is if nobody says otherwise: in a folder that no other user gets into.
 
 use crate::error::BadInput;
 use nix::unistd::Uid;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// The socket's name in its folder.
 const NAME: &str = "millrace.sock";
 
-/// The folder that the socket is in.
+/// The folder that it is in.
 pub struct Place(PathBuf);
 
 impl Place {
@@ -26,13 +26,18 @@ impl Place {
         Place(private.unwrap_or_else(|| temporary.join(format!("millrace-{}", Uid::effective()))))
     }
 
-    /// For the device: makes the folder if there is none.
+    /// For the device: the socket's path. Makes the folder if there is none.
     pub fn made(&self) -> Result<PathBuf, BadInput> {
+        self.made_for(NAME)
+    }
+
+    /// For the device: the path of a file of this name. Makes the folder if there is none.
+    pub fn made_for(&self, name: &str) -> Result<PathBuf, BadInput> {
         match DirBuilder::new().mode(0o700).create(&self.0) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 Err(BadInput(format!("cannot make the folder {}: {error}", self.0.display())))
             }
-            _ => self.found(),
+            _ => check(&self.0).map(|()| self.0.join(name)),
         }
     }
 
@@ -47,7 +52,8 @@ impl Place {
 
 /// Only this user can have put anything into the folder. One in /tmp may have been put there by anybody.
 fn check(folder: &Path) -> Result<(), BadInput> {
-    let refuse = |why: String| Err(BadInput(format!("the control socket's folder {} {why}", folder.display())));
+    let refuse =
+        |why: String| Err(BadInput(format!("the folder {}, which is to be yours alone, {why}", folder.display())));
     let found = match fs::symlink_metadata(folder) {
         Ok(found) => found,
         Err(error) => return refuse(format!("cannot be looked at: {error}")),
