@@ -265,8 +265,12 @@ impl Feature {
         Self::Mac,
         Self::MergeableBuffers,
         Self::Status,
+        Self::IndirectDesc,
+        Self::EventIdx,
         Self::Version1,
         Self::AccessPlatform,
+        Self::RingPacked,
+        Self::InOrder,
         Self::OrderPlatform,
     ]);
 

@@ -62,7 +62,7 @@ fn a_frame_from_an_uplink_reaches_a_vf_and_the_pf_through_the_slow_path() {
 /// Random queue sizes, cuts of chains and buffers, lengths, and order of what the sides do; each run prints what it began with.
 #[test]
 fn random_traffic_of_a_vf_and_its_representor_loses_nothing_and_keeps_its_order() {
-    for seed in 0..12 {
+    for seed in 0..24 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let latency = Latency { cycles: rng.random_range(1..300), jitter: rng.random_range(0..200), busy: 60, seed };
         let dpu = Dpu::new(latency);
@@ -122,7 +122,8 @@ fn cut(rng: &mut ChaCha8Rng, longest: u32) -> Cut {
 }
 
 fn random_settings(rng: &mut ChaCha8Rng, merge: bool) -> Settings {
-    let queue_size = 1 << rng.random_range(3..9);
+    let packed = rng.random();
+    let queue_size = if packed { rng.random_range(8..=256) } else { 1 << rng.random_range(3..9) };
     let mut order: Vec<u16> = (0..queue_size).collect();
     order.shuffle(rng);
     let chain = |rng: &mut ChaCha8Rng| {
@@ -133,8 +134,11 @@ fn random_settings(rng: &mut ChaCha8Rng, merge: bool) -> Settings {
         chain
     };
     Settings {
+        packed,
+        event_idx: rng.random(),
+        in_order: rng.random(),
         queue_size,
-        descriptor_order: order,
+        descriptor_order: if packed { vec![] } else { order },
         receive: (0..rng.random_range(1..4)).map(|_| chain(rng)).collect(),
         transmit_bytes: 9300 + 5 * 70,
         transmit_buffers: 8,
