@@ -305,14 +305,14 @@ fn every_chain_is_in_the_ring_of_its_queue_and_its_driver_is_told_unless_it_does
 #[test]
 fn a_driver_with_events_is_told_when_the_entry_that_it_names_is_used_and_once() {
     let mut begins = 0;
-    for seed in 20..28 {
+    for seed in 20..23 {
         let mut bench = Bench::with_events(seed, true);
         // Where `used_event` is, and what it says; drivers wait for their first entry.
         let place = |vq: usize| avail(vq) as usize + 4 + 2 * (1 << SIZE_LOG2[vq]);
         let mut events = [0u16; VQS];
         let mut told = [0; VQS];
-        for number in 0..4000u64 {
-            if number < 3500 && bench.rng.random_bool(0.1) {
+        for number in 0..2000u64 {
+            if number < 1500 && bench.rng.random_bool(0.1) {
                 let vq = bench.rng.random_range(0..VQS);
                 bench.push(vq, number % 256, 0);
             }
@@ -343,7 +343,7 @@ fn a_driver_with_events_is_told_when_the_entry_that_it_names_is_used_and_once() 
         }
         assert_eq!(bench.faults, []);
     }
-    assert!(begins > 500, "{begins} interrupts");
+    assert!(begins > 100, "{begins} interrupts");
 }
 
 #[test]
