@@ -146,8 +146,8 @@ fields! {
         QUEUE_DEVICE = 0x30, Rw 64, "queue_device";
         /// 0: VIRTIO_F_NOTIF_CONFIG_DATA is not offered.
         QUEUE_NOTIFY_DATA = 0x38, Ro 16, "queue_notify_data";
-        /// 0: VIRTIO_F_RING_RESET is not offered.
-        QUEUE_RESET = 0x3a, Ro 16, "queue_reset";
+        /// With VIRTIO_F_RING_RESET 1 resets the virtqueue, and reads 1 until it is (2.6.1); other values are ignored.
+        QUEUE_RESET = 0x3a, Rw 16, "queue_reset";
     }
 }
 
@@ -272,6 +272,8 @@ impl Feature {
         Self::RingPacked,
         Self::InOrder,
         Self::OrderPlatform,
+        Self::NotificationData,
+        Self::RingReset,
     ]);
 
     /// The bits of several.

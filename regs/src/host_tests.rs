@@ -157,7 +157,7 @@ fn features_are_those_of_the_page() {
     let offered = Feature::ALL.iter().filter(|f| Feature::OFFERED & f.bit() != 0);
     let ours: Vec<_> = offered.map(|f| ((*f as u8).to_string(), f.name().to_string())).collect();
     assert_eq!(page, ours);
-    assert_eq!((Feature::OFFERED, Feature::REQUIRED), (0x1f_3001_8028, 0x3_0000_0000));
+    assert_eq!(Feature::REQUIRED, 0x3_0000_0000);
 }
 
 #[test]

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Resets of functions, one after the other, queue by queue.
+//! Resets of functions, one after the other, queue by queue, and of single queues between them.
 
-use millrace_hdl::base::{DffE, Param, Reg, Src};
+use millrace_hdl::base::{DffE, Param, Reg, RoundRobin, Src};
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
-/// Where the reset of a function is.
+/// Where the reset of a function or a virtqueue is.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum ResetState {
-    /// A function that is to be reset is looked for.
+    /// A function or virtqueue that is to be reset is looked for.
     Seek,
+    /// The number of the virtqueue that is reset alone.
+    Number,
     /// Is the virtqueue enabled?
     Look,
     Judge,
@@ -19,12 +21,16 @@ pub enum ResetState {
     /// The virtqueue's state is cleared, after the last the function's.
     Clear,
     Finish,
+    /// A virtqueue that was reset alone leaves `queues`.
+    Leave,
 }
 
 /// `begin` (a pulse, with `begin_function`) starts the reset of a function, which is over when its bit of `resetting` falls again. Any number may wait.
 ///
 /// Virtqueues that are enabled go to `reset_queue` first, no sooner than four clocks after `begin`; when `reset_done` has come, `clear` is high with `vq` and
 /// `function` until `done`. After the last virtqueue of the function `finish` is high until `done`.
+///
+/// Virtqueues in `queues`, enabled or not, go the same way one by one, between functions, and have left it two clocks after `done`.
 #[millrace_hdl::block]
 pub struct FunctionReset<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> {
     pub clock: Signal<In, Clock>,
@@ -33,6 +39,7 @@ pub struct FunctionReset<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS
     pub begin_function: Signal<In, Bits<8>>,
     pub resetting: Signal<Out, Bits<FUNCTIONS>>,
     pub enabled: Signal<In, Bits<VQS>>,
+    pub queues: Signal<In, Bits<VQS>>,
     pub reset_queue: Src<Bits<VQ_BITS>>,
     pub reset_done: Signal<In, Bit>,
     pub clear: Signal<Out, Bit>,
@@ -55,6 +62,11 @@ pub struct FunctionReset<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS
     last: Reg<Bits<VQ_BITS>>,
     current: DffE<Bits<VQ_BITS>>,
     is_enabled: DffE<Bit>,
+    /// Whose turn it is among virtqueues, and whether one goes before functions; the one at work is reset alone.
+    turn: RoundRobin<VQS>,
+    queue_next: Reg<Bit>,
+    chosen: DffE<Bits<VQS>>,
+    alone: DffE<Bit>,
 }
 
 #[millrace_hdl::block]
@@ -74,6 +86,9 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> FunctionRes
     fn update(&mut self) {
         let wanted = (self.pending & self.one).any();
         let some = self.pending.any();
+        let takes_queue = self.queues.any() & (self.queue_next | !some);
+        self.turn.request = self.queues;
+        self.turn.take = takes_queue & (self.state == ResetState::Seek);
         let mut advance = false;
         let mut pending = self.pending;
         self.reset_queue.valid = false;
@@ -81,11 +96,25 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> FunctionRes
         self.finish = false;
         match self.state {
             ResetState::Seek => {
-                advance = some & !wanted;
+                advance = some & !wanted & !takes_queue;
                 self.current = self.first;
-                if wanted {
+                self.chosen = self.turn.grant;
+                self.alone = takes_queue;
+                if takes_queue {
+                    self.state = ResetState::Number;
+                } else if wanted {
                     self.state = ResetState::Look;
                 }
+            }
+            ResetState::Number => {
+                let mut number: Bits<VQ_BITS> = 0;
+                for i in 0..VQS {
+                    if self.chosen.get_bit(i) {
+                        number |= i;
+                    }
+                }
+                self.current = number;
+                self.state = ResetState::Ask;
             }
             ResetState::Look => {
                 let from_here = self.enabled >> self.current;
@@ -111,6 +140,9 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> FunctionRes
                 if self.done {
                     self.current += 1;
                     self.state = if self.current == self.last { ResetState::Finish } else { ResetState::Look };
+                    if self.alone {
+                        self.state = ResetState::Leave;
+                    }
                 }
             }
             ResetState::Finish => {
@@ -118,8 +150,13 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> FunctionRes
                 if self.done {
                     advance = true;
                     pending = self.pending & !self.one;
+                    self.queue_next = true;
                     self.state = ResetState::Seek;
                 }
+            }
+            ResetState::Leave => {
+                self.queue_next = false;
+                self.state = ResetState::Seek;
             }
         }
         if advance {
@@ -144,6 +181,6 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> FunctionRes
         self.reset_queue.data = self.current;
         self.function = self.at;
         self.vq = self.current;
-        self.idle = !(self.begin | some);
+        self.idle = (self.state == ResetState::Seek) & !(self.begin | some | self.queues.any());
     }
 }

@@ -52,7 +52,7 @@ pub struct Functions<
     /// A pulse for each notification of a virtqueue, live or not, but not of one that is being reset.
     pub notify: Signal<Out, Bit>,
     pub notify_queue: Signal<Out, Bits<VQ_BITS>>,
-    /// A virtqueue that has been live, and is not any more, since its function is reset; `reset_done` (a pulse, at the transfer or later) when
+    /// A virtqueue that is not live, or not any more, since it or its function is reset; `reset_done` (a pulse, at the transfer or later) when
     /// nothing of it is left. There is no more than one at a time.
     pub reset_queue: Src<Bits<VQ_BITS>>,
     pub reset_done: Signal<In, Bit>,
@@ -121,6 +121,7 @@ impl<
         self.resets.begin = self.sequencer.begin;
         self.resets.begin_function = self.sequencer.function;
         self.resets.enabled = self.states.enabled;
+        self.resets.queues = self.states.resetting;
         link(self.reset_queue, self.resets.reset_queue);
         self.resets.reset_done = self.reset_done;
         self.resets.done = self.sequencer.done;
@@ -136,6 +137,7 @@ impl<
         self.states.function = self.sequencer.function;
         self.states.vq = self.sequencer.vq;
         self.sequencer.is_enabled = self.states.is_enabled;
+        self.sequencer.is_reset = self.states.is_reset;
         self.live = self.states.live;
         self.stopped = self.states.stopped;
         self.merge = self.states.merge;

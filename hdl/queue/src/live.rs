@@ -9,9 +9,10 @@ use rust_hdl_core::prelude::*;
 wire_struct! {
     /// What becomes of a virtqueue or a function.
     pub struct Change {
-        /// The virtqueue is enabled, is stopped, is as after power-up.
+        /// The virtqueue is enabled, is stopped, is being reset alone, is as after power-up.
         pub enable: Bit,
         pub stop: Bit,
+        pub reset: Bit,
         pub clear: Bit,
         /// The function has DRIVER_OK, is being reset (and has it no more), is as after power-up; MRG_RXBUF is negotiated.
         pub start: Bit,
@@ -23,12 +24,12 @@ wire_struct! {
 
 #[millrace_hdl::function]
 fn changes(change: Change) -> Bit {
-    let queue = change.enable | change.stop | change.clear;
+    let queue = change.enable | change.stop | change.reset | change.clear;
     queue | change.start | change.halt | change.finish | change.merge
 }
 
-/// `live` and the other vectors follow `change` (a pulse, with `function` and `vq`) three clocks later, and `bus_master` two. `is_enabled` is that of `vq`
-/// two clocks before.
+/// `live` and the other vectors follow `change` (a pulse, with `function` and `vq`) three clocks later, and `bus_master` two. `is_enabled` and `is_reset` are those of
+/// `vq` two clocks before.
 #[millrace_hdl::block]
 pub struct Live<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> {
     pub clock: Signal<In, Clock>,
@@ -38,9 +39,12 @@ pub struct Live<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> 
     pub function: Signal<In, Bits<8>>,
     pub vq: Signal<In, Bits<VQ_BITS>>,
     pub is_enabled: Signal<Out, Bit>,
+    pub is_reset: Signal<Out, Bit>,
     /// Enabled since their last reset.
     pub enabled: Signal<Out, Bits<VQS>>,
     pub stopped: Signal<Out, Bits<VQS>>,
+    /// To be reset alone.
+    pub resetting: Signal<Out, Bits<VQS>>,
     pub live: Signal<Out, Bits<VQS>>,
     pub merge: Signal<Out, Bits<FUNCTIONS>>,
     pub idle: Signal<Out, Bit>,
@@ -50,11 +54,13 @@ pub struct Live<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> 
     one_function: Dff<Bits<FUNCTIONS>>,
     one_queue: Dff<Bits<VQS>>,
     here: Dff<Bit>,
+    reset_here: Dff<Bit>,
     masters: DffR<Bits<FUNCTIONS>>,
     driver_ok: Reg<Bits<FUNCTIONS>>,
     merge_q: Reg<Bits<FUNCTIONS>>,
     enabled_q: Reg<Bits<VQS>>,
     stopped_q: Reg<Bits<VQS>>,
+    resetting_q: Reg<Bits<VQS>>,
     live_q: DffR<Bits<VQS>>,
     /// Something has changed of which `live_q` does not know yet.
     moved: DffR<Bit>,
@@ -85,7 +91,11 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> Live<FUNCTI
         if self.change_q.stop {
             self.stopped_q = self.stopped_q | self.one_queue;
         }
+        if self.change_q.reset {
+            self.resetting_q = self.resetting_q | self.one_queue;
+        }
         if self.change_q.clear {
+            self.resetting_q = self.resetting_q & !self.one_queue;
             self.enabled_q = self.enabled_q & !self.one_queue;
             self.stopped_q = self.stopped_q & !self.one_queue;
         }
@@ -103,7 +113,7 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> Live<FUNCTI
         }
 
         let active = self.driver_ok & self.masters;
-        let ready = self.enabled_q & !self.stopped_q;
+        let ready = self.enabled_q & !(self.stopped_q | self.resetting_q);
         let mut live: Bits<VQS> = 0;
         for q in 0..self._ecpf_queues {
             live.set_bit(q, active.get_bit(0) & ready.get_bit(q));
@@ -119,8 +129,11 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> Live<FUNCTI
         self.live_q = live;
         self.here = (self.enabled_q & self.one_queue).any();
         self.is_enabled = self.here;
+        self.reset_here = (self.resetting_q & self.one_queue).any();
+        self.is_reset = self.reset_here;
         self.enabled = self.enabled_q;
         self.stopped = self.stopped_q;
+        self.resetting = self.resetting_q;
         self.live = self.live_q;
         self.merge = self.merge_q;
         let turned = (self.bus_master ^ self.masters).any();

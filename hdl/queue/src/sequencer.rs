@@ -67,9 +67,9 @@ pub enum Step {
     Accept,
     /// `device_status` and `queue_select` are written.
     Status,
-    /// The function's virtqueues are not live any more when its reset has been answered.
+    /// The function's virtqueues, or the one, are not live any more when the reset has been answered.
     Halt,
-    /// A virtqueue's size or enable is written: what was negotiated.
+    /// A virtqueue's size, enable or reset is written: what was negotiated.
     FeaturesLow,
     FeaturesHigh,
     FeaturesLowTaken,
@@ -129,8 +129,9 @@ pub struct Sequencer<
     pub change: Signal<Out, Change>,
     pub function: Signal<Out, Bits<8>>,
     pub vq: Signal<Out, Bits<VQ_BITS>>,
-    /// Of `vq`, two clocks later.
+    /// Of `vq`, two clocks later: it is enabled, is being reset alone.
     pub is_enabled: Signal<In, Bit>,
+    pub is_reset: Signal<In, Bit>,
     /// Frames dropped of `function`, two clocks later.
     pub no_buffer: Signal<In, Bits<32>>,
     pub msix: Src<MsixRequest<VECTOR_BITS>>,
@@ -353,7 +354,7 @@ impl<
                         self.function_q = other;
                     }
                     self.step = Step::State;
-                } else if self.clear | self.finish {
+                } else if (self.clear | self.finish) & !self.fault.valid {
                     self.access_next = true;
                     self.task = if self.clear { Task::ClearQueue } else { Task::FinishFunction };
                     self.function_q = self.reset_function;
@@ -450,11 +451,13 @@ impl<
                 if (self.place == Place::Common) & (self.at >= word_of(common::QUEUE_SIZE)) {
                     self.old = self.queue_value;
                 }
-                if (self.place == Place::Common) & (self.at == word_of(common::QUEUE_ENABLE)) {
+                if (self.place == Place::Common)
+                    & ((self.at == word_of(common::QUEUE_ENABLE)) | (self.at == word_of(common::QUEUE_RESET)))
+                {
                     self.old = 0;
                 }
                 self.vector = self.queue_value.get_bits::<16>(16);
-                self.open = self.exists & !self.is_enabled & !self.reset_here;
+                self.open = self.exists & !self.is_enabled & !self.is_reset & !self.reset_here;
                 self.being_reset = self.reset_here;
                 self.master = self.master_here;
                 self.step = Step::Merge;
@@ -475,6 +478,7 @@ impl<
                         self.local,
                         self.exists,
                         self.is_enabled,
+                        self.is_reset,
                     );
                     if (self.at == word_of(common::DEVICE_STATUS)) & self.being_reset {
                         answer = self.old | NEEDS_RESET;
@@ -519,7 +523,7 @@ impl<
                     self.step = Step::Ask;
                 }
                 if self.task == Task::Fault {
-                    if !self.being_reset {
+                    if !self.being_reset & !self.is_reset {
                         change.stop = true;
                         we = !self.old.get_bits::<8>(0).any();
                         data = concat::<32>(self.local, zero, self.fault.data.reason);
@@ -528,7 +532,7 @@ impl<
                 }
                 if self.task == Task::Used {
                     self.isr_bits = ISR_QUEUE;
-                    if !self.being_reset {
+                    if !self.being_reset & !self.is_reset {
                         self.step = Step::Isr;
                     }
                 }
@@ -540,7 +544,7 @@ impl<
                     data = 0;
                 }
                 if (self.place == Place::Notify) & acts {
-                    notify = self.exists & !self.being_reset;
+                    notify = self.exists & !self.being_reset & !self.is_reset;
                 }
                 if (self.place == Place::Function) & acts {
                     if self.at <= FUNCTION_LAST_HI.offset / 4 {
@@ -587,6 +591,11 @@ impl<
                     }
                     if (self.at == word_of(common::QUEUE_ENABLE)) & self.open {
                         if writes_low & (self.new.get_bits::<16>(0) == 1) {
+                            self.step = Step::FeaturesLow;
+                        }
+                    }
+                    if (self.at == word_of(common::QUEUE_RESET)) & self.exists & !self.is_reset {
+                        if strobe.get_bits::<2>(2).any() & (self.new.get_bits::<16>(16) == 1) {
                             self.step = Step::FeaturesLow;
                         }
                     }
@@ -661,6 +670,10 @@ impl<
                 let agreed: Negotiated = negotiated(self.driver, self.value);
                 self.features = if status.get_bit(FEATURES_OK) { agreed } else { none };
                 self.step = if self.at == word_of(common::QUEUE_SIZE) { Step::Size } else { Step::Enable };
+                if self.at == word_of(common::QUEUE_RESET) {
+                    change.reset = status.get_bit(FEATURES_OK) & self.value.get_bit(RING_RESET);
+                    self.step = Step::Halt;
+                }
             }
             Step::Size => {
                 queue_we = true;

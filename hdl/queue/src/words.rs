@@ -60,6 +60,8 @@ const HOST_ECN: usize = Feature::HostEcn as usize;
 const PACKED: usize = Feature::RingPacked as usize - 32;
 const IN_ORDER: usize = Feature::InOrder as usize - 32;
 const HOST_USO: usize = Feature::HostUso as usize - 32;
+/// In the upper half.
+pub const RING_RESET: usize = Feature::RingReset as usize - 32;
 
 /// Bits of `device_status` that a write sets as they are.
 pub const SETTABLE: u32 = !((status::FEATURES_OK | status::DEVICE_NEEDS_RESET) as u32) & 0xff;
@@ -190,6 +192,7 @@ pub fn common_answer(
     queue: Bits<16>,
     exists: Bit,
     is_enabled: Bit,
+    is_reset: Bit,
 ) -> Bits<32> {
     let mut answer = old;
     if at == word_of(common::DEVICE_FEATURE) {
@@ -210,7 +213,10 @@ pub fn common_answer(
     if at == word_of(common::QUEUE_NOTIFY_OFF) {
         answer = concat::<32>(queue, cast::<16>(is_enabled));
     }
-    let behind = at > word_of(common::QUEUE_DEVICE) + 1;
+    let behind = at > word_of(common::QUEUE_RESET);
+    if at == word_of(common::QUEUE_RESET) {
+        answer = cast::<32>(is_reset) << 16;
+    }
     if behind | ((at >= word_of(common::QUEUE_SIZE)) & !exists) {
         answer = 0;
     }

@@ -245,6 +245,89 @@ fn a_reset_waits_until_the_engine_is_done_with_each_queue() {
 }
 
 #[test]
+fn a_virtqueue_is_reset_alone() {
+    const RINGS: u64 = Feature::REQUIRED | Feature::RingReset.bit();
+    let mut b = Bench::new();
+    (0..2).for_each(|f| b.set_up(f, RINGS));
+    b.engine_delay = None;
+    let select = |b: &mut Bench, q| b.set(0, &common::QUEUE_SELECT, q);
+    let fields = |b: &mut Bench| (b.get(0, &common::QUEUE_RESET), b.get(0, &common::QUEUE_ENABLE));
+    select(&mut b, 3);
+    for ignored in [0, 2, 0x101] {
+        b.set(0, &common::QUEUE_RESET, ignored);
+        assert_eq!((fields(&mut b), b.seen.live()), ((0, 1), 0b11_1111_1111), "{ignored:#x}");
+    }
+    b.set(0, &common::QUEUE_RESET, 1);
+    assert_eq!(b.seen.live(), 0b11_1111_0111, "when the write is answered");
+    select(&mut b, 6);
+    b.set(0, &common::QUEUE_RESET, 1);
+    b.clocks(100);
+    assert_eq!((b.seen.live(), b.seen.resets.clone()), (0b11_1011_0111, vec![3]), "one after the other");
+    // While it is under way nothing of the queue counts, all of the others does.
+    for q in [3, 6] {
+        select(&mut b, q);
+        assert_eq!(fields(&mut b), (1, 1));
+        for value in [0, 1, 2] {
+            b.set(0, &common::QUEUE_RESET, value);
+            b.set(0, &common::QUEUE_SIZE, 16);
+            assert_eq!((fields(&mut b), b.get(0, &common::QUEUE_SIZE)), ((1, 1), 256));
+        }
+        assert_eq!(b.write(0, NOTIFY.at(q as u32), 0, 15), OKAY);
+        b.fault(q, 3);
+        b.used(q);
+    }
+    assert_eq!((b.read(0, FAULTS.offset).0, b.read(0, ISR.offset).0), (0, 0));
+    assert_eq!(b.write(0, NOTIFY.at(4), 0, 15), OKAY);
+    assert_eq!(b.seen.notified, [4]);
+    select(&mut b, 3);
+    b.done();
+    b.clocks(100);
+    assert_eq!((fields(&mut b), b.seen.resets.clone()), ((0, 0), vec![3, 6]));
+    for (field, value) in [(common::QUEUE_SIZE, 256), (common::QUEUE_MSIX_VECTOR, 0xffff), (common::QUEUE_DESC, 0)] {
+        assert_eq!(b.get(0, &field), value, "{}", field.name);
+    }
+    b.set(0, &common::QUEUE_SIZE, 16);
+    b.set(0, &common::QUEUE_ENABLE, 1);
+    assert_eq!((fields(&mut b), b.seen.live()), ((0, 1), 0b11_1011_1111));
+    // A reset of the function is one of the queue too.
+    b.set(0, &common::DEVICE_STATUS, 0);
+    b.clocks(300);
+    assert_eq!((state(&mut b, 0), b.seen.resets.clone()), (READY | NEEDS_RESET, vec![3, 6]), "it waits");
+    b.engine_delay = Some(2);
+    b.release();
+    b.until_idle();
+    assert_eq!((state(&mut b, 0), b.seen.live(), b.seen.resets.len()), (0, 0b11_0000_0000, 2 + 7));
+}
+
+#[test]
+fn a_virtqueue_that_a_fault_has_stopped_works_again_after_its_reset() {
+    let mut b = Bench::new();
+    b.set_up(1, Feature::REQUIRED | Feature::RingReset.bit());
+    b.fault(9, 3);
+    assert_eq!(b.seen.live(), 0b1_0000_0000);
+    b.set(1, &common::QUEUE_SELECT, 1);
+    b.set(1, &common::QUEUE_RESET, 1);
+    b.until_idle();
+    // So is one that is not enabled.
+    b.set(1, &common::QUEUE_SIZE, 16);
+    b.set(1, &common::QUEUE_RESET, 1);
+    b.until_idle();
+    assert_eq!((b.get(1, &common::QUEUE_SIZE), b.seen.resets.clone()), (256, vec![9, 9]));
+    b.set(1, &common::QUEUE_ENABLE, 1);
+    assert_eq!((b.seen.live(), state(&mut b, 1)), (0b11_0000_0000, READY | NEEDS_RESET));
+    assert_eq!(b.read(1, FAULTS.offset).0, 1 << 16 | 3);
+}
+
+#[test]
+fn without_the_feature_no_virtqueue_is_reset_alone() {
+    let mut b = Bench::new();
+    b.set_up(1, MERGE);
+    b.set(1, &common::QUEUE_RESET, 1);
+    b.until_idle();
+    assert_eq!((b.get(1, &common::QUEUE_RESET), b.seen.live(), b.seen.resets.len()), (0, 0b11_0000_0000, 0));
+}
+
+#[test]
 fn functions_are_reset_one_after_the_other() {
     let mut b = Bench::new();
     (0..3).for_each(|f| b.set_up(f, MERGE));

@@ -46,7 +46,7 @@ impl Run {
     fn word(&mut self, offset: u32) -> u32 {
         let low = match offset {
             0 | 8 => self.rng.random_range(0..3),
-            0xc => *[0x8028, 3, 3, 0x13, 0x1_8028, 0].choose(&mut self.rng).expect("some"),
+            0xc => *[0x8028, 3, 3, 0x113, 0x1_8028, 0].choose(&mut self.rng).expect("some"),
             0x14 => {
                 let status = *[1, 2, 11, 11, 15, 15, 4, 0x40, 0xc0, 0].choose(&mut self.rng).expect("some");
                 return self.rng.random_range(0..10) << 16 | status;
@@ -55,6 +55,7 @@ impl Run {
             0x4000..0x8000 if offset % 0x40 == 0x30 => return self.rng.random_range(0..50),
             0x18 => 1 << self.rng.random_range(0..11),
             0x1c => 1,
+            0x38 => return 1 << 16,
             _ => self.rng.random(),
         };
         match self.rng.random_range(0..4) {
@@ -75,10 +76,10 @@ impl Run {
     fn set_up(&mut self) {
         let function = self.rng.random_range(0..3);
         let queue = self.rng.random_range(0..if function == 0 { 8 } else { 2 });
-        let features = *[3, 3, 0x8003].choose(&mut self.rng).expect("some");
+        let features = *[0x8103, 0x103, 0x8003].choose(&mut self.rng).expect("some");
         for (field, word, strobe) in [
             (common::DRIVER_FEATURE_SELECT, 1, 15),
-            (common::DRIVER_FEATURE, 3, 15),
+            (common::DRIVER_FEATURE, features & 0x103, 15),
             (common::DRIVER_FEATURE_SELECT, 0, 15),
             (common::DRIVER_FEATURE, features & 0x8000, 15),
             (common::CONFIG_MSIX_VECTOR, self.rng.random_range(0..4), 3),
@@ -92,8 +93,10 @@ impl Run {
             self.settle();
             self.compare(effects);
         }
-        if self.rng.random_bool(0.3) {
-            let effects = self.write(function, common::DEVICE_STATUS.word(), 0, 1);
+        if self.rng.random_bool(0.5) {
+            let resets = [(common::DEVICE_STATUS, 0, 1), (common::QUEUE_RESET, 1 << 16, 12)];
+            let (field, word, strobe) = *resets.choose(&mut self.rng).expect("some");
+            let effects = self.write(function, field.word(), word, strobe);
             self.settle();
             self.compare(effects);
         }

@@ -23,12 +23,13 @@ struct Queue {
     vector: u64,
     enabled: bool,
     stopped: bool,
+    resetting: bool,
     rings: [u64; 3],
 }
 
 impl Queue {
     fn new() -> Self {
-        Self { size: 256, vector: 0xffff, enabled: false, stopped: false, rings: [0; 3] }
+        Self { size: 256, vector: 0xffff, enabled: false, stopped: false, resetting: false, rings: [0; 3] }
     }
 }
 
@@ -115,6 +116,7 @@ impl Function {
             "queue_size" => queue.map_or(0, |q| q.size),
             "queue_msix_vector" => queue.map_or(0, |q| q.vector),
             "queue_enable" => queue.map_or(0, |q| q.enabled.into()),
+            "queue_reset" => queue.map_or(0, |q| q.resetting.into()),
             "queue_notify_off" => queue.map_or(0, |_| self.selects[2]),
             "queue_desc" => queue.map_or(0, |q| q.rings[0]),
             "queue_driver" => queue.map_or(0, |q| q.rings[1]),
@@ -143,8 +145,13 @@ impl Function {
             "queue_select" => self.selects[2] = value,
             _ => {}
         }
+        let resets = self.negotiated(Feature::RingReset) && name == "queue_reset" && value == 1;
+        if let Some(queue) = self.queues.get_mut(self.selects[2] as usize) {
+            queue.resetting |= resets;
+        }
         let packed = self.negotiated(Feature::RingPacked);
-        let Some(queue) = self.queues.get_mut(self.selects[2] as usize).filter(|q| !q.enabled) else { return };
+        let open = |q: &&mut Queue| !q.enabled && !q.resetting;
+        let Some(queue) = self.queues.get_mut(self.selects[2] as usize).filter(open) else { return };
         match name {
             "queue_size" if (packed && value > 0 || value.is_power_of_two()) && value <= 256 => queue.size = value,
             "queue_msix_vector" => queue.vector = known,
@@ -185,9 +192,9 @@ impl Reference {
 
     /// Whether resets are under way, and whether the engine has to do with them.
     pub fn under_reset(&self) -> Option<bool> {
-        let mut resetting = self.functions.iter().filter(|f| f.resetting).peekable();
-        resetting.peek()?;
-        Some(resetting.any(|f| f.queues.iter().any(|q| q.enabled)))
+        let has_work = |f: &Function| f.queues.iter().any(|q| q.resetting || f.resetting && q.enabled);
+        let engine = self.functions.iter().any(has_work);
+        (engine || self.functions.iter().any(|f| f.resetting)).then_some(engine)
     }
 
     /// Functions with a reset under way.
@@ -197,6 +204,9 @@ impl Reference {
 
     /// Ends all resets that are under way.
     pub fn finish_resets(&mut self) {
+        for queue in self.functions.iter_mut().flat_map(|f| &mut f.queues).filter(|q| q.resetting) {
+            *queue = Queue::new();
+        }
         for (number, f) in self.functions.iter_mut().enumerate().filter(|(_, f)| f.resetting) {
             let fresh = Function::new(number, f.queues.len());
             let entries = std::mem::take(&mut f.entries);
@@ -294,7 +304,8 @@ impl Reference {
                 if local >= exists {
                     return None;
                 }
-                if strobe != 0 && !self.functions[function].resetting {
+                let f = &self.functions[function];
+                if strobe != 0 && !f.resetting && !f.queues[local].resetting {
                     effects.notified.push(self.vq(function, local));
                 }
             }
@@ -385,7 +396,7 @@ impl Reference {
     pub fn fault(&mut self, vq: u64, reason: u64) {
         let (function, local) = self.config.function_of_virtqueue(vq as usize).expect("a virtqueue");
         let f = &mut self.functions[function];
-        if !f.resetting {
+        if !f.resetting && !f.queues[local].resetting {
             f.queues[local].stopped = true;
             f.status |= u64::from(status::DEVICE_NEEDS_RESET);
             if f.fault == 0 {
@@ -398,7 +409,7 @@ impl Reference {
     pub fn used(&mut self, vq: u64) {
         let (function, local) = self.config.function_of_virtqueue(vq as usize).expect("a virtqueue");
         let f = &mut self.functions[function];
-        if !f.resetting {
+        if !f.resetting && !f.queues[local].resetting {
             f.message(1, f.queues[local].vector);
         }
     }
@@ -415,7 +426,8 @@ impl Reference {
 
     pub fn live(&self) -> u64 {
         let master = self.bus_master;
-        self.bits(|f, n, q| q.enabled && !q.stopped && f.has(status::DRIVER_OK) && !f.resetting && master >> n & 1 == 1)
+        let goes_on = |f: &Function, q: &Queue| q.enabled && !q.stopped && !q.resetting && !f.resetting;
+        self.bits(|f, n, q| goes_on(f, q) && f.has(status::DRIVER_OK) && master >> n & 1 == 1)
     }
 
     pub fn stopped(&self) -> u64 {
