@@ -13,6 +13,7 @@ mod ecpf;
 mod error;
 mod function;
 mod function_config;
+mod indirect;
 mod local;
 mod mapped;
 mod memory;

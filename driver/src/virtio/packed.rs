@@ -2,6 +2,7 @@
 //! A packed virtqueue, the driver's side (virtio 2.8).
 
 use super::chains::{Chain, Chains, Entry};
+use super::indirect::{Tables, needed};
 use super::virtqueue::has;
 use super::{DmaMemory, Piece, Rings, Used, VirtioError};
 use millrace_regs::host::Feature;
@@ -18,6 +19,7 @@ const EVENT_SUPPRESSION: usize = 4;
 /// Flags of a descriptor (2.8.1, 2.8.3, 2.8.6).
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
+const INDIRECT: u16 = 4;
 const AVAIL: u16 = 1 << 7;
 const USED: u16 = 1 << 15;
 
@@ -36,6 +38,7 @@ pub struct PackedQueue {
     size: u16,
     rings: Rings,
     event_idx: bool,
+    tables: Option<Tables>,
     /// Ids of no chain; the next to be taken first.
     ids: VecDeque<u16>,
     /// Descriptors that are in no chain.
@@ -80,6 +83,7 @@ impl PackedQueue {
             size,
             rings,
             event_idx: has(features, Feature::EventIdx),
+            tables: None,
             ids: order.iter().copied().collect(),
             free: size,
             chains: Chains::new(number, size, has(features, Feature::InOrder)),
@@ -90,6 +94,16 @@ impl PackedQueue {
             interrupts: false,
             armed: None,
         }
+    }
+
+    /// It puts chains into tables, with VIRTIO_F_INDIRECT_DESC.
+    pub(super) fn with_tables(self, tables: Option<Tables>) -> Self {
+        Self { tables, ..self }
+    }
+
+    /// Descriptors that a chain of this many pieces takes.
+    pub fn needed(&self, pieces: usize) -> usize {
+        needed(self.tables, pieces)
     }
 
     /// Its number in its function.
@@ -150,26 +164,42 @@ impl PackedQueue {
     pub fn add(&mut self, memory: &impl DmaMemory, pieces: &[Piece]) -> Option<u16> {
         let empty = pieces.is_empty() || pieces.iter().any(|piece| piece.len == 0);
         assert!(!empty, "an empty chain or piece of virtqueue {}", self.number);
-        if pieces.len() > self.free() {
+        let needed = self.needed(pieces.len());
+        if needed > self.free() {
             return None;
         }
         let id = self.ids.pop_front().expect("there are as many as descriptors");
-        for (i, piece) in pieces.iter().enumerate() {
-            self.put(memory, piece, id, i + 1 < pieces.len());
+        match self.tables.and_then(|tables| tables.place(id, pieces.len())) {
+            Some(table) => self.put_table(memory, table, pieces, id),
+            None => self.put_chain(memory, pieces, id),
         }
-        self.free -= pieces.len() as u16;
-        self.chains.add(id, pieces, pieces.len() as u16);
+        self.free -= needed as u16;
+        self.chains.add(id, pieces, needed as u16);
         Some(id)
     }
 
+    fn put_chain(&mut self, memory: &impl DmaMemory, pieces: &[Piece], id: u16) {
+        for (i, piece) in pieces.iter().enumerate() {
+            let next = if i + 1 < pieces.len() { NEXT } else { 0 };
+            self.put(memory, piece, id, next | write(piece));
+        }
+    }
+
+    /// Of an entry's flags only WRITE counts, and it has no id (2.8.7).
+    fn put_table(&mut self, memory: &impl DmaMemory, table: usize, pieces: &[Piece], id: u16) {
+        for (at, piece) in (table..).step_by(DESCRIPTOR).zip(pieces) {
+            put_buffer(memory, at, piece, 0);
+            memory.store16(at + FLAGS, write(piece));
+        }
+        let whole = Piece { offset: table, len: Tables::len(pieces.len()), writable: false };
+        self.put(memory, &whole, id, INDIRECT);
+    }
+
     /// Puts a descriptor into the ring. The device stops at the first that it was not shown, so that only the flags of that one have to wait.
-    fn put(&mut self, memory: &impl DmaMemory, piece: &Piece, id: u16, more: bool) {
+    fn put(&mut self, memory: &impl DmaMemory, piece: &Piece, id: u16, flags: u16) {
         let at = self.at(self.available);
-        memory.store64(at, memory.address() + piece.offset as u64);
-        memory.store32(at + LEN, piece.len);
-        memory.store16(at + ID, id);
-        let lap = if self.wrap_counter(self.available) { AVAIL } else { USED };
-        let flags = lap | if more { NEXT } else { 0 } | if piece.writable { WRITE } else { 0 };
+        put_buffer(memory, at, piece, id);
+        let flags = flags | if self.wrap_counter(self.available) { AVAIL } else { USED };
         if self.available == self.shown && self.hidden.is_none() {
             self.hidden = Some(flags);
         } else {
@@ -271,6 +301,17 @@ impl PackedQueue {
         let laps = 2 * u32::from(self.size);
         (u32::from(to) + laps - u32::from(from)) % laps
     }
+}
+
+/// All of a descriptor but its flags.
+fn put_buffer(memory: &impl DmaMemory, at: usize, piece: &Piece, id: u16) {
+    memory.store64(at, memory.address() + piece.offset as u64);
+    memory.store32(at + LEN, piece.len);
+    memory.store16(at + ID, id);
+}
+
+fn write(piece: &Piece) -> u16 {
+    if piece.writable { WRITE } else { 0 }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl ReceiveQueue {
         let buffer = vec![0; queue.size().into()];
         let mut receive = Self { queue, merge, prefix, buffers: vec![], buffer, bytes: vec![] };
         for cuts in settings.receive.iter().cycle() {
-            if cuts.len() > receive.queue.free() {
+            if receive.queue.needed(cuts.len()) > receive.queue.free() {
                 break;
             }
             receive.buffers.push(settings::take(arena, cuts, true)?);

@@ -2,6 +2,7 @@
 //! What a driver asks for, and how it lays out its buffers.
 
 use super::arena::Arena;
+use super::indirect::Tables;
 use super::{Piece, VirtioError};
 use millrace_regs::config::MAX_FRAME;
 use millrace_regs::host::{ECPF_HEADER, Feature, MAX_QUEUE_SIZE, NET_HEADER};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub merge: bool,
     /// Takes VIRTIO_F_RING_PACKED if it is offered.
     pub packed: bool,
+    /// Takes VIRTIO_F_INDIRECT_DESC if it is offered: buffers of 2 to 8 pieces take one descriptor of a virtqueue.
+    pub indirect: bool,
     /// Takes VIRTIO_F_EVENT_IDX if it is offered: fewer notifications, and an interrupt only for what a queue that was found empty waits for.
     pub event_idx: bool,
     /// Takes VIRTIO_F_IN_ORDER if it is offered, and descriptors are taken in ascending order (virtio 2.7.5.1).
@@ -65,6 +68,7 @@ impl Default for Settings {
             descriptor_order: vec![],
             merge: true,
             packed: true,
+            indirect: true,
             event_idx: true,
             in_order: true,
             notification_data: true,
@@ -87,6 +91,7 @@ impl Settings {
         let chosen = [
             (self.merge, Feature::MergeableBuffers),
             (self.packed, Feature::RingPacked),
+            (self.indirect, Feature::IndirectDesc),
             (self.event_idx, Feature::EventIdx),
             (self.in_order && self.descriptor_order.is_empty(), Feature::InOrder),
             (self.notification_data, Feature::NotificationData),
@@ -139,6 +144,7 @@ impl Settings {
         let chain = self.receive.iter().map(|cuts| extent(cuts)).max().unwrap_or(0);
         // Descriptors, and the two rings with what aligns them (virtio 2.7).
         let rings = 16 * size + (6 + 2 * size) + (6 + 8 * size) + 32;
+        let rings = rings + if self.indirect { Tables::bytes(self.queue_size) } else { 0 };
         usize::from(self.pairs) * (2 * rings + size * chain + usize::from(self.transmit_buffers) * self.transmit_bytes)
     }
 

@@ -2,6 +2,7 @@
 //! A split virtqueue, the driver's side (virtio 2.7).
 
 use super::chains::{Chain, Chains, Entry};
+use super::indirect::{Tables, needed};
 use super::virtqueue::has;
 use super::{DmaMemory, Piece, Rings, Used, VirtioError};
 use millrace_regs::host::{Feature, RING_ALIGNMENTS_LOG2};
@@ -9,6 +10,7 @@ use std::collections::VecDeque;
 
 /// `struct virtq_desc` (2.7.5).
 const DESCRIPTOR: usize = 16;
+const FLAGS: usize = 12;
 /// `struct virtq_used_elem` (2.7.8).
 const USED_ELEMENT: usize = 8;
 /// Flags and index before the entries of a ring (2.7.6, 2.7.8).
@@ -21,6 +23,7 @@ const EVENT: usize = 2;
 /// Flags of a descriptor (2.7.5).
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
+const INDIRECT: u16 = 4;
 /// VIRTQ_AVAIL_F_NO_INTERRUPT (2.7.6).
 const NO_INTERRUPT: u16 = 1;
 
@@ -30,6 +33,7 @@ pub struct SplitQueue {
     size: u16,
     rings: Rings,
     event_idx: bool,
+    tables: Option<Tables>,
     /// Free descriptors; the next to be taken first.
     free: VecDeque<u16>,
     /// The `next` of each descriptor of a chain: that in memory could be overwritten.
@@ -76,6 +80,7 @@ impl SplitQueue {
             size,
             rings,
             event_idx: has(features, Feature::EventIdx),
+            tables: None,
             free: order.iter().copied().collect(),
             next: vec![0; size.into()],
             chains: Chains::new(number, size, has(features, Feature::InOrder)),
@@ -86,6 +91,16 @@ impl SplitQueue {
             interrupts: false,
             armed: None,
         }
+    }
+
+    /// It puts chains into tables, with VIRTIO_F_INDIRECT_DESC.
+    pub(super) fn with_tables(self, tables: Option<Tables>) -> Self {
+        Self { tables, ..self }
+    }
+
+    /// Descriptors that a chain of this many pieces takes.
+    pub fn needed(&self, pieces: usize) -> usize {
+        needed(self.tables, pieces)
     }
 
     /// Its number in its function.
@@ -143,10 +158,23 @@ impl SplitQueue {
     /// If there are no pieces, or one is empty.
     pub fn add(&mut self, memory: &impl DmaMemory, pieces: &[Piece]) -> Option<u16> {
         assert!(pieces.iter().all(|piece| piece.len != 0), "an empty piece of a chain of virtqueue {}", self.number);
-        if pieces.len() > self.free.len() {
+        let needed = self.needed(pieces.len());
+        if needed > self.free.len() {
             return None;
         }
         let head = *self.free.front().expect("a chain has a piece, and as many descriptors are free");
+        match self.tables.and_then(|tables| tables.place(head, pieces.len())) {
+            Some(table) => self.put_table(memory, table, pieces),
+            None => self.put_chain(memory, pieces),
+        }
+        self.chains.add(head, pieces, needed as u16);
+        let entry = usize::from(self.available % self.size);
+        memory.store16(self.rings.available + RING_HEADER + 2 * entry, head);
+        self.available = self.available.wrapping_add(1);
+        Some(head)
+    }
+
+    fn put_chain(&mut self, memory: &impl DmaMemory, pieces: &[Piece]) {
         for (i, piece) in pieces.iter().enumerate() {
             let descriptor = self.free.pop_front().expect("counted");
             let more = i + 1 < pieces.len();
@@ -154,11 +182,19 @@ impl SplitQueue {
             self.next[usize::from(descriptor)] = next;
             write_descriptor(memory, self.rings.descriptors + DESCRIPTOR * usize::from(descriptor), piece, more, next);
         }
-        self.chains.add(head, pieces, pieces.len() as u16);
-        let entry = usize::from(self.available % self.size);
-        memory.store16(self.rings.available + RING_HEADER + 2 * entry, head);
-        self.available = self.available.wrapping_add(1);
-        Some(head)
+    }
+
+    fn put_table(&mut self, memory: &impl DmaMemory, table: usize, pieces: &[Piece]) {
+        for (i, piece) in pieces.iter().enumerate() {
+            let more = i + 1 < pieces.len();
+            let next = if more { i as u16 + 1 } else { 0 };
+            write_descriptor(memory, table + DESCRIPTOR * i, piece, more, next);
+        }
+        let descriptor = self.free.pop_front().expect("counted");
+        let at = self.rings.descriptors + DESCRIPTOR * usize::from(descriptor);
+        let whole = Piece { offset: table, len: Tables::len(pieces.len()), writable: false };
+        write_descriptor(memory, at, &whole, false, 0);
+        memory.store16(at + FLAGS, INDIRECT);
     }
 
     /// Shows the device all chains that were added (2.7.13). True if it has to be notified, as soon as it may be: there are any that it was not shown before, and with
@@ -237,7 +273,7 @@ impl SplitQueue {
 fn write_descriptor(memory: &impl DmaMemory, at: usize, piece: &Piece, more: bool, next: u16) {
     memory.store64(at, memory.address() + piece.offset as u64);
     memory.store32(at + 8, piece.len);
-    memory.store16(at + 12, if more { NEXT } else { 0 } | if piece.writable { WRITE } else { 0 });
+    memory.store16(at + FLAGS, if more { NEXT } else { 0 } | if piece.writable { WRITE } else { 0 });
     memory.store16(at + 14, next);
 }
 

@@ -52,12 +52,13 @@ impl TransmitQueue {
         if cuts.len() > self.queue.size().into() {
             return Err(VirtioError::Settings("a frame is cut into more pieces than its virtqueue has descriptors"));
         }
-        if self.free.is_empty() || self.queue.free() < cuts.len() {
+        let needed = self.queue.needed(cuts.len());
+        if self.free.is_empty() || self.queue.free() < needed {
             self.reclaim(memory)?;
         }
         let Some(&offset) = self.free.last() else { return Ok(Sent::Full) };
         let pieces = settings::pieces(offset, &cuts, false);
-        if pieces.len() > self.queue.free() {
+        if needed > self.queue.free() {
             return Ok(Sent::Full);
         }
         // Offload of nothing: all fields of the header are 0, `num_buffers` too (5.1.6.2.1).

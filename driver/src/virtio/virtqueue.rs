@@ -2,6 +2,7 @@
 //! A virtqueue of either kind.
 
 use super::arena::Arena;
+use super::indirect::Tables;
 use super::{DmaMemory, PackedQueue, Piece, SplitQueue, Used, VirtioError};
 use millrace_regs::host::Feature;
 
@@ -65,12 +66,13 @@ impl Virtqueue {
         memory: &impl DmaMemory,
     ) -> Result<Self, VirtioError> {
         let size = order.len() as u16;
+        let tables = has(features, Feature::IndirectDesc).then(|| Tables::take(arena, size)).transpose()?;
         Ok(if has(features, Feature::RingPacked) {
             let rings = Rings::take(arena, PackedQueue::bytes(size), PackedQueue::ALIGN)?;
-            Self::Packed(PackedQueue::new(number, rings, memory, order, features))
+            Self::Packed(PackedQueue::new(number, rings, memory, order, features).with_tables(tables))
         } else {
             let rings = Rings::take(arena, SplitQueue::bytes(size), SplitQueue::ALIGN)?;
-            Self::Split(SplitQueue::new(number, rings, memory, order, features))
+            Self::Split(SplitQueue::new(number, rings, memory, order, features).with_tables(tables))
         })
     }
 
@@ -92,6 +94,11 @@ impl Virtqueue {
     /// Descriptors that are in no chain.
     pub fn free(&self) -> usize {
         either!(self, queue => queue.free())
+    }
+
+    /// Descriptors that a chain of this many pieces takes.
+    pub fn needed(&self, pieces: usize) -> usize {
+        either!(self, queue => queue.needed(pieces))
     }
 
     /// Chains that were added and not taken back.

@@ -207,6 +207,7 @@ pub fn small() -> Settings {
         queue_size: 4,
         merge: false,
         packed: false,
+        indirect: false,
         event_idx: false,
         in_order: false,
         notification_data: false,

@@ -245,3 +245,34 @@ fn with_event_idx_an_interrupt_comes_for_what_a_queue_that_was_found_empty_waits
         }
     }
 }
+
+#[test]
+fn with_indirect_desc_buffers_of_several_pieces_take_one_descriptor() {
+    let receive = vec![vec![Cut { gap: 1, len: 10 }, Cut { gap: 2, len: 100 }]];
+    for settings in kinds(&Settings { indirect: true, receive, ..small() }) {
+        let device = Device::new(1 << 20, 0);
+        let mut net = device.start(1, settings.clone());
+        assert_eq!(net.queues(0).unwrap().map(|queue| (queue.outstanding(), queue.free())), [(4, 0), (0, 4)]);
+        device.master(1, false);
+        for number in 0..4 {
+            assert_eq!(net.send_cut(0, &frame(60, number), &[Cut { gap: 0, len: 5 }; 3]).unwrap(), Sent::Accepted);
+        }
+        assert_eq!(net.queues(0).unwrap()[1].free(), 0, "{settings:?}");
+        device.master(1, true);
+        device.run();
+        let sent: Vec<_> = device.frames().into_iter().map(|out| out.frame).collect();
+        assert_eq!(sent, [0, 1, 2, 3].map(|number| frame(60, number)));
+        for number in 0..9 {
+            assert_eq!(device.deliver(1, 0, 0, &frame(60, number)), Delivered::Written(1));
+            assert_eq!(crate::bench::receive(&mut net, 0), [frame(60, number)]);
+        }
+    }
+}
+
+#[test]
+fn queues_and_buffers_fit_into_the_memory_that_their_settings_need() {
+    for settings in kinds(&Settings { indirect: true, pairs: 2, queue_size: 16, ..small() }) {
+        let device = Device::new(settings.memory_bytes(), 0);
+        device.start(1, settings);
+    }
+}

@@ -82,13 +82,19 @@ fn settings() -> impl Strategy<Value = Settings> {
         let queue_size = if packed { any_size } else { 1 << log2 };
         let ascending = (0..queue_size).collect::<Vec<u16>>();
         let order = if in_order { Just(vec![]).boxed() } else { Just(ascending).prop_shuffle().boxed() };
-        (order, shapes(merge, queue_size), 1..12u16, any::<[bool; 3]>()).prop_map(
-            move |(descriptor_order, receive, transmit_buffers, [interrupts, event_idx, notification_data])| Settings {
+        (order, shapes(merge, queue_size), 1..12u16, any::<[bool; 4]>()).prop_map(
+            move |(
+                descriptor_order,
+                receive,
+                transmit_buffers,
+                [interrupts, event_idx, notification_data, indirect],
+            )| Settings {
                 pairs: 2,
                 queue_size,
                 descriptor_order,
                 merge,
                 packed,
+                indirect,
                 event_idx,
                 in_order,
                 notification_data,
