@@ -48,9 +48,9 @@ fn linux_stacks_talk_through_functions_that_are_attached() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.flows"), "actions=normal\n").unwrap();
     let device = Process::start(folder.path(), &["serve", "--sockets", "dpu", "--vfs", "2"]);
-    let firmware =
-        ["firmware", "--device", "vfio-user:dpu", "--flows", "a.flows", "--control", "c", "--stats", "s.json"];
-    let slow_path = Process::start(folder.path(), &firmware);
+    let firmware = ["firmware", "--device", "vfio-user:dpu", "--flows", "a.flows"];
+    let files = ["--image", "image", "--control", "c", "--stats", "s.json"];
+    let slow_path = Process::start(folder.path(), &[&firmware[..], &files].concat());
     let hosts = ["sa", "sb"].map(|tag| Namespace::new(tag).unwrap());
     let taps = [0, 1].map(|i| format!("mr{}.s{i}", std::process::id()));
     let attach = |i: usize| {
