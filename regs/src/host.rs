@@ -261,8 +261,13 @@ impl Feature {
 
     /// All that is offered under a mask of ones.
     pub const OFFERED: u64 = Self::bits(&[
+        Self::Csum,
+        Self::GuestCsum,
         Self::Mtu,
         Self::Mac,
+        Self::HostTso4,
+        Self::HostTso6,
+        Self::HostEcn,
         Self::MergeableBuffers,
         Self::Status,
         Self::IndirectDesc,
@@ -274,6 +279,7 @@ impl Feature {
         Self::OrderPlatform,
         Self::NotificationData,
         Self::RingReset,
+        Self::HostUso,
     ]);
 
     /// The bits of several.
@@ -399,11 +405,21 @@ pub const FUNCTION_MODERATION: Register = register(
     "Clocks between two messages of a vector, at least.",
 );
 
+/// Frames dropped for what their header asks for.
+pub const FUNCTION_BAD_OFFLOAD: Register = register(
+    "FUNCTION_BAD_OFFLOAD",
+    0x34,
+    Access::Ro,
+    0,
+    WORD,
+    "Frames dropped because what their header asks for does not fit them, modulo 2^32.",
+);
+
 const WORD: &[Bits] = &[bits("value", 0, 32, "the word")];
 const PAGES: &[Bits] = &[bits("page", WINDOW_SHIFT, 32 - WINDOW_SHIFT, "number of the page of 4 KiB, lower part")];
 
 /// What the ECPF sets of a function and sees of it (block [`FUNCTION`]), in the order of the offsets.
-pub const FUNCTION_REGISTERS: [Register; 13] = [
+pub const FUNCTION_REGISTERS: [Register; 14] = [
     FUNCTION_MAC_LO,
     FUNCTION_MAC_HI,
     FUNCTION_MTU,
@@ -417,6 +433,7 @@ pub const FUNCTION_REGISTERS: [Register; 13] = [
     FUNCTION_FAULT,
     FUNCTION_NO_BUFFER,
     FUNCTION_MODERATION,
+    FUNCTION_BAD_OFFLOAD,
 ];
 
 /// log2 of the bytes by which a function's window is set.
@@ -435,12 +452,14 @@ pub const DESCRIPTOR_LINE: usize = 64;
 pub const RECEIVE_CHAIN: usize = 4;
 /// Most chains that one frame takes with MRG_RXBUF.
 pub const MERGED_CHAINS: usize = 8;
-/// Most bytes in a chain of a transmitq.
-pub const TRANSMIT_BYTES: usize = 65_535;
+/// Most bytes in a chain of a transmitq: the longest IP packet, an Ethernet header with two tags, and the ECPF's header.
+pub const TRANSMIT_BYTES: usize = 65_535 + 14 + 8 + NET_HEADER + ECPF_HEADER;
 /// Bytes of `struct virtio_net_hdr` with `num_buffers` (5.1.6).
 pub const NET_HEADER: usize = 12;
 /// Byte of `num_buffers` in it, 16 bits little endian.
 pub const NET_HEADER_NUM_BUFFERS: usize = 10;
+/// Most bytes of the headers of a frame that is cut into segments.
+pub const SEGMENT_HEADER: usize = 255;
 /// Bytes that follow that header in the virtqueues of the ECPF.
 pub const ECPF_HEADER: usize = 32;
 /// Byte of the ECPF's header, from the device: `reason` of an upcall.
@@ -452,6 +471,22 @@ pub const ECPF_HEADER_LENGTH: usize = 4;
 pub const DATA_BURST_BEATS: usize = 64;
 /// Bytes that no burst crosses.
 pub const DATA_BURST_BOUNDARY: u64 = 4096;
+
+/// `flags` and `gso_type` of `struct virtio_net_hdr` (5.1.6).
+pub mod net_header {
+    /// A checksum is to be made.
+    pub const NEEDS_CSUM: u8 = 1;
+    /// The frame is not cut.
+    pub const GSO_NONE: u8 = 0;
+    /// It is cut into segments of TCP over IPv4.
+    pub const GSO_TCPV4: u8 = 1;
+    /// Of TCP over IPv6.
+    pub const GSO_TCPV6: u8 = 4;
+    /// Of UDP.
+    pub const GSO_UDP_L4: u8 = 5;
+    /// With one of TCP: its first segment may have CWR.
+    pub const GSO_ECN: u8 = 0x80;
+}
 
 /// The number of the ECPF.
 pub const ECPF: usize = 0;

@@ -19,7 +19,8 @@ pub fn configure(config: &Config, args: &FunctionArgs, linked: usize, ecpf: &mut
     let features = !Feature::bits(&args.without);
     for (function, _) in functions(config) {
         let link_up = function as usize <= linked;
-        FunctionConfig { mac: nth_mac(args.mac, function - 1), mtu: args.mtu, link_up, features }.set(ecpf, function)?;
+        FunctionConfig { mac: nth_mac(args.mac, function - 1), mtu: args.mtu, link_up, features }
+            .set(ecpf, function)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::descriptor::Descriptor;
 use crate::types::{Fault, LONG_HEADER, SHORT_HEADER, Segment, Window, reason};
 use millrace_hdl::base::{DffE, DffR, LutRam, Reg, Skid, Snk, Src};
 use millrace_hdl::wire_struct;
+use millrace_regs::host::TRANSMIT_BYTES;
 use rust_hdl_core::prelude::*;
 
 wire_struct! {
@@ -43,7 +44,7 @@ pub struct ChainCheck<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION
     /// The descriptor that is checked; the bytes of its chain so far.
     step: DffE<Step<PAIR_BITS>>,
     step_valid: DffR<Bit>,
-    total: DffE<Bits<17>>,
+    total: DffE<Bits<18>>,
     /// The rest of the chain is swallowed; the fault has been reported.
     swallows: DffR<Bit>,
     reported: DffR<Bit>,
@@ -76,14 +77,14 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
             | (end.get_bits::<52>(12) > window.last)
             | end.get_bit(64);
         let before = if step.first { 0 } else { self.total };
-        let total = before + cast::<17>(length.get_bits::<16>(0));
-        let long = length.get_bits::<16>(16).any();
-        let header: Bits<17> = if step.function.any() { SHORT_HEADER } else { LONG_HEADER };
+        let total = before + cast::<18>(length.get_bits::<17>(0));
+        let long = length.get_bits::<15>(17).any();
+        let header: Bits<18> = if step.function.any() { SHORT_HEADER } else { LONG_HEADER };
         let mut wrong = step.error;
         wrong = first_of(wrong, step.descriptor.write != (RECEIVE == 1), reason::DIRECTION);
         wrong = first_of(wrong, !length.any(), reason::EMPTY);
         if RECEIVE == 0 {
-            wrong = first_of(wrong, long | total.get_bit(16), reason::TOO_LONG);
+            wrong = first_of(wrong, long | (total > TRANSMIT_BYTES), reason::TOO_LONG);
             wrong = first_of(wrong, step.last & (total <= header), reason::HEADER);
         }
         wrong = first_of(wrong, outside, reason::WINDOW);
@@ -106,7 +107,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
             pair: step.pair,
             function: step.function,
             address: step.descriptor.address,
-            length: if long { 0xffff } else { length.get_bits::<16>(0) },
+            length: if long { 0x1_ffff } else { length.get_bits::<17>(0) },
             head: step.head,
             skip: step.skip,
             first: step.first,

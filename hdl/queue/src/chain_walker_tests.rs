@@ -409,8 +409,9 @@ fn what_breaks_the_rules_is_a_fault_of_its_queue_alone() {
     assert_fault::<0>(&[(3, (at, 0, 0, 0))], reason::EMPTY);
     assert_fault::<0>(&[(3, (at, 100, INDIRECT, 0))], reason::INDIRECT);
     assert_fault::<1>(&[(3, (at, 100, INDIRECT | WRITE, 0))], reason::INDIRECT);
-    assert_fault::<0>(&[(3, (at, 0x1_0000, 0, 0))], reason::TOO_LONG);
-    assert_fault::<0>(&[(3, (at, 0x8000, NEXT, 4)), (4, (at, 0x8000, 0, 0))], reason::TOO_LONG);
+    assert_fault::<0>(&[(3, (at, 65_602, 0, 0))], reason::TOO_LONG);
+    assert_fault::<0>(&[(3, (at, 0x10_0000, 0, 0))], reason::TOO_LONG);
+    assert_fault::<0>(&[(3, (at, 0x8000, NEXT, 4)), (4, (at, 0x8042, 0, 0))], reason::TOO_LONG);
     assert_fault::<0>(&[(3, (at, 12, 0, 0))], reason::HEADER);
     assert_fault::<0>(&[(3, (at, 6, NEXT, 4)), (4, (at, 6, 0, 0))], reason::HEADER);
     assert_fault::<0>(&[(3, (at - 1, 100, 0, 0))], reason::WINDOW);
@@ -496,7 +497,8 @@ fn a_table_at_the_end_of_what_may_be_read_is_followed_as_far_as_its_chain_goes()
 fn what_is_just_within_the_rules_passes() {
     let at = 0x10_0000;
     for chain in [
-        vec![(3, (at + 0x1_0000 - 65_535, 65_535, 0, 0))],
+        vec![(3, (at, 0x1_0000, 0, 0))],
+        vec![(3, (at, 0x8000, NEXT, 4)), (4, (at, 0x8041, 0, 0))],
         vec![(3, (at + 0xfff3, 13, 0, 0))],
         vec![(3, (at, 12, NEXT, 4)), (4, (at, 1, 0, 0))],
     ] {
@@ -505,7 +507,7 @@ fn what_is_just_within_the_rules_passes() {
     }
     // In a receiveq a descriptor may be as long as it likes.
     let (rows, faults) = outcome::<1>(true, &[(3, (at, 0x1_0000, WRITE, 0))], &[]);
-    assert_eq!((rows[0].3, faults), (0xffff, vec![]));
+    assert_eq!((rows[0].3, faults), (0x1_0000, vec![]));
 }
 
 #[test]

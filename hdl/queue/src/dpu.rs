@@ -13,7 +13,7 @@ use millrace_hdl::core::millrace::Millrace;
 use millrace_hdl::core::sizes::Sizes;
 use millrace_hdl::core::types::Beat;
 use millrace_hdl::sized;
-use millrace_regs::config::{Config, Preset};
+use millrace_regs::config::{Config, MAX_FRAME, Preset};
 use rust_hdl_core::prelude::*;
 
 /// The sizes of the host side of a build.
@@ -131,8 +131,9 @@ impl<
     /// The DPU of a build with host side.
     ///
     /// # Panics
-    /// If the sizes are not of `config`.
+    /// If the sizes are not of `config`, or frames may not have the length that offloads make.
     pub fn new(config: &Config) -> Self {
+        assert_eq!(config.max_frame, MAX_FRAME, "segments are as long as the longest frame of any build");
         let first = |function| config.virtqueue(function, 0).expect("a function has a pair") / 2;
         let pairs: Vec<usize> = (1..config.functions()).map(first).collect();
         Self {
@@ -227,6 +228,8 @@ impl<
         join(self.engine.interrupt, self.functions.used_interrupt);
         self.functions.no_buffer = self.engine.no_buffer;
         self.functions.no_buffer_function = self.engine.no_buffer_function;
+        self.functions.bad_offload = self.engine.bad_offload;
+        self.functions.bad_offload_function = self.engine.bad_offload_function;
         link(self.interrupt, self.functions.interrupt);
         link(self.m_axi_ring, self.engine.rings);
         link(self.m_axi_data, self.engine.data);

@@ -13,6 +13,7 @@ use crate::receive_store::{CHAINS_LOG2, ReceiveStore};
 use crate::ring_port::{ID_BITS, RingPort};
 use crate::ring_side::{FINDERS, READERS, RingSide, WRITERS};
 use crate::scatter::Scatter;
+use crate::segmenter::Segmenter;
 use crate::strip::Strip;
 use crate::types::{BEAT_BITS, Fault, QueueConfig, Window};
 use crate::used_writer::UsedWriter;
@@ -64,6 +65,8 @@ pub struct QueueEngine<
     pub interrupt: Src<Bits<VQ_BITS>>,
     pub no_buffer: Signal<Out, Bit>,
     pub no_buffer_function: Signal<Out, Bits<8>>,
+    pub bad_offload: Signal<Out, Bit>,
+    pub bad_offload_function: Signal<Out, Bits<8>>,
 
     /// Frames for drivers.
     #[count(FUNCTIONS)]
@@ -88,6 +91,7 @@ pub struct QueueEngine<
     reader: FrameReader<PAIR_BITS>,
     packer: Packer<PAIR_BITS>,
     strip: Strip<PAIR_BITS>,
+    segmenter: Segmenter<PAIR_BITS, VQ_BITS>,
     #[init(ReceiveStore::new())]
     store: ReceiveStore<PAIRS, PAIR_BITS, STORE_BITS>,
     collector: Collector<FUNCTIONS, PAIR_BITS>,
@@ -139,6 +143,9 @@ impl<
         self.received.open = self.open & !is_sent_queue;
         self.received.open_pair = open_pair;
         self.received.opened = self.opened;
+        self.reader.open = self.open & is_sent_queue;
+        self.reader.open_pair = open_pair;
+        self.reader.opened = self.opened;
         self.used.open = self.open;
         self.used.open_vq = self.open_vq;
         self.used.opened = self.opened;
@@ -229,16 +236,19 @@ impl<
         self.packed_used.sent.valid = self.reader.used.valid & sent_packed;
         self.packed_used.sent.data = self.reader.used.data;
         self.reader.used.ready = if sent_packed { self.packed_used.sent.ready } else { self.used.sent.ready };
-        let frame = self.strip.out.data;
+        join(self.strip.out, self.segmenter.inp);
+        self.bad_offload = self.segmenter.bad;
+        self.bad_offload_function = self.segmenter.bad_function;
+        let frame = self.segmenter.out.data;
         let beat: Beat<BEAT_BITS, 7> = Beat { data: frame.data, bytes: frame.bytes, last: frame.last };
         let mut passes = false;
         for i in 0..FUNCTIONS {
             let own = frame.function == (i + 1) % FUNCTIONS;
-            self.out[i].valid = self.strip.out.valid & own;
+            self.out[i].valid = self.segmenter.out.valid & own;
             self.out[i].data = beat;
             passes |= own & self.out[i].ready;
         }
-        self.strip.out.ready = passes;
+        self.segmenter.out.ready = passes;
         self.error = frame.error;
         self.packet_out_vport = cast::<8>(frame.pair);
 
@@ -345,7 +355,7 @@ impl<
 
         comment!("rest");
         let rings = self.sent.idle & self.received.idle;
-        let sending = self.reader.idle & self.packer.idle & self.strip.idle;
+        let sending = self.reader.idle & self.packer.idle & self.strip.idle & self.segmenter.idle;
         let receiving =
             self.store.idle & self.collector.idle & self.placer.idle & self.prepend.idle & self.scatter.idle;
         let ending = self.used.idle & self.packed_used.idle & self.port.idle & self.faults.empty;

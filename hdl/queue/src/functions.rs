@@ -63,6 +63,8 @@ pub struct Functions<
     /// A pulse for each frame dropped, in any clock.
     pub no_buffer: Signal<In, Bit>,
     pub no_buffer_function: Signal<In, Bits<8>>,
+    pub bad_offload: Signal<In, Bit>,
+    pub bad_offload_function: Signal<In, Bits<8>>,
     pub interrupt: Src<Interrupt>,
     /// Nothing is held or under way, and nothing comes in.
     pub idle: Signal<Out, Bit>,
@@ -73,6 +75,7 @@ pub struct Functions<
     states: Live<FUNCTIONS, VQS, VQ_BITS>,
     vectors: MsixTable<FUNCTIONS, FUNCTION_BITS, VECTORS, VECTOR_BITS>,
     drops: DropCounters<FUNCTION_BITS>,
+    refusals: DropCounters<FUNCTION_BITS>,
 }
 
 #[millrace_hdl::block]
@@ -153,6 +156,10 @@ impl<
         self.drops.function = self.no_buffer_function;
         self.drops.read = self.sequencer.function;
         self.sequencer.no_buffer = self.drops.value;
+        self.refusals.count = self.bad_offload;
+        self.refusals.function = self.bad_offload_function;
+        self.refusals.read = self.sequencer.function;
+        self.sequencer.bad_offload = self.refusals.value;
 
         comment!("to the engine");
         self.queue_write = self.sequencer.queue_write;
@@ -164,7 +171,7 @@ impl<
         self.notify = self.sequencer.notify;
         self.notify_queue = self.sequencer.vq;
         let sides = self.axi.idle & self.sequencer.idle & self.resets.idle;
-        self.idle = sides & self.states.idle & self.vectors.idle & self.drops.idle;
+        self.idle = sides & self.states.idle & self.vectors.idle & self.drops.idle & self.refusals.idle;
     }
 }
 

@@ -9,6 +9,7 @@
 pub mod axi;
 pub mod chain_check;
 pub mod chain_walker;
+pub mod checksum_sum;
 pub mod collector;
 pub mod descriptor;
 pub mod descriptor_fetch;
@@ -27,6 +28,7 @@ pub mod packed_fetch;
 pub mod packed_tables;
 pub mod packed_used;
 pub mod packer;
+pub mod patcher;
 pub mod placer;
 pub mod prepend;
 pub mod reader;
@@ -35,9 +37,12 @@ pub mod ring_fetch;
 pub mod ring_port;
 pub mod ring_side;
 pub mod scatter;
+pub mod segmenter;
 pub mod sequencer;
+pub mod slicer;
 pub mod step_merge;
 pub mod strip;
+pub mod summer;
 pub mod types;
 pub mod used_check;
 pub mod used_writer;
@@ -54,6 +59,10 @@ use millrace_hdl::{core, emit};
 #[allow(dead_code)] // this crate uses a part
 #[path = "../../src/testing.rs"]
 mod testing;
+
+/// Shared with the tests of the whole DPU.
+#[cfg(test)]
+mod asked;
 
 #[cfg(test)]
 mod memory;

@@ -3,7 +3,7 @@
 
 use crate::chain_check::Step;
 use crate::descriptor::{Descriptor, Line, in_lane};
-use crate::types::{Fault, QueueConfig, RingAnswer, RingRead, RingWrite, BEAT_BITS, reason};
+use crate::types::{BEAT_BITS, Fault, QueueConfig, RingAnswer, RingRead, RingWrite, reason};
 use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Reg, RoundRobin, Skid, Snk, Src};
 use millrace_hdl::wire_struct;
 use millrace_regs::host::RECEIVE_CHAIN;

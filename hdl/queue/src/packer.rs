@@ -87,6 +87,7 @@ impl<const PAIR_BITS: usize> Packer<PAIR_BITS> {
             last: piece.last & !over,
             pair: piece.pair,
             function: piece.function,
+            offloads: piece.offloads,
             error: piece.error & !over,
         };
         self.skid.inp.valid = self.ending | (self.fine_valid & gives);
@@ -104,6 +105,7 @@ impl<const PAIR_BITS: usize> Packer<PAIR_BITS> {
                 last: true,
                 pair: piece.pair,
                 function: piece.function,
+                offloads: piece.offloads,
                 error: piece.error,
             };
         }

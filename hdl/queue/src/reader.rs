@@ -2,7 +2,7 @@
 //! Reads the frames that drivers send.
 
 use crate::axi::{AxiReadMaster, BORDER};
-use crate::types::{BEAT_BITS, BEAT_BYTES, Fault, Piece, Segment, Used, reason};
+use crate::types::{BEAT_BITS, BEAT_BYTES, Fault, Offloads, Piece, QueueConfig, Segment, Used, reason};
 use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Ram, Reg, Snk, Src};
 use millrace_hdl::wire_struct;
 use rust_hdl_core::prelude::*;
@@ -52,6 +52,10 @@ pub struct Reader<
 > {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
+    /// The queue of `open_pair` is enabled.
+    pub open: Signal<In, Bit>,
+    pub open_pair: Signal<In, Bits<PAIR_BITS>>,
+    pub opened: Signal<In, QueueConfig>,
     pub segments: Snk<Segment<PAIR_BITS>>,
     pub axi: AxiReadMaster<Bits<TAG_BITS>>,
     pub pieces: Src<Piece<PAIR_BITS>>,
@@ -60,6 +64,8 @@ pub struct Reader<
     /// Nothing is held or under way.
     pub idle: Signal<Out, Bit>,
 
+    /// What each queue's driver has taken: it goes with the pieces, so that those of a queue that is reset keep theirs.
+    offloads: LutRam<Offloads, PAIR_BITS>,
     /// The segment that is cut into bursts: what is left of it.
     segment: DffE<Segment<PAIR_BITS>>,
     segment_valid: DffR<Bit>,
@@ -110,14 +116,24 @@ impl<
 {
     fn update(&mut self) {
         let one: Bits<TAGS> = 1;
+        let features = self.opened.features;
+        self.offloads.we = self.open;
+        self.offloads.waddr = self.open_pair;
+        self.offloads.wdata = Offloads {
+            csum: features.csum,
+            tso4: features.host_tso4,
+            tso6: features.host_tso6,
+            ecn: features.host_ecn,
+            uso: features.host_uso,
+        };
 
         comment!("a burst of the segment: up to its end, or to the border");
         let address = self.segment.address;
         let no_data = self.segment.abort | self.segment.reset;
         let to_border = BORDER - cast::<13>(address.get_bits::<12>(0));
         let bytes =
-            if cast::<16>(to_border) < self.segment.length { to_border } else { cast::<13>(self.segment.length) };
-        let is_final = no_data | (cast::<16>(bytes) == self.segment.length);
+            if cast::<17>(to_border) < self.segment.length { to_border } else { cast::<13>(self.segment.length) };
+        let is_final = no_data | (cast::<17>(bytes) == self.segment.length);
         let beats = cast::<7>((bytes + cast::<13>(address.get_bits::<6>(0)) + (BEAT_BYTES - 1)) >> 6);
 
         comment!("it waits for room for all that it brings");
@@ -155,7 +171,7 @@ impl<
         } else if plans {
             self.segment = Segment {
                 address: address + cast::<64>(bytes),
-                length: self.segment.length - cast::<16>(bytes),
+                length: self.segment.length - cast::<17>(bytes),
                 ..self.segment
             };
         }
@@ -261,6 +277,7 @@ impl<
 
         comment!("out");
         let gives = steps & !burst.reset;
+        self.offloads.raddr = burst.pair;
         self.fetched_valid = gives;
         self.fetched = Piece {
             data: 0,
@@ -268,6 +285,7 @@ impl<
             count: cast::<7>(count),
             pair: burst.pair,
             function: burst.function,
+            offloads: self.offloads.rdata,
             last: chain_ends,
             error: chain_ends & (burst.abort | bad),
         };
@@ -290,7 +308,7 @@ mod tests {
     use crate::packer::Packer;
     use crate::strip::Strip;
     use crate::testing::{assert_lints, bits_of, bytes, settle, tick};
-    use crate::types::{FrameBeat, LONG_HEADER, SHORT_HEADER};
+    use crate::types::{LONG_HEADER, Negotiated, SHORT_HEADER, SentBeat};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
@@ -300,9 +318,12 @@ mod tests {
     struct Way {
         clock: Signal<In, Clock>,
         reset: Signal<In, Bit>,
+        open: Signal<In, Bit>,
+        open_pair: Signal<In, Bits<2>>,
+        opened: Signal<In, QueueConfig>,
         segments: Snk<Segment<2>>,
         axi: AxiReadMaster<Bits<3>>,
-        out: Src<FrameBeat<2>>,
+        out: Src<SentBeat<2>>,
         used: Src<Used<2>>,
         fault: Src<Fault<2>>,
         idle: Signal<Out, Bit>,
@@ -314,6 +335,9 @@ mod tests {
     #[millrace_hdl::block]
     impl Way {
         fn update(&mut self) {
+            self.reader.open = self.open;
+            self.reader.open_pair = self.open_pair;
+            self.reader.opened = self.opened;
             link(self.segments, self.reader.segments);
             link(self.axi, self.reader.axi);
             link(self.used, self.reader.used);
@@ -339,6 +363,8 @@ mod tests {
         /// What came out: pair, frame, error.
         frames: Vec<(u64, Vec<u8>, bool)>,
         partial: Vec<u8>,
+        /// Of each: `csum_start`, and whether its driver has USO.
+        headers: Vec<(u64, bool)>,
         used: Vec<(u64, u64, bool)>,
         faults: Vec<(u64, u64)>,
         clocks: usize,
@@ -354,6 +380,13 @@ mod tests {
             dut.reset.next = true;
             tick(&mut *dut, |d| &mut d.clock);
             dut.reset.next = false;
+            for pair in 0..4u64 {
+                dut.open.next = true;
+                dut.open_pair.next = pair.into();
+                dut.opened.next.features = Negotiated { host_uso: has_uso(pair), ..Default::default() };
+                tick(&mut *dut, |d| &mut d.clock);
+            }
+            dut.open.next = false;
             let memory = (0..0x8_0000).map(|_| rng.random()).collect();
             Self {
                 dut,
@@ -364,6 +397,7 @@ mod tests {
                 broken: u64::MAX,
                 frames: vec![],
                 partial: vec![],
+                headers: vec![],
                 used: vec![],
                 faults: vec![],
                 clocks: 0,
@@ -434,7 +468,11 @@ mod tests {
                 self.faults.push((dut.fault.data.val().vq.to_u64(), dut.fault.data.val().reason.to_u64()));
             }
             if dut.out.valid.val() && dut.out.ready.val() {
-                let beat = dut.out.data.val();
+                let sent = dut.out.data.val();
+                let beat = sent.frame;
+                if self.partial.is_empty() {
+                    self.headers.push((sent.header.csum_start.to_u64(), beat.offloads.uso));
+                }
                 assert!((1..=64).contains(&beat.bytes.to_u64()) && (beat.last || beat.bytes.to_u64() == 64));
                 assert_eq!(beat.pair.to_u64(), beat.function.to_u64());
                 self.partial.extend(bytes(beat.data, beat.bytes));
@@ -460,6 +498,10 @@ mod tests {
         }
     }
 
+    fn has_uso(pair: u64) -> bool {
+        pair.is_multiple_of(2)
+    }
+
     fn header(pair: u64) -> usize {
         if pair == 0 { LONG_HEADER } else { SHORT_HEADER }
     }
@@ -469,7 +511,7 @@ mod tests {
         for seed in 0..6 {
             let mut bench = Bench::new(seed);
             bench.ease = [0.7, 1.0, 0.3, 0.9, 0.7, 0.7][seed as usize];
-            let (mut frames, mut used) = (vec![], vec![]);
+            let (mut frames, mut used, mut headers) = (vec![], vec![], vec![]);
             for number in 0..60u64 {
                 let pair = bench.rng.random_range(0..4);
                 let longest = if number % 10 == 0 { 9300 } else { 300 };
@@ -483,10 +525,12 @@ mod tests {
                 }
                 let chain = bench.chain(pair, number, &cuts);
                 frames.push((pair, chain[header(pair)..].to_vec(), false));
+                headers.push((u16::from_le_bytes([chain[6], chain[7]]).into(), has_uso(pair)));
                 used.push((pair, number, false));
             }
             bench.run();
             assert_eq!(bench.frames, frames, "seed {seed}");
+            assert_eq!(bench.headers, headers, "seed {seed}");
             assert_eq!((bench.used, bench.faults), (used, vec![]), "seed {seed}");
         }
     }

@@ -113,7 +113,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const ADDRESS_BITS: usize>
         self.memory.waddr = concat::<ADDRESS_BITS>(segment.pair, came.get_bits::<6>(0), self.number);
         self.memory.wdata = Buffer {
             address: segment.address,
-            length: segment.length,
+            length: if segment.length.get_bit(16) { 0xffff } else { segment.length.get_bits::<16>(0) },
             head: segment.head,
             skip: segment.skip,
             function: segment.function,

@@ -134,6 +134,7 @@ pub struct Sequencer<
     pub is_reset: Signal<In, Bit>,
     /// Frames dropped of `function`, two clocks later.
     pub no_buffer: Signal<In, Bits<32>>,
+    pub bad_offload: Signal<In, Bits<32>>,
     pub msix: Src<MsixRequest<VECTOR_BITS>>,
     /// With `msix.ready`.
     pub msix_answer: Signal<In, Bits<32>>,
@@ -488,7 +489,9 @@ impl<
                     answer = device_answer(self.at.get_bits::<2>(0), self.old, self.queues_here);
                 }
                 if self.place == Place::Function {
-                    answer = register_answer(self.at, self.old, status, self.master, self.no_buffer);
+                    let dropped =
+                        if self.at == FUNCTION_BAD_OFFLOAD.offset / 4 { self.bad_offload } else { self.no_buffer };
+                    answer = register_answer(self.at, self.old, status, self.master, dropped);
                 }
                 if (self.place == Place::Nowhere) | numbered {
                     answer = 0;

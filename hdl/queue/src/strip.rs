@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Takes off what drivers put before a frame.
 
-use crate::types::{BEAT_BITS, BEAT_BYTES, FrameBeat, LONG_HEADER, SHORT_HEADER};
+use crate::types::{BEAT_BITS, BEAT_BYTES, FrameBeat, LONG_HEADER, NetHeader, SHORT_HEADER, SentBeat};
 use millrace_hdl::base::{DffE, DffR, Skid, Snk, Src};
 use rust_hdl_core::prelude::*;
 
@@ -9,7 +9,7 @@ use rust_hdl_core::prelude::*;
 const SHORT: usize = 8 * SHORT_HEADER;
 const LONG: usize = 8 * LONG_HEADER;
 
-/// Takes the first 12 bytes off each chain, and 32 further ones if it is of function 0. A beat in a clock.
+/// Takes the first 12 bytes off each chain, which go beside the first beat, and 32 further ones if it is of function 0. A beat in a clock.
 ///
 /// A chain that ends with `error` before a beat of its frame has left gives nothing.
 #[millrace_hdl::block]
@@ -17,7 +17,7 @@ pub struct Strip<const PAIR_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<FrameBeat<PAIR_BITS>>,
-    pub out: Src<FrameBeat<PAIR_BITS>>,
+    pub out: Src<SentBeat<PAIR_BITS>>,
     /// Nothing is held.
     pub idle: Signal<Out, Bit>,
 
@@ -26,7 +26,7 @@ pub struct Strip<const PAIR_BITS: usize> {
     before_valid: DffR<Bit>,
     /// A beat of the frame has left.
     open: DffR<Bit>,
-    skid: Skid<FrameBeat<PAIR_BITS>>,
+    skid: Skid<SentBeat<PAIR_BITS>>,
 }
 
 #[millrace_hdl::block]
@@ -59,7 +59,8 @@ impl<const PAIR_BITS: usize> Strip<PAIR_BITS> {
         let unseen = last & error & !self.open;
         let wanted = self.before_valid & (ends_alone | self.inp.valid);
         self.skid.inp.valid = wanted & !unseen;
-        self.skid.inp.data = FrameBeat { data, bytes, last, pair: before.pair, function: before.function, error };
+        let frame: FrameBeat<PAIR_BITS> = FrameBeat { data, bytes, last, error, ..before };
+        self.skid.inp.data = SentBeat { frame, header: unpack::<NetHeader>(before.data.get_bits::<SHORT>(0)) };
         link(self.out, self.skid.out);
         let moves = wanted & (unseen | self.skid.inp.ready);
         self.open = if moves { !last } else { self.open };

@@ -48,6 +48,17 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// What a driver has taken of the features that its frames out go by (`docs/host.md`, "Offloads").
+    pub struct Offloads {
+        pub csum: Bit,
+        pub tso4: Bit,
+        pub tso6: Bit,
+        pub ecn: Bit,
+        pub uso: Bit,
+    }
+}
+
+wire_struct! {
     /// What the driver has told of a virtqueue; kept until the queue is reset.
     pub struct QueueConfig {
         /// Addresses of the descriptor table, the available ring and the used ring.
@@ -99,8 +110,8 @@ wire_struct! {
         pub pair: Bits<PAIR_BITS>,
         pub function: Bits<8>,
         pub address: Bits<64>,
-        /// 1 or more; 65,535 stands for what is longer.
-        pub length: Bits<16>,
+        /// 1 or more; 131,071 stands for what is longer.
+        pub length: Bits<17>,
         /// Of the chain.
         pub head: Bits<16>,
         /// Descriptors of a packed ring that the chain takes; of no meaning in a split one.
@@ -123,6 +134,7 @@ wire_struct! {
         pub count: Bits<7>,
         pub pair: Bits<PAIR_BITS>,
         pub function: Bits<8>,
+        pub offloads: Offloads,
         /// The chain ends with this.
         pub last: Bit,
         /// With `last`: the chain is not whole.
@@ -139,8 +151,31 @@ wire_struct! {
         pub last: Bit,
         pub pair: Bits<PAIR_BITS>,
         pub function: Bits<8>,
+        pub offloads: Offloads,
         /// With `last`: the frame is damaged.
         pub error: Bit,
+    }
+}
+
+wire_struct! {
+    /// `struct virtio_net_hdr` (virtio 5.1.6), little endian.
+    pub struct NetHeader {
+        pub flags: Bits<8>,
+        pub gso_type: Bits<8>,
+        pub hdr_len: Bits<16>,
+        pub gso_size: Bits<16>,
+        pub csum_start: Bits<16>,
+        pub csum_offset: Bits<16>,
+        pub num_buffers: Bits<16>,
+    }
+}
+
+wire_struct! {
+    /// Bytes of a frame of a driver.
+    pub struct SentBeat<const PAIR_BITS: usize> {
+        pub frame: FrameBeat<PAIR_BITS>,
+        /// In the frame's first beat: what its chain begins with.
+        pub header: NetHeader,
     }
 }
 

@@ -236,18 +236,18 @@ pub fn device_answer(at: Bits<2>, old: Bits<32>, queues: Bits<16>) -> Bits<32> {
     answer
 }
 
-/// The same of what the ECPF sees.
+/// The same of what the ECPF sees. `dropped` is the counter of that register, if it is one.
 #[millrace_hdl::function]
-pub fn register_answer(at: Bits<4>, old: Bits<32>, status: Bits<8>, master: Bit, no_buffer: Bits<32>) -> Bits<32> {
+pub fn register_answer(at: Bits<4>, old: Bits<32>, status: Bits<8>, master: Bit, dropped: Bits<32>) -> Bits<32> {
     let mut answer = old;
     if at == FUNCTION_STATE.offset / 4 {
         answer = cast::<32>(concat::<9>(master, status));
     }
-    if at == FUNCTION_NO_BUFFER.offset / 4 {
-        answer = no_buffer;
-    }
     if at > FUNCTION_MODERATION.offset / 4 {
         answer = 0;
+    }
+    if (at == FUNCTION_NO_BUFFER.offset / 4) | (at == FUNCTION_BAD_OFFLOAD.offset / 4) {
+        answer = dropped;
     }
     answer
 }

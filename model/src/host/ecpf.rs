@@ -4,9 +4,9 @@
 use super::common::merge;
 use super::function::Function;
 use millrace_regs::host::{
-    FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_FIRST_HI, FUNCTION_FIRST_LO, FUNCTION_LAST_HI,
-    FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MODERATION, FUNCTION_MTU, FUNCTION_NO_BUFFER,
-    FUNCTION_STATE, WINDOW_SHIFT,
+    FUNCTION_BAD_OFFLOAD, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_FIRST_HI,
+    FUNCTION_FIRST_LO, FUNCTION_LAST_HI, FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MODERATION,
+    FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_STATE, WINDOW_SHIFT,
 };
 
 const MAC_LO: u32 = FUNCTION_MAC_LO.offset;
@@ -21,6 +21,7 @@ const LAST_HI: u32 = FUNCTION_LAST_HI.offset;
 const STATE: u32 = FUNCTION_STATE.offset;
 const FAULT: u32 = FUNCTION_FAULT.offset;
 const NO_BUFFER: u32 = FUNCTION_NO_BUFFER.offset;
+const BAD_OFFLOAD: u32 = FUNCTION_BAD_OFFLOAD.offset;
 const MODERATION: u32 = FUNCTION_MODERATION.offset;
 
 /// Bits of an address below a page.
@@ -43,6 +44,7 @@ impl Function {
             FAULT => self.fault,
             NO_BUFFER => self.no_buffer,
             MODERATION => self.moderation,
+            BAD_OFFLOAD => self.bad_offload,
             _ => 0,
         }
     }

@@ -49,6 +49,7 @@ pub(super) struct Function {
     pub mask: u64,
     pub window: Window,
     pub no_buffer: u32,
+    pub bad_offload: u32,
     /// `FUNCTION_MODERATION`. The model has no time: it is kept, and no more.
     pub moderation: u32,
     pub msix: Msix,
@@ -84,6 +85,7 @@ impl Function {
             mask: u64::MAX,
             window: Window { first: 0, last: u64::MAX },
             no_buffer: 0,
+            bad_offload: 0,
             moderation: 0,
             msix: Msix::new(queues + 1),
         }
@@ -141,6 +143,11 @@ impl Function {
         for (number, queue) in self.queues.iter_mut().enumerate().filter(|(_, queue)| queue.resetting) {
             *queue = Virtqueue::new(number);
         }
+    }
+
+    /// Counts a frame that was dropped for what its header asks for.
+    pub fn drop_offload(&mut self) {
+        self.bad_offload = self.bad_offload.wrapping_add(1);
     }
 
     fn end_reset(&mut self) {

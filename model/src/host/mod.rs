@@ -17,6 +17,7 @@ mod ecpf;
 mod function;
 mod memory;
 mod msix;
+pub mod offload;
 mod packed;
 mod receive;
 mod split;

@@ -2,8 +2,9 @@
 //! Frames out.
 
 use super::chain::Chain;
+use super::offload::offload;
 use super::{HostModel, Memory, Place};
-use millrace_regs::host::{FaultReason, NET_HEADER};
+use millrace_regs::host::{ECPF, FaultReason, NET_HEADER};
 
 /// A frame that a transmitq put out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct FrameOut {
 }
 
 impl HostModel {
-    /// Reads a chain whole, puts its frame out, and uses it.
+    /// Reads a chain whole, puts its frame out, or the segments that it is cut into, and uses it.
     pub(super) fn transmit(
         &mut self,
         memory: &mut impl Memory,
@@ -35,7 +36,16 @@ impl HostModel {
         }
         let frame = bytes.split_off(Self::front(place));
         let control = bytes.split_off(NET_HEADER);
-        self.frames.push_back(FrameOut { function: place.function, queue: place.queue, control, frame });
+        let features = if place.function == ECPF { 0 } else { self.queue(place).features };
+        match offload(&bytes, features, &frame) {
+            Ok(frames) => self.frames.extend(frames.into_iter().map(|frame| FrameOut {
+                function: place.function,
+                queue: place.queue,
+                control: control.clone(),
+                frame,
+            })),
+            Err(_) => self.functions[place.function].drop_offload(),
+        }
         self.put_used(memory, place, &[chain.used(0)])
     }
 }

@@ -44,7 +44,7 @@ const CASES: &[Case] = &[
     (FaultReason::Direction, |net| offer(net, 1, (FINE, 100, WRITE, 0), 0)),
     (FaultReason::Empty, |net| offer(net, 1, (FINE, 0, 0, 0), 0)),
     (FaultReason::Indirect, |net| offer(net, 1, (FINE, 64, INDIRECT, 0), 0)),
-    (FaultReason::TooLong, |net| offer(net, 1, (FINE, 65_536, 0, 0), 0)),
+    (FaultReason::TooLong, |net| offer(net, 1, (FINE, 65_602, 0, 0), 0)),
     (FaultReason::Header, |net| offer(net, 1, (FINE, 12, 0, 0), 0)),
     (FaultReason::Window, |net| offer(net, 1, (u64::MAX - 50, 100, 0, 0), 0)),
     (FaultReason::Bus, |net| offer(net, 1, (ADDRESS + MEMORY as u64, 100, 0, 0), 0)),

@@ -113,7 +113,7 @@ fn features_are_refused_that_are_not_offered_or_lack_what_must_be() {
         (Feature::OFFERED & !masked, true),
         (version | platform | Feature::Mtu.bit(), false),
         (version | platform | Feature::OrderPlatform.bit(), false),
-        (version | platform | 1, false),
+        (version | platform | 1 << 2, false),
         (version | platform | 1 << 63, false),
         (MERGE, true),
     ] {
@@ -563,14 +563,17 @@ fn addresses_of_nothing_are_refused_and_change_nothing() {
 #[test]
 fn drops_are_counted_in_any_clock() {
     let mut b = Bench::new();
-    for function in [1, 1, 2, 1, 1, 0, 2, 2, 1] {
+    for (function, bad) in [(1, 1), (1, 2), (2, 0), (1, 0), (1, 1), (0, 2), (2, 2), (2, 1), (1, 0)] {
         b.dut.no_buffer.next = true;
         b.dut.no_buffer_function.next = (function as u64).into();
+        b.dut.bad_offload.next = bad > 0;
+        b.dut.bad_offload_function.next = (bad as u64).into();
         b.clocks(1);
     }
-    b.dut.no_buffer.next = false;
-    for (function, drops) in [(0, 1), (1, 5), (2, 3)] {
+    (b.dut.no_buffer.next, b.dut.bad_offload.next) = (false, false);
+    for (function, drops, bad) in [(0, 1, 0), (1, 5, 3), (2, 3, 3)] {
         assert_eq!(b.read(0, function_register(function, &host::FUNCTION_NO_BUFFER)), (drops, OKAY));
+        assert_eq!(b.read(0, function_register(function, &host::FUNCTION_BAD_OFFLOAD)), (bad, OKAY));
     }
 }
 

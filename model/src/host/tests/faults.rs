@@ -132,14 +132,14 @@ fn descriptors_are_not_empty_and_not_indirect() {
 }
 
 #[test]
-fn a_chain_of_a_transmitq_is_at_most_65535_bytes_long() {
+fn a_chain_of_a_transmitq_is_at_most_65601_bytes_long() {
     let (mut bench, rings) = bench(1);
-    bench.descriptor(rings[1], 0, BUFFER, 65_435, NEXT, 3);
+    bench.descriptor(rings[1], 0, BUFFER, 65_501, NEXT, 3);
     bench.offer(rings[1], 0);
     bench.notify(rings[1]);
     bench.run();
-    assert_eq!(bench.frames()[0].frame.len(), 65_535 - 12);
-    for lengths in [[65_436, 100], [u32::MAX, u32::MAX]] {
+    assert_eq!(bench.frames()[0].frame.len(), 65_601 - 12);
+    for lengths in [[65_502, 100], [u32::MAX, u32::MAX]] {
         let (mut bench, rings) = self::bench(1);
         bench.descriptor(rings[1], 0, BUFFER, lengths[0], NEXT, 3);
         bench.descriptor(rings[1], 3, BUFFER, lengths[1], 0, 0);

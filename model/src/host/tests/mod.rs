@@ -7,6 +7,7 @@ mod faults;
 mod frames;
 mod indirect;
 mod interrupts;
+mod offload;
 mod packed;
 mod queue_reset;
 mod registers;
