@@ -13,6 +13,9 @@ use millrace_regs::host::{Feature, NET_HEADER, isr, status};
 /// Bytes of an Ethernet header with a VLAN tag, in front of what `mtu` counts.
 const ETHERNET: u64 = 18;
 
+/// The header that asks for nothing: all of its fields are 0, `num_buffers` too (virtio 5.1.6.2.1).
+const PLAIN: [u8; NET_HEADER] = [0; NET_HEADER];
+
 /// The device configuration (virtio 5.1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetConfig {
@@ -168,8 +171,23 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_cut(&mut self, pair: u16, frame: &[u8], cuts: &[Cut]) -> Result<Sent, VirtioError> {
+        self.send_asking(pair, &PLAIN, frame, cuts)
+    }
+
+    /// As [`send_cut`](Self::send_cut), with a `struct virtio_net_hdr` (virtio 5.1.6), which may ask for a checksum or for segments.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_asking(
+        &mut self,
+        pair: u16,
+        header: &[u8; NET_HEADER],
+        frame: &[u8],
+        cuts: &[Cut],
+    ) -> Result<Sent, VirtioError> {
         let prefix = vec![0; self.prefix];
-        let sent = self.add(pair, &prefix, frame, cuts)?;
+        let (queues, memory) = self.pair(pair)?;
+        let sent = queues.transmit.add(memory, [header, &prefix, frame], cuts)?;
         self.show(pair)?;
         Ok(sent)
     }
@@ -217,7 +235,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     /// Adds a frame to a transmitq. The function sees it after [`show`](Self::show).
     pub(super) fn add(&mut self, pair: u16, prefix: &[u8], frame: &[u8], cuts: &[Cut]) -> Result<Sent, VirtioError> {
         let (pair, memory) = self.pair(pair)?;
-        pair.transmit.add(memory, prefix, frame, cuts)
+        pair.transmit.add(memory, [&PLAIN, prefix, frame], cuts)
     }
 
     /// Shows the function the frames that were added, and notifies it if there are any.

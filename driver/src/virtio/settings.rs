@@ -17,6 +17,10 @@ const ALWAYS: u64 = Feature::bits(&[
     Feature::OrderPlatform,
 ]);
 
+/// Those of the offloads of frames out.
+const OFFLOADS: u64 =
+    Feature::bits(&[Feature::Csum, Feature::HostTso4, Feature::HostTso6, Feature::HostEcn, Feature::HostUso]);
+
 /// A piece of a buffer: one descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
@@ -47,6 +51,8 @@ pub struct Settings {
     pub in_order: bool,
     /// Takes VIRTIO_F_NOTIFICATION_DATA if it is offered.
     pub notification_data: bool,
+    /// Takes the offloads of frames out that are offered: those of [`send_asking`](super::VirtioNet::send_asking).
+    pub offloads: bool,
     /// Asks for interrupts: vector 0 for the configuration, 1 + q for virtqueue q. Without, there are none. The MSI-X table, and whether MSI-X is enabled, is left to
     /// the host (VFIO, or the kernel).
     pub interrupts: bool,
@@ -72,6 +78,7 @@ impl Default for Settings {
             event_idx: true,
             in_order: true,
             notification_data: true,
+            offloads: false,
             interrupts: false,
             receive: vec![vec![Cut { gap: 0, len: bytes as u32 }]],
             transmit_bytes: bytes,
@@ -89,14 +96,15 @@ impl Settings {
     /// The features that the driver takes if they are offered, by their bits. A function may offer others: they are left alone.
     pub fn features(&self) -> u64 {
         let chosen = [
-            (self.merge, Feature::MergeableBuffers),
-            (self.packed, Feature::RingPacked),
-            (self.indirect, Feature::IndirectDesc),
-            (self.event_idx, Feature::EventIdx),
-            (self.in_order && self.descriptor_order.is_empty(), Feature::InOrder),
-            (self.notification_data, Feature::NotificationData),
+            (self.merge, Feature::MergeableBuffers.bit()),
+            (self.packed, Feature::RingPacked.bit()),
+            (self.indirect, Feature::IndirectDesc.bit()),
+            (self.event_idx, Feature::EventIdx.bit()),
+            (self.in_order && self.descriptor_order.is_empty(), Feature::InOrder.bit()),
+            (self.notification_data, Feature::NotificationData.bit()),
+            (self.offloads, OFFLOADS),
         ];
-        chosen.into_iter().filter(|(wanted, _)| *wanted).fold(ALWAYS, |all, (_, feature)| all | feature.bit())
+        chosen.into_iter().filter(|(wanted, _)| *wanted).fold(ALWAYS, |all, (_, features)| all | features)
     }
 
     /// Refuses what no function can be set up with.

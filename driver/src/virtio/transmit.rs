@@ -4,7 +4,6 @@
 use super::arena::Arena;
 use super::{Cut, DmaMemory, Settings, VirtioError, Virtqueue, settings};
 use crate::Sent;
-use millrace_regs::host::NET_HEADER;
 
 /// A transmitq.
 pub(super) struct TransmitQueue {
@@ -36,15 +35,9 @@ impl TransmitQueue {
         &self.queue
     }
 
-    /// Adds a frame with a header of zeroes and `prefix` in front, cut as `cuts` say: the last piece is what they leave, if anything.
-    pub fn add(
-        &mut self,
-        memory: &impl DmaMemory,
-        prefix: &[u8],
-        frame: &[u8],
-        cuts: &[Cut],
-    ) -> Result<Sent, VirtioError> {
-        let cuts = fit(cuts, NET_HEADER + prefix.len() + frame.len());
+    /// Adds header, prefix and frame, side by side and cut as `cuts` say: the last piece is what they leave, if anything.
+    pub fn add(&mut self, memory: &impl DmaMemory, parts: [&[u8]; 3], cuts: &[Cut]) -> Result<Sent, VirtioError> {
+        let cuts = fit(cuts, parts.iter().map(|part| part.len()).sum());
         let needs = settings::extent(&cuts);
         if needs > self.room {
             return Err(VirtioError::FrameTooLong { needs, room: self.room });
@@ -61,8 +54,7 @@ impl TransmitQueue {
         if needed > self.queue.free() {
             return Ok(Sent::Full);
         }
-        // Offload of nothing: all fields of the header are 0, `num_buffers` too (5.1.6.2.1).
-        let mut stream = Stream { parts: [&[0; NET_HEADER], prefix, frame] };
+        let mut stream = Stream { parts };
         pieces.iter().for_each(|piece| stream.copy(memory, piece.offset, piece.len as usize));
         let id = self.queue.add(memory, &pieces).expect("as many descriptors are free");
         self.free.pop();

@@ -7,4 +7,5 @@ mod interrupts;
 mod later;
 mod offload;
 mod resets;
+mod segments;
 mod traffic;
