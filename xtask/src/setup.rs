@@ -17,6 +17,8 @@ pub enum Need {
     Demo,
     /// Peers and judges of the tests.
     Test,
+    /// The judge of what guests send, which is one of the tests' too.
+    Judge,
     /// An independent testbench of the Verilog.
     Cocotb,
     /// Proofs about the Verilog.
@@ -103,6 +105,7 @@ const TOOLS: &[Tool] = &[
         source: Source::Debian("tshark"),
         why: "dissects what the simulation puts out",
     },
+    Tool { need: Need::Judge, program: "tshark", source: Source::Debian("tshark"), why: "dissects what guests send" },
     Tool {
         need: Need::Test,
         program: "make",

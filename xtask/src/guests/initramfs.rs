@@ -23,7 +23,7 @@ impl Contents<'_> {
 }
 
 /// Programs beside those of busybox.
-const PROGRAMS: [&str; 2] = ["usr/bin/iperf3", "usr/bin/ping"];
+const PROGRAMS: [&str; 3] = ["usr/bin/iperf3", "usr/bin/ping", "usr/sbin/ethtool"];
 /// What the C library loads to end a thread.
 const UNWINDER: &str = "usr/lib/x86_64-linux-gnu/libgcc_s.so.1";
 

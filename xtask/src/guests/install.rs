@@ -15,7 +15,7 @@ const RELEASE: &str = "trixie";
 const BACKPORTS: &str = "trixie-backports";
 
 /// What is asked for, of the backports if they have it, and why.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("qemu-system-x86", "runs the guests"),
     // Of the release, as its users have it.
     ("linux-image-cloud-amd64/trixie", "the guests' kernel, with the stock drivers"),
@@ -23,6 +23,7 @@ const PACKAGES: [(&str, &str); 5] = [
     // That of busybox hears of everything and overlooks answers when much comes in.
     ("iputils-ping", "ping of the guests"),
     ("iperf3", "TCP traffic of the guests"),
+    ("ethtool", "tells what the guests' driver leaves to the device"),
 ];
 
 /// What packages want for being installed. Here they are unpacked alone.

@@ -9,6 +9,7 @@ mod initramfs;
 mod install;
 mod modules;
 mod network;
+mod offload;
 mod process;
 mod qmp;
 mod scenarios;
@@ -44,7 +45,7 @@ pub struct Arguments {
 impl Arguments {
     /// What is run with all other tests: two minutes.
     pub fn quick() -> Self {
-        let only = ["ping", "uplink", "large-frames", "kill", "vfio"].map(String::from).into();
+        let only = ["ping", "uplink", "offload", "large-frames", "kill", "vfio"].map(String::from).into();
         Arguments { list: false, only, self_test: false }
     }
 }

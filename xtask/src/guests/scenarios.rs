@@ -5,6 +5,7 @@ use super::bench::Bench;
 use super::dpu::{Dpu, Port, Stats};
 use super::guest::Guest;
 use super::network::Network;
+use super::offload::offload;
 use super::traffic::{self, PING_HEADERS, address, ping, ping_with};
 use super::vfio::vfio;
 use anyhow::{Context, Result, ensure};
@@ -35,6 +36,11 @@ pub const ALL: &[Scenario] = &[
         run: plain_rings,
     },
     Scenario { name: "uplink", shows: "a guest and a Linux host at uplink p0 ping each other", run: uplink },
+    Scenario {
+        name: "offload",
+        shows: "a guest leaves checksums and segments to the device, and a host finds them right",
+        run: offload,
+    },
     Scenario { name: "iperf3", shows: "TCP both ways between two guests", run: iperf3 },
     Scenario { name: "mtu", shows: "frames of all sizes up to the MTU that the device tells, and fragments", run: mtu },
     Scenario {

@@ -94,7 +94,12 @@ fn one_way(client: &mut Guest, server: &mut Guest, address: &str, option: &str) 
     if served.code != 0 {
         bail!("iperf3's server ended with {}: {}", served.code, served.output);
     }
-    let report: Value = serde_json::from_str(&report).with_context(|| format!("iperf3 printed {report}"))?;
+    received(&report)
+}
+
+/// Mb/s that arrived, of what iperf3 prints with `--json`.
+pub fn received(report: &str) -> Result<f64> {
+    let report: Value = serde_json::from_str(report).with_context(|| format!("iperf3 printed {report}"))?;
     let received = &report["end"]["sum_received"];
     match (received["bytes"].as_u64(), received["bits_per_second"].as_f64()) {
         (Some(1..), Some(rate)) => Ok(rate / 1e6),
