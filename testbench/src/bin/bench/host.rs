@@ -25,9 +25,12 @@ const MEASURED: u64 = 100_000;
 
 /// Frames and bits per second from VF to VF, and cycles per second of CPU time.
 pub fn measure(report: &mut Report) -> Result<()> {
-    for (queues, length) in [(8, 64), (1, 64), (8, 1518), (8, 9000)] {
-        let Rate { frames, cycles, seconds } = rate(queues, length)?;
-        let configuration = format!("{queues} queues, {length}-byte frames, split, 1 us");
+    let short = [(8, 64), (1, 64)];
+    let rates = RINGS.iter().flat_map(|rings| short.map(|(queues, length)| (rings, queues, length)));
+    let long = [(8, 1518), (8, 9000)].map(|(queues, length)| (&RINGS[0], queues, length));
+    for ((name, rings), queues, length) in rates.chain(long) {
+        let Rate { frames, cycles, seconds } = rate(queues, length, rings())?;
+        let configuration = format!("{queues} queues, {length}-byte frames, {name}, 1 us");
         let per_second = frames as f64 / (cycles * CYCLE_NS) as f64 * 1e9;
         report.add("VF to VF", &configuration, per_second / 1e6, "Mpps");
         // With preamble, gap and FCS, as on a wire.
@@ -42,6 +45,10 @@ pub fn measure(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// Kinds of rings.
+const RINGS: [(&str, fn() -> Settings); 3] =
+    [("split", split), ("packed", packed), ("packed, in order", || Settings { in_order: true, ..packed() })];
+
 struct Rate {
     frames: usize,
     cycles: u64,
@@ -49,7 +56,7 @@ struct Rate {
 }
 
 /// So many VFs send to the next VF each.
-fn rate(queues: usize, length: usize) -> Result<Rate> {
+fn rate(queues: usize, length: usize, settings: Settings) -> Result<Rate> {
     let config = PRESET.config();
     let memories = (0..config.functions()).map(|_| LocalMemory::new(ADDRESS, MEMORY)).collect();
     let mut dpu = DpuSimulation::new(PRESET, memories, Latency::default())?;
@@ -59,7 +66,7 @@ fn rate(queues: usize, length: usize) -> Result<Rate> {
     let mut nets = vec![];
     for n in 0..config.vfs.min(queues + 1) {
         let memory = dpu.borrow().memory(vf(n)).clone();
-        nets.push(VirtioNet::start(Bar::new(dpu.clone(), vf(n)), memory, settings())?);
+        nets.push(VirtioNet::start(Bar::new(dpu.clone(), vf(n)), memory, settings.clone())?);
     }
     let mut slow_path = start_slow_path(&dpu, queues)?;
     let frames: Vec<Vec<u8>> = (0..queues).map(|n| frame(n, length)).collect();
@@ -92,14 +99,20 @@ fn rate(queues: usize, length: usize) -> Result<Rate> {
 }
 
 /// Buffers of one piece.
-fn settings() -> Settings {
+fn split() -> Settings {
     let bytes = NET_HEADER as u32 + 9216;
     Settings {
         receive: vec![vec![Cut { gap: 0, len: bytes }]],
         transmit_bytes: bytes as usize,
         merge: false,
+        packed: false,
+        in_order: false,
         ..Settings::default()
     }
+}
+
+fn packed() -> Settings {
+    Settings { packed: true, ..split() }
 }
 
 /// The slow path, which puts the flows into hardware when it sees their first frames.
