@@ -2,7 +2,8 @@
 //! Recognises Millrace's functions by their configuration space (PCI Express Base 5.0 §7.5) and BARs. What a stranger's function says
 //! there can be anything: it is looked at, and not trusted.
 
-use millrace_regs::host::{COMMON, DEVICE, FUNCTION_SHIFT, HostBlock, ISR, NOTIFY, NOTIFY_STRIDE};
+use millrace_regs::host::pci::{ECPF_DEVICE, FUNCTION_BAR, NETWORK_DEVICE, REGISTER_BAR, VENDOR};
+use millrace_regs::host::{COMMON, DEVICE, HostBlock, ISR, NOTIFY, NOTIFY_STRIDE};
 use std::fmt;
 
 /// Bytes of the configuration space that every function has.
@@ -10,18 +11,6 @@ pub const CONFIG_BYTES: usize = 256;
 
 /// BARs that a function may have.
 pub const BARS: usize = 6;
-
-/// Vendor of virtio devices, and of the ECPF too.
-const VENDOR: u16 = 0x1af4;
-/// A network device of virtio (virtio 4.1.2).
-const NETWORK_DEVICE: u16 = 0x1041;
-/// The ECPF: one of the numbers that the vendor leaves to experiments.
-const ECPF_DEVICE: u16 = 0x10f0;
-
-/// Bytes of BAR 0: the function's block of `docs/host.md`.
-const BLOCK_BAR: u64 = 1 << FUNCTION_SHIFT;
-/// Bytes of the ECPF's BAR 2: the register map.
-const REGISTER_BAR: u64 = 1 << 16;
 
 /// Offsets in the configuration space.
 const STATUS: usize = 0x06;
@@ -72,8 +61,8 @@ pub fn identify(config: &[u8; CONFIG_BYTES], sizes: &[u64; BARS]) -> Result<Role
     let half = |at: usize| u16::from_le_bytes([config[at], config[at + 1]]);
     let role = role(half(0), half(2))?;
     let bars: &[(usize, u64)] = match role {
-        Role::Network => &[(0, BLOCK_BAR)],
-        Role::Ecpf => &[(0, BLOCK_BAR), (2, REGISTER_BAR)],
+        Role::Network => &[(0, FUNCTION_BAR)],
+        Role::Ecpf => &[(0, FUNCTION_BAR), (2, REGISTER_BAR)],
     };
     for &(bar, bytes) in bars {
         let found = sizes[bar];

@@ -11,6 +11,29 @@ pub const FUNCTION_SHIFT: u32 = 24;
 /// Functions that an address can tell apart.
 pub const MAX_FUNCTIONS: usize = 256;
 
+/// Numbers of the functions' configuration spaces (`docs/host.md`, "PCI functions").
+pub mod pci {
+    use super::FUNCTION_SHIFT;
+    use crate::map::ADDRESS_SPACE;
+
+    /// Vendor of virtio devices, and of the ECPF too.
+    pub const VENDOR: u16 = 0x1af4;
+    /// PF and VFs: a network device of virtio (virtio 4.1.2).
+    pub const NETWORK_DEVICE: u16 = 0x1041;
+    /// The ECPF: one of the numbers that the vendor leaves to experiments, so that no stock driver takes it.
+    pub const ECPF_DEVICE: u16 = 0x10f0;
+    /// Revision of all functions: not transitional (virtio 4.1.2.1).
+    pub const REVISION: u8 = 1;
+    /// Class of PF and VFs: a network controller, for Ethernet.
+    pub const NETWORK_CLASS: u32 = 0x02_0000;
+    /// Class of the ECPF: a network controller, other.
+    pub const ECPF_CLASS: u32 = 0x02_8000;
+    /// Bytes of BAR 0: a function's block of `s_axil_host`.
+    pub const FUNCTION_BAR: u64 = 1 << FUNCTION_SHIFT;
+    /// Bytes of the ECPF's BAR 2: the register map.
+    pub const REGISTER_BAR: u64 = ADDRESS_SPACE as u64;
+}
+
 /// A block of registers in a function's BAR. An access to an address of no block is answered with SLVERR.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostBlock {

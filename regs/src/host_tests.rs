@@ -63,6 +63,25 @@ fn blocks_are_those_of_the_page() {
 }
 
 #[test]
+fn numbers_of_the_configuration_spaces_are_those_of_the_page() {
+    let rows = table("PCI functions");
+    let numbers = |device: u16| format!("{:#06x}, {device:#06x}", pci::VENDOR);
+    let class = |class: u32| format!("{}, {class:#08x}", pci::REVISION);
+    let size = |bytes: u64| match bytes >> 20 {
+        0 => format!("{} KiB: ", bytes >> 10),
+        mebibytes => format!("{mebibytes} MiB: "),
+    };
+    assert_eq!(rows[0][0], "vendor, device");
+    assert!(rows[0][1].starts_with(&(numbers(pci::ECPF_DEVICE) + ": ")), "{:?}", rows[0]);
+    assert_eq!(rows[0][2], numbers(pci::NETWORK_DEVICE));
+    assert_eq!(rows[1], ["revision, class", &class(pci::ECPF_CLASS), &class(pci::NETWORK_CLASS)]);
+    for (row, (name, bytes)) in rows[2..].iter().zip([("BAR 0", pci::FUNCTION_BAR), ("BAR 2", pci::REGISTER_BAR)]) {
+        assert!(row[0] == name && row[1].contains(&size(bytes)), "{row:?}");
+    }
+    assert_eq!((rows[2][2].as_str(), rows[3][2].as_str()), ("the same", ""));
+}
+
+#[test]
 fn blocks_do_not_overlap_and_lie_in_the_bar() {
     let copies = |block: &HostBlock| if block.stride == 0 { 1 } else { MAX_FUNCTIONS as u32 };
     for pair in HOST_BLOCKS.windows(2) {

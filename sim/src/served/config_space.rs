@@ -3,27 +3,13 @@
 //!
 //! On a board this is the PCIe block's; the RTL gets what it says as pins.
 
+use millrace_regs::host::pci::{self, FUNCTION_BAR, REGISTER_BAR};
 use millrace_regs::host::{COMMON, DEVICE, ISR, MSIX_PENDING, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE};
 use std::ops::Range;
 
 /// Bytes of the configuration space. Behind the first [`BYTES`] there are no extended capabilities.
 pub const CONFIG_BYTES: usize = 4096;
 const BYTES: usize = 256;
-
-/// Bytes of BAR 0: a function's block of `s_axil_host`.
-pub const FUNCTION_BAR: u64 = 1 << millrace_regs::host::FUNCTION_SHIFT;
-/// Bytes of the ECPF's BAR 2: the register map.
-pub const REGISTER_BAR: u64 = 1 << 16;
-
-/// Vendor of virtio devices.
-const VENDOR: u16 = 0x1af4;
-/// A virtio network device (4.1.2: 0x1040 + 1).
-const NETWORK_DEVICE: u16 = 0x1041;
-/// One of the numbers that the vendor leaves to experiments: no virtio device, so that no stock driver takes the ECPF.
-const ECPF_DEVICE: u16 = 0x10f0;
-/// Network controllers: Ethernet, other.
-const ETHERNET: [u8; 3] = [0, 0, 2];
-const OTHER: [u8; 3] = [0, 0x80, 2];
 
 /// Offsets of the header (7.5.1).
 const COMMAND: usize = 0x04;
@@ -89,17 +75,16 @@ impl ConfigSpace {
     }
 
     fn header(&mut self, ecpf: bool) {
-        let (device, class) = if ecpf { (ECPF_DEVICE, OTHER) } else { (NETWORK_DEVICE, ETHERNET) };
-        self.put(0x00, &VENDOR.to_le_bytes());
+        let (device, class) =
+            if ecpf { (pci::ECPF_DEVICE, pci::ECPF_CLASS) } else { (pci::NETWORK_DEVICE, pci::NETWORK_CLASS) };
+        self.put(0x00, &pci::VENDOR.to_le_bytes());
         self.put(0x02, &device.to_le_bytes());
         self.allow(COMMAND, &(MEMORY | BUS_MASTER | INTX_DISABLE).to_le_bytes());
         // Status: there is a list of capabilities.
         self.put(0x06, &[1 << 4]);
-        // Revision 1: not transitional (4.1.2.1).
-        self.put(0x08, &[1]);
-        self.put(0x09, &class);
+        self.put(0x08, &(class << 8 | u32::from(pci::REVISION)).to_le_bytes());
         // Subsystem: the device's, which is neither that of a transitional device (4.1.2.1).
-        self.put(0x2c, &VENDOR.to_le_bytes());
+        self.put(0x2c, &pci::VENDOR.to_le_bytes());
         self.put(0x2e, &device.to_le_bytes());
         self.put(CAPABILITIES, &[POWER as u8]);
         // Interrupt line: the host's to use.

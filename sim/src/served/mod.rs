@@ -9,9 +9,10 @@ mod messages;
 pub use memory::ServedMemory;
 
 use crate::{BusError, Config, DpuSimulation, Latency, NewError, Preset};
-use config_space::{CONFIG_BYTES, ConfigSpace, FUNCTION_BAR, REGISTER_BAR};
+use config_space::{CONFIG_BYTES, ConfigSpace};
 use function::Access;
 use millrace_driver::virtio::LocalMemory;
+use millrace_regs::host::pci::{FUNCTION_BAR, REGISTER_BAR};
 use millrace_vfio_user::{DeviceInfo, Server, ServerError};
 use nix::poll::PollFd;
 use std::cell::RefCell;
