@@ -102,6 +102,7 @@ fn settings() -> impl Strategy<Value = Settings> {
                 receive,
                 transmit_bytes: NET_HEADER + MAX_FRAME + 6 * 70,
                 transmit_buffers,
+                ..Settings::default()
             },
         )
     })
