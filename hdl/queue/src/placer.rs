@@ -224,8 +224,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTIONS: usize> Placer<
         let mut chain_at = self.chain_at;
         let mut descriptor_at = self.descriptor_at;
         let mut planned = self.planned;
-        self.total = 0;
-        self.total.en = is_idle;
+        let mut total_next: Bits<14> = 0;
+        let mut takes_total = is_idle;
         match self.state {
             PlaceState::Idle => {
                 if begins_late {
@@ -249,8 +249,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTIONS: usize> Placer<
                 planned = self.planned + 1;
                 need = left;
                 takes_need = true;
-                self.total = if buffer.last { 0 } else { total };
-                self.total.en = true;
+                total_next = if buffer.last { 0 } else { total };
+                takes_total = true;
                 if whole {
                     state = PlaceState::Start;
                 } else if fails {
@@ -290,6 +290,9 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTIONS: usize> Placer<
             chain_at = 0;
             descriptor_at = 0;
             planned = 0;
+        }
+        if takes_total {
+            self.total = total_next;
         }
         if takes_need {
             self.need = need;

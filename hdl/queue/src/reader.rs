@@ -279,17 +279,18 @@ impl<
         let gives = steps & !burst.reset;
         self.offloads.raddr = burst.pair;
         self.fetched_valid = gives;
-        self.fetched = Piece {
-            data: 0,
-            from,
-            count: cast::<7>(count),
-            pair: burst.pair,
-            function: burst.function,
-            offloads: self.offloads.rdata,
-            last: chain_ends,
-            error: chain_ends & (burst.abort | bad),
-        };
-        self.fetched.en = gives;
+        if gives {
+            self.fetched = Piece {
+                data: 0,
+                from,
+                count: cast::<7>(count),
+                pair: burst.pair,
+                function: burst.function,
+                offloads: self.offloads.rdata,
+                last: chain_ends,
+                error: chain_ends & (burst.abort | bad),
+            };
+        }
         self.out.inp.valid = self.fetched_valid;
         self.out.inp.data = Piece { data: self.buffer.rdata, ..self.fetched };
         link(self.pieces, self.out.out);

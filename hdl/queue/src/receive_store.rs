@@ -132,14 +132,16 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const ADDRESS_BITS: usize>
         self.came_for_look.raddr = self.look_pair;
         self.gone_for_look.raddr = self.look_pair;
         let gone = self.gone_for_look.rdata;
-        self.available = self.came_for_look.rdata - gone;
-        self.available.en = self.look;
+        if self.look {
+            self.available = self.came_for_look.rdata - gone;
+        }
         self.chains = self.available;
         let oldest = gone.get_bits::<6>(0) + self.chain;
         self.memory.re = self.look;
         self.memory.raddr = concat::<ADDRESS_BITS>(self.look_pair, oldest, self.descriptor);
-        self.word = self.memory.rdata;
-        self.word.en = self.look;
+        if self.look {
+            self.word = self.memory.rdata;
+        }
         self.buffer = self.word;
         self.gone_for_consume.raddr = self.consume_pair;
         let gone_pair = if resets { segment.pair } else { self.consume_pair };

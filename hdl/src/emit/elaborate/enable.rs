@@ -94,7 +94,7 @@ fn only(stmt: &Stmt, meant: &dyn Fn(SignalId) -> bool) -> Vec<Stmt> {
     made.into_iter().collect()
 }
 
-/// When a statement, which sets the enable on some paths, sets it.
+/// When a statement, which sets the enable on some paths, sets it; nothing if the kernel assigns the enable itself.
 fn holds(stmt: &Stmt) -> Option<Expr> {
     match stmt {
         Stmt::If { test, then, otherwise } => {
@@ -105,8 +105,8 @@ fn holds(stmt: &Stmt) -> Option<Expr> {
             }
             Some(or(and(test.clone(), then), and(Expr::unary(Unary::Not, test.clone()), otherwise)))
         }
-        Stmt::Case { .. } => None,
-        _ => Some(one()),
+        Stmt::Set { value, .. } if *value == one() => Some(one()),
+        _ => None,
     }
 }
 
@@ -219,6 +219,18 @@ mod tests {
         assert_eq!(statements[0], Stmt::Set { target: id("head$en"), low: 0, value: Expr::zero(1) });
         assert_eq!(statements[1], Stmt::Set { target: id("head$d"), low: 0, value: symbols.whole(id("head$q")) });
         assert!(matches!(statements[2], Stmt::If { .. }));
+    }
+
+    #[test]
+    fn an_enable_that_the_kernel_assigns_is_what_it_assigns() {
+        let (statements, symbols) = resolved(|id| {
+            let mut statements = load(id, Expr::zero(3));
+            statements.push(Stmt::Set { target: id("head$en"), low: 0, value: Expr::whole(id("inp$ready"), 1) });
+            statements
+        });
+        let id = |path: &str| symbols.find(path).expect("a signal");
+        let last = statements.iter().rfind(|stmt| stmt.writes_to(id("head$en"))).expect("an enable");
+        assert_eq!(*last, Stmt::Set { target: id("head$en"), low: 0, value: Expr::whole(id("inp$ready"), 1) });
     }
 
     #[test]
