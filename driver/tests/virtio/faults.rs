@@ -64,7 +64,7 @@ const CASES: &[Case] = &[
     (FaultReason::Indirect, 0, |net, queue| offer(net, queue, &[one(3, FINE, 16, WRITE | INDIRECT, 0)], 3)),
     (FaultReason::Indirect, 1, |net, queue| offer(net, queue, &[one(3, FINE, 16, INDIRECT, 0)], 3)),
     (FaultReason::TooLong, 1, |net, queue| {
-        offer(net, queue, &[one(3, FINE, 65_000, NEXT, 0), one(0, FINE, 536, 0, 0)], 3)
+        offer(net, queue, &[one(3, FINE, 65_000, NEXT, 0), one(0, FINE, 602, 0, 0)], 3)
     }),
     (FaultReason::Header, 1, |net, queue| offer(net, queue, &[one(3, FINE, 11, 0, 0)], 3)),
     (FaultReason::Window, 0, |net, queue| offer(net, queue, &[one(3, FINE - 0x10_0000, 100, WRITE, 0)], 3)),

@@ -39,8 +39,9 @@ struct Queue {
     due: VecDeque<Due>,
     has_event: bool,
     notify: bool,
-    /// Chains that have a place in the store.
+    /// Chains that have a place in the store; those of them that came there.
     kept: u64,
+    came: u64,
 }
 
 struct Bench<const RECEIVE: usize> {
@@ -53,6 +54,8 @@ struct Bench<const RECEIVE: usize> {
     faults: Vec<(usize, u64)>,
     written: VecDeque<u64>,
     notifications: usize,
+    /// Nothing leaves the store.
+    pause: bool,
 }
 
 impl<const RECEIVE: usize> Bench<RECEIVE> {
@@ -81,6 +84,7 @@ impl<const RECEIVE: usize> Bench<RECEIVE> {
                 has_event,
                 notify: false,
                 kept: 0,
+                came: 0,
             });
             dut.open.next = true;
             dut.open_pair.next = pair.into();
@@ -95,7 +99,7 @@ impl<const RECEIVE: usize> Bench<RECEIVE> {
         dut.open.next = false;
         dut.live.next = ((1u64 << PAIRS) - 1).into();
         let (resets, faults, written) = Default::default();
-        Self { dut, memory: Memory::new(0xa000), queues, rng, resets, faults, written, notifications: 0 }
+        Self { dut, memory: Memory::new(0xa000), queues, rng, resets, faults, written, notifications: 0, pause: false }
     }
 
     /// Makes a chain available: its descriptors but the first, and that last.
@@ -147,6 +151,14 @@ impl<const RECEIVE: usize> Bench<RECEIVE> {
             self.notifications += 1;
             self.queues[pair].notify = false;
             dut.notify_pair.next = (pair as u64).into();
+        }
+        if self.rng.random_ratio(1, 100) {
+            self.pause = self.rng.random();
+        }
+        for q in &mut self.queues {
+            if !self.pause && q.came > 0 && self.rng.random_bool(0.3) {
+                (q.came, q.kept) = (q.came - 1, q.kept - 1);
+            }
         }
         dut.steps.ready.next = self.rng.random_bool(0.8);
         dut.may_grant.next = self.rng.random_bool(0.9);
@@ -223,7 +235,7 @@ impl<const RECEIVE: usize> Bench<RECEIVE> {
         };
         assert_eq!((Some(came), step.function.to_u64()), (q.due.pop_front(), 3));
         if step.last {
-            q.kept -= 1;
+            q.came += 1;
             q.free += q.under_way.pop_front().expect("a chain");
         }
     }
@@ -232,7 +244,8 @@ impl<const RECEIVE: usize> Bench<RECEIVE> {
         for _ in 0..limit {
             self.clock();
             let due = self.queues.iter().any(|q| q.notify);
-            if !due && self.memory.quiet() && self.written.is_empty() && self.dut.idle.val() {
+            let came = self.queues.iter().any(|q| q.came > 0);
+            if !due && !came && self.memory.quiet() && self.written.is_empty() && self.dut.idle.val() {
                 return;
             }
         }
@@ -245,7 +258,7 @@ impl<const RECEIVE: usize> Bench<RECEIVE> {
             let pair = self.rng.random_range(0..PAIRS);
             let most = if RECEIVE == 1 { 4 } else { 9 };
             let count = self.rng.random_range(1..=self.queues[pair].size.min(most));
-            let burst = if self.rng.random_bool(0.1) { 40 } else { 1 };
+            let burst = if self.rng.random_bool(0.1) { 100 } else { 1 };
             for _ in 0..burst {
                 if self.queues[pair].free >= count {
                     self.offer(pair, count);
@@ -370,7 +383,7 @@ fn a_reset_waits_for_what_is_under_way_and_the_queue_begins_anew() {
             bench.clock();
         }
         let q = &mut bench.queues[pair];
-        (q.index, q.wrap, q.free, q.kept) = (0, true, q.size, 0);
+        (q.index, q.wrap, q.free, q.kept, q.came) = (0, true, q.size, 0, 0);
         (q.due.clear(), q.under_way.clear());
         let (from, until) = (q.ring as usize, (q.ring + 16 * q.size) as usize);
         bench.memory.bytes[from..until].fill(0);

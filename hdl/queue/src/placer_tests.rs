@@ -285,6 +285,37 @@ fn a_frame_fills_one_chain_whatever_its_buffers_and_lengths() {
 }
 
 #[test]
+fn chains_are_taken_in_order_while_others_come_and_frames_are_dropped() {
+    for seed in 20..28 {
+        let mut bench = Bench::new(seed);
+        bench.ease = if seed % 2 == 0 { 1.0 } else { 0.8 };
+        let (mut made, mut sent) = (0, 0);
+        for _ in 0..60 {
+            let chains = bench.rng.random_range(0..40).min(60 - (made - bench.used.len()));
+            for _ in 0..chains {
+                // The places come round: what is in them does not matter.
+                bench.next_address %= 0x1_f000;
+                bench.chain(2, made as u64, &[200]);
+                made += 1;
+            }
+            for _ in 0..bench.rng.random_range(0..40) {
+                let length = bench.rng.random_range(14..130);
+                bench.frame(0, length);
+                sent += 1;
+            }
+            for _ in 0..bench.rng.random_range(0..200) {
+                bench.clock();
+            }
+        }
+        bench.run();
+        let heads: Vec<u64> = bench.used.iter().map(|used| used.1).collect();
+        assert_eq!(heads, (0..heads.len() as u64).collect::<Vec<_>>(), "seed {seed}");
+        assert_eq!(heads.len() + bench.drops.len(), sent, "seed {seed}");
+        assert!(!bench.drops.is_empty() && heads.len() > 300, "seed {seed}: {} of {sent}", heads.len());
+    }
+}
+
+#[test]
 fn frames_that_fit_a_buffer_each_take_as_long_as_their_bytes() {
     let mut bench = Bench::new(11);
     bench.ease = 1.0;

@@ -160,7 +160,149 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::assert_lints;
+    use crate::memory::Memory;
+    use crate::receive_store::ReceiveStore;
+    use crate::testing::{assert_lints, settle, tick};
+    use millrace_hdl::base::{Snk, Src};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// The receiveqs with the store that their chains go to.
+    #[millrace_hdl::block]
+    struct Stored {
+        clock: Signal<In, Clock>,
+        reset: Signal<In, Bit>,
+        open: Signal<In, Bit>,
+        open_pair: Signal<In, Bits<2>>,
+        opened: Signal<In, QueueConfig>,
+        live: Signal<In, Bits<4>>,
+        notify: Signal<In, Bit>,
+        notify_pair: Signal<In, Bits<2>>,
+        read: Src<RingRead>,
+        answer: Snk<RingAnswer>,
+        look: Signal<In, Bit>,
+        look_pair: Signal<In, Bits<2>>,
+        chains: Signal<Out, Bits<7>>,
+        buffer: Signal<Out, crate::receive_store::Buffer>,
+        consume: Signal<In, Bit>,
+        consume_pair: Signal<In, Bits<2>>,
+        fault: Signal<Out, Bit>,
+        side: RingSide<4, 2, 2, 1>,
+        #[init(ReceiveStore::new())]
+        store: ReceiveStore<4, 2, 10>,
+    }
+
+    #[millrace_hdl::block]
+    impl Stored {
+        fn update(&mut self) {
+            self.side.open = self.open;
+            self.side.open_pair = self.open_pair;
+            self.side.opened = self.opened;
+            self.side.window_write = self.open;
+            self.side.window_function = 0;
+            self.side.window = crate::types::Window { first: 0, last: 0xffff_ffff };
+            self.side.live = self.live;
+            self.side.stopped = 0;
+            self.side.notify = self.notify;
+            self.side.notify_pair = self.notify_pair;
+            self.side.room = self.store.room;
+            self.side.free = self.store.free;
+            self.store.free_pair = self.side.free_pair;
+            self.side.packed_free = self.store.packed_free;
+            self.store.packed_free_pair = self.side.packed_free_pair;
+            self.store.granted = self.side.granted;
+            self.store.granted_pair = self.side.granted_pair;
+            self.store.granted_count = self.side.granted_count;
+            join(self.side.segments, self.store.segments);
+            link(self.read, self.side.read[2]);
+            link(self.answer, self.side.answer[2]);
+            for i in 0..2 {
+                self.side.read[i].ready = false;
+                self.side.answer[i].valid = false;
+                self.side.answer[i].data.tag = 0;
+                self.side.answer[i].data.data = 0;
+                self.side.answer[i].data.error = 0;
+                self.side.write[i].ready = false;
+                self.side.written[i].valid = false;
+                self.side.written[i].data = 0;
+            }
+            self.side.reset_pair.valid = false;
+            self.side.reset_pair.data = 0;
+            self.fault = self.side.fault[0].valid | self.side.fault[1].valid | self.side.fault[2].valid;
+            for i in 0..3 {
+                self.side.fault[i].ready = true;
+            }
+            self.store.look = self.look;
+            self.store.look_pair = self.look_pair;
+            self.chains = self.store.chains;
+            self.store.chain = 0;
+            self.store.descriptor = 0;
+            self.buffer = self.store.buffer;
+            self.store.consume = self.consume;
+            self.store.consume_pair = self.consume_pair;
+            self.store.consumed = 1;
+            self.store.reset_pair.ready = true;
+        }
+    }
+
+    /// A packed ring of 256 whose driver makes each chain available again as soon as it was taken.
+    #[test]
+    fn chains_of_packed_receiveqs_are_stored_once_and_in_order_while_they_are_taken() {
+        for seed in 0..4 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let mut memory = Memory::new(0x2000);
+            let mut dut = Box::<Stored>::default();
+            dut.connect_all();
+            dut.reset.next = true;
+            tick(&mut *dut, |d| &mut d.clock);
+            dut.reset.next = false;
+            dut.open.next = true;
+            dut.open_pair.next = 1u64.into();
+            let mut opened = QueueConfig { size: 256u64.into(), ..Default::default() };
+            opened.features.packed = true;
+            dut.opened.next = opened;
+            tick(&mut *dut, |d| &mut d.clock);
+            dut.open.next = false;
+            dut.live.next = 0b10u64.into();
+            let (mut made, mut taken, mut quiet) = (0u64, 0u64, 0);
+            let mut notify = false;
+            let mut busy = false;
+            while taken < 1500 {
+                while made < taken + 256 {
+                    let flags = if made / 256 % 2 == 0 { 1 << 7 } else { 1 << 15 } | 2;
+                    memory.write_packed(0, made % 256, (0x1000, 64, made as u16, flags));
+                    made += 1;
+                    notify = true;
+                }
+                // Chains are taken in bursts.
+                if rng.random_ratio(1, 100) {
+                    busy = rng.random();
+                }
+                dut.notify.next = std::mem::take(&mut notify);
+                dut.notify_pair.next = 1u64.into();
+                settle(&mut *dut);
+                let asked = (dut.read.valid.val(), dut.read.data.val());
+                let answer = (&mut dut.answer.valid, &mut dut.answer.data);
+                memory.drive(asked, &mut dut.read.ready, answer, &mut rng);
+                dut.look.next = true;
+                dut.look_pair.next = 1u64.into();
+                let takes = busy && quiet >= 3 && dut.chains.val().any();
+                dut.consume.next = takes;
+                dut.consume_pair.next = 1u64.into();
+                settle(&mut *dut);
+                memory.taken();
+                assert!(!dut.fault.val());
+                if takes {
+                    assert_eq!(dut.buffer.val().head.to_u64(), taken & 0xffff, "seed {seed}");
+                    taken += 1;
+                    quiet = 0;
+                } else {
+                    quiet += 1;
+                }
+                tick(&mut *dut, |d| &mut d.clock);
+            }
+        }
+    }
 
     #[test]
     fn a_side_lints() {

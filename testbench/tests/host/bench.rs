@@ -15,7 +15,7 @@ pub const VF: usize = 2;
 
 /// Where every function's memory is: the same for all, so that a transfer of the wrong function is seen.
 pub const ADDRESS: u64 = 0x4_5678_9000;
-pub const MEMORY: usize = 8 << 20;
+pub const MEMORY: usize = 16 << 20;
 
 pub type Net = VirtioNet<Bar, LocalMemory>;
 
@@ -84,6 +84,11 @@ pub fn small() -> Settings {
         transmit_buffers: 32,
         ..Settings::default()
     }
+}
+
+/// The same with split virtqueues, for what is done to their rings by hand, and with every notification.
+pub fn split() -> Settings {
+    Settings { packed: false, event_idx: false, ..small() }
 }
 
 /// A frame that tells its number: not IP, so that nothing looks further into it.

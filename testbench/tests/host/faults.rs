@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Rings that are broken behind the driver's back.
 
-use crate::bench::{ADDRESS, Dpu, MEMORY, Net, PF, VF, frame, small};
+use crate::bench::{ADDRESS, Dpu, MEMORY, Net, PF, VF, frame, small, split};
 use millrace_driver::virtio::{DmaMemory, Fault, VirtioError, VirtioPci};
 use millrace_regs::host::{FaultReason, NOTIFY};
 use millrace_sim::Latency;
@@ -43,7 +43,7 @@ const CASES: &[Case] = &[
     (FaultReason::Chain, |net| offer(net, 1, (FINE, 100, NEXT, 0), 0)),
     (FaultReason::Direction, |net| offer(net, 1, (FINE, 100, WRITE, 0), 0)),
     (FaultReason::Empty, |net| offer(net, 1, (FINE, 0, 0, 0), 0)),
-    (FaultReason::Indirect, |net| offer(net, 1, (FINE, 64, INDIRECT, 0), 0)),
+    (FaultReason::Indirect, |net| offer(net, 1, (FINE, 64, INDIRECT | NEXT, 1), 0)),
     (FaultReason::TooLong, |net| offer(net, 1, (FINE, 65_602, 0, 0), 0)),
     (FaultReason::Header, |net| offer(net, 1, (FINE, 12, 0, 0), 0)),
     (FaultReason::Window, |net| offer(net, 1, (u64::MAX - 50, 100, 0, 0), 0)),
@@ -54,7 +54,7 @@ const CASES: &[Case] = &[
 fn each_fault_is_told_stops_its_queue_alone_and_a_restart_ends_it() {
     for (reason, breaks) in CASES {
         let dpu = Dpu::new(Latency { cycles: 60, jitter: 60, ..Latency::default() });
-        let (mut net, mut other, mut ecpf) = (dpu.start(VF, small()), dpu.start(PF, small()), dpu.representors());
+        let (mut net, mut other, mut ecpf) = (dpu.start(VF, split()), dpu.start(PF, small()), dpu.representors());
         dpu.run();
         breaks(&net);
         net.transport().write16(NOTIFY.at(1), 1).unwrap();
@@ -87,7 +87,7 @@ fn each_fault_is_told_stops_its_queue_alone_and_a_restart_ends_it() {
 #[test]
 fn a_broken_receiveq_stops_and_its_frames_are_counted() {
     let dpu = Dpu::new(Latency { cycles: 20, ..Latency::default() });
-    let (mut net, mut ecpf) = (dpu.start(VF, small()), dpu.representors());
+    let (mut net, mut ecpf) = (dpu.start(VF, split()), dpu.representors());
     dpu.run();
     run_ahead(&net, 0);
     net.transport().write16(NOTIFY.at(0), 0).unwrap();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! MSI-X messages to our drivers, of tables that the test bed writes as a host's kernel does.
 
-use crate::bench::{Dpu, Net, PF, PRESET, VF, frame, receive, small};
+use crate::bench::{Dpu, Net, PF, PRESET, VF, frame, receive, small, split};
 use millrace_driver::virtio::{DmaMemory, Fault, Isr, Settings, VirtioError, VirtioPci};
 use millrace_regs::host::{
     FUNCTION, FUNCTION_MODERATION, FaultReason, MSIX_PENDING, MSIX_TABLE, NOTIFY, VECTOR_MASKED, msix,
@@ -45,8 +45,12 @@ fn messages(dpu: &Dpu) -> Vec<Interrupt> {
 
 /// A function with MSI-X and a driver that asks for interrupts.
 fn start(dpu: &Dpu, function: usize) -> Net {
+    start_with(dpu, function, small())
+}
+
+fn start_with(dpu: &Dpu, function: usize, settings: Settings) -> Net {
     enable(dpu, function);
-    dpu.start(function, Settings { interrupts: true, ..small() })
+    dpu.start(function, Settings { interrupts: true, ..settings })
 }
 
 #[test]
@@ -126,7 +130,7 @@ fn a_function_that_loses_its_bus_gives_what_pends_when_it_has_it_again() {
 #[test]
 fn a_fault_gives_the_message_of_the_configuration_and_a_reset_drops_what_pends() {
     let dpu = Dpu::new(Latency::default());
-    let (mut vf, mut pf) = (start(&dpu, VF), start(&dpu, PF));
+    let (mut vf, mut pf) = (start_with(&dpu, VF, split()), start(&dpu, PF));
     let rings = vf.queues(0).unwrap()[1].rings();
     let breaks = |vf: &mut Net| {
         vf.memory().store16(rings.available + 2, 0x4000);

@@ -17,23 +17,27 @@ use millrace_sim::{Bar, Latency};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// Frames that the device knows buffers for before the slow path gives some back.
+const AT_ONCE: usize = 48;
+
 /// A representor has room for all segments of a packet.
 fn representors(dpu: &Dpu) -> Representors<Bar, LocalMemory> {
     let memory = dpu.0.borrow().memory(0).clone();
     let receive = vec![vec![Cut { gap: 0, len: 2048 }]];
     let pairs = PRESET.config().vports() as u16;
-    Representors::start(dpu.bar(0), memory, Settings { pairs, receive, queue_size: 256, merge: true, ..small() })
-        .expect("the ECPF comes up")
+    let settings = Settings { pairs, receive, queue_size: 256, merge: true, transmit_buffers: 4, ..small() };
+    Representors::start(dpu.bar(0), memory, settings).expect("the ECPF comes up")
 }
 
 #[test]
 fn what_drivers_ask_for_becomes_what_the_model_makes_of_it() {
     for seed in 0..8 {
+        println!("seed {seed}");
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let latency = Latency { cycles: rng.random_range(1..300), jitter: rng.random_range(0..200), busy: 60, seed };
         let dpu = Dpu::new(latency);
         let offloads = seed % 4 != 3;
-        let settings = Settings { offloads, transmit_bytes: TRANSMIT_BYTES + 4 * 70, ..small() };
+        let settings = Settings { offloads, packed: seed % 2 == 0, transmit_bytes: TRANSMIT_BYTES + 4 * 70, ..small() };
         let (mut vf, mut ecpf) = (dpu.start(VF, Settings { transmit_buffers: 16, ..settings }), representors(&dpu));
         dpu.run();
         let (mut segments, mut refused) = (0, 0);
@@ -42,10 +46,11 @@ fn what_drivers_ask_for_becomes_what_the_model_makes_of_it() {
             for _ in 0..rng.random_range(1..4) {
                 let longest = if rng.random_ratio(1, 8) { 64_000 } else { 700 };
                 let mut sent = random_sent(&mut rng, longest);
-                if rng.random_ratio(1, 3) {
+                if rng.random() {
                     spoil(&mut rng, &mut sent);
                 }
                 match offload(&sent.header, vf.features(), &sent.frame) {
+                    Ok(frames) if due.len() + frames.len() > AT_ONCE => continue,
                     Ok(frames) => due.extend(frames),
                     Err(_) => refused += 1,
                 }
@@ -54,6 +59,7 @@ fn what_drivers_ask_for_becomes_what_the_model_makes_of_it() {
                 assert_eq!(vf.send_asking(0, &header, &sent.frame, &cuts).unwrap(), Sent::Accepted);
             }
             dpu.run();
+            assert_eq!(dpu.register(0, FUNCTION_NO_BUFFER.offset), 0, "seed {seed}, round {round}");
             // Others are no frames for the core.
             due.retain(|frame| (14..=MAX_FRAME).contains(&frame.len()));
             let left: Vec<_> = ecpf.upcalls(3, usize::MAX).unwrap().into_iter().map(|upcall| upcall.frame).collect();
@@ -61,8 +67,7 @@ fn what_drivers_ask_for_becomes_what_the_model_makes_of_it() {
             segments += due.len();
             assert_eq!(dpu.register(VF, FUNCTION_BAD_OFFLOAD.offset), refused, "seed {seed}, round {round}");
         }
-        assert!(segments > 60 && (refused > 10) == offloads, "seed {seed}: {segments} frames, {refused} refused");
-        assert_eq!(dpu.register(0, FUNCTION_NO_BUFFER.offset), 0);
+        assert!(segments > 60 && (refused > 5) == offloads, "seed {seed}: {segments} frames, {refused} refused");
         vf.check().unwrap();
     }
 }

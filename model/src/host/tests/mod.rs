@@ -22,13 +22,19 @@ const CONFIG: Config = Config { queue_pairs: 2, vfs: 2, ..Preset::Sim.config() }
 
 /// What a build offers that has no more than split virtqueues as they are.
 const BASIC: u64 = Feature::bits(&[
+    Feature::Csum,
+    Feature::GuestCsum,
     Feature::Mtu,
     Feature::Mac,
+    Feature::HostTso4,
+    Feature::HostTso6,
+    Feature::HostEcn,
     Feature::MergeableBuffers,
     Feature::Status,
     Feature::Version1,
     Feature::AccessPlatform,
     Feature::OrderPlatform,
+    Feature::HostUso,
 ]);
 /// What other virtqueues may have beside.
 const RINGS: u64 = Feature::bits(&[

@@ -180,7 +180,7 @@ fn what_breaks_the_rules_stops_a_packed_queue() {
         (1, |b, ring| chain(b, ring, 0, BUFFER, &[40], 0, WRITE), FaultReason::Direction),
         (0, |b, ring| chain(b, ring, 0, BUFFER, &[40], 0, 0), FaultReason::Direction),
         (1, |b, ring| chain(b, ring, 0, BUFFER, &[40, 0], 0, 0), FaultReason::Empty),
-        (1, |b, ring| chain(b, ring, 0, BUFFER, &[65_535, 1], 0, 0), FaultReason::TooLong),
+        (1, |b, ring| chain(b, ring, 0, BUFFER, &[65_600, 2], 0, 0), FaultReason::TooLong),
         (1, |b, ring| chain(b, ring, 0, BUFFER, &[6, 6], 0, 0), FaultReason::Header),
         (1, |b, ring| chain(b, ring, 0, u64::MAX - 20, &[22], 0, 0), FaultReason::Window),
         (1, |b, ring| chain(b, ring, 0, BROKEN, &[22], 0, 0), FaultReason::Bus),
