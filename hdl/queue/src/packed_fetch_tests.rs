@@ -384,7 +384,8 @@ fn a_reset_waits_for_what_is_under_way_and_the_queue_begins_anew() {
         }
         let q = &mut bench.queues[pair];
         (q.index, q.wrap, q.free, q.kept, q.came) = (0, true, q.size, 0, 0);
-        (q.due.clear(), q.under_way.clear());
+        q.due.clear();
+        q.under_way.clear();
         let (from, until) = (q.ring as usize, (q.ring + 16 * q.size) as usize);
         bench.memory.bytes[from..until].fill(0);
         let event = q.event as usize;

@@ -175,7 +175,7 @@ impl Bench {
             ..Default::default()
         };
         opened.features.in_order = in_order;
-        opened.features.event_idx = vq % 3 != 0;
+        opened.features.event_idx = !vq.is_multiple_of(3);
         dut.opened.next = opened;
         dut.window_write.next = true;
         dut.window_function.next = (vq as u64 % 4).into();
@@ -216,7 +216,7 @@ impl Bench {
 
     /// A random frame.
     fn frame(&mut self, vq: usize) -> Vec<Due> {
-        let receives = vq % 2 == 0;
+        let receives = vq.is_multiple_of(2);
         let chains = if receives && self.rng.random_bool(0.3) { self.rng.random_range(2..=8) } else { 1 };
         (0..chains)
             .map(|_| {
@@ -328,7 +328,7 @@ impl Bench {
                     assert!(is_used(at), "queue {vq}: the frame's chain at {at:?}");
                     let (id, length, flags) = self.descriptor(vq, at.0);
                     assert_eq!((id, length), (chain.0, chain.1), "queue {vq} at {at:?}");
-                    assert_eq!(flags & !(AVAIL | USED), if vq % 2 == 0 { 2 } else { 0 });
+                    assert_eq!(flags & !(AVAIL | USED), if vq.is_multiple_of(2) { 2 } else { 0 });
                     at = next(at, chain.2, size);
                 }
             }

@@ -77,7 +77,7 @@ impl Asked {
 
     fn with_checksum(&self, frame: &[u8]) -> Result<Vec<u8>, Misfit> {
         let at = self.start + self.offset;
-        require(self.start % 2 == 0 && self.offset % 2 == 0, "an odd place")?;
+        require(self.start.is_multiple_of(2) && self.offset.is_multiple_of(2), "an odd place")?;
         require(at + 2 <= frame.len(), "a checksum behind the frame's end")?;
         require(frame.len() <= MAX_FRAME, "a frame longer than any")?;
         let mut frame = frame.to_vec();
@@ -113,7 +113,7 @@ impl Asked {
             require(len >= 20 && l4 == ip + len, "a header of IPv4 that does not end at csum_start")?;
             require(frame.len() > ip + 9 && frame[ip + 9] == protocol, "another protocol")?;
         } else {
-            require(l4 % 2 == 0 && l4 >= ip + 40, "csum_start in the header of IPv6")?;
+            require(l4.is_multiple_of(2) && l4 >= ip + 40, "csum_start in the header of IPv6")?;
             require(frame.len() > ip + 6, "a header that is not there")?;
             require(l4 > ip + 40 || frame[ip + 6] == protocol, "another next header")?;
         }

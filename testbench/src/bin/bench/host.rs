@@ -45,8 +45,10 @@ pub fn measure(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Kinds of rings.
-const RINGS: [(&str, fn() -> Settings); 3] =
+/// A kind of rings: its name, and how drivers ask for it.
+type Rings = (&'static str, fn() -> Settings);
+
+const RINGS: [Rings; 3] =
     [("split", split), ("packed", packed), ("packed, in order", || Settings { in_order: true, ..packed() })];
 
 struct Rate {
