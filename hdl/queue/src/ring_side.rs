@@ -248,7 +248,7 @@ mod tests {
     /// A packed ring of 256 whose driver makes each chain available again as soon as it was taken.
     #[test]
     fn chains_of_packed_receiveqs_are_stored_once_and_in_order_while_they_are_taken() {
-        for seed in 0..4 {
+        for seed in 0..2 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let mut memory = Memory::new(0x2000);
             let mut dut = Box::<Stored>::default();
@@ -267,7 +267,7 @@ mod tests {
             let (mut made, mut taken, mut quiet) = (0u64, 0u64, 0);
             let mut notify = false;
             let mut busy = false;
-            while taken < 1500 {
+            while taken < 600 {
                 while made < taken + 256 {
                     let flags = if made / 256 % 2 == 0 { 1 << 7 } else { 1 << 15 } | 2;
                     memory.write_packed(0, made % 256, (0x1000, 64, made as u16, flags));
