@@ -150,7 +150,7 @@ pub struct PackedFetch<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE
     line: DffE<Line>,
     line_is_last: DffE<Bit>,
     further_arrived: DffR<Bit>,
-    /// The next descriptor is a chain's first; descriptors of the chain before it; chains of the batch.
+    /// The next descriptor is a chain's first; descriptors of the chain before it.
     first: DffE<Bit>,
     count: DffE<Bits<9>>,
     /// All lines of the batch were available; some descriptor was.
