@@ -119,15 +119,6 @@ fn netlist() -> Result<String> {
     fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// The Verilog of a preset. A build without the host side does not wait for it to be compiled.
-fn verilog(preset: Preset) -> Result<String, Vec<String>> {
-    #[cfg(feature = "host")]
-    if preset.config().has_host_side() {
-        return millrace_queue::verilog(preset);
-    }
-    millrace_hdl::core::verilog(preset)
-}
-
 /// One preset on its way to a library.
 struct Model {
     prefix: String,
@@ -141,8 +132,8 @@ impl Model {
     /// The model of a preset's RTL, or of a netlist with the same ports.
     fn new(preset: Preset, netlist: Option<String>, out: &Path) -> Result<Self> {
         let name = preset.name();
-        let verilog =
-            verilog(preset).map_err(|errors| anyhow!("preset {name} has no Verilog:\n{}", errors.join("\n")))?;
+        let verilog = millrace_tops::verilog(preset)
+            .map_err(|errors| anyhow!("preset {name} has no Verilog:\n{}", errors.join("\n")))?;
         let file = out.join(format!("{name}.v"));
         let ports = shim::ports(&verilog, TOP);
         if ports.is_empty() {

@@ -10,10 +10,8 @@ use crate::types::Interrupt;
 use millrace_hdl::base::{Snk, Src};
 use millrace_hdl::bus::AxilSlave;
 use millrace_hdl::core::millrace::Millrace;
-use millrace_hdl::core::sizes::Sizes;
 use millrace_hdl::core::types::Beat;
-use millrace_hdl::sized;
-use millrace_regs::config::{Config, MAX_FRAME, Preset};
+use millrace_regs::config::{Config, MAX_FRAME};
 use rust_hdl_core::prelude::*;
 
 /// The sizes of the host side of a build.
@@ -239,58 +237,5 @@ impl<
         let back = self.core.idle_compare & self.core.idle_select & self.core.idle_expand & self.core.idle_edit;
         let ports = self.core.idle_port.all() & self.core.idle_ctrl;
         self.idle = front & back & ports & self.functions.idle & self.engine.idle;
-    }
-}
-
-/// The DPU of a build with host side, connected.
-///
-/// # Panics
-/// If the preset has none.
-pub fn build(preset: Preset) -> Box<dyn Block> {
-    assert_eq!(preset, Preset::Host, "preset {preset} has no host side");
-    const CONFIG: Config = Preset::Host.config();
-    const SIZES: Sizes = Sizes::of(&CONFIG);
-    const HOST: HostSizes = HostSizes::of(&CONFIG);
-    type Built = sized!(
-        Dpu<
-            SIZES,
-            { HOST.uplinks },
-            { HOST.pairs },
-            { HOST.pair_bits },
-            { HOST.pair_bits + 8 },
-            { HOST.vqs },
-            { HOST.vq_bits },
-            { HOST.functions },
-            { HOST.function_bits },
-            { HOST.functions + HOST.vqs },
-            { (HOST.functions + HOST.vqs).next_power_of_two().ilog2() as usize },
-            { HOST.function_bits + 5 },
-            { HOST.vq_bits + 3 }
-        >
-    );
-    let mut dpu = Box::new(Built::new(&CONFIG));
-    dpu.connect_all();
-    dpu
-}
-
-/// The Verilog of a preset with host side; its top module is `millrace`.
-///
-/// # Errors
-/// Every place in a block that has no Verilog. (None in a commit that passes the tests.)
-pub fn verilog(preset: Preset) -> Result<String, Vec<String>> {
-    millrace_hdl::emit::verilog(build(preset).as_ref(), Some("millrace"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::lint;
-
-    #[test]
-    fn the_dpu_emits_clean_verilog() {
-        for preset in Preset::HOSTED {
-            let text = verilog(preset).unwrap_or_else(|e| panic!("{preset} is not emitted:\n{}", e.join("\n")));
-            lint(&text, "millrace");
-        }
     }
 }

@@ -48,8 +48,6 @@ pub mod used_check;
 pub mod used_writer;
 pub mod words;
 
-pub use dpu::{build, verilog};
-
 // What `testing` is written for.
 #[cfg(test)]
 use millrace_hdl::{core, emit};

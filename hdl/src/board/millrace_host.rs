@@ -7,9 +7,7 @@ use super::types::{MarkedBeat, RegisterAnswer};
 use super::whole_frames::WholeFrames;
 use crate::bus::{AxilSlave, AxisIn, AxisOut, AxisSnk, AxisSrc};
 use crate::core::millrace::Millrace;
-use crate::core::sizes::{of_preset, with_sizes};
-use crate::sized;
-use millrace_regs::config::{Config, Preset};
+use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
 /// The core with an AXI4-Stream pair for each of the first `PORTS` vports, and one pair with the host channel (`docs/board.md`) for the others,
@@ -126,58 +124,3 @@ impl<const SIZES: Sizes, const PORTS: usize> MillraceHost<SIZES, PORTS> {
 
 /// Name of the top module.
 pub const TOP: &str = "millrace_host";
-
-/// The core of a preset with the host channel, connected; the uplinks have streams of their own.
-pub fn build(preset: Preset) -> Box<dyn Block> {
-    let mut core = of_preset!(preset, <sized!(MillraceHost<SIZES, { CONFIG.uplinks }>)>::new(&CONFIG));
-    core.connect_all();
-    core
-}
-
-/// Why there is no such core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("preset `{preset}` with streams for {streams} uplinks: {} are possible{}", preset.config().uplinks, if *preset == Preset::Alveo { ", or 1" } else { "" })]
-pub struct BuildError {
-    preset: Preset,
-    streams: usize,
-}
-
-/// The same with streams of their own for the first `streams` uplinks alone; the others are on the host channel, too.
-///
-/// # Errors
-/// If no board needs such a core: it is not among the types that are built.
-pub fn build_with(preset: Preset, streams: usize) -> Result<Box<dyn Block>, BuildError> {
-    match (preset, streams) {
-        (Preset::Alveo, 1) => {
-            let mut core = with_sizes!(Preset::Alveo, <sized!(MillraceHost<SIZES, 1>)>::new(&CONFIG));
-            core.connect_all();
-            Ok(core)
-        }
-        _ if streams == preset.config().uplinks => Ok(build(preset)),
-        _ => Err(BuildError { preset, streams }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::emit;
-    use crate::testing::lint;
-
-    #[test]
-    fn streams_for_some_of_the_uplinks_are_refused_where_no_board_has_them() {
-        let refused = |preset, streams| build_with(preset, streams).err().unwrap().to_string();
-        assert_eq!(refused(Preset::Sim, 1), "preset `sim` with streams for 1 uplinks: 2 are possible");
-        assert_eq!(refused(Preset::Alveo, 3), "preset `alveo` with streams for 3 uplinks: 2 are possible, or 1");
-        let one = build_with(Preset::Alveo, 1).unwrap();
-        lint(&emit::verilog(one.as_ref(), Some(TOP)).unwrap_or_else(|e| panic!("{}", e.join("\n"))), TOP);
-    }
-
-    #[test]
-    fn every_preset_emits_clean_verilog() {
-        for preset in Preset::ALL {
-            let text = emit::verilog(build(preset).as_ref(), Some(TOP)).unwrap_or_else(|e| panic!("{}", e.join("\n")));
-            lint(&text, TOP);
-        }
-    }
-}

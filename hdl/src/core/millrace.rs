@@ -2,13 +2,11 @@
 //! The whole core, and the builds of it.
 
 use super::pipeline::Pipeline;
-use super::sizes::of_preset;
 use super::types::Beat;
 use crate::base::{Snk, Src};
 use crate::bus::{AxiLite, AxilSlave};
 use crate::core::control::control::Control;
-use crate::sized;
-use millrace_regs::config::{Config, Preset};
+use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
 /// The fast path with its registers: what goes on a board, and into the simulation.
@@ -154,26 +152,13 @@ impl<const SIZES: Sizes> Millrace<SIZES> {
     }
 }
 
-/// The core of a preset, connected.
-pub fn build(preset: Preset) -> Box<dyn Block> {
-    let mut core = of_preset!(preset, <sized!(Millrace<SIZES>)>::new(&CONFIG));
-    core.connect_all();
-    core
-}
-
-/// The Verilog of a preset; its top module is `millrace`.
-///
-/// # Errors
-/// Every place in a block that has no Verilog. (None in a commit that passes the tests.)
-pub fn verilog(preset: Preset) -> Result<String, Vec<String>> {
-    crate::emit::verilog(build(preset).as_ref(), Some("millrace"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::sizes::Sizes;
-    use crate::testing::{beats, bytes, lint, settle, tick_those};
+    use crate::sized;
+    use crate::testing::{beats, bytes, settle, tick_those};
+    use millrace_regs::config::Preset;
     use std::collections::VecDeque;
 
     const ECP5: Config = Preset::Ecp5.config();
@@ -313,13 +298,5 @@ mod tests {
         bench.run_until_idle();
         assert_eq!(bench.sinks[2].0, [frames[1].clone()]);
         assert!(bench.sinks.iter().enumerate().all(|(i, s)| i == 2 || i == PORTS || s.0.is_empty()));
-    }
-
-    #[test]
-    fn every_preset_emits_clean_verilog() {
-        for preset in Preset::ALL {
-            let text = verilog(preset).unwrap_or_else(|e| panic!("{preset} is not emitted:\n{}", e.join("\n")));
-            lint(&text, "millrace");
-        }
     }
 }

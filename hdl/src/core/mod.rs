@@ -14,5 +14,3 @@ pub mod parse;
 pub mod pipeline;
 pub mod sizes;
 pub mod types;
-
-pub use self::millrace::{build, verilog};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The card's Verilog as a program, kept by the hash of all that went into it.
 
-use millrace_hdl::board::gigabit_nic::{TOP, build};
 use millrace_hdl::emit;
 use millrace_regs::config::Preset;
+use millrace_tops::gigabit_nic::{TOP, build};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -10,10 +10,10 @@ mod ports;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, ValueEnum};
-use millrace_hdl::board::{cmac_port, gigabit_nic, millrace_host};
-use millrace_hdl::core::millrace_axi;
+use millrace_hdl::board::cmac_port;
 use millrace_hdl::{docs, emit};
 use millrace_regs::config::Preset;
+use millrace_tops::{axi, dpu, gigabit_nic, millrace_host};
 use rust_hdl_core::prelude::Block;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -122,9 +122,9 @@ fn block(arguments: &Arguments) -> Result<Box<dyn Block>> {
         bail!("--top: `dpu` goes with the presets that have a host side ({}), and they with it", names.join(", "));
     }
     match (top, uplinks) {
-        (Top::Dpu, None) => Ok(millrace_queue::build(preset)),
+        (Top::Dpu, None) => Ok(dpu::build(preset)),
         (Top::Dpu, Some(_)) => bail!("--uplinks: `--top dpu` has pins for all uplinks of its preset"),
-        (Top::Axi, None) => Ok(millrace_axi::build(preset)),
+        (Top::Axi, None) => Ok(axi::build(preset)),
         (Top::Axi, Some(_)) => {
             bail!("--uplinks: `--top axi` has pins for every vport; `--top host` and `gigabit-nic` take it")
         }

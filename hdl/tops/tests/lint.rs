@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Verilator's lint and Yosys's check on every module of the core, and on base blocks by themselves.
 
-mod support;
+/// Shared with the tests of the emitter.
+#[allow(dead_code)] // a part is used
+#[path = "../../tests/support/tools.rs"]
+mod tools;
 
 use millrace_hdl::base::*;
-use millrace_hdl::board::{gigabit_nic, millrace_host};
-use millrace_hdl::core::millrace::build;
 use millrace_hdl::emit::{self, Module};
 use millrace_regs::config::Preset;
+use millrace_tops::core::build;
+use millrace_tops::{gigabit_nic, millrace_host};
 use rust_hdl_core::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -31,8 +34,8 @@ fn text(modules: &[Module]) -> String {
 fn judge(mut block: impl Block) {
     block.connect_all();
     let verilog = emit::verilog(&block, Some("top")).unwrap_or_else(|e| panic!("not emitted:\n{}", e.join("\n")));
-    support::lint(&verilog, "top");
-    support::yosys_check(&verilog, "top");
+    tools::lint(&verilog, "top");
+    tools::yosys_check(&verilog, "top");
 }
 
 #[test]
@@ -47,21 +50,21 @@ fn base_blocks_pass() {
 #[test]
 fn the_core_for_ecp5_passes() {
     let verilog = text(&modules(Preset::Ecp5));
-    support::lint(&verilog, TOP);
-    support::yosys_check(&verilog, TOP);
+    tools::lint(&verilog, TOP);
+    tools::yosys_check(&verilog, TOP);
 }
 
 #[test]
 fn the_core_of_the_simulation_passes() {
     let verilog = text(&modules(Preset::Sim));
-    support::lint(&verilog, TOP);
-    support::yosys_check(&verilog, TOP);
+    tools::lint(&verilog, TOP);
+    tools::yosys_check(&verilog, TOP);
 }
 
 /// Its modules are those of `sim` with deeper memories, whose zeros Yosys would take minutes to unroll.
 #[test]
 fn the_core_for_alveo_passes_lint() {
-    support::lint(&text(&modules(Preset::Alveo)), TOP);
+    tools::lint(&text(&modules(Preset::Alveo)), TOP);
 }
 
 #[test]
@@ -71,8 +74,8 @@ fn the_tops_of_boards_pass() {
         (millrace_host::build(Preset::W128), millrace_host::TOP),
     ] {
         let verilog = emit::verilog(block.as_ref(), Some(top)).unwrap_or_else(|e| panic!("{}", e.join("\n")));
-        support::lint(&verilog, top);
-        support::yosys_check(&verilog, top);
+        tools::lint(&verilog, top);
+        tools::yosys_check(&verilog, top);
     }
 }
 
@@ -81,7 +84,7 @@ fn every_module_passes_as_a_top_of_its_own() {
     let modules = modules(Preset::Ecp5);
     let verilog = text(&modules);
     for module in &modules {
-        support::lint(&verilog, &module.name);
+        tools::lint(&verilog, &module.name);
     }
 }
 
