@@ -7,6 +7,7 @@ use crate::run;
 use crate::yosys::Yosys;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -28,12 +29,63 @@ pub struct Arguments {
     /// Invert the N-th look-up table (from 0) first: the comparison must then fail
     #[arg(long, value_name = "N")]
     fault: Option<usize>,
+    /// Do nothing if the same was compared before, and kept
+    #[arg(long, conflicts_with = "fault")]
+    if_changed: bool,
+    /// Write down what was compared without a difference
+    #[arg(long, conflicts_with = "fault")]
+    keep: bool,
+}
+
+/// The file of the repository that keeps what was compared.
+const KEPT: &str = "constraints/gates.json";
+
+/// What a netlist is made of.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sources {
+    /// Hash of the preset's Verilog and of our models of cells.
+    verilog: String,
+    /// Version of Yosys.
+    yosys: String,
+}
+
+impl Sources {
+    fn of(rtl: &Rtl, yosys: &Yosys) -> Self {
+        Self { verilog: rtl.hash_with(&[BLOCK_RAM, &CELLS.join(" ")]), yosys: yosys.version.clone() }
+    }
+
+    /// Those that were compared before.
+    fn kept() -> Result<Option<Self>> {
+        let path = run::root().join(KEPT);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let kept = serde_json::from_str(&read(&path)?);
+        kept.with_context(|| format!("{KEPT} is not what `cargo xtask gates --keep` writes"))
+    }
+
+    fn keep(&self) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        fs::write(run::root().join(KEPT), text).with_context(|| format!("cannot write {KEPT}"))
+    }
+}
+
+/// Compares what was not compared before, and keeps that it was.
+pub fn keep() -> Result<()> {
+    check(&Arguments { packets: 2_000, seed: 1, fault: None, if_changed: true, keep: true })
 }
 
 /// Synthesises, builds the simulation of the netlist, and compares.
 pub fn check(arguments: &Arguments) -> Result<()> {
     let yosys = Yosys::find()?;
-    let folder = Rtl::emit(Preset::Ecp5)?.synthesise(&yosys, Hierarchy::Flattened)?;
+    let rtl = Rtl::emit(Preset::Ecp5)?;
+    let sources = Sources::of(&rtl, &yosys);
+    if arguments.if_changed && Sources::kept()?.as_ref() == Some(&sources) {
+        println!("gates: the netlist of this Verilog was compared before ({KEPT})");
+        return Ok(());
+    }
+    let folder = rtl.synthesise(&yosys, Hierarchy::Flattened)?;
     let mut netlist = read(&folder.join(VERILOG))?;
     if let Some(number) = arguments.fault {
         netlist = inverted(&netlist, number)?;
@@ -48,7 +100,10 @@ pub fn check(arguments: &Arguments) -> Result<()> {
     let mut compare = soak(&file)?;
     compare.args(["--preset", Preset::Ecp5.name(), "--as-it-is", "--packets", &packets, "--seed", &seed]);
     match arguments.fault {
-        None => run::checked(compare).context("netlist and reference model differ"),
+        None => {
+            run::checked(compare).context("netlist and reference model differ")?;
+            if arguments.keep { sources.keep() } else { Ok(()) }
+        }
         Some(number) if compare.status()?.success() => {
             bail!("look-up table {number} is inverted, and nothing was seen of it in {packets} packets")
         }

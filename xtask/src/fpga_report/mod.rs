@@ -13,7 +13,7 @@ mod table;
 
 use crate::setup::Need;
 use crate::yosys::Yosys;
-use crate::{fpga, run};
+use crate::{fpga, gates, run};
 use anyhow::{Result, bail};
 use clap::Args;
 use compare::compare;
@@ -100,6 +100,7 @@ pub fn report(arguments: &Arguments) -> Result<()> {
         figures::write(&path, &kept)?;
         println!("written to {KEPT}");
         fpga::keep_watched()?;
+        gates::keep()?;
     } else if arguments.check && !failures.is_empty() {
         bail!(
             "{}\nIf this is meant: `cargo xtask fpga-report --update`, and commit {KEPT} with the reason",

@@ -90,7 +90,12 @@ impl Rtl {
 
     /// Hash of the text.
     pub fn hash(&self) -> String {
-        hash(&[&self.text])
+        self.hash_with(&[])
+    }
+
+    /// Hash of the text and of what is made with it.
+    pub fn hash_with(&self, more: &[&str]) -> String {
+        hash(&[&[self.text.as_str()], more].concat())
     }
 
     /// The folder with the netlist of the core, made now or before.
