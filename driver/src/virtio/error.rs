@@ -95,6 +95,9 @@ pub enum VirtioError {
         /// What the register reads.
         reads: u64,
     },
+    /// The function does not answer.
+    #[error("the function does not answer: all bits of its registers read as 1")]
+    Gone,
     /// A reset did not end.
     #[error("the function's reset did not end: `device_status` stays {status:#04x}")]
     ResetStuck {

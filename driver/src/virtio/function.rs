@@ -7,8 +7,10 @@ use crate::BoxError;
 use crate::virtio::DmaMemory;
 use millrace_regs::host::{COMMON, DEVICE, FAULTS, Feature, HostField, ISR, NO_VECTOR, NOTIFY, common, device, status};
 
-/// Reads of `device_status` after which a reset counts as stuck.
-const PATIENCE: u32 = 1_000_000;
+/// Reads of `device_status` after which a reset counts as stuck: of a device in another process, two seconds.
+const PATIENCE: u32 = 100_000;
+/// What reads of a function give that does not answer.
+const ALL_ONES: u8 = 0xff;
 /// Times that the device configuration is read before it counts as changing all the time.
 const CONFIG_ATTEMPTS: u32 = 100;
 /// Smallest `mtu` that a device may offer (5.1.4.1).
@@ -44,8 +46,11 @@ impl<T: VirtioPci> Function<T> {
         let mut status = 0;
         for _ in 0..PATIENCE {
             status = self.status()?;
-            if status == 0 {
-                return Ok(());
+            match status {
+                0 => return Ok(()),
+                // Some of these bits no function has.
+                ALL_ONES => return Err(VirtioError::Gone),
+                _ => {}
             }
         }
         Err(VirtioError::ResetStuck { status })

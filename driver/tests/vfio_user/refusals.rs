@@ -73,6 +73,11 @@ fn other_functions_are_refused_with_what_they_are() {
             .starts_with("not a function of Millrace: BAR 0")
     );
     assert_eq!(refusal(config_space(0x10f0), ecpf, true), "this ECPF has 65535 virtqueues");
+    // A function whose registers do not answer is not waited for.
+    assert_eq!(
+        refusal(config_space(0x1041), block, false),
+        "the function does not answer: all bits of its registers read as 1"
+    );
 }
 
 #[test]
