@@ -13,6 +13,7 @@ mod counters;
 mod cuckoo;
 mod device;
 mod discover;
+mod event;
 mod identity;
 mod image;
 mod left;

@@ -2,9 +2,8 @@
 //! A function of Millrace behind VFIO.
 
 use super::pages::{HUGE, Pages};
-use super::{PciAddress, Problem, Role, VfioBar, VfioError, VfioMemory, iova, sysfs};
+use super::{Event, PciAddress, Problem, Role, VfioBar, VfioError, VfioMemory, iova, sysfs};
 use crate::identity::{BARS, CONFIG_BYTES, identify};
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use pci_driver::backends::vfio::VfioPciDevice;
 use pci_driver::device::PciDevice;
 use pci_driver::regions::{OwningPciRegion, PciRegion};
@@ -101,16 +100,15 @@ impl VfioFunction {
         Ok(memory)
     }
 
-    /// An event for each MSI-X vector of the function, ready to read when the vector was signalled. Reading does not block.
+    /// An event for each MSI-X vector of the function.
     ///
     /// # Errors
     /// If VFIO refuses, or this process gets no eventfds.
-    pub fn interrupts(&self) -> Result<Vec<EventFd>, VfioError> {
+    pub fn interrupts(&self) -> Result<Vec<Event>, VfioError> {
         let refused = |error| refused("the function's interrupts")(error).of(self.address);
         let interrupts = self.device.interrupts();
         let vectors = interrupts.msi_x();
-        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
-        let events: Result<Vec<EventFd>, _> = (0..vectors.max()).map(|_| EventFd::from_flags(flags)).collect();
+        let events: Result<Vec<Event>, _> = (0..vectors.max()).map(|_| Event::new()).collect();
         let events = events.map_err(|errno| refused(errno.into()))?;
         let descriptors: Vec<RawFd> = events.iter().map(|event| event.as_fd().as_raw_fd()).collect();
         vectors.enable(&descriptors).map_err(refused)?;

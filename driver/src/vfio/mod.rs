@@ -24,6 +24,7 @@ mod memory;
 mod pages;
 mod sysfs;
 
+pub use crate::event::Event;
 pub use crate::identity::Role;
 pub use address::{BadAddress, PciAddress};
 pub use bar::VfioBar;

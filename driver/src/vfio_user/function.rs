@@ -76,7 +76,7 @@ impl VfioUserFunction {
     /// # Errors
     /// If the function does not have them.
     pub fn event(&self, vectors: impl IntoIterator<Item = u16>) -> Result<Event, AttachError> {
-        let event = Event::new()?;
+        let event = Event::new().map_err(AttachError::Event)?;
         for vector in vectors {
             self.client.borrow_mut().set_vector(vector, Some(event.as_fd()))?;
         }

@@ -7,14 +7,13 @@
 mod bar;
 mod dpu;
 mod error;
-mod events;
 mod function;
 mod net;
 
+pub use crate::event::Event;
 pub use crate::identity::Role;
 pub use bar::VfioUserBar;
 pub use dpu::VfioUserDpu;
 pub use error::AttachError;
-pub use events::Event;
 pub use function::VfioUserFunction;
 pub use net::VfioUserNet;

@@ -3,11 +3,10 @@
 
 use crate::station::Station;
 use anyhow::{Context, Result, bail, ensure};
-use millrace_driver::vfio::{PciAddress, Role, VfioBar, VfioFunction, VfioMemory};
+use millrace_driver::vfio::{Event, PciAddress, Role, VfioBar, VfioFunction, VfioMemory};
 use millrace_driver::virtio::{Settings, VirtioNet};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::eventfd::EventFd;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::thread;
@@ -49,7 +48,7 @@ pub struct Card {
 /// What goes when the function is closed.
 pub struct Parts {
     pub function: VfioFunction,
-    pub events: Vec<EventFd>,
+    pub events: Vec<Event>,
     /// None while it is put together anew.
     net: Option<Net>,
     pub settings: Settings,
@@ -185,17 +184,13 @@ impl Parts {
                 Err(error) => return Err(error).context("cannot wait"),
             }
         }
-        ensure!(self.take(vector)?, "vector {vector} was signalled, and was not");
+        ensure!(self.take(vector), "vector {vector} was signalled, and was not");
         Ok(())
     }
 
     /// Whether this vector was signalled since this was last asked.
-    pub fn take(&self, vector: usize) -> Result<bool> {
-        match self.events[vector].read() {
-            Ok(_) => Ok(true),
-            Err(Errno::EAGAIN) => Ok(false),
-            Err(error) => Err(error).context("an eventfd"),
-        }
+    pub fn take(&self, vector: usize) -> bool {
+        self.events[vector].take()
     }
 }
 

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Interrupts as they reach this process.
 
-use super::AttachError;
+use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// An eventfd that one or several vectors of a function signal: ready to read when one has.
+/// An eventfd that one or several vectors of a function signal: ready to read when one has. Asking it does not block.
 #[derive(Debug)]
 pub struct Event(EventFd);
 
 impl Event {
-    pub(super) fn new() -> Result<Self, AttachError> {
-        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
-        EventFd::from_flags(flags).map(Self).map_err(AttachError::Event)
+    pub(crate) fn new() -> Result<Self, Errno> {
+        EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC).map(Self)
     }
 
     /// Whether it was signalled since it was last asked. Who then looks at what the interrupt tells of misses nothing.
