@@ -5,6 +5,7 @@ mod connection;
 mod device;
 mod listener;
 mod requests;
+mod signal;
 mod vectors;
 
 pub use device::{DeviceInfo, Function};
