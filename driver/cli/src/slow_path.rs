@@ -123,10 +123,13 @@ impl<'a, S: Surroundings> Session<'a, S> {
     }
 }
 
-/// The option with which a device can be had all the same.
+/// Tells a device that is not to be had as it is from one that fails, with the option with which it can be had all the same.
 pub fn with_hint(error: DeviceError) -> anyhow::Error {
     match error {
         DeviceError::Owned { .. } => BadInput(format!("{error} (--take-over)")).into(),
+        DeviceError::NotMillrace(_) | DeviceError::Version { .. } | DeviceError::Config { .. } => {
+            BadInput(error.to_string()).into()
+        }
         error => error.into(),
     }
 }

@@ -58,6 +58,9 @@ fn what_cannot_be_attached_is_refused() {
 
     let device = serve(&folder);
     attach("vfio-user:dpu/ecpf.sock").fails(2, "dpu/ecpf.sock: this is the ECPF, not a PF or VF");
+    attach("vfio-user:dpu/vf7.sock")
+        .fails(2, "No such file or directory (os error 2) (there are ecpf.sock, pf.sock, vf0.sock");
+    attach("vfio-user:dpu").fails(2, "dpu: cannot connect: Connection refused (os error 111) (nobody serves it");
     attach("vfio-user:dpu/vf0.sock").fails(2, "cannot open the TAP device a-name-that-is-too-long");
     device.stop();
 }

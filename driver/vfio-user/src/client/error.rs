@@ -4,8 +4,10 @@
 use crate::wire::{Command, VERSION};
 use nix::errno::Errno;
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
+use std::fs::read_dir;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why a client was not served.
@@ -13,7 +15,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum ClientError {
     /// Nobody listens there.
-    #[error("{}: cannot connect: {error}", .path.display())]
+    #[error("{}: cannot connect: {error}{}", .path.display(), hint(.path, .error))]
     Connect {
         /// The socket.
         path: PathBuf,
@@ -102,5 +104,46 @@ impl fmt::Display for Request {
             Some(place) => write!(f, " at {place:#x}"),
             None => Ok(()),
         }
+    }
+}
+
+/// What would be right.
+fn hint(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => match sockets_beside(path) {
+            names if names.is_empty() => String::new(),
+            names => format!(" (there are {})", names.join(", ")),
+        },
+        ErrorKind::PermissionDenied => " (its owner has to let you write to it: chown or chmod)".into(),
+        ErrorKind::ConnectionRefused => " (nobody serves it, or it is no socket)".into(),
+        _ => String::new(),
+    }
+}
+
+/// Names of the sockets in the folder of a socket that is not there.
+fn sockets_beside(path: &Path) -> Vec<String> {
+    let Some(Ok(entries)) = path.parent().map(read_dir) else { return vec![] };
+    let sockets = entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
+    let mut names: Vec<String> = sockets.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn who_cannot_connect_is_told_what_would_be_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vf7.sock");
+        let text = |kind: ErrorKind| ClientError::Connect { path: path.clone(), error: kind.into() }.to_string();
+        assert!(!text(ErrorKind::NotFound).contains("there are"));
+        let _sockets = ["vf1.sock", "pf.sock"].map(|name| UnixListener::bind(folder.path().join(name)).unwrap());
+        std::fs::write(folder.path().join("log"), "").unwrap();
+        assert!(text(ErrorKind::NotFound).ends_with(" (there are pf.sock, vf1.sock)"), "{}", text(ErrorKind::NotFound));
+        assert!(text(ErrorKind::PermissionDenied).contains("chown"));
+        assert!(text(ErrorKind::ConnectionRefused).contains("nobody serves it"));
     }
 }
