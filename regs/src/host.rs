@@ -479,6 +479,8 @@ pub const MERGED_CHAINS: usize = 8;
 pub const TRANSMIT_BYTES: usize = 65_535 + 14 + 8 + NET_HEADER + ECPF_HEADER;
 /// Bytes of `struct virtio_net_hdr` with `num_buffers` (5.1.6).
 pub const NET_HEADER: usize = 12;
+/// Byte of `gso_type` in it: 0 for a frame that is not to be cut into segments.
+pub const NET_HEADER_GSO_TYPE: usize = 1;
 /// Byte of `num_buffers` in it, 16 bits little endian.
 pub const NET_HEADER_NUM_BUFFERS: usize = 10;
 /// Most bytes of the headers of a frame that is cut into segments.

@@ -212,16 +212,39 @@ impl InterfaceName {
     }
 }
 
-/// Makes the open `/dev/net/tun` a TAP device called `name`, without a header before the frames and with all offloads off.
-pub fn attach_tap(file: &impl AsRawFd, name: &InterfaceName) -> io::Result<()> {
+/// Whether TAP devices of this kernel can have a `struct virtio_net_hdr` before each frame. `file`: `/dev/net/tun`.
+pub fn has_tap_headers(file: &impl AsRawFd) -> io::Result<bool> {
+    let mut flags: c_int = 0;
+    // SAFETY: TUNGETFEATURES writes one `int`, which outlives the call.
+    check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNGETFEATURES, &mut flags) })?;
+    Ok(flags & libc::IFF_VNET_HDR != 0)
+}
+
+/// Makes the open `/dev/net/tun` a TAP device called `name`, with a header before the frames or without, and all offloads off.
+pub fn attach_tap(file: &impl AsRawFd, name: &InterfaceName, headers: bool) -> io::Result<()> {
     // SAFETY: a structure of plain numbers, for which zero is a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     request.ifr_name = name.0;
-    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as i16;
+    let header = if headers { libc::IFF_VNET_HDR } else { 0 };
+    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | header) as i16;
     // SAFETY: TUNSETIFF reads and writes one `ifreq`, which outlives the call.
     check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &mut request) })?;
+    set_tap_offloads(file, 0)
+}
+
+/// Sets what a TAP device leaves to who reads its frames: `TUN_F_…` of `linux/if_tun.h`.
+pub fn set_tap_offloads(file: &impl AsRawFd, offloads: u32) -> io::Result<()> {
     // SAFETY: TUNSETOFFLOAD takes a number, not a pointer.
-    check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD, 0) })
+    check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD, libc::c_ulong::from(offloads)) })
+}
+
+/// Sets the bytes of the header before each frame of a TAP device, whose numbers are little-endian from then on, as virtio 1 has them.
+pub fn set_tap_header(file: &impl AsRawFd, bytes: usize) -> io::Result<()> {
+    for (request, value) in [(libc::TUNSETVNETHDRSZ, bytes as c_int), (libc::TUNSETVNETLE, 1)] {
+        // SAFETY: both read one `int`, which outlives the call.
+        check(unsafe { libc::ioctl(file.as_raw_fd(), request, &value) })?;
+    }
+    Ok(())
 }
 
 fn check(result: c_int) -> io::Result<()> {

@@ -6,11 +6,15 @@ use crate::error::BadInputExt;
 use crate::signals::Signals;
 use crate::standard;
 use crate::taps;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
+use millrace_driver::Sent;
 use millrace_driver::vfio_user::VfioUserNet;
 use millrace_driver::virtio::Settings;
-use millrace_sim::tap::{Tap, is_gone};
+use millrace_regs::config::MAX_FRAME;
+use millrace_regs::host::{NET_HEADER, NET_HEADER_GSO_TYPE, TRANSMIT_BYTES};
+use millrace_sim::tap::{Header, Tap, is_gone};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -23,13 +27,13 @@ const PAIR: u16 = 0;
 
 /// Does what the command line says.
 pub fn run(args: &AttachArgs) -> Result<()> {
-    let settings = Settings::default();
-    let longest = settings.longest_frame();
-    let net = VfioUserNet::connect(&args.function.0, settings).bad_input()?;
-    let signals = Signals::catch()?;
-    let tap = taps::open_one(&args.tap)?;
     let socket = &args.function.0;
-    let mut join = Join { socket, net, tap, longest, waiting: None, counts: Counts::default() };
+    // Checksums and segments that the stack leaves to its device, the function makes.
+    let settings = Settings { offloads: true, transmit_bytes: TRANSMIT_BYTES, ..Settings::default() };
+    let mut net = VfioUserNet::connect(socket, settings).bad_input()?;
+    let signals = Signals::catch()?;
+    let tap = taps::open_with_headers(&args.tap, net.net().features())?;
+    let mut join = Join { socket, net, tap, waiting: None, counts: Counts::default() };
     standard::say_ready();
     let ran = join.go(&signals);
     join.print_counts();
@@ -51,10 +55,8 @@ struct Join<'a> {
     socket: &'a Path,
     net: VfioUserNet,
     tap: Tap,
-    /// Bytes of the longest frame that a transmit buffer holds.
-    longest: usize,
-    /// A frame of the TAP device that found no room.
-    waiting: Option<Vec<u8>>,
+    /// A frame of the TAP device that found no room, with its header.
+    waiting: Option<(Header, Vec<u8>)>,
     counts: Counts,
 }
 
@@ -85,31 +87,50 @@ impl Join<'_> {
         }
     }
 
-    /// Frames that the TAP device sends, as long as the function has room; how many.
+    /// Frames that the TAP device sends, as long as the function has room; how many. The function sees them all at once.
     fn feed_function(&mut self) -> Result<usize> {
-        for count in 0..BURST {
-            let Some(frame) = self.next_frame()? else { return Ok(count) };
-            if self.net.net().send(PAIR, [&frame[..]])? == 0 {
-                self.waiting = Some(frame);
-                return Ok(count);
-            }
-            self.counts.to_function += 1;
+        let mut count = 0;
+        while count < BURST && self.feed_frame()? {
+            count += 1;
         }
-        Ok(BURST)
+        self.net.net().show(PAIR)?;
+        Ok(count)
     }
 
-    fn next_frame(&mut self) -> Result<Option<Vec<u8>>> {
-        if let Some(frame) = self.waiting.take() {
-            return Ok(Some(frame));
+    /// Adds the next frame; false if there is none, or no room for it.
+    fn feed_frame(&mut self) -> Result<bool> {
+        if let Some((header, frame)) = &self.waiting {
+            if self.net.net().add_asking(PAIR, header, frame, &[])? == Sent::Full {
+                return Ok(false);
+            }
+            self.waiting = None;
+            self.counts.to_function += 1;
+            return Ok(true);
         }
         loop {
-            match self.tap.recv() {
-                Ok(Some(frame)) if frame.len() > self.longest => self.counts.too_long += 1,
-                Ok(frame) => return Ok(frame.filter(|frame| !frame.is_empty()).map(<[u8]>::to_vec)),
-                Err(error) if is_gone(&error) => bail!("the TAP device {} was deleted", self.tap.name()),
-                Err(error) => return Err(error).with_context(|| format!("TAP device {}", self.tap.name())),
+            let (header, frame) = match self.tap.recv_asking() {
+                Ok(Some((_, []))) | Ok(None) => return Ok(false),
+                Ok(Some(found)) => found,
+                Err(error) => return Err(self.tap_error(error)),
+            };
+            if frame.len() > longest(&header) {
+                self.counts.too_long += 1;
+            } else if self.net.net().add_asking(PAIR, &header, frame, &[])? == Sent::Full {
+                self.waiting = Some((header, frame.to_vec()));
+                return Ok(false);
+            } else {
+                self.counts.to_function += 1;
+                return Ok(true);
             }
         }
+    }
+
+    fn tap_error(&self, error: io::Error) -> anyhow::Error {
+        let name = self.tap.name();
+        if is_gone(&error) {
+            return anyhow!("the TAP device {name} was deleted");
+        }
+        anyhow::Error::new(error).context(format!("TAP device {name}"))
     }
 
     /// Sleeps until the TAP device or the function has something.
@@ -133,4 +154,9 @@ impl Join<'_> {
              ({tap_refused} more were refused by the TAP device)"
         );
     }
+}
+
+/// Bytes of the longest frame with this header that a function sends: one that it cuts into segments may be longer than what is on the wire.
+fn longest(header: &Header) -> usize {
+    if header[NET_HEADER_GSO_TYPE] == 0 { MAX_FRAME } else { TRANSMIT_BYTES - NET_HEADER }
 }

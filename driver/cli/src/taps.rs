@@ -2,6 +2,8 @@
 //! TAP devices on their way in.
 
 use crate::error::BadInput;
+use millrace_driver::virtio::OFFLOADS;
+use millrace_regs::host::Feature;
 use millrace_sim::tap::Tap;
 use nix::errno::Errno;
 use std::io;
@@ -24,6 +26,23 @@ pub fn open_one(name: &str) -> Result<Tap, BadInput> {
     Tap::open(name).map_err(|error| BadInput(refusal(name, &error)))
 }
 
+/// As [`open_one`], of a device that leaves to its reader what `features` of virtio have a driver leave to its device. What the kernel does itself instead
+/// is said on the standard error.
+pub fn open_with_headers(name: &str, features: u64) -> Result<Tap, BadInput> {
+    let tap = Tap::open_with_headers(name, features).map_err(|error| BadInput(refusal(name, &error)))?;
+    if let Some(note) = kernel_note(name, features & OFFLOADS & !tap.offloads()) {
+        eprintln!("millrace: {note}");
+    }
+    Ok(tap)
+}
+
+/// What the kernel does not leave to a TAP device's reader.
+fn kernel_note(name: &str, missing: u64) -> Option<String> {
+    let names: Vec<_> = Feature::ALL.iter().filter(|f| f.bit() & missing != 0).map(|feature| feature.name()).collect();
+    (!names.is_empty())
+        .then(|| format!("TAP device {name}: the kernel does itself what the function would do ({})", names.join(", ")))
+}
+
 /// Why a device cannot be opened, and what would help.
 fn refusal(name: &str, error: &io::Error) -> String {
     let hint = match error.raw_os_error().map(Errno::from_raw) {
@@ -41,6 +60,13 @@ fn refusal(name: &str, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_kernel_does_itself_is_named() {
+        assert_eq!(kernel_note("tap0", 0), None);
+        let note = kernel_note("tap0", Feature::HostUso.bit()).unwrap();
+        assert!(note.starts_with("TAP device tap0:") && note.ends_with("(VIRTIO_NET_F_HOST_USO)"), "{note}");
+    }
 
     #[test]
     fn a_refusal_says_what_would_help() {

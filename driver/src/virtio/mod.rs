@@ -37,7 +37,7 @@ pub use memory::DmaMemory;
 pub use net::{Isr, NetConfig, VirtioNet};
 pub use packed::PackedQueue;
 pub use representor::{RepresentorUpcall, Representors};
-pub use settings::{Cut, Settings};
+pub use settings::{Cut, OFFLOADS, Settings};
 pub use split::SplitQueue;
 pub use transport::VirtioPci;
 pub use virtqueue::{Rings, Virtqueue};

@@ -185,11 +185,25 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
         frame: &[u8],
         cuts: &[Cut],
     ) -> Result<Sent, VirtioError> {
-        let prefix = vec![0; self.prefix];
-        let (queues, memory) = self.pair(pair)?;
-        let sent = queues.transmit.add(memory, [header, &prefix, frame], cuts)?;
+        let sent = self.add_asking(pair, header, frame, cuts)?;
         self.show(pair)?;
         Ok(sent)
+    }
+
+    /// As [`send_asking`](Self::send_asking), but the function sees the frame after [`show`](Self::show) alone: for several at once.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn add_asking(
+        &mut self,
+        pair: u16,
+        header: &[u8; NET_HEADER],
+        frame: &[u8],
+        cuts: &[Cut],
+    ) -> Result<Sent, VirtioError> {
+        let prefix = vec![0; self.prefix];
+        let (queues, memory) = self.pair(pair)?;
+        queues.transmit.add(memory, [header, &prefix, frame], cuts)
     }
 
     /// Takes back the buffers of frames that the function has read: their number. [`send`](Self::send) does it when it finds no room.
@@ -239,7 +253,10 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     }
 
     /// Shows the function the frames that were added, and notifies it if there are any.
-    pub(super) fn show(&mut self, pair: u16) -> Result<(), VirtioError> {
+    ///
+    /// # Errors
+    /// If there is no such pair, or the function cannot be reached.
+    pub fn show(&mut self, pair: u16) -> Result<(), VirtioError> {
         let (pair, memory) = self.pair(pair)?;
         if pair.transmit.show(memory) {
             let (offset, queue) = (pair.notify[1], Notified::of(pair.transmit.queue()));

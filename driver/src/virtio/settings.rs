@@ -17,8 +17,8 @@ const ALWAYS: u64 = Feature::bits(&[
     Feature::OrderPlatform,
 ]);
 
-/// Those of the offloads of frames out.
-const OFFLOADS: u64 =
+/// The offloads of frames out, by their bits.
+pub const OFFLOADS: u64 =
     Feature::bits(&[Feature::Csum, Feature::HostTso4, Feature::HostTso6, Feature::HostEcn, Feature::HostUso]);
 
 /// A piece of a buffer: one descriptor.
