@@ -7,12 +7,14 @@ use crate::ffi::{Model, Pin};
 use crate::host_memory::HostMemory;
 use crate::pins::PinFinder;
 use crate::simulation::{CYCLE_NS, NewError};
-use crate::sink::{Received, Sink};
+use crate::sink::{Ready, Received, Sink};
 use crate::source::Source;
+use crate::trace::{Trace, TraceError};
 use millrace_driver::virtio::LocalMemory;
 use millrace_regs::config::{Config, Preset};
 use millrace_regs::host::host_address;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::Path;
 
 /// Clocks with reset held.
@@ -72,10 +74,11 @@ pub struct DpuSimulation<M = LocalMemory> {
     memories: Vec<M>,
     interrupts: VecDeque<Interrupt>,
     cycle: u64,
+    clocked: u64,
     /// Frames in all sources.
     pending: usize,
     asleep: bool,
-    tracing: bool,
+    trace: Trace,
 }
 
 impl<M: HostMemory> DpuSimulation<M> {
@@ -127,9 +130,10 @@ impl<M: HostMemory> DpuSimulation<M> {
             memories,
             interrupts: VecDeque::new(),
             cycle: 0,
+            clocked: 0,
             pending: 0,
             asleep: false,
-            tracing: false,
+            trace: Trace::default(),
         };
         simulation.model.set_byte(interrupt[2], 1);
         simulation.power_up();
@@ -139,7 +143,7 @@ impl<M: HostMemory> DpuSimulation<M> {
     fn power_up(&mut self) {
         self.reset();
         assert!(self.run_until_idle((self.config.sweep_clocks() + RESET_REST) as u64), "not at rest after reset");
-        self.cycle = 0;
+        (self.cycle, self.clocked) = (0, 0);
     }
 
     /// Resets the device, as at power-up. Frames in it are lost; one that has entered in part is sent again from its beginning.
@@ -170,6 +174,11 @@ impl<M: HostMemory> DpuSimulation<M> {
     /// Cycles since the device was ready, fresh from reset.
     pub fn cycle(&self) -> u64 {
         self.cycle
+    }
+
+    /// Cycles in which the clock ran.
+    pub fn clocked_cycles(&self) -> u64 {
+        self.clocked
     }
 
     /// The memory of a function.
@@ -242,6 +251,7 @@ impl<M: HostMemory> DpuSimulation<M> {
 
     /// A period of the clock, from settled inputs; leaves it low, unevaluated.
     fn tick(&mut self) {
+        self.clocked += 1;
         self.trace_dump(0);
         self.model.set_byte(self.clock, 1);
         self.model.eval();
@@ -295,6 +305,23 @@ impl<M: HostMemory> DpuSimulation<M> {
         self.pending += 1;
     }
 
+    /// Takes back the frames at an uplink that have not begun to enter the device; how many they were.
+    pub fn withdraw(&mut self, uplink: usize) -> usize {
+        let withdrawn = self.sources[uplink].withdraw();
+        self.pending -= withdrawn;
+        withdrawn
+    }
+
+    /// Frames that entered at an uplink.
+    pub fn entered(&self, uplink: usize) -> u64 {
+        self.sources[uplink].frames()
+    }
+
+    /// Frames of which at least the first beat entered at an uplink.
+    pub fn started(&self, uplink: usize) -> u64 {
+        self.sources[uplink].started()
+    }
+
     /// Frames that wait at an uplink, with the one that is entering.
     pub fn pending(&self, uplink: usize) -> usize {
         self.sources[uplink].pending()
@@ -303,6 +330,13 @@ impl<M: HostMemory> DpuSimulation<M> {
     /// The oldest frame that left through an uplink and was not fetched yet.
     pub fn recv(&mut self, uplink: usize) -> Option<Received> {
         self.sinks[uplink].pop()
+    }
+
+    /// Sets when the sink of an uplink takes beats.
+    pub fn set_ready(&mut self, uplink: usize, pattern: Ready) {
+        if self.sinks[uplink].set_pattern(pattern) {
+            self.asleep = false;
+        }
     }
 
     /// The oldest message that was not fetched yet.
@@ -351,16 +385,22 @@ impl<M: HostMemory> DpuSimulation<M> {
         }
     }
 
-    /// Writes the waveforms of all signals from now on to `path` (FST, 4 ns per cycle); false if the file cannot be made.
-    pub fn trace(&mut self, path: &Path) -> bool {
-        self.tracing = self.model.trace_open(path);
-        self.tracing
+    /// Writes the waveforms of all signals in `cycles` to `path`, as [`Simulation::trace`](crate::Simulation::trace).
+    ///
+    /// # Errors
+    /// If the file cannot be made.
+    pub fn trace(&mut self, path: &Path, cycles: Range<u64>) -> Result<(), TraceError> {
+        self.trace.begin(&mut self.model, path, cycles)
     }
 
+    /// Completes the waveform file, if one is being written.
+    pub fn trace_end(&mut self) {
+        self.trace.end(&mut self.model);
+    }
+
+    #[inline]
     fn trace_dump(&mut self, offset: u64) {
-        if self.tracing {
-            self.model.trace_dump(self.cycle * CYCLE_NS + offset);
-        }
+        self.trace.dump(&mut self.model, self.cycle, offset);
     }
 }
 

@@ -25,6 +25,13 @@ impl Embedded {
     }
 }
 
+impl Embedded {
+    /// The same, to look at.
+    pub(crate) fn core(&self) -> &Simulation {
+        &self.simulation
+    }
+}
+
 /// A register's address on the bus of the simulation.
 pub(crate) fn offset(access: &'static str, address: u32) -> Result<u16, DeviceError> {
     address.try_into().map_err(|_| DeviceError::Refused { access, address })

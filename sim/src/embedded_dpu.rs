@@ -8,8 +8,8 @@ use millrace_driver::{Device, DeviceError, Sent, Upcall};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Cycles between two looks at the representors' rings.
-const LOOK: u64 = 64;
+/// Cycles between two looks at rings.
+pub(crate) const LOOK: u64 = 64;
 
 /// A simulated device with host side, as its ECPF sees it. Time passes while registers are accessed and while it is polled, one cycle each time.
 pub struct EmbeddedDpu<M = LocalMemory> {
@@ -33,6 +33,16 @@ impl<M: HostMemory> EmbeddedDpu<M> {
         let vports = dpu.borrow().config().vports();
         let ecpf = Ecpf::start(Bar::new(dpu.clone(), 0), memory, settings, vports)?;
         Ok(Self { dpu, ecpf, look_at: 0 })
+    }
+
+    /// Takes what the representors' rings hold, without waiting for the next look that is due; how many upcalls there were.
+    ///
+    /// # Errors
+    /// If the function did what it must not.
+    pub fn look(&mut self) -> Result<usize, DeviceError> {
+        let cycle = self.dpu.borrow().cycle();
+        self.look_at = cycle + LOOK;
+        self.ecpf.look(cycle * CYCLE_NS)
     }
 
     /// The ECPF's BAR.
@@ -69,8 +79,7 @@ impl<M: HostMemory> Device for EmbeddedDpu<M> {
             dpu.cycle()
         };
         if cycle >= self.look_at {
-            self.look_at = cycle + LOOK;
-            self.ecpf.look(self.now())?;
+            self.look()?;
         }
         Ok(())
     }

@@ -7,11 +7,11 @@ use crate::ffi::{BUILT_IN, Model, Pin};
 use crate::pins::PinFinder;
 use crate::sink::{Ready, Received, Sink};
 use crate::source::Source;
+use crate::trace::{Trace, TraceError};
 use millrace_regs::config::{Config, Preset};
 use std::collections::VecDeque;
-use std::fs::File;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Clocks with reset held.
 const RESET_CYCLES: u32 = 8;
@@ -48,20 +48,6 @@ pub enum NewError {
 
 fn names(presets: &[Preset]) -> String {
     presets.iter().map(|preset| preset.name()).collect::<Vec<_>>().join(", ")
-}
-
-/// A waveform file cannot be made.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write waveforms to {path}")]
-pub struct TraceError {
-    path: PathBuf,
-    source: std::io::Error,
-}
-
-enum Trace {
-    Off,
-    Waiting(PathBuf, Range<u64>),
-    Open(u64),
 }
 
 /// The Verilated core with a source and a sink at every vport, and both ends of the representors' streams.
@@ -125,7 +111,7 @@ impl Simulation {
             sinks,
             upcalls: VecDeque::new(),
             axi,
-            trace: Trace::Off,
+            trace: Trace::default(),
             cycle: 0,
             clocked: 0,
             pending: 0,
@@ -402,39 +388,16 @@ impl Simulation {
     /// Writes the waveforms of all signals in `cycles` to `path` (FST, 4 ns per cycle). One window at a time: a new one ends
     /// the one before. Cycles that are skipped because nothing happens are not in the file.
     pub fn trace(&mut self, path: &Path, cycles: Range<u64>) -> Result<(), TraceError> {
-        self.trace_end();
-        File::create(path).map_err(|source| TraceError { path: path.into(), source })?;
-        self.trace = Trace::Waiting(path.into(), cycles);
-        Ok(())
+        self.trace.begin(&mut self.model, path, cycles)
     }
 
     /// Completes the waveform file, if one is being written.
     pub fn trace_end(&mut self) {
-        self.model.trace_close();
-        self.trace = Trace::Off;
+        self.trace.end(&mut self.model);
     }
 
     #[inline]
     fn trace_dump(&mut self, offset: u64) {
-        if !matches!(self.trace, Trace::Off) {
-            self.trace_dump_on(offset);
-        }
-    }
-
-    #[cold]
-    fn trace_dump_on(&mut self, offset: u64) {
-        if let Trace::Waiting(path, cycles) = &self.trace
-            && self.cycle >= cycles.start
-        {
-            let end = cycles.end;
-            // `trace` made sure that the file can be written.
-            self.model.trace_open(path);
-            self.trace = Trace::Open(end);
-        }
-        match self.trace {
-            Trace::Open(end) if self.cycle >= end => self.trace_end(),
-            Trace::Open(_) => self.model.trace_dump(self.cycle * CYCLE_NS + offset),
-            _ => {}
-        }
+        self.trace.dump(&mut self.model, self.cycle, offset);
     }
 }

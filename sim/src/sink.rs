@@ -77,8 +77,9 @@ impl Sink {
         self.frame.clear();
     }
 
-    pub fn set_pattern(&mut self, pattern: Ready) {
-        self.pattern = pattern;
+    /// Sets when beats are taken; true if that is new.
+    pub fn set_pattern(&mut self, pattern: Ready) -> bool {
+        std::mem::replace(&mut self.pattern, pattern) != pattern
     }
 
     /// Before the clock: sets `ready`.

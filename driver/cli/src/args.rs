@@ -102,8 +102,8 @@ pub struct RunArgs {
     pub trace_cycles: Range<u64>,
 
     /// Device: `embedded`, simulated in this process, or `serial:PATH[,baud=N]`, a card whose host channel is at this serial
-    /// port (at 3,000,000 baud, unless N says otherwise). The ports of a card are its own, so it has no --in, --out, --trace and
-    /// --preset; --tap connects those of its ports that have no MAC.
+    /// port (at 3,000,000 baud, unless N says otherwise). The ports of a card are its own, so it has no --in, --out, --trace,
+    /// --host and --preset; --tap connects those of its ports that have no MAC.
     #[arg(long, value_name = "DEVICE", default_value = "embedded")]
     pub device: DeviceChoice,
 
@@ -111,9 +111,13 @@ pub struct RunArgs {
     #[arg(long, requires = "device")]
     pub take_over: bool,
 
-    /// Build of the hardware to simulate: sim, ecp5, or one of another bus width: w128, w256, w1024 [default: sim].
+    /// Build of the hardware to simulate: sim, ecp5, or one of another bus width: w128, w256, w1024 [default: sim; host with --host rings].
     #[arg(long, value_name = "NAME")]
     pub preset: Option<Preset>,
+
+    /// How the frames of PF and VFs and those of the slow path go in and out [default: pins].
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub host: Option<Host>,
 
     /// Keep the device running when all captures have been sent, until it is interrupted.
     #[arg(long)]
@@ -260,6 +264,15 @@ pub enum Pace {
     /// At the times of the captures too, but each only when the one before has left, also if the slow path handles it: for
     /// runs that are to be compared.
     Settle,
+}
+
+/// How frames that are no uplink's get into the simulated device and out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Host {
+    /// As beats at the pins of the core, in no time.
+    Pins,
+    /// Through virtqueues in memory, as a host's drivers and the slow path of a card have them; the device has a host side then.
+    Rings,
 }
 
 #[derive(Args, Debug)]

@@ -37,7 +37,7 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
     standard::check_once(args)?;
     let mut device = Serial::new(Tty::open(path, baud).bad_input()?, patience(baud))
         .with_context(|| format!("the card at {}", path.display()))?;
-    let config = discover(&mut device)?;
+    let config = discover(&mut device).map_err(with_hint)?;
     let macs = device.losses()?.ports.len();
     let interfaces = by_vport(&config, "tap", &args.taps)?;
     if let Some((vport, _)) = interfaces.iter().find(|(vport, _)| *vport < macs) {
@@ -65,6 +65,7 @@ fn refuse_options(args: &RunArgs) -> Result<(), BadInput> {
         ("--in", !args.inputs.is_empty()),
         ("--out", args.out.is_some()),
         ("--trace", args.trace.is_some()),
+        ("--host", args.host.is_some()),
         ("--preset", args.preset.is_some()),
     ];
     match given.iter().find(|(_, given)| *given) {

@@ -4,7 +4,7 @@
 use crate::args::Pace;
 use crate::inputs::{Input, Inputs};
 use anyhow::Result;
-use millrace_sim::{CYCLE_NS, Simulation};
+use millrace_sim::{CYCLE_NS, Ports};
 
 /// Packets that wait at one port, so that it does not run dry while the slow path is at work.
 const AHEAD: usize = 1024;
@@ -55,38 +55,38 @@ impl Feeder {
     }
 
     /// Offers what may enter now. `settled`: no packet is in the hardware or the slow path.
-    pub fn feed(&mut self, simulation: &mut Simulation, settled: bool) -> Result<()> {
+    pub fn feed(&mut self, device: &mut impl Ports, settled: bool) -> Result<()> {
         if self.pace == Pace::Settle {
-            if settled && self.is_due(simulation) {
-                self.offer(simulation)?;
+            if settled && self.is_due(device) {
+                self.offer(device)?;
             }
             return Ok(());
         }
         while let Some(next) = self.inputs.front()
-            && self.is_due(simulation)
-            && self.may_follow(simulation, next.vport)
+            && self.is_due(device)
+            && self.may_follow(device, next.vport)
         {
-            self.offer(simulation)?;
+            self.offer(device)?;
         }
         Ok(())
     }
 
     /// The next packet's time has come, if it has one.
-    fn is_due(&self, simulation: &Simulation) -> bool {
-        self.due().is_none_or(|due| due <= simulation.cycle())
+    fn is_due(&self, device: &impl Ports) -> bool {
+        self.due().is_none_or(|due| due <= device.cycle())
     }
 
     /// A packet enters no earlier than the one before it: at another port, once that one has begun to.
-    fn may_follow(&self, simulation: &Simulation, vport: usize) -> bool {
+    fn may_follow(&self, device: &impl Ports, vport: usize) -> bool {
         match self.latest {
-            Some(latest) if latest != vport => simulation.started(latest) >= self.offered[latest],
-            _ => simulation.pending(vport) < AHEAD,
+            Some(latest) if latest != vport => device.started(latest) >= self.offered[latest],
+            _ => device.pending(vport) < AHEAD,
         }
     }
 
-    fn offer(&mut self, simulation: &mut Simulation) -> Result<()> {
+    fn offer(&mut self, device: &mut impl Ports) -> Result<()> {
         if let Some(Input { vport, frame, .. }) = self.inputs.pop()? {
-            simulation.send(vport, frame);
+            device.send(vport, frame);
             self.offered[vport] += 1;
             self.latest = Some(vport);
         }

@@ -6,7 +6,7 @@ use crate::error::BadInput;
 use anyhow::{Context, Result};
 use millrace_sim::capture::{self, Format};
 use millrace_sim::tap::{self, Tap};
-use millrace_sim::{CYCLE_NS, Config, Simulation};
+use millrace_sim::{CYCLE_NS, Config, Simulated};
 use std::path::Path;
 
 /// Frames and bytes of a port.
@@ -82,9 +82,9 @@ impl Outputs {
     }
 
     /// Fetches what left the ports.
-    pub fn drain(&mut self, simulation: &mut Simulation, taps: &mut [(usize, Tap)]) -> Result<()> {
+    pub fn drain(&mut self, device: &mut impl Simulated, taps: &mut [(usize, Tap)]) -> Result<()> {
         for (vport, sent) in self.sent.iter_mut().enumerate() {
-            while let Some(received) = simulation.recv(vport) {
+            while let Some(received) = device.recv(vport) {
                 sent.packets += 1;
                 sent.bytes += received.frame.len() as u64;
                 if let Some(capture) = self.captures.get_mut(vport) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `millrace run`: captures and TAP devices through the simulated hardware and the slow path.
 
-use crate::args::RunArgs;
+use crate::args::{Host, RunArgs};
 use crate::claim::Claim;
 use crate::control::{Answer, Reply, Request, Server};
 use crate::dpu::{Dpu, LEAP};
-use crate::error::BadInput;
+use crate::error::{BadInput, BadInputExt};
 use crate::feeder::Feeder;
 use crate::flow_file;
 use crate::inputs::{Inputs, by_vport};
@@ -17,9 +17,11 @@ use crate::wall_clock::WallClock;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use millrace_driver::Device;
+use millrace_firmware::openflow::FlowTable;
+use millrace_firmware::slowpath::Settings;
 use millrace_sim::capture::Format;
 use millrace_sim::tap::{Tap, is_gone};
-use millrace_sim::{Config, Preset};
+use millrace_sim::{Config, Embedded, EmbeddedHost, Latency, Preset, Simulated};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -37,7 +39,7 @@ pub const NAP_MS: u8 = 10;
 /// Packets that wait at a port of a TAP device; more stay in the device's own queue.
 const TAP_AHEAD: usize = 64;
 /// More time than a run can take besides that of its captures: a year.
-const LONGEST_RUN_NS: u64 = 366 * 86_400 * 1_000_000_000;
+pub const LONGEST_RUN_NS: u64 = 366 * 86_400 * 1_000_000_000;
 /// A run of fewer packets is over before a progress bar says anything.
 const LONG_RUN: u64 = 1000;
 
@@ -46,7 +48,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if args.take_over {
         return Err(BadInput("--take-over is for a card: a simulated device belongs to nobody else".into()).into());
     }
-    let preset = args.preset.unwrap_or(Preset::Sim);
+    let (preset, host) = build(args)?;
     let config = preset.config();
     standard::check_once(args)?;
     let captures = by_vport(&config, "in", &args.inputs)?;
@@ -60,9 +62,46 @@ pub fn run(args: &RunArgs) -> Result<()> {
     }
     let flows = flow_file::read(&args.flows, &config)?;
     let inputs = Inputs::open(&config, &captures, args.strict)?;
-
     let signals = Signals::catch()?;
-    let mut dpu = Dpu::new(preset, flows)?;
+    let given = Given { config, captures, interfaces, flows, inputs, signals };
+    match host {
+        Host::Pins => run_on(args, Embedded::new(preset).bad_input()?, given),
+        Host::Rings => run_on(args, EmbeddedHost::new(preset, Latency::default()).bad_input()?, given),
+    }
+}
+
+/// The build, and how its ports are reached.
+fn build(args: &RunArgs) -> Result<(Preset, Host), BadInput> {
+    let has_host = |preset: Preset| Preset::HOSTED.contains(&preset);
+    match (args.host.unwrap_or(Host::Pins), args.preset) {
+        (host @ Host::Pins, preset) => match preset.unwrap_or(Preset::Sim) {
+            preset if has_host(preset) => Err(BadInput(format!(
+                "preset {preset} has no pins for the frames of PF and VFs: its ports are reached with --host rings"
+            ))),
+            preset => Ok((preset, host)),
+        },
+        (host @ Host::Rings, preset) => match preset.unwrap_or(Preset::Host) {
+            preset if has_host(preset) => Ok((preset, host)),
+            preset => {
+                Err(BadInput(format!("--host rings: preset {preset} has no host side; {} has", Preset::Host.name())))
+            }
+        },
+    }
+}
+
+/// What a run was given, looked at.
+struct Given<'a> {
+    config: Config,
+    captures: Vec<(usize, &'a str)>,
+    interfaces: Vec<(usize, &'a str)>,
+    flows: FlowTable,
+    inputs: Inputs,
+    signals: Signals,
+}
+
+fn run_on<D: Simulated>(args: &RunArgs, device: D, given: Given<'_>) -> Result<()> {
+    let Given { config, captures, interfaces, flows, inputs, signals } = given;
+    let mut dpu = Dpu::over(device, flows, Settings::default())?;
     dpu.left_out = inputs.left_out(config.vports());
     let taps = taps::open(&config, &interfaces)?;
     let feeder = Feeder::new(inputs, args.pace, config.vports(), dpu.cycle());
@@ -76,7 +115,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(claim) = files.trace.take() {
         let path = claim.path().to_owned();
         claim.take().with_context(|| format!("cannot write {}", path.display()))?;
-        dpu.simulation().trace(&path, args.trace_cycles.clone())?;
+        dpu.device().trace(&path, args.trace_cycles.clone())?;
     }
     let progress = progress_bar(feeder.progress().0);
     let clock = (!taps.is_empty()).then(WallClock::start);
@@ -97,9 +136,9 @@ fn claim_files(args: &RunArgs, config: &Config, captures: &[(usize, &str)], form
     Files::claim(config, captures, args.stats.as_deref(), args.trace.as_deref(), &inputs)
 }
 
-struct Session<'a> {
+struct Session<'a, D> {
     args: &'a RunArgs,
-    dpu: Dpu,
+    dpu: Dpu<D>,
     feeder: Feeder,
     taps: Vec<(usize, Tap)>,
     outputs: Outputs,
@@ -113,7 +152,7 @@ struct Session<'a> {
     clock: Option<WallClock>,
 }
 
-impl Session<'_> {
+impl<D: Simulated> Session<'_, D> {
     fn go(&mut self) -> Result<()> {
         loop {
             if self.signals.stop() {
@@ -129,7 +168,7 @@ impl Session<'_> {
             self.serve();
             self.read_taps()?;
             let settled = self.burst()?;
-            self.outputs.drain(self.dpu.simulation(), &mut self.taps)?;
+            self.outputs.drain(self.dpu.device(), &mut self.taps)?;
             self.progress.set_position(self.feeder.progress().1);
             if settled && !self.wait()? {
                 return Ok(());
@@ -143,7 +182,7 @@ impl Session<'_> {
         let mut handled = 0;
         while self.dpu.cycle() < end && handled < HANDLED {
             let settled = self.dpu.settled();
-            self.feeder.feed(self.dpu.simulation(), settled)?;
+            self.feeder.feed(self.dpu.device(), settled)?;
             if settled && self.dpu.settled() {
                 return Ok(true);
             }
@@ -184,13 +223,13 @@ impl Session<'_> {
     }
 
     fn read_taps(&mut self) -> Result<()> {
-        let simulation = self.dpu.simulation();
+        let device = self.dpu.device();
         let mut gone = None;
         for (i, (vport, tap)) in self.taps.iter_mut().enumerate() {
-            while simulation.pending(*vport) < TAP_AHEAD {
+            while device.pending(*vport) < TAP_AHEAD {
                 let name = tap.name().to_owned();
                 match tap.recv() {
-                    Ok(Some(frame)) if !frame.is_empty() => simulation.send(*vport, frame),
+                    Ok(Some(frame)) if !frame.is_empty() => device.send(*vport, frame.to_vec()),
                     Ok(_) => break,
                     Err(error) if is_gone(&error) => {
                         eprintln!("millrace: the TAP device {name} was deleted: its port stays silent");
@@ -214,13 +253,13 @@ impl Session<'_> {
         let end = Instant::now() + Duration::from_millis(self.args.grace);
         while !self.burst()? {
             if Instant::now() >= end {
-                self.dpu.break_off();
+                self.dpu.break_off()?;
                 break;
             }
             self.serve();
-            self.outputs.drain(self.dpu.simulation(), &mut self.taps)?;
+            self.outputs.drain(self.dpu.device(), &mut self.taps)?;
         }
-        self.outputs.drain(self.dpu.simulation(), &mut self.taps)
+        self.outputs.drain(self.dpu.device(), &mut self.taps)
     }
 
     fn serve(&mut self) {
@@ -228,7 +267,7 @@ impl Session<'_> {
             let (dpu, sent) = (&mut self.dpu, self.outputs.sent());
             server.serve(|request, from| match request {
                 Request::Stats => reply(dpu.stats(sent)),
-                Request::Reload { name, flows } => reload(dpu, name, flows, from, Dpu::reloaded),
+                Request::Reload { name, flows } => reload(dpu, name, flows, from, |dpu| dpu.reloaded()),
                 request => answer(dpu, request, from),
             });
         }
@@ -254,7 +293,7 @@ impl Session<'_> {
     fn finish(mut self) -> Result<()> {
         self.progress.finish_and_clear();
         self.serve_last();
-        self.dpu.simulation().trace_end();
+        self.dpu.device().trace_end();
         let stats = self.write_stats();
         // A disk that is full for the captures may have room for the statistics, and the other way round.
         self.outputs.finish().and(stats)
@@ -327,7 +366,8 @@ fn progress_bar(packets: u64) -> ProgressBar {
     ProgressBar::new(packets).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn unix_ns() -> Result<u64> {
+/// The time of this machine, in nanoseconds since 1970.
+pub fn unix_ns() -> Result<u64> {
     let since: Duration =
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?;
     Ok(since.as_nanos() as u64)

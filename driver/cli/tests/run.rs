@@ -12,8 +12,15 @@ use serde_json::Value;
 /// p0 and vf0 to p1, everything else dropped.
 const FLOWS: &str = "in_port=p0,actions=output:p1\nin_port=vf0,actions=output:p1\npriority=0,actions=drop\n";
 
+/// How ports of PF and VFs are reached.
+const HOSTS: [&str; 2] = ["pins", "rings"];
+
 #[test]
 fn packets_of_a_capture_leave_where_the_flows_send_them() {
+    HOSTS.iter().for_each(|host| packets_leave_where_the_flows_send_them(host));
+}
+
+fn packets_leave_where_the_flows_send_them(host: &str) {
     let folder = Folder::new();
     let sent: Vec<Vec<u8>> = (0..200).map(|i| packet(i, 60 + 20 * i as usize)).collect();
     let flows = folder.write("a.flows", FLOWS);
@@ -30,6 +37,8 @@ fn packets_of_a_capture_leave_where_the_flows_send_them() {
         "s.json",
         "--pace",
         "capture",
+        "--host",
+        host,
     ]);
     run.succeeds();
     assert!(frames(&folder.path("out/p1.pcap")) == sent, "other frames left p1 than entered p0");
@@ -102,6 +111,33 @@ fn the_same_run_gives_the_same_files() {
 }
 
 #[test]
+fn rings_are_as_good_as_pins() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", "actions=normal\n");
+    // Stations 0 to 9 on vf0, the others on p1: what they say to each other is flooded once, and switched then.
+    let say = |n: u64| {
+        let (from, to) = (n * 7 % 20, n * 3 % 20);
+        let mut frame = packet(n as u8, 14 + n as usize * 23);
+        (frame[5], frame[11]) = (to as u8, from as u8);
+        (from < 10, (n * 1000, frame))
+    };
+    let (a, b): (Vec<_>, Vec<_>) = (0..400).map(say).partition(|(first, _)| *first);
+    let inputs = [("vf0", a), ("p1", b)].map(|(port, packets)| {
+        let name = folder.capture(&format!("{port}-in.pcap"), packets.into_iter().map(|(_, packet)| packet));
+        format!("{port}={name}")
+    });
+    for host in HOSTS {
+        let run = ["run", "--flows", &flows, "--in", &inputs[0], "--in", &inputs[1], "--out", host, "--host", host];
+        folder.millrace(&[&run[..], &["--pace", "settle", "--trace", &format!("{host}.fst")]].concat()).succeeds();
+        assert!(std::fs::metadata(folder.path(&format!("{host}.fst"))).unwrap().len() > 1000);
+    }
+    for port in ["p0", "p1", "pf", "vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6", "vf7"] {
+        let [pins, rings] = HOSTS.map(|host| frames(&folder.path(&format!("{host}/{port}.pcap"))));
+        assert!(!pins.is_empty() && pins == rings, "{port}: {} frames, and {}", pins.len(), rings.len());
+    }
+}
+
+#[test]
 fn the_small_preset_and_waveforms() {
     let folder = Folder::new();
     let flows = folder.write("a.flows", FLOWS);
@@ -170,6 +206,9 @@ fn input_that_cannot_be_used_ends_with_2_and_touches_nothing() {
     refuse(&["--flows", &flows, "--in", "p0"], "--in");
     refuse(&["--flows", &flows, "--in", &good_input, "--preset", "fpga"], "unknown preset `fpga`");
     refuse(&["--flows", &flows, "--in", &good_input, "--preset", "alveo"], "preset `alveo` is not built into this");
+    let no_host = "--host rings: preset sim has no host side; host has";
+    refuse(&["--flows", &flows, "--in", &good_input, "--preset", "sim", "--host", "rings"], no_host);
+    refuse(&["--flows", &flows, "--in", &good_input, "--preset", "host"], "are reached with --host rings");
     refuse(&["--flows", &flows, "--tap", "p0=tap9", "--tap", "p0=tap8"], "--tap is given twice for port p0");
     let mut command = folder.command(&["run", "--out", "out", "--flows", &flows, "--in", &good_input]);
     Outcome::of(command.env("MILLRACE_LOG", "warn,millrace_sim=loud")).fails(2, "MILLRACE_LOG: `millrace_sim=loud` is");
@@ -213,6 +252,10 @@ fn outputs_that_cannot_be_written_end_with_2_and_leave_old_ones_alone() {
 
 #[test]
 fn statistics_account_for_every_packet() {
+    HOSTS.iter().for_each(|host| account_for_every_packet(host));
+}
+
+fn account_for_every_packet(host: &str) {
     let folder = Folder::new();
     let udp = |tp_dst: u8, ttl: u8, length: usize| {
         let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, ttl, 17, 0, 0];
@@ -234,7 +277,8 @@ fn statistics_account_for_every_packet() {
     let frames = kinds.iter().cycle().take(5 * kinds.len()).cloned();
     let capture = folder.capture("in.pcap", frames.zip(0..).map(|(frame, n)| (n, frame)));
     let input = format!("vf0={capture}");
-    folder.millrace(&["run", "--flows", &flows, "--in", &input, "--stats", "s.json", "--pace", "settle"]).succeeds();
+    let how = ["--pace", "settle", "--host", host];
+    folder.millrace(&[&["run", "--flows", &flows, "--in", &input, "--stats", "s.json"][..], &how].concat()).succeeds();
     let stats: Value = serde_json::from_str(&folder.read("s.json")).unwrap();
     let port = &stats["ports"]["vf0"];
     let count = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} in {port:#}"));
@@ -266,12 +310,16 @@ fn statistics_account_for_every_packet() {
 
 #[test]
 fn an_interrupted_run_still_writes_its_results() {
+    HOSTS.iter().for_each(|host| interrupted_run_writes_its_results(host));
+}
+
+fn interrupted_run_writes_its_results(host: &str) {
     let folder = Folder::new();
     let flows = folder.write("a.flows", FLOWS);
     let capture = folder.capture("in.pcap", (0..20).map(|i| (i, packet(i as u8, 64))));
     let device = Device::start(
         &folder,
-        &["--flows", &flows, "--in", &format!("p0={capture}"), "--out", "out", "--stats", "s.json"],
+        &["--flows", &flows, "--in", &format!("vf0={capture}"), "--out", "out", "--stats", "s.json", "--host", host],
     );
     device.wait_for(|stats| stats["ports"]["p1"]["out"]["packets"] == 20);
     device.stop();

@@ -14,9 +14,14 @@ const APART: u64 = 1_000;
 
 /// What leaves each port with the flows of a file, each frame sent in `copies` times.
 pub fn run(flows: &Path, steps: &[Step], copies: usize) -> Result<Vec<Frames>> {
+    run_with(flows, steps, copies, &[])
+}
+
+/// As [`run`], with further arguments of the command.
+pub fn run_with(flows: &Path, steps: &[Step], copies: usize, arguments: &[&str]) -> Result<Vec<Frames>> {
     let folder = tempfile::tempdir()?;
     let mut command = Command::new(program("millrace")?);
-    command.arg("run").arg("--flows").arg(flows).args(["--pace", "settle"]);
+    command.arg("run").arg("--flows").arg(flows).args(["--pace", "settle"]).args(arguments);
     command.arg("--out").arg(folder.path().join("out")).arg("--control").arg(folder.path().join("control"));
     for input in write_captures(steps, copies, folder.path())? {
         command.arg("--in").arg(input);
