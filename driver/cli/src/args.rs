@@ -174,10 +174,15 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub vfs: usize,
 
-    /// What an uplink is connected to: `tap:IFACE`, a Linux TAP device, which is made if there is none; `unix:PATH`, a wire to the uplink of another
-    /// `millrace serve` that is given the same path. May be given once per uplink.
+    /// What an uplink is connected to: `tap:IFACE`, a Linux TAP device, which is made if there is none; `pcap:IN,OUT`, a capture whose packets come
+    /// in, and one of what leaves; `unix:PATH[,delay=TIME][,rate=BITS]`, a wire to the uplink of another `millrace serve` that is given the same path: what
+    /// leaves here takes TIME (as 5us) of this device to the other end, and goes at no more than BITS (as 10G) per second. May be given once per uplink.
     #[arg(long = "uplink", value_name = "PORT=WHERE", value_parser = port_and_value)]
     pub uplinks: Vec<(String, String)>,
+
+    /// When packets of captures enter, from the start on.
+    #[arg(long, value_enum, default_value_t = Pace::Line)]
+    pub pace: Pace,
 
     #[command(flatten)]
     pub functions: FunctionArgs,

@@ -14,6 +14,7 @@ mod firmware_run;
 mod flow_file;
 mod functions;
 mod inputs;
+mod line;
 mod log;
 mod outputs;
 mod query;

@@ -2,28 +2,31 @@
 //! `millrace serve`: the simulated DPU as PCI functions, which other processes drive over vfio-user.
 
 use crate::args::ServeArgs;
-use crate::claim::{Claim, FolderClaim};
+use crate::claim::{Claim, FolderClaim, check_distinct};
 use crate::control::{Request, Server};
 use crate::dpu::{Dpu, LEAP};
 use crate::error::{BadInput, BadInputExt};
+use crate::feeder::Feeder;
 use crate::flow_file;
 use crate::functions;
-use crate::inputs::by_vport;
+use crate::inputs::{Inputs, by_vport};
 use crate::outputs::{Files, Sent};
-use crate::run::{BURST, NAP_MS, answer, reply, write_json};
+use crate::run::{BURST, LONGEST_RUN_NS, NAP_MS, answer, reply, unix_ns, write_json};
 use crate::signals::Signals;
 use crate::standard;
 use crate::stats::Stats;
-use crate::uplink::{self, Uplink};
+use crate::uplink::{Opened, Places, Uplink};
 use crate::wall_clock::WallClock;
 use anyhow::{Context, Result};
 use millrace_driver::Device;
 use millrace_driver::virtio::{LocalMemory, Settings};
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath;
+use millrace_sim::capture::Format;
 use millrace_sim::served::{Ecpf, Served, ServedMemory};
-use millrace_sim::{CYCLE_NS, Config, EmbeddedDpu, Latency, Preset};
+use millrace_sim::{CYCLE_NS, Config, EmbeddedDpu, Latency, Preset, Ready};
 use nix::poll::{PollFd, PollTimeout, poll};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The build that is served.
@@ -42,12 +45,14 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     if args.vfs > config.vfs {
         return Err(BadInput(format!("--vfs {}: the device has {} VFs", args.vfs, config.vfs)).into());
     }
-    let uplinks = by_vport(&config, "uplink", &args.uplinks)?;
+    let places = Places::new(&config, &by_vport(&config, "uplink", &args.uplinks)?)?;
+    check_standard_input(args, &places)?;
     let flows = args.flows.as_deref().map(|flows| flow_file::read(flows, &config)).transpose()?;
+    let inputs = Inputs::open(&config, &places.captures(), false)?;
+    let left_out = inputs.left_out(config.vports());
     let signals = Signals::catch()?;
-    let uplinks = uplink::open(&config, &uplinks)?;
-    let read: Vec<_> = args.flows.as_deref().into_iter().filter(|flows| !standard::is(flows)).collect();
-    let stats = Files::claim(&config, None, args.stats.as_deref(), None, &read)?.stats;
+    let uplinks = places.open(&config)?;
+    let stats = claim_stats(args, &config, &places, &uplinks)?;
     let server = match &flows {
         Some(_) => Server::open_until_signal(args.control.as_deref(), &signals)?,
         None => None,
@@ -59,15 +64,66 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let ecpf = if flows.is_some() { Ecpf::Here(memory.clone()) } else { Ecpf::Socket };
     let latency = Latency { cycles: args.latency / CYCLE_NS, ..Latency::default() };
     let served = Served::new(PRESET, &args.sockets, args.vfs, ecpf, latency).bad_input()?;
-    let slow_path = flows.map(|flows| start_slow_path(args, &config, &served, memory, settings, flows)).transpose()?;
+    let mut slow_path =
+        flows.map(|flows| start_slow_path(args, &config, &served, memory, settings, flows)).transpose()?;
+    if let Some(dpu) = &mut slow_path {
+        dpu.left_out = left_out;
+    }
+    let feeder = Feeder::new(inputs, args.pace, config.vports(), served.dpu().borrow().cycle());
+    // Up to here no file was changed.
+    let uplinks = begin(uplinks, &feeder)?;
     let sent = vec![Sent::default(); config.uplinks];
     let clock = WallClock::start();
-    let mut session = Session { args, served, slow_path, uplinks, sent, server, signals, reloading: false, clock };
+    let mut session = Session {
+        args,
+        served,
+        slow_path,
+        feeder,
+        uplinks,
+        sent,
+        server,
+        signals,
+        reloading: false,
+        clock,
+        moved_at: 0,
+    };
     standard::say_ready();
     let ran = session.go();
     let finished = session.finish(stats);
-    drop((session, folder));
+    drop(folder);
     ran.and(finished)
+}
+
+/// Refuses flows and captures that would read the standard input twice.
+fn check_standard_input(args: &ServeArgs, places: &Places<'_>) -> Result<(), BadInput> {
+    let captures = places.captures();
+    let flows = args.flows.as_deref().filter(|flows| standard::is(flows)).map(|_| "--flows".to_owned());
+    let uplinks = captures.iter().filter(|(_, file)| *file == standard::NAME).map(|_| "--uplink".to_owned());
+    standard::check_uses(&flows.into_iter().chain(uplinks).collect::<Vec<_>>())
+}
+
+/// Claims the file of the statistics, which is none of those that are read, nor a capture that is written.
+fn claim_stats(
+    args: &ServeArgs,
+    config: &Config,
+    places: &Places<'_>,
+    uplinks: &[(usize, Opened)],
+) -> Result<Option<Claim>, BadInput> {
+    let captures = places.captures();
+    let mut read: Vec<&Path> = args.flows.as_deref().into_iter().collect();
+    read.extend(captures.iter().map(|(_, file)| Path::new(*file)));
+    read.retain(|file| !standard::is(file));
+    let stats = Files::claim(config, None, args.stats.as_deref(), None, &read)?.stats;
+    let written: Vec<&Claim> = uplinks.iter().filter_map(|(_, uplink)| uplink.claim()).chain(&stats).collect();
+    check_distinct(&written, &read)?;
+    Ok(stats)
+}
+
+/// The device begins to run: opens captures for what leaves it.
+fn begin(uplinks: Vec<(usize, Opened)>, feeder: &Feeder) -> Result<Vec<(usize, Uplink)>> {
+    let epoch_ns = if feeder.progress().0 > 0 { feeder.cycle_0_ns() } else { unix_ns()? };
+    let format = Format::for_times_up_to(epoch_ns + feeder.span_ns() + LONGEST_RUN_NS);
+    uplinks.into_iter().map(|(vport, uplink)| Ok((vport, uplink.begin(format, epoch_ns)?))).collect()
 }
 
 /// Brings the ECPF up, gives each function its configuration, and puts the flows in force.
@@ -88,6 +144,8 @@ struct Session<'a> {
     args: &'a ServeArgs,
     served: Served,
     slow_path: Option<SlowPath>,
+    /// The packets of captures that come in at uplinks.
+    feeder: Feeder,
     uplinks: Vec<(usize, Uplink)>,
     /// What left the uplinks.
     sent: Vec<Sent>,
@@ -96,6 +154,8 @@ struct Session<'a> {
     /// Flows that a signal asked for are on their way into force.
     reloading: bool,
     clock: WallClock,
+    /// Cycle in which something moved last.
+    moved_at: u64,
 }
 
 impl Session<'_> {
@@ -113,21 +173,53 @@ impl Session<'_> {
                 self.nap()?;
             }
         }
+        self.feeder.stop();
         let end = Instant::now() + Duration::from_millis(self.args.grace);
-        while !self.turn()? && Instant::now() < end {}
+        while Instant::now() < end {
+            if self.turn()? && !self.pass_quiet_time()? {
+                break;
+            }
+        }
         Ok(())
     }
 
     /// Lets everything go on for some cycles; true if nothing is left to do.
     fn turn(&mut self) -> Result<bool> {
         let mut moved = self.served.turn()? + self.read_uplinks()?;
+        self.feed()?;
         let idle = self.served.dpu().borrow_mut().run_until_idle(BURST);
         moved += self.write_uplinks()?;
         if let Some(dpu) = &mut self.slow_path {
             dpu.device().poll()?;
+            if idle {
+                // What came last is not left in its ring until time has passed.
+                moved += dpu.device().look()?;
+            }
             moved += dpu.turn()? + usize::from(dpu.has_work());
         }
+        if !idle || moved != 0 {
+            self.moved_at = self.served.dpu().borrow().cycle();
+        }
         Ok(idle && moved == 0)
+    }
+
+    /// Offers packets of captures, as far as they may enter.
+    fn feed(&mut self) -> Result<()> {
+        let waits = self.slow_path.as_ref().is_some_and(|dpu| dpu.has_work() || dpu.upcall_waiting());
+        let mut dpu = self.served.dpu().borrow_mut();
+        let settled = !waits && dpu.idle();
+        self.feeder.feed(&mut *dpu, settled)
+    }
+
+    /// Nothing moves: lets time pass until a packet of a capture is to enter, or one arrives at the end of its wire. False if there is none.
+    fn pass_quiet_time(&mut self) -> Result<bool> {
+        let arrivals = self.uplinks.iter_mut().filter_map(|(_, uplink)| uplink.line()?.due());
+        let Some(due) = arrivals.chain(self.feeder.due()).min() else { return Ok(false) };
+        let mut dpu = self.served.dpu().borrow_mut();
+        let now = dpu.cycle();
+        let leap = self.slow_path.as_ref().map_or(u64::MAX, |slow_path| slow_path.leap(now, self.moved_at));
+        dpu.skip(due.saturating_sub(now).min(leap));
+        Ok(true)
     }
 
     fn read_uplinks(&mut self) -> Result<usize> {
@@ -154,8 +246,15 @@ impl Session<'_> {
                 sent.packets += 1;
                 sent.bytes += received.frame.len() as u64;
                 if let Some(other) = &mut other {
-                    sent.tap_refused += u64::from(!other.send(&received.frame)?);
+                    sent.tap_refused += u64::from(!other.send(received.frame, received.cycle)?);
                 }
+            }
+            if let Some(line) = other.and_then(Uplink::line) {
+                let cycle = dpu.cycle();
+                let (arrived, lost) = line.deliver(cycle);
+                count += arrived as usize;
+                sent.tap_refused += lost;
+                dpu.set_ready(uplink, if line.is_full(cycle) { Ready::Never } else { Ready::Always });
             }
         }
         Ok(count)
@@ -163,6 +262,9 @@ impl Session<'_> {
 
     /// Sleeps until there is something to do, but not for long; time goes on meanwhile.
     fn nap(&mut self) -> Result<()> {
+        if self.pass_quiet_time()? {
+            return Ok(());
+        }
         let clients = match &self.server {
             None => vec![],
             Some(server) => match server.awaits() {
@@ -201,8 +303,14 @@ impl Session<'_> {
         }
     }
 
-    /// Prints the statistics, and writes them where they were asked for.
-    fn finish(&mut self, claim: Option<Claim>) -> Result<()> {
+    /// Prints the statistics, or writes them where they were asked for, and completes captures.
+    fn finish(mut self, claim: Option<Claim>) -> Result<()> {
+        let told = self.tell_stats(claim);
+        let finished = self.uplinks.into_iter().try_for_each(|(_, uplink)| uplink.finish());
+        told.and(finished)
+    }
+
+    fn tell_stats(&mut self, claim: Option<Claim>) -> Result<()> {
         let Some(dpu) = &mut self.slow_path else { return Ok(()) };
         let stats = stats(dpu, &self.served, &self.sent)?;
         match claim {
@@ -219,5 +327,6 @@ impl Session<'_> {
 fn stats(dpu: &mut SlowPath, served: &Served, sent: &[Sent]) -> Result<Stats> {
     let mut stats = dpu.port_stats(sent)?;
     functions::add_losses(&mut stats, &PRESET.config(), dpu.device().bar())?;
-    Ok(Stats { cycles: Some(served.dpu().borrow().cycle()), ..stats })
+    let device = served.dpu().borrow();
+    Ok(Stats { cycles: Some(device.cycle()), clocked_cycles: Some(device.clocked_cycles()), ..stats })
 }

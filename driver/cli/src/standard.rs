@@ -41,7 +41,12 @@ pub fn input_name(name: &str) -> &str {
 pub fn check_once(args: &RunArgs) -> Result<(), BadInput> {
     let mut uses: Vec<String> = if is(&args.flows) { vec!["--flows".into()] } else { vec![] };
     uses.extend(args.inputs.iter().filter(|(_, file)| file == NAME).map(|(port, _)| format!("--in {port}")));
-    match &uses[..] {
+    check_uses(&uses)
+}
+
+/// Refuses that several options ask for the standard input.
+pub fn check_uses(uses: &[String]) -> Result<(), BadInput> {
+    match uses {
         [first, second, ..] => Err(BadInput(format!(
             "the standard input can be read once, and both {first} and {second} ask for it: give a file for one of them"
         ))),

@@ -5,7 +5,7 @@
 #[allow(dead_code)]
 mod common;
 
-use common::{Device, Folder};
+use common::{Device, Folder, frames, packet};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -73,7 +73,8 @@ fn sockets_of_a_device_that_was_killed_are_replaced_and_a_folder_that_was_there_
 fn what_cannot_be_served_is_refused_and_nothing_is_left() {
     let folder = Folder::new();
     let flows = folder.write("a.flows", "actions=normal\n");
-    folder.write("file", "text");
+    folder.write("file", "a text that is longer than the header of a capture");
+    folder.capture("a.pcap", [(0, packet(0, 60))]);
     let before = folder.list();
     for (args, message) in [
         (&["--vfs", "9"][..], "--vfs 9: the device has 8 VFs"),
@@ -81,6 +82,15 @@ fn what_cannot_be_served_is_refused_and_nothing_is_left() {
         (&["--uplink", "p0=eth0"], "`eth0`: an uplink is connected to"),
         (&["--uplink", "p0=unix:file"], "the wire of p0: it is no socket"),
         (&["--uplink", "p2=unix:w"], "p2"),
+        (&["--uplink", "p0=unix:w,delay=5"], "delay=5: give a time up to 60s"),
+        (&["--uplink", "p0=pcap:a.pcap"], "`pcap:a.pcap` does not name two captures"),
+        (&["--uplink", "p0=pcap:none.pcap,o.pcap"], "none.pcap: No such file"),
+        (&["--uplink", "p0=pcap:file,o.pcap"], "file: byte 0: neither a pcap nor a pcapng file"),
+        (&["--uplink", "p0=pcap:a.pcap,no/o.pcap"], "cannot write no/o.pcap"),
+        (&["--uplink", "p0=pcap:a.pcap,a.pcap"], "a.pcap would be written, but it is also an input"),
+        (&["--uplink", "p0=pcap:a.pcap,o", "--uplink", "p1=pcap:a.pcap,./o"], "o would be written twice"),
+        (&["--uplink", "p0=pcap:a.pcap,a.flows", "--flows", "a.flows"], "a.flows would be written, but it is also"),
+        (&["--uplink", "p0=pcap:-,o", "--flows", "-"], "both --flows and --uplink ask for it"),
         (&["--uplink", "p0=unix:w", "--uplink", "1=unix:v"], "--uplink is given twice for port p0"),
         (&["--mtu", "9000"], "--flows"),
         (&["--flows", "a.flows", "--without", "VERSION_1"], "MRG_RXBUF"),
@@ -93,4 +103,57 @@ fn what_cannot_be_served_is_refused_and_nothing_is_left() {
         assert_eq!(folder.list(), before, "{args:?}");
     }
     folder.millrace(&["serve", "--sockets", "file", "--flows", &flows]).fails(2, "file is not a folder");
+}
+
+/// Frames of some lengths, told apart by their first payload byte.
+fn some_frames(first: u8) -> Vec<Vec<u8>> {
+    (0..100).map(|n| packet(first + n, 60 + 90 * usize::from(n))).collect()
+}
+
+const ACROSS: &str = "in_port=p0,actions=output:p1\nin_port=p1,actions=output:p0\n";
+
+#[test]
+fn captures_at_uplinks_come_in_and_are_written() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", ACROSS);
+    let (there, back) = (some_frames(0), some_frames(100));
+    for pace in ["line", "capture", "settle"] {
+        // A year lies between them, which takes no time.
+        let times =
+            |frames: &[Vec<u8>]| (0..).map(|n| n * 400_000_000_000_000).zip(frames.to_vec()).collect::<Vec<_>>();
+        folder.capture("0.pcap", times(&there));
+        folder.capture("1.pcap", times(&back));
+        folder.write("p0.pcap", "what was there before");
+        let uplinks = ["--uplink", "p0=pcap:0.pcap,p0.pcap", "--uplink", "p1=pcap:1.pcap,p1.pcap", "--pace", pace];
+        let device = serve(&folder, &[&["--flows", &flows, "--vfs", "1"][..], &uplinks].concat());
+        let all = |stats: &serde_json::Value, port: &str| stats["ports"][port]["out"]["packets"] == 100;
+        device.wait_for(|stats| all(stats, "p0") && all(stats, "p1"));
+        device.stop();
+        let mut left = ["p1.pcap", "p0.pcap"].map(|name| frames(&folder.path(name)));
+        if pace == "line" {
+            // Those that the slow path has may leave later.
+            left.iter_mut().for_each(|frames| frames.sort_by_key(Vec::len));
+        }
+        assert!(left == [there.clone(), back.clone()], "{pace}");
+    }
+}
+
+#[test]
+fn a_wire_with_a_length_and_a_rate_loses_nothing() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", ACROSS);
+    folder.capture("in.pcap", some_frames(0).into_iter().map(|frame| (0, frame)));
+    folder.capture("empty.pcap", []);
+    let far = ["serve", "--sockets", "far", "--flows", &flows, "--vfs", "0", "--uplink", "p0=pcap:empty.pcap,out.pcap"];
+    let far = Device::spawn(&folder, &mut folder.command(&[&far[..], &["--uplink", "p1=unix:w,rate=40G"]].concat()));
+    far.wait_until(|| folder.path("w").exists());
+    let near = ["--flows", &flows, "--uplink", "p0=pcap:in.pcap,back.pcap", "--uplink", "p1=unix:w,delay=1ms,rate=10G"];
+    let near = serve(&folder, &[&near[..], &["--control", "near"]].concat());
+    far.wait_for(|stats| stats["ports"]["p0"]["out"]["packets"] == 100);
+    near.stop();
+    far.stop();
+    let mut left = frames(&folder.path("out.pcap"));
+    left.sort_by_key(Vec::len);
+    assert!(left == some_frames(0), "{} frames", left.len());
+    assert!(frames(&folder.path("back.pcap")).is_empty());
 }
