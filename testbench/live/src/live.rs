@@ -44,14 +44,9 @@ impl Live {
         Ok(Self { dpu, hosts })
     }
 
-    /// A command on host 0 or 1.
-    pub fn host(&self, host: usize, program: &str) -> Command {
-        self.hosts[host].command(program)
-    }
-
-    /// The same, ended when it takes too long.
-    pub fn bounded(&self, host: usize, program: &str) -> Command {
-        self.hosts[host].bounded(program)
+    /// The hosts.
+    pub fn hosts(&self) -> &[Namespace; 2] {
+        &self.hosts
     }
 
     /// What `millrace <arguments>` prints about the running DPU.

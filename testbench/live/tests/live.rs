@@ -51,18 +51,18 @@ fn two_linux_stacks_talk_through_tap_devices_and_leave_nothing_behind() {
 fn fail() {
     let live = Live::start(&flows()).unwrap();
     assert_eq!(left_behind().len(), 2, "the namespaces");
-    let inside = output(live.host(0, "ip").args(["-o", "link", "show", "eth0"])).unwrap();
+    let inside = output(live.hosts()[0].command("ip").args(["-o", "link", "show", "eth0"])).unwrap();
     assert!(String::from_utf8(inside.stdout).unwrap().contains("eth0"));
     panic!("so ends a test that fails");
 }
 
 fn talk() {
     let live = Live::start(&flows()).unwrap();
-    let summary = ping(&live, 3).unwrap();
+    let summary = ping(live.hosts(), 3).unwrap();
     assert!(summary.contains("3 packets transmitted, 3 received, 0% packet loss"), "{summary}");
-    let tcp = iperf(&live, 1, &[]).unwrap();
+    let tcp = iperf(live.hosts(), 1, &[]).unwrap();
     assert!(tcp.bits_per_second > 0.0, "{tcp:?}");
-    let udp = iperf(&live, 1, &["-u", "-b", "1M", "-l", "1400"]).unwrap();
+    let udp = iperf(live.hosts(), 1, &["-u", "-b", "1M", "-l", "1400"]).unwrap();
     assert!(udp.bits_per_second > 0.0 && udp.lost_percent < 100.0, "{udp:?}");
     let rules = live.query(&["rules"]).unwrap();
     assert!(rules.lines().any(|rule| rule.contains("proto=6") && rule.contains("offloaded:yes")), "{rules}");

@@ -2,7 +2,12 @@
 //! Network namespaces that a test or the demo makes for itself, and takes away again.
 
 use anyhow::{Context, Result, bail};
+use nix::sched::{CloneFlags, setns};
+use std::fs::File;
+use std::panic::resume_unwind;
+use std::path::Path;
 use std::process::{Command, Output};
+use std::thread;
 use std::time::Duration;
 
 /// Time that a bounded command may take before it is ended, which is an error.
@@ -38,6 +43,19 @@ impl Namespace {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]);
         command
+    }
+
+    /// Does something in the namespace, in a thread of its own: sockets that it opens belong there.
+    pub fn enter<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        let path = Path::new("/run/netns").join(&self.name);
+        let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| setns(&file, CloneFlags::CLONE_NEWNET).map(|()| act()));
+            match thread.join() {
+                Ok(done) => done.context("cannot enter the namespace"),
+                Err(panic) => resume_unwind(panic),
+            }
+        })
     }
 
     /// Moves `interface` out of our own namespace into this one, as `eth0` with the given MAC and IPv4 address (with its

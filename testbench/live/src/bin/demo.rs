@@ -53,10 +53,10 @@ fn main() -> Result<()> {
 
 fn live(live: Live, seconds: u32) -> Result<()> {
     println!("Two Linux stacks, 10.0.0.1 on vf0 and 10.0.0.2 on vf1, joined by the simulated DPU.");
-    println!("\n$ ping -c 5 10.0.0.2\n{}", ping(&live, 5)?);
-    let tcp = iperf(&live, seconds, &[])?;
+    println!("\n$ ping -c 5 10.0.0.2\n{}", ping(live.hosts(), 5)?);
+    let tcp = iperf(live.hosts(), seconds, &[])?;
     println!("\n$ iperf3 -c 10.0.0.2 -t {seconds}\n{:.1} Mbit/s", tcp.bits_per_second / 1e6);
-    let udp = iperf(&live, seconds, &["-u", "-b", "20M", "-l", "1400"])?;
+    let udp = iperf(live.hosts(), seconds, &["-u", "-b", "20M", "-l", "1400"])?;
     println!("\n$ iperf3 -u -b 20M -c 10.0.0.2 -t {seconds}");
     println!("{:.1} Mbit/s, {:.2} % lost", udp.bits_per_second / 1e6, udp.lost_percent);
     println!("\n$ millrace rules\n{}", live.query(&["rules"])?.trim_end());

@@ -15,9 +15,9 @@ pub fn measure(report: &mut Report) -> Result<()> {
         return Ok(());
     }
     let live = Live::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/demo.flows"))?;
-    let tcp = iperf(&live, SECONDS, &[])?;
+    let tcp = iperf(live.hosts(), SECONDS, &[])?;
     report.add("TAP to TAP", "iperf3 TCP, two stacks", tcp.bits_per_second / 1e9, "Gb/s");
-    let udp = iperf(&live, SECONDS, &["-u", "-b", "0", "-l", "64"])?;
+    let udp = iperf(live.hosts(), SECONDS, &["-u", "-b", "0", "-l", "64"])?;
     let packets = udp.bits_per_second / 8.0 / 64.0;
     report.add(
         "TAP to TAP",
