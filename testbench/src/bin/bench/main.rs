@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask bench`: the project's figures, each as a row of a table and as a JSON line.
 
+mod attached;
 mod emission;
 mod evictions;
 mod host;
@@ -44,6 +45,8 @@ enum Figure {
     Emission,
     /// Frames and bits per second from VF to VF through rings in memory
     Host,
+    /// Bits per second between two Linux stacks on VFs of a served device, against what its bus could carry in the time (as root)
+    Attached,
     /// Packets and bits per second between two Linux stacks (as root)
     Taps,
 }
@@ -78,6 +81,9 @@ fn main() -> Result<()> {
     }
     if wanted(Figure::Host) {
         host::measure(&mut report)?;
+    }
+    if wanted(Figure::Attached) {
+        attached::measure(&mut report)?;
     }
     if wanted(Figure::Taps) {
         taps::measure(&mut report)?;
