@@ -3,9 +3,8 @@
 
 use super::VirtioError;
 use super::arena::Arena;
+use super::virtqueue::DESCRIPTOR;
 
-/// Bytes of a descriptor.
-const DESCRIPTOR: usize = 16;
 /// Descriptors of a table. Longer chains go without.
 const ENTRIES: usize = 8;
 

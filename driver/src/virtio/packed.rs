@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A packed virtqueue, the driver's side (virtio 2.8).
 
-use super::chains::{Chain, Chains, Entry};
-use super::indirect::{Tables, needed};
-use super::virtqueue::has;
+use super::chains::{Chain, Entry};
+use super::indirect::Tables;
+use super::virtqueue::{Base, DESCRIPTOR, INDIRECT, NEXT, WRITE};
 use super::{DmaMemory, Piece, Rings, Used, VirtioError};
-use millrace_regs::host::Feature;
 use std::collections::VecDeque;
 
 /// `struct pvirtq_desc` (2.8.13): address, then these.
-const DESCRIPTOR: usize = 16;
 const LEN: usize = 8;
 const ID: usize = 12;
 const FLAGS: usize = 14;
 /// `struct pvirtq_event_suppress` (2.8.14): `desc`, then `flags`.
 const EVENT_SUPPRESSION: usize = 4;
 
-/// Flags of a descriptor (2.8.1, 2.8.3, 2.8.6).
-const NEXT: u16 = 1;
-const WRITE: u16 = 2;
-const INDIRECT: u16 = 4;
+/// Flags of a descriptor beside those that split virtqueues have too (2.8.1).
 const AVAIL: u16 = 1 << 7;
 const USED: u16 = 1 << 15;
 
@@ -34,16 +29,11 @@ const EVENT_WRAP: u16 = 1 << 15;
 ///
 /// Places count descriptors modulo two laps of the ring, of which the first is that with wrap counter 1.
 pub struct PackedQueue {
-    number: u16,
-    size: u16,
-    rings: Rings,
-    event_idx: bool,
-    tables: Option<Tables>,
+    pub(super) base: Base,
     /// Ids of no chain; the next to be taken first.
     ids: VecDeque<u16>,
     /// Descriptors that are in no chain.
     free: u16,
-    chains: Chains,
     /// Place of the next descriptor that is made available; and of the next that the device was not shown.
     available: u16,
     shown: u16,
@@ -51,10 +41,6 @@ pub struct PackedQueue {
     hidden: Option<u16>,
     /// Place at which the device uses a descriptor next.
     taken: u16,
-    /// Interrupts are wanted.
-    interrupts: bool,
-    /// Place from which on they are asked for, with VIRTIO_F_EVENT_IDX.
-    armed: Option<u16>,
 }
 
 impl PackedQueue {
@@ -74,61 +60,21 @@ impl PackedQueue {
     pub fn new(number: u16, rings: Rings, memory: &impl DmaMemory, order: &[u16], features: u64) -> Self {
         assert!((1..=1 << 15).contains(&order.len()), "virtqueue {number} of {} descriptors", order.len());
         let size = order.len() as u16;
-        let mut sorted = order.to_vec();
-        sorted.sort_unstable();
-        assert!(sorted.into_iter().eq(0..size), "other ids than there are descriptors");
         rings.clear(Self::bytes(size), memory);
         Self {
-            number,
-            size,
-            rings,
-            event_idx: has(features, Feature::EventIdx),
-            tables: None,
+            base: Base::new(number, rings, order, features),
             ids: order.iter().copied().collect(),
             free: size,
-            chains: Chains::new(number, size, has(features, Feature::InOrder)),
             available: 0,
             shown: 0,
             hidden: None,
             taken: 0,
-            interrupts: false,
-            armed: None,
         }
-    }
-
-    /// It puts chains into tables, with VIRTIO_F_INDIRECT_DESC.
-    pub(super) fn with_tables(self, tables: Option<Tables>) -> Self {
-        Self { tables, ..self }
-    }
-
-    /// Descriptors that a chain of this many pieces takes.
-    pub fn needed(&self, pieces: usize) -> usize {
-        needed(self.tables, pieces)
-    }
-
-    /// Its number in its function.
-    pub fn number(&self) -> u16 {
-        self.number
-    }
-
-    /// Number of descriptors.
-    pub fn size(&self) -> u16 {
-        self.size
-    }
-
-    /// Where its parts lie.
-    pub fn rings(&self) -> Rings {
-        self.rings
     }
 
     /// Descriptors that are in no chain.
     pub fn free(&self) -> usize {
         self.free.into()
-    }
-
-    /// Chains that were added and not taken back.
-    pub fn outstanding(&self) -> u16 {
-        self.chains.outstanding()
     }
 
     /// Offset in the ring of the next descriptor that is made available, and its wrap counter in bit 15.
@@ -138,8 +84,8 @@ impl PackedQueue {
 
     /// As [`SplitQueue::want_interrupts`](super::SplitQueue::want_interrupts).
     pub fn want_interrupts(&mut self, memory: &impl DmaMemory, wanted: bool) {
-        self.interrupts = wanted;
-        if wanted && self.event_idx {
+        self.base.interrupts = wanted;
+        if wanted && self.base.event_idx {
             self.ask_from(memory, self.taken);
         } else {
             self.suppress(memory, 0, if wanted { ENABLE } else { DISABLE });
@@ -149,12 +95,12 @@ impl PackedQueue {
 
     fn ask_from(&mut self, memory: &impl DmaMemory, place: u16) {
         self.suppress(memory, self.with_wrap_counter(place), DESC);
-        self.armed = Some(place);
+        self.base.armed = Some(place);
     }
 
     /// Both fields at once.
     fn suppress(&self, memory: &impl DmaMemory, desc: u16, flags: u16) {
-        memory.store32(self.rings.available, u32::from(flags) << 16 | u32::from(desc));
+        memory.store32(self.base.rings.available, u32::from(flags) << 16 | u32::from(desc));
     }
 
     /// As [`SplitQueue::add`](super::SplitQueue::add).
@@ -163,18 +109,18 @@ impl PackedQueue {
     /// As there.
     pub fn add(&mut self, memory: &impl DmaMemory, pieces: &[Piece]) -> Option<u16> {
         let empty = pieces.is_empty() || pieces.iter().any(|piece| piece.len == 0);
-        assert!(!empty, "an empty chain or piece of virtqueue {}", self.number);
-        let needed = self.needed(pieces.len());
+        assert!(!empty, "an empty chain or piece of virtqueue {}", self.base.number);
+        let needed = self.base.needed(pieces.len());
         if needed > self.free() {
             return None;
         }
         let id = self.ids.pop_front().expect("there are as many as descriptors");
-        match self.tables.and_then(|tables| tables.place(id, pieces.len())) {
+        match self.base.tables.and_then(|tables| tables.place(id, pieces.len())) {
             Some(table) => self.put_table(memory, table, pieces, id),
             None => self.put_chain(memory, pieces, id),
         }
         self.free -= needed as u16;
-        self.chains.add(id, pieces, needed as u16);
+        self.base.chains.add(id, pieces, needed as u16);
         Some(id)
     }
 
@@ -211,7 +157,7 @@ impl PackedQueue {
     /// Shows the device all chains that were added (2.8.21). True if it has to be notified: as [`SplitQueue::show`](super::SplitQueue::show).
     pub fn show(&mut self, memory: &impl DmaMemory) -> bool {
         let Some(flags) = self.hidden.take() else { return false };
-        self.chains.show();
+        self.base.chains.show();
         memory.store_barrier();
         memory.store16(self.at(self.shown) + FLAGS, flags);
         let before = std::mem::replace(&mut self.shown, self.available);
@@ -222,13 +168,13 @@ impl PackedQueue {
 
     /// The device asks to be notified of one of the descriptors from `before` on.
     fn is_asked_for(&self, memory: &impl DmaMemory, before: u16) -> bool {
-        let word = memory.load32(self.rings.used);
+        let word = memory.load32(self.base.rings.used);
         let (desc, flags) = (word as u16, (word >> 16) as u16 & EVENT_FLAGS);
-        let lap = if desc & EVENT_WRAP != 0 { 0 } else { self.size };
+        let lap = if desc & EVENT_WRAP != 0 { 0 } else { self.base.size };
         let event = lap.wrapping_add(desc & !EVENT_WRAP);
         match flags {
             DISABLE => false,
-            DESC if self.event_idx => {
+            DESC if self.base.event_idx => {
                 // All that the ring has may be new: then the end is a lap behind the start, not at it.
                 self.distance(before, event) < self.distance(before, self.available)
             }
@@ -242,7 +188,7 @@ impl PackedQueue {
     /// If a used descriptor holds what it must not. Nothing is taken then, and the next call fails as this one.
     pub fn take(&mut self, memory: &impl DmaMemory) -> Result<Option<Used>, VirtioError> {
         let used = self.take_next(memory)?;
-        if used.is_some() || !self.interrupts || !self.event_idx || self.armed == Some(self.taken) {
+        if used.is_some() || !self.base.has_to_ask(self.taken) {
             return Ok(used);
         }
         self.ask_from(memory, self.taken);
@@ -252,7 +198,7 @@ impl PackedQueue {
     }
 
     fn take_next(&mut self, memory: &impl DmaMemory) -> Result<Option<Used>, VirtioError> {
-        if let Some((used, chain)) = self.chains.rest() {
+        if let Some((used, chain)) = self.base.chains.rest() {
             return Ok(Some(self.release(used, chain)));
         }
         let at = self.at(self.taken);
@@ -264,9 +210,9 @@ impl PackedQueue {
         memory.load_barrier();
         // Without WRITE nothing was written, and the length has no meaning (2.8.4).
         let len = if flags & WRITE != 0 { memory.load32(at + LEN) } else { 0 };
-        let place = self.taken % self.size;
-        let entry = Entry { place, id: memory.load16(at + ID).into(), len, most: self.size };
-        let (used, chain) = self.chains.take(&entry)?;
+        let place = self.taken % self.base.size;
+        let entry = Entry { place, id: memory.load16(at + ID).into(), len, most: self.base.size };
+        let (used, chain) = self.base.chains.take(&entry)?;
         Ok(Some(self.release(used, chain)))
     }
 
@@ -279,26 +225,26 @@ impl PackedQueue {
 
     /// Offset in the memory of the descriptor at a place.
     fn at(&self, place: u16) -> usize {
-        self.rings.descriptors + DESCRIPTOR * usize::from(place % self.size)
+        self.base.rings.descriptors + DESCRIPTOR * usize::from(place % self.base.size)
     }
 
     fn wrap_counter(&self, place: u16) -> bool {
-        place < self.size
+        place < self.base.size
     }
 
     /// As an event suppression has it.
     fn with_wrap_counter(&self, place: u16) -> u16 {
         let wrap = if self.wrap_counter(place) { EVENT_WRAP } else { 0 };
-        (place % self.size) | wrap
+        (place % self.base.size) | wrap
     }
 
     fn after(&self, place: u16, by: u16) -> u16 {
-        ((u32::from(place) + u32::from(by)) % (2 * u32::from(self.size))) as u16
+        ((u32::from(place) + u32::from(by)) % (2 * u32::from(self.base.size))) as u16
     }
 
     /// Descriptors from one place to another.
     fn distance(&self, from: u16, to: u16) -> u32 {
-        let laps = 2 * u32::from(self.size);
+        let laps = 2 * u32::from(self.base.size);
         (u32::from(to) + laps - u32::from(from)) % laps
     }
 }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::virtio::LocalMemory;
+use millrace_regs::host::Feature;
 
 const ADDRESS: u64 = 0x10_0000;
 const RINGS: Rings = Rings { descriptors: 0, available: 0x100, used: 0x104 };
@@ -45,7 +46,11 @@ fn a_chain_lies_in_memory_as_virtio_says() {
     assert_eq!(queue.add(&memory, &[piece(0, 1, true)]), None);
     assert!(queue.show(&memory) && !queue.show(&memory));
     assert_eq!(descriptor(&memory, 0).3, AVAIL | NEXT);
-    assert_eq!((queue.free(), queue.outstanding(), queue.next()), (0, 2, 0), "the second lap has wrap counter 0");
+    assert_eq!(
+        (queue.free(), queue.base.chains.outstanding(), queue.next()),
+        (0, 2, 0),
+        "the second lap has wrap counter 0"
+    );
 }
 
 #[test]
@@ -65,7 +70,7 @@ fn chains_come_back_in_any_order_and_laps_change_the_flags() {
         assert_eq!(queue.take(&memory).unwrap(), None, "the second chain took one descriptor");
         put_used(&memory, count + 1, first, 16, WRITE);
         assert_eq!(queue.take(&memory).unwrap(), Some(Used { id: first, len: 16 }));
-        assert_eq!((queue.take(&memory).unwrap(), queue.free(), queue.outstanding()), (None, 3, 0));
+        assert_eq!((queue.take(&memory).unwrap(), queue.free(), queue.base.chains.outstanding()), (None, 3, 0));
         count += 3;
     }
 }
@@ -108,7 +113,7 @@ fn with_in_order_one_descriptor_stands_for_all_chains_before_it() {
     queue.show(&memory);
     put_used(&memory, 0, ids[1], 0, 0);
     assert_eq!(queue.take(&memory).unwrap(), Some(Used { id: ids[0], len: 0 }));
-    assert_eq!((queue.free(), queue.outstanding()), (2, 1));
+    assert_eq!((queue.free(), queue.base.chains.outstanding()), (2, 1));
     assert_eq!(queue.take(&memory).unwrap(), Some(Used { id: ids[1], len: 0 }));
     assert_eq!((queue.take(&memory).unwrap(), queue.free()), (None, 3));
     let id = queue.add(&memory, &[piece(0x200, 8, false)]).unwrap();

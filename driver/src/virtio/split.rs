@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A split virtqueue, the driver's side (virtio 2.7).
 
-use super::chains::{Chain, Chains, Entry};
-use super::indirect::{Tables, needed};
-use super::virtqueue::has;
+use super::chains::{Chain, Entry};
+use super::indirect::Tables;
+use super::virtqueue::{Base, DESCRIPTOR, INDIRECT, NEXT, WRITE};
 use super::{DmaMemory, Piece, Rings, Used, VirtioError};
-use millrace_regs::host::{Feature, RING_ALIGNMENTS_LOG2};
+use millrace_regs::host::RING_ALIGNMENTS_LOG2;
 use std::collections::VecDeque;
 
-/// `struct virtq_desc` (2.7.5).
-const DESCRIPTOR: usize = 16;
+/// Of `struct virtq_desc` (2.7.5).
 const FLAGS: usize = 12;
 /// `struct virtq_used_elem` (2.7.8).
 const USED_ELEMENT: usize = 8;
@@ -20,36 +19,23 @@ const INDEX: usize = 2;
 /// `used_event` and `avail_event`, behind the entries (2.7.6, 2.7.8).
 const EVENT: usize = 2;
 
-/// Flags of a descriptor (2.7.5).
-const NEXT: u16 = 1;
-const WRITE: u16 = 2;
-const INDIRECT: u16 = 4;
 /// VIRTQ_AVAIL_F_NO_INTERRUPT (2.7.6).
 const NO_INTERRUPT: u16 = 1;
 
 /// A virtqueue of a driver that has written nothing to its rings but through this.
 pub struct SplitQueue {
-    number: u16,
-    size: u16,
-    rings: Rings,
-    event_idx: bool,
-    tables: Option<Tables>,
+    /// Chains are under their first descriptors.
+    pub(super) base: Base,
     /// Free descriptors; the next to be taken first.
     free: VecDeque<u16>,
     /// The `next` of each descriptor of a chain: that in memory could be overwritten.
     next: Vec<u16>,
-    /// Chains that the device has, under their first descriptors.
-    chains: Chains,
     /// Entries put into the available ring, as `avail.idx` counts; and those that the device was shown.
     available: u16,
     shown: u16,
     /// Entries taken from the used ring, as `used.idx` counts; and where that was when it was last looked at.
     taken: u16,
     seen: u16,
-    /// Interrupts are wanted.
-    interrupts: bool,
-    /// `used_event`, where it asks for an interrupt.
-    armed: Option<u16>,
 }
 
 impl SplitQueue {
@@ -71,61 +57,21 @@ impl SplitQueue {
     pub fn new(number: u16, rings: Rings, memory: &impl DmaMemory, order: &[u16], features: u64) -> Self {
         let size = order.len() as u16;
         assert!(size.is_power_of_two(), "virtqueue {number} of {size} descriptors");
-        let mut sorted = order.to_vec();
-        sorted.sort_unstable();
-        assert!(sorted.into_iter().eq(0..size), "an order of other descriptors than those of the virtqueue");
         rings.clear(Self::bytes(size), memory);
         Self {
-            number,
-            size,
-            rings,
-            event_idx: has(features, Feature::EventIdx),
-            tables: None,
+            base: Base::new(number, rings, order, features),
             free: order.iter().copied().collect(),
             next: vec![0; size.into()],
-            chains: Chains::new(number, size, has(features, Feature::InOrder)),
             available: 0,
             shown: 0,
             taken: 0,
             seen: 0,
-            interrupts: false,
-            armed: None,
         }
-    }
-
-    /// It puts chains into tables, with VIRTIO_F_INDIRECT_DESC.
-    pub(super) fn with_tables(self, tables: Option<Tables>) -> Self {
-        Self { tables, ..self }
-    }
-
-    /// Descriptors that a chain of this many pieces takes.
-    pub fn needed(&self, pieces: usize) -> usize {
-        needed(self.tables, pieces)
-    }
-
-    /// Its number in its function.
-    pub fn number(&self) -> u16 {
-        self.number
-    }
-
-    /// Number of descriptors.
-    pub fn size(&self) -> u16 {
-        self.size
-    }
-
-    /// Where its parts lie.
-    pub fn rings(&self) -> Rings {
-        self.rings
     }
 
     /// Descriptors that are in no chain.
     pub fn free(&self) -> usize {
         self.free.len()
-    }
-
-    /// Chains that were added and not taken back.
-    pub fn outstanding(&self) -> u16 {
-        self.chains.outstanding()
     }
 
     /// `avail.idx` as it is, or is to be shown.
@@ -138,9 +84,9 @@ impl SplitQueue {
     ///
     /// With VIRTIO_F_EVENT_IDX it then interrupts for what it uses first after [`take`](Self::take) found nothing more.
     pub fn want_interrupts(&mut self, memory: &impl DmaMemory, wanted: bool) {
-        self.interrupts = wanted;
-        memory.store16(self.rings.available, if wanted { 0 } else { NO_INTERRUPT });
-        if self.event_idx {
+        self.base.interrupts = wanted;
+        memory.store16(self.base.rings.available, if wanted { 0 } else { NO_INTERRUPT });
+        if self.base.event_idx {
             // An entry that is used last of all, where none is wanted: `flags` does not count.
             self.ask_from(memory, if wanted { self.taken } else { self.taken.wrapping_sub(1) });
         }
@@ -148,8 +94,8 @@ impl SplitQueue {
     }
 
     fn ask_from(&mut self, memory: &impl DmaMemory, entry: u16) {
-        memory.store16(self.rings.available + RING_HEADER + 2 * usize::from(self.size), entry);
-        self.armed = Some(entry);
+        memory.store16(self.base.rings.available + RING_HEADER + 2 * usize::from(self.base.size), entry);
+        self.base.armed = Some(entry);
     }
 
     /// Adds a chain of these buffers, and gives its id: its first descriptor. None if too few descriptors are free. The device sees it after [`show`](Self::show).
@@ -157,19 +103,23 @@ impl SplitQueue {
     /// # Panics
     /// If there are no pieces, or one is empty.
     pub fn add(&mut self, memory: &impl DmaMemory, pieces: &[Piece]) -> Option<u16> {
-        assert!(pieces.iter().all(|piece| piece.len != 0), "an empty piece of a chain of virtqueue {}", self.number);
-        let needed = self.needed(pieces.len());
+        assert!(
+            pieces.iter().all(|piece| piece.len != 0),
+            "an empty piece of a chain of virtqueue {}",
+            self.base.number
+        );
+        let needed = self.base.needed(pieces.len());
         if needed > self.free.len() {
             return None;
         }
         let head = *self.free.front().expect("a chain has a piece, and as many descriptors are free");
-        match self.tables.and_then(|tables| tables.place(head, pieces.len())) {
+        match self.base.tables.and_then(|tables| tables.place(head, pieces.len())) {
             Some(table) => self.put_table(memory, table, pieces),
             None => self.put_chain(memory, pieces),
         }
-        self.chains.add(head, pieces, needed as u16);
-        let entry = usize::from(self.available % self.size);
-        memory.store16(self.rings.available + RING_HEADER + 2 * entry, head);
+        self.base.chains.add(head, pieces, needed as u16);
+        let entry = usize::from(self.available % self.base.size);
+        memory.store16(self.base.rings.available + RING_HEADER + 2 * entry, head);
         self.available = self.available.wrapping_add(1);
         Some(head)
     }
@@ -180,7 +130,13 @@ impl SplitQueue {
             let more = i + 1 < pieces.len();
             let next = if more { self.free[0] } else { 0 };
             self.next[usize::from(descriptor)] = next;
-            write_descriptor(memory, self.rings.descriptors + DESCRIPTOR * usize::from(descriptor), piece, more, next);
+            write_descriptor(
+                memory,
+                self.base.rings.descriptors + DESCRIPTOR * usize::from(descriptor),
+                piece,
+                more,
+                next,
+            );
         }
     }
 
@@ -191,7 +147,7 @@ impl SplitQueue {
             write_descriptor(memory, table + DESCRIPTOR * i, piece, more, next);
         }
         let descriptor = self.free.pop_front().expect("counted");
-        let at = self.rings.descriptors + DESCRIPTOR * usize::from(descriptor);
+        let at = self.base.rings.descriptors + DESCRIPTOR * usize::from(descriptor);
         let whole = Piece { offset: table, len: Tables::len(pieces.len()), writable: false };
         write_descriptor(memory, at, &whole, false, 0);
         memory.store16(at + FLAGS, INDIRECT);
@@ -200,20 +156,20 @@ impl SplitQueue {
     /// Shows the device all chains that were added (2.7.13). True if it has to be notified, as soon as it may be: there are any that it was not shown before, and with
     /// VIRTIO_F_EVENT_IDX it waits for one of them.
     pub fn show(&mut self, memory: &impl DmaMemory) -> bool {
-        if !self.chains.show() {
+        if !self.base.chains.show() {
             return false;
         }
         memory.store_barrier();
-        memory.store16(self.rings.available + INDEX, self.available);
+        memory.store16(self.base.rings.available + INDEX, self.available);
         let before = std::mem::replace(&mut self.shown, self.available);
         // What the device asks for is read after the index is there, and the notification comes after it.
         memory.full_barrier();
         // Millrace never asks not to be notified: `used.flags` need not be read.
-        !self.event_idx || self.avail_event(memory).wrapping_sub(before) < self.shown.wrapping_sub(before)
+        !self.base.event_idx || self.avail_event(memory).wrapping_sub(before) < self.shown.wrapping_sub(before)
     }
 
     fn avail_event(&self, memory: &impl DmaMemory) -> u16 {
-        memory.load16(self.rings.used + RING_HEADER + USED_ELEMENT * usize::from(self.size))
+        memory.load16(self.base.rings.used + RING_HEADER + USED_ELEMENT * usize::from(self.base.size))
     }
 
     /// Takes back the next chain that the device has used; none if there is none yet.
@@ -222,7 +178,7 @@ impl SplitQueue {
     /// If the used ring holds what it must not. Nothing is taken then, and the next call fails as this one.
     pub fn take(&mut self, memory: &impl DmaMemory) -> Result<Option<Used>, VirtioError> {
         let used = self.take_next(memory)?;
-        if used.is_some() || !self.interrupts || !self.event_idx || self.armed == Some(self.taken) {
+        if used.is_some() || !self.base.has_to_ask(self.taken) {
             return Ok(used);
         }
         self.ask_from(memory, self.taken);
@@ -232,27 +188,27 @@ impl SplitQueue {
     }
 
     fn take_next(&mut self, memory: &impl DmaMemory) -> Result<Option<Used>, VirtioError> {
-        if let Some((used, chain)) = self.chains.rest() {
+        if let Some((used, chain)) = self.base.chains.rest() {
             return Ok(Some(self.release(used, chain)));
         }
         if self.taken == self.seen && !self.look(memory)? {
             return Ok(None);
         }
-        let at = self.rings.used + RING_HEADER + USED_ELEMENT * usize::from(self.taken % self.size);
+        let at = self.base.rings.used + RING_HEADER + USED_ELEMENT * usize::from(self.taken % self.base.size);
         let most = self.seen.wrapping_sub(self.taken);
         let entry = Entry { place: self.taken, id: memory.load32(at), len: memory.load32(at + 4), most };
-        let (used, chain) = self.chains.take(&entry)?;
+        let (used, chain) = self.base.chains.take(&entry)?;
         Ok(Some(self.release(used, chain)))
     }
 
     /// Looks at `used.idx`: whether there is more than what was taken.
     fn look(&mut self, memory: &impl DmaMemory) -> Result<bool, VirtioError> {
-        let index = memory.load16(self.rings.used + INDEX);
+        let index = memory.load16(self.base.rings.used + INDEX);
         let ahead = index.wrapping_sub(self.taken);
         // Those that were not shown are not the device's to use.
-        let outstanding = self.chains.shown();
+        let outstanding = self.base.chains.shown();
         if ahead > outstanding {
-            return Err(VirtioError::UsedIndex { queue: self.number, index, ahead, outstanding });
+            return Err(VirtioError::UsedIndex { queue: self.base.number, index, ahead, outstanding });
         }
         memory.load_barrier();
         self.seen = index;

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::virtio::LocalMemory;
+use millrace_regs::host::Feature;
 
 const ADDRESS: u64 = 0x10_0000;
 const SIZE: u16 = 4;
@@ -49,7 +50,7 @@ fn a_chain_lies_in_memory_as_virtio_says() {
     assert!(queue.show(&memory) && !queue.show(&memory));
     assert_eq!((memory.load16(66), memory.load16(68)), (1, 2));
     assert_eq!(queue.add(&memory, &[piece(0, 1, true), piece(1, 1, true)]), None, "one descriptor is free");
-    assert_eq!((queue.free(), queue.outstanding()), (1, 1));
+    assert_eq!((queue.free(), queue.base.chains.outstanding()), (1, 1));
 }
 
 #[test]

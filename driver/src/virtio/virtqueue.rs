@@ -2,9 +2,17 @@
 //! A virtqueue of either kind.
 
 use super::arena::Arena;
-use super::indirect::Tables;
+use super::chains::Chains;
+use super::indirect::{Tables, needed};
 use super::{DmaMemory, PackedQueue, Piece, SplitQueue, Used, VirtioError};
 use millrace_regs::host::Feature;
+
+/// Bytes of a descriptor (2.7.5, 2.8.13).
+pub(super) const DESCRIPTOR: usize = 16;
+/// Flags of a descriptor (2.7.5, 2.8.2, 2.8.3, 2.8.7).
+pub(super) const NEXT: u16 = 1;
+pub(super) const WRITE: u16 = 2;
+pub(super) const INDIRECT: u16 = 4;
 
 /// Where the three parts of a virtqueue lie: offsets in the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +47,51 @@ pub(super) fn has(features: u64, feature: Feature) -> bool {
     features & feature.bit() != 0
 }
 
+/// What virtqueues of both kinds have.
+pub(super) struct Base {
+    pub number: u16,
+    pub size: u16,
+    pub rings: Rings,
+    pub event_idx: bool,
+    pub tables: Option<Tables>,
+    /// Chains that the device has.
+    pub chains: Chains,
+    /// Interrupts are wanted.
+    pub interrupts: bool,
+    /// With VIRTIO_F_EVENT_IDX: what the device was last asked to interrupt for.
+    pub armed: Option<u16>,
+}
+
+impl Base {
+    /// Of a virtqueue with as many descriptors as there are ids in `order`, which are each number below once.
+    pub fn new(number: u16, rings: Rings, order: &[u16], features: u64) -> Self {
+        let size = order.len() as u16;
+        let mut sorted = order.to_vec();
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(0..size), "virtqueue {number}: other ids than there are descriptors");
+        Self {
+            number,
+            size,
+            rings,
+            event_idx: has(features, Feature::EventIdx),
+            tables: None,
+            chains: Chains::new(number, size, has(features, Feature::InOrder)),
+            interrupts: false,
+            armed: None,
+        }
+    }
+
+    /// Descriptors that a chain of this many pieces takes.
+    pub fn needed(&self, pieces: usize) -> usize {
+        needed(self.tables, pieces)
+    }
+
+    /// The device would not interrupt for what it uses next, and is to.
+    pub fn has_to_ask(&self, taken: u16) -> bool {
+        self.interrupts && self.event_idx && self.armed != Some(taken)
+    }
+}
+
 /// A virtqueue, the driver's side.
 pub enum Virtqueue {
     /// virtio 2.7
@@ -48,7 +101,7 @@ pub enum Virtqueue {
 }
 
 macro_rules! either {
-    ($self:ident, $queue:ident => $what:expr) => {
+    ($self:expr, $queue:ident => $what:expr) => {
         match $self {
             Virtqueue::Split($queue) => $what,
             Virtqueue::Packed($queue) => $what,
@@ -67,28 +120,34 @@ impl Virtqueue {
     ) -> Result<Self, VirtioError> {
         let size = order.len() as u16;
         let tables = has(features, Feature::IndirectDesc).then(|| Tables::take(arena, size)).transpose()?;
-        Ok(if has(features, Feature::RingPacked) {
+        let mut queue = if has(features, Feature::RingPacked) {
             let rings = Rings::take(arena, PackedQueue::bytes(size), PackedQueue::ALIGN)?;
-            Self::Packed(PackedQueue::new(number, rings, memory, order, features).with_tables(tables))
+            Self::Packed(PackedQueue::new(number, rings, memory, order, features))
         } else {
             let rings = Rings::take(arena, SplitQueue::bytes(size), SplitQueue::ALIGN)?;
-            Self::Split(SplitQueue::new(number, rings, memory, order, features).with_tables(tables))
-        })
+            Self::Split(SplitQueue::new(number, rings, memory, order, features))
+        };
+        either!(&mut queue, queue => queue.base.tables = tables);
+        Ok(queue)
+    }
+
+    fn base(&self) -> &Base {
+        either!(self, queue => &queue.base)
     }
 
     /// Its number in its function.
     pub fn number(&self) -> u16 {
-        either!(self, queue => queue.number())
+        self.base().number
     }
 
     /// Number of descriptors.
     pub fn size(&self) -> u16 {
-        either!(self, queue => queue.size())
+        self.base().size
     }
 
     /// Where its parts lie.
     pub fn rings(&self) -> Rings {
-        either!(self, queue => queue.rings())
+        self.base().rings
     }
 
     /// Descriptors that are in no chain.
@@ -98,12 +157,12 @@ impl Virtqueue {
 
     /// Descriptors that a chain of this many pieces takes.
     pub fn needed(&self, pieces: usize) -> usize {
-        either!(self, queue => queue.needed(pieces))
+        self.base().needed(pieces)
     }
 
     /// Chains that were added and not taken back.
     pub fn outstanding(&self) -> u16 {
-        either!(self, queue => queue.outstanding())
+        self.base().chains.outstanding()
     }
 
     /// Where the next chain is made available, as a notification tells it with VIRTIO_F_NOTIFICATION_DATA (virtio 2.9): offset or index in 14:0, wrap counter or the index's

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Another implementation of the device's side, `virtio-queue` of rust-vmm, reads what the driver wrote, and uses it.
 
-use millrace_driver::virtio::{MappedMemory, Piece, Rings, SplitQueue, Used};
+use millrace_driver::virtio::{MappedMemory, Piece, Rings, SplitQueue, Used, Virtqueue};
 use millrace_regs::host::Feature;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ const BYTES: usize = 0x10_0000;
 struct Bench {
     guest: GuestMemoryMmap,
     memory: MappedMemory,
-    driver: SplitQueue,
+    driver: Virtqueue,
     device: Queue,
 }
 
@@ -36,7 +36,7 @@ impl Bench {
             used: (16 + descriptors + available + 2).next_multiple_of(4),
         };
         let features = if event_idx { Feature::EventIdx.bit() } else { 0 };
-        let driver = SplitQueue::new(0, rings, &memory, order, features);
+        let driver = Virtqueue::Split(SplitQueue::new(0, rings, &memory, order, features));
         let mut device = Queue::new(size).unwrap();
         let halves = |offset: usize| (Some((ADDRESS + offset as u64) as u32), Some((ADDRESS >> 32) as u32));
         let (low, high) = halves(rings.descriptors);
