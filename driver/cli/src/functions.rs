@@ -4,7 +4,7 @@
 use crate::args::FunctionArgs;
 use crate::stats::Stats;
 use anyhow::Result;
-use millrace_driver::virtio::{FunctionConfig, VirtioPci, frames_without_buffer};
+use millrace_driver::virtio::{FunctionConfig, FunctionLosses, VirtioPci};
 use millrace_regs::host::Feature;
 use millrace_sim::Config;
 
@@ -32,13 +32,14 @@ fn nth_mac(first: [u8; 6], n: u32) -> [u8; 6] {
     [a, b, c, d, e, f]
 }
 
-/// Adds the frames that were lost because nobody had a buffer for them.
+/// Adds the frames that were lost between functions and device: for which nobody had a buffer, and whose offloads the device could not do.
 pub fn add_losses(stats: &mut Stats, config: &Config, ecpf: &mut impl VirtioPci) -> Result<()> {
-    stats.slow_path.insert("upcalls_no_buffer".into(), frames_without_buffer(ecpf, 0)?.into());
+    stats.slow_path.insert("upcalls_no_buffer".into(), FunctionLosses::read(ecpf, 0)?.no_buffer.into());
     for (function, vport) in functions(config) {
-        let lost = frames_without_buffer(ecpf, function)?.into();
+        let lost = FunctionLosses::read(ecpf, function)?;
         if let Some(port) = config.vport_name(vport).and_then(|name| stats.ports.get_mut(&name)) {
-            port.not_sent.insert("no_buffer".into(), lost);
+            port.not_sent.insert("no_buffer".into(), lost.no_buffer.into());
+            port.not_entered.insert("bad_offload".into(), lost.bad_offload.into());
         }
     }
     Ok(())

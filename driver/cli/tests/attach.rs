@@ -6,8 +6,10 @@
 mod common;
 
 use common::{Device, Folder, packet};
+use millrace_driver::Sent;
 use millrace_driver::vfio_user::VfioUserNet;
 use millrace_driver::virtio::Settings;
+use millrace_regs::host::net_header;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
 use std::io::{Read, Write};
@@ -195,7 +197,8 @@ fn device_slow_path_and_functions_are_processes_of_their_own() {
     let flows = folder.write("a.flows", "actions=normal\n");
     let device = serve(&folder);
     let slow_path = firmware(&folder, &flows);
-    let attach = |name: &str| VfioUserNet::connect(&folder.path(name), Settings::default()).unwrap();
+    let settings = Settings { offloads: true, ..Settings::default() };
+    let attach = |name: &str| VfioUserNet::connect(&folder.path(name), settings.clone()).unwrap();
     let (mut a, mut b) = (attach("dpu/vf0.sock"), attach("dpu/vf1.sock"));
     let config = b.net().config().unwrap();
     assert_eq!((config.mac, config.mtu, config.link_up), (Some([2, 0x4d, 0x52, 0, 0, 2]), Some(1500), true));
@@ -207,6 +210,10 @@ fn device_slow_path_and_functions_are_processes_of_their_own() {
         assert_eq!(receive(&mut a), [back]);
     }
     slow_path.wait_for(|stats| stats["ports"]["vf0"]["hardware"].as_u64() > Some(0));
+    // A checksum from an odd place on.
+    let header = [net_header::NEEDS_CSUM, net_header::GSO_NONE, 0, 0, 0, 0, 15, 0, 2, 0, 0, 0];
+    assert_eq!(b.net().send_asking(0, &header, &between(2, 1, 0), &[]).unwrap(), Sent::Accepted);
+    slow_path.wait_for(|stats| stats["ports"]["vf1"]["not_entered"]["bad_offload"] == 1);
     slow_path.stop();
     let stats: serde_json::Value = serde_json::from_str(&folder.read("s.json")).unwrap();
     let port = &stats["ports"]["vf1"];

@@ -3,8 +3,8 @@
 
 use super::{VirtioError, VirtioPci};
 use millrace_regs::host::{
-    FUNCTION, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MTU,
-    FUNCTION_NO_BUFFER,
+    FUNCTION, FUNCTION_BAD_OFFLOAD, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO,
+    FUNCTION_MTU, FUNCTION_NO_BUFFER,
 };
 use millrace_regs::map::Register;
 
@@ -49,11 +49,25 @@ impl FunctionConfig {
     }
 }
 
-/// Frames for a function that were dropped because its driver had no buffer for them, modulo 2^32.
-///
-/// # Errors
-/// As [`FunctionConfig::set`].
-pub fn frames_without_buffer(ecpf: &mut impl VirtioPci, function: u32) -> Result<u32, VirtioError> {
-    let offset = FUNCTION.at(function) + FUNCTION_NO_BUFFER.offset;
-    ecpf.read32(offset).map_err(|error| VirtioError::Transport { access: "read", offset, error })
+/// Frames that a function and the device have dropped between them, modulo 2^32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionLosses {
+    /// For the function: its driver had no buffer for them.
+    pub no_buffer: u32,
+    /// From it: what their header asks for does not fit them. 0 of the ECPF.
+    pub bad_offload: u32,
+}
+
+impl FunctionLosses {
+    /// Reads them through the ECPF's BAR.
+    ///
+    /// # Errors
+    /// As [`FunctionConfig::set`].
+    pub fn read(ecpf: &mut impl VirtioPci, function: u32) -> Result<Self, VirtioError> {
+        let mut count = |register: Register| {
+            let offset = FUNCTION.at(function) + register.offset;
+            ecpf.read32(offset).map_err(|error| VirtioError::Transport { access: "read", offset, error })
+        };
+        Ok(Self { no_buffer: count(FUNCTION_NO_BUFFER)?, bad_offload: count(FUNCTION_BAD_OFFLOAD)? })
+    }
 }
