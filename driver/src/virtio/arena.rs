@@ -4,6 +4,7 @@
 use super::VirtioError;
 
 /// Deals out the bytes of a region, from its start on. All of them become free together, with a new arena.
+#[derive(Clone)]
 pub(super) struct Arena {
     next: usize,
     end: usize,

@@ -104,6 +104,18 @@ pub enum VirtioError {
         /// What the register reads.
         status: u8,
     },
+    /// A reset of a virtqueue did not end.
+    #[error("the reset of virtqueue {queue} did not end: `queue_reset` stays 1")]
+    QueueResetStuck {
+        /// Its number.
+        queue: u16,
+    },
+    /// What was asked for takes a feature that was not agreed on.
+    #[error("{name} was not agreed on with the function")]
+    NotAgreed {
+        /// Its name in virtio.
+        name: &'static str,
+    },
     /// The device configuration changed whenever it was read.
     #[error("the function's configuration cannot be read: it changes all the time")]
     Restless,

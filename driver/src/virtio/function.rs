@@ -7,7 +7,7 @@ use crate::BoxError;
 use crate::virtio::DmaMemory;
 use millrace_regs::host::{COMMON, DEVICE, FAULTS, Feature, HostField, ISR, NO_VECTOR, NOTIFY, common, device, status};
 
-/// Reads of `device_status` after which a reset counts as stuck: of a device in another process, two seconds.
+/// Reads of `device_status` or `queue_reset` after which a reset counts as stuck: of a device in another process, two seconds.
 const PATIENCE: u32 = 100_000;
 /// What reads of a function give that does not answer.
 const ALL_ONES: u8 = 0xff;
@@ -128,6 +128,18 @@ impl<T: VirtioPci> Function<T> {
         self.put16(common::QUEUE_SIZE, size)?;
         let reads = self.get16(common::QUEUE_SIZE)?;
         if reads == size { Ok(()) } else { Err(VirtioError::QueueSize { queue, size, reads }) }
+    }
+
+    /// Resets a virtqueue, and waits for the reset's end (2.6.1).
+    pub fn reset_queue(&mut self, queue: u16) -> Result<(), VirtioError> {
+        self.put16(common::QUEUE_SELECT, queue)?;
+        self.put16(common::QUEUE_RESET, 1)?;
+        for _ in 0..PATIENCE {
+            if self.get16(common::QUEUE_RESET)? == 0 {
+                return Ok(());
+            }
+        }
+        Err(VirtioError::QueueResetStuck { queue })
     }
 
     /// Gives the function a virtqueue whose size it has (4.1.5.1.3). The offset in the BAR at which it is notified.

@@ -19,6 +19,7 @@ mod mapped;
 mod memory;
 mod net;
 mod packed;
+mod pair;
 mod receive;
 mod representor;
 mod settings;

@@ -3,8 +3,7 @@
 
 use super::arena::Arena;
 use super::function::{Function, Notified};
-use super::receive::ReceiveQueue;
-use super::transmit::TransmitQueue;
+use super::pair::{Maker, Pair};
 use super::virtqueue::has;
 use super::{Cut, DmaMemory, Settings, VirtioError, VirtioPci, Virtqueue};
 use crate::Sent;
@@ -36,14 +35,6 @@ pub struct Isr {
     pub queue: bool,
     /// The configuration changed, or the function needs a reset.
     pub configuration: bool,
-}
-
-/// A pair of virtqueues.
-struct Pair {
-    receive: ReceiveQueue,
-    transmit: TransmitQueue,
-    /// Offsets in the BAR at which the two are notified.
-    notify: [u32; 2],
 }
 
 /// A virtio-net function that is in use. It goes on using its memory until it is [stopped](Self::stop), even if this is dropped.
@@ -91,6 +82,21 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
         result
     }
 
+    /// Resets a virtqueue alone, and makes it anew (virtio 2.6.1), while the others go on. Frames that were under way in it are lost: of a receiveq those that were not
+    /// [received](Self::receive), of a transmitq those that the function has not read. If a fault stopped the queue, it goes on; that the function needs a reset stays told.
+    ///
+    /// # Errors
+    /// If VIRTIO_F_RING_RESET was not agreed on, or there is no such virtqueue. Others as [`start`](Self::start): only a [`restart`](Self::restart) helps after them.
+    pub fn reset_queue(&mut self, queue: u16) -> Result<(), VirtioError> {
+        if !has(self.features, Feature::RingReset) {
+            return Err(VirtioError::NotAgreed { name: Feature::RingReset.name() });
+        }
+        let pair = queue / 2;
+        self.pair(pair)?;
+        let (mut maker, pairs) = self.maker();
+        maker.reset(queue, &mut pairs[usize::from(pair)])
+    }
+
     /// Resets the function: when it has ended, the function does not touch the memory any more.
     ///
     /// # Errors
@@ -122,7 +128,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     pub fn queues(&self, pair: u16) -> Result<[&Virtqueue; 2], VirtioError> {
         let pairs = self.pairs.len() as u16;
         let found = self.pairs.get(usize::from(pair)).ok_or(VirtioError::NoPair { pair, pairs })?;
-        Ok([found.receive.queue(), found.transmit.queue()])
+        Ok([found.receive.queue.queue(), found.transmit.queue.queue()])
     }
 
     /// Reads the device configuration.
@@ -203,7 +209,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     ) -> Result<Sent, VirtioError> {
         let prefix = vec![0; self.prefix];
         let (queues, memory) = self.pair(pair)?;
-        queues.transmit.add(memory, [header, &prefix, frame], cuts)
+        queues.transmit.queue.add(memory, [header, &prefix, frame], cuts)
     }
 
     /// Takes back the buffers of frames that the function has read: their number. [`send`](Self::send) does it when it finds no room.
@@ -212,7 +218,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     /// If there is no such pair, or the function did what it must not.
     pub fn reclaim(&mut self, pair: u16) -> Result<usize, VirtioError> {
         let (pair, memory) = self.pair(pair)?;
-        pair.transmit.reclaim(memory)
+        pair.transmit.queue.reclaim(memory)
     }
 
     /// Hands over the frames that were received on a pair, in their order, at most `limit`: their number. Their buffers go back to the function.
@@ -234,13 +240,13 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
         let (queues, memory) = self.pair(pair)?;
         let mut count = 0;
         while count < limit
-            && let Some(received) = queues.receive.next(memory)?
+            && let Some(received) = queues.receive.queue.next(memory)?
         {
             frame(received.front, received.bytes);
             count += 1;
         }
-        if queues.receive.refill(memory) {
-            let (offset, queue) = (queues.notify[0], Notified::of(queues.receive.queue()));
+        if queues.receive.queue.refill(memory) {
+            let (offset, queue) = (queues.receive.notify, Notified::of(queues.receive.queue.queue()));
             self.function.notify(offset, queue)?;
         }
         Ok(count)
@@ -249,7 +255,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     /// Adds a frame to a transmitq. The function sees it after [`show`](Self::show).
     pub(super) fn add(&mut self, pair: u16, prefix: &[u8], frame: &[u8], cuts: &[Cut]) -> Result<Sent, VirtioError> {
         let (pair, memory) = self.pair(pair)?;
-        pair.transmit.add(memory, [&PLAIN, prefix, frame], cuts)
+        pair.transmit.queue.add(memory, [&PLAIN, prefix, frame], cuts)
     }
 
     /// Shows the function the frames that were added, and notifies it if there are any.
@@ -258,8 +264,8 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     /// If there is no such pair, or the function cannot be reached.
     pub fn show(&mut self, pair: u16) -> Result<(), VirtioError> {
         let (pair, memory) = self.pair(pair)?;
-        if pair.transmit.show(memory) {
-            let (offset, queue) = (pair.notify[1], Notified::of(pair.transmit.queue()));
+        if pair.transmit.queue.show(memory) {
+            let (offset, queue) = (pair.transmit.notify, Notified::of(pair.transmit.queue.queue()));
             self.function.notify(offset, queue)?;
         }
         Ok(())
@@ -295,15 +301,19 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
         self.function.queues(self.settings.pairs)?;
         self.function.set_config_vector(&self.settings)?;
         let mut arena = Arena::new(self.memory.bytes());
-        for pair in 0..self.settings.pairs {
-            let pair = self.make_pair(pair, &mut arena)?;
+        for number in 0..self.settings.pairs {
+            let pair = self.maker().0.pair(number, &mut arena)?;
             self.pairs.push(pair);
         }
         self.function.go()?;
-        for pair in &self.pairs {
-            self.function.notify(pair.notify[0], Notified::of(pair.receive.queue()))?;
-        }
-        Ok(())
+        let (mut maker, pairs) = self.maker();
+        pairs.iter().try_for_each(|pair| maker.notify(&pair.receive))
+    }
+
+    /// What makes virtqueues, and those that there are.
+    fn maker(&mut self) -> (Maker<'_, T, M>, &mut [Pair]) {
+        let Self { function, memory, settings, features, prefix, pairs } = self;
+        (Maker { function, memory, settings, features: *features, prefix: *prefix }, pairs)
     }
 
     /// A driver that knows the MTU has buffers for it (5.1.4.2).
@@ -313,26 +323,5 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
         let needs = (NET_HEADER + self.prefix) as u64 + ETHERNET + u64::from(mtu);
         let room = self.settings.receive_room();
         if room < needs { Err(VirtioError::BufferTooSmall { room, mtu, needs }) } else { Ok(()) }
-    }
-
-    fn make_pair(&mut self, pair: u16, arena: &mut Arena) -> Result<Pair, VirtioError> {
-        let [receive, transmit] = [self.make_queue(2 * pair, arena)?, self.make_queue(2 * pair + 1, arena)?];
-        let merge = has(self.features, Feature::MergeableBuffers);
-        let receive = ReceiveQueue::new(receive, &self.settings, merge, self.prefix, arena, &self.memory)?;
-        let transmit = TransmitQueue::new(transmit, &self.settings, arena, &self.memory)?;
-        let mut notify = [0; 2];
-        for (notify, queue) in notify.iter_mut().zip([receive.queue(), transmit.queue()]) {
-            *notify = self.function.enable(queue, &self.memory, &self.settings)?;
-        }
-        Ok(Pair { receive, transmit, notify })
-    }
-
-    fn make_queue(&mut self, number: u16, arena: &mut Arena) -> Result<Virtqueue, VirtioError> {
-        let size = self.settings.queue_size;
-        self.function.set_size(number, size)?;
-        let ascending: Vec<u16> = (0..size).collect();
-        let order = &self.settings.descriptor_order;
-        let order = if order.is_empty() { &ascending } else { order };
-        Virtqueue::make(arena, number, order, self.features, &self.memory)
     }
 }

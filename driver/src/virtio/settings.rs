@@ -15,6 +15,7 @@ const ALWAYS: u64 = Feature::bits(&[
     Feature::Version1,
     Feature::AccessPlatform,
     Feature::OrderPlatform,
+    Feature::RingReset,
 ]);
 
 /// The offloads of frames out, by their bits.

@@ -5,6 +5,7 @@
 mod bench;
 mod faults;
 mod functions;
+mod queue_reset;
 mod referee;
 mod refusals;
 mod traffic;

@@ -21,7 +21,7 @@ fn a_function_that_is_not_as_it_must_be_is_refused_and_told() {
     let cases: &[(Alter, &str)] = &[
         (|offset, word| if offset == 0x04 { word & !1 } else { word }, "does not offer VIRTIO_F_VERSION_1"),
         (|offset, word| if offset == 0x04 { word & !2 } else { word }, "does not offer VIRTIO_F_ACCESS_PLATFORM"),
-        (|offset, word| if offset == 0x14 { word & !8 } else { word }, "the function refused features 0x13"),
+        (|offset, word| if offset == 0x14 { word & !8 } else { word }, "the function refused features 0x"),
         (|offset, word| if offset == 0x10 { word & 0xffff } else { word }, "has 0 virtqueues"),
         (|offset, word| if offset == 0x10 { word & 0xffff | 3 << 16 } else { word }, "has 3 virtqueues"),
         (

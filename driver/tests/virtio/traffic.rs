@@ -40,6 +40,10 @@ enum Op {
         pair: u16,
     },
     Run,
+    /// A virtqueue is reset alone.
+    ResetQueue {
+        queue: u16,
+    },
     Restart,
 }
 
@@ -60,6 +64,7 @@ fn op() -> impl Strategy<Value = Op> {
         5 => (0..6usize).prop_map(|limit| Op::Receive { limit }),
         1 => pair.prop_map(|pair| Op::Reclaim { pair }),
         3 => Just(Op::Run),
+        1 => (0..4u16).prop_map(|queue| Op::ResetQueue { queue }),
         1 => Just(Op::Restart),
     ]
 }
@@ -144,6 +149,7 @@ impl Bench {
             Op::Receive { limit } => self.receive(*limit),
             Op::Reclaim { pair } => assert!(self.net.reclaim(*pair).unwrap() <= self.settings.queue_size.into()),
             Op::Run => self.device.run(),
+            Op::ResetQueue { queue } => self.reset_queue(*queue),
             Op::Restart => self.restart(),
         }
         self.look_out();
@@ -209,6 +215,19 @@ impl Bench {
             assert_eq!((out.function, out.queue % 2, out.control.len()), (FUNCTION as usize, 1, 0));
             let sent = self.sent[out.queue / 2].pop_front();
             assert!(sent.as_ref() == Some(&out.frame), "virtqueue {}", out.queue);
+        }
+    }
+
+    fn reset_queue(&mut self, queue: u16) {
+        self.net.reset_queue(queue).unwrap();
+        self.look_out();
+        match queue {
+            0 => {
+                self.delivered.clear();
+                self.armed = true;
+            }
+            2 => {}
+            transmit => self.sent[usize::from(transmit / 2)].clear(),
         }
     }
 
