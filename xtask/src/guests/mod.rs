@@ -8,6 +8,7 @@ mod guest;
 mod initramfs;
 mod install;
 mod modules;
+mod multi_queue;
 mod network;
 mod offload;
 mod process;

@@ -4,6 +4,7 @@
 use super::bench::Bench;
 use super::dpu::{Dpu, Port, Stats};
 use super::guest::Guest;
+use super::multi_queue::multi_queue;
 use super::network::Network;
 use super::offload::offload;
 use super::traffic::{self, PING_HEADERS, address, ping, ping_with};
@@ -42,6 +43,11 @@ pub const ALL: &[Scenario] = &[
         run: offload,
     },
     Scenario { name: "iperf3", shows: "TCP both ways between two guests", run: iperf3 },
+    Scenario {
+        name: "multi-queue",
+        shows: "two pairs of queues, RSS if it is offered, and what a driver asks for on the control queue",
+        run: multi_queue,
+    },
     Scenario { name: "mtu", shows: "frames of all sizes up to the MTU that the device tells, and fragments", run: mtu },
     Scenario {
         name: "large-frames",
@@ -202,7 +208,7 @@ const RING_PACKED: usize = 34;
 const IN_ORDER: usize = 35;
 
 /// Whether the guest's driver and the device have agreed on a feature.
-fn has_feature(guest: &mut Guest, feature: usize) -> Result<bool> {
+pub fn has_feature(guest: &mut Guest, feature: usize) -> Result<bool> {
     let features = guest.run("cat /sys/class/net/eth0/device/features")?;
     Ok(features.as_bytes().get(feature) == Some(&b'1'))
 }

@@ -86,7 +86,8 @@ pub fn tcp(client: &mut Guest, server: &mut Guest, address: &str) -> Result<[f64
     Ok([one_way(client, server, address, "")?, one_way(client, server, address, "--reverse")?])
 }
 
-fn one_way(client: &mut Guest, server: &mut Guest, address: &str, option: &str) -> Result<f64> {
+/// Mb/s that arrive at the server, with an option of iperf3; with `--reverse` at the client.
+pub fn one_way(client: &mut Guest, server: &mut Guest, address: &str, option: &str) -> Result<f64> {
     let job = server.start_job("iperf3 --server --one-off")?;
     server.run("until netstat -ltn | grep -q :5201; do usleep 20000; done").context("iperf3 does not listen")?;
     let report = client.run(&format!("iperf3 --client {address} --time 3 --json {option}"))?;
