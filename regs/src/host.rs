@@ -438,11 +438,31 @@ pub const FUNCTION_BAD_OFFLOAD: Register = register(
     "Frames dropped because what their header asks for does not fit them, modulo 2^32.",
 );
 
+/// What the function's frames may be.
+pub const FUNCTION_POLICY: Register = register(
+    "FUNCTION_POLICY",
+    0x38,
+    Access::Rw,
+    0,
+    &[
+        bits("vlan", 0, 12, "identifier of the function's VLAN; 0: none"),
+        bits("priority", 13, 3, "priority of frames of the function in that VLAN"),
+        bits("service", 16, 1, "type of that VLAN's tag: 0 is 0x8100, 1 is 0x88a8"),
+        bits("spoof_check", 17, 1, "frames of the function have `mac` as their source"),
+        bits("trust", 18, 1, "the function may change `mac`"),
+    ],
+    "What the function's frames may be.",
+);
+
+/// Frames dropped by [`FUNCTION_POLICY`].
+pub const FUNCTION_REFUSED: Register =
+    register("FUNCTION_REFUSED", 0x3c, Access::Ro, 0, WORD, "Frames dropped by the policy, modulo 2^32.");
+
 const WORD: &[Bits] = &[bits("value", 0, 32, "the word")];
 const PAGES: &[Bits] = &[bits("page", WINDOW_SHIFT, 32 - WINDOW_SHIFT, "number of the page of 4 KiB, lower part")];
 
 /// What the ECPF sets of a function and sees of it (block [`FUNCTION`]), in the order of the offsets.
-pub const FUNCTION_REGISTERS: [Register; 14] = [
+pub const FUNCTION_REGISTERS: [Register; 16] = [
     FUNCTION_MAC_LO,
     FUNCTION_MAC_HI,
     FUNCTION_MTU,
@@ -457,6 +477,8 @@ pub const FUNCTION_REGISTERS: [Register; 14] = [
     FUNCTION_NO_BUFFER,
     FUNCTION_MODERATION,
     FUNCTION_BAD_OFFLOAD,
+    FUNCTION_POLICY,
+    FUNCTION_REFUSED,
 ];
 
 /// log2 of the bytes by which a function's window is set.
