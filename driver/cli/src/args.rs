@@ -2,6 +2,7 @@
 //! The command line.
 
 use crate::device_choice::{DeviceChoice, Served};
+use crate::vf::VfSettings;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millrace_regs::host::Feature;
 use millrace_sim::Preset;
@@ -147,6 +148,11 @@ pub struct FunctionArgs {
     /// A virtio feature that PF and VFs do not offer: RING_PACKED, MRG_RXBUF, … May be given several times.
     #[arg(long, value_name = "FEATURE", value_parser = feature, requires = "flows")]
     pub without: Vec<Feature>,
+
+    /// What is set of a PF or VF, as `ip link set … vf` has it: `vf0=vlan=100,qos=3,spoofchk=on`. Settings are mac, vlan, qos, proto (802.1Q, 802.1ad),
+    /// spoofchk, trust and state (auto, enable, disable). May be given several times.
+    #[arg(long, value_name = "PORT=SETTING=VALUE,…", value_parser = crate::vf::parse, requires = "flows")]
+    pub vf: Vec<(String, VfSettings)>,
 }
 
 #[derive(Args, Debug)]
@@ -350,7 +356,7 @@ fn feature(text: &str) -> Result<Feature, String> {
 }
 
 /// `02:00:00:00:00:01`: the address of one station.
-fn mac(text: &str) -> Result<[u8; 6], String> {
+pub fn mac(text: &str) -> Result<[u8; 6], String> {
     let bytes: Vec<u8> = text.split(':').filter_map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
     match <[u8; 6]>::try_from(bytes) {
         Ok(mac) if mac[0] & 1 == 0 && text.len() == 17 => Ok(mac),

@@ -27,6 +27,7 @@ pub fn run(args: &FirmwareArgs) -> Result<()> {
     let path = args.device.0.join(ECPF_SOCKET);
     let mut device = VfioUserDpu::connect(&path).bad_input()?;
     let config = discover(&mut device).map_err(with_hint)?;
+    functions::check(&config, &args.functions)?;
     let flows = flow_file::read(&args.flows, &config)?;
     let signals = Signals::catch()?;
     let read: Vec<_> = [args.flows.as_path()].into_iter().filter(|flows| !standard::is(flows)).collect();

@@ -2,9 +2,10 @@
 //! What the ECPF's driver sets and sees of PF and VFs.
 
 use crate::args::FunctionArgs;
+use crate::error::BadInputExt;
 use crate::stats::Stats;
-use anyhow::Result;
-use millrace_driver::virtio::{FunctionConfig, FunctionLosses, VirtioPci};
+use anyhow::{Result, anyhow};
+use millrace_driver::virtio::{FunctionConfig, FunctionLosses, FunctionPolicy, VirtioPci};
 use millrace_regs::host::Feature;
 use millrace_sim::Config;
 
@@ -17,12 +18,31 @@ fn functions(config: &Config) -> impl Iterator<Item = (u32, usize)> + use<> {
 /// Gives each function its configuration; the first `linked` have their link up.
 pub fn configure(config: &Config, args: &FunctionArgs, linked: usize, ecpf: &mut impl VirtioPci) -> Result<()> {
     let features = !Feature::bits(&args.without);
-    for (function, _) in functions(config) {
-        let link_up = function as usize <= linked;
-        FunctionConfig { mac: nth_mac(args.mac, function - 1), mtu: args.mtu, link_up, features }
-            .set(ecpf, function)?;
+    for (function, vport) in functions(config) {
+        let mut set = FunctionConfig {
+            mac: nth_mac(args.mac, function - 1),
+            mtu: args.mtu,
+            link_up: function as usize <= linked,
+            features,
+            policy: FunctionPolicy::default(),
+        };
+        let name = config.vport_name(vport);
+        args.vf.iter().filter(|(port, _)| Some(port) == name.as_ref()).for_each(|(_, vf)| vf.apply(&mut set));
+        set.set(ecpf, function)?;
     }
     Ok(())
+}
+
+/// Refuses settings of a port that is none of the device's PFs and VFs.
+pub fn check(config: &Config, args: &FunctionArgs) -> Result<()> {
+    let names: Vec<String> = functions(config).filter_map(|(_, vport)| config.vport_name(vport)).collect();
+    match args.vf.iter().find(|(port, _)| !names.contains(port)) {
+        Some((port, _)) => {
+            Err(anyhow!("--vf {port}=…: the device has no function of that name: it has {}", names.join(", ")))
+                .bad_input()
+        }
+        None => Ok(()),
+    }
 }
 
 /// The `n`th address after this one, in the three bytes that a vendor gives out.
@@ -40,6 +60,7 @@ pub fn add_losses(stats: &mut Stats, config: &Config, ecpf: &mut impl VirtioPci)
         if let Some(port) = config.vport_name(vport).and_then(|name| stats.ports.get_mut(&name)) {
             port.not_sent.insert("no_buffer".into(), lost.no_buffer.into());
             port.not_entered.insert("bad_offload".into(), lost.bad_offload.into());
+            port.not_entered.insert("policy".into(), lost.refused.into());
         }
     }
     Ok(())

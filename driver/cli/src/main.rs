@@ -27,6 +27,7 @@ mod standard;
 mod stats;
 mod taps;
 mod uplink;
+mod vf;
 mod wall_clock;
 
 use anyhow::Result;

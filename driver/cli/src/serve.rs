@@ -45,6 +45,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     if args.vfs > config.vfs {
         return Err(BadInput(format!("--vfs {}: the device has {} VFs", args.vfs, config.vfs)).into());
     }
+    functions::check(&config, &args.functions)?;
     let places = Places::new(&config, &by_vport(&config, "uplink", &args.uplinks)?)?;
     check_standard_input(args, &places)?;
     let flows = args.flows.as_deref().map(|flows| flow_file::read(flows, &config)).transpose()?;

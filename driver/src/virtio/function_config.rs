@@ -4,7 +4,7 @@
 use super::{VirtioError, VirtioPci};
 use millrace_regs::host::{
     FUNCTION, FUNCTION_BAD_OFFLOAD, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO,
-    FUNCTION_MTU, FUNCTION_NO_BUFFER,
+    FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_REFUSED,
 };
 use millrace_regs::map::Register;
 
@@ -22,6 +22,50 @@ pub struct FunctionConfig {
     pub link_up: bool,
     /// Features that are offered, if the device has them.
     pub features: u64,
+    /// What its frames may be.
+    pub policy: FunctionPolicy,
+}
+
+/// What a PF's or VF's frames may be (`docs/host.md`, "Policy"), as `ip link set … vf` has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionPolicy {
+    /// The VLAN that it is in, without knowing of it.
+    pub vlan: Option<FunctionVlan>,
+    /// Frames whose source is not its MAC address are dropped.
+    pub spoof_check: bool,
+    /// It may change its MAC address.
+    pub trust: bool,
+}
+
+/// A VLAN, as its tag has it (IEEE 802.1Q).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionVlan {
+    /// Identifier, 1 to 4,095.
+    pub id: u16,
+    /// Priority of what the function sends, 0 to 7.
+    pub priority: u8,
+    /// The tag's type is 0x88a8 (IEEE 802.1ad), not 0x8100.
+    pub service: bool,
+}
+
+impl FunctionPolicy {
+    /// The register's value.
+    ///
+    /// # Panics
+    /// If a number is out of its range.
+    fn register(&self) -> u32 {
+        let field = |name, value: u32| {
+            let field = FUNCTION_POLICY.field(name).expect("a field of the register");
+            assert!(value >> field.width == 0, "{name} {value} has more than {} bits", field.width);
+            field.place(value)
+        };
+        let vlan = self.vlan.map_or(0, |vlan| {
+            field("vlan", vlan.id.into())
+                | field("priority", vlan.priority.into())
+                | field("service", vlan.service.into())
+        });
+        vlan | field("spoof_check", self.spoof_check.into()) | field("trust", self.trust.into())
+    }
 }
 
 impl FunctionConfig {
@@ -33,7 +77,8 @@ impl FunctionConfig {
         let [a, b, c, d, e, f] = self.mac;
         let status = if self.link_up { LINK_UP } else { 0 };
         let high = u32::from(u16::from_le_bytes([e, f])) | status << 16;
-        let registers: [(Register, u32); 5] = [
+        let registers: [(Register, u32); 6] = [
+            (FUNCTION_POLICY, self.policy.register()),
             (FUNCTION_FEATURES_LO, self.features as u32),
             (FUNCTION_FEATURES_HI, (self.features >> 32) as u32),
             (FUNCTION_MTU, self.mtu.into()),
@@ -56,6 +101,8 @@ pub struct FunctionLosses {
     pub no_buffer: u32,
     /// From it: what their header asks for does not fit them. 0 of the ECPF.
     pub bad_offload: u32,
+    /// From it and for it: its [`FunctionPolicy`] does not let them through. 0 of the ECPF.
+    pub refused: u32,
 }
 
 impl FunctionLosses {
@@ -68,6 +115,10 @@ impl FunctionLosses {
             let offset = FUNCTION.at(function) + register.offset;
             ecpf.read32(offset).map_err(|error| VirtioError::Transport { access: "read", offset, error })
         };
-        Ok(Self { no_buffer: count(FUNCTION_NO_BUFFER)?, bad_offload: count(FUNCTION_BAD_OFFLOAD)? })
+        Ok(Self {
+            no_buffer: count(FUNCTION_NO_BUFFER)?,
+            bad_offload: count(FUNCTION_BAD_OFFLOAD)?,
+            refused: count(FUNCTION_REFUSED)?,
+        })
     }
 }

@@ -31,7 +31,7 @@ mod virtqueue;
 pub use chains::{Piece, Used};
 pub use ecpf::Ecpf;
 pub use error::{Fault, VirtioError};
-pub use function_config::{FunctionConfig, FunctionLosses};
+pub use function_config::{FunctionConfig, FunctionLosses, FunctionPolicy, FunctionVlan};
 pub use local::{LocalMemory, OutsideMemory};
 pub use mapped::MappedMemory;
 pub use memory::DmaMemory;

@@ -3,7 +3,9 @@
 
 use crate::bench::{Alter, CONFIG, Device, OFFERED, frame, kinds, message, receive, small};
 use millrace_driver::Sent;
-use millrace_driver::virtio::{Cut, FunctionConfig, Isr, NetConfig, Representors, Settings, VirtioError, VirtioNet};
+use millrace_driver::virtio::{
+    Cut, FunctionConfig, FunctionPolicy, Isr, NetConfig, Representors, Settings, VirtioError, VirtioNet,
+};
 use millrace_model::host::Delivered;
 use millrace_regs::UpcallReason;
 use millrace_regs::host::{Feature, common};
@@ -32,6 +34,7 @@ fn the_ecpf_sets_each_functions_configuration_by_itself() {
         mtu: 1500 + u16::from(function),
         link_up: function != 2,
         features: !0,
+        policy: FunctionPolicy { spoof_check: function == 1, ..FunctionPolicy::default() },
     };
     for function in [3, 1, 2] {
         config(function).set(&mut device.bar(0), function.into()).unwrap();

@@ -215,6 +215,9 @@ impl<
         self.engine.window_write = self.functions.window_write;
         self.engine.window_function = self.functions.window_function;
         self.engine.window = self.functions.window;
+        self.engine.policy_write = self.functions.policy_write;
+        self.engine.policy_function = self.functions.policy_function;
+        self.engine.policy = self.functions.policy;
         self.engine.merge = self.functions.merge;
         self.engine.live = self.functions.live;
         self.engine.stopped = self.functions.stopped;
@@ -228,6 +231,10 @@ impl<
         self.functions.no_buffer_function = self.engine.no_buffer_function;
         self.functions.bad_offload = self.engine.bad_offload;
         self.functions.bad_offload_function = self.engine.bad_offload_function;
+        self.functions.refused_sent = self.engine.refused_sent;
+        self.functions.refused_sent_function = self.engine.refused_sent_function;
+        self.functions.refused_received = self.engine.refused_received;
+        self.functions.refused_received_function = self.engine.refused_received_function;
         link(self.interrupt, self.functions.interrupt);
         link(self.m_axi_ring, self.engine.rings);
         link(self.m_axi_data, self.engine.data);

@@ -14,8 +14,9 @@ use crate::ring_port::{ID_BITS, RingPort};
 use crate::ring_side::{FINDERS, READERS, RingSide, WRITERS};
 use crate::scatter::Scatter;
 use crate::segmenter::Segmenter;
+use crate::sent_policy::SentPolicy;
 use crate::strip::Strip;
-use crate::types::{BEAT_BITS, Fault, QueueConfig, Window};
+use crate::types::{BEAT_BITS, Fault, Policy, QueueConfig, Window};
 use crate::used_writer::UsedWriter;
 use millrace_hdl::base::{Reg, RoundRobin, Snk, Src};
 use millrace_hdl::core::types::Beat;
@@ -54,6 +55,9 @@ pub struct QueueEngine<
     pub window_write: Signal<In, Bit>,
     pub window_function: Signal<In, Bits<8>>,
     pub window: Signal<In, Window>,
+    pub policy_write: Signal<In, Bit>,
+    pub policy_function: Signal<In, Bits<8>>,
+    pub policy: Signal<In, Policy>,
     pub merge: Signal<In, Bits<FUNCTIONS>>,
     pub live: Signal<In, Bits<VQS>>,
     pub stopped: Signal<In, Bits<VQS>>,
@@ -67,6 +71,11 @@ pub struct QueueEngine<
     pub no_buffer_function: Signal<Out, Bits<8>>,
     pub bad_offload: Signal<Out, Bit>,
     pub bad_offload_function: Signal<Out, Bits<8>>,
+    /// Of frames out of functions, of frames for them.
+    pub refused_sent: Signal<Out, Bit>,
+    pub refused_sent_function: Signal<Out, Bits<8>>,
+    pub refused_received: Signal<Out, Bit>,
+    pub refused_received_function: Signal<Out, Bits<8>>,
 
     /// Frames for drivers.
     #[count(FUNCTIONS)]
@@ -92,9 +101,10 @@ pub struct QueueEngine<
     packer: Packer<PAIR_BITS>,
     strip: Strip<PAIR_BITS>,
     segmenter: Segmenter<PAIR_BITS, VQ_BITS>,
+    sent_policy: SentPolicy<PAIR_BITS, FUNCTION_BITS>,
     #[init(ReceiveStore::new())]
     store: ReceiveStore<PAIRS, PAIR_BITS, STORE_BITS>,
-    collector: Collector<FUNCTIONS, PAIR_BITS>,
+    collector: Collector<FUNCTIONS, PAIR_BITS, FUNCTION_BITS>,
     placer: Placer<PAIRS, PAIR_BITS, FUNCTIONS>,
     prepend: Prepend,
     scatter: Scatter<PAIR_BITS>,
@@ -239,16 +249,22 @@ impl<
         join(self.strip.out, self.segmenter.inp);
         self.bad_offload = self.segmenter.bad;
         self.bad_offload_function = self.segmenter.bad_function;
-        let frame = self.segmenter.out.data;
+        self.sent_policy.policy_write = self.policy_write;
+        self.sent_policy.policy_function = self.policy_function;
+        self.sent_policy.policy = self.policy;
+        join(self.segmenter.out, self.sent_policy.inp);
+        self.refused_sent = self.sent_policy.dropped;
+        self.refused_sent_function = self.sent_policy.dropped_function;
+        let frame = self.sent_policy.out.data;
         let beat: Beat<BEAT_BITS, 7> = Beat { data: frame.data, bytes: frame.bytes, last: frame.last };
         let mut passes = false;
         for i in 0..FUNCTIONS {
             let own = frame.function == (i + 1) % FUNCTIONS;
-            self.out[i].valid = self.segmenter.out.valid & own;
+            self.out[i].valid = self.sent_policy.out.valid & own;
             self.out[i].data = beat;
             passes |= own & self.out[i].ready;
         }
-        self.segmenter.out.ready = passes;
+        self.sent_policy.out.ready = passes;
         self.error = frame.error;
         self.packet_out_vport = cast::<8>(frame.pair);
 
@@ -268,6 +284,11 @@ impl<
         self.collector.whole = self.whole;
         self.collector.upcall_vport = self.upcall_vport;
         self.collector.upcall_reason = self.upcall_reason;
+        self.collector.policy_write = self.policy_write;
+        self.collector.policy_function = self.policy_function;
+        self.collector.policy = self.policy;
+        self.refused_received = self.collector.dropped;
+        self.refused_received_function = self.collector.dropped_function;
         join(self.collector.frames, self.placer.frames);
         join(self.collector.data, self.prepend.inp);
         self.store.look = self.placer.look;
@@ -355,11 +376,12 @@ impl<
 
         comment!("rest");
         let rings = self.sent.idle & self.received.idle;
-        let sending = self.reader.idle & self.packer.idle & self.strip.idle & self.segmenter.idle;
+        let sending =
+            self.reader.idle & self.packer.idle & self.strip.idle & self.segmenter.idle & self.sent_policy.idle;
         let receiving =
             self.store.idle & self.collector.idle & self.placer.idle & self.prepend.idle & self.scatter.idle;
         let ending = self.used.idle & self.packed_used.idle & self.port.idle & self.faults.empty;
-        let asked = self.notify | self.open | self.window_write | self.reset_queue.valid;
+        let asked = self.notify | self.open | self.window_write | self.policy_write | self.reset_queue.valid;
         self.idle = self.begun & rings & sending & receiving & ending & !asked;
     }
 }

@@ -7,8 +7,8 @@ use crate::host_axi::{HostAxi, HostAxilSlave};
 use crate::live::Live;
 use crate::msix_table::MsixTable;
 use crate::sequencer::Sequencer;
-use crate::types::{Fault, Interrupt, QueueConfig, Window};
-use millrace_hdl::base::{Snk, Src};
+use crate::types::{Fault, Interrupt, Policy, QueueConfig, Window};
+use millrace_hdl::base::{Dff, Snk, Src};
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
@@ -44,6 +44,10 @@ pub struct Functions<
     pub window_write: Signal<Out, Bit>,
     pub window_function: Signal<Out, Bits<8>>,
     pub window: Signal<Out, Window>,
+    /// A pulse when a function's policy changes, and once after reset.
+    pub policy_write: Signal<Out, Bit>,
+    pub policy_function: Signal<Out, Bits<8>>,
+    pub policy: Signal<Out, Policy>,
     /// MRG_RXBUF is negotiated.
     pub merge: Signal<Out, Bits<FUNCTIONS>>,
     pub live: Signal<Out, Bits<VQS>>,
@@ -65,6 +69,10 @@ pub struct Functions<
     pub no_buffer_function: Signal<In, Bits<8>>,
     pub bad_offload: Signal<In, Bit>,
     pub bad_offload_function: Signal<In, Bits<8>>,
+    pub refused_sent: Signal<In, Bit>,
+    pub refused_sent_function: Signal<In, Bits<8>>,
+    pub refused_received: Signal<In, Bit>,
+    pub refused_received_function: Signal<In, Bits<8>>,
     pub interrupt: Src<Interrupt>,
     /// Nothing is held or under way, and nothing comes in.
     pub idle: Signal<Out, Bit>,
@@ -75,7 +83,10 @@ pub struct Functions<
     states: Live<FUNCTIONS, VQS, VQ_BITS>,
     vectors: MsixTable<FUNCTIONS, FUNCTION_BITS, VECTORS, VECTOR_BITS>,
     drops: DropCounters<FUNCTION_BITS>,
-    refusals: DropCounters<FUNCTION_BITS>,
+    bad_offloads: DropCounters<FUNCTION_BITS>,
+    refused_sents: DropCounters<FUNCTION_BITS>,
+    refused_receiveds: DropCounters<FUNCTION_BITS>,
+    refused: Dff<Bits<32>>,
 }
 
 #[millrace_hdl::block]
@@ -156,10 +167,18 @@ impl<
         self.drops.function = self.no_buffer_function;
         self.drops.read = self.sequencer.function;
         self.sequencer.no_buffer = self.drops.value;
-        self.refusals.count = self.bad_offload;
-        self.refusals.function = self.bad_offload_function;
-        self.refusals.read = self.sequencer.function;
-        self.sequencer.bad_offload = self.refusals.value;
+        self.bad_offloads.count = self.bad_offload;
+        self.bad_offloads.function = self.bad_offload_function;
+        self.bad_offloads.read = self.sequencer.function;
+        self.sequencer.bad_offload = self.bad_offloads.value;
+        self.refused_sents.count = self.refused_sent;
+        self.refused_sents.function = self.refused_sent_function;
+        self.refused_sents.read = self.sequencer.function;
+        self.refused_receiveds.count = self.refused_received;
+        self.refused_receiveds.function = self.refused_received_function;
+        self.refused_receiveds.read = self.sequencer.function;
+        self.refused = self.refused_sents.value + self.refused_receiveds.value;
+        self.sequencer.refused = self.refused;
 
         comment!("to the engine");
         self.queue_write = self.sequencer.queue_write;
@@ -168,10 +187,15 @@ impl<
         self.window_write = self.sequencer.window_write;
         self.window_function = self.sequencer.function;
         self.window = self.sequencer.window;
+        self.policy_write = self.sequencer.policy_write;
+        self.policy_function = self.sequencer.function;
+        self.policy = self.sequencer.policy;
         self.notify = self.sequencer.notify;
         self.notify_queue = self.sequencer.vq;
         let sides = self.axi.idle & self.sequencer.idle & self.resets.idle;
-        self.idle = sides & self.states.idle & self.vectors.idle & self.drops.idle & self.refusals.idle;
+        let refusals = self.refused_sents.idle & self.refused_receiveds.idle;
+        let counters = self.drops.idle & self.bad_offloads.idle & refusals;
+        self.idle = sides & self.states.idle & self.vectors.idle & counters;
     }
 }
 

@@ -30,14 +30,17 @@ pub mod packed_used;
 pub mod packer;
 pub mod patcher;
 pub mod placer;
+pub mod policy_judge;
 pub mod prepend;
 pub mod reader;
 pub mod receive_store;
+pub mod received_policy;
 pub mod ring_fetch;
 pub mod ring_port;
 pub mod ring_side;
 pub mod scatter;
 pub mod segmenter;
+pub mod sent_policy;
 pub mod sequencer;
 pub mod slicer;
 pub mod step_merge;
@@ -64,6 +67,9 @@ mod asked;
 
 #[cfg(test)]
 mod memory;
+
+#[cfg(test)]
+mod policed;
 
 #[cfg(test)]
 mod small;

@@ -9,7 +9,7 @@ use crate::prepend::Prepend;
 use crate::receive_store::ReceiveStore;
 use crate::scatter::Scatter;
 use crate::testing::{assert_lints, beats, settle, tick};
-use crate::types::{BEAT_BITS, Fault, Segment, Used};
+use crate::types::{BEAT_BITS, Fault, Policy, Segment, Used};
 use millrace_hdl::core::types::Beat;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -45,7 +45,7 @@ struct Way {
     #[init(ReceiveStore::new())]
     store: ReceiveStore<PAIRS, 2, 10>,
     #[init(Collector::new(&[2, 3]))]
-    collector: Collector<SOURCES, 2>,
+    collector: Collector<SOURCES, 2, 2>,
     placer: Placer<PAIRS, 2, SOURCES>,
     prepend: Prepend,
     scatter: Scatter<2>,
@@ -60,6 +60,9 @@ impl Way {
         self.collector.whole = self.whole;
         self.collector.upcall_vport = self.upcall_vport;
         self.collector.upcall_reason = self.upcall_reason;
+        self.collector.policy_write = false;
+        self.collector.policy_function = 0;
+        self.collector.policy = Policy::default();
         join(self.collector.frames, self.placer.frames);
         join(self.collector.data, self.prepend.inp);
         self.placer.live = self.live;

@@ -3,7 +3,7 @@
 
 use crate::live::Change;
 use crate::msix_table::MsixRequest;
-use crate::types::{Fault, Negotiated, QueueConfig, Window};
+use crate::types::{Fault, Negotiated, Policy, QueueConfig, Window};
 use crate::words::*;
 use millrace_hdl::base::{Dff, DffE, DffR, Param, Ram, Reg, Snk, Src};
 use millrace_regs::config::Config;
@@ -75,9 +75,10 @@ pub enum Step {
     FeaturesLowTaken,
     FeaturesHighTaken,
     Size,
-    /// A virtqueue's words, a function's window, are collected one by one.
+    /// A virtqueue's words, a function's window, its policy, are collected one by one.
     Enable,
     Window,
+    Policy,
     /// `config_generation` is counted, DEVICE_NEEDS_RESET is set.
     Changed,
     NeedsReset,
@@ -132,9 +133,10 @@ pub struct Sequencer<
     /// Of `vq`, two clocks later: it is enabled, is being reset alone.
     pub is_enabled: Signal<In, Bit>,
     pub is_reset: Signal<In, Bit>,
-    /// Frames dropped of `function`, two clocks later.
+    /// Frames dropped of `function`, three clocks later.
     pub no_buffer: Signal<In, Bits<32>>,
     pub bad_offload: Signal<In, Bits<32>>,
+    pub refused: Signal<In, Bits<32>>,
     pub msix: Src<MsixRequest<VECTOR_BITS>>,
     /// With `msix.ready`.
     pub msix_answer: Signal<In, Bits<32>>,
@@ -143,6 +145,8 @@ pub struct Sequencer<
     pub queue_config: Signal<Out, QueueConfig>,
     pub window_write: Signal<Out, Bit>,
     pub window: Signal<Out, Window>,
+    pub policy_write: Signal<Out, Bit>,
+    pub policy: Signal<Out, Policy>,
     pub idle: Signal<Out, Bit>,
 
     ecpf_queues: Param<Bits<16>>,
@@ -210,6 +214,8 @@ pub struct Sequencer<
     features: DffE<Negotiated>,
     window_write_q: DffR<Bit>,
     window_q: DffE<Window>,
+    policy_write_q: DffR<Bit>,
+    policy_q: DffE<Policy>,
 }
 
 #[millrace_hdl::block]
@@ -257,6 +263,7 @@ impl<
         let mut notify = false;
         let mut queue_write = false;
         let mut window_write = false;
+        let mut policy_write = false;
         let mut word: Bits<5> = STATE;
         let mut we = false;
         let mut data = self.new;
@@ -286,6 +293,8 @@ impl<
                 if self.count == LAST_OF_FUNCTION {
                     window_write = true;
                     self.window_q = Window { first: 0, last: (1u64 << 52) - 1 };
+                    policy_write = true;
+                    self.policy_q = Policy::default();
                     self.step = Step::ClearQueue;
                 }
             }
@@ -489,8 +498,13 @@ impl<
                     answer = device_answer(self.at.get_bits::<2>(0), self.old, self.queues_here);
                 }
                 if self.place == Place::Function {
-                    let dropped =
-                        if self.at == FUNCTION_BAD_OFFLOAD.offset / 4 { self.bad_offload } else { self.no_buffer };
+                    let mut dropped = self.no_buffer;
+                    if self.at == FUNCTION_BAD_OFFLOAD.offset / 4 {
+                        dropped = self.bad_offload;
+                    }
+                    if self.at == FUNCTION_REFUSED.offset / 4 {
+                        dropped = self.refused;
+                    }
                     answer = register_answer(self.at, self.old, status, self.master, dropped);
                 }
                 if (self.place == Place::Nowhere) | numbered {
@@ -553,8 +567,14 @@ impl<
                     if self.at <= FUNCTION_LAST_HI.offset / 4 {
                         we = true;
                     }
-                    if (self.at <= FUNCTION_MTU.offset / 4) & (self.new != self.old) {
+                    if self.at == FUNCTION_POLICY.offset / 4 {
+                        we = true;
+                    }
+                    if (self.at == FUNCTION_MTU.offset / 4) & (self.new != self.old) {
                         self.step = Step::Changed;
+                    }
+                    if (self.at <= FUNCTION_MAC_HI.offset / 4) | (self.at == FUNCTION_POLICY.offset / 4) {
+                        self.step = Step::Policy;
                     }
                     if (self.at >= FUNCTION_FIRST_LO.offset / 4) & (self.at <= FUNCTION_LAST_HI.offset / 4) {
                         self.step = Step::Window;
@@ -727,6 +747,25 @@ impl<
                     self.step = Step::Done;
                 }
             }
+            Step::Policy => {
+                word = self.count + MAC;
+                if self.count == 2 {
+                    word = POLICY;
+                }
+                self.count += 1;
+                if self.count < 5 {
+                    for i in 0..5 {
+                        self.collected[i] = self.collected[i + 1];
+                    }
+                    self.collected[5] = self.value;
+                }
+                self.policy_q = policy_of(self.collected[3], self.collected[4], self.collected[5]);
+                if self.count == 5 {
+                    policy_write = true;
+                    let is_mac = self.at <= FUNCTION_MAC_HI.offset / 4;
+                    self.step = if is_mac & (self.new != self.old) { Step::Changed } else { Step::Done };
+                }
+            }
             Step::Changed => {
                 we = true;
                 data = concat::<32>(self.state.get_bits::<16>(16), generation + 1, status);
@@ -814,6 +853,9 @@ impl<
         self.window_write_q = window_write;
         self.window_write = self.window_write_q;
         self.window = self.window_q;
+        self.policy_write_q = policy_write;
+        self.policy_write = self.policy_write_q;
+        self.policy = self.policy_q;
         self.idle = (self.step == Step::Rest) & !(asks | in_event);
     }
 }

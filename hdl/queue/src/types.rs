@@ -157,6 +157,54 @@ wire_struct! {
     }
 }
 
+/// EtherTypes of tags (IEEE 802.1Q), as they lie in a beat, and a tag's bytes.
+pub const CUSTOMER_TAG: u32 = 0x8100u16.swap_bytes() as u32;
+pub const SERVICE_TAG: u32 = 0x88a8u16.swap_bytes() as u32;
+pub const TAG_BYTES: usize = 4;
+
+wire_struct! {
+    /// Bytes of a frame on its way through its function's policy.
+    pub struct PolicyBeat<const PAIR_BITS: usize> {
+        pub frame: FrameBeat<PAIR_BITS>,
+        /// Of an upcall.
+        pub reason: Bits<8>,
+    }
+}
+
+wire_struct! {
+    /// The same, with what becomes of the frame.
+    pub struct JudgedBeat<const PAIR_BITS: usize> {
+        pub frame: FrameBeat<PAIR_BITS>,
+        pub reason: Bits<8>,
+        /// The frame begins with it.
+        pub first: Bit,
+        pub verdict: Verdict,
+    }
+}
+
+wire_struct! {
+    /// What the ECPF has set of a function's frames (`docs/host.md`, "Policy").
+    pub struct Policy {
+        /// Byte 0 lowest.
+        pub mac: Bits<48>,
+        /// 0: none.
+        pub vlan: Bits<12>,
+        pub priority: Bits<3>,
+        pub service: Bit,
+        pub spoof_check: Bit,
+    }
+}
+
+wire_struct! {
+    /// What becomes of a frame under its function's policy.
+    pub struct Verdict {
+        pub drop: Bit,
+        /// It gets a tag, these bytes; or loses its own.
+        pub tag: Bit,
+        pub bytes: Bits<32>,
+    }
+}
+
 wire_struct! {
     /// `struct virtio_net_hdr` (virtio 5.1.6), little endian.
     pub struct NetHeader {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The words that the sequencer keeps in RAM, and what is read and written of them.
 
-use crate::types::Negotiated;
+use crate::types::{Negotiated, Policy};
 use millrace_regs::host::*;
 use rust_hdl_core::prelude::*;
 
@@ -21,6 +21,8 @@ pub const REGISTERS: u32 = 16;
 pub const MASK_LOW: u32 = REGISTERS + FUNCTION_FEATURES_LO.offset / 4;
 pub const MASK_HIGH: u32 = REGISTERS + FUNCTION_FEATURES_HI.offset / 4;
 pub const WINDOW: u32 = REGISTERS + FUNCTION_FIRST_LO.offset / 4;
+pub const MAC: u32 = REGISTERS + FUNCTION_MAC_LO.offset / 4;
+pub const POLICY: u32 = REGISTERS + FUNCTION_POLICY.offset / 4;
 pub const LAST_OF_FUNCTION: u32 = 31;
 /// The last of those that a function's reset clears.
 pub const LAST_OF_RESET: u32 = FIRST_FAULT;
@@ -178,6 +180,9 @@ pub fn register_mask(at: Bits<4>) -> Bits<32> {
     if at == FUNCTION_MODERATION.offset / 4 {
         mask = FUNCTION_MODERATION.mask();
     }
+    if at == FUNCTION_POLICY.offset / 4 {
+        mask = FUNCTION_POLICY.mask();
+    }
     mask
 }
 
@@ -243,13 +248,24 @@ pub fn register_answer(at: Bits<4>, old: Bits<32>, status: Bits<8>, master: Bit,
     if at == FUNCTION_STATE.offset / 4 {
         answer = cast::<32>(concat::<9>(master, status));
     }
-    if at > FUNCTION_MODERATION.offset / 4 {
-        answer = 0;
-    }
-    if (at == FUNCTION_NO_BUFFER.offset / 4) | (at == FUNCTION_BAD_OFFLOAD.offset / 4) {
+    let refused = at == FUNCTION_REFUSED.offset / 4;
+    if refused | (at == FUNCTION_NO_BUFFER.offset / 4) | (at == FUNCTION_BAD_OFFLOAD.offset / 4) {
         answer = dropped;
     }
     answer
+}
+
+/// The policy that these registers say: `FUNCTION_MAC_LO`, `FUNCTION_MAC_HI`, `FUNCTION_POLICY`.
+#[millrace_hdl::function]
+pub fn policy_of(mac_low: Bits<32>, mac_high: Bits<32>, policy: Bits<32>) -> Policy {
+    let made: Policy = Policy {
+        mac: concat::<48>(mac_high.get_bits::<16>(0), mac_low),
+        vlan: policy.get_bits::<12>(0),
+        priority: policy.get_bits::<3>(13),
+        service: policy.get_bit(16),
+        spoof_check: policy.get_bit(17),
+    };
+    made
 }
 
 /// A word of a function after reset. `vq` is its first virtqueue; `config_generation` stays.

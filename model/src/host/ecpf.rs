@@ -6,7 +6,7 @@ use super::function::Function;
 use millrace_regs::host::{
     FUNCTION_BAD_OFFLOAD, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_FIRST_HI,
     FUNCTION_FIRST_LO, FUNCTION_LAST_HI, FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MODERATION,
-    FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_STATE, WINDOW_SHIFT,
+    FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_REFUSED, FUNCTION_STATE, WINDOW_SHIFT,
 };
 
 const MAC_LO: u32 = FUNCTION_MAC_LO.offset;
@@ -23,6 +23,8 @@ const FAULT: u32 = FUNCTION_FAULT.offset;
 const NO_BUFFER: u32 = FUNCTION_NO_BUFFER.offset;
 const BAD_OFFLOAD: u32 = FUNCTION_BAD_OFFLOAD.offset;
 const MODERATION: u32 = FUNCTION_MODERATION.offset;
+const POLICY: u32 = FUNCTION_POLICY.offset;
+const REFUSED: u32 = FUNCTION_REFUSED.offset;
 
 /// Bits of an address below a page.
 const BELOW: u32 = (1 << WINDOW_SHIFT) - 1;
@@ -45,6 +47,8 @@ impl Function {
             NO_BUFFER => self.no_buffer,
             MODERATION => self.moderation,
             BAD_OFFLOAD => self.bad_offload,
+            POLICY => self.policy,
+            REFUSED => self.refused,
             _ => 0,
         }
     }
@@ -66,6 +70,7 @@ impl Function {
             LAST_LO => self.window.last = low(self.window.last) | u64::from(BELOW),
             LAST_HI => self.window.last = high(self.window.last),
             MODERATION => self.moderation = word & FUNCTION_MODERATION.mask(),
+            POLICY => self.policy = word & FUNCTION_POLICY.mask(),
             _ => {}
         }
         device != (self.mac, self.mtu)

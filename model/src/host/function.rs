@@ -3,6 +3,7 @@
 
 use super::memory::Window;
 use super::msix::Msix;
+use super::policy::Policy;
 use super::virtqueue::Virtqueue;
 use super::{HostModel, Place};
 use millrace_regs::host::{FAULT, FaultReason, Feature, NO_VECTOR, isr, status};
@@ -52,6 +53,9 @@ pub(super) struct Function {
     pub bad_offload: u32,
     /// `FUNCTION_MODERATION`. The model has no time: it is kept, and no more.
     pub moderation: u32,
+    /// `FUNCTION_POLICY`, and frames that it dropped.
+    pub policy: u32,
+    pub refused: u32,
     pub msix: Msix,
 }
 
@@ -87,6 +91,8 @@ impl Function {
             no_buffer: 0,
             bad_offload: 0,
             moderation: 0,
+            policy: 0,
+            refused: 0,
             msix: Msix::new(queues + 1),
         }
     }
@@ -143,6 +149,16 @@ impl Function {
         for (number, queue) in self.queues.iter_mut().enumerate().filter(|(_, queue)| queue.resetting) {
             *queue = Virtqueue::new(number);
         }
+    }
+
+    /// What its frames may be. The ECPF's may be anything.
+    pub fn policy(&self) -> Policy {
+        Policy::of(self.mac, self.policy)
+    }
+
+    /// Counts a frame that its policy dropped.
+    pub fn refuse_frame(&mut self) {
+        self.refused = self.refused.wrapping_add(1);
     }
 
     /// Counts a frame that was dropped for what its header asks for.

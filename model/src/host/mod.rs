@@ -19,6 +19,7 @@ mod memory;
 mod msix;
 pub mod offload;
 mod packed;
+pub mod policy;
 mod receive;
 mod split;
 mod transmit;

@@ -2,6 +2,7 @@
 //! Frames in.
 
 use super::chain::Chain;
+use super::policy::Policy;
 use super::{HostModel, Memory, Place};
 use millrace_regs::host::{
     ECPF, ECPF_HEADER, ECPF_HEADER_LENGTH, ECPF_HEADER_REASON, FaultReason, Feature, MERGED_CHAINS, NET_HEADER,
@@ -17,6 +18,8 @@ pub enum Delivered {
     NoBuffer,
     /// It was dropped and counted, and the queue stopped.
     Fault(FaultReason),
+    /// It was dropped and counted: the function's policy does not let it through.
+    Refused,
 }
 
 impl HostModel {
@@ -36,7 +39,12 @@ impl HostModel {
         assert!(self.queue(place).is_receive(), "virtqueue {queue} of function {function} is a transmitq");
         // The engine has done what it had to do before.
         while self.step(memory, place) {}
-        let bytes = [&header(place, reason, frame)[..], frame].concat();
+        let policy = if function == ECPF { Policy::default() } else { self.functions[function].policy() };
+        let Some(frame) = policy.received(frame) else {
+            self.functions[function].refuse_frame();
+            return Delivered::Refused;
+        };
+        let bytes = [&header(place, reason, &frame)[..], &frame].concat();
         let delivered = match self.choose(place, bytes.len()) {
             None => Delivered::NoBuffer,
             Some(chains) => match self.fill(memory, place, chains, bytes) {

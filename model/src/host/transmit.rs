@@ -3,6 +3,7 @@
 
 use super::chain::Chain;
 use super::offload::offload;
+use super::policy::Policy;
 use super::{HostModel, Memory, Place};
 use millrace_regs::host::{ECPF, FaultReason, NET_HEADER};
 
@@ -38,14 +39,19 @@ impl HostModel {
         let control = bytes.split_off(NET_HEADER);
         let features = if place.function == ECPF { 0 } else { self.queue(place).features };
         match offload(&bytes, features, &frame) {
-            Ok(frames) => self.frames.extend(frames.into_iter().map(|frame| FrameOut {
-                function: place.function,
-                queue: place.queue,
-                control: control.clone(),
-                frame,
-            })),
+            Ok(frames) => frames.iter().for_each(|frame| self.put_out(place, &control, frame)),
             Err(_) => self.functions[place.function].drop_offload(),
         }
         self.put_used(memory, place, &[chain.used(0)])
+    }
+
+    /// Puts a frame out, as the function's policy makes it.
+    fn put_out(&mut self, place: Place, control: &[u8], frame: &[u8]) {
+        let Place { function, queue } = place;
+        let policy = if function == ECPF { Policy::default() } else { self.functions[function].policy() };
+        match policy.sent(frame) {
+            Some(frame) => self.frames.push_back(FrameOut { function, queue, control: control.to_vec(), frame }),
+            None => self.functions[function].refuse_frame(),
+        }
     }
 }

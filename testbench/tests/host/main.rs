@@ -6,6 +6,7 @@ mod faults;
 mod interrupts;
 mod later;
 mod offload;
+mod policy;
 mod resets;
 mod segments;
 mod traffic;

@@ -4,7 +4,7 @@
 use crate::functions::Functions;
 use crate::small::SMALL;
 use crate::testing::{settle, tick};
-use crate::types::{Fault, QueueConfig, Window};
+use crate::types::{Fault, Policy, QueueConfig, Window};
 use millrace_regs::host::{HostField, MSIX_TABLE, common, host_address};
 use rust_hdl_core::prelude::*;
 
@@ -27,6 +27,7 @@ pub fn entry(function: u32, vector: u32) -> [u32; 4] {
 pub struct Seen {
     pub queues: Vec<(u64, QueueConfig)>,
     pub windows: Vec<(u64, Window)>,
+    pub policies: Vec<(u64, Policy)>,
     pub notified: Vec<u64>,
     pub resets: Vec<u64>,
     /// Function and vector; address and data.
@@ -91,6 +92,9 @@ impl Bench {
         }
         if dut.window_write.val() {
             self.seen.windows.push((dut.window_function.val().to_u64(), dut.window.val()));
+        }
+        if dut.policy_write.val() {
+            self.seen.policies.push((dut.policy_function.val().to_u64(), dut.policy.val()));
         }
         if dut.notify.val() {
             self.seen.notified.push(dut.notify_queue.val().to_u64());

@@ -23,6 +23,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut bench = Bench::new();
         bench.seen.windows.clear();
+        bench.seen.policies.clear();
         let reference = Reference::new(SMALL);
         let rng = ChaCha8Rng::seed_from_u64(seed);
         Self { rng, bench, reference, offsets: offsets(), resetting: vec![], given: 0 }
@@ -137,9 +138,17 @@ impl Run {
                 let function = self.rng.random_range(0..3);
                 self.bench.dut.no_buffer.next = true;
                 self.bench.dut.no_buffer_function.next = (function as u64).into();
+                let (sent, received) = (self.rng.random(), self.rng.random());
+                let refused = self.rng.random_range(0..3);
+                self.bench.dut.refused_sent.next = sent;
+                self.bench.dut.refused_sent_function.next = (refused as u64).into();
+                self.bench.dut.refused_received.next = received;
+                self.bench.dut.refused_received_function.next = (refused as u64).into();
                 self.bench.clocks(1);
                 self.bench.dut.no_buffer.next = false;
+                (self.bench.dut.refused_sent.next, self.bench.dut.refused_received.next) = (false, false);
                 self.reference.drop_frame(function);
+                (0..u32::from(sent) + u32::from(received)).for_each(|_| self.reference.refuse_frame(refused));
                 Effects::default()
             }
             19 if self.rng.random_bool(0.5) => {
@@ -187,6 +196,7 @@ impl Run {
         let mut got = Effects {
             queues: std::mem::take(&mut seen.queues),
             windows: std::mem::take(&mut seen.windows),
+            policies: std::mem::take(&mut seen.policies),
             notified: std::mem::take(&mut seen.notified),
             interrupts: interrupts
                 .map(|((function, vector), (address, data))| (function, vector, address, data))

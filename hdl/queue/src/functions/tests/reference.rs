@@ -2,7 +2,7 @@
 //! `docs/host.md` in plain Rust: what each access reads and does.
 
 use super::bench::entry;
-use crate::types::{Negotiated, QueueConfig, Window};
+use crate::types::{Negotiated, Policy, QueueConfig, Window};
 use millrace_regs::config::Config;
 use millrace_regs::host::{self, Feature, HostField, common, status};
 use std::collections::BTreeSet;
@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 pub struct Effects {
     pub queues: Vec<(u64, QueueConfig)>,
     pub windows: Vec<(u64, Window)>,
+    pub policies: Vec<(u64, Policy)>,
     pub notified: Vec<u64>,
     /// Function, vector, address, data.
     pub interrupts: Vec<(u64, u64, u64, u64)>,
@@ -45,7 +46,9 @@ struct Function {
     /// `FUNCTION_MAC_LO` to `FUNCTION_LAST_HI`.
     set: [u32; 9],
     dropped: u32,
+    refused: u32,
     moderation: u32,
+    policy: u32,
     entries: Vec<[u32; 4]>,
     pending: BTreeSet<u64>,
     resetting: bool,
@@ -79,7 +82,9 @@ impl Function {
             queues: vec![Queue::new(); queues],
             set: [0, 0, 0, ones, ones, 0, 0, ones, ones],
             dropped: 0,
+            refused: 0,
             moderation: 0,
+            policy: 0,
             entries: (0..=queues as u32).map(|vector| entry(number as u32, vector)).collect(),
             pending: BTreeSet::new(),
             resetting: false,
@@ -174,6 +179,17 @@ impl Function {
         }
     }
 
+    fn policy(&self) -> Policy {
+        let field = |low: u32, width: u32| u64::from((self.policy >> low) & ((1 << width) - 1));
+        Policy {
+            mac: (u64::from(self.set[1] & 0xffff) << 32 | u64::from(self.set[0])).into(),
+            vlan: field(0, 12).into(),
+            priority: field(13, 3).into(),
+            service: field(16, 1) == 1,
+            spoof_check: field(17, 1) == 1,
+        }
+    }
+
     fn window(&self) -> Window {
         let pages = |low: u32, high: u32| ((u64::from(high) << 32 | u64::from(low)) >> 12).into();
         Window { first: pages(self.set[5], self.set[6]), last: pages(self.set[7], self.set[8]) }
@@ -215,6 +231,8 @@ impl Reference {
                 generation: f.generation,
                 dropped: f.dropped,
                 moderation: f.moderation,
+                policy: f.policy,
+                refused: f.refused,
                 entries,
                 ..fresh
             };
@@ -265,6 +283,8 @@ impl Reference {
                     10 => f.fault,
                     11 => f.dropped,
                     12 => f.moderation,
+                    14 => f.policy,
+                    15 => f.refused,
                     _ => 0,
                 })
             }
@@ -371,6 +391,12 @@ impl Reference {
         if register == 12 {
             f.moderation = with_bytes(f.moderation.into(), data.into(), strobe, 4) as u32 & 0xff_ffff;
         }
+        if register == 14 {
+            f.policy = with_bytes(f.policy.into(), data.into(), strobe, 4) as u32 & 0x7_efff;
+        }
+        if strobe != 0 && register == 14 {
+            effects.policies.push((number as u64, f.policy()));
+        }
         if register > 8 || strobe == 0 {
             return;
         }
@@ -387,6 +413,9 @@ impl Reference {
             if f.has(status::DRIVER_OK) && !f.resetting {
                 f.message(2, f.vector);
             }
+        }
+        if register < 2 {
+            effects.policies.push((number as u64, f.policy()));
         }
         if register >= 5 {
             effects.windows.push((number as u64, f.window()));
@@ -416,6 +445,10 @@ impl Reference {
 
     pub fn drop_frame(&mut self, function: usize) {
         self.functions[function].dropped += 1;
+    }
+
+    pub fn refuse_frame(&mut self, function: usize) {
+        self.functions[function].refused += 1;
     }
 
     /// Bits of all virtqueues for which this holds.

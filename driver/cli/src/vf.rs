@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is set of a PF or VF, in the words of `ip link set … vf`.
+
+use millrace_driver::virtio::{FunctionConfig, FunctionVlan};
+
+/// What is set of one of them; the rest is as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VfSettings {
+    mac: Option<[u8; 6]>,
+    /// Identifier: 0 for none.
+    vlan: Option<u16>,
+    qos: Option<u8>,
+    service: Option<bool>,
+    spoof_check: Option<bool>,
+    trust: Option<bool>,
+    /// The link: up, down, or as it is without being set.
+    link_up: Option<Option<bool>>,
+}
+
+impl VfSettings {
+    /// Puts it into a function's configuration.
+    pub fn apply(&self, config: &mut FunctionConfig) {
+        config.mac = self.mac.unwrap_or(config.mac);
+        config.link_up = self.link_up.flatten().unwrap_or(config.link_up);
+        config.policy.spoof_check = self.spoof_check.unwrap_or(config.policy.spoof_check);
+        config.policy.trust = self.trust.unwrap_or(config.policy.trust);
+        let none = FunctionVlan { id: 0, priority: 0, service: false };
+        let vlan = config.policy.vlan.unwrap_or(none);
+        let vlan = FunctionVlan {
+            id: self.vlan.unwrap_or(vlan.id),
+            priority: self.qos.unwrap_or(vlan.priority),
+            service: self.service.unwrap_or(vlan.service),
+        };
+        config.policy.vlan = (vlan.id != 0).then_some(vlan);
+    }
+}
+
+/// `vf0=vlan=100,qos=3,spoofchk=on`: a port, and what is set of it.
+pub fn parse(text: &str) -> Result<(String, VfSettings), String> {
+    let (port, list) = text.split_once('=').filter(|(port, _)| !port.is_empty()).ok_or("give PORT=SETTING=VALUE,…")?;
+    let mut settings = VfSettings::default();
+    for item in list.split(',') {
+        let (name, value) = item.split_once('=').ok_or_else(|| format!("`{item}` is not SETTING=VALUE"))?;
+        let is_new = match name {
+            "mac" => settings.mac.replace(crate::args::mac(value)?).is_none(),
+            "vlan" => settings.vlan.replace(number(name, value, 4095)?).is_none(),
+            "qos" => settings.qos.replace(number(name, value, 7)? as u8).is_none(),
+            "proto" => settings.service.replace(one_of(name, value, [("802.1Q", false), ("802.1ad", true)])?).is_none(),
+            "spoofchk" => settings.spoof_check.replace(switch(name, value)?).is_none(),
+            "trust" => settings.trust.replace(switch(name, value)?).is_none(),
+            "state" => {
+                let states = [("auto", None), ("enable", Some(true)), ("disable", Some(false))];
+                settings.link_up.replace(one_of(name, value, states)?).is_none()
+            }
+            _ => {
+                return Err(format!(
+                    "there is no setting `{name}`: give mac, vlan, qos, proto, spoofchk, trust or state"
+                ));
+            }
+        };
+        if !is_new {
+            return Err(format!("`{name}` is set twice"));
+        }
+    }
+    if settings.vlan.unwrap_or(0) == 0 && (settings.qos.is_some() || settings.service.is_some()) {
+        return Err("qos and proto are those of a VLAN: give vlan too".into());
+    }
+    Ok((port.into(), settings))
+}
+
+fn switch(name: &str, value: &str) -> Result<bool, String> {
+    one_of(name, value, [("on", true), ("off", false)])
+}
+
+fn one_of<T: Copy, const N: usize>(name: &str, value: &str, choices: [(&str, T); N]) -> Result<T, String> {
+    let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words = choices.map(|(word, _)| word);
+        format!("`{name}={value}`: {name} is {}", words.join(" or "))
+    })
+}
+
+fn number(name: &str, value: &str, most: u16) -> Result<u16, String> {
+    let number = value.parse().ok().filter(|number| *number <= most);
+    number.ok_or_else(|| format!("`{name}={value}`: {name} is a number from 0 to {most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_driver::virtio::FunctionPolicy;
+
+    const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
+    fn of(text: &str) -> FunctionConfig {
+        let mut config =
+            FunctionConfig { mac: MAC, mtu: 1500, link_up: true, features: 0, policy: FunctionPolicy::default() };
+        parse(text).unwrap().1.apply(&mut config);
+        config
+    }
+
+    #[test]
+    fn settings_are_those_of_ip_link() {
+        assert_eq!(parse("vf3=trust=on").unwrap().0, "vf3");
+        assert_eq!(of("vf0=mac=02:00:00:00:00:09").mac, [2, 0, 0, 0, 0, 9]);
+        assert_eq!(of("vf0=trust=on").mac, MAC);
+        let vlan = |text| of(text).policy.vlan;
+        assert_eq!(
+            vlan("vf0=vlan=100,qos=3,proto=802.1ad"),
+            Some(FunctionVlan { id: 100, priority: 3, service: true })
+        );
+        assert_eq!(vlan("vf0=vlan=4095"), Some(FunctionVlan { id: 4095, priority: 0, service: false }));
+        assert_eq!(vlan("vf0=vlan=0"), None);
+        assert!(of("vf0=spoofchk=on").policy.spoof_check && !of("vf0=spoofchk=off").policy.spoof_check);
+        assert!(of("vf0=trust=ON").policy.trust);
+        assert_eq!(["auto", "enable", "disable"].map(|s| of(&format!("vf0=state={s}")).link_up), [true, true, false]);
+    }
+
+    #[test]
+    fn what_is_no_setting_is_refused_with_what_there_is() {
+        for (text, says) in [
+            ("vf0", "PORT=SETTING=VALUE"),
+            ("=vlan=1", "PORT=SETTING=VALUE"),
+            ("vf0=vlan", "`vlan` is not SETTING=VALUE"),
+            ("vf0=speed=1", "there is no setting `speed`: give mac, vlan, qos, proto, spoofchk, trust or state"),
+            ("vf0=vlan=4096", "`vlan=4096`: vlan is a number from 0 to 4095"),
+            ("vf0=vlan=1,qos=8", "`qos=8`: qos is a number from 0 to 7"),
+            ("vf0=vlan=1,vlan=2", "`vlan` is set twice"),
+            ("vf0=qos=1", "qos and proto are those of a VLAN"),
+            ("vf0=vlan=1,proto=q", "`proto=q`: proto is 802.1Q or 802.1ad"),
+            ("vf0=spoofchk=yes", "`spoofchk=yes`: spoofchk is on or off"),
+            ("vf0=state=up", "`state=up`: state is auto or enable or disable"),
+            ("vf0=mac=03:00:00:00:00:01", "group's address"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}
