@@ -5,6 +5,9 @@ use crate::config::Config;
 use crate::map::{Access, Bits, Register, Reset};
 use crate::verdict::outcomes;
 
+#[path = "host_control.rs"]
+pub mod control;
+
 /// Bit of an address of `s_axil_host` from which on the function's number lies; below is the offset in the function's BAR.
 pub const FUNCTION_SHIFT: u32 = 24;
 
@@ -63,7 +66,7 @@ pub const COMMON: HostBlock = HostBlock::new("common configuration", 0, 64, 0);
 /// ISR status (4.1.4.5): a byte of [`isr`] bits. A read clears it.
 pub const ISR: HostBlock = HostBlock::new("ISR status", 0x100, 4, 0);
 /// Device configuration (5.1.4): [`device`].
-pub const DEVICE: HostBlock = HostBlock::new("device configuration", 0x200, 16, 0);
+pub const DEVICE: HostBlock = HostBlock::new("device configuration", 0x200, 32, 0);
 /// [`FAULT`].
 pub const FAULTS: HostBlock = HostBlock::new("`FAULT`", 0x300, 4, 0);
 /// Of the ECPF alone, a copy for each function: [`FUNCTION_REGISTERS`].
@@ -187,6 +190,16 @@ fields! {
         MAX_VIRTQUEUE_PAIRS = 8, Ro 16, "max_virtqueue_pairs";
         /// Longest payload of a frame.
         MTU = 10, Ro 16, "mtu";
+        /// 0: VIRTIO_NET_F_SPEED_DUPLEX is not offered.
+        SPEED = 12, Ro 32, "speed";
+        /// 0, for the same reason.
+        DUPLEX = 16, Ro 8, "duplex";
+        /// Bytes of a key of RSS: [`KEY_BYTES`](super::control::KEY_BYTES); 0 of the ECPF, as the next two.
+        RSS_MAX_KEY_SIZE = 17, Ro 8, "rss_max_key_size";
+        /// Entries of a table: [`TABLE_ENTRIES`](super::control::TABLE_ENTRIES).
+        RSS_MAX_INDIRECTION_TABLE_LENGTH = 18, Ro 16, "rss_max_indirection_table_length";
+        /// [`HASH_TYPES`](super::control::HASH_TYPES).
+        SUPPORTED_HASH_TYPES = 20, Ro 32, "supported_hash_types";
     }
 }
 
@@ -253,6 +266,16 @@ outcomes! {
         MergeableBuffers = 15, "VIRTIO_NET_F_MRG_RXBUF";
         /// `status` of the device configuration is valid.
         Status = 16, "VIRTIO_NET_F_STATUS";
+        /// There is a control queue.
+        CtrlVq = 17, "VIRTIO_NET_F_CTRL_VQ";
+        /// It takes receive modes and tables of addresses.
+        CtrlRx = 18, "VIRTIO_NET_F_CTRL_RX";
+        /// It takes VLANs.
+        CtrlVlan = 19, "VIRTIO_NET_F_CTRL_VLAN";
+        /// There are several pairs of virtqueues.
+        Mq = 22, "VIRTIO_NET_F_MQ";
+        /// The control queue takes the driver's address.
+        CtrlMacAddr = 23, "VIRTIO_NET_F_CTRL_MAC_ADDR";
         /// A descriptor may stand for a table of descriptors.
         IndirectDesc = 28, "VIRTIO_F_INDIRECT_DESC";
         /// Both sides say from which buffer on they want to be told.
@@ -273,6 +296,8 @@ outcomes! {
         RingReset = 40, "VIRTIO_F_RING_RESET";
         /// The device cuts datagrams of UDP.
         HostUso = 56, "VIRTIO_NET_F_HOST_USO";
+        /// The driver says which receiveq a frame goes to.
+        Rss = 60, "VIRTIO_NET_F_RSS";
     }
 }
 
@@ -282,7 +307,7 @@ impl Feature {
         1 << self as u8
     }
 
-    /// All that is offered under a mask of ones.
+    /// All that a PF or VF offers under a mask of ones.
     pub const OFFERED: u64 = Self::bits(&[
         Self::Csum,
         Self::GuestCsum,
@@ -293,6 +318,11 @@ impl Feature {
         Self::HostEcn,
         Self::MergeableBuffers,
         Self::Status,
+        Self::CtrlVq,
+        Self::CtrlRx,
+        Self::CtrlVlan,
+        Self::Mq,
+        Self::CtrlMacAddr,
         Self::IndirectDesc,
         Self::EventIdx,
         Self::Version1,
@@ -303,7 +333,17 @@ impl Feature {
         Self::NotificationData,
         Self::RingReset,
         Self::HostUso,
+        Self::Rss,
     ]);
+
+    /// What of it the ECPF does not offer.
+    pub const NOT_OF_ECPF: u64 =
+        Self::bits(&[Self::CtrlVq, Self::CtrlRx, Self::CtrlVlan, Self::Mq, Self::CtrlMacAddr, Self::Rss]);
+
+    /// What a function offers under a mask of ones.
+    pub const fn offered_by(function: usize) -> u64 {
+        if function == ECPF { Self::OFFERED & !Self::NOT_OF_ECPF } else { Self::OFFERED }
+    }
 
     /// The bits of several.
     pub const fn bits(features: &[Feature]) -> u64 {
@@ -328,9 +368,9 @@ outcomes! {
         Head = 2, "head";
         /// `next` of a descriptor is no descriptor's number.
         Next = 3, "next";
-        /// A chain of more descriptors than the queue has, or than [`RECEIVE_CHAIN`] in a receiveq.
+        /// A chain of more descriptors than the queue has, than [`RECEIVE_CHAIN`] in a receiveq, than [`control::CHAIN`] in a controlq.
         Chain = 4, "chain";
-        /// A device-writable descriptor in a transmitq, a device-readable one in a receiveq.
+        /// A device-writable descriptor in a transmitq, a device-readable one in a receiveq; in a controlq, one of these behind one of those, or at the chain's end.
         Direction = 5, "direction";
         /// A descriptor of length 0.
         Empty = 6, "empty";
@@ -564,22 +604,36 @@ impl Config {
         }
     }
 
-    /// Virtqueues of a function: local numbers are below. Bit 0 tells a transmitq from a receiveq.
+    /// Virtqueues of a function: local numbers are below. Bit 0 tells a transmitq from a receiveq; the last of a PF or VF is its controlq.
     pub const fn virtqueues_of_function(&self, function: usize) -> usize {
         if function >= self.functions() {
             0
         } else if function == ECPF {
             2 * self.vports()
         } else {
-            2 * self.queue_pairs
+            2 * self.queue_pairs + 1
         }
     }
 
-    /// Virtqueues of all functions: numbers `vq` are below.
+    /// The local number of a function's controlq, if it has one. `multiple`: MQ or RSS is negotiated (5.1.2); without, the function has no virtqueue behind it.
+    pub const fn control_queue(&self, function: usize, multiple: bool) -> Option<usize> {
+        if function == ECPF || function >= self.functions() {
+            None
+        } else {
+            Some(if multiple { 2 * self.queue_pairs } else { 2 })
+        }
+    }
+
+    /// Pairs of numbers that a function has among those of all virtqueues: the controlq is the second of a pair of its own, whose first is none.
+    pub const fn pairs_of_function(&self, function: usize) -> usize {
+        self.virtqueues_of_function(function).div_ceil(2)
+    }
+
+    /// Numbers of the virtqueues of all functions: numbers `vq` are below.
     pub const fn virtqueues(&self) -> usize {
         let (mut all, mut function) = (0, 0);
         while function < self.functions() {
-            all += self.virtqueues_of_function(function);
+            all += 2 * self.pairs_of_function(function);
             function += 1;
         }
         all
@@ -592,32 +646,44 @@ impl Config {
 
     /// MSI-X vectors of all functions.
     pub const fn vectors(&self) -> usize {
-        self.virtqueues() + self.functions()
+        let (mut all, mut function) = (0, 0);
+        while function < self.functions() {
+            all += self.vectors_of_function(function);
+            function += 1;
+        }
+        all
     }
 
-    /// The number among all of virtqueue `local` of a function; none if there is no such virtqueue.
+    /// The number among all of virtqueue `local` of a function, with MQ or RSS; none if there is no such virtqueue.
     pub const fn virtqueue(&self, function: usize, local: usize) -> Option<usize> {
         if local >= self.virtqueues_of_function(function) {
-            return None;
-        }
-        if function == ECPF {
+            None
+        } else if function == ECPF {
             Some(local)
         } else {
-            Some(2 * self.vports() + (function - 1) * 2 * self.queue_pairs + local)
+            let is_control = local == 2 * self.queue_pairs;
+            Some(self.first_of(function) + local + is_control as usize)
         }
     }
 
-    /// Function and local number of the virtqueue with this number among all; none if there is no such virtqueue.
+    const fn first_of(&self, function: usize) -> usize {
+        if function == ECPF { 0 } else { 2 * self.vports() + (function - 1) * 2 * (self.queue_pairs + 1) }
+    }
+
+    /// Function and local number of the virtqueue with this number among all, with MQ or RSS; none if there is no such virtqueue.
     pub const fn function_of_virtqueue(&self, vq: usize) -> Option<(usize, usize)> {
-        let of_ecpf = self.virtqueues_of_function(ECPF);
-        if vq >= self.virtqueues() {
-            None
-        } else if vq < of_ecpf {
-            Some((ECPF, vq))
-        } else {
-            let behind = vq - of_ecpf;
-            Some((1 + behind / (2 * self.queue_pairs), behind % (2 * self.queue_pairs)))
+        let mut function = 0;
+        while function < self.functions() {
+            let mut local = 0;
+            while local < self.virtqueues_of_function(function) {
+                if matches!(self.virtqueue(function, local), Some(number) if number == vq) {
+                    return Some((function, local));
+                }
+                local += 1;
+            }
+            function += 1;
         }
+        None
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::Preset;
 const PAGE: &str = include_str!("../../docs/host.md");
 
 /// The rows of the table under a heading, without its head; cells without what is around them.
-fn table(heading: &str) -> Vec<Vec<String>> {
+pub(crate) fn table(heading: &str) -> Vec<Vec<String>> {
     let under =
         PAGE.lines().skip_while(|line| line.trim_start_matches('#').trim() != heading || !line.starts_with('#'));
     let rows = under.skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
@@ -127,7 +127,7 @@ fn msix_table_is_that_of_the_page() {
 fn every_virtqueue_and_the_configuration_have_a_vector() {
     for config in [Preset::Host.config(), Config { queue_pairs: 3, pfs: 2, vfs: 5, ..Preset::Host.config() }] {
         let vectors = |function| config.vectors_of_function(function);
-        assert_eq!((vectors(0), vectors(1)), (2 * config.vports() + 1, 2 * config.queue_pairs + 1));
+        assert_eq!((vectors(0), vectors(1)), (2 * config.vports() + 1, 2 * config.queue_pairs + 2));
         assert_eq!((0..=config.functions()).map(vectors).sum::<usize>(), config.vectors());
         assert!(vectors(0) <= MAX_VECTORS);
     }
@@ -153,12 +153,18 @@ fn fields_follow_each_other_aligned() {
 #[test]
 fn device_configuration_is_that_of_the_page() {
     let text = format!(
-        "`mac` (bytes {}–{}, in the order of the wire), `status` (16 bits at {}: bit 0 link up), `max_virtqueue_pairs` ({}), `mtu` ({})",
+        "`mac` (bytes {}–{}, in the order of the wire), `status` (16 bits at {}: bit 0 link up), `max_virtqueue_pairs` ({}), `mtu` ({}), and of PF and VFs `rss_max_key_size` ({}: {}), `rss_max_indirection_table_length` ({}: {}),\n`supported_hash_types` ({}: {:#x})",
         device::MAC.offset,
         device::MAC_END.offset + 1,
         device::STATUS.offset,
         device::MAX_VIRTQUEUE_PAIRS.offset,
-        device::MTU.offset
+        device::MTU.offset,
+        device::RSS_MAX_KEY_SIZE.offset,
+        control::KEY_BYTES,
+        device::RSS_MAX_INDIRECTION_TABLE_LENGTH.offset,
+        control::TABLE_ENTRIES,
+        device::SUPPORTED_HASH_TYPES.offset,
+        control::HASH_TYPES
     );
     assert!(PAGE.contains(&text), "{text}");
 }
@@ -177,6 +183,12 @@ fn features_are_those_of_the_page() {
     let ours: Vec<_> = offered.map(|f| ((*f as u8).to_string(), f.name().to_string())).collect();
     assert_eq!(page, ours);
     assert_eq!(Feature::REQUIRED, 0x3_0000_0000);
+    let mut missing: Vec<_> =
+        Feature::ALL.iter().filter(|f| Feature::NOT_OF_ECPF & f.bit() != 0).map(|f| (*f as u8).to_string()).collect();
+    let last = missing.pop().expect("a feature");
+    let text = format!("The ECPF does not offer bits {} and {last}.", missing.join(", "));
+    assert!(PAGE.contains(&text), "{text}");
+    assert_eq!(Feature::offered_by(ECPF) | Feature::NOT_OF_ECPF, Feature::offered_by(1));
 }
 
 #[test]
@@ -244,11 +256,15 @@ fn faults_are_those_of_the_page() {
 #[test]
 fn functions_and_virtqueues_are_numbered_as_on_the_page() {
     let host = Config { vfs: 1, ..Preset::Host.config() };
-    assert_eq!((host.functions(), host.virtqueues()), (3, 12));
+    assert_eq!((host.functions(), host.virtqueues(), host.vectors()), (3, 8 + 4 + 4, 9 + 4 + 4));
     assert_eq!([0, 1, 2, 3].map(|f| host.vport_of_function(f)), [None, Some(2), Some(3), None]);
     assert_eq!([0, 1, 2, 3, 4].map(|v| host.function_of_vport(v)), [None, None, Some(1), Some(2), None]);
-    assert_eq!([0, 1, 2, 3].map(|f| host.virtqueues_of_function(f)), [8, 2, 2, 0]);
+    assert_eq!([0, 1, 2, 3].map(|f| host.virtqueues_of_function(f)), [8, 3, 3, 0]);
     assert_eq!((host.virtqueue(0, 7), host.virtqueue(0, 8), host.virtqueue(1, 0)), (Some(7), None, Some(8)));
+    assert_eq!([2, 3].map(|local| host.virtqueue(1, local)), [Some(11), None], "the controlq is no receiveq");
+    let pairs = Config { queue_pairs: 3, ..host };
+    assert_eq!([false, true].map(|multiple| pairs.control_queue(2, multiple)), [Some(2), Some(6)]);
+    assert_eq!((pairs.control_queue(ECPF, true), pairs.control_queue(3, true)), (None, None));
     let none = Preset::Sim.config();
     assert_eq!((none.functions(), none.virtqueues(), none.function_of_vport(2)), (0, 0, None));
 }
@@ -259,11 +275,17 @@ fn each_virtqueue_is_found_again_by_its_number() {
         let mut next = 0;
         for function in 0..config.functions() {
             for local in 0..config.virtqueues_of_function(function) {
+                if config.control_queue(function, true) == Some(local) {
+                    assert_eq!(config.function_of_virtqueue(next), None, "before a controlq there is none");
+                    next += 1;
+                } else {
+                    assert_eq!(next % 2, local % 2, "bit 0 tells a transmitq from a receiveq");
+                }
                 assert_eq!(config.virtqueue(function, local), Some(next));
                 assert_eq!(config.function_of_virtqueue(next), Some((function, local)));
-                assert_eq!(next % 2, local % 2, "bit 0 tells a transmitq from a receiveq");
                 next += 1;
             }
+            assert_eq!(next % 2, 0);
         }
         assert_eq!((config.virtqueues(), config.function_of_virtqueue(next)), (next, None));
     }
