@@ -2,9 +2,11 @@
 //! Descriptors (virtio 2.7.5, 2.8.13), and what a chain of them may be.
 
 use super::memory::Window;
-use super::virtqueue::part;
+use super::virtqueue::{Kind, part};
 use super::{HostModel, Memory, Place};
-use millrace_regs::host::{ECPF, ECPF_HEADER, FaultReason, Feature, NET_HEADER, RECEIVE_CHAIN, TRANSMIT_BYTES};
+use millrace_regs::host::{
+    ECPF, ECPF_HEADER, FaultReason, Feature, NET_HEADER, RECEIVE_CHAIN, TRANSMIT_BYTES, control,
+};
 
 /// Bytes of a descriptor; a table of them is aligned to as many.
 pub(super) const DESCRIPTOR: u64 = 16;
@@ -12,8 +14,14 @@ pub(super) const NEXT: u16 = 1;
 pub(super) const WRITE: u16 = 2;
 pub(super) const INDIRECT: u16 = 4;
 
-/// A buffer: address and bytes.
-pub(super) type Piece = (u64, u32);
+/// A buffer.
+pub(super) struct Piece {
+    pub address: u64,
+    /// Bytes.
+    pub len: u32,
+    /// The device writes it.
+    pub writable: bool,
+}
 
 /// A chain that keeps the rules.
 pub(super) struct Chain {
@@ -36,7 +44,7 @@ impl Chain {
 }
 
 fn bytes(pieces: &[Piece]) -> usize {
-    pieces.iter().map(|(_, len)| *len as usize).sum()
+    pieces.iter().map(|piece| piece.len as usize).sum()
 }
 
 /// A chain that is used.
@@ -87,7 +95,7 @@ pub(super) struct Table {
 /// What a chain of a virtqueue may be.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
-    receive: bool,
+    kind: Kind,
     indirect: bool,
     longest: usize,
     /// Bytes in front of a frame.
@@ -100,18 +108,29 @@ impl Rules {
     pub fn add(&self, pieces: &mut Vec<Piece>, descriptor: &Descriptor, last: bool) -> Result<(), FaultReason> {
         if pieces.len() == self.longest {
             return Err(FaultReason::Chain);
-        } else if descriptor.has(WRITE) != self.receive {
+        } else if !self.fits(pieces, descriptor.has(WRITE), last) {
             return Err(FaultReason::Direction);
         } else if descriptor.len == 0 {
             return Err(FaultReason::Empty);
         }
-        pieces.push((descriptor.address, descriptor.len));
-        if !self.receive && bytes(pieces) > TRANSMIT_BYTES {
+        pieces.push(Piece { address: descriptor.address, len: descriptor.len, writable: descriptor.has(WRITE) });
+        let transmit = self.kind == Kind::Transmit;
+        if transmit && bytes(pieces) > TRANSMIT_BYTES {
             return Err(FaultReason::TooLong);
-        } else if !self.receive && last && bytes(pieces) <= self.front {
+        } else if transmit && last && bytes(pieces) <= self.front {
             return Err(FaultReason::Header);
         }
         self.window.check(descriptor.address, descriptor.len.into())
+    }
+
+    /// A descriptor of this direction may come behind these pieces.
+    fn fits(&self, pieces: &[Piece], writable: bool, last: bool) -> bool {
+        match self.kind {
+            Kind::Receive => writable,
+            Kind::Transmit => !writable,
+            // Readable ones, then writable ones.
+            Kind::Control => writable || (!last && pieces.iter().all(|piece| !piece.writable)),
+        }
     }
 
     /// The table that a descriptor with INDIRECT stands for, if it may stand here.
@@ -133,11 +152,16 @@ impl HostModel {
 
     pub(super) fn rules(&self, place: Place) -> Rules {
         let queue = self.queue(place);
-        let (size, receive) = (queue.size.into(), queue.is_receive());
+        let kind = self.kind(place);
+        let most = match kind {
+            Kind::Receive => RECEIVE_CHAIN,
+            Kind::Transmit => usize::MAX,
+            Kind::Control => control::CHAIN,
+        };
         Rules {
-            receive,
+            kind,
             indirect: queue.has(Feature::IndirectDesc),
-            longest: if receive { RECEIVE_CHAIN.min(size) } else { size },
+            longest: most.min(queue.size.into()),
             front: Self::front(place),
             window: self.functions[place.function].window,
         }

@@ -3,7 +3,7 @@
 
 use super::function::Function;
 use super::virtqueue::Virtqueue;
-use millrace_regs::host::{Feature, HostField, MAX_QUEUE_SIZE, RING_ALIGNMENTS_LOG2, common, device, status};
+use millrace_regs::host::{Feature, HostField, MAX_QUEUE_SIZE, RING_ALIGNMENTS_LOG2, common, control, device, status};
 
 const DEVICE_FEATURE_SELECT: u32 = common::DEVICE_FEATURE_SELECT.word();
 const DEVICE_FEATURE: u32 = common::DEVICE_FEATURE.word();
@@ -41,13 +41,17 @@ impl Function {
     /// A word of the device configuration.
     pub fn read_device(&self, offset: u32) -> u32 {
         const PAIRS_AND_MTU: u32 = device::MTU.word();
+        const KEY_AND_TABLE: u32 = device::RSS_MAX_KEY_SIZE.word();
+        const HASH_TYPES: u32 = device::SUPPORTED_HASH_TYPES.word();
         match offset {
             0 => self.mac[0],
             4 => self.mac[1],
-            PAIRS_AND_MTU => {
-                let pairs = self.queues.len() as u32 / 2;
-                place(pairs, device::MAX_VIRTQUEUE_PAIRS) | place(self.mtu, device::MTU)
+            PAIRS_AND_MTU => place(self.pairs(), device::MAX_VIRTQUEUE_PAIRS) | place(self.mtu, device::MTU),
+            KEY_AND_TABLE if self.has_controlq() => {
+                place(control::KEY_BYTES as u32, device::RSS_MAX_KEY_SIZE)
+                    | place(control::TABLE_ENTRIES as u32, device::RSS_MAX_INDIRECTION_TABLE_LENGTH)
             }
+            HASH_TYPES if self.has_controlq() => control::HASH_TYPES,
             _ => 0,
         }
     }
@@ -69,8 +73,14 @@ impl Function {
                     | place(self.generation, common::CONFIG_GENERATION)
                     | place(common.queue_select, common::QUEUE_SELECT)
             }
-            _ => self.queues.get(usize::from(common.queue_select)).map_or(0, |queue| self.read_queue(queue, offset)),
+            _ => self.selected().map_or(0, |queue| self.read_queue(&self.queues[queue], offset)),
         }
+    }
+
+    /// The virtqueue that is selected, if the function has it.
+    fn selected(&self) -> Option<usize> {
+        let queue = self.common.queue_select.into();
+        self.kind(queue).map(|_| queue)
     }
 
     fn read_queue(&self, queue: &Virtqueue, offset: u32) -> u32 {
@@ -127,7 +137,8 @@ impl Function {
     fn write_queue(&mut self, offset: u32, word: u32, strobe: u8) {
         let agreed = self.agreed();
         let has = |feature: Feature| agreed & feature.bit() != 0;
-        let Some(queue) = self.queues.get_mut(usize::from(self.common.queue_select)) else { return };
+        let Some(number) = self.selected() else { return };
+        let queue = &mut self.queues[number];
         if offset == NOTIFY_DATA_AND_RESET {
             let wanted = writes(strobe, common::QUEUE_RESET) && get(word, common::QUEUE_RESET) == 1;
             queue.resetting |= wanted && has(Feature::RingReset);

@@ -4,7 +4,8 @@
 use super::memory::Window;
 use super::msix::Msix;
 use super::policy::Policy;
-use super::virtqueue::Virtqueue;
+use super::steering::Steering;
+use super::virtqueue::{Kind, Virtqueue};
 use super::{HostModel, Place};
 use millrace_regs::host::{FAULT, FaultReason, Feature, NO_VECTOR, isr, status};
 
@@ -34,6 +35,7 @@ pub(super) struct Common {
 /// A function.
 pub(super) struct Function {
     pub common: Common,
+    /// All that the build has.
     pub queues: Vec<Virtqueue>,
     pub isr: u8,
     /// Register `FAULT`.
@@ -42,6 +44,8 @@ pub(super) struct Function {
     pub resetting: bool,
     pub bus_master: bool,
     pub generation: u8,
+    /// None from reset to the first command: all goes to receiveq 0.
+    pub steering: Option<Steering>,
     /// Registers of the ECPF.
     pub mac: [u32; 2],
     pub mtu: u32,
@@ -77,12 +81,13 @@ impl Function {
     pub fn new(queues: usize, offers: u64) -> Self {
         Self {
             common: Common::new(),
-            queues: (0..queues).map(Virtqueue::new).collect(),
+            queues: (0..queues).map(|_| Virtqueue::new()).collect(),
             isr: 0,
             fault: 0,
             resetting: false,
             bus_master: false,
             generation: 0,
+            steering: None,
             mac: [0; 2],
             mtu: 0,
             offers,
@@ -94,6 +99,32 @@ impl Function {
             policy: 0,
             refused: 0,
             msix: Msix::new(queues + 1),
+        }
+    }
+
+    /// Pairs of receiveq and transmitq.
+    pub fn pairs(&self) -> u16 {
+        self.queues.len() as u16 / 2
+    }
+
+    /// A controlq makes the number of virtqueues odd.
+    pub fn has_controlq(&self) -> bool {
+        !self.queues.len().is_multiple_of(2)
+    }
+
+    /// The controlq, if the function has one (virtio 5.1.2).
+    fn controlq(&self) -> Option<usize> {
+        let several = self.agreed() & Feature::bits(&[Feature::Mq, Feature::Rss]) != 0;
+        self.has_controlq().then_some(if several { self.queues.len() - 1 } else { 2 })
+    }
+
+    /// What a virtqueue is for; none if the function has it not, by what was agreed on.
+    pub fn kind(&self, queue: usize) -> Option<Kind> {
+        match self.controlq() {
+            Some(control) if queue == control => Some(Kind::Control),
+            Some(control) if queue > control => None,
+            _ if queue >= self.queues.len() => None,
+            _ => Some(if queue.is_multiple_of(2) { Kind::Receive } else { Kind::Transmit }),
         }
     }
 
@@ -115,8 +146,9 @@ impl Function {
     /// The queue may begin something.
     pub fn is_live(&self, queue: usize) -> bool {
         let ready = self.common.status & status::DRIVER_OK != 0 && self.bus_master && !self.resetting;
+        let exists = self.kind(queue).is_some();
         let queue = &self.queues[queue];
-        ready && queue.enabled && !queue.stopped && !queue.resetting
+        ready && exists && queue.enabled && !queue.stopped && !queue.resetting
     }
 
     pub fn notify(&mut self, queue: usize) {
@@ -146,8 +178,8 @@ impl Function {
         if self.resetting {
             self.end_reset();
         }
-        for (number, queue) in self.queues.iter_mut().enumerate().filter(|(_, queue)| queue.resetting) {
-            *queue = Virtqueue::new(number);
+        for queue in self.queues.iter_mut().filter(|queue| queue.resetting) {
+            *queue = Virtqueue::new();
         }
     }
 
@@ -168,7 +200,8 @@ impl Function {
 
     fn end_reset(&mut self) {
         self.common = Common::new();
-        self.queues = (0..self.queues.len()).map(Virtqueue::new).collect();
+        self.queues.iter_mut().for_each(|queue| *queue = Virtqueue::new());
+        self.steering = None;
         (self.isr, self.fault, self.resetting) = (0, 0, false);
         self.msix.calm();
     }

@@ -9,10 +9,12 @@
 //! - chains of a packed transmitq with IN_ORDER share a used descriptor as long as they end in one line, and none is left back when the queue comes to rest;
 //! - a queue that comes to rest says where it waits every time;
 //! - a notification of a queue that is not live is kept until it is;
-//! - a frame that meets with a fault counts in `FUNCTION_NO_BUFFER`.
+//! - a frame that meets with a fault counts in `FUNCTION_NO_BUFFER`;
+//! - of a command that is too long nothing is read.
 
 mod chain;
 mod common;
+mod control;
 mod ecpf;
 mod function;
 mod memory;
@@ -22,6 +24,7 @@ mod packed;
 pub mod policy;
 mod receive;
 mod split;
+pub mod steering;
 mod transmit;
 mod virtqueue;
 
@@ -104,7 +107,8 @@ impl HostModel {
     /// As there.
     pub fn offering(config: &Config, features: u64) -> Self {
         assert!(config.has_host_side(), "the build has no host side");
-        let function = |f| Function::new(config.virtqueues_of_function(f), features);
+        let offers = |f| if f == ECPF { features & !Feature::NOT_OF_ECPF } else { features };
+        let function = |f| Function::new(config.virtqueues_of_function(f), offers(f));
         let functions = (0..config.functions()).map(function).collect();
         Self { functions, frames: VecDeque::new(), interrupts: VecDeque::new() }
     }
@@ -214,7 +218,7 @@ impl HostModel {
         }
         if let Some(within) = offset.checked_sub(NOTIFY.offset) {
             let queue = (within / NOTIFY_STRIDE) as usize;
-            return if queue < function.queues.len() {
+            return if function.kind(queue).is_some() {
                 Ok((number, Target::Notify(queue)))
             } else {
                 Err(Refused { address })

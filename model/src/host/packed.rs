@@ -2,7 +2,7 @@
 //! Packed virtqueues (virtio 2.8).
 
 use super::chain::{Chain, DESCRIPTOR, INDIRECT, NEXT, UsedChain, WRITE};
-use super::virtqueue::part;
+use super::virtqueue::{Kind, part};
 use super::{HostModel, Memory, Place};
 use millrace_regs::host::{DESCRIPTOR_LINE, FaultReason, Feature};
 
@@ -95,13 +95,13 @@ impl HostModel {
         place: Place,
         chains: &[UsedChain],
     ) -> Result<(), FaultReason> {
-        if self.queue(place).has(Feature::InOrder) && !self.queue(place).is_receive() {
+        if self.queue(place).has(Feature::InOrder) && self.kind(place) != Kind::Receive {
             return self.put_in_order(memory, place, chains);
         }
         self.write_used(memory, place, chains)
     }
 
-    /// Keeps chains of a transmitq back as long as they end in one line.
+    /// Keeps chains of a transmitq or controlq back as long as they end in one line.
     fn put_in_order(
         &mut self,
         memory: &mut impl Memory,
@@ -161,7 +161,7 @@ impl HostModel {
     ) -> Result<(), FaultReason> {
         let queue = self.queue(place);
         let address = part(queue.rings[0], DESCRIPTOR * u64::from(queue.slot(at)))?;
-        let flags = if queue.wrap_counter(at) { AVAIL | USED } else { 0 } | if queue.is_receive() { WRITE } else { 0 };
+        let flags = if queue.wrap_counter(at) { AVAIL | USED } else { 0 } | if chain.len != 0 { WRITE } else { 0 };
         let rest = [&chain.len.to_le_bytes()[..], &chain.id.to_le_bytes()].concat();
         self.write_memory(memory, place, part(address, LEN)?, &rest)?;
         self.write_memory(memory, place, part(address, FLAGS)?, &flags.to_le_bytes())

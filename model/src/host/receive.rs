@@ -3,6 +3,7 @@
 
 use super::chain::Chain;
 use super::policy::Policy;
+use super::virtqueue::Kind;
 use super::{HostModel, Memory, Place};
 use millrace_regs::host::{
     ECPF, ECPF_HEADER, ECPF_HEADER_LENGTH, ECPF_HEADER_REASON, FaultReason, Feature, MERGED_CHAINS, NET_HEADER,
@@ -14,7 +15,7 @@ use millrace_regs::host::{
 pub enum Delivered {
     /// It was written to this many chains.
     Written(usize),
-    /// It was dropped and counted: the queue is not live, or has no room for it.
+    /// It was dropped and counted: the queue is none that is live, or has no room for it.
     NoBuffer,
     /// It was dropped and counted, and the queue stopped.
     Fault(FaultReason),
@@ -23,10 +24,17 @@ pub enum Delivered {
 }
 
 impl HostModel {
-    /// A frame comes for virtqueue `queue` of a function, a receiveq. `reason` is that of an upcall, and looked at for the ECPF alone.
+    /// A frame comes for a PF or VF, whose steering says to which receiveq.
+    pub fn deliver_steered(&mut self, memory: &mut impl Memory, function: usize, frame: &[u8]) -> Delivered {
+        let steering = self.functions[function].steering.as_ref();
+        let receiveq = steering.map_or(0, |steering| steering.receiveq(frame));
+        self.deliver(memory, function, 2 * usize::from(receiveq), 0, frame)
+    }
+
+    /// A frame comes for virtqueue `queue` of a function, whatever its steering. `reason` is that of an upcall, and looked at for the ECPF alone.
     ///
     /// # Panics
-    /// If there is no such receiveq.
+    /// If the build has no such virtqueue.
     pub fn deliver(
         &mut self,
         memory: &mut impl Memory,
@@ -36,7 +44,6 @@ impl HostModel {
         frame: &[u8],
     ) -> Delivered {
         let place = Place { function, queue };
-        assert!(self.queue(place).is_receive(), "virtqueue {queue} of function {function} is a transmitq");
         // The engine has done what it had to do before.
         while self.step(memory, place) {}
         let policy = if function == ECPF { Policy::default() } else { self.functions[function].policy() };
@@ -63,7 +70,8 @@ impl HostModel {
 
     /// How many chains `bytes` bytes take; none if they do not fit.
     fn choose(&self, place: Place, bytes: usize) -> Option<usize> {
-        if !self.functions[place.function].is_live(place.queue) {
+        let function = &self.functions[place.function];
+        if function.kind(place.queue) != Some(Kind::Receive) || !function.is_live(place.queue) {
             return None;
         }
         let most = if self.queue(place).has(Feature::MergeableBuffers) { MERGED_CHAINS } else { 1 };
@@ -102,10 +110,10 @@ impl HostModel {
         chain: &Chain,
         mut bytes: &[u8],
     ) -> Result<(), FaultReason> {
-        for (address, len) in &chain.pieces {
-            let (now, later) = bytes.split_at(bytes.len().min(*len as usize));
+        for piece in &chain.pieces {
+            let (now, later) = bytes.split_at(bytes.len().min(piece.len as usize));
             if !now.is_empty() {
-                self.write_memory(memory, place, *address, now)?;
+                self.write_memory(memory, place, piece.address, now)?;
             }
             bytes = later;
         }

@@ -30,10 +30,10 @@ impl HostModel {
     ) -> Result<(), FaultReason> {
         let mut bytes = vec![0; chain.bytes()];
         let mut rest = &mut bytes[..];
-        for (address, len) in &chain.pieces {
-            let piece;
-            (piece, rest) = rest.split_at_mut(*len as usize);
-            self.read_memory(memory, place, *address, piece)?;
+        for piece in &chain.pieces {
+            let part;
+            (part, rest) = rest.split_at_mut(piece.len as usize);
+            self.read_memory(memory, place, piece.address, part)?;
         }
         let frame = bytes.split_off(Self::front(place));
         let control = bytes.split_off(NET_HEADER);

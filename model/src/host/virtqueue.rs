@@ -6,12 +6,19 @@ use super::{HostModel, Memory, Place, READ_AHEAD};
 use millrace_regs::host::{FaultReason, Feature, MAX_QUEUE_SIZE, NO_VECTOR};
 use std::collections::VecDeque;
 
+/// What a virtqueue is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Receive,
+    Transmit,
+    Control,
+}
+
 /// A virtqueue.
 ///
 /// A count says how far one side is: in a split virtqueue entries modulo 2^16, as in the rings; in a packed one descriptors modulo two laps of the ring, of which the
 /// first is that with wrap counter 1.
 pub(super) struct Virtqueue {
-    number: usize,
     pub size: u16,
     pub vector: u16,
     pub enabled: bool,
@@ -33,15 +40,14 @@ pub(super) struct Virtqueue {
     asked: u16,
     /// Of a receiveq: chains that were taken and not used.
     pub chains: VecDeque<Chain>,
-    /// Of a packed transmitq with IN_ORDER: chains that were read and not used.
+    /// Of a packed transmitq or controlq with IN_ORDER: chains that were read and not used.
     pub batch: Vec<UsedChain>,
 }
 
 impl Virtqueue {
     /// After power-up.
-    pub fn new(number: usize) -> Self {
+    pub fn new() -> Self {
         Self {
-            number,
             size: MAX_QUEUE_SIZE,
             vector: NO_VECTOR,
             enabled: false,
@@ -59,11 +65,6 @@ impl Virtqueue {
         }
     }
 
-    /// Virtqueue 2i is receiveq i, 2i + 1 transmitq i (virtio 5.1.2).
-    pub fn is_receive(&self) -> bool {
-        self.number.is_multiple_of(2)
-    }
-
     /// It works with this feature.
     pub fn has(&self, feature: Feature) -> bool {
         self.features & feature.bit() != 0
@@ -75,7 +76,7 @@ impl Virtqueue {
 
     /// A receiveq of which no more chains are read ahead.
     pub fn is_full(&self) -> bool {
-        self.is_receive() && self.chains.len() >= READ_AHEAD
+        self.chains.len() >= READ_AHEAD
     }
 
     /// An entry of the available ring is known and not taken.
@@ -134,12 +135,18 @@ impl HostModel {
         &mut self.functions[place.function].queues[place.queue]
     }
 
-    /// Does with a chain what is done when it is found: a transmitq's is read and used, a receiveq's is kept for a frame.
+    /// What a virtqueue that the function has is for.
+    pub(super) fn kind(&self, place: Place) -> Kind {
+        self.functions[place.function].kind(place.queue).expect("the function has the virtqueue")
+    }
+
+    /// Does with a chain what is done when it is found: a transmitq's and a controlq's is read and used, a receiveq's is kept for a frame.
     pub(super) fn begin(&mut self, memory: &mut impl Memory, place: Place, chain: Chain) -> Result<(), FaultReason> {
-        if !self.queue(place).is_receive() {
-            return self.transmit(memory, place, &chain);
+        match self.kind(place) {
+            Kind::Receive => self.queue_mut(place).chains.push_back(chain),
+            Kind::Transmit => self.transmit(memory, place, &chain)?,
+            Kind::Control => self.control(memory, place, &chain)?,
         }
-        self.queue_mut(place).chains.push_back(chain);
         Ok(())
     }
 

@@ -73,8 +73,8 @@ fn after_power_up_every_vector_is_masked_and_pends() {
     model.set_bus_master(1, true);
     model.set_msix(1, true, false);
     let mut bench = Bench { model, ram: Ram::default() };
-    let words: Vec<u32> = (0x8000..0x8050).step_by(4).map(|offset| bench.read(1, offset)).collect();
-    assert_eq!(words, [0, 0, 0, 1].repeat(5));
+    let words: Vec<u32> = (0x8000..0x8060).step_by(4).map(|offset| bench.read(1, offset)).collect();
+    assert_eq!(words, [0, 0, 0, 1].repeat(6));
     let rings = bench.start(1, 0, 4);
     send(&mut bench, rings[3]);
     send(&mut bench, rings[3]);

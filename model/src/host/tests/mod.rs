@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every rule of `docs/host.md` by hand: registers are accessed and rings written as the page says.
 
+mod control;
 mod ecpf;
 mod events;
 mod faults;
@@ -31,10 +32,16 @@ const BASIC: u64 = Feature::bits(&[
     Feature::HostEcn,
     Feature::MergeableBuffers,
     Feature::Status,
+    Feature::CtrlVq,
+    Feature::CtrlRx,
+    Feature::CtrlVlan,
+    Feature::Mq,
+    Feature::CtrlMacAddr,
     Feature::Version1,
     Feature::AccessPlatform,
     Feature::OrderPlatform,
     Feature::HostUso,
+    Feature::Rss,
 ]);
 /// What other virtqueues may have beside.
 const RINGS: u64 = Feature::bits(&[
@@ -207,10 +214,11 @@ impl Bench {
         ring
     }
 
-    /// Brings a function up with these features beside the required; all queues have `size` descriptors.
+    /// Brings a function up with these features beside the required, and MQ of a PF or VF; all queues have `size` descriptors.
     fn start(&mut self, function: u32, features: u64, size: u16) -> Vec<Ring> {
         self.set_status(function, status::ACKNOWLEDGE | status::DRIVER);
-        self.accept(function, features | Feature::REQUIRED);
+        let several = if function == ECPF as u32 { 0 } else { Feature::Mq.bit() };
+        self.accept(function, features | several | Feature::REQUIRED);
         self.set_status(function, status::FEATURES_OK);
         self.write16(function, 0x10, 0);
         let queues = CONFIG.virtqueues_of_function(function as usize) as u32;

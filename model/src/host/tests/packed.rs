@@ -149,7 +149,7 @@ fn sizes_are_any_from_1_to_256_and_what_is_negotiated_later_does_not_count() {
     bench.accept(1, Feature::REQUIRED | Feature::RingPacked.bit());
     let split = bench.enable(1, 1, 4);
     bench.set_status(1, status::FEATURES_OK);
-    bench.write16(1, 0x16, 3);
+    bench.write16(1, 0x16, 2);
     for size in 1..=256 {
         bench.write16(1, 0x18, size);
         assert_eq!(bench.read16(1, 0x18), size);

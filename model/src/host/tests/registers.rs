@@ -4,8 +4,9 @@
 use super::*;
 use millrace_regs::host::FUNCTION_FEATURES_LO;
 
-/// The features below 32.
-const LOW: u32 = 0b11 | 1 << 3 | 1 << 5 | 0b111 << 11 | 1 << 15 | 1 << 16;
+/// The features below 32 of the ECPF, and of PF and VFs.
+const LOW_OF_ECPF: u32 = 0b11 | 1 << 3 | 1 << 5 | 0b111 << 11 | 1 << 15 | 1 << 16;
+const LOW: u32 = LOW_OF_ECPF | 0b1100_1110 << 16;
 
 #[test]
 fn accesses_outside_functions_and_blocks_are_refused() {
@@ -13,17 +14,17 @@ fn accesses_outside_functions_and_blocks_are_refused() {
     let outside = [
         (0, 0x40),
         (0, 0x104),
-        (0, 0x210),
+        (0, 0x220),
         (0, 0x304),
         (0, 0x4000 + 0x40 * 4),
         (1, 0x4000),
         (0, 0x8000 + 16 * 11),
-        (1, 0x8000 + 16 * 5),
+        (1, 0x8000 + 16 * 6),
         (0, 0xbffc),
         (1, 0xc008),
         (0, 0xfffc),
         (0, 0x1_0000 + 0x1000 * 10),
-        (1, 0x1_0000 + 0x1000 * 4),
+        (1, 0x1_0000 + 0x1000 * 3),
         (1, 0xff_fffc),
         (4, 0),
         (255, 0x14),
@@ -36,15 +37,15 @@ fn accesses_outside_functions_and_blocks_are_refused() {
     let inside = [
         (0, 0x3c),
         (1, 0x100),
-        (2, 0x20c),
+        (2, 0x21c),
         (3, 0x300),
         (0, 0x4000 + 0x40 * 3),
         (0, 0x80ac),
-        (1, 0x804c),
+        (1, 0x805c),
         (0, 0xc004),
         (3, 0xc000),
         (0, 0x1_9000),
-        (1, 0x1_3000),
+        (1, 0x1_2000),
     ];
     for (function, offset) in inside {
         assert!(bench.model.read(host_address(function, offset)).is_ok(), "{function} {offset:#x}");
@@ -54,9 +55,10 @@ fn accesses_outside_functions_and_blocks_are_refused() {
 #[test]
 fn after_power_up_fields_are_zero_but_for_vectors_and_sizes() {
     let mut bench = Bench::new();
-    for (function, queues) in [(0u32, 10u16), (1, 4), (3, 4)] {
+    for (function, queues) in [(0u32, 10u16), (1, 5), (3, 5)] {
         for offset in (0..0x40).step_by(4) {
             let expected = match offset {
+                0x04 if function == 0 => LOW_OF_ECPF,
                 0x04 => LOW,
                 0x10 => u32::from(queues) << 16 | 0xffff,
                 0x18 => 0xffff_0100,
@@ -71,7 +73,7 @@ fn after_power_up_fields_are_zero_but_for_vectors_and_sizes() {
 fn features_are_offered_under_the_mask_of_the_ecpf_but_for_the_required() {
     let mut bench = Bench::new();
     bench.write(1, 0x00, 1);
-    assert_eq!(bench.read(1, 0x04), 0b1_0011 | 1 << 24);
+    assert_eq!(bench.read(1, 0x04), 0b1_0011 | 1 << 24 | 1 << 28);
     bench.write(1, 0x00, 2);
     assert_eq!(bench.read(1, 0x04), 0);
     bench.write(0, 0x4040 + FUNCTION_FEATURES_LO.offset, !(1 << 15));
@@ -164,6 +166,8 @@ fn queue_sizes_are_powers_of_two_up_to_256() {
 #[test]
 fn queue_fields_belong_to_the_selected_queue_and_rings_are_aligned() {
     let mut bench = Bench::new();
+    bench.accept(1, Feature::REQUIRED | Feature::Mq.bit());
+    bench.set_status(1, 8);
     bench.write16(1, 0x16, 3);
     assert_eq!(bench.read16(1, 0x1e), 3);
     for offset in (0x20..0x38).step_by(4) {
@@ -173,17 +177,17 @@ fn queue_fields_belong_to_the_selected_queue_and_rings_are_aligned() {
     assert_eq!(words, [0xffff_fff0, u32::MAX, 0xffff_fffe, u32::MAX, 0xffff_fffc, u32::MAX]);
     bench.write16(1, 0x16, 2);
     assert_eq!((bench.read(1, 0x20), bench.read16(1, 0x1e)), (0, 2));
-    bench.write16(1, 0x16, 4);
+    bench.write16(1, 0x16, 5);
     for offset in (0x18..0x3c).step_by(4) {
         bench.write(1, offset, 0x0001_0001);
-        assert_eq!(bench.read(1, offset), 0, "there is no virtqueue 4: {offset:#x}");
+        assert_eq!(bench.read(1, offset), 0, "there is no virtqueue 5: {offset:#x}");
     }
 }
 
 #[test]
 fn a_vector_that_the_function_has_not_is_none() {
     let mut bench = Bench::new();
-    for (function, vectors) in [(0, 11), (1, 5), (3, 5)] {
+    for (function, vectors) in [(0, 11), (1, 6), (3, 6)] {
         for field in [0x10, 0x1a] {
             for (vector, reads) in [(0, 0), (vectors - 1, vectors - 1), (vectors, 0xffff), (1, 1), (0xfffe, 0xffff)] {
                 bench.write16(function, field, vector);
@@ -209,13 +213,13 @@ fn fields_of_an_enabled_queue_are_not_written() {
 #[test]
 fn read_only_fields_ignore_writes() {
     let mut bench = Bench::new();
-    for offset in [0x04, 0x38, 0x3c, 0x100, 0x200, 0x204, 0x208, 0x20c, 0x300] {
+    for offset in [0x04, 0x38, 0x3c, 0x100, 0x200, 0x204, 0x208, 0x20c, 0x210, 0x214, 0x300] {
         let before = bench.read(1, offset);
         bench.write(1, offset, 0xffff_ffff);
         assert_eq!(bench.read(1, offset), before, "{offset:#x}");
     }
     bench.write(1, 0x10, 0x0001_0002);
-    assert_eq!(bench.read(1, 0x10), 0x0004_0002);
+    assert_eq!(bench.read(1, 0x10), 0x0005_0002);
 }
 
 #[test]
@@ -234,8 +238,8 @@ fn a_reset_ends_when_status_reads_zero_and_ignores_writes_until_then() {
         let fresh = Bench::new().read(1, offset);
         assert_eq!(bench.read(1, offset), fresh, "{offset:#x}");
     }
-    bench.write16(1, 0x16, 3);
-    assert_eq!((bench.read(1, 0x18), bench.read(1, 0x1c), bench.read(1, 0x20)), (0xffff_0100, 3 << 16, 0));
+    bench.write16(1, 0x16, 2);
+    assert_eq!((bench.read(1, 0x18), bench.read(1, 0x1c), bench.read(1, 0x20)), (0xffff_0100, 2 << 16, 0));
 }
 
 #[test]
