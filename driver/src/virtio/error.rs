@@ -66,12 +66,48 @@ pub enum VirtioError {
         features: u64,
     },
     /// `num_queues` is not what the driver can use.
-    #[error("the function has {count} virtqueues: this driver needs them in pairs, and {needs} or more")]
+    #[error("the function has {count} virtqueues: there have to be {needs} or more")]
     QueueCount {
         /// What it has.
         count: u16,
+        /// What it has to have for its pairs and its control queue.
+        needs: u16,
+    },
+    /// The function has fewer pairs of virtqueues, or did not agree on several.
+    #[error("pairs of virtqueues that the function has: {pairs}; that are to be used: {needs}")]
+    PairCount {
+        /// What it has.
+        pairs: u16,
         /// What the settings demand.
         needs: u16,
+    },
+    /// A command of the control queue was answered with an error.
+    #[error("the function refused {command} on its control queue")]
+    Refused {
+        /// Its name in virtio.
+        command: &'static str,
+    },
+    /// A command of the control queue was not answered in time, or one before it.
+    #[error("the function did not answer on its control queue: {command} was given up")]
+    NoAnswer {
+        /// Its name in virtio.
+        command: &'static str,
+    },
+    /// A command of the control queue was answered with something that is no answer.
+    #[error("the function answered {command} on its control queue with {ack:#04x}")]
+    Ack {
+        /// Its name in virtio.
+        command: &'static str,
+        /// What was answered.
+        ack: u8,
+    },
+    /// A command of the control queue is longer than the function takes.
+    #[error("{command} has {bytes} bytes: that is more than a control queue takes")]
+    CommandTooLong {
+        /// Its name in virtio.
+        command: &'static str,
+        /// Its length.
+        bytes: usize,
     },
     /// A virtqueue did not take its size, or has none that the driver can use.
     #[error("virtqueue {queue} does not take size {size}: `queue_size` reads {reads}")]

@@ -2,7 +2,7 @@
 //! The registers of a function, and how it is brought up and reset (virtio 3.1.1, 4.1.5).
 
 use super::virtqueue::has;
-use super::{Fault, NetConfig, Settings, VirtioError, VirtioPci, Virtqueue};
+use super::{Fault, NetConfig, RssLimits, Settings, VirtioError, VirtioPci, Virtqueue};
 use crate::BoxError;
 use crate::virtio::DmaMemory;
 use millrace_regs::host::{COMMON, DEVICE, FAULTS, Feature, HostField, ISR, NO_VECTOR, NOTIFY, common, device, status};
@@ -13,6 +13,9 @@ const PATIENCE: u32 = 100_000;
 const ALL_ONES: u8 = 0xff;
 /// Times that the device configuration is read before it counts as changing all the time.
 const CONFIG_ATTEMPTS: u32 = 100;
+/// Features that are nothing without a control queue (5.1.3.1).
+pub(super) const NEED_CONTROL: u64 =
+    Feature::bits(&[Feature::CtrlRx, Feature::CtrlVlan, Feature::Mq, Feature::CtrlMacAddr, Feature::Rss]);
 /// Smallest `mtu` that a device may offer (5.1.4.1).
 const MIN_MTU: u16 = 68;
 
@@ -68,6 +71,9 @@ impl<T: VirtioPci> Function<T> {
             }
         }
         let mut features = offered & (wanted | Feature::REQUIRED);
+        if !has(features, Feature::CtrlVq) {
+            features &= !NEED_CONTROL;
+        }
         if features & Feature::Mtu.bit() != 0 && self.mtu()? < MIN_MTU {
             features &= !Feature::Mtu.bit();
         }
@@ -111,11 +117,9 @@ impl<T: VirtioPci> Function<T> {
         Ok(offered)
     }
 
-    /// The number of virtqueues, if there are pairs of them and enough.
-    pub fn queues(&mut self, pairs: u16) -> Result<u16, VirtioError> {
-        let count = self.get16(common::NUM_QUEUES)?;
-        let needs = pairs.saturating_mul(2);
-        if count % 2 == 0 && count >= needs { Ok(count) } else { Err(VirtioError::QueueCount { count, needs }) }
+    /// The number of virtqueues.
+    pub fn queues(&mut self) -> Result<u16, VirtioError> {
+        self.get16(common::NUM_QUEUES)
     }
 
     /// Sets a virtqueue's size: it is set up with [`enable`](Self::enable).
@@ -143,15 +147,10 @@ impl<T: VirtioPci> Function<T> {
     }
 
     /// Gives the function a virtqueue whose size it has (4.1.5.1.3). The offset in the BAR at which it is notified.
-    pub fn enable(
-        &mut self,
-        queue: &Virtqueue,
-        memory: &impl DmaMemory,
-        settings: &Settings,
-    ) -> Result<u32, VirtioError> {
+    pub fn enable(&mut self, queue: &Virtqueue, memory: &impl DmaMemory, interrupts: bool) -> Result<u32, VirtioError> {
         let number = queue.number();
         self.put16(common::QUEUE_SELECT, number)?;
-        let vector = if settings.interrupts { 1 + number } else { NO_VECTOR };
+        let vector = if interrupts { 1 + number } else { NO_VECTOR };
         self.set_vector(common::QUEUE_MSIX_VECTOR, number, vector)?;
         let rings = queue.rings();
         for (field, offset) in [
@@ -224,7 +223,17 @@ impl<T: VirtioPci> Function<T> {
             link_up: !has(Feature::Status) || self.get_config16(device::STATUS)? & 1 != 0,
             max_pairs: self.get_config16(device::MAX_VIRTQUEUE_PAIRS)?,
             mtu: if has(Feature::Mtu) { Some(self.mtu()?) } else { None },
+            rss: if has(Feature::Rss) { Some(self.rss_limits()?) } else { None },
         })
+    }
+
+    fn rss_limits(&mut self) -> Result<RssLimits, VirtioError> {
+        let offset = DEVICE.offset + device::RSS_MAX_KEY_SIZE.offset;
+        let key_bytes = access("read", offset, self.transport.read8(offset))?;
+        let table_entries = self.get_config16(device::RSS_MAX_INDIRECTION_TABLE_LENGTH)?;
+        let offset = DEVICE.offset + device::SUPPORTED_HASH_TYPES.offset;
+        let hash_types = access("read", offset, self.transport.read32(offset))?;
+        Ok(RssLimits { key_bytes, table_entries, hash_types })
     }
 
     fn mtu(&mut self) -> Result<u16, VirtioError> {

@@ -9,6 +9,7 @@
 
 mod arena;
 mod chains;
+mod control;
 mod ecpf;
 mod error;
 mod function;
@@ -18,6 +19,7 @@ mod local;
 mod mapped;
 mod memory;
 mod net;
+mod net_control;
 mod packed;
 mod pair;
 mod receive;
@@ -36,6 +38,7 @@ pub use local::{LocalMemory, OutsideMemory};
 pub use mapped::MappedMemory;
 pub use memory::DmaMemory;
 pub use net::{Isr, NetConfig, VirtioNet};
+pub use net_control::{Rss, RssLimits};
 pub use packed::PackedQueue;
 pub use representor::{RepresentorUpcall, Representors};
 pub use settings::{Cut, OFFLOADS, Settings};

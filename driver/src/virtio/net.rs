@@ -2,10 +2,11 @@
 //! The driver of a virtio-net function.
 
 use super::arena::Arena;
+use super::control::ControlQueue;
 use super::function::{Function, Notified};
 use super::pair::{Maker, Pair};
 use super::virtqueue::has;
-use super::{Cut, DmaMemory, Settings, VirtioError, VirtioPci, Virtqueue};
+use super::{Cut, DmaMemory, RssLimits, Settings, VirtioError, VirtioPci, Virtqueue};
 use crate::Sent;
 use millrace_regs::host::{Feature, NET_HEADER, isr, status};
 
@@ -26,6 +27,8 @@ pub struct NetConfig {
     pub max_pairs: u16,
     /// Longest payload of a frame, if the function tells.
     pub mtu: Option<u16>,
+    /// What it can do of receive-side scaling, if that was agreed on.
+    pub rss: Option<RssLimits>,
 }
 
 /// Bits of the ISR status (virtio 4.1.4.5).
@@ -39,13 +42,14 @@ pub struct Isr {
 
 /// A virtio-net function that is in use. It goes on using its memory until it is [stopped](Self::stop), even if this is dropped.
 pub struct VirtioNet<T, M> {
-    function: Function<T>,
-    memory: M,
-    settings: Settings,
+    pub(super) function: Function<T>,
+    pub(super) memory: M,
+    pub(super) settings: Settings,
     /// Bytes between header and frame: 0 but for the ECPF.
     prefix: usize,
-    features: u64,
+    pub(super) features: u64,
     pairs: Vec<Pair>,
+    pub(super) control: Option<ControlQueue>,
 }
 
 impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
@@ -62,7 +66,7 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     pub(super) fn start_with(transport: T, memory: M, settings: Settings, prefix: usize) -> Result<Self, VirtioError> {
         settings.check()?;
         let function = Function::new(transport);
-        let mut net = Self { function, memory, settings, prefix, features: 0, pairs: vec![] };
+        let mut net = Self { function, memory, settings, prefix, features: 0, pairs: vec![], control: None };
         net.restart()?;
         Ok(net)
     }
@@ -72,14 +76,20 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), VirtioError> {
-        self.pairs.clear();
+        self.forget();
         let result = self.bring_up();
         if result.is_err() {
-            self.pairs.clear();
+            self.forget();
             // The first error counts: this one is of an access that may fail as others did.
             self.function.fail().ok();
         }
         result
+    }
+
+    /// A reset takes the queues from the function.
+    fn forget(&mut self) {
+        self.pairs.clear();
+        self.control = None;
     }
 
     /// Resets a virtqueue alone, and makes it anew (virtio 2.6.1), while the others go on. Frames that were under way in it are lost: of a receiveq those that were not
@@ -129,6 +139,11 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
         let pairs = self.pairs.len() as u16;
         let found = self.pairs.get(usize::from(pair)).ok_or(VirtioError::NoPair { pair, pairs })?;
         Ok([found.receive.queue.queue(), found.transmit.queue.queue()])
+    }
+
+    /// The control queue, if there is one.
+    pub fn control_queue(&self) -> Option<&Virtqueue> {
+        self.control.as_ref().map(ControlQueue::queue)
     }
 
     /// Reads the device configuration.
@@ -298,21 +313,45 @@ impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
         self.features = self.function.negotiate(self.settings.features())?;
         self.settings.check_size(has(self.features, Feature::RingPacked))?;
         self.check_buffers()?;
-        self.function.queues(self.settings.pairs)?;
+        let control = self.count_queues()?;
         self.function.set_config_vector(&self.settings)?;
         let mut arena = Arena::new(self.memory.bytes());
         for number in 0..self.settings.pairs {
             let pair = self.maker().0.pair(number, &mut arena)?;
             self.pairs.push(pair);
         }
+        if let Some(number) = control {
+            let control = self.maker().0.control(number, &mut arena)?;
+            self.control = Some(control);
+        }
         self.function.go()?;
         let (mut maker, pairs) = self.maker();
-        pairs.iter().try_for_each(|pair| maker.notify(&pair.receive))
+        pairs.iter().try_for_each(|pair| maker.notify(&pair.receive))?;
+        let several = self.control.is_some() && self.settings.pairs > 1;
+        if several { self.set_pairs(self.settings.pairs) } else { Ok(()) }
+    }
+
+    /// Makes sure that there are as many pairs as are to be used; the number of the control queue, if there is one (5.1.2).
+    fn count_queues(&mut self) -> Result<Option<u16>, VirtioError> {
+        let count = self.function.queues()?;
+        let control = has(self.features, Feature::CtrlVq);
+        // The pairs of the ECPF are there without MQ.
+        let several = self.prefix != 0 || has(self.features, Feature::Mq) || has(self.features, Feature::Rss);
+        let pairs = if several { self.function.config(self.features)?.max_pairs } else { 1 };
+        let needs = self.settings.pairs;
+        if needs > pairs {
+            return Err(VirtioError::PairCount { pairs, needs });
+        }
+        let needs = pairs.saturating_mul(2).saturating_add(control.into());
+        if count < needs {
+            return Err(VirtioError::QueueCount { count, needs });
+        }
+        Ok(control.then_some(pairs.saturating_mul(2)))
     }
 
     /// What makes virtqueues, and those that there are.
     fn maker(&mut self) -> (Maker<'_, T, M>, &mut [Pair]) {
-        let Self { function, memory, settings, features, prefix, pairs } = self;
+        let Self { function, memory, settings, features, prefix, pairs, .. } = self;
         (Maker { function, memory, settings, features: *features, prefix: *prefix }, pairs)
     }
 

@@ -2,6 +2,7 @@
 //! The virtqueues of a function: how they are made, and made anew.
 
 use super::arena::Arena;
+use super::control::{CONTROL_SIZE, ControlQueue};
 use super::function::{Function, Notified};
 use super::receive::ReceiveQueue;
 use super::transmit::TransmitQueue;
@@ -40,6 +41,15 @@ impl<T: VirtioPci, M: DmaMemory> Maker<'_, T, M> {
         Ok(Pair { receive: self.receive(2 * pair, arena)?, transmit: self.transmit(2 * pair + 1, arena)? })
     }
 
+    /// Makes the control queue of what is left of the memory, and enables it. Nobody waits for its interrupts.
+    pub fn control(&mut self, number: u16, arena: &mut Arena) -> Result<ControlQueue, VirtioError> {
+        let order: Vec<u16> = (0..CONTROL_SIZE).collect();
+        let queue = self.queue(number, &order, arena)?;
+        let mut control = ControlQueue::new(queue, arena, self.memory)?;
+        control.notify = self.function.enable(control.queue(), self.memory, false)?;
+        Ok(control)
+    }
+
     /// Resets a virtqueue, and makes it anew.
     pub fn reset(&mut self, queue: u16, pair: &mut Pair) -> Result<(), VirtioError> {
         self.function.reset_queue(queue)?;
@@ -59,27 +69,31 @@ impl<T: VirtioPci, M: DmaMemory> Maker<'_, T, M> {
 
     fn receive(&mut self, number: u16, arena: &mut Arena) -> Result<Enabled<ReceiveQueue>, VirtioError> {
         let share = arena.clone();
-        let queue = self.queue(number, arena)?;
+        let queue = self.data_queue(number, arena)?;
         let merge = has(self.features, Feature::MergeableBuffers);
         let queue = ReceiveQueue::new(queue, self.settings, merge, self.prefix, arena, self.memory)?;
-        let notify = self.function.enable(queue.queue(), self.memory, self.settings)?;
+        let notify = self.function.enable(queue.queue(), self.memory, self.settings.interrupts)?;
         Ok(Enabled { queue, notify, share })
     }
 
     fn transmit(&mut self, number: u16, arena: &mut Arena) -> Result<Enabled<TransmitQueue>, VirtioError> {
         let share = arena.clone();
-        let queue = self.queue(number, arena)?;
+        let queue = self.data_queue(number, arena)?;
         let queue = TransmitQueue::new(queue, self.settings, arena, self.memory)?;
-        let notify = self.function.enable(queue.queue(), self.memory, self.settings)?;
+        let notify = self.function.enable(queue.queue(), self.memory, self.settings.interrupts)?;
         Ok(Enabled { queue, notify, share })
     }
 
-    fn queue(&mut self, number: u16, arena: &mut Arena) -> Result<Virtqueue, VirtioError> {
-        let size = self.settings.queue_size;
-        self.function.set_size(number, size)?;
-        let ascending: Vec<u16> = (0..size).collect();
-        let order = &self.settings.descriptor_order;
-        let order = if order.is_empty() { &ascending } else { order };
+    fn data_queue(&mut self, number: u16, arena: &mut Arena) -> Result<Virtqueue, VirtioError> {
+        let settings = self.settings;
+        let ascending: Vec<u16> = (0..settings.queue_size).collect();
+        let order = &settings.descriptor_order;
+        self.queue(number, if order.is_empty() { &ascending } else { order }, arena)
+    }
+
+    /// A virtqueue with as many descriptors as are in `order`.
+    fn queue(&mut self, number: u16, order: &[u16], arena: &mut Arena) -> Result<Virtqueue, VirtioError> {
+        self.function.set_size(number, order.len() as u16)?;
         Virtqueue::make(arena, number, order, self.features, self.memory)
     }
 }

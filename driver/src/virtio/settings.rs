@@ -2,6 +2,8 @@
 //! What a driver asks for, and how it lays out its buffers.
 
 use super::arena::Arena;
+use super::control::{CONTROL_ROOM, CONTROL_SIZE};
+use super::function::NEED_CONTROL;
 use super::indirect::Tables;
 use super::{Piece, VirtioError};
 use millrace_regs::config::MAX_FRAME;
@@ -34,8 +36,11 @@ pub struct Cut {
 /// How queues and buffers of a function are set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Pairs of virtqueues to use, from pair 0 on. The function may have more.
+    /// Pairs of virtqueues to use, from pair 0 on. The function may have more. Several of a PF or VF take a control queue: [`start`](super::VirtioNet::start) has frames spread over them, as the
+    /// function likes.
     pub pairs: u16,
+    /// Takes VIRTIO_NET_F_CTRL_VQ if it is offered, and with it CTRL_RX, CTRL_VLAN, CTRL_MAC_ADDR, MQ and RSS.
+    pub control: bool,
     /// Descriptors of each virtqueue: a power of two, or any number if it is packed.
     pub queue_size: u16,
     /// Order in which the descriptors of each virtqueue (of a packed one: its Buffer IDs) are first taken; empty: ascending.
@@ -71,6 +76,7 @@ impl Default for Settings {
         let bytes = NET_HEADER + ECPF_HEADER + MAX_FRAME;
         Self {
             pairs: 1,
+            control: true,
             queue_size: MAX_QUEUE_SIZE,
             descriptor_order: vec![],
             merge: true,
@@ -97,6 +103,7 @@ impl Settings {
     /// The features that the driver takes if they are offered, by their bits. A function may offer others: they are left alone.
     pub fn features(&self) -> u64 {
         let chosen = [
+            (self.control, Feature::CtrlVq.bit() | NEED_CONTROL),
             (self.merge, Feature::MergeableBuffers.bit()),
             (self.packed, Feature::RingPacked.bit()),
             (self.indirect, Feature::IndirectDesc.bit()),
@@ -149,12 +156,18 @@ impl Settings {
 
     /// Bytes of memory that are enough for all queues and buffers.
     pub fn memory_bytes(&self) -> usize {
-        let size = usize::from(self.queue_size);
         let chain = self.receive.iter().map(|cuts| extent(cuts)).max().unwrap_or(0);
-        // Descriptors, and the two rings with what aligns them (virtio 2.7).
-        let rings = 16 * size + (6 + 2 * size) + (6 + 8 * size) + 32;
-        let rings = rings + if self.indirect { Tables::bytes(self.queue_size) } else { 0 };
-        usize::from(self.pairs) * (2 * rings + size * chain + usize::from(self.transmit_buffers) * self.transmit_bytes)
+        let receive = self.ring_bytes(self.queue_size) + usize::from(self.queue_size) * chain;
+        let transmit = self.ring_bytes(self.queue_size) + usize::from(self.transmit_buffers) * self.transmit_bytes;
+        let control = if self.control { self.ring_bytes(CONTROL_SIZE) + CONTROL_ROOM } else { 0 };
+        usize::from(self.pairs) * (receive + transmit) + control
+    }
+
+    /// Bytes for descriptors, and the two rings with what aligns them (virtio 2.7).
+    fn ring_bytes(&self, size: u16) -> usize {
+        let tables = if self.indirect { Tables::bytes(size) } else { 0 };
+        let size = usize::from(size);
+        16 * size + (6 + 2 * size) + (6 + 8 * size) + 32 + tables
     }
 
     /// Bytes of the smallest chain of a receiveq.

@@ -105,6 +105,12 @@ impl Device {
         world.model.deliver(&mut world.memories, function as usize, 2 * usize::from(pair), reason, frame)
     }
 
+    /// A frame comes for a PF or VF: the receiveq is what the function has been told.
+    pub fn steer(&self, function: u32, frame: &[u8]) -> Delivered {
+        let world = &mut *self.0.borrow_mut();
+        world.model.deliver_steered(&mut world.memories, function as usize, frame)
+    }
+
     pub fn frames(&self) -> Vec<FrameOut> {
         std::iter::from_fn(|| self.0.borrow_mut().model.take_frame()).collect()
     }

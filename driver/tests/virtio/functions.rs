@@ -4,7 +4,7 @@
 use crate::bench::{Alter, CONFIG, Device, OFFERED, frame, kinds, message, receive, small};
 use millrace_driver::Sent;
 use millrace_driver::virtio::{
-    Cut, FunctionConfig, FunctionPolicy, Isr, NetConfig, Representors, Settings, VirtioError, VirtioNet,
+    Cut, FunctionConfig, FunctionPolicy, Isr, NetConfig, Representors, RssLimits, Settings, VirtioError, VirtioNet,
 };
 use millrace_model::host::Delivered;
 use millrace_regs::UpcallReason;
@@ -18,7 +18,8 @@ fn configuration_is_what_the_ecpf_has_set() {
     device.set(1, 0x08, 1500);
     let mut net = device.start(1, small());
     assert_eq!(net.features(), OFFERED & small().features());
-    let config = NetConfig { mac: Some([1, 2, 3, 4, 5, 6]), link_up: true, max_pairs: 2, mtu: Some(1500) };
+    let rss = Some(RssLimits { key_bytes: 40, table_entries: 128, hash_types: 0x3f });
+    let config = NetConfig { mac: Some([1, 2, 3, 4, 5, 6]), link_up: true, max_pairs: 2, mtu: Some(1500), rss };
     assert_eq!(net.config().unwrap(), config);
     device.set(1, 0x04, 0x0605);
     assert_eq!(net.config().unwrap(), NetConfig { link_up: false, ..config });
@@ -40,9 +41,12 @@ fn the_ecpf_sets_each_functions_configuration_by_itself() {
         config(function).set(&mut device.bar(0), function.into()).unwrap();
     }
     for function in [1, 2, 3] {
-        let mut net = device.start(function.into(), small());
+        let mut net = device.start(function.into(), Settings { control: false, ..small() });
         let FunctionConfig { mac, mtu, link_up, .. } = config(function);
-        assert_eq!(net.config().unwrap(), NetConfig { mac: Some(mac), link_up, max_pairs: 2, mtu: Some(mtu) });
+        assert_eq!(
+            net.config().unwrap(),
+            NetConfig { mac: Some(mac), link_up, max_pairs: 2, mtu: Some(mtu), rss: None }
+        );
     }
     let beyond = CONFIG.functions() as u32;
     let error = config(1).set(&mut device.bar(0), beyond).unwrap_err();
@@ -56,7 +60,7 @@ fn features_that_the_ecpf_masks_are_not_used() {
     device.set(1, 0x10, 0);
     let mut net = device.start(1, Settings { merge: true, ..small() });
     assert_eq!(net.features(), Feature::REQUIRED);
-    assert_eq!(net.config().unwrap(), NetConfig { mac: None, link_up: true, max_pairs: 2, mtu: None });
+    assert_eq!(net.config().unwrap(), NetConfig { mac: None, link_up: true, max_pairs: 2, mtu: None, rss: None });
     assert_eq!(device.deliver(1, 0, 0, &frame(1988, 1)), Delivered::Written(1));
     assert_eq!(device.deliver(1, 0, 0, &frame(1989, 1)), Delivered::NoBuffer, "buffers are not merged");
     assert_eq!(receive(&mut net, 0), [frame(1988, 1)]);
@@ -67,8 +71,8 @@ fn features_that_the_driver_does_not_know_are_left_alone() {
     let device = Device::new(1 << 20, 0);
     device.set(1, 0x08, 1500);
     let mut bar = device.bar(1);
-    // VIRTIO_NET_F_CTRL_VQ, and bit 49, which is none of virtio 1.2.
-    bar.alter = Some(|offset, word| if offset == common::DEVICE_FEATURE.offset { word | 1 << 17 } else { word });
+    // VIRTIO_NET_F_GUEST_ANNOUNCE, and bit 53, which is none of virtio 1.2.
+    bar.alter = Some(|offset, word| if offset == common::DEVICE_FEATURE.offset { word | 1 << 21 } else { word });
     for merge in [false, true] {
         let settings = Settings { merge, ..small() };
         let net = VirtioNet::start(&mut bar, device.memory(1), settings.clone()).unwrap();

@@ -3,6 +3,7 @@
 //! written from `docs/host.md`, not from each other.
 
 mod bench;
+mod control;
 mod faults;
 mod functions;
 mod queue_reset;

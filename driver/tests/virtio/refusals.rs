@@ -22,8 +22,14 @@ fn a_function_that_is_not_as_it_must_be_is_refused_and_told() {
         (|offset, word| if offset == 0x04 { word & !1 } else { word }, "does not offer VIRTIO_F_VERSION_1"),
         (|offset, word| if offset == 0x04 { word & !2 } else { word }, "does not offer VIRTIO_F_ACCESS_PLATFORM"),
         (|offset, word| if offset == 0x14 { word & !8 } else { word }, "the function refused features 0x"),
-        (|offset, word| if offset == 0x10 { word & 0xffff } else { word }, "has 0 virtqueues"),
-        (|offset, word| if offset == 0x10 { word & 0xffff | 3 << 16 } else { word }, "has 3 virtqueues"),
+        (
+            |offset, word| if offset == 0x10 { word & 0xffff } else { word },
+            "the function has 0 virtqueues: there have to be 5 or more",
+        ),
+        (
+            |offset, word| if offset == 0x10 { word & 0xffff | 3 << 16 } else { word },
+            "the function has 3 virtqueues: there have to be 5 or more",
+        ),
         (
             |offset, word| if offset == 0x18 { word & !0xffff | 2 } else { word },
             "does not take size 4: `queue_size` reads 2",
@@ -69,9 +75,11 @@ fn a_function_that_is_not_there_is_an_error_with_the_access() {
 #[test]
 fn more_pairs_than_the_function_has_are_refused() {
     let (error, _) = refused(|_, word| word, Settings { pairs: 3, ..small() });
-    assert_eq!(error, "the function has 4 virtqueues: this driver needs them in pairs, and 6 or more");
+    assert_eq!(error, "pairs of virtqueues that the function has: 2; that are to be used: 3");
     let (error, _) = refused(|_, word| word, Settings { pairs: u16::MAX, ..small() });
-    assert!(error.contains("and 65535 or more"), "{error}");
+    assert_eq!(error, "pairs of virtqueues that the function has: 2; that are to be used: 65535");
+    let (error, _) = refused(|_, word| word, Settings { pairs: 2, control: false, ..small() });
+    assert_eq!(error, "pairs of virtqueues that the function has: 1; that are to be used: 2");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 
 use crate::bench::{CONFIG, Device, Net, frame, kinds, message, receive, small};
 use millrace_driver::Sent;
-use millrace_driver::virtio::{Cut, Settings, VirtioNet};
+use millrace_driver::virtio::{Cut, Rss, Settings, VirtioNet};
 use millrace_model::host::Delivered;
+use millrace_model::host::steering::Steering;
 use millrace_regs::config::{MAX_FRAME, MIN_FRAME};
 use millrace_regs::host::{NET_HEADER, RECEIVE_CHAIN};
 use proptest::collection::vec;
@@ -12,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::VecDeque;
 
-/// The function under test, and its vport's receiveq.
+/// The function under test, and a counter of it.
 const FUNCTION: u32 = 2;
 const NO_BUFFER: u32 = 0x2c;
 
@@ -29,17 +30,27 @@ enum Op {
         pair: u16,
         lens: Vec<usize>,
     },
-    /// A frame comes in.
+    /// A frame of a flow comes in.
     Deliver {
         len: usize,
+        flow: u8,
     },
     Receive {
+        pair: u16,
         limit: usize,
     },
     Reclaim {
         pair: u16,
     },
     Run,
+    /// Frames are spread over pairs, as the function likes.
+    SetPairs {
+        pairs: u16,
+    },
+    /// As the driver says.
+    SetRss {
+        table: Vec<u16>,
+    },
     /// A virtqueue is reset alone.
     ResetQueue {
         queue: u16,
@@ -60,10 +71,12 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (pair.clone(), length(), vec(cut(70, 3000), 0..6)).prop_map(|(pair, len, cuts)| Op::Send { pair, len, cuts }),
         2 => (pair.clone(), vec(length(), 0..5)).prop_map(|(pair, lens)| Op::Burst { pair, lens }),
-        8 => length().prop_map(|len| Op::Deliver { len }),
-        5 => (0..6usize).prop_map(|limit| Op::Receive { limit }),
-        1 => pair.prop_map(|pair| Op::Reclaim { pair }),
+        8 => (length(), any::<u8>()).prop_map(|(len, flow)| Op::Deliver { len, flow }),
+        5 => (pair.clone(), 0..6usize).prop_map(|(pair, limit)| Op::Receive { pair, limit }),
+        1 => pair.clone().prop_map(|pair| Op::Reclaim { pair }),
         3 => Just(Op::Run),
+        1 => (1..=2u16).prop_map(|pairs| Op::SetPairs { pairs }),
+        1 => vec(pair, 4).prop_map(|table| Op::SetRss { table }),
         1 => (0..4u16).prop_map(|queue| Op::ResetQueue { queue }),
         1 => Just(Op::Restart),
     ]
@@ -120,20 +133,31 @@ struct Bench {
     settings: Settings,
     /// Frames that were sent and have not come out, for each pair.
     sent: [VecDeque<Vec<u8>>; 2],
-    /// Frames that were written to buffers and not received.
-    delivered: VecDeque<Vec<u8>>,
+    /// Frames that were written to buffers and not received, for each pair.
+    delivered: [VecDeque<Vec<u8>>; 2],
     dropped: u32,
     count: u64,
-    /// The receiveq was found empty: what comes next gives an interrupt.
-    armed: bool,
+    /// The receiveq of each pair was found empty: what comes next gives an interrupt.
+    armed: [bool; 2],
+    /// What the function was told last.
+    steering: Steering,
 }
 
 impl Bench {
     fn new(settings: Settings, lag: u32) -> Self {
         let device = Device::new(8 << 20, lag);
         let net = device.start(FUNCTION, settings.clone());
-        let sent = [VecDeque::new(), VecDeque::new()];
-        Self { device, net, settings, sent, delivered: VecDeque::new(), dropped: 0, count: 0, armed: true }
+        Self {
+            device,
+            net,
+            settings,
+            sent: Default::default(),
+            delivered: Default::default(),
+            dropped: 0,
+            count: 0,
+            armed: [true; 2],
+            steering: Steering::pairs(2),
+        }
     }
 
     fn frame(&mut self, len: usize) -> Vec<u8> {
@@ -145,10 +169,15 @@ impl Bench {
         match op {
             Op::Send { pair, len, cuts } => self.send(*pair, *len, cuts),
             Op::Burst { pair, lens } => self.burst(*pair, lens),
-            Op::Deliver { len } => self.deliver(*len),
-            Op::Receive { limit } => self.receive(*limit),
+            Op::Deliver { len, flow } => self.deliver(*len, *flow),
+            Op::Receive { pair, limit } => self.receive(*pair, *limit),
             Op::Reclaim { pair } => assert!(self.net.reclaim(*pair).unwrap() <= self.settings.queue_size.into()),
             Op::Run => self.device.run(),
+            Op::SetPairs { pairs } => {
+                self.net.set_pairs(*pairs).unwrap();
+                self.steering = Steering::pairs(*pairs);
+            }
+            Op::SetRss { table } => self.set_rss(table),
             Op::ResetQueue { queue } => self.reset_queue(*queue),
             Op::Restart => self.restart(),
         }
@@ -170,17 +199,30 @@ impl Bench {
         self.sent[usize::from(pair)].extend(frames.into_iter().take(accepted));
     }
 
-    fn deliver(&mut self, len: usize) {
-        let frame = self.frame(len);
-        let queue = self.net.queues(0).unwrap()[0];
-        let waiting = queue.outstanding() > self.delivered.len() as u16 * 8;
+    fn set_rss(&mut self, table: &[u16]) {
+        let rss = Rss { table: table.to_vec(), ..Rss::spread(2) };
+        self.net.set_rss(&rss).unwrap();
+        self.steering.table = rss.table;
+    }
+
+    fn deliver(&mut self, len: usize, flow: u8) {
+        let mut frame = self.frame(len);
+        // IPv4 and UDP, from a port to itself.
+        let header = [8, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, flow, 0, flow];
+        if let Some(place) = frame.get_mut(12..12 + header.len()) {
+            place.copy_from_slice(&header);
+        }
+        let pair = self.steering.receiveq(&frame);
+        let at = usize::from(pair);
+        let queue = self.net.queues(pair).unwrap()[0];
+        let waiting = queue.outstanding() > self.delivered[at].len() as u16 * 8;
         let room = |chain: &Vec<Cut>| chain.iter().map(|cut| cut.len as usize).sum::<usize>();
         let smallest = self.settings.receive.iter().map(room).min().unwrap();
-        match self.device.deliver(FUNCTION, 0, 0, &frame) {
+        match self.device.steer(FUNCTION, &frame) {
             Delivered::Written(chains) => {
                 assert!(chains == 1 || self.settings.merge);
-                self.look_for_interrupt();
-                self.delivered.push_back(frame);
+                self.look_for_interrupt(pair);
+                self.delivered[at].push_back(frame);
             }
             Delivered::NoBuffer => {
                 self.dropped += 1;
@@ -191,22 +233,22 @@ impl Bench {
         assert_eq!(self.device.get(FUNCTION, NO_BUFFER), self.dropped);
     }
 
-    fn look_for_interrupt(&mut self) {
-        let given = self.device.interrupts().contains(&message(FUNCTION as usize, 1));
+    fn look_for_interrupt(&mut self, pair: u16) {
+        let given = self.device.interrupts().contains(&message(FUNCTION as usize, 1 + 2 * pair));
+        let armed = &mut self.armed[usize::from(pair)];
         let Settings { interrupts, event_idx, packed, .. } = self.settings;
-        let wanted = interrupts && (self.armed || !event_idx);
+        let wanted = interrupts && (*armed || !event_idx);
         // What was asked for comes again after two laps of a packed ring.
         assert!(given == wanted || (interrupts && packed && given), "given: {given}");
-        self.armed = false;
+        *armed = false;
     }
 
-    fn receive(&mut self, limit: usize) {
-        let expected = &mut self.delivered;
-        let count = self.net.receive(0, limit, |frame| assert_eq!(Some(frame), expected.pop_front().as_deref()));
+    fn receive(&mut self, pair: u16, limit: usize) {
+        let expected = &mut self.delivered[usize::from(pair)];
+        let count = self.net.receive(pair, limit, |frame| assert_eq!(Some(frame), expected.pop_front().as_deref()));
         let count = count.unwrap();
-        assert!(count == limit || (count < limit && self.delivered.is_empty()), "{count} of {limit}");
-        self.armed |= count < limit;
-        assert_eq!(self.net.receive(1, 5, |_| unreachable!("frames go to receiveq 0")).unwrap(), 0);
+        assert!(count == limit || (count < limit && expected.is_empty()), "{count} of {limit}");
+        self.armed[usize::from(pair)] |= count < limit;
     }
 
     /// Frames come out as they were sent, on each pair.
@@ -221,13 +263,12 @@ impl Bench {
     fn reset_queue(&mut self, queue: u16) {
         self.net.reset_queue(queue).unwrap();
         self.look_out();
-        match queue {
-            0 => {
-                self.delivered.clear();
-                self.armed = true;
-            }
-            2 => {}
-            transmit => self.sent[usize::from(transmit / 2)].clear(),
+        let pair = usize::from(queue / 2);
+        if queue % 2 == 0 {
+            self.delivered[pair].clear();
+            self.armed[pair] = true;
+        } else {
+            self.sent[pair].clear();
         }
     }
 
@@ -235,17 +276,18 @@ impl Bench {
         self.net.restart().unwrap();
         self.look_out();
         self.sent.iter_mut().for_each(VecDeque::clear);
-        self.delivered.clear();
+        self.delivered.iter_mut().for_each(VecDeque::clear);
         self.device.interrupts();
-        self.armed = true;
+        self.armed = [true; 2];
+        self.steering = Steering::pairs(2);
     }
 
     /// Nothing is left on its way, and every buffer is where it was.
     fn finish(&mut self) {
         self.device.run();
         self.look_out();
-        self.receive(usize::MAX);
         for pair in 0..2 {
+            self.receive(pair, usize::MAX);
             assert!(self.sent[usize::from(pair)].is_empty());
             self.net.reclaim(pair).unwrap();
             let [_, transmit] = self.net.queues(pair).unwrap();

@@ -26,9 +26,10 @@ pub enum Delivered {
 impl HostModel {
     /// A frame comes for a PF or VF, whose steering says to which receiveq.
     pub fn deliver_steered(&mut self, memory: &mut impl Memory, function: usize, frame: &[u8]) -> Delivered {
+        let Some(frame) = self.allowed(function, frame) else { return Delivered::Refused };
         let steering = self.functions[function].steering.as_ref();
-        let receiveq = steering.map_or(0, |steering| steering.receiveq(frame));
-        self.deliver(memory, function, 2 * usize::from(receiveq), 0, frame)
+        let receiveq = steering.map_or(0, |steering| steering.receiveq(&frame));
+        self.put_in(memory, Place { function, queue: 2 * usize::from(receiveq) }, 0, &frame)
     }
 
     /// A frame comes for virtqueue `queue` of a function, whatever its steering. `reason` is that of an upcall, and looked at for the ECPF alone.
@@ -43,15 +44,24 @@ impl HostModel {
         reason: u8,
         frame: &[u8],
     ) -> Delivered {
-        let place = Place { function, queue };
+        let Some(frame) = self.allowed(function, frame) else { return Delivered::Refused };
+        self.put_in(memory, Place { function, queue }, reason, &frame)
+    }
+
+    /// What the function's policy makes of a frame, if it lets it through.
+    fn allowed(&mut self, function: usize, frame: &[u8]) -> Option<Vec<u8>> {
+        let policy = if function == ECPF { Policy::default() } else { self.functions[function].policy() };
+        let allowed = policy.received(frame);
+        if allowed.is_none() {
+            self.functions[function].refuse_frame();
+        }
+        allowed
+    }
+
+    fn put_in(&mut self, memory: &mut impl Memory, place: Place, reason: u8, frame: &[u8]) -> Delivered {
         // The engine has done what it had to do before.
         while self.step(memory, place) {}
-        let policy = if function == ECPF { Policy::default() } else { self.functions[function].policy() };
-        let Some(frame) = policy.received(frame) else {
-            self.functions[function].refuse_frame();
-            return Delivered::Refused;
-        };
-        let bytes = [&header(place, reason, &frame)[..], &frame].concat();
+        let bytes = [&header(place, reason, frame)[..], frame].concat();
         let delivered = match self.choose(place, bytes.len()) {
             None => Delivered::NoBuffer,
             Some(chains) => match self.fill(memory, place, chains, bytes) {
@@ -63,7 +73,7 @@ impl HostModel {
             },
         };
         if !matches!(delivered, Delivered::Written(_)) {
-            self.functions[function].drop_frame();
+            self.functions[place.function].drop_frame();
         }
         delivered
     }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a driver asks a function for through its control queue.
+
+use super::virtqueue::has;
+use super::{DmaMemory, VirtioError, VirtioNet, VirtioPci};
+use millrace_regs::host::Feature;
+use millrace_regs::host::control::{Command, DEFAULT_KEY, HASH_TYPES};
+
+/// What receive-side scaling can be told at most (virtio 5.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RssLimits {
+    /// Bytes of a key.
+    pub key_bytes: u8,
+    /// Entries of a table.
+    pub table_entries: u16,
+    /// Bits of [`hash_type`](millrace_regs::host::control::hash_type) that can be asked for.
+    pub hash_types: u32,
+}
+
+/// How a function chooses the receiveq of a frame (virtio 5.1.6.5.6): that which the table has at the frame's Toeplitz hash, modulo its length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rss {
+    /// Bits of [`hash_type`](millrace_regs::host::control::hash_type): what is hashed.
+    pub hash_types: u32,
+    /// Pairs, a power of two of them.
+    pub table: Vec<u16>,
+    /// Pair of the frames that none of the types fits.
+    pub unclassified: u16,
+    /// The key of the hash.
+    pub key: Vec<u8>,
+}
+
+impl Rss {
+    /// All that can be hashed, over the first `pairs` pairs in turn, with the key that is in most drivers.
+    pub fn spread(pairs: u16) -> Self {
+        let table = (0..128).map(|entry| entry % pairs.max(1)).collect();
+        Self { hash_types: HASH_TYPES, table, unclassified: 0, key: DEFAULT_KEY.into() }
+    }
+
+    /// The data of the command.
+    fn bytes(&self, pairs: u16) -> Result<Vec<u8>, VirtioError> {
+        let fits = self.table.len().is_power_of_two()
+            && self.table.len() <= 1 << 15
+            && self.table.iter().chain([&self.unclassified]).all(|pair| *pair < pairs);
+        let key_bytes = u8::try_from(self.key.len()).ok().filter(|_| fits);
+        let problem = "a table of RSS that is no power of two of pairs in use, or a key of more than 255 bytes";
+        let key_bytes = key_bytes.ok_or(VirtioError::Settings(problem))?;
+        let mut bytes = self.hash_types.to_le_bytes().to_vec();
+        bytes.extend((self.table.len() as u16 - 1).to_le_bytes());
+        bytes.extend(self.unclassified.to_le_bytes());
+        bytes.extend(self.table.iter().flat_map(|pair| pair.to_le_bytes()));
+        bytes.extend(pairs.to_le_bytes());
+        bytes.push(key_bytes);
+        bytes.extend(&self.key);
+        Ok(bytes)
+    }
+}
+
+/// Commands take the feature that is named; what they set is gone after a [`restart`](Self::restart), but for the MAC address.
+///
+/// # Errors
+/// All of them give [`VirtioError::NotAgreed`] if their feature was not agreed on, [`VirtioError::Refused`] if the function answers that it cannot, and
+/// [`VirtioError::NoAnswer`] if it has not answered when it was looked at a million times: there is no other command until it has, or until a [`restart`](Self::restart). Others are as
+/// those of [`send`](Self::send) and [`check`](Self::check).
+impl<T: VirtioPci, M: DmaMemory> VirtioNet<T, M> {
+    /// Lets the function spread frames over the receiveqs of the first `pairs` pairs, as it likes (VIRTIO_NET_F_MQ). [`start`](Self::start) does it with all pairs of its settings, if they are several.
+    ///
+    /// # Errors
+    /// If so many are not in use. Others as above.
+    pub fn set_pairs(&mut self, pairs: u16) -> Result<(), VirtioError> {
+        let in_use = self.settings.pairs;
+        if pairs == 0 || pairs > in_use {
+            return Err(VirtioError::NoPair { pair: pairs.saturating_sub(1), pairs: in_use });
+        }
+        self.command(Feature::Mq, Command::VqPairsSet, &pairs.to_le_bytes())
+    }
+
+    /// Says how the function chooses a frame's receiveq (VIRTIO_NET_F_RSS).
+    ///
+    /// # Errors
+    /// If the table does not fit the pairs in use. Others as above.
+    pub fn set_rss(&mut self, rss: &Rss) -> Result<(), VirtioError> {
+        let data = rss.bytes(self.settings.pairs)?;
+        self.command(Feature::Rss, Command::RssConfig, &data)
+    }
+
+    /// Sets the function's MAC address (VIRTIO_NET_F_CTRL_MAC_ADDR).
+    ///
+    /// # Errors
+    /// As above; a group address is refused.
+    pub fn set_mac(&mut self, mac: [u8; 6]) -> Result<(), VirtioError> {
+        self.command(Feature::CtrlMacAddr, Command::AddrSet, &mac)
+    }
+
+    /// Asks for the frames of all addresses, or not any more (VIRTIO_NET_F_CTRL_RX).
+    ///
+    /// # Errors
+    /// As above.
+    pub fn set_promiscuous(&mut self, on: bool) -> Result<(), VirtioError> {
+        self.command(Feature::CtrlRx, Command::Promisc, &[on.into()])
+    }
+
+    /// Asks for the frames of all group addresses, or not any more (VIRTIO_NET_F_CTRL_RX).
+    ///
+    /// # Errors
+    /// As above.
+    pub fn set_all_multicast(&mut self, on: bool) -> Result<(), VirtioError> {
+        self.command(Feature::CtrlRx, Command::AllMulti, &[on.into()])
+    }
+
+    /// Asks for the frames of these addresses beside the function's own, instead of those asked for before (VIRTIO_NET_F_CTRL_RX).
+    ///
+    /// # Errors
+    /// As above; [`VirtioError::CommandTooLong`] if they are more than a command holds.
+    pub fn set_addresses(&mut self, stations: &[[u8; 6]], groups: &[[u8; 6]]) -> Result<(), VirtioError> {
+        let table = |addresses: &[[u8; 6]]| [&(addresses.len() as u32).to_le_bytes()[..], &addresses.concat()].concat();
+        self.command(Feature::CtrlRx, Command::TableSet, &[table(stations), table(groups)].concat())
+    }
+
+    /// Asks for the frames of a VLAN (VIRTIO_NET_F_CTRL_VLAN).
+    ///
+    /// # Errors
+    /// As above; a number that is no VLAN's is refused.
+    pub fn add_vlan(&mut self, vid: u16) -> Result<(), VirtioError> {
+        self.command(Feature::CtrlVlan, Command::VlanAdd, &vid.to_le_bytes())
+    }
+
+    /// Asks for them not any more (VIRTIO_NET_F_CTRL_VLAN).
+    ///
+    /// # Errors
+    /// As [`add_vlan`](Self::add_vlan).
+    pub fn remove_vlan(&mut self, vid: u16) -> Result<(), VirtioError> {
+        self.command(Feature::CtrlVlan, Command::VlanDel, &vid.to_le_bytes())
+    }
+
+    fn command(&mut self, feature: Feature, command: Command, data: &[u8]) -> Result<(), VirtioError> {
+        let control = self.control.as_mut().filter(|_| has(self.features, feature));
+        let control = control.ok_or(VirtioError::NotAgreed { name: feature.name() })?;
+        control.command(&mut self.function, &self.memory, command, data)
+    }
+}
