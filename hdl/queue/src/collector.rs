@@ -16,6 +16,8 @@ wire_struct! {
         pub length: Bits<14>,
         /// Of an upcall.
         pub reason: Bits<8>,
+        /// Which receiveq of the function it goes to is to be found; `pair` is that of the first.
+        pub steered: Bit,
     }
 }
 
@@ -38,6 +40,12 @@ pub struct Collector<const SOURCES: usize, const PAIR_BITS: usize, const FUNCTIO
     /// A pulse for each frame that its function's policy drops, and whose it was.
     pub dropped: Signal<Out, Bit>,
     pub dropped_function: Signal<Out, Bits<8>>,
+    /// Bit i: frames of source i are steered.
+    pub steers: Signal<In, Bits<SOURCES>>,
+    /// The beats of frames that are steered, and the function of each.
+    pub steered: Signal<Out, Bit>,
+    pub steered_beat: Signal<Out, Beat<BEAT_BITS, 7>>,
+    pub steered_function: Signal<Out, Bits<8>>,
     pub frames: Src<Received<PAIR_BITS>>,
     pub data: Src<Beat<BEAT_BITS, 7>>,
     /// Nothing is held, and no source has anything.
@@ -49,6 +57,8 @@ pub struct Collector<const SOURCES: usize, const PAIR_BITS: usize, const FUNCTIO
     /// Inside a frame; whose.
     busy: Reg<Bit>,
     turn: Reg<Bits<SOURCES>>,
+    /// Its frames are steered.
+    is_steered: Reg<Bit>,
     policies: ReceivedPolicy<PAIR_BITS, FUNCTION_BITS>,
     /// Bytes so far of the frame that comes out of them.
     length: Reg<Bits<14>>,
@@ -104,12 +114,14 @@ impl<const SOURCES: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize>
                 ..FrameBeat::<PAIR_BITS>::default()
             },
             reason: if is_upcall { self.upcall_reason } else { 0 },
+            steered: self.is_steered,
         };
         self.arbiter.request = self.whole;
         let begins = !self.busy & self.arbiter.any;
         self.arbiter.take = begins;
         if begins {
             self.turn = self.arbiter.grant;
+            self.is_steered = (self.arbiter.grant & self.steers).any();
         }
         if begins | ends {
             self.busy = begins;
@@ -126,11 +138,20 @@ impl<const SOURCES: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize>
         let passes = self.policies.out.valid & room;
         self.policies.out.ready = room;
         self.beats.inp.valid = passes;
-        self.beats.inp.data = Beat { data: frame.data, bytes: frame.bytes, last: frame.last };
+        let allowed: Beat<BEAT_BITS, 7> = Beat { data: frame.data, bytes: frame.bytes, last: frame.last };
+        self.beats.inp.data = allowed;
         let length = self.length + cast::<14>(frame.bytes);
         self.queue.inp.valid = passes & frame.last;
-        self.queue.inp.data =
-            Received { pair: frame.pair, function: frame.function, length, reason: self.policies.out.data.reason };
+        self.queue.inp.data = Received {
+            pair: frame.pair,
+            function: frame.function,
+            length,
+            reason: self.policies.out.data.reason,
+            steered: self.policies.out.data.steered,
+        };
+        self.steered = passes & self.policies.out.data.steered;
+        self.steered_beat = allowed;
+        self.steered_function = frame.function;
         if passes {
             self.length = if frame.last { 0 } else { length };
         }

@@ -64,6 +64,7 @@ pub struct Dpu<
     const VECTOR_BITS: usize,
     const FUNCTION_WORD_BITS: usize,
     const QUEUE_WORD_BITS: usize,
+    const TABLE_BITS: usize,
 > {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
@@ -91,7 +92,7 @@ pub struct Dpu<
     core: Millrace<SIZES>,
     functions:
         Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
-    engine: QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS>,
+    engine: QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS, TABLE_BITS>,
 }
 
 #[millrace_hdl::block]
@@ -109,6 +110,7 @@ impl<
     const VECTOR_BITS: usize,
     const FUNCTION_WORD_BITS: usize,
     const QUEUE_WORD_BITS: usize,
+    const TABLE_BITS: usize,
 >
     Dpu<
         SIZES,
@@ -124,6 +126,7 @@ impl<
         VECTOR_BITS,
         FUNCTION_WORD_BITS,
         QUEUE_WORD_BITS,
+        TABLE_BITS,
     >
 {
     /// The DPU of a build with host side.
@@ -132,12 +135,10 @@ impl<
     /// If the sizes are not of `config`, or frames may not have the length that offloads make.
     pub fn new(config: &Config) -> Self {
         assert_eq!(config.max_frame, MAX_FRAME, "segments are as long as the longest frame of any build");
-        let first = |function| config.virtqueue(function, 0).expect("a function has a pair") / 2;
-        let pairs: Vec<usize> = (1..config.functions()).map(first).collect();
         Self {
             core: Millrace::new(config),
             functions: Functions::new(config),
-            engine: QueueEngine::new(&pairs),
+            engine: QueueEngine::new(config),
             ..Default::default()
         }
     }
@@ -225,6 +226,9 @@ impl<
         self.engine.notify_vq = self.functions.notify_queue;
         join(self.functions.reset_queue, self.engine.reset_queue);
         self.functions.reset_done = self.engine.reset_done;
+        join(self.engine.mac, self.functions.mac);
+        self.engine.finished = self.functions.finished;
+        self.engine.finished_function = self.functions.finished_function;
         join(self.engine.fault, self.functions.fault);
         join(self.engine.interrupt, self.functions.used_interrupt);
         self.functions.no_buffer = self.engine.no_buffer;

@@ -3,23 +3,28 @@
 
 use crate::axi::AxiMaster;
 use crate::collector::Collector;
+use crate::control_fetch::ControlFetch;
+use crate::control_gate::ControlGate;
+use crate::control_unit::ControlUnit;
 use crate::fault_arbiter::FaultArbiter;
 use crate::packed_used::PackedUsed;
 use crate::packer::Packer;
 use crate::placer::Placer;
 use crate::prepend::Prepend;
 use crate::reader::Reader;
-use crate::receive_store::{CHAINS_LOG2, ReceiveStore};
+use crate::receive_store::ReceiveStore;
 use crate::ring_port::{ID_BITS, RingPort};
 use crate::ring_side::{FINDERS, READERS, RingSide, WRITERS};
 use crate::scatter::Scatter;
 use crate::segmenter::Segmenter;
 use crate::sent_policy::SentPolicy;
+use crate::steer::Steer;
 use crate::strip::Strip;
-use crate::types::{BEAT_BITS, Fault, Policy, QueueConfig, Window};
+use crate::types::{BEAT_BITS, Fault, MacChange, Policy, QueueConfig, RingRead, Window};
 use crate::used_writer::UsedWriter;
 use millrace_hdl::base::{Reg, RoundRobin, Snk, Src};
 use millrace_hdl::core::types::Beat;
+use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
 /// Places at `RingPort`: behind those of both sides.
@@ -27,12 +32,16 @@ const USED_READER: usize = 2 * READERS;
 const PACKED_READER: usize = USED_READER + 1;
 const USED_WRITER: usize = 2 * WRITERS;
 const PACKED_WRITER: usize = USED_WRITER + 1;
+const CONTROL_WRITER: usize = PACKED_WRITER + 1;
+/// Commands are read at the place of the transmitqs' packed rings, which do not use this tag.
+const PACKED_RINGS: usize = 2;
+const CONTROL_TAG: u64 = 0x60;
 
 /// Reads of frames under way: 256 bursts, 512 beats.
 type FrameReader<const PAIR_BITS: usize> = Reader<PAIR_BITS, 256, 8, 9, 9, 10>;
 
 /// All virtqueues of a build: `PAIRS` pairs, those of function 0 first, and `VQS` = 2·PAIRS. `FUNCTIONS` streams of frames each way: of the functions from 1 on, then the
-/// representors' (upcalls one way, packets out the other).
+/// representors' (upcalls one way, packets out the other). `TABLE_BITS` = FUNCTION_BITS + 7.
 ///
 /// After `reset` each queue is reset in turn, some 30 clocks each, before anything else is done.
 #[millrace_hdl::block]
@@ -44,6 +53,7 @@ pub struct QueueEngine<
     const VQ_BITS: usize,
     const FUNCTIONS: usize,
     const FUNCTION_BITS: usize,
+    const TABLE_BITS: usize,
 > {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
@@ -65,6 +75,9 @@ pub struct QueueEngine<
     pub notify_vq: Signal<In, Bits<VQ_BITS>>,
     pub reset_queue: Snk<Bits<VQ_BITS>>,
     pub reset_done: Signal<Out, Bit>,
+    pub mac: Src<MacChange>,
+    pub finished: Signal<In, Bit>,
+    pub finished_function: Signal<In, Bits<8>>,
     pub fault: Src<Fault<VQ_BITS>>,
     pub interrupt: Src<Bits<VQ_BITS>>,
     pub no_buffer: Signal<Out, Bit>,
@@ -97,6 +110,9 @@ pub struct QueueEngine<
 
     sent: RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, 0>,
     received: RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, 1>,
+    gate: ControlGate<PAIRS, PAIR_BITS>,
+    control: ControlFetch<PAIR_BITS>,
+    unit: ControlUnit<PAIR_BITS, VQ_BITS>,
     reader: FrameReader<PAIR_BITS>,
     packer: Packer<PAIR_BITS>,
     strip: Strip<PAIR_BITS>,
@@ -105,12 +121,16 @@ pub struct QueueEngine<
     #[init(ReceiveStore::new())]
     store: ReceiveStore<PAIRS, PAIR_BITS, STORE_BITS>,
     collector: Collector<FUNCTIONS, PAIR_BITS, FUNCTION_BITS>,
+    #[init(Steer::new())]
+    steer: Steer<PAIR_BITS, FUNCTIONS, FUNCTION_BITS, TABLE_BITS>,
     placer: Placer<PAIRS, PAIR_BITS, FUNCTIONS>,
     prepend: Prepend,
     scatter: Scatter<PAIR_BITS>,
     used: UsedWriter<PAIR_BITS, VQS, VQ_BITS>,
     packed_used: PackedUsed<PAIR_BITS, VQS, VQ_BITS>,
     is_packed: Reg<Bits<VQS>>,
+    /// Bit f: function f may not change its address.
+    keeps_mac: Reg<Bits<FUNCTIONS>>,
     teller: RoundRobin<2>,
     port: RingPort<FUNCTION_BITS>,
     /// After reset: the queue that is reset, and whether all have been.
@@ -129,18 +149,35 @@ impl<
     const VQ_BITS: usize,
     const FUNCTIONS: usize,
     const FUNCTION_BITS: usize,
-> QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS>
+    const TABLE_BITS: usize,
+> QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS, TABLE_BITS>
 {
-    /// For functions from 1 on whose first pairs are these.
+    /// For the functions of a build.
     ///
     /// # Panics
     /// If the sizes do not fit each other.
-    pub fn new(pairs: &[usize]) -> Self {
+    pub fn new(config: &Config) -> Self {
         assert!(
-            VQS == 2 * PAIRS && VQ_BITS == PAIR_BITS + 1 && FUNCTIONS <= 1 << FUNCTION_BITS,
+            VQS == config.virtqueues()
+                && VQS == 2 * PAIRS
+                && VQ_BITS == PAIR_BITS + 1
+                && FUNCTIONS <= 1 << FUNCTION_BITS,
             "QueueEngine<{PAIRS}, {PAIR_BITS}, {STORE_BITS}, {VQS}, {VQ_BITS}, {FUNCTIONS}, {FUNCTION_BITS}>: sizes do not fit"
         );
-        Self { collector: Collector::new(pairs), ..Default::default() }
+        let pair = |function, local| config.virtqueue(function, local).expect("a function has a pair") / 2;
+        let functions = || 1..config.functions();
+        let first: Vec<usize> = functions().map(|function| pair(function, 0)).collect();
+        let control: Vec<usize> = functions()
+            .filter_map(|function| Some(pair(function, config.control_queue(function, true)?)))
+            .collect();
+        Self {
+            sent: RingSide::new(&control),
+            received: RingSide::new(&[]),
+            gate: ControlGate::new(&control),
+            unit: ControlUnit::new(config),
+            collector: Collector::new(&first),
+            ..Default::default()
+        }
     }
 
     fn update(&mut self) {
@@ -221,10 +258,22 @@ impl<
         }
 
         comment!("from the transmitqs to the core");
-        self.sent.room = !Bits::<PAIRS>::default();
-        self.sent.free = 1 << CHAINS_LOG2;
-        self.sent.packed_free = 1 << CHAINS_LOG2;
-        join(self.sent.segments, self.reader.segments);
+        self.sent.room = self.gate.room;
+        self.sent.free = self.gate.free;
+        self.gate.free_pair = self.sent.free_pair;
+        self.sent.packed_free = self.gate.packed_free;
+        self.gate.packed_free_pair = self.sent.packed_free_pair;
+        self.gate.granted = self.sent.granted;
+        self.gate.granted_pair = self.sent.granted_pair;
+        let one_pair: Bits<PAIRS> = 1;
+        let segment = self.sent.segments.data;
+        let is_control = (self.gate.control & (one_pair << segment.pair)).any();
+        self.reader.segments.valid = self.sent.segments.valid & !is_control;
+        self.reader.segments.data = segment;
+        self.control.segments.valid = self.sent.segments.valid & is_control;
+        self.control.segments.data = segment;
+        self.sent.segments.ready =
+            if is_control { self.control.segments.ready } else { self.reader.segments.ready };
         self.data.arid = self.reader.axi.arid;
         self.data.araddr = self.reader.axi.araddr;
         self.data.arlen = self.reader.axi.arlen;
@@ -239,13 +288,18 @@ impl<
         self.reader.axi.rvalid = self.data.rvalid;
         join(self.reader.pieces, self.packer.pieces);
         join(self.packer.out, self.strip.inp);
-        let sent_vq = concat::<VQ_BITS>(self.reader.used.data.pair, true);
+        let controls = self.unit.used.valid;
+        let sent_used = if controls { self.unit.used.data } else { self.reader.used.data };
+        let sent_vq = concat::<VQ_BITS>(sent_used.pair, true);
         let sent_packed = (self.is_packed & (one_queue << sent_vq)).any();
-        self.used.sent.valid = self.reader.used.valid & !sent_packed;
-        self.used.sent.data = self.reader.used.data;
-        self.packed_used.sent.valid = self.reader.used.valid & sent_packed;
-        self.packed_used.sent.data = self.reader.used.data;
-        self.reader.used.ready = if sent_packed { self.packed_used.sent.ready } else { self.used.sent.ready };
+        let uses = controls | self.reader.used.valid;
+        self.used.sent.valid = uses & !sent_packed;
+        self.used.sent.data = sent_used;
+        self.packed_used.sent.valid = uses & sent_packed;
+        self.packed_used.sent.data = sent_used;
+        let sent_taken = if sent_packed { self.packed_used.sent.ready } else { self.used.sent.ready };
+        self.unit.used.ready = sent_taken;
+        self.reader.used.ready = sent_taken & !controls;
         join(self.strip.out, self.segmenter.inp);
         self.bad_offload = self.segmenter.bad;
         self.bad_offload_function = self.segmenter.bad_function;
@@ -268,6 +322,30 @@ impl<
         self.error = frame.error;
         self.packet_out_vport = cast::<8>(frame.pair);
 
+        comment!("commands of controlqs");
+        join(self.control.command, self.unit.command);
+        self.control.at = self.unit.at;
+        self.unit.byte = self.control.byte;
+        self.gate.done = self.unit.done;
+        self.gate.done_pair = self.unit.done_pair;
+        link(self.mac, self.unit.mac);
+        let one_function: Bits<FUNCTIONS> = 1;
+        let written = if self.policy_write { one_function << self.policy_function } else { 0 };
+        let keeps = self.policy.spoof_check & !self.policy.trust;
+        let kept = if keeps { written } else { 0 };
+        self.keeps_mac = (self.keeps_mac & !written) | kept;
+        let keeps_from = self.keeps_mac >> self.unit.function;
+        self.unit.keeps_mac = keeps_from.get_bit(0);
+        self.steer.table_write = self.unit.table_write;
+        self.steer.table_index = self.unit.table_index;
+        self.steer.table_entry = self.unit.table_entry;
+        self.steer.steer = self.unit.steer;
+        self.steer.steering = self.unit.steering;
+        self.steer.key = self.unit.key;
+        self.steer.function = self.unit.function;
+        self.steer.finished = self.finished;
+        self.steer.finished_function = self.finished_function;
+
         comment!("from the core to the receiveqs");
         self.received.room = self.store.room;
         self.received.free = self.store.free;
@@ -289,7 +367,12 @@ impl<
         self.collector.policy = self.policy;
         self.refused_received = self.collector.dropped;
         self.refused_received_function = self.collector.dropped_function;
-        join(self.collector.frames, self.placer.frames);
+        self.collector.steers = self.steer.steers;
+        self.steer.steered = self.collector.steered;
+        self.steer.beat = self.collector.steered_beat;
+        self.steer.steered_function = self.collector.steered_function;
+        join(self.collector.frames, self.steer.frames);
+        join(self.steer.out, self.placer.frames);
         join(self.collector.data, self.prepend.inp);
         self.store.look = self.placer.look;
         self.store.look_pair = self.placer.look_pair;
@@ -330,11 +413,30 @@ impl<
 
         comment!("the rings");
         for i in 0..READERS {
-            join(self.sent.read[i], self.port.read[i]);
-            join(self.port.answer[i], self.sent.answer[i]);
+            if i != PACKED_RINGS {
+                join(self.sent.read[i], self.port.read[i]);
+                join(self.port.answer[i], self.sent.answer[i]);
+            }
             join(self.received.read[i], self.port.read[READERS + i]);
             join(self.port.answer[READERS + i], self.received.answer[i]);
         }
+        let commands = self.control.read.valid;
+        self.port.read[PACKED_RINGS].valid = commands | self.sent.read[PACKED_RINGS].valid;
+        self.port.read[PACKED_RINGS].data = if commands {
+            RingRead { tag: CONTROL_TAG, ..self.control.read.data }
+        } else {
+            self.sent.read[PACKED_RINGS].data
+        };
+        self.control.read.ready = self.port.read[PACKED_RINGS].ready;
+        self.sent.read[PACKED_RINGS].ready = self.port.read[PACKED_RINGS].ready & !commands;
+        let came = self.port.answer[PACKED_RINGS].data;
+        let is_command = came.tag == CONTROL_TAG;
+        self.control.answer.valid = self.port.answer[PACKED_RINGS].valid & is_command;
+        self.control.answer.data = came;
+        self.sent.answer[PACKED_RINGS].valid = self.port.answer[PACKED_RINGS].valid & !is_command;
+        self.sent.answer[PACKED_RINGS].data = came;
+        self.port.answer[PACKED_RINGS].ready =
+            if is_command { self.control.answer.ready } else { self.sent.answer[PACKED_RINGS].ready };
         join(self.used.read, self.port.read[USED_READER]);
         join(self.port.answer[USED_READER], self.used.answer);
         join(self.packed_used.read, self.port.read[PACKED_READER]);
@@ -349,6 +451,8 @@ impl<
         join(self.port.written[USED_WRITER], self.used.written);
         join(self.packed_used.write, self.port.write[PACKED_WRITER]);
         join(self.port.written[PACKED_WRITER], self.packed_used.written);
+        join(self.unit.write, self.port.write[CONTROL_WRITER]);
+        join(self.port.written[CONTROL_WRITER], self.unit.written);
         link(self.rings, self.port.axi);
 
         comment!("interrupts of both kinds of queues in turn");
@@ -372,16 +476,17 @@ impl<
         join(self.scatter.fault, self.faults.received[FINDERS]);
         join(self.used.fault, self.faults.both[0]);
         join(self.packed_used.fault, self.faults.both[1]);
+        join(self.unit.fault, self.faults.both[2]);
         link(self.fault, self.faults.out);
 
         comment!("rest");
-        let rings = self.sent.idle & self.received.idle;
+        let rings = self.sent.idle & self.received.idle & self.control.idle & self.unit.idle;
         let sending =
             self.reader.idle & self.packer.idle & self.strip.idle & self.segmenter.idle & self.sent_policy.idle;
-        let receiving =
-            self.store.idle & self.collector.idle & self.placer.idle & self.prepend.idle & self.scatter.idle;
+        let placing = self.collector.idle & self.steer.idle & self.placer.idle;
+        let receiving = self.store.idle & placing & self.prepend.idle & self.scatter.idle;
         let ending = self.used.idle & self.packed_used.idle & self.port.idle & self.faults.empty;
-        let asked = self.notify | self.open | self.window_write | self.policy_write | self.reset_queue.valid;
+        let asked = self.notify | self.open | self.window_write | self.policy_write | self.reset_queue.valid | self.finished;
         self.idle = self.begun & rings & sending & receiving & ending & !asked;
     }
 }
@@ -389,10 +494,22 @@ impl<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dpu::HostSizes;
+    use crate::small::SMALL;
     use crate::testing::assert_lints;
 
     #[test]
     fn the_engine_lints() {
-        assert_lints(QueueEngine::<6, 3, 11, 12, 4, 3, 2>::new(&[4, 5]));
+        const HOST: HostSizes = HostSizes::of(&SMALL);
+        assert_lints(QueueEngine::<
+            { HOST.pairs },
+            { HOST.pair_bits },
+            { HOST.pair_bits + 8 },
+            { HOST.vqs },
+            { HOST.vq_bits },
+            { HOST.functions },
+            { HOST.function_bits },
+            { HOST.function_bits + 7 },
+        >::new(&SMALL));
     }
 }

@@ -8,7 +8,7 @@ use rust_hdl_core::prelude::*;
 /// Blocks of each side that find faults.
 pub const OF_SIDE: usize = 4;
 /// Blocks that know both sides.
-pub const OF_BOTH: usize = 2;
+pub const OF_BOTH: usize = 3;
 const FINDERS: usize = 2 * OF_SIDE + OF_BOTH;
 
 /// The faults of all finders, in turn. A finder that knows one side alone numbers its queues by their pairs.

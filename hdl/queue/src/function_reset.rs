@@ -73,7 +73,7 @@ pub struct FunctionReset<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS
 impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> FunctionReset<FUNCTIONS, VQS, VQ_BITS> {
     /// For the functions of a build.
     pub fn new(config: &Config) -> Self {
-        let last = |function| ((config.virtqueues_of_function(function) - 1) as u64).to_bits();
+        let last = |function| ((2 * config.pairs_of_function(function) - 1) as u64).to_bits();
         Self {
             last_function: Param::new(((config.functions() - 1) as u64).into()),
             ecpf_last: Param::new(last(0)),

@@ -7,13 +7,13 @@ use crate::host_axi::{HostAxi, HostAxilSlave};
 use crate::live::Live;
 use crate::msix_table::MsixTable;
 use crate::sequencer::Sequencer;
-use crate::types::{Fault, Interrupt, Policy, QueueConfig, Window};
+use crate::types::{Fault, Interrupt, MacChange, Policy, QueueConfig, Window};
 use millrace_hdl::base::{Dff, Snk, Src};
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
 /// The register side of the host side, and what the queue engine needs of it. `VQ_BITS` hold the number of a virtqueue, `FUNCTION_BITS` that of a function; `VECTORS`
-/// = FUNCTIONS + VQS, in `VECTOR_BITS`; `FUNCTION_WORD_BITS` = FUNCTION_BITS + 5, `QUEUE_WORD_BITS` = VQ_BITS + 3.
+/// = VQS + 1, in `VECTOR_BITS`; `FUNCTION_WORD_BITS` = FUNCTION_BITS + 5, `QUEUE_WORD_BITS` = VQ_BITS + 3.
 ///
 /// An access is answered about 16 clocks after it came, if nothing else is under way (of the MSI-X table 25, of pending bits 60); nor does any output hold one up. For 32 clocks
 /// per function and 8 per virtqueue after reset, accesses and events wait.
@@ -64,6 +64,11 @@ pub struct Functions<
     pub fault: Snk<Fault<VQ_BITS>>,
     /// The virtqueue's driver wants to be told of what was used.
     pub used_interrupt: Snk<Bits<VQ_BITS>>,
+    /// Drivers set their functions' addresses; taken when it is done.
+    pub mac: Snk<MacChange>,
+    /// A pulse when all of a function is as after power-up, since it was reset.
+    pub finished: Signal<Out, Bit>,
+    pub finished_function: Signal<Out, Bits<8>>,
     /// A pulse for each frame dropped, in any clock.
     pub no_buffer: Signal<In, Bit>,
     pub no_buffer_function: Signal<In, Bits<8>>,
@@ -129,6 +134,9 @@ impl<
         self.axi.error = self.sequencer.error;
         link(self.fault, self.sequencer.fault);
         link(self.used_interrupt, self.sequencer.used);
+        link(self.mac, self.sequencer.mac);
+        self.finished = self.sequencer.change.finish;
+        self.finished_function = self.sequencer.function;
         self.sequencer.bus_master = self.bus_master;
 
         comment!("resets");
@@ -152,6 +160,7 @@ impl<
         self.states.vq = self.sequencer.vq;
         self.sequencer.is_enabled = self.states.is_enabled;
         self.sequencer.is_reset = self.states.is_reset;
+        self.sequencer.multiple = self.states.multiple;
         self.live = self.states.live;
         self.stopped = self.states.stopped;
         self.merge = self.states.merge;

@@ -14,18 +14,19 @@ wire_struct! {
         pub stop: Bit,
         pub reset: Bit,
         pub clear: Bit,
-        /// The function has DRIVER_OK, is being reset (and has it no more), is as after power-up; MRG_RXBUF is negotiated.
+        /// The function has DRIVER_OK, is being reset (and has it no more), is as after power-up; MRG_RXBUF is negotiated; MQ or RSS is.
         pub start: Bit,
         pub halt: Bit,
         pub finish: Bit,
         pub merge: Bit,
+        pub multiple: Bit,
     }
 }
 
 #[millrace_hdl::function]
 fn changes(change: Change) -> Bit {
     let queue = change.enable | change.stop | change.reset | change.clear;
-    queue | change.start | change.halt | change.finish | change.merge
+    queue | change.start | change.halt | change.finish | change.merge | change.multiple
 }
 
 /// `live` and the other vectors follow `change` (a pulse, with `function` and `vq`) three clocks later, and `bus_master` two. `is_enabled` and `is_reset` are those of
@@ -47,6 +48,7 @@ pub struct Live<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> 
     pub resetting: Signal<Out, Bits<VQS>>,
     pub live: Signal<Out, Bits<VQS>>,
     pub merge: Signal<Out, Bits<FUNCTIONS>>,
+    pub multiple: Signal<Out, Bits<FUNCTIONS>>,
     pub idle: Signal<Out, Bit>,
     _ecpf_queues: usize,
     _function_queues: usize,
@@ -58,6 +60,7 @@ pub struct Live<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> 
     masters: DffR<Bits<FUNCTIONS>>,
     driver_ok: Reg<Bits<FUNCTIONS>>,
     merge_q: Reg<Bits<FUNCTIONS>>,
+    multiple_q: Reg<Bits<FUNCTIONS>>,
     enabled_q: Reg<Bits<VQS>>,
     stopped_q: Reg<Bits<VQS>>,
     resetting_q: Reg<Bits<VQS>>,
@@ -74,7 +77,7 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> Live<FUNCTI
     /// If the sizes are not those of the build.
     pub fn new(config: &Config) -> Self {
         assert_eq!((config.functions(), config.virtqueues()), (FUNCTIONS, VQS));
-        let queues = |function| config.virtqueues_of_function(function);
+        let queues = |function| 2 * config.pairs_of_function(function);
         Self { _ecpf_queues: queues(0), _function_queues: queues(1), ..Default::default() }
     }
 
@@ -108,8 +111,12 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> Live<FUNCTI
         if self.change_q.merge {
             self.merge_q = self.merge_q | self.one_function;
         }
+        if self.change_q.multiple {
+            self.multiple_q = self.multiple_q | self.one_function;
+        }
         if self.change_q.finish {
             self.merge_q = self.merge_q & !self.one_function;
+            self.multiple_q = self.multiple_q & !self.one_function;
         }
 
         let active = self.driver_ok & self.masters;
@@ -136,6 +143,7 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize> Live<FUNCTI
         self.resetting = self.resetting_q;
         self.live = self.live_q;
         self.merge = self.merge_q;
+        self.multiple = self.multiple_q;
         let turned = (self.bus_master ^ self.masters).any();
         self.moved = turned | changes(self.change_q);
         self.idle = !(turned | changes(self.change) | changes(self.change_q) | self.moved);

@@ -69,8 +69,7 @@ pub enum MsixState {
     Done,
 }
 
-/// `VECTORS` vectors of `FUNCTIONS` functions, by their numbers: those of function 0, then of function 1, and so on. (That of virtqueue `vq`'s own, if there is
-/// one for each, is vq + f + 1, that of the configuration is the function's first.)
+/// `VECTORS` vectors of `FUNCTIONS` functions, by their numbers: those of function 0, then of function 1, and so on.
 ///
 /// `request` is taken within 15 clocks (`collect`: 50; `calm`: 20 and one for each vector of the function), with `answer`, whatever becomes of `interrupt`; for
 /// `VECTORS` clocks after reset it waits. A walk over the vectors, one clock each and four more where one is pending, finds those that may be given; it rests when none

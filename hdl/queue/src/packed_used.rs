@@ -147,12 +147,12 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> PackedUsed<
         let mut strobe: Bits<64> = 0;
         let wrap = !leaving.odd;
         let no_flags: Bits<7> = 0;
-        let writes: Bits<2> = if leaving.vq.get_bit(0) { 0 } else { 2 };
         let no_more: Bits<5> = 0;
-        let flags = concat::<16>(wrap, no_flags, wrap, no_more, writes);
+        let no_next: Bit = false;
         for i in 0..LANES {
             let word = leaving.words.get_bits::<32>(32 * i);
             let length = cast::<32>(word.get_bits::<16>(16));
+            let flags = concat::<16>(wrap, no_flags, wrap, no_more, length.any(), no_next);
             let descriptor = concat::<64>(flags, word.get_bits::<16>(0), length);
             data |= cast::<BEAT_BITS>(descriptor) << (128 * i + 64);
             for byte in 0..8 {

@@ -23,6 +23,7 @@ pub fn register_of(policy: &Model) -> Policy {
         priority: u64::from(vlan.priority).into(),
         service: vlan.service,
         spoof_check: policy.spoof_check,
+        trust: false,
     }
 }
 

@@ -74,6 +74,7 @@ impl<const PAIR_BITS: usize, const FUNCTION_BITS: usize, const SENT: usize>
             self.judged = JudgedBeat {
                 frame,
                 reason: self.arrived.reason,
+                steered: self.arrived.steered,
                 first: self.arrived_first,
                 verdict: if self.arrived_first { verdict } else { self.judged.verdict },
             };

@@ -44,6 +44,7 @@ impl<const PAIR_BITS: usize, const FUNCTION_BITS: usize> ReceivedPolicy<PAIR_BIT
         comment!("a beat moves on; the first of a longer frame only becomes the tail");
         let frame = self.judge.out.data.frame;
         let reason = self.judge.out.data.reason;
+        let steered = self.judge.out.data.steered;
         let drops = self.judge.out.data.verdict.drop;
         let pops = self.judge.out.data.verdict.tag;
         let first = self.judge.out.data.first;
@@ -71,11 +72,11 @@ impl<const PAIR_BITS: usize, const FUNCTION_BITS: usize> ReceivedPolicy<PAIR_BIT
         };
         let tail = self.tail;
         self.skid.inp.valid = self.ending | (self.judge.out.valid & !(drops | waits));
-        self.skid.inp.data = if self.ending { tail } else { PolicyBeat { frame: beat, reason } };
+        self.skid.inp.data = if self.ending { tail } else { PolicyBeat { frame: beat, reason, steered } };
         link(self.out, self.skid.out);
         if took {
             let rest: FrameBeat<PAIR_BITS> = FrameBeat { data: cast::<BEAT_BITS>(kept), bytes: shorter, ..frame };
-            self.tail = PolicyBeat { frame: rest, reason };
+            self.tail = PolicyBeat { frame: rest, reason, steered };
         }
         self.ending = (took & is_left & !drops) | (self.ending & !self.skid.inp.ready);
 

@@ -52,6 +52,7 @@ fn frames_in_are_those_that_the_model_lets_through() {
                         error: false,
                     },
                     reason: reason.into(),
+                    steered: reason % 2 == 1,
                 }));
             }
             let (mut left, mut dropped, mut partial) = (vec![], vec![], vec![]);
@@ -69,11 +70,12 @@ fn frames_in_are_those_that_the_model_lets_through() {
                     dropped.push(dut.dropped_function.val().to_u64());
                 }
                 if dut.out.valid.val() && dut.out.ready.val() {
-                    let PolicyBeat { frame: beat, reason } = dut.out.data.val();
+                    let PolicyBeat { frame: beat, reason, steered } = dut.out.data.val();
                     assert!((1..=64).contains(&beat.bytes.to_u64()) && (beat.last || beat.bytes.to_u64() == 64));
                     partial.extend(bytes(beat.data, beat.bytes));
                     if beat.last {
                         assert_eq!(beat.pair.to_u64(), 3 - beat.function.to_u64());
+                        assert_eq!(steered, reason.get_bit(0));
                         left.push((beat.function.to_u64(), std::mem::take(&mut partial), reason.to_u64()));
                     }
                 }

@@ -10,7 +10,7 @@ use rust_hdl_core::prelude::*;
 /// Who reads.
 pub const READERS: usize = 8;
 /// Who writes.
-pub const WRITERS: usize = 6;
+pub const WRITERS: usize = 7;
 /// Identifiers: number of the reader above its tag.
 pub const ID_BITS: usize = 11;
 
@@ -33,7 +33,7 @@ wire_struct! {
     }
 }
 
-/// Reads of whole beats for eight readers, in turn, whose tags may be in use once each; and writes for six writers, in turn, which take effect in the order in which they were taken; up to 256 of them
+/// Reads of whole beats for eight readers, in turn, whose tags may be in use once each; and writes for seven writers, in turn, which take effect in the order in which they were taken; up to 256 of them
 /// are under way.
 ///
 /// What a function may not touch is not asked for: the answer is the reason of the fault.

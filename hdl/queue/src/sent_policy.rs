@@ -39,6 +39,7 @@ impl<const PAIR_BITS: usize, const FUNCTION_BITS: usize> SentPolicy<PAIR_BITS, F
         self.judge.inp.valid = self.inp.valid;
         self.judge.inp.data.frame = self.inp.data;
         self.judge.inp.data.reason = 0;
+        self.judge.inp.data.steered = false;
         self.inp.ready = self.judge.inp.ready;
 
         comment!("a beat moves on");

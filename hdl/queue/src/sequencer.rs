@@ -3,7 +3,7 @@
 
 use crate::live::Change;
 use crate::msix_table::MsixRequest;
-use crate::types::{Fault, Negotiated, Policy, QueueConfig, Window};
+use crate::types::{Fault, MacChange, Negotiated, Policy, QueueConfig, Window};
 use crate::words::*;
 use millrace_hdl::base::{Dff, DffE, DffR, Param, Ram, Reg, Snk, Src};
 use millrace_regs::config::Config;
@@ -16,6 +16,7 @@ pub enum Task {
     Access,
     Fault,
     Used,
+    Mac,
     ClearQueue,
     FinishFunction,
 }
@@ -79,6 +80,8 @@ pub enum Step {
     Enable,
     Window,
     Policy,
+    /// The lower half of a driver's address is written.
+    Mac,
     /// `config_generation` is counted, DEVICE_NEEDS_RESET is set.
     Changed,
     NeedsReset,
@@ -92,7 +95,7 @@ pub enum Step {
     Done,
 }
 
-/// Works on one access, fault or message at a time, in 13 to 34 clocks, and those that `msix` takes. State lies in RAM, `FUNCTION_WORD_BITS` = log2 of the
+/// Works on one access, fault, message or change of an address at a time, in 13 to 34 clocks, and those that `msix` takes. State lies in RAM, `FUNCTION_WORD_BITS` = log2 of the
 /// functions + 5 (32 words each) and `QUEUE_WORD_BITS` = `VQ_BITS` + 3. After reset the RAM is filled first.
 ///
 /// `ack` with `error` and `read_data` answers an access; a fault and a message are taken when their work is done. `clear` and `finish` are requests of the
@@ -118,6 +121,7 @@ pub struct Sequencer<
     pub error: Signal<Out, Bit>,
     pub fault: Snk<Fault<VQ_BITS>>,
     pub used: Snk<Bits<VQ_BITS>>,
+    pub mac: Snk<MacChange>,
     pub clear: Signal<In, Bit>,
     pub finish: Signal<In, Bit>,
     pub reset_function: Signal<In, Bits<8>>,
@@ -127,6 +131,8 @@ pub struct Sequencer<
     pub begin: Signal<Out, Bit>,
     pub resetting: Signal<In, Bits<FUNCTIONS>>,
     pub bus_master: Signal<In, Bits<FUNCTIONS>>,
+    /// MQ or RSS is negotiated.
+    pub multiple: Signal<In, Bits<FUNCTIONS>>,
     pub change: Signal<Out, Change>,
     pub function: Signal<Out, Bits<8>>,
     pub vq: Signal<Out, Bits<VQ_BITS>>,
@@ -193,10 +199,12 @@ pub struct Sequencer<
     queues_here: Dff<Bits<16>>,
     reset_here: Dff<Bit>,
     master_here: Dff<Bit>,
+    multiple_here: Dff<Bit>,
     error_q: DffE<Bit>,
     driver: DffE<Bits<32>>,
     offends: DffE<Bit>,
     merges: DffE<Bit>,
+    multiplies: DffE<Bit>,
     accepts: DffE<Bit>,
     isr_bits: DffE<Bits<2>>,
     /// The virtqueue's.
@@ -246,13 +254,14 @@ impl<
     fn update(&mut self) {
         let offset = self.address.get_bits::<24>(0);
         let asks = self.write | self.read;
-        let in_event = self.fault.valid | self.used.valid | self.clear | self.finish;
+        let in_event = self.fault.valid | self.used.valid | self.mac.valid | self.clear | self.finish;
         let status = self.state.get_bits::<8>(0);
         let generation = self.state.get_bits::<8>(8);
         let strobe = self.write_strobe;
         let writes_low = strobe.get_bits::<2>(0).any();
         let writes_status = strobe.get_bit(0);
-        let first_vector = cast::<VECTOR_BITS>(self.base) + cast::<VECTOR_BITS>(self.function_q);
+        let is_ecpf = !self.function_q.any();
+        let first_vector = cast::<VECTOR_BITS>(self.base) + cast::<VECTOR_BITS>(!is_ecpf);
         let last_vector = first_vector + cast::<VECTOR_BITS>(self.queues_here);
 
         let local_vector = first_vector + cast::<VECTOR_BITS>(self.local);
@@ -276,6 +285,8 @@ impl<
         let master_from = self.bus_master >> self.function_q;
         self.reset_here = resetting_from.get_bit(0);
         self.master_here = master_from.get_bit(0);
+        let multiple_from = self.multiple >> self.function_q;
+        self.multiple_here = is_ecpf | multiple_from.get_bit(0);
         self.queues_here = if self.function_q.any() { self.function_queues } else { self.ecpf_queues };
         self.value = self.words.rdata;
         self.queue_value = self.queue_words.rdata;
@@ -311,7 +322,7 @@ impl<
                     self.count = 0;
                     self.queue_q += 1;
                     self.local += 1;
-                    if self.local + 1 == self.queues_here {
+                    if self.local == ((self.queues_here - 1) | 1) {
                         self.local = 0;
                         self.function_q += 1;
                         self.filled = self.function_q == FUNCTIONS - 1;
@@ -370,6 +381,12 @@ impl<
                     self.function_q = self.reset_function;
                     self.queue_q = self.reset_queue;
                     self.step = if self.clear { Step::ClearQueue } else { Step::State };
+                } else if self.mac.valid & !(self.fault.valid | self.used.valid) {
+                    self.access_next = true;
+                    self.at = 0;
+                    self.task = Task::Mac;
+                    self.function_q = self.mac.data.function;
+                    self.step = Step::State;
                 } else if self.fault.valid | self.used.valid {
                     self.access_next = true;
                     self.at = word_of(common::QUEUE_MSIX_VECTOR);
@@ -413,10 +430,17 @@ impl<
             Step::Queue => {
                 self.low = self.value == 0;
                 self.high = self.value == 1;
+                // The controlq is behind all others, but has number 2 where those are not known.
+                let behind: Bits<16> = self.queues_here - 1;
+                let control: Bits<16> = if self.multiple_here { behind } else { 2 };
+                let is_control = !is_ecpf & (self.local == control);
                 if self.task == Task::Access {
-                    self.queue_q = self.base + cast::<VQ_BITS>(self.local);
+                    self.queue_q =
+                        self.base + cast::<VQ_BITS>(if is_control { self.queues_here } else { self.local });
+                } else if !is_ecpf & (self.local == self.queues_here) {
+                    self.local = control;
                 }
-                self.exists = self.local < self.queues_here;
+                self.exists = (self.local < self.queues_here) & (self.multiple_here | (self.local <= 2));
                 self.inside = self.local <= self.queues_here;
                 if self.place == Place::Entry {
                     self.exists = self.local <= self.queues_here;
@@ -439,6 +463,9 @@ impl<
                 }
                 if self.place == Place::Device {
                     self.target = cast::<5>(self.at.get_bits::<2>(0)) + REGISTERS;
+                }
+                if self.task == Task::Mac {
+                    self.target = MAC_END;
                 }
                 if (self.place == Place::Function) & (self.at != FUNCTION_FAULT.offset / 4) {
                     self.target = cast::<5>(self.at) + REGISTERS;
@@ -484,6 +511,7 @@ impl<
                         self.old,
                         self.low,
                         self.high,
+                        is_ecpf,
                         self.queues_here,
                         self.local,
                         self.exists,
@@ -495,7 +523,7 @@ impl<
                     }
                 }
                 if self.place == Place::Device {
-                    answer = device_answer(self.at.get_bits::<2>(0), self.old, self.queues_here);
+                    answer = device_answer(self.at.get_bits::<3>(0), self.old, is_ecpf, self.queues_here);
                 }
                 if self.place == Place::Function {
                     let mut dropped = self.no_buffer;
@@ -552,6 +580,11 @@ impl<
                     if !self.being_reset & !self.is_reset {
                         self.step = Step::Isr;
                     }
+                }
+                if self.task == Task::Mac {
+                    we = true;
+                    data = concat::<32>(self.old.get_bits::<16>(16), self.mac.data.mac.get_bits::<16>(32));
+                    self.step = Step::Mac;
                 }
                 if self.task == Task::FinishFunction {
                     self.step = Step::ClearFunction;
@@ -639,11 +672,12 @@ impl<
                 word = DRIVER_HIGH;
                 self.driver = self.value;
                 self.merges = self.value.get_bit(MERGE_BIT);
+                self.multiplies = self.value.get_bit(MQ_BIT);
                 self.step = Step::MaskHigh;
             }
             Step::MaskHigh => {
                 word = MASK_HIGH;
-                self.offends = (self.driver & !(self.value & OFFERED_LOW)).any();
+                self.offends = (self.driver & !(self.value & offered_low(is_ecpf))).any();
                 self.step = Step::Compare;
             }
             Step::Compare => {
@@ -651,9 +685,10 @@ impl<
                 self.step = Step::Accept;
             }
             Step::Accept => {
-                let beyond = self.driver & !((self.value & OFFERED_HIGH) | REQUIRED_HIGH);
+                let beyond = self.driver & !((self.value & offered_high(is_ecpf)) | REQUIRED_HIGH);
                 let required = (self.driver & REQUIRED_HIGH) == REQUIRED_HIGH;
                 self.accepts = required & !(self.offends | beyond.any());
+                self.multiplies = self.multiplies | self.driver.get_bit(RSS_BIT);
                 self.step = Step::Status;
             }
             Step::Status => {
@@ -668,6 +703,7 @@ impl<
                 data = concat::<32>(self.new.get_bits::<16>(16), generation, bits);
                 change.start = bits.get_bit(DRIVER_OK);
                 change.merge = self.accepts & self.merges;
+                change.multiple = self.accepts & self.multiplies;
                 self.step = Step::Done;
             }
             Step::Halt => {
@@ -763,13 +799,20 @@ impl<
                 if self.count == 5 {
                     policy_write = true;
                     let is_mac = self.at <= FUNCTION_MAC_HI.offset / 4;
-                    self.step = if is_mac & (self.new != self.old) { Step::Changed } else { Step::Done };
+                    let is_new = is_mac & (self.new != self.old);
+                    self.step = if is_new | (self.task == Task::Mac) { Step::Changed } else { Step::Done };
                 }
+            Step::Mac => {
+                word = MAC;
+                we = true;
+                data = self.mac.data.mac.get_bits::<32>(0);
+                self.step = Step::Policy;
             }
             Step::Changed => {
                 we = true;
                 data = concat::<32>(self.state.get_bits::<16>(16), generation + 1, status);
-                self.step = if status.get_bit(DRIVER_OK) & !self.being_reset { Step::Isr } else { Step::Done };
+                let tells = status.get_bit(DRIVER_OK) & !self.being_reset & (self.task == Task::Access);
+                self.step = if tells { Step::Isr } else { Step::Done };
             }
             Step::NeedsReset => {
                 we = true;
@@ -828,6 +871,7 @@ impl<
         self.read_data = self.answer;
         self.fault.ready = is_done & (self.task == Task::Fault);
         self.used.ready = is_done & (self.task == Task::Used);
+        self.mac.ready = is_done & (self.task == Task::Mac);
         self.done = is_done & ((self.task == Task::ClearQueue) | (self.task == Task::FinishFunction));
         self.msix.data = self.msix_q;
         self.msix.valid = self.step == Step::Ask;

@@ -2,7 +2,8 @@
 //! What travels between the blocks of the host side. Words and rules are those of `docs/host.md`.
 //!
 //! A virtqueue has a number among all of the build, `vq`: those of function 0, then of function 1, and so on. Each function has an even number of
-//! them, so that bit 0 tells a transmitq (1) from a receiveq (0).
+//! them, so that bit 0 tells a transmitq (1) from a receiveq (0). A controlq goes the way of transmitqs up to its descriptors: it is the second of a pair
+//! of its own, whose first is no virtqueue.
 
 use millrace_hdl::wire_struct;
 use millrace_regs::host;
@@ -118,6 +119,8 @@ wire_struct! {
         pub skip: Bits<9>,
         pub first: Bit,
         pub last: Bit,
+        /// Device-writable.
+        pub write: Bit,
         /// No descriptor: the chain ends here and is not to be used. Always with `last`.
         pub abort: Bit,
         /// As of `Head`.
@@ -168,6 +171,8 @@ wire_struct! {
         pub frame: FrameBeat<PAIR_BITS>,
         /// Of an upcall.
         pub reason: Bits<8>,
+        /// Of frames for drivers: which receiveq it goes to is found out.
+        pub steered: Bit,
     }
 }
 
@@ -176,6 +181,7 @@ wire_struct! {
     pub struct JudgedBeat<const PAIR_BITS: usize> {
         pub frame: FrameBeat<PAIR_BITS>,
         pub reason: Bits<8>,
+        pub steered: Bit,
         /// The frame begins with it.
         pub first: Bit,
         pub verdict: Verdict,
@@ -192,6 +198,7 @@ wire_struct! {
         pub priority: Bits<3>,
         pub service: Bit,
         pub spoof_check: Bit,
+        pub trust: Bit,
     }
 }
 
@@ -295,6 +302,14 @@ wire_struct! {
         pub data: Bits<BEAT_BITS>,
         /// Bit i: byte i is written.
         pub strobe: Bits<64>,
+    }
+}
+
+wire_struct! {
+    /// A driver has set its function's address: bytes 0 to 5 of `mac`, byte 0 lowest.
+    pub struct MacChange {
+        pub function: Bits<8>,
+        pub mac: Bits<48>,
     }
 }
 

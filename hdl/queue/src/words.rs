@@ -21,7 +21,9 @@ pub const REGISTERS: u32 = 16;
 pub const MASK_LOW: u32 = REGISTERS + FUNCTION_FEATURES_LO.offset / 4;
 pub const MASK_HIGH: u32 = REGISTERS + FUNCTION_FEATURES_HI.offset / 4;
 pub const WINDOW: u32 = REGISTERS + FUNCTION_FIRST_LO.offset / 4;
+/// The words of `mac`; the second holds `status` too.
 pub const MAC: u32 = REGISTERS + FUNCTION_MAC_LO.offset / 4;
+pub const MAC_END: u32 = REGISTERS + FUNCTION_MAC_HI.offset / 4;
 pub const POLICY: u32 = REGISTERS + FUNCTION_POLICY.offset / 4;
 pub const LAST_OF_FUNCTION: u32 = 31;
 /// The last of those that a function's reset clears.
@@ -39,6 +41,8 @@ pub const fn word_of(field: HostField) -> u32 {
 
 pub const OFFERED_LOW: u32 = Feature::OFFERED as u32;
 pub const OFFERED_HIGH: u32 = (Feature::OFFERED >> 32) as u32;
+pub const OFFERED_BY_ECPF_LOW: u32 = Feature::offered_by(ECPF) as u32;
+pub const OFFERED_BY_ECPF_HIGH: u32 = (Feature::offered_by(ECPF) >> 32) as u32;
 pub const REQUIRED_HIGH: u32 = (Feature::REQUIRED >> 32) as u32;
 
 /// [`NO_VECTOR`], and others, as kernels take them.
@@ -53,6 +57,9 @@ pub const DRIVER_OK: usize = status::DRIVER_OK.trailing_zeros() as usize;
 pub const FEATURES_OK: usize = status::FEATURES_OK.trailing_zeros() as usize;
 pub const PAGE: usize = WINDOW_SHIFT as usize;
 pub const MERGE_BIT: usize = Feature::MergeableBuffers as usize;
+pub const MQ_BIT: usize = Feature::Mq as usize;
+/// In the upper half.
+pub const RSS_BIT: usize = Feature::Rss as usize - 32;
 const INDIRECT: usize = Feature::IndirectDesc as usize;
 const EVENT_IDX: usize = Feature::EventIdx as usize;
 const CSUM: usize = Feature::Csum as usize;
@@ -64,6 +71,10 @@ const IN_ORDER: usize = Feature::InOrder as usize - 32;
 const HOST_USO: usize = Feature::HostUso as usize - 32;
 /// In the upper half.
 pub const RING_RESET: usize = Feature::RingReset as usize - 32;
+
+/// `rss_max_key_size` and `rss_max_indirection_table_length`, with `duplex`.
+pub const KEY_AND_TABLE: u32 = (control::KEY_BYTES as u32) << device::RSS_MAX_KEY_SIZE.low()
+    | (control::TABLE_ENTRIES as u32) << device::RSS_MAX_INDIRECTION_TABLE_LENGTH.low();
 
 /// Bits of `device_status` that a write sets as they are.
 pub const SETTABLE: u32 = !((status::FEATURES_OK | status::DEVICE_NEEDS_RESET) as u32) & 0xff;
@@ -186,6 +197,19 @@ pub fn register_mask(at: Bits<4>) -> Bits<32> {
     mask
 }
 
+/// The lower half of what a function offers under a mask of ones, and the upper.
+#[millrace_hdl::function]
+pub fn offered_low(ecpf: Bit) -> Bits<32> {
+    let low: Bits<32> = if ecpf { OFFERED_BY_ECPF_LOW } else { OFFERED_LOW };
+    low
+}
+
+#[millrace_hdl::function]
+pub fn offered_high(ecpf: Bit) -> Bits<32> {
+    let high: Bits<32> = if ecpf { OFFERED_BY_ECPF_HIGH } else { OFFERED_HIGH };
+    high
+}
+
 /// What a word of the common configuration reads that is `old` in RAM. `low` and `high`: the select field holds 0, 1.
 #[millrace_hdl::function]
 pub fn common_answer(
@@ -193,6 +217,7 @@ pub fn common_answer(
     old: Bits<32>,
     low: Bit,
     high: Bit,
+    ecpf: Bit,
     queues: Bits<16>,
     queue: Bits<16>,
     exists: Bit,
@@ -203,10 +228,10 @@ pub fn common_answer(
     if at == word_of(common::DEVICE_FEATURE) {
         answer = 0;
         if low {
-            answer = old & OFFERED_LOW;
+            answer = old & offered_low(ecpf);
         }
         if high {
-            answer = (old & OFFERED_HIGH) | REQUIRED_HIGH;
+            answer = (old & offered_high(ecpf)) | REQUIRED_HIGH;
         }
     }
     if (at == word_of(common::DRIVER_FEATURE)) & !(low | high) {
@@ -230,13 +255,19 @@ pub fn common_answer(
 
 /// The same of the device configuration.
 #[millrace_hdl::function]
-pub fn device_answer(at: Bits<2>, old: Bits<32>, queues: Bits<16>) -> Bits<32> {
+pub fn device_answer(at: Bits<3>, old: Bits<32>, ecpf: Bit, queues: Bits<16>) -> Bits<32> {
     let mut answer = old;
     if at == device::MAX_VIRTQUEUE_PAIRS.offset / 4 {
         answer = concat::<32>(old.get_bits::<16>(0), queues >> 1);
     }
     if at > device::MAX_VIRTQUEUE_PAIRS.offset / 4 {
         answer = 0;
+    }
+    if !ecpf & (at == device::RSS_MAX_KEY_SIZE.offset / 4) {
+        answer = KEY_AND_TABLE;
+    }
+    if !ecpf & (at == device::SUPPORTED_HASH_TYPES.offset / 4) {
+        answer = control::HASH_TYPES;
     }
     answer
 }
@@ -264,6 +295,7 @@ pub fn policy_of(mac_low: Bits<32>, mac_high: Bits<32>, policy: Bits<32>) -> Pol
         priority: policy.get_bits::<3>(13),
         service: policy.get_bit(16),
         spoof_check: policy.get_bit(17),
+        trust: policy.get_bit(18),
     };
     made
 }

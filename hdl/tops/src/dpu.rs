@@ -27,10 +27,11 @@ pub fn build(preset: Preset) -> Box<dyn Block> {
             { HOST.vq_bits },
             { HOST.functions },
             { HOST.function_bits },
-            { HOST.functions + HOST.vqs },
-            { (HOST.functions + HOST.vqs).next_power_of_two().ilog2() as usize },
+            { HOST.vqs + 1 },
+            { (HOST.vqs + 1).next_power_of_two().ilog2() as usize },
             { HOST.function_bits + 5 },
-            { HOST.vq_bits + 3 }
+            { HOST.vq_bits + 3 },
+            { HOST.function_bits + 7 }
         >
     );
     let mut dpu = Box::new(Built::new(&CONFIG));

@@ -46,7 +46,7 @@ impl Function {
     }
 
     fn set_mac(&mut self, mac: [u8; MAC_BYTES]) -> Option<()> {
-        if mac[0] & 1 == 1 {
+        if mac[0] & 1 == 1 || self.keeps_mac() {
             return None;
         }
         let [a, b, c, d, e, f] = mac;

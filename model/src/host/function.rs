@@ -7,7 +7,7 @@ use super::policy::Policy;
 use super::steering::Steering;
 use super::virtqueue::{Kind, Virtqueue};
 use super::{HostModel, Place};
-use millrace_regs::host::{FAULT, FaultReason, Feature, NO_VECTOR, isr, status};
+use millrace_regs::host::{FAULT, FUNCTION_POLICY, FaultReason, Feature, NO_VECTOR, isr, status};
 
 /// A message of stream `interrupt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +186,12 @@ impl Function {
     /// What its frames may be. The ECPF's may be anything.
     pub fn policy(&self) -> Policy {
         Policy::of(self.mac, self.policy)
+    }
+
+    /// It may not change its address.
+    pub fn keeps_mac(&self) -> bool {
+        let has = |name| FUNCTION_POLICY.field(name).is_some_and(|field| self.policy & field.mask() != 0);
+        has("spoof_check") && !has("trust")
     }
 
     /// Counts a frame that its policy dropped.

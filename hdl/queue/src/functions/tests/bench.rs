@@ -4,18 +4,24 @@
 use crate::functions::Functions;
 use crate::small::SMALL;
 use crate::testing::{settle, tick};
-use crate::types::{Fault, Policy, QueueConfig, Window};
+use crate::types::{Fault, MacChange, Policy, QueueConfig, Window};
 use millrace_regs::host::{HostField, MSIX_TABLE, common, host_address};
 use rust_hdl_core::prelude::*;
 
-/// Of preset `host`: three functions with 8, 2 and 2 virtqueues.
-pub type Dut = Functions<3, 12, 4, 2, 15, 4, 7, 7>;
+/// Of preset `host`: three functions with 8, 3 and 3 virtqueues.
+pub type Dut = Functions<3, 16, 4, 2, 17, 5, 7, 7>;
+
+/// A PF with three pairs: two functions with 6 and 7 virtqueues.
+pub type Pairs = Functions<2, 14, 4, 1, 15, 4, 6, 7>;
+
+/// The numbers of all virtqueues: before a controlq there is none.
+pub const QUEUES: [u64; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15];
 
 pub const OKAY: u64 = 0;
 pub const ERROR: u64 = 2;
 
 /// Vectors of the functions.
-pub const VECTORS: [u32; 3] = [9, 3, 3];
+pub const VECTORS: [u32; 3] = [9, 4, 4];
 
 /// The words that the bench writes into the entry of a vector.
 pub fn entry(function: u32, vector: u32) -> [u32; 4] {
@@ -43,8 +49,8 @@ impl Seen {
     }
 }
 
-pub struct Bench {
-    pub dut: Box<Dut>,
+pub struct Bench<const FUNCTIONS: usize = 3, const VQS: usize = 16, const VQ_BITS: usize = 4, const FUNCTION_BITS: usize = 2, const VECTORS: usize = 17, const VECTOR_BITS: usize = 5, const FUNCTION_WORD_BITS: usize = 7, const QUEUE_WORD_BITS: usize = 7> {
+    pub dut: Box<Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>>,
     pub seen: Seen,
     pub interrupt_ready: bool,
     /// Clocks that the engine takes for a virtqueue's reset; none: until [`Bench::done`].
@@ -56,17 +62,25 @@ pub struct Bench {
 impl Bench {
     /// After reset, with all functions bus masters, MSI-X enabled and no vector masked.
     pub fn new() -> Self {
-        let mut dut = Box::new(Dut::new(&SMALL));
+        Self::with(Dut::new(&SMALL), &VECTORS)
+    }
+}
+
+impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize, const FUNCTION_BITS: usize, const VECTORS: usize, const VECTOR_BITS: usize, const FUNCTION_WORD_BITS: usize, const QUEUE_WORD_BITS: usize> Bench<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS> {
+    /// The same with these functions, which have so many vectors each.
+    pub fn with(dut: Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>, vectors: &[u32]) -> Self {
+        let mut dut = Box::new(dut);
         dut.connect_all();
         dut.reset.next = true;
         tick(&mut *dut, |d| &mut d.clock);
         dut.reset.next = false;
-        (dut.bus_master.next, dut.msix_enable.next) = (7u64.into(), 7u64.into());
+        let all = (1u64 << FUNCTIONS) - 1;
+        (dut.bus_master.next, dut.msix_enable.next) = (all.into(), all.into());
         let mut bench =
             Bench { dut, seen: Seen::default(), interrupt_ready: true, engine_delay: Some(3), under_way: None };
         bench.until_idle();
-        for (function, vectors) in (0..).zip(VECTORS) {
-            for vector in 0..vectors {
+        for (function, vectors) in (0..).zip(vectors) {
+            for vector in 0..*vectors {
                 for (word, offset) in entry(function, vector).into_iter().zip((0..).step_by(4)) {
                     assert_eq!(bench.write(function, MSIX_TABLE.at(vector) + offset, word, 15), OKAY);
                 }
@@ -80,7 +94,7 @@ impl Bench {
     }
 
     /// A clock, and how something looks at its end.
-    fn clock_and(&mut self, look: impl Fn(&Dut) -> bool) -> bool {
+    fn clock_and(&mut self, look: impl Fn(&Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>) -> bool) -> bool {
         self.dut.interrupt.ready.next = self.interrupt_ready;
         self.dut.reset_queue.ready.next = self.under_way.is_none();
         self.dut.reset_done.next = self.under_way == Some(0);
@@ -149,7 +163,7 @@ impl Bench {
         assert!((0..2000).any(|_| self.clock_and(|d| d.idle.val())), "not idle");
     }
 
-    fn access(&mut self, answered: impl Fn(&Dut) -> bool, taken: impl Fn(&mut Dut)) {
+    fn access(&mut self, answered: impl Fn(&Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>) -> bool, taken: impl Fn(&mut Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>)) {
         for clock in 0..200 {
             let answer = self.clock_and(&answered);
             taken(&mut self.dut);
@@ -251,6 +265,15 @@ impl Bench {
         self.dut.fault.valid.next = true;
         self.access(|d| d.fault.ready.val(), |_| {});
         self.dut.fault.valid.next = false;
+        self.clocks(100);
+    }
+
+    /// The function's driver sets its address, byte 0 lowest.
+    pub fn set_mac(&mut self, function: u64, mac: u64) {
+        self.dut.mac.data.next = MacChange { function: function.into(), mac: mac.into() };
+        self.dut.mac.valid.next = true;
+        self.access(|d| d.mac.ready.val(), |_| {});
+        self.dut.mac.valid.next = false;
         self.clocks(100);
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Random accesses, faults and messages against the reference.
 
-use super::bench::{Bench, ERROR, OKAY};
+use super::bench::{Bench, ERROR, OKAY, QUEUES};
 use super::reference::{Effects, Reference, offsets};
 use crate::small::SMALL;
 use millrace_regs::host::common;
@@ -76,7 +76,7 @@ impl Run {
     /// What a driver does, so that virtqueues come to life; sometimes a reset behind it.
     fn set_up(&mut self) {
         let function = self.rng.random_range(0..3);
-        let queue = self.rng.random_range(0..if function == 0 { 8 } else { 2 });
+        let queue = self.rng.random_range(0..if function == 0 { 8 } else { 3 });
         let features = *[0x8103, 0x103, 0x8003].choose(&mut self.rng).expect("some");
         for (field, word, strobe) in [
             (common::DRIVER_FEATURE_SELECT, 1, 15),
@@ -123,13 +123,14 @@ impl Run {
                 self.write(function, offset, word, strobe)
             }
             16 if self.rng.random_bool(0.3) => {
-                let (vq, reason) = (self.rng.random_range(0..12), self.rng.random_range(1..12));
+                let vq = *QUEUES.choose(&mut self.rng).expect("some");
+                let reason = self.rng.random_range(1..12);
                 self.bench.fault(vq, reason);
                 self.reference.fault(vq, reason);
                 Effects::default()
             }
             17 | 20..24 => {
-                let vq = self.rng.random_range(0..12);
+                let vq = *QUEUES.choose(&mut self.rng).expect("some");
                 self.bench.used(vq);
                 self.reference.used(vq);
                 Effects::default()

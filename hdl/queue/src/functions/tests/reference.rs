@@ -45,6 +45,7 @@ struct Function {
     queues: Vec<Queue>,
     /// `FUNCTION_MAC_LO` to `FUNCTION_LAST_HI`.
     set: [u32; 9],
+    offers: u64,
     dropped: u32,
     refused: u32,
     moderation: u32,
@@ -81,6 +82,7 @@ impl Function {
             fault: 0,
             queues: vec![Queue::new(); queues],
             set: [0, 0, 0, ones, ones, 0, 0, ones, ones],
+            offers: Feature::offered_by(number),
             dropped: 0,
             refused: 0,
             moderation: 0,
@@ -93,7 +95,7 @@ impl Function {
 
     fn offered(&self) -> u64 {
         let mask = u64::from(self.set[4]) << 32 | u64::from(self.set[3]);
-        Feature::OFFERED & mask | Feature::REQUIRED
+        self.offers & mask | Feature::REQUIRED
     }
 
     fn has(&self, bit: u8) -> bool {
@@ -187,6 +189,7 @@ impl Function {
             priority: field(13, 3).into(),
             service: field(16, 1) == 1,
             spoof_check: field(17, 1) == 1,
+            trust: field(18, 1) == 1,
         }
     }
 
@@ -273,6 +276,9 @@ impl Reference {
             0x204 => Some(f.set[1]),
             0x208 => Some((f.set[2] << 16) + f.queues.len() as u32 / 2),
             0x20c => Some(0),
+            0x210 if function > 0 => Some(40 << 8 | 128 << 16),
+            0x214 if function > 0 => Some(0x3f),
+            0x210..0x220 => Some(0),
             0x300 => Some(f.fault),
             0x4000..0x8000 if function == 0 => {
                 let number = (offset as usize - 0x4000) / 0x40;
@@ -306,7 +312,7 @@ impl Reference {
         let exists = self.functions.get(function)?.queues.len();
         match offset {
             0..0x40 => self.write_common(function, offset, data, strobe, &mut effects),
-            0x100..0x104 | 0x200..0x210 | 0x300..0x304 => {}
+            0x100..0x104 | 0x200..0x220 | 0x300..0x304 => {}
             0x4000..0x8000 if function == 0 => {
                 let number = (offset as usize - 0x4000) / 0x40;
                 self.functions.get(number)?;
@@ -453,8 +459,9 @@ impl Reference {
 
     /// Bits of all virtqueues for which this holds.
     fn bits(&self, holds: impl Fn(&Function, usize, &Queue) -> bool) -> u64 {
-        let all = self.functions.iter().enumerate().flat_map(|(n, f)| f.queues.iter().map(move |q| (n, f, q)));
-        all.enumerate().filter(|(_, (n, f, q))| holds(f, *n, q)).fold(0, |bits, (vq, _)| bits | 1 << vq)
+        let functions = self.functions.iter().enumerate();
+        let all = functions.flat_map(|(n, f)| f.queues.iter().enumerate().map(move |(local, q)| (n, f, local, q)));
+        all.filter(|(n, f, _, q)| holds(f, *n, q)).fold(0, |bits, (n, _, local, _)| bits | 1 << self.vq(n, local))
     }
 
     pub fn live(&self) -> u64 {
@@ -488,5 +495,5 @@ pub fn offsets() -> Vec<u32> {
         let copies = if block.stride == 0 { 1 } else { 10 };
         (0..copies).flat_map(move |copy| (0..block.bytes.min(64) / 4).map(move |i| block.at(copy) + 4 * i))
     });
-    blocks.chain([0x40, 0x104, 0x1fc, 0x210, 0x304, 0x3ffc, 0xbffc, 0xfffc, 0x1_1ffc, 0xff_0000]).collect()
+    blocks.chain([0x40, 0x104, 0x1fc, 0x220, 0x304, 0x3ffc, 0xbffc, 0xfffc, 0x1_1ffc, 0xff_0000]).collect()
 }
