@@ -264,7 +264,7 @@ impl Bench {
         self.net.reset_queue(queue).unwrap();
         self.look_out();
         let pair = usize::from(queue / 2);
-        if queue % 2 == 0 {
+        if queue.is_multiple_of(2) {
             self.delivered[pair].clear();
             self.armed[pair] = true;
         } else {
