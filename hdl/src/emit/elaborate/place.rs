@@ -62,8 +62,9 @@ impl Elaboration<'_> {
             if let Some(id) = self.symbols.find(&start) {
                 return Ok((id, fields(), false));
             }
-            // `self.r.en` is a port of the register, `self.r.field` one of its value.
-            let port_named = names.get(known).and_then(|name| self.symbols.find(&format!("{start}${name}")));
+            // A write to `self.r.en` is one to a port of the register. All else behind a register is of its value, whatever it is called.
+            let written = names.get(known).filter(|_| port == "d");
+            let port_named = written.and_then(|name| self.symbols.find(&format!("{start}${name}")));
             let is_register = self.node.children.iter().any(|child| child.is_register && child.name == start);
             if is_register && port_named.is_none() {
                 let id = self.symbols.find(&format!("{start}${port}"));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What kernels become in Verilog.
 
+use crate::base::{DffR, Reg};
 use crate::testing::emit;
+use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
 /// The Verilog of a block with the inputs `a` of 8 bits, `n` of 4 and `p` of one, the output `y` of 8, and this kernel.
@@ -144,4 +146,42 @@ fn a_remark_stands_in_the_verilog_on_one_line() {
         }
     );
     assert_has(&text, "// why so");
+}
+
+wire_struct! {
+    /// Fields that are named as ports of registers are.
+    pub struct Ports {
+        pub reset: Bit,
+        pub en: Bit,
+        pub d: Bits<8>,
+    }
+}
+
+#[millrace_hdl::block]
+struct Kept {
+    clock: Signal<In, Clock>,
+    reset: Signal<In, Bit>,
+    a: Signal<In, Ports>,
+    y: Signal<Out, Bits<8>>,
+    kept: DffR<Ports>,
+    held: Reg<Ports>,
+}
+
+#[millrace_hdl::block]
+impl Kept {
+    fn update(&mut self) {
+        self.kept = self.a;
+        if self.a.en {
+            self.held = self.kept;
+        }
+        self.y = if self.kept.reset & self.held.en { self.held.d } else { self.kept.d };
+    }
+}
+
+#[test]
+fn what_is_read_behind_a_register_is_of_its_value_even_if_it_is_named_as_a_port() {
+    let text = emit(Kept::default());
+    for part in ["kept[PORTS_RESET] & held[PORTS_EN]", "held[PORTS_D +: 8]", "kept[PORTS_D +: 8]"] {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
 }
