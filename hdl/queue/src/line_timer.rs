@@ -4,7 +4,7 @@
 use millrace_hdl::base::{DffE, DffR, Reg, RoundRobin, Src};
 use rust_hdl_core::prelude::*;
 
-/// A line waits for one to two such rounds of clocks; rounds end at once when no chain has come for so many.
+/// A line waits for one to two such rounds of clocks, of which the first begins with the first line; rounds end at once when no chain has come for so many.
 const ROUND: u64 = 128;
 const QUIET: u64 = 16;
 
@@ -35,8 +35,9 @@ pub struct LineTimer<const VQS: usize> {
 impl<const VQS: usize> LineTimer<VQS> {
     fn update(&mut self) {
         let round_ends = (self.round == ROUND - 1) | (self.quiet == QUIET - 1);
-        self.round = if round_ends { 0 } else { self.round + 1 };
-        self.quiet = if self.busy | round_ends { 0 } else { self.quiet + 1 };
+        let none_waits = !self.waits.any();
+        self.round = if round_ends | none_waits { 0 } else { self.round + 1 };
+        self.quiet = if self.busy | round_ends | none_waits { 0 } else { self.quiet + 1 };
         self.arbiter.request = self.old;
         let free = !self.chosen_valid | self.flush.ready;
         let takes = free & self.old.any();
@@ -44,7 +45,7 @@ impl<const VQS: usize> LineTimer<VQS> {
         let taken = if takes { self.arbiter.grant } else { 0 };
         let becomes_old = if round_ends { self.aged & self.waits } else { 0 };
         self.old = ((self.old & !taken) | becomes_old) & !self.left;
-        self.aged = if round_ends { self.waits } else { self.aged & !self.left };
+        self.aged = (if round_ends { self.waits } else { self.aged }) & !self.left;
         self.waits = (self.waits & !self.left) | self.entered;
         self.waiting = self.waits;
         self.chosen_valid = takes | !free;
