@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The core's clocks, each with the pin that says whether it may stand still.
+//! A model's clocks, each with the pin that says whether it may stand still.
 
 use crate::ffi::{Model, Pin};
 
 /// The parts of the core with a clock of their own, as the pins `clock_PART` and `idle_PART` name them ("Clocks" in
 /// `docs/fast-path.md`); beside them `clock` and `idle`, and the ports'.
 pub(crate) const PARTS: [&str; 8] = ["ctrl", "parse", "match", "hash", "compare", "select", "expand", "edit"];
+/// What a core with its host side has beside them (`docs/host.md`, "Clocks"): there `clock` is that of the host side.
+pub(crate) const HOST_PARTS: [&str; 1] = ["core"];
+/// And how many parts of the host side have a clock `clock_part_N`.
+pub(crate) const HOST_CLOCKS: usize = 25;
 
 /// A clock and its idle pin.
 pub(crate) struct ClockPins {
@@ -13,7 +17,13 @@ pub(crate) struct ClockPins {
     pub idle: Pin,
 }
 
-/// A set of clocks: the ports' by number, then those of the parts.
+/// Clocks with numbers, and the pin with their idle bits.
+pub(crate) struct ClockArray {
+    pub clocks: Vec<Pin>,
+    pub idle: Pin,
+}
+
+/// A set of clocks: those of arrays, the ports' first, then the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Running(u64);
 
@@ -23,26 +33,28 @@ impl Running {
     }
 }
 
-/// All clocks of the core.
+/// All clocks of a model.
 pub(crate) struct Clocks {
     /// By the bit of [`Running`].
     clocks: Vec<Pin>,
-    idle_port: Pin,
-    /// Of the clocks behind the ports'.
+    /// Of arrays, each with the bit of its first clock, and of the clocks behind those.
+    idle_arrays: Vec<(Pin, u32)>,
     idle: Vec<Pin>,
-    ports: u32,
     ctrl: u64,
 }
 
 impl Clocks {
-    /// The ports' clocks with the idle bits of all of them, those of the parts in the order of [`PARTS`], and the clock of the rest.
-    pub fn new(port_clocks: Vec<Pin>, idle_port: Pin, parts: Vec<ClockPins>, rest: ClockPins) -> Self {
-        let ports = port_clocks.len() as u32;
-        let idle = parts.iter().chain([&rest]).map(|pins| pins.idle).collect();
-        let clocks: Vec<Pin> =
-            port_clocks.into_iter().chain(parts.into_iter().chain([rest]).map(|pins| pins.clock)).collect();
+    /// Arrays of clocks, the ports' first, and single ones, of which those of [`PARTS`] come first.
+    pub fn new(arrays: Vec<ClockArray>, single: Vec<ClockPins>) -> Self {
+        let (mut clocks, mut idle_arrays) = (vec![], vec![]);
+        for array in arrays {
+            idle_arrays.push((array.idle, clocks.len() as u32));
+            clocks.extend(array.clocks);
+        }
+        let ctrl = 1 << clocks.len();
+        clocks.extend(single.iter().map(|pins| pins.clock));
         assert!(clocks.len() < u64::BITS as usize, "{} clocks: they are bits of a number", clocks.len());
-        Self { clocks, idle_port, idle, ports, ctrl: 1 << ports }
+        Self { clocks, idle_arrays, idle: single.into_iter().map(|pins| pins.idle).collect(), ctrl }
     }
 
     /// Every clock.
@@ -54,9 +66,14 @@ impl Clocks {
     /// register access.
     #[inline]
     pub fn awake(&self, model: &Model, sent_to: u64, access: bool) -> Running {
-        let mut idle = model.value(self.idle_port);
-        for (i, pin) in self.idle.iter().enumerate() {
-            idle |= u64::from(model.byte(*pin)) << (self.ports + i as u32);
+        let mut idle = 0;
+        for (pin, at) in &self.idle_arrays {
+            idle |= model.value(*pin) << at;
+        }
+        let mut bit = self.ctrl;
+        for pin in &self.idle {
+            idle |= if model.byte(*pin) != 0 { bit } else { 0 };
+            bit <<= 1;
         }
         let inputs = sent_to | if access { self.ctrl } else { 0 };
         Running(self.all().0 & (!idle | inputs))

@@ -99,14 +99,15 @@ pub(crate) struct DmaPort {
     latency: Latency,
     /// Told apart in what is mixed from the seed.
     number: u64,
-    reads: Vec<Burst>,
+    /// In the order in which they are due.
+    reads: VecDeque<Burst>,
     /// The burst whose next beat is on the pins, or will be when memory gives it.
     answering: Option<Burst>,
     /// The beat is on the pins.
     offered: bool,
     writes: VecDeque<Burst>,
     /// Beats that were written, each with its strobes, of the writes that are not complete.
-    written: VecDeque<(Vec<u8>, u64)>,
+    written: VecDeque<([u8; BEAT], u64)>,
     /// How far the oldest write has come that is complete.
     progress: Progress,
     /// Cycle and response of the answers to writes, in their order.
@@ -155,7 +156,7 @@ impl DmaPort {
             pins,
             latency,
             number,
-            reads: vec![],
+            reads: VecDeque::new(),
             answering: None,
             offered: false,
             writes: VecDeque::new(),
@@ -188,6 +189,15 @@ impl DmaPort {
             && self.answers.is_empty()
     }
 
+    /// The cycle in which something happens next of its own accord: one that has passed, if that may be now.
+    pub fn next(&self) -> Option<u64> {
+        if self.answering.is_some() || !self.writes.is_empty() || !self.written.is_empty() {
+            return Some(0);
+        }
+        let read = self.reads.front().map(|burst| burst.due);
+        read.into_iter().chain(self.answers.front().map(|answer| answer.0)).min()
+    }
+
     fn random(&self, cycle: u64, salt: u64) -> u64 {
         mix(cycle ^ mix(self.latency.seed ^ (self.number << 32) ^ (salt << 40)))
     }
@@ -209,10 +219,7 @@ impl DmaPort {
             }
         }
         if self.answering.is_none() && !self.busy(cycle, 4) {
-            let oldest = (0..self.reads.len()).min_by_key(|i| self.reads[*i].due);
-            if let Some(i) = oldest.filter(|i| self.reads[*i].due <= cycle) {
-                self.answering = Some(self.reads.swap_remove(i));
-            }
+            self.answering = self.reads.pop_front_if(|burst| burst.due <= cycle);
         }
         self.offer(model, memories);
         let answered = self.answers.front().filter(|(due, _)| *due <= cycle && !self.busy(cycle, 5));
@@ -262,7 +269,8 @@ impl DmaPort {
             check(&burst);
             let used = self.reads.iter().chain(&self.answering).any(|other| other.id == burst.id);
             assert!(!used, "identifier {} of a read that is under way", burst.id);
-            self.reads.push(burst);
+            let place = self.reads.partition_point(|other| other.due <= burst.due);
+            self.reads.insert(place, burst);
         }
         if transfers.aw {
             let burst = Burst {
@@ -276,7 +284,10 @@ impl DmaPort {
             self.writes.push_back(burst);
         }
         if transfers.w {
-            let data = model.words(pins.wdata).iter().flat_map(|word| word.to_le_bytes()).collect();
+            let mut data = [0; BEAT];
+            for (bytes, word) in data.as_chunks_mut::<4>().0.iter_mut().zip(model.words(pins.wdata)) {
+                *bytes = word.to_le_bytes();
+            }
             self.written.push_back((data, model.value(pins.wstrb)));
             let last = model.byte(pins.wlast) != 0;
             // Where data comes before its address, its end is not known yet.
@@ -332,7 +343,8 @@ impl DmaPort {
             let (data, strobe) = &self.written[progress.beats];
             // From the last byte on: see "DMA" in docs/host.md.
             let end = BEAT - progress.bytes;
-            let run = (0..end).rev().take_while(|i| strobe >> i & 1 == 1).count();
+            let left = strobe << progress.bytes;
+            let run = left.leading_ones() as usize;
             if run > 0 {
                 let address = burst.address + (progress.beats * BEAT + end - run) as u64;
                 let memory = memories.get(burst.function);
@@ -342,7 +354,7 @@ impl DmaPort {
                     Dma::Later => return false,
                 }
             }
-            progress.bytes += run.max(1);
+            progress.bytes += if run > 0 { run } else { left.leading_zeros() as usize };
             if progress.bytes >= BEAT {
                 (progress.beats, progress.bytes) = (progress.beats + 1, 0);
             }

@@ -2,6 +2,7 @@
 //! The core with its host side, in a test bed: memory of all functions, uplinks, both register buses.
 
 use crate::axi::{Access, Axi, BusError, Handshakes, PATIENCE};
+use crate::clocks::{Clocks, Running};
 use crate::dma::{DmaPort, Latency, Transfers};
 use crate::ffi::{Model, Pin};
 use crate::host_memory::HostMemory;
@@ -55,13 +56,13 @@ impl Interrupt {
 /// are streams.
 ///
 /// Time is counted in clock cycles from the moment at which the device, fresh from reset, has come to rest. Nothing here reads
-/// the wall clock: the same calls give the same frames in the same cycles. While nothing goes on time passes at once.
+/// the wall clock: the same calls give the same frames in the same cycles. Each of the device's clocks runs only while the device says that it matters, as with
+/// [`Simulation`](crate::Simulation); while nothing goes on time passes at once.
 pub struct DpuSimulation<M = LocalMemory> {
     model: Model,
     config: Config,
-    clock: Pin,
+    clocks: Clocks,
     reset: Pin,
-    idle: Pin,
     bus_master: Pin,
     msix_enable: Pin,
     msix_mask: Pin,
@@ -77,7 +78,9 @@ pub struct DpuSimulation<M = LocalMemory> {
     clocked: u64,
     /// Frames in all sources.
     pending: usize,
-    asleep: bool,
+    /// Nothing in the device moves until an input does.
+    still: bool,
+    gating: bool,
     trace: Trace,
 }
 
@@ -91,7 +94,7 @@ impl<M: HostMemory> DpuSimulation<M> {
         assert_eq!(memories.len(), config.functions(), "a memory for each function");
         let mut model = Model::new(preset).ok_or(NewError::NotBuiltIn(preset))?;
         let finder = PinFinder { model: &model, preset };
-        let (clock, reset, idle) = (finder.input("clock", 1)?, finder.input("reset", 1)?, finder.output("idle", 1)?);
+        let (clocks, reset) = (finder.clocks()?, finder.input("reset", 1)?);
         let bus_master = finder.input("bus_master", config.functions())?;
         let msix_enable = finder.input("msix_enable", config.functions())?;
         let msix_mask = finder.input("msix_mask", config.functions())?;
@@ -117,9 +120,8 @@ impl<M: HostMemory> DpuSimulation<M> {
             sinks: sink_pins.into_iter().map(|pins| Sink::new(&mut model, pins, bytes)).collect(),
             model,
             config,
-            clock,
+            clocks,
             reset,
-            idle,
             bus_master,
             msix_enable,
             msix_mask,
@@ -132,7 +134,8 @@ impl<M: HostMemory> DpuSimulation<M> {
             cycle: 0,
             clocked: 0,
             pending: 0,
-            asleep: false,
+            still: false,
+            gating: true,
             trace: Trace::default(),
         };
         simulation.model.set_byte(interrupt[2], 1);
@@ -151,7 +154,7 @@ impl<M: HostMemory> DpuSimulation<M> {
         self.model.set_byte(self.reset, 1);
         for _ in 0..RESET_CYCLES {
             self.model.eval();
-            self.tick();
+            self.tick(self.clocks.all());
             self.cycle += 1;
         }
         self.model.set_byte(self.reset, 0);
@@ -163,7 +166,7 @@ impl<M: HostMemory> DpuSimulation<M> {
             port.restart(&mut self.model);
         }
         self.interrupts.clear();
-        self.asleep = false;
+        self.still = false;
     }
 
     /// The sizes of the device.
@@ -186,18 +189,32 @@ impl<M: HostMemory> DpuSimulation<M> {
         &self.memories[function]
     }
 
+    /// Turns clock gating off, or on again. What happens, and in which cycles, is the same either way.
+    pub fn set_gating(&mut self, gating: bool) {
+        self.gating = gating;
+        self.still = false;
+    }
+
     /// Nothing is under way: no frame in a source or in the device, no access, no transfer.
     pub fn idle(&self) -> bool {
-        self.asleep && self.inputs_rest()
+        self.still && self.inputs_rest() && self.ports.iter().all(DmaPort::idle)
     }
 
     fn inputs_rest(&self) -> bool {
-        self.pending == 0 && !self.registers.busy() && !self.host.busy() && self.ports.iter().all(DmaPort::idle)
+        self.pending == 0 && !self.registers.busy() && !self.host.busy()
+    }
+
+    /// The cycle, before `end`, up to which nothing happens: memory takes its time, or nothing is under way.
+    fn next(&self, end: u64) -> u64 {
+        if !self.gating || !self.still || !self.inputs_rest() {
+            return self.cycle;
+        }
+        self.ports.iter().filter_map(DmaPort::next).min().unwrap_or(end).clamp(self.cycle, end)
     }
 
     /// Simulates one cycle.
     pub fn step(&mut self) {
-        if self.idle() {
+        if self.next(self.cycle + 1) > self.cycle {
             self.cycle += 1;
             return;
         }
@@ -219,15 +236,17 @@ impl<M: HostMemory> DpuSimulation<M> {
         if self.model.byte(self.interrupt[1]) != 0 {
             self.interrupts.push_back(Interrupt::from_words(self.model.words(self.interrupt[0])));
         }
-        let mut accepted = 0_u64;
+        let (mut accepted, mut sent_to) = (0_u64, 0_u64);
         for (i, source) in self.sources.iter().enumerate() {
+            sent_to |= u64::from(source.driving()) << i;
             accepted |= u64::from(source.accepted(&self.model)) << i;
         }
         let registers = sample(&mut self.registers, &self.model);
         let host = sample(&mut self.host, &self.model);
         let transfers = self.ports.each_mut().map(|port| port.sample(&self.model, self.cycle));
-        self.asleep = self.model.byte(self.idle) != 0 && self.inputs_rest();
-        self.tick();
+        let awake = self.clocks.awake(&self.model, sent_to, self.registers.busy());
+        self.still = awake.none();
+        self.tick(if self.gating { awake } else { self.clocks.all() });
         self.advance(accepted, [registers, host], transfers);
         self.cycle += 1;
     }
@@ -249,34 +268,43 @@ impl<M: HostMemory> DpuSimulation<M> {
         }
     }
 
-    /// A period of the clock, from settled inputs; leaves it low, unevaluated.
-    fn tick(&mut self) {
-        self.clocked += 1;
+    /// A period of the clocks that run, from settled inputs; leaves them low, unevaluated.
+    fn tick(&mut self, running: Running) {
         self.trace_dump(0);
-        self.model.set_byte(self.clock, 1);
+        if running.none() {
+            return;
+        }
+        self.clocked += 1;
+        self.clocks.set(&mut self.model, running, 1);
         self.model.eval();
         self.trace_dump(CYCLE_NS / 2);
-        self.model.set_byte(self.clock, 0);
+        self.clocks.set(&mut self.model, running, 0);
     }
 
     /// Simulates until nothing is under way, but no more than `limit` cycles; false if something still is.
     pub fn run_until_idle(&mut self, limit: u64) -> bool {
         let end = self.cycle.saturating_add(limit);
         while !self.idle() && self.cycle < end {
-            self.step();
+            self.advance_to(end);
         }
         self.idle()
     }
 
-    /// Lets so many cycles pass, at once where nothing is under way.
+    /// Lets so many cycles pass, at once where nothing happens.
     pub fn skip(&mut self, cycles: u64) {
         let end = self.cycle + cycles;
         while self.cycle < end {
-            if self.idle() {
-                self.cycle = end;
-            } else {
-                self.step();
-            }
+            self.advance_to(end);
+        }
+    }
+
+    /// Simulates a cycle, or passes over those before `end` in which nothing happens.
+    fn advance_to(&mut self, end: u64) {
+        let next = self.next(end);
+        if next > self.cycle {
+            self.cycle = next;
+        } else {
+            self.step();
         }
     }
 
@@ -296,7 +324,7 @@ impl<M: HostMemory> DpuSimulation<M> {
         let old = self.model.value(pin);
         let bit = 1 << function;
         self.model.set_value(pin, if on { old | bit } else { old & !bit });
-        self.asleep = false;
+        self.still = false;
     }
 
     /// Queues a frame of at least one byte at an uplink. Panics if there is no such uplink.
@@ -335,7 +363,7 @@ impl<M: HostMemory> DpuSimulation<M> {
     /// Sets when the sink of an uplink takes beats.
     pub fn set_ready(&mut self, uplink: usize, pattern: Ready) {
         if self.sinks[uplink].set_pattern(pattern) {
-            self.asleep = false;
+            self.still = false;
         }
     }
 

@@ -2,7 +2,7 @@
 //! Finds the pins of a model.
 
 use crate::axi::AxiPins;
-use crate::clocks::{ClockPins, Clocks, PARTS};
+use crate::clocks::{ClockArray, ClockPins, Clocks, HOST_CLOCKS, HOST_PARTS, PARTS};
 use crate::ffi::{Model, Pin};
 use crate::simulation::NewError;
 use crate::sink::SinkPins;
@@ -30,15 +30,27 @@ impl PinFinder<'_> {
         self.find(name, false, bits)
     }
 
+    fn clock(&self, part: &str) -> Result<ClockPins, NewError> {
+        Ok(ClockPins { clock: self.input(&format!("clock{part}"), 1)?, idle: self.output(&format!("idle{part}"), 1)? })
+    }
+
+    fn clock_array(&self, name: &str, count: usize) -> Result<ClockArray, NewError> {
+        let clocks = (0..count).map(|i| self.input(&format!("clock_{name}_{i}"), 1)).collect::<Result<_, _>>()?;
+        Ok(ClockArray { clocks, idle: self.output(&format!("idle_{name}"), count)? })
+    }
+
+    /// All clocks of the core, and of its host side.
     pub fn clocks(&self) -> Result<Clocks, NewError> {
-        let pins = |clock: &str, idle: &str| -> Result<ClockPins, NewError> {
-            Ok(ClockPins { clock: self.input(clock, 1)?, idle: self.output(idle, 1)? })
-        };
-        let queues = self.preset.config().queues();
-        let ports = (0..queues).map(|port| self.input(&format!("clock_port_{port}"), 1)).collect::<Result<_, _>>()?;
-        let parts = PARTS.map(|part| pins(&format!("clock_{part}"), &format!("idle_{part}")));
-        let parts = parts.into_iter().collect::<Result<_, _>>()?;
-        Ok(Clocks::new(ports, self.output("idle_port", queues)?, parts, pins("clock", "idle")?))
+        let config = self.preset.config();
+        let mut arrays = vec![self.clock_array("port", config.queues())?];
+        let mut single = PARTS.map(|part| format!("_{part}")).to_vec();
+        if config.has_host_side() {
+            arrays.push(self.clock_array("part", HOST_CLOCKS)?);
+            single.extend(HOST_PARTS.map(|part| format!("_{part}")));
+        }
+        single.push(String::new());
+        let single = single.iter().map(|part| self.clock(part)).collect::<Result<_, _>>()?;
+        Ok(Clocks::new(arrays, single))
     }
 
     /// Data, byte count, last.

@@ -156,7 +156,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         if free {
             self.step = self.steps.data;
         }
-        self.idle = !self.step_valid & self.out.empty;
+        self.idle = !(self.step_valid | self.steps.valid | self.window_write) & self.out.empty;
     }
 }
 

@@ -36,7 +36,7 @@ pub struct ChainWalker<const PAIR_BITS: usize, const RECEIVE: usize> {
     /// Always ready.
     pub answer: Snk<RingAnswer>,
     pub steps: Src<Step<PAIR_BITS>>,
-    /// Nothing is held.
+    /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
     tables: LutRam<Table, PAIR_BITS>,
@@ -195,7 +195,8 @@ impl<const PAIR_BITS: usize, const RECEIVE: usize> ChainWalker<PAIR_BITS, RECEIV
             state = WalkState::Wait;
         }
         self.state = state;
-        self.idle = self.fetch.idle & (self.state == WalkState::Idle);
+        let moves = is_walk | is_ask | resumes | loads;
+        self.idle = self.fetch.idle & !moves;
     }
 }
 

@@ -25,6 +25,8 @@ pub struct ControlGate<const PAIRS: usize, const PAIR_BITS: usize> {
     pub done_pair: Signal<In, Bits<PAIR_BITS>>,
     /// Bit p: the second virtqueue of pair p is a controlq.
     pub control: Signal<Out, Bits<PAIRS>>,
+    /// Nothing changes.
+    pub idle: Signal<Out, Bit>,
 
     control_pairs: Param<Bits<PAIRS>>,
     /// Controlqs with a chain that is not done.
@@ -62,5 +64,6 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> ControlGate<PAIRS, PAIR_BITS> {
         self.held = (self.held & !done) | (granted & self.control_pairs);
         self.room = !self.held;
         self.control = self.control_pairs;
+        self.idle = !(self.done | (granted & self.control_pairs).any());
     }
 }

@@ -93,7 +93,7 @@ pub struct DescriptorFetch<const PAIR_BITS: usize> {
     pub second: Signal<In, Bit>,
     pub line: Signal<Out, Line>,
     pub there: Signal<Out, Bit>,
-    /// Nothing is held.
+    /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in, or a chain is taken.
     pub idle: Signal<Out, Bit>,
 
     tables: LutRam<Table, PAIR_BITS>,
@@ -278,8 +278,9 @@ impl<const PAIR_BITS: usize> DescriptorFetch<PAIR_BITS> {
         let place_behind = cast::<8>((self.place + 1).get_bits::<TABLE_LINES_LOG2>(0)) | TABLES;
         let behind_there = (self.arrived & (one_place << place_behind)).any();
         self.there = (self.arrived & (one_place << self.place)).any() & (!self.second | behind_there);
-        let held = self.heads.valid | self.ask_valid | self.looked_valid;
-        self.idle = self.pending.empty & self.waiting.empty & !held;
+        let held = self.ask_valid | self.looked_valid | (self.pending.out.valid & next_there);
+        let comes_in = self.heads.valid | self.further.valid | self.answer.valid | self.open;
+        self.idle = !(held | comes_in);
     }
 }
 

@@ -2,9 +2,10 @@
 //! The whole DPU: the core, and the host side before it.
 
 use crate::axi::AxiMaster;
-use crate::engine::QueueEngine;
+use crate::engine::{CLOCKS as ENGINE_CLOCKS, QueueEngine};
 use crate::functions::Functions;
 use crate::host_axi::HostAxilSlave;
+use crate::one_clock::OneClock;
 use crate::ring_port::ID_BITS;
 use crate::types::Interrupt;
 use millrace_hdl::base::{Snk, Src};
@@ -13,6 +14,9 @@ use millrace_hdl::core::millrace::Millrace;
 use millrace_hdl::core::types::Beat;
 use millrace_regs::config::{Config, MAX_FRAME};
 use rust_hdl_core::prelude::*;
+
+/// Clocks of the host side's parts: the engine's, and that of the vectors.
+pub const CLOCKS: usize = ENGINE_CLOCKS + 1;
 
 /// The sizes of the host side of a build.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +49,7 @@ impl HostSizes {
     }
 }
 
-/// The core of a build with its host side, on one clock.
+/// The core of a build with its host side. Each part of the core has a clock of its own, as [`Millrace`] has them, and so has each of the host side; on a board all are one.
 ///
 /// Uplinks are streams as of [`Millrace`]; PF, VFs and the representors are virtqueues in memory (`docs/host.md`), which `m_axi_ring` and `m_axi_data` reach.
 /// `s_axil` has the registers of the core, `s_axil_host` those of the functions. `reset` is synchronous, high for two clocks or more.
@@ -66,7 +70,21 @@ pub struct Dpu<
     const QUEUE_WORD_BITS: usize,
     const TABLE_BITS: usize,
 > {
+    /// Of the host side, and of the core what has no clock of its own.
     pub clock: Signal<In, Clock>,
+    pub clock_core: Signal<In, Clock>,
+    pub clock_parse: Signal<In, Clock>,
+    pub clock_match: Signal<In, Clock>,
+    pub clock_hash: Signal<In, Clock>,
+    pub clock_compare: Signal<In, Clock>,
+    pub clock_select: Signal<In, Clock>,
+    pub clock_expand: Signal<In, Clock>,
+    pub clock_edit: Signal<In, Clock>,
+    #[count(SIZES.queues)]
+    pub clock_port: Vec<Signal<In, Clock>>,
+    pub clock_ctrl: Signal<In, Clock>,
+    #[count(CLOCKS)]
+    pub clock_part: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
     #[count(UPLINKS)]
     pub rx: Vec<Snk<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
@@ -86,9 +104,22 @@ pub struct Dpu<
     pub m_axi_ring: AxiMaster<Bits<ID_BITS>>,
     pub m_axi_data: AxiMaster<Bits<8>>,
     pub interrupt: Src<Interrupt>,
-    /// The clock may stand still while nothing comes in.
+    /// Each clock may stand still while its `idle` is high and nothing comes in: on the stream of an uplink for its `clock_port`, on `s_axil` for `clock_ctrl`.
+    /// What else comes in is in `idle` itself.
     pub idle: Signal<Out, Bit>,
+    pub idle_core: Signal<Out, Bit>,
+    pub idle_parse: Signal<Out, Bit>,
+    pub idle_match: Signal<Out, Bit>,
+    pub idle_hash: Signal<Out, Bit>,
+    pub idle_compare: Signal<Out, Bit>,
+    pub idle_select: Signal<Out, Bit>,
+    pub idle_expand: Signal<Out, Bit>,
+    pub idle_edit: Signal<Out, Bit>,
+    pub idle_port: Signal<Out, Bits<{ SIZES.queues }>>,
+    pub idle_ctrl: Signal<Out, Bit>,
+    pub idle_part: Signal<Out, Bits<CLOCKS>>,
 
+    #[clock(clock_core)]
     core: Millrace<SIZES>,
     functions:
         Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
@@ -144,16 +175,16 @@ impl<
     }
 
     fn update(&mut self) {
-        self.core.clock_parse = self.clock;
-        self.core.clock_match = self.clock;
-        self.core.clock_hash = self.clock;
-        self.core.clock_compare = self.clock;
-        self.core.clock_select = self.clock;
-        self.core.clock_expand = self.clock;
-        self.core.clock_edit = self.clock;
-        self.core.clock_ctrl = self.clock;
+        self.core.clock_parse = self.clock_parse;
+        self.core.clock_match = self.clock_match;
+        self.core.clock_hash = self.clock_hash;
+        self.core.clock_compare = self.clock_compare;
+        self.core.clock_select = self.clock_select;
+        self.core.clock_expand = self.clock_expand;
+        self.core.clock_edit = self.clock_edit;
+        self.core.clock_ctrl = self.clock_ctrl;
         for i in 0..SIZES.queues {
-            self.core.clock_port[i] = self.clock;
+            self.core.clock_port[i] = self.clock_port[i];
         }
         link(self.s_axil, self.core.s_axil);
 
@@ -243,10 +274,26 @@ impl<
         link(self.m_axi_ring, self.engine.rings);
         link(self.m_axi_data, self.engine.data);
 
-        comment!("rest");
-        let front = self.core.idle & self.core.idle_parse & self.core.idle_match & self.core.idle_hash;
-        let back = self.core.idle_compare & self.core.idle_select & self.core.idle_expand & self.core.idle_edit;
-        let ports = self.core.idle_port.all() & self.core.idle_ctrl;
-        self.idle = front & back & ports & self.functions.idle & self.engine.idle;
+        comment!("clocks that may stand still: a port's, while the engine sends nothing into it");
+        let mut awaited: Bits<{ SIZES.queues }> = 0;
+        for i in 0..FUNCTIONS {
+            awaited.set_bit(i + UPLINKS, self.engine.out[i].valid);
+        }
+        self.idle_port = self.core.idle_port & !awaited;
+        self.idle_core = self.core.idle;
+        self.idle_parse = self.core.idle_parse;
+        self.idle_match = self.core.idle_match;
+        self.idle_hash = self.core.idle_hash;
+        self.idle_compare = self.core.idle_compare;
+        self.idle_select = self.core.idle_select;
+        self.idle_expand = self.core.idle_expand;
+        self.idle_edit = self.core.idle_edit;
+        self.idle_ctrl = self.core.idle_ctrl;
+        self.idle = self.functions.idle & self.engine.idle;
+        for i in 0..ENGINE_CLOCKS {
+            self.engine.clock_part[i] = self.clock_part[i];
+        }
+        self.functions.clock_vectors = self.clock_part[ENGINE_CLOCKS];
+        self.idle_part = concat::<CLOCKS>(self.functions.idle_vectors, self.engine.idle_part);
     }
 }

@@ -14,9 +14,9 @@ use crate::prepend::Prepend;
 use crate::reader::Reader;
 use crate::receive_store::ReceiveStore;
 use crate::ring_port::{ID_BITS, RingPort};
-use crate::ring_side::{FINDERS, READERS, RingSide, WRITERS};
+use crate::ring_side::{CLOCKS as SIDE_CLOCKS, FINDERS, READERS, RingSide, WRITERS};
 use crate::scatter::Scatter;
-use crate::segmenter::Segmenter;
+use crate::segmenter::{CLOCKS as SEGMENTER_CLOCKS, Segmenter};
 use crate::sent_policy::SentPolicy;
 use crate::steer::Steer;
 use crate::strip::Strip;
@@ -37,6 +37,21 @@ const CONTROL_WRITER: usize = PACKED_WRITER + 1;
 const PACKED_RINGS: usize = 2;
 const CONTROL_TAG: u64 = 0x60;
 
+/// Clocks: those of the sides' parts and of the segmenter's, then these.
+const SEGMENTER: usize = 2 * SIDE_CLOCKS;
+const READER: usize = SEGMENTER + SEGMENTER_CLOCKS;
+const PACKER: usize = READER + 1;
+const STRIP: usize = READER + 2;
+const STORE: usize = READER + 3;
+const COLLECTOR: usize = READER + 4;
+const PLACER: usize = READER + 5;
+const PREPEND: usize = READER + 6;
+const SCATTER: usize = READER + 7;
+const USED: usize = READER + 8;
+const PACKED_USED: usize = READER + 9;
+const PORT: usize = READER + 10;
+pub const CLOCKS: usize = READER + 11;
+
 /// Reads of frames under way: 256 bursts, 512 beats.
 type FrameReader<const PAIR_BITS: usize> = Reader<PAIR_BITS, 256, 8, 9, 9, 10>;
 
@@ -44,6 +59,8 @@ type FrameReader<const PAIR_BITS: usize> = Reader<PAIR_BITS, 256, 8, 9, 9, 10>;
 /// representors' (upcalls one way, packets out the other). `TABLE_BITS` = FUNCTION_BITS + 7.
 ///
 /// After `reset` each queue is reset in turn, some 30 clocks each, before anything else is done.
+///
+/// Each part has a clock of its own, in `clock_part`. As `clock` with `idle`, it may stand still while its bit of `idle_part` is high: then no edge would change anything.
 #[millrace_hdl::block]
 pub struct QueueEngine<
     const PAIRS: usize,
@@ -56,6 +73,8 @@ pub struct QueueEngine<
     const TABLE_BITS: usize,
 > {
     pub clock: Signal<In, Clock>,
+    #[count(CLOCKS)]
+    pub clock_part: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
 
     /// From `Functions`; see there.
@@ -105,8 +124,8 @@ pub struct QueueEngine<
 
     pub rings: AxiMaster<Bits<ID_BITS>>,
     pub data: AxiMaster<Bits<8>>,
-    /// Nothing is under way, and nothing will be until an input comes.
     pub idle: Signal<Out, Bit>,
+    pub idle_part: Signal<Out, Bits<CLOCKS>>,
 
     sent: RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, 0>,
     received: RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, 1>,
@@ -479,15 +498,45 @@ impl<
         join(self.unit.fault, self.faults.both[2]);
         link(self.fault, self.faults.out);
 
-        comment!("rest");
-        let rings = self.sent.idle & self.received.idle & self.control.idle & self.unit.idle;
-        let sending =
-            self.reader.idle & self.packer.idle & self.strip.idle & self.segmenter.idle & self.sent_policy.idle;
-        let placing = self.collector.idle & self.steer.idle & self.placer.idle;
-        let receiving = self.store.idle & placing & self.prepend.idle & self.scatter.idle;
-        let ending = self.used.idle & self.packed_used.idle & self.port.idle & self.faults.empty;
-        let asked = self.notify | self.open | self.window_write | self.policy_write | self.reset_queue.valid | self.finished;
-        self.idle = self.begun & rings & sending & receiving & ending & !asked;
+        comment!("clocks");
+        let mut idle: Bits<CLOCKS> = 0;
+        for i in 0..SIDE_CLOCKS {
+            self.sent.clock_part[i] = self.clock_part[i];
+            idle.set_bit(i, self.sent.idle_part.get_bit(i));
+            self.received.clock_part[i] = self.clock_part[SIDE_CLOCKS + i];
+            idle.set_bit(SIDE_CLOCKS + i, self.received.idle_part.get_bit(i));
+        }
+        for i in 0..SEGMENTER_CLOCKS {
+            self.segmenter.clock_part[i] = self.clock_part[SEGMENTER + i];
+            idle.set_bit(SEGMENTER + i, self.segmenter.idle_part.get_bit(i));
+        }
+        self.reader.clock = self.clock_part[READER];
+        idle.set_bit(READER, self.reader.idle);
+        self.packer.clock = self.clock_part[PACKER];
+        idle.set_bit(PACKER, self.packer.idle);
+        self.strip.clock = self.clock_part[STRIP];
+        self.sent_policy.clock = self.clock_part[STRIP];
+        idle.set_bit(STRIP, self.strip.idle & self.sent_policy.idle);
+        self.store.clock = self.clock_part[STORE];
+        idle.set_bit(STORE, self.store.idle & self.placer.idle);
+        self.collector.clock = self.clock_part[COLLECTOR];
+        self.steer.clock = self.clock_part[COLLECTOR];
+        idle.set_bit(COLLECTOR, self.collector.idle & self.steer.idle);
+        self.placer.clock = self.clock_part[PLACER];
+        idle.set_bit(PLACER, self.placer.idle);
+        self.prepend.clock = self.clock_part[PREPEND];
+        idle.set_bit(PREPEND, self.prepend.idle);
+        self.scatter.clock = self.clock_part[SCATTER];
+        idle.set_bit(SCATTER, self.scatter.idle);
+        self.used.clock = self.clock_part[USED];
+        idle.set_bit(USED, self.used.idle);
+        self.packed_used.clock = self.clock_part[PACKED_USED];
+        idle.set_bit(PACKED_USED, self.packed_used.idle);
+        self.port.clock = self.clock_part[PORT];
+        idle.set_bit(PORT, self.port.idle);
+        self.idle_part = idle;
+        let controls = self.gate.idle & self.control.idle & self.unit.idle;
+        self.idle = self.begun & self.faults.idle & controls & !(self.open | self.policy_write | tells.any());
     }
 }
 

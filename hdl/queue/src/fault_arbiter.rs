@@ -23,8 +23,8 @@ pub struct FaultArbiter<const PAIR_BITS: usize, const VQ_BITS: usize> {
     #[count(OF_BOTH)]
     pub both: Vec<Snk<Fault<VQ_BITS>>>,
     pub out: Src<Fault<VQ_BITS>>,
-    /// Nothing is held.
-    pub empty: Signal<Out, Bit>,
+    /// Nothing is held or found.
+    pub idle: Signal<Out, Bit>,
 
     turn: RoundRobin<FINDERS>,
     skid: Skid<Fault<VQ_BITS>>,
@@ -69,7 +69,7 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> FaultArbiter<PAIR_BITS, VQ_BI
         self.skid.inp.valid = found.any();
         self.skid.inp.data = Fault { vq, reason };
         link(self.out, self.skid.out);
-        self.empty = self.skid.empty;
+        self.idle = self.skid.empty & !found.any();
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
         got.sort();
         assert_eq!(got, due);
         settle(&mut dut);
-        assert!(dut.empty.val() && waiting.iter().all(VecDeque::is_empty));
+        assert!(dut.idle.val() && waiting.iter().all(VecDeque::is_empty));
     }
 
     #[test]

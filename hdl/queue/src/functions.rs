@@ -29,6 +29,8 @@ pub struct Functions<
     const QUEUE_WORD_BITS: usize,
 > {
     pub clock: Signal<In, Clock>,
+    /// Of the vectors.
+    pub clock_vectors: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub s_axil_host: HostAxilSlave,
     /// Bit f: function f may use its bus (PCI's command register).
@@ -81,11 +83,13 @@ pub struct Functions<
     pub interrupt: Src<Interrupt>,
     /// Nothing is held or under way, and nothing comes in.
     pub idle: Signal<Out, Bit>,
+    pub idle_vectors: Signal<Out, Bit>,
 
     axi: HostAxi,
     sequencer: Sequencer<FUNCTIONS, VQS, VQ_BITS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
     resets: FunctionReset<FUNCTIONS, VQS, VQ_BITS>,
     states: Live<FUNCTIONS, VQS, VQ_BITS>,
+    #[clock(clock_vectors)]
     vectors: MsixTable<FUNCTIONS, FUNCTION_BITS, VECTORS, VECTOR_BITS>,
     drops: DropCounters<FUNCTION_BITS>,
     bad_offloads: DropCounters<FUNCTION_BITS>,
@@ -204,7 +208,10 @@ impl<
         let sides = self.axi.idle & self.sequencer.idle & self.resets.idle;
         let refusals = self.refused_sents.idle & self.refused_receiveds.idle;
         let counters = self.drops.idle & self.bad_offloads.idle & refusals;
-        self.idle = sides & self.states.idle & self.vectors.idle & counters;
+        let window = self.sequencer.window_write | self.sequencer.policy_write;
+        let tells = self.sequencer.notify | self.sequencer.queue_write | window;
+        self.idle = sides & self.states.idle & counters & !tells;
+        self.idle_vectors = self.vectors.idle;
     }
 }
 

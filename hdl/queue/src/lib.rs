@@ -27,6 +27,7 @@ pub mod host_axi;
 pub mod line_timer;
 pub mod live;
 pub mod msix_table;
+pub mod one_clock;
 pub mod packed_check;
 pub mod packed_fetch;
 pub mod packed_tables;

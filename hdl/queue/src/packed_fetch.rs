@@ -112,7 +112,7 @@ pub struct PackedFetch<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE
     pub reset_pair: Snk<Bits<PAIR_BITS>>,
     pub steps: Src<Step<PAIR_BITS>>,
     pub fault: Src<Fault<PAIR_BITS>>,
-    /// Nothing is under way or could be begun.
+    /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
     /// Of each queue, for questions and for answers: the ring, the next place.
@@ -509,9 +509,14 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedFet
         self.resetting = if self.reset_pair.valid & !resets { one << self.reset_pair.data } else { 0 };
         let waits_for = (self.busy & self.resetting).any() | !ask_idle;
         self.reset_free = self.resetting.any() & !waits_for & !resets;
-        let at_work = !ask_idle | (self.walk != PackedWalk::Idle) | self.busy.any() | !self.out.empty;
-        let asked_for = self.notify | self.open | self.reset_pair.valid | self.answer.valid;
-        self.idle = !(at_work | asked_for | self.arbiter.any);
+        let asking = !ask_idle & !self.event_waits;
+        let needs_line =
+            (self.walk == PackedWalk::Next) | (self.walk == PackedWalk::Skip) | (self.walk == PackedWalk::Discard);
+        let awaits = (needs_line & !has_line) | ((self.walk == PackedWalk::Wait) & !self.further_arrived);
+        let rests = (self.walk == PackedWalk::Idle) & !self.pending.out.valid & !self.reset_free;
+        let begins = self.arbiter.any | self.resetting.any();
+        let comes_in = self.notify | self.open | self.reset_pair.valid | self.answer.valid | self.event_written.valid;
+        self.idle = self.out.empty & (awaits | rests) & !(asking | begins | comes_in);
 
         let further = self.answer.valid & is_further;
         if further {

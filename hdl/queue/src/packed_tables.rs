@@ -47,7 +47,7 @@ pub struct PackedTables<const PAIR_BITS: usize, const RECEIVE: usize> {
     /// Always ready.
     pub answer: Snk<RingAnswer>,
     pub out: Src<Step<PAIR_BITS>>,
-    /// Nothing is held.
+    /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
     sizes: LutRam<Bits<9>, PAIR_BITS>,
@@ -202,7 +202,9 @@ impl<const PAIR_BITS: usize, const RECEIVE: usize> PackedTables<PAIR_BITS, RECEI
             }
         }
         self.state = state;
-        self.idle = self.kept.empty & !self.steps.valid;
+        let awaits = (self.state == TableState::Wait) & !self.line_arrived;
+        let moves = !is_pass | passes | loads;
+        self.idle = !((moves & !awaits) | self.steps.valid | self.answer.valid | self.open);
     }
 }
 
@@ -298,7 +300,10 @@ mod tests {
                         step.error.to_u64(),
                     ));
                 }
-                tick(dut, |d| &mut d.clock);
+                // The clock stands still while it may.
+                if !dut.idle.val() {
+                    tick(dut, |d| &mut d.clock);
+                }
                 self.clocks += 1;
                 if self.steps.is_empty() && self.memory.quiet() && self.dut.idle.val() {
                     return;

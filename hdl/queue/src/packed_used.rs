@@ -100,7 +100,7 @@ pub struct PackedUsed<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: u
     pub fault: Src<Fault<VQ_BITS>>,
     /// A queue whose reset came in `sent` or `received` is at rest: for one clock.
     pub reset_done: Signal<Out, Bit>,
-    /// Nothing is held or under way.
+    /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
     rings: LutRam<UsedDescriptors, VQ_BITS>,
@@ -334,10 +334,11 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> PackedUsed<
         link(self.read, self.check.read);
         link(self.answer, self.check.answer);
         link(self.interrupt, self.check.interrupt);
-        let at_work =
-            (self.task != PackedTask::Idle) | self.leaving_valid | self.timer.waiting.any() | !self.owners.empty;
-        let held_back = self.sent.valid | self.received.valid | !self.sent_items.empty | !self.received_items.empty;
-        self.idle = self.check.idle & !(at_work | held_back | self.timer.flush.valid);
+        let waits_for_line = self.timer.waiting.any() | self.timer.flush.valid;
+        let at_work = (self.task != PackedTask::Idle) | self.leaving_valid | waits_for_line;
+        let held_back = !self.out.empty | !self.sent_items.empty | !self.received_items.empty;
+        let comes_in = self.sent.valid | self.received.valid | self.written.valid | self.open;
+        self.idle = self.check.idle & !(at_work | held_back | comes_in);
     }
 }
 

@@ -82,7 +82,7 @@ impl<const PAIR_BITS: usize, const FUNCTION_BITS: usize, const SENT: usize>
         self.judged_valid = self.arrived_valid | !judges;
         self.out.valid = self.judged_valid;
         self.out.data = self.judged;
-        self.idle = !(self.arrived_valid | self.judged_valid | self.inp.valid);
+        self.idle = !(self.arrived_valid | self.judged_valid | self.inp.valid | self.policy_write);
     }
 }
 

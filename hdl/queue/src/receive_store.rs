@@ -57,7 +57,7 @@ pub struct ReceiveStore<const PAIRS: usize, const PAIR_BITS: usize, const ADDRES
     pub consumed: Signal<In, Bits<4>>,
     /// A queue that was reset: its chains are gone when this is taken.
     pub reset_pair: Src<Bits<PAIR_BITS>>,
-    /// Nothing comes in.
+    /// Nothing comes in; but what is looked at and consumed, whoever does it knows of.
     pub idle: Signal<Out, Bit>,
 
     memory: Ram<Buffer, ADDRESS_BITS>,
@@ -202,6 +202,6 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const ADDRESS_BITS: usize>
         let filled = if self.granted & fills { granted_here } else { 0 };
         self.full = (self.full & !freed) | filled;
         self.room = !self.full;
-        self.idle = !self.segments.valid;
+        self.idle = !(self.segments.valid | self.granted);
     }
 }

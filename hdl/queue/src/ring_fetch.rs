@@ -116,7 +116,7 @@ pub struct RingFetch<const PAIRS: usize, const PAIR_BITS: usize> {
     pub reset_pair: Snk<Bits<PAIR_BITS>>,
     pub heads: Src<Head<PAIR_BITS>>,
     pub fault: Src<Fault<PAIR_BITS>>,
-    /// Nothing is under way or could be begun.
+    /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
     rings: LutRam<Ring, PAIR_BITS>,
@@ -463,9 +463,10 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
         let busy = self.index_busy | self.entries_busy | self.event_busy;
         let waits = (busy & self.resetting).any() | (self.ask != AskState::Idle);
         self.reset_free = self.resetting.any() & !waits & !resets;
-        let at_work = (self.ask != AskState::Idle) | (self.state != AnswerState::Idle) | busy.any();
-        self.idle =
-            !(at_work | self.answer.valid | self.written.valid | self.reset_pair.valid | self.notify | eligible.any());
+        let at_work = (self.ask != AskState::Idle) | (self.state != AnswerState::Idle) | self.answers.out.valid;
+        let begins = (self.arbiter.any & has_place) | self.resetting.any() | self.reset_free;
+        let comes_in = self.answer.valid | self.written.valid | self.reset_pair.valid | self.notify | self.open;
+        self.idle = !(at_work | begins | comes_in);
     }
 }
 

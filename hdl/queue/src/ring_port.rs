@@ -3,7 +3,7 @@
 
 use crate::axi::AxiMaster;
 use crate::types::{BEAT_BITS, RingAnswer, RingRead, RingWrite, Window, reason};
-use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Reg, RoundRobin, Skid, Snk, Src};
+use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, RoundRobin, Skid, Snk, Src};
 use millrace_hdl::wire_struct;
 use rust_hdl_core::prelude::*;
 
@@ -54,7 +54,7 @@ pub struct RingPort<const FUNCTION_BITS: usize> {
     #[count(WRITERS)]
     pub written: Vec<Src<Bits<8>>>,
     pub axi: AxiMaster<Bits<ID_BITS>>,
-    /// Nothing is held or under way.
+    /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
     windows: LutRam<Window, FUNCTION_BITS>,
@@ -69,7 +69,6 @@ pub struct RingPort<const FUNCTION_BITS: usize> {
     asked_valid: DffR<Bit>,
     refused: DffE<Bits<ID_BITS>>,
     refused_valid: DffR<Bit>,
-    reads: Reg<Bits<12>>,
     returned: Skid<Returned>,
 
     /// The write that came, and whose it is; then what is left of it to hand over; and whose those are that are not answered.
@@ -170,11 +169,6 @@ impl<const FUNCTION_BITS: usize> RingPort<FUNCTION_BITS> {
             accepted |= own & self.answer[i].ready;
         }
         self.returned.out.ready = accepted;
-        let begins = self.arbiter.take;
-        let ends = self.returned.out.valid & accepted;
-        if begins ^ ends {
-            self.reads = if begins { self.reads + 1 } else { self.reads - 1 };
-        }
 
         comment!("a write is handed over, address and data, or refused when those before it are done");
         let placed_free = (!self.address_valid | self.axi.awready) & (!self.data_valid | self.axi.wready);
@@ -248,7 +242,9 @@ impl<const FUNCTION_BITS: usize> RingPort<FUNCTION_BITS> {
             delivered |= own & self.written[i].ready;
         }
         self.results.out.ready = delivered;
-        let waits = self.chosen_valid | self.came_valid | self.reads.any() | requests.any() | offers.any();
-        self.idle = self.owners.empty & self.results.empty & !waits;
+        let held = self.chosen_valid | self.asked_valid | self.refused_valid | self.came_valid;
+        let leaving = self.address_valid | self.data_valid | !self.returned.empty | !self.results.empty;
+        let comes_in = requests.any() | offers.any() | self.axi.rvalid | self.axi.bvalid | self.window_write;
+        self.idle = !(held | leaving | comes_in);
     }
 }

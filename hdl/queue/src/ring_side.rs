@@ -16,11 +16,22 @@ pub const READERS: usize = 3;
 pub const WRITERS: usize = 2;
 pub const FINDERS: usize = 3;
 
+/// Clocks, in the order of the parts.
+pub const CLOCKS: usize = 4;
+const FETCH: usize = 0;
+const WALK: usize = 1;
+const PACKED: usize = 2;
+const CHECK: usize = 3;
+
 /// From notifications to the descriptors of chains, for the queues of one side of `PAIRS` pairs: the receiveqs (`RECEIVE` = 1) or the transmitqs. Split queues and packed ones have blocks of their own up to the
 /// [`ChainCheck`].
+///
+/// Each part has a clock of its own, in `clock_part`, which may stand still while its bit of `idle_part` is high; `clock` may while there is no `open`.
 #[millrace_hdl::block]
 pub struct RingSide<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, const RECEIVE: usize> {
     pub clock: Signal<In, Clock>,
+    #[count(CLOCKS)]
+    pub clock_part: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
     /// The queue of `open_pair` is enabled.
     pub open: Signal<In, Bit>,
@@ -54,8 +65,7 @@ pub struct RingSide<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_B
     pub segments: Src<Segment<PAIR_BITS>>,
     #[count(FINDERS)]
     pub fault: Vec<Src<Fault<PAIR_BITS>>>,
-    /// Nothing is held or could be begun.
-    pub idle: Signal<Out, Bit>,
+    pub idle_part: Signal<Out, Bits<CLOCKS>>,
 
     fetch: RingFetch<PAIRS, PAIR_BITS>,
     walk: ChainWalker<PAIR_BITS, RECEIVE>,
@@ -157,8 +167,19 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         link(self.write[1], self.packed.event);
         link(self.written[1], self.packed.event_written);
 
-        let walking = self.walk.idle & self.check.idle & self.tables.idle;
-        self.idle = self.fetch.idle & self.packed.idle & walking;
+        comment!("clocks");
+        self.fetch.clock = self.clock_part[FETCH];
+        self.walk.clock = self.clock_part[WALK];
+        self.packed.clock = self.clock_part[PACKED];
+        self.tables.clock = self.clock_part[PACKED];
+        self.merge.clock = self.clock_part[CHECK];
+        self.check.clock = self.clock_part[CHECK];
+        let mut idle: Bits<CLOCKS> = 0;
+        idle.set_bit(FETCH, self.fetch.idle);
+        idle.set_bit(WALK, self.walk.idle);
+        idle.set_bit(PACKED, self.packed.idle & self.tables.idle);
+        idle.set_bit(CHECK, self.check.idle);
+        self.idle_part = idle;
     }
 }
 
@@ -200,6 +221,9 @@ mod tests {
     #[millrace_hdl::block]
     impl Stored {
         fn update(&mut self) {
+            for i in 0..CLOCKS {
+                self.side.clock_part[i] = self.clock;
+            }
             self.side.open = self.open;
             self.side.open_pair = self.open_pair;
             self.side.opened = self.opened;

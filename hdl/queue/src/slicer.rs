@@ -395,6 +395,6 @@ impl<const PAIR_BITS: usize, const TAG_BITS: usize> Slicer<PAIR_BITS, TAG_BITS> 
             self.held_first = !self.within;
         }
         self.within = if free & self.inp.valid { !self.inp.data.frame.last } else { self.within };
-        self.idle = !(self.held_valid | self.inp.valid) & self.plans.empty;
+        self.idle = !(self.held_valid | self.inp.valid | (self.plans.out.valid & self.plan.ready));
     }
 }

@@ -65,13 +65,16 @@ wire_struct! {
 #[millrace_hdl::block]
 pub struct Summer<const PAIR_BITS: usize, const TAG_BITS: usize> {
     pub clock: Signal<In, Clock>,
+    /// Of the sums, which frames without a checksum do not need.
+    pub clock_sums: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub inp: Snk<FrameBeat<TAG_BITS>>,
     pub plan: Snk<Plan>,
     pub out: Src<FrameBeat<PAIR_BITS>>,
     pub verdict: Src<Verdict>,
-    /// Nothing is held.
+    /// Nothing is held; nothing is summed up.
     pub idle: Signal<Out, Bit>,
+    pub idle_sums: Signal<Out, Bit>,
 
     /// Beat of the segment, 255 for those behind; number of the segment, and bytes of payload before it.
     beat: Reg<Bits<8>>,
@@ -82,9 +85,13 @@ pub struct Summer<const PAIR_BITS: usize, const TAG_BITS: usize> {
     l4_words: DffE<Bits<32>>,
     ip_words: DffE<Bits<32>>,
     address_words: DffE<Bits<32>>,
+    #[clock(clock_sums)]
     l4: ChecksumSum,
+    #[clock(clock_sums)]
     ip: ChecksumSum,
+    #[clock(clock_sums)]
     addresses: ChecksumSum,
+    summing: DffR<Bits<3>>,
     /// What travels beside them; and what TCP's or UDP's checksum has beside the words of the frame.
     valid: DffR<Bits<7>>,
     #[count(7)]
@@ -214,6 +221,8 @@ impl<const PAIR_BITS: usize, const TAG_BITS: usize> Summer<PAIR_BITS, TAG_BITS> 
         }
         let moved = self.valid << 1;
         self.valid = if takes { moved | 1 } else { moved };
+        let summed = self.summing << 1;
+        self.summing = if takes & plan.sums { summed | 1 } else { summed };
 
         comment!("the sums of a beat, three clocks later; the fields that were left out, and the pseudo header, two");
         self.l4.data = self.data;
@@ -263,5 +272,6 @@ impl<const PAIR_BITS: usize, const TAG_BITS: usize> Summer<PAIR_BITS, TAG_BITS> 
             self.owed = if begins { self.owed + 1 } else { self.owed - 1 };
         }
         self.idle = !(self.inp.valid | self.owed.any() | self.valid.any());
+        self.idle_sums = !self.summing.any();
     }
 }

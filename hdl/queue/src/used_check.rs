@@ -55,7 +55,7 @@ pub struct UsedCheck<const VQS: usize, const VQ_BITS: usize> {
     pub fault: Src<Fault<VQ_BITS>>,
     /// Nothing is under way.
     pub rests: Signal<Out, Bit>,
-    /// Nor is there anything to ask for.
+    /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
     flags: LutRam<Flags, VQ_BITS>,
@@ -181,6 +181,8 @@ impl<const VQS: usize, const VQ_BITS: usize> UsedCheck<VQS, VQ_BITS> {
             self.places = self.places + cast::<6>(takes) - cast::<6>(skips) - cast::<6>(leaves);
         }
         self.rests = !self.places.any();
-        self.idle = !self.places.any() & !self.due.any() & !self.published;
+        let asks = self.chosen_valid | self.asked_valid | (self.arbiter.any & has_place);
+        let comes_in = self.answer.valid | self.published | self.open;
+        self.idle = self.wishes.empty & !(asks | comes_in);
     }
 }

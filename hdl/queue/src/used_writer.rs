@@ -106,7 +106,7 @@ pub struct UsedWriter<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: u
     pub fault: Src<Fault<VQ_BITS>>,
     /// A queue whose reset came in `sent` or `received` is at rest: for one clock.
     pub reset_done: Signal<Out, Bit>,
-    /// Nothing is held or under way.
+    /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
     rings: LutRam<UsedRing, VQ_BITS>,
@@ -392,9 +392,10 @@ impl<const PAIR_BITS: usize, const VQS: usize, const VQ_BITS: usize> UsedWriter<
         link(self.answer, self.check.answer);
         link(self.interrupt, self.check.interrupt);
         let on_its_way = self.entering_valid | self.reading_valid | self.line_due | self.index_due;
-        let at_work = (self.task != UsedTask::Idle) | on_its_way | self.timer.waiting.any() | !self.owners.empty;
-        let held = self.sent.valid | self.received.valid | !self.sent_items.empty | !self.received_items.empty;
-        self.idle = self.check.idle & !(at_work | held | self.timer.flush.valid);
+        let at_work = (self.task != UsedTask::Idle) | on_its_way | self.timer.waiting.any() | self.timer.flush.valid;
+        let held = !self.out.empty | !self.sent_items.empty | !self.received_items.empty;
+        let comes_in = self.sent.valid | self.received.valid | self.written.valid | self.open;
+        self.idle = self.check.idle & !(at_work | held | comes_in);
     }
 }
 

@@ -4,47 +4,59 @@
 use millrace_hdl::core::sizes::Sizes;
 use millrace_hdl::{emit, sized};
 use millrace_queue::dpu::{Dpu, HostSizes};
+use millrace_queue::one_clock::OneClock;
 use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
 
-/// The DPU of a build with host side, connected.
+/// A block of a build with host side, connected.
+macro_rules! built {
+    ($block:ident, $preset:expr) => {{
+        assert_eq!($preset, Preset::Host, "preset {} has no host side", $preset);
+        const CONFIG: Config = Preset::Host.config();
+        const SIZES: Sizes = Sizes::of(&CONFIG);
+        const HOST: HostSizes = HostSizes::of(&CONFIG);
+        type Built = sized!(
+            $block<
+                SIZES,
+                { HOST.uplinks },
+                { HOST.pairs },
+                { HOST.pair_bits },
+                { HOST.pair_bits + 8 },
+                { HOST.vqs },
+                { HOST.vq_bits },
+                { HOST.functions },
+                { HOST.function_bits },
+                { HOST.vqs + 1 },
+                { (HOST.vqs + 1).next_power_of_two().ilog2() as usize },
+                { HOST.function_bits + 5 },
+                { HOST.vq_bits + 3 },
+                { HOST.function_bits + 7 }
+            >
+        );
+        let mut block = Box::new(Built::new(&CONFIG));
+        block.connect_all();
+        block
+    }};
+}
+
+/// The DPU of a build with host side, connected, on one clock: for boards.
 ///
 /// # Panics
 /// If the preset has none.
 pub fn build(preset: Preset) -> Box<dyn Block> {
-    assert_eq!(preset, Preset::Host, "preset {preset} has no host side");
-    const CONFIG: Config = Preset::Host.config();
-    const SIZES: Sizes = Sizes::of(&CONFIG);
-    const HOST: HostSizes = HostSizes::of(&CONFIG);
-    type Built = sized!(
-        Dpu<
-            SIZES,
-            { HOST.uplinks },
-            { HOST.pairs },
-            { HOST.pair_bits },
-            { HOST.pair_bits + 8 },
-            { HOST.vqs },
-            { HOST.vq_bits },
-            { HOST.functions },
-            { HOST.function_bits },
-            { HOST.vqs + 1 },
-            { (HOST.vqs + 1).next_power_of_two().ilog2() as usize },
-            { HOST.function_bits + 5 },
-            { HOST.vq_bits + 3 },
-            { HOST.function_bits + 7 }
-        >
-    );
-    let mut dpu = Box::new(Built::new(&CONFIG));
-    dpu.connect_all();
-    dpu
+    built!(OneClock, preset)
 }
 
-/// The Verilog of a preset with host side; its top module is `millrace`.
+/// The Verilog of a preset with host side, whose parts have clocks of their own; its top module is `millrace`.
 ///
 /// # Errors
 /// Every place in a block that has no Verilog. (None in a commit that passes the tests.)
+///
+/// # Panics
+/// If the preset has no host side.
 pub fn verilog(preset: Preset) -> Result<String, Vec<String>> {
-    emit::verilog(build(preset).as_ref(), Some("millrace"))
+    let dpu: Box<dyn Block> = built!(Dpu, preset);
+    emit::verilog(dpu.as_ref(), Some("millrace"))
 }
 
 #[cfg(test)]
@@ -57,6 +69,8 @@ mod tests {
         for preset in Preset::HOSTED {
             let text = verilog(preset).unwrap_or_else(|e| panic!("{preset} is not emitted:\n{}", e.join("\n")));
             lint(&text, "millrace");
+            let text = emit::verilog(build(preset).as_ref(), Some("one_clock")).unwrap();
+            lint(&text, "one_clock");
         }
     }
 }

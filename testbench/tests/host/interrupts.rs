@@ -15,7 +15,7 @@ fn message(function: usize, vector: u16) -> Interrupt {
 }
 
 /// MSI-X is enabled, each vector has its message, and none is masked.
-fn enable(dpu: &Dpu, function: usize) {
+pub fn enable(dpu: &Dpu, function: usize) {
     let mut bar = dpu.bar(function);
     for vector in 0..PRESET.config().vectors_of_function(function) as u16 {
         let Interrupt { address, data, .. } = message(function, vector);
@@ -28,7 +28,7 @@ fn enable(dpu: &Dpu, function: usize) {
     (0..PRESET.config().vectors_of_function(function) as u16).for_each(|vector| mask(dpu, function, vector, false));
 }
 
-fn mask(dpu: &Dpu, function: usize, vector: u16, masked: bool) {
+pub fn mask(dpu: &Dpu, function: usize, vector: u16, masked: bool) {
     let control = MSIX_TABLE.at(vector.into()) + msix::VECTOR_CONTROL.offset;
     dpu.bar(function).write32(control, u32::from(masked) * VECTOR_MASKED).unwrap();
 }

@@ -2,6 +2,7 @@
 //! The host side in RTL, driven by our drivers over rings in simulated memory: `docs/host.md`.
 
 mod bench;
+mod clocks;
 mod control;
 mod faults;
 mod interrupts;

@@ -121,7 +121,8 @@ fn cut(rng: &mut ChaCha8Rng, longest: u32) -> Cut {
     Cut { gap: rng.random_range(0..70), len: rng.random_range(1..longest) }
 }
 
-fn random_settings(rng: &mut ChaCha8Rng, merge: bool) -> Settings {
+/// Of a function's queues; chains and buffers as they may be cut.
+pub fn random_settings(rng: &mut ChaCha8Rng, merge: bool) -> Settings {
     let packed = rng.random();
     let queue_size = if packed { rng.random_range(8..=256) } else { 1 << rng.random_range(3..9) };
     let mut order: Vec<u16> = (0..queue_size).collect();

@@ -3,7 +3,7 @@
 
 use crate::functions::Functions;
 use crate::small::SMALL;
-use crate::testing::{settle, tick};
+use crate::testing::{settle, tick_those};
 use crate::types::{Fault, MacChange, Policy, QueueConfig, Window};
 use millrace_regs::host::{HostField, MSIX_TABLE, common, host_address};
 use rust_hdl_core::prelude::*;
@@ -72,7 +72,7 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize, const FUNCT
         let mut dut = Box::new(dut);
         dut.connect_all();
         dut.reset.next = true;
-        tick(&mut *dut, |d| &mut d.clock);
+        tick_those(&mut *dut, |d| vec![(&mut d.clock, true), (&mut d.clock_vectors, true)]);
         dut.reset.next = false;
         let all = (1u64 << FUNCTIONS) - 1;
         (dut.bus_master.next, dut.msix_enable.next) = (all.into(), all.into());
@@ -129,10 +129,11 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize, const FUNCT
             self.seen.resets.push(queue);
             self.under_way = Some(self.engine_delay.unwrap_or(1));
         }
-        for level in [true, false] {
-            self.dut.clock.next = level.into();
-            settle(&mut *self.dut);
-        }
+        // Each clock stands still while it may.
+        tick_those(&mut *self.dut, |d| {
+            let runs = (!d.idle.val(), !d.idle_vectors.val());
+            vec![(&mut d.clock, runs.0), (&mut d.clock_vectors, runs.1)]
+        });
         self.seen.live = self.dut.live.val().to_u64();
         looks
     }
@@ -160,7 +161,7 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize, const FUNCT
     /// # Panics
     /// If it takes long.
     pub fn until_idle(&mut self) {
-        assert!((0..2000).any(|_| self.clock_and(|d| d.idle.val())), "not idle");
+        assert!((0..2000).any(|_| self.clock_and(|d| d.idle.val() && d.idle_vectors.val())), "not idle");
     }
 
     fn access(&mut self, answered: impl Fn(&Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>) -> bool, taken: impl Fn(&mut Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>)) {
