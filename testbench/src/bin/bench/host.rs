@@ -6,8 +6,9 @@ use crate::report::{Report, cpu_seconds};
 use anyhow::{Result, ensure};
 use millrace_driver::Device;
 use millrace_driver::virtio::{Cut, LocalMemory, Settings, VirtioNet};
-use millrace_firmware::openflow::{Ports, parse_flow_file};
+use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
 use millrace_firmware::slowpath::{self, SlowPath};
+use millrace_regs::config::Config;
 use millrace_regs::host::NET_HEADER;
 use millrace_sim::{Bar, CYCLE_NS, DpuSimulation, EmbeddedDpu, Latency, Preset};
 use std::cell::RefCell;
@@ -22,6 +23,8 @@ const ROUND: u64 = 256;
 /// Cycles until all flows are in hardware and the rings are full, and those that are measured.
 const WARM_UP: u64 = 500_000;
 const MEASURED: u64 = 100_000;
+/// Frames that are sent one by one.
+const EXCHANGES: usize = 500;
 
 /// Frames and bits per second from VF to VF, and cycles per second of CPU time.
 pub fn measure(report: &mut Report) -> Result<()> {
@@ -35,12 +38,27 @@ pub fn measure(report: &mut Report) -> Result<()> {
         report.add("VF to VF", &configuration, per_second / 1e6, "Mpps");
         // With preamble, gap and FCS, as on a wire.
         report.add("VF to VF", &configuration, per_second * (8 * (length + 24)) as f64 / 1e9, "Gb/s");
+        let speed = cycles as f64 / seconds;
+        let bare = crate::bare::speed(queues, length, frames as f64 / cycles as f64)?;
+        report.add("simulation speed", format!("host preset, VF to VF, {configuration}"), speed, "cycles/s");
         report.add(
             "simulation speed",
-            format!("host preset, VF to VF, {configuration}"),
-            cycles as f64 / seconds,
+            format!("sim preset, the same traffic: {queues} VFs, {length}-byte frames"),
+            bare,
             "cycles/s",
         );
+        report.add(
+            "simulation speed",
+            format!("host preset against sim preset, {configuration}"),
+            speed / bare,
+            "ratio",
+        );
+    }
+    for (name, rings) in &RINGS[..2] {
+        let Rate { frames, cycles, seconds } = one_by_one(rings())?;
+        let configuration = format!("host preset, VF to VF, one 64-byte frame at a time, {name}, 1 us");
+        report.add("simulation speed", &configuration, cycles as f64 / seconds, "cycles/s");
+        report.add("time of a frame", configuration, seconds / frames as f64 * 1e6, "us");
     }
     Ok(())
 }
@@ -57,47 +75,88 @@ struct Rate {
     seconds: f64,
 }
 
-/// So many VFs send to the next VF each.
-fn rate(queues: usize, length: usize, settings: Settings) -> Result<Rate> {
-    let config = PRESET.config();
-    let memories = (0..config.functions()).map(|_| LocalMemory::new(ADDRESS, MEMORY)).collect();
-    let mut dpu = DpuSimulation::new(PRESET, memories, Latency::default())?;
-    (0..config.functions()).for_each(|function| dpu.set_bus_master(function, true));
-    let dpu = Rc::new(RefCell::new(dpu));
-    let vf = |n: usize| 1 + config.pfs + n % config.vfs;
-    let mut nets = vec![];
-    for n in 0..config.vfs.min(queues + 1) {
-        let memory = dpu.borrow().memory(vf(n)).clone();
-        nets.push(VirtioNet::start(Bar::new(dpu.clone(), vf(n)), memory, settings.clone())?);
+/// So many VFs, of which each sends to the next.
+struct Traffic {
+    dpu: Rc<RefCell<DpuSimulation>>,
+    nets: Vec<VirtioNet<Bar, LocalMemory>>,
+    slow_path: Representors,
+    /// That of each VF that sends.
+    frames: Vec<Vec<u8>>,
+}
+
+impl Traffic {
+    fn new(queues: usize, length: usize, settings: Settings) -> Result<Self> {
+        let config = PRESET.config();
+        let memories = (0..config.functions()).map(|_| LocalMemory::new(ADDRESS, MEMORY)).collect();
+        let mut dpu = DpuSimulation::new(PRESET, memories, Latency::default())?;
+        (0..config.functions()).for_each(|function| dpu.set_bus_master(function, true));
+        let dpu = Rc::new(RefCell::new(dpu));
+        let vf = |n: usize| 1 + config.pfs + n % config.vfs;
+        let mut nets = vec![];
+        for n in 0..config.vfs.min(queues + 1) {
+            let memory = dpu.borrow().memory(vf(n)).clone();
+            nets.push(VirtioNet::start(Bar::new(dpu.clone(), vf(n)), memory, settings.clone())?);
+        }
+        let slow_path = start_slow_path(&dpu, queues)?;
+        Ok(Self { dpu, nets, slow_path, frames: (0..queues).map(|n| frame(n, length)).collect() })
     }
-    let mut slow_path = start_slow_path(&dpu, queues)?;
-    let frames: Vec<Vec<u8>> = (0..queues).map(|n| frame(n, length)).collect();
-    let turn = |nets: &mut [VirtioNet<Bar, LocalMemory>]| -> Result<usize> {
+
+    fn cycle(&self) -> u64 {
+        self.dpu.borrow().cycle()
+    }
+
+    /// All drivers look at their rings, and send what fits, but no more than `most` each. How many frames they have received.
+    fn turn(&mut self, most: usize) -> Result<usize> {
         let mut received = 0;
-        for (n, net) in nets.iter_mut().enumerate() {
+        for (n, net) in self.nets.iter_mut().enumerate() {
             received += net.receive(0, usize::MAX, |_| ())?;
-            if let Some(frame) = frames.get(n) {
-                net.send(0, std::iter::repeat(&frame[..]))?;
+            if let Some(frame) = self.frames.get(n) {
+                net.send(0, std::iter::repeat_n(&frame[..], most))?;
             }
         }
         Ok(received)
-    };
-    let end = dpu.borrow().cycle() + WARM_UP;
-    while dpu.borrow().cycle() < end {
-        turn(&mut nets)?;
-        slow_path.turn()?;
     }
-    let (start, begin) = (dpu.borrow().cycle(), cpu_seconds());
+}
+
+/// As many frames as there is room for.
+fn rate(queues: usize, length: usize, settings: Settings) -> Result<Rate> {
+    let mut traffic = Traffic::new(queues, length, settings)?;
+    let end = traffic.cycle() + WARM_UP;
+    while traffic.cycle() < end {
+        traffic.turn(usize::MAX)?;
+        traffic.slow_path.turn()?;
+    }
+    let (start, begin) = (traffic.cycle(), cpu_seconds());
     let (mut received, mut now) = (0, start);
     while now < start + MEASURED {
-        received += turn(&mut nets)?;
+        received += traffic.turn(usize::MAX)?;
         let next = now + ROUND;
-        now = dpu.borrow().cycle();
-        dpu.borrow_mut().skip(next.saturating_sub(now));
-        now = dpu.borrow().cycle();
+        now = traffic.cycle();
+        traffic.dpu.borrow_mut().skip(next.saturating_sub(now));
+        now = traffic.cycle();
     }
     ensure!(received > 0, "no frame arrived");
     Ok(Rate { frames: received, cycles: now - start, seconds: cpu_seconds() - begin })
+}
+
+/// One frame at a time.
+fn one_by_one(settings: Settings) -> Result<Rate> {
+    let mut traffic = Traffic::new(1, 64, settings)?;
+    let (mut start, mut begin) = (0, 0.0);
+    for n in 0..EXCHANGES {
+        traffic.turn(1)?;
+        while traffic.turn(0)? == 0 {
+            traffic.dpu.borrow_mut().skip(ROUND);
+            if n == 0 {
+                traffic.slow_path.turn()?;
+            }
+        }
+        if n == 0 {
+            traffic.dpu.borrow_mut().run_until_idle(WARM_UP);
+            (start, begin) = (traffic.cycle(), cpu_seconds());
+        }
+    }
+    Ok(Rate { frames: EXCHANGES - 1, cycles: traffic.cycle() - start, seconds: cpu_seconds() - begin })
 }
 
 /// Buffers of one piece.
@@ -136,16 +195,25 @@ fn start_slow_path(dpu: &Rc<RefCell<DpuSimulation>>, queues: usize) -> Result<Re
     let memory = dpu.borrow().memory(0).clone();
     let settings = Settings { queue_size: 32, transmit_buffers: 32, ..Settings::default() };
     let mut device = EmbeddedDpu::new(dpu.clone(), memory, settings)?;
-    let port = |n: usize| 1 + config.uplinks + config.pfs + n % config.vfs;
-    let flow = |n: usize| format!("in_port={},actions=output:{}\n", port(n), port(n + 1));
-    let flows: String = (0..queues).map(flow).collect();
-    let flows = parse_flow_file("flows", &flows, Ports::new(config.vports() as u16, config.uplinks as u16))?;
-    let slow_path = SlowPath::new(&mut device, flows, slowpath::Settings::default())?;
+    let slow_path = SlowPath::new(&mut device, flows(&config, queues)?, slowpath::Settings::default())?;
     Ok(Representors { device, slow_path })
 }
 
+pub fn vport_of_vf(config: &Config, n: usize) -> usize {
+    config.uplinks + config.pfs + n % config.vfs
+}
+
+/// From each of so many VFs to the next.
+pub fn flows(config: &Config, queues: usize) -> Result<FlowTable> {
+    // OpenFlow counts ports from 1 on.
+    let port = |n| 1 + vport_of_vf(config, n);
+    let flow = |n: usize| format!("in_port={},actions=output:{}\n", port(n), port(n + 1));
+    let flows: String = (0..queues).map(flow).collect();
+    Ok(parse_flow_file("flows", &flows, Ports::new(config.vports() as u16, config.uplinks as u16))?)
+}
+
 /// UDP of one flow.
-fn frame(flow: usize, length: usize) -> Vec<u8> {
+pub fn frame(flow: usize, length: usize) -> Vec<u8> {
     let ip_bytes = (length - 14) as u16;
     let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0];
     frame.extend(ip_bytes.to_be_bytes());

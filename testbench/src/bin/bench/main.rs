@@ -2,6 +2,7 @@
 //! `cargo xtask bench`: the project's figures, each as a row of a table and as a JSON line.
 
 mod attached;
+mod bare;
 mod emission;
 mod evictions;
 mod host;
