@@ -116,8 +116,7 @@ mod tests {
                 page.push((class, number.parse::<u8>().expect("a number"), name.to_string()));
             }
         }
-        let ours: Vec<_> =
-            Command::ALL.iter().map(|it| (it.class(), it.command(), it.name().to_string())).collect();
+        let ours: Vec<_> = Command::ALL.iter().map(|it| (it.class(), it.command(), it.name().to_string())).collect();
         assert_eq!(page, ours);
         assert_eq!(Command::of(4, 1), Some(Command::RssConfig));
         assert_eq!(Command::of(4, 2), None);

@@ -121,7 +121,8 @@ impl EmbeddedHost {
 /// Gives a function its device configuration: a MAC of its own, the longest payload that there is, a link that is up.
 fn configure(config: &Config, function: usize, ecpf: &mut Bar) -> Result<(), VirtioError> {
     let (mac, mtu) = ([2, 0x4d, 0x52, 0, 0, function as u8 - 1], (config.max_frame - ETHERNET) as u16);
-    FunctionConfig { mac, mtu, link_up: true, features: u64::MAX, policy: Default::default() }.set(ecpf, function as u32)
+    FunctionConfig { mac, mtu, link_up: true, features: u64::MAX, policy: Default::default() }
+        .set(ecpf, function as u32)
 }
 
 fn backend(error: VirtioError) -> DeviceError {

@@ -802,6 +802,7 @@ impl<
                     let is_new = is_mac & (self.new != self.old);
                     self.step = if is_new | (self.task == Task::Mac) { Step::Changed } else { Step::Done };
                 }
+            }
             Step::Mac => {
                 word = MAC;
                 we = true;
