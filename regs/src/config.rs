@@ -168,7 +168,7 @@ pub enum Preset {
     W256,
     /// 1,024 bits with small tables.
     W1024,
-    /// With the host side (`docs/host.md`): 512 bits with small tables, one pair of virtqueues for each PF and VF.
+    /// With the host side (`docs/host.md`): 512 bits with small tables, two pairs of virtqueues for each PF and VF.
     Host,
 }
 
@@ -239,7 +239,7 @@ impl Preset {
             Preset::W128 => Config { bus_bits: 128, ..SMALL },
             Preset::W256 => Config { bus_bits: 256, ..SMALL },
             Preset::W1024 => Config { bus_bits: 1024, ..SMALL },
-            Preset::Host => Config { vfs: 8, queue_pairs: 1, ..SMALL },
+            Preset::Host => Config { vfs: 8, queue_pairs: 2, ..SMALL },
         }
     }
 

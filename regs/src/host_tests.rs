@@ -255,7 +255,7 @@ fn faults_are_those_of_the_page() {
 
 #[test]
 fn functions_and_virtqueues_are_numbered_as_on_the_page() {
-    let host = Config { vfs: 1, ..Preset::Host.config() };
+    let host = Config { vfs: 1, queue_pairs: 1, ..Preset::Host.config() };
     assert_eq!((host.functions(), host.virtqueues(), host.vectors()), (3, 8 + 4 + 4, 9 + 4 + 4));
     assert_eq!([0, 1, 2, 3].map(|f| host.vport_of_function(f)), [None, Some(2), Some(3), None]);
     assert_eq!([0, 1, 2, 3, 4].map(|v| host.function_of_vport(v)), [None, None, Some(1), Some(2), None]);

@@ -37,6 +37,7 @@ const TWO: u64 = HEADER as u64 + 2;
 const SIX: u64 = HEADER as u64 + ADDRESS as u64;
 const RSS_REST: u64 = HEADER as u64 + rss::TABLE as u64 + 3;
 
+const ALL_ENTRIES: usize = TABLE_ENTRIES - 1;
 const ERR_BYTE: u32 = ERR as u32;
 const VLAN_IDS: u32 = VLANS as u32;
 
@@ -268,7 +269,7 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> ControlUnit<PAIR_BITS, VQ_BIT
             ControlState::Pairs => {
                 count = 0;
                 entry = 0;
-                self.steering_q = Steering { types: HASH_TYPES, mask: TABLE_ENTRIES - 1, unclassified: 0 };
+                self.steering_q = Steering { types: HASH_TYPES, mask: ALL_ENTRIES, unclassified: 0 };
                 self.key_q = self.default_key;
                 wrong = none_or_beyond;
                 state = if wrong { ControlState::Ack } else { ControlState::Fill };

@@ -20,7 +20,7 @@ use crate::segmenter::{CLOCKS as SEGMENTER_CLOCKS, Segmenter};
 use crate::sent_policy::SentPolicy;
 use crate::steer::Steer;
 use crate::strip::Strip;
-use crate::types::{BEAT_BITS, Fault, MacChange, Policy, QueueConfig, RingRead, Window};
+use crate::types::{BEAT_BITS, Fault, MacChange, Policy, QueueConfig, RingRead, Used, Window};
 use crate::used_writer::UsedWriter;
 use millrace_hdl::base::{Reg, RoundRobin, Snk, Src};
 use millrace_hdl::core::types::Beat;
@@ -308,7 +308,7 @@ impl<
         join(self.reader.pieces, self.packer.pieces);
         join(self.packer.out, self.strip.inp);
         let controls = self.unit.used.valid;
-        let sent_used = if controls { self.unit.used.data } else { self.reader.used.data };
+        let sent_used: Used<PAIR_BITS> = if controls { self.unit.used.data } else { self.reader.used.data };
         let sent_vq = concat::<VQ_BITS>(sent_used.pair, true);
         let sent_packed = (self.is_packed & (one_queue << sent_vq)).any();
         let uses = controls | self.reader.used.valid;
@@ -431,11 +431,11 @@ impl<
         self.no_buffer_function = self.placer.no_buffer_function;
 
         comment!("the rings");
+        for i in 0..PACKED_RINGS {
+            join(self.sent.read[i], self.port.read[i]);
+            join(self.port.answer[i], self.sent.answer[i]);
+        }
         for i in 0..READERS {
-            if i != PACKED_RINGS {
-                join(self.sent.read[i], self.port.read[i]);
-                join(self.port.answer[i], self.sent.answer[i]);
-            }
             join(self.received.read[i], self.port.read[READERS + i]);
             join(self.port.answer[READERS + i], self.received.answer[i]);
         }

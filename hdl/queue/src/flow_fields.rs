@@ -24,6 +24,7 @@ const PORTS: usize = 4;
 
 /// Bytes of the second beat that a header may reach: behind two tags and the longest header of IPv4 are the ports.
 const REACH: usize = ETHERNET + 2 * TAG_BYTES;
+const TAGGED: usize = ETHERNET + TAG_BYTES;
 const SECOND_BITS: usize = 8 * REACH;
 
 wire_struct! {
@@ -132,9 +133,9 @@ impl FlowFields {
         let is_twice = is_tagged & is_tag(middle);
         let once = is_tagged & !is_twice;
         let header: Bits<8> = if is_twice {
-            ETHERNET + 2 * TAG_BYTES
+            REACH
         } else if once {
-            ETHERNET + TAG_BYTES
+            TAGGED
         } else {
             ETHERNET
         };

@@ -3,5 +3,5 @@
 
 use millrace_regs::config::{Config, Preset};
 
-/// A build with each kind of function once: ECPF, PF, VF.
-pub const SMALL: Config = Config { vfs: 1, ..Preset::Host.config() };
+/// A build with each kind of function once, and one pair of virtqueues for each: ECPF, PF, VF.
+pub const SMALL: Config = Config { vfs: 1, queue_pairs: 1, ..Preset::Host.config() };
