@@ -184,7 +184,12 @@ mod tests {
             dut.steps.valid.next = given < writes.len();
             let write = writes.get(given).copied().unwrap_or_default();
             dut.steps.data.next = Step {
-                descriptor: Descriptor { address: 0x1000u64.into(), length: 0x2_0000u64.into(), write, ..Default::default() },
+                descriptor: Descriptor {
+                    address: 0x1000u64.into(),
+                    length: 0x2_0000u64.into(),
+                    write,
+                    ..Default::default()
+                },
                 pair: 2u64.into(),
                 function: 1u64.into(),
                 first: given == 0,

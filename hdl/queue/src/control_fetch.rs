@@ -148,11 +148,8 @@ impl<const PAIR_BITS: usize> ControlFetch<PAIR_BITS> {
                 if passes_over {
                     self.before -= 1;
                 } else {
-                    self.segment = Segment::<PAIR_BITS> {
-                        address: segment.address + 1,
-                        length: segment.length - 1,
-                        ..segment
-                    };
+                    self.segment =
+                        Segment::<PAIR_BITS> { address: segment.address + 1, length: segment.length - 1, ..segment };
                     if !too_long {
                         self.total += 1;
                     }

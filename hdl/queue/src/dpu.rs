@@ -5,7 +5,6 @@ use crate::axi::AxiMaster;
 use crate::engine::{CLOCKS as ENGINE_CLOCKS, QueueEngine};
 use crate::functions::Functions;
 use crate::host_axi::HostAxilSlave;
-use crate::one_clock::OneClock;
 use crate::ring_port::ID_BITS;
 use crate::types::Interrupt;
 use millrace_hdl::base::{Snk, Src};

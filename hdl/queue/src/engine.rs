@@ -186,9 +186,8 @@ impl<
         let pair = |function, local| config.virtqueue(function, local).expect("a function has a pair") / 2;
         let functions = || 1..config.functions();
         let first: Vec<usize> = functions().map(|function| pair(function, 0)).collect();
-        let control: Vec<usize> = functions()
-            .filter_map(|function| Some(pair(function, config.control_queue(function, true)?)))
-            .collect();
+        let control: Vec<usize> =
+            functions().filter_map(|function| Some(pair(function, config.control_queue(function, true)?))).collect();
         Self {
             sent: RingSide::new(&control),
             received: RingSide::new(&[]),
@@ -291,8 +290,7 @@ impl<
         self.reader.segments.data = segment;
         self.control.segments.valid = self.sent.segments.valid & is_control;
         self.control.segments.data = segment;
-        self.sent.segments.ready =
-            if is_control { self.control.segments.ready } else { self.reader.segments.ready };
+        self.sent.segments.ready = if is_control { self.control.segments.ready } else { self.reader.segments.ready };
         self.data.arid = self.reader.axi.arid;
         self.data.araddr = self.reader.axi.araddr;
         self.data.arlen = self.reader.axi.arlen;

@@ -79,12 +79,7 @@ fn is_tag(kind: Bits<16>) -> Bit {
 /// The bytes of a word the other way round.
 #[millrace_hdl::function]
 fn reversed(word: Bits<32>) -> Bits<32> {
-    concat::<32>(
-        word.get_bits::<8>(0),
-        word.get_bits::<8>(8),
-        word.get_bits::<8>(16),
-        word.get_bits::<8>(24),
-    )
+    concat::<32>(word.get_bits::<8>(0), word.get_bits::<8>(8), word.get_bits::<8>(16), word.get_bits::<8>(24))
 }
 
 /// The first eight words, the first byte highest.

@@ -435,8 +435,7 @@ impl<
                 let control: Bits<16> = if self.multiple_here { behind } else { 2 };
                 let is_control = !is_ecpf & (self.local == control);
                 if self.task == Task::Access {
-                    self.queue_q =
-                        self.base + cast::<VQ_BITS>(if is_control { self.queues_here } else { self.local });
+                    self.queue_q = self.base + cast::<VQ_BITS>(if is_control { self.queues_here } else { self.local });
                 } else if !is_ecpf & (self.local == self.queues_here) {
                     self.local = control;
                 }

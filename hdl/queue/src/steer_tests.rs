@@ -5,6 +5,7 @@ use super::*;
 use crate::asked::random_headers;
 use crate::collector::Collector;
 use crate::testing::{assert_lints, bits_of, settle, tick};
+use crate::types::Policy;
 use millrace_regs::host::control::{DEFAULT_KEY, HASH_TYPES, KEY_BYTES};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -36,7 +37,7 @@ struct Way {
     data: Src<Beat<BEAT_BITS, 7>>,
     idle: Signal<Out, Bit>,
     #[init(Collector::new(&FIRST))]
-    collector: Collector<SOURCES, 4>,
+    collector: Collector<SOURCES, 4, 2>,
     steer: Steer<4, SOURCES, 2, 9>,
 }
 
@@ -49,6 +50,9 @@ impl Way {
         self.collector.whole = self.whole;
         self.collector.upcall_vport = 1;
         self.collector.upcall_reason = 0;
+        self.collector.policy_write = false;
+        self.collector.policy_function = 0;
+        self.collector.policy = Policy::default();
         self.collector.steers = self.steer.steers;
         self.steer.table_write = self.table_write;
         self.steer.table_index = self.table_index;
@@ -164,8 +168,7 @@ impl Bench {
             if let Some((bytes, last)) = beats.front() {
                 let mut padded = bytes.clone();
                 padded.resize(64, 0xee);
-                dut.inp[i].data.next =
-                    Beat { data: bits_of(&padded), bytes: (bytes.len() as u64).into(), last: *last };
+                dut.inp[i].data.next = Beat { data: bits_of(&padded), bytes: (bytes.len() as u64).into(), last: *last };
             }
         }
         dut.whole.next = whole.into();

@@ -75,7 +75,8 @@ mod tests {
 
     /// Bytes as bits, the first byte highest, with zeros behind them.
     fn highest_first<const N: usize>(bytes: &[u8]) -> Bits<N> {
-        let all: Bits<N> = bytes.iter().fold(0u64.into(), |all: Bits<N>, byte| all << 8_u64 | Bits::from(u64::from(*byte)));
+        let all: Bits<N> =
+            bytes.iter().fold(0u64.into(), |all: Bits<N>, byte| all << 8_u64 | Bits::from(u64::from(*byte)));
         all << (N - 8 * bytes.len()) as u64
     }
 

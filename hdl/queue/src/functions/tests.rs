@@ -398,7 +398,10 @@ fn functions_are_reset_one_after_the_other() {
     assert_eq!((b.seen.live(), b.seen.resets.clone()), (0xff, vec![12]));
     (0..3).for_each(|_| b.done());
     b.clocks(400);
-    assert_eq!((state(&mut b, 2), state(&mut b, 1), b.seen.resets.clone()), (0, READY | NEEDS_RESET, vec![12, 13, 15, 8]));
+    assert_eq!(
+        (state(&mut b, 2), state(&mut b, 1), b.seen.resets.clone()),
+        (0, READY | NEEDS_RESET, vec![12, 13, 15, 8])
+    );
     (0..3).for_each(|_| b.done());
     b.clocks(400);
     assert_eq!((state(&mut b, 0), state(&mut b, 1)), (READY, 0));
@@ -462,7 +465,8 @@ fn accesses_are_answered_while_no_interrupt_is_taken() {
     b.clocks(400);
     let mut given = b.seen.interrupts.clone();
     given.sort_unstable();
-    let expected: Vec<(u64, u64)> = (0..8).map(|q| (0, 1 + q)).chain([(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]).collect();
+    let expected: Vec<(u64, u64)> =
+        (0..8).map(|q| (0, 1 + q)).chain([(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]).collect();
     assert_eq!(given, expected);
 }
 

@@ -49,8 +49,19 @@ impl Seen {
     }
 }
 
-pub struct Bench<const FUNCTIONS: usize = 3, const VQS: usize = 16, const VQ_BITS: usize = 4, const FUNCTION_BITS: usize = 2, const VECTORS: usize = 17, const VECTOR_BITS: usize = 5, const FUNCTION_WORD_BITS: usize = 7, const QUEUE_WORD_BITS: usize = 7> {
-    pub dut: Box<Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>>,
+pub struct Bench<
+    const FUNCTIONS: usize = 3,
+    const VQS: usize = 16,
+    const VQ_BITS: usize = 4,
+    const FUNCTION_BITS: usize = 2,
+    const VECTORS: usize = 17,
+    const VECTOR_BITS: usize = 5,
+    const FUNCTION_WORD_BITS: usize = 7,
+    const QUEUE_WORD_BITS: usize = 7,
+> {
+    pub dut: Box<
+        Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
+    >,
     pub seen: Seen,
     pub interrupt_ready: bool,
     /// Clocks that the engine takes for a virtqueue's reset; none: until [`Bench::done`].
@@ -66,9 +77,31 @@ impl Bench {
     }
 }
 
-impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize, const FUNCTION_BITS: usize, const VECTORS: usize, const VECTOR_BITS: usize, const FUNCTION_WORD_BITS: usize, const QUEUE_WORD_BITS: usize> Bench<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS> {
+impl<
+    const FUNCTIONS: usize,
+    const VQS: usize,
+    const VQ_BITS: usize,
+    const FUNCTION_BITS: usize,
+    const VECTORS: usize,
+    const VECTOR_BITS: usize,
+    const FUNCTION_WORD_BITS: usize,
+    const QUEUE_WORD_BITS: usize,
+> Bench<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>
+{
     /// The same with these functions, which have so many vectors each.
-    pub fn with(dut: Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>, vectors: &[u32]) -> Self {
+    pub fn with(
+        dut: Functions<
+            FUNCTIONS,
+            VQS,
+            VQ_BITS,
+            FUNCTION_BITS,
+            VECTORS,
+            VECTOR_BITS,
+            FUNCTION_WORD_BITS,
+            QUEUE_WORD_BITS,
+        >,
+        vectors: &[u32],
+    ) -> Self {
         let mut dut = Box::new(dut);
         dut.connect_all();
         dut.reset.next = true;
@@ -94,7 +127,21 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize, const FUNCT
     }
 
     /// A clock, and how something looks at its end.
-    fn clock_and(&mut self, look: impl Fn(&Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>) -> bool) -> bool {
+    fn clock_and(
+        &mut self,
+        look: impl Fn(
+            &Functions<
+                FUNCTIONS,
+                VQS,
+                VQ_BITS,
+                FUNCTION_BITS,
+                VECTORS,
+                VECTOR_BITS,
+                FUNCTION_WORD_BITS,
+                QUEUE_WORD_BITS,
+            >,
+        ) -> bool,
+    ) -> bool {
         self.dut.interrupt.ready.next = self.interrupt_ready;
         self.dut.reset_queue.ready.next = self.under_way.is_none();
         self.dut.reset_done.next = self.under_way == Some(0);
@@ -164,7 +211,33 @@ impl<const FUNCTIONS: usize, const VQS: usize, const VQ_BITS: usize, const FUNCT
         assert!((0..2000).any(|_| self.clock_and(|d| d.idle.val() && d.idle_vectors.val())), "not idle");
     }
 
-    fn access(&mut self, answered: impl Fn(&Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>) -> bool, taken: impl Fn(&mut Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>)) {
+    fn access(
+        &mut self,
+        answered: impl Fn(
+            &Functions<
+                FUNCTIONS,
+                VQS,
+                VQ_BITS,
+                FUNCTION_BITS,
+                VECTORS,
+                VECTOR_BITS,
+                FUNCTION_WORD_BITS,
+                QUEUE_WORD_BITS,
+            >,
+        ) -> bool,
+        taken: impl Fn(
+            &mut Functions<
+                FUNCTIONS,
+                VQS,
+                VQ_BITS,
+                FUNCTION_BITS,
+                VECTORS,
+                VECTOR_BITS,
+                FUNCTION_WORD_BITS,
+                QUEUE_WORD_BITS,
+            >,
+        ),
+    ) {
         for clock in 0..200 {
             let answer = self.clock_and(&answered);
             taken(&mut self.dut);
