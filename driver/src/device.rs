@@ -4,6 +4,7 @@
 
 use millrace_regs::UpcallReason;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// An error of the library under a backend.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -72,6 +73,76 @@ pub trait Device {
 
     /// The device's time in nanoseconds since some moment: never runs backwards, and goes on while packets move.
     fn now(&self) -> u64;
+}
+
+/// The registers of a device alone.
+///
+/// # Errors
+/// As those of [`Device`].
+pub trait Registers {
+    /// As [`Device::read32`].
+    fn read32(&mut self, address: u32) -> Result<u32, DeviceError>;
+
+    /// As [`Device::write32`].
+    fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError>;
+
+    /// As [`Device::batch`].
+    fn batch(&mut self, accesses: &[Access]) -> Result<Vec<u32>, DeviceError> {
+        let mut values = vec![];
+        for access in accesses {
+            match *access {
+                Access::Read { address } => values.push(self.read32(address)?),
+                Access::Write { address, value } => self.write32(address, value)?,
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// A device whose registers are reached here, and whose representors by somebody else: in this process through
+/// [`FrameFunction`](crate::virtio::FrameFunction). Its time is that of this machine.
+pub struct RegistersOnly<R> {
+    registers: R,
+    start: Instant,
+}
+
+impl<R: Registers> RegistersOnly<R> {
+    /// The device of these registers.
+    pub fn new(registers: R) -> Self {
+        Self { registers, start: Instant::now() }
+    }
+}
+
+impl<R: Registers> Device for RegistersOnly<R> {
+    fn read32(&mut self, address: u32) -> Result<u32, DeviceError> {
+        self.registers.read32(address)
+    }
+
+    fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError> {
+        self.registers.write32(address, value)
+    }
+
+    fn batch(&mut self, accesses: &[Access]) -> Result<Vec<u32>, DeviceError> {
+        self.registers.batch(accesses)
+    }
+
+    /// None: they go to who drives the representors.
+    fn recv_upcall(&mut self) -> Option<Upcall> {
+        None
+    }
+
+    /// An error: who drives the representors sends.
+    fn send_packet_out(&mut self, _vport: u8, _frame: &[u8]) -> Result<Sent, DeviceError> {
+        Err(DeviceError::Backend("its representors are driven by somebody else".into()))
+    }
+
+    fn poll(&mut self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
 }
 
 /// An access to a register, by byte address.

@@ -33,7 +33,7 @@ pub mod vfio_user;
 pub mod virtio;
 
 pub use counters::{Count, QueueStats, RuleCounters, Verdicts};
-pub use device::{Access, BoxError, Device, DeviceError, Sent, Upcall};
+pub use device::{Access, BoxError, Device, DeviceError, Registers, RegistersOnly, Sent, Upcall};
 pub use discover::discover;
 pub use image::{Image, ImageError};
 pub use owner::{Others, Owner};

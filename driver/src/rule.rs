@@ -18,6 +18,17 @@ impl RuleId {
     pub fn number(self) -> u16 {
         self.number
     }
+
+    /// All that tells it from others, of which none is 0.
+    pub fn to_bits(self) -> u64 {
+        1 << 63 | u64::from(self.generation) << 16 | u64::from(self.number)
+    }
+
+    /// The rule of which these are [`to_bits`](Self::to_bits); none if they are of no rule.
+    pub fn from_bits(bits: u64) -> Option<Self> {
+        let rule = Self { number: bits as u16, generation: (bits >> 16) as u32 };
+        (rule.to_bits() == bits).then_some(rule)
+    }
 }
 
 impl fmt::Display for RuleId {

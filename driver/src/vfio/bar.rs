@@ -5,11 +5,12 @@ use super::barrier;
 use crate::BoxError;
 use crate::virtio::VirtioPci;
 use pci_driver::regions::{OwningPciRegion, PciRegion, Permissions};
+use std::sync::Arc;
 
 /// The function's registers: mapped into this process, each access one instruction of its width, or by system calls if they cannot be mapped.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct VfioBar {
-    region: Box<dyn PciRegion>,
+    region: Arc<dyn PciRegion>,
     mapped: bool,
 }
 
@@ -18,14 +19,14 @@ impl VfioBar {
     pub(super) fn map(region: OwningPciRegion) -> Self {
         let mapping = region.is_mappable().then(|| region.map(.., Permissions::ReadWrite));
         match mapping {
-            Some(Ok(mapping)) => Self { region: Box::new(mapping), mapped: true },
+            Some(Ok(mapping)) => Self { region: Arc::new(mapping), mapped: true },
             _ => Self::by_calls(region),
         }
     }
 
     /// The BAR by system calls.
     pub(super) fn by_calls(region: OwningPciRegion) -> Self {
-        Self { region: Box::new(region), mapped: false }
+        Self { region: Arc::new(region), mapped: false }
     }
 
     /// Whether it is mapped.

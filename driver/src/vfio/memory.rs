@@ -3,12 +3,13 @@
 
 use super::barrier;
 use super::pages::Pages;
-use crate::virtio::{DmaMemory, MappedMemory};
+use crate::virtio::{DmaMemory, MappedMemory, Mapping};
 use pci_driver::backends::vfio::VfioPciDevice;
 use pci_driver::device::PciDevice;
 use pci_driver::regions::Permissions;
 use std::io;
 use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// Pages of this process at an address of the function's.
@@ -46,6 +47,12 @@ impl Drop for VfioMemory {
             // The function may still write there: they are never used again.
             Err(error) => tracing::error!("pages are lost: {error}"),
         }
+    }
+}
+
+impl Mapping for VfioMemory {
+    fn start(&self) -> NonNull<u8> {
+        self.pages.start()
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Pages {
 
 // SAFETY: what `start` points to belongs to this value alone, whatever thread it is in.
 unsafe impl Send for Pages {}
+// SAFETY: as above; through a reference only the address is given.
+unsafe impl Sync for Pages {}
 
 impl Pages {
     /// At least `bytes` bytes, in huge pages if the system has some to spare.

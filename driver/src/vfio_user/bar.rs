@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! BAR 0 of a served function.
 
+use super::function::lock;
 use crate::BoxError;
 use crate::virtio::VirtioPci;
 use millrace_regs::host::NOTIFY;
 use millrace_vfio_user::{Client, Space};
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 /// The function's virtio registers. An access takes the way to the server and back; a notification does not wait for an answer.
 #[derive(Clone)]
 pub struct VfioUserBar {
-    client: Rc<RefCell<Client>>,
+    client: Arc<Mutex<Client>>,
 }
 
 /// Where they are.
 const BAR: Space = Space::Bar(0);
 
 impl VfioUserBar {
-    pub(super) fn new(client: Rc<RefCell<Client>>) -> Self {
+    pub(super) fn new(client: Arc<Mutex<Client>>) -> Self {
         Self { client }
     }
 
     fn read<const N: usize>(&self, offset: u32) -> Result<[u8; N], BoxError> {
         assert!(offset.is_multiple_of(N as u32), "{N} bytes at {offset:#x}");
         let mut bytes = [0; N];
-        self.client.borrow_mut().read(BAR, offset.into(), &mut bytes)?;
+        lock(&self.client).read(BAR, offset.into(), &mut bytes)?;
         Ok(bytes)
     }
 
     fn write<const N: usize>(&self, offset: u32, bytes: [u8; N]) -> Result<(), BoxError> {
         assert!(offset.is_multiple_of(N as u32), "{N} bytes at {offset:#x}");
-        let mut client = self.client.borrow_mut();
+        let mut client = lock(&self.client);
         if offset >= NOTIFY.offset {
             client.post(BAR, offset.into(), &bytes)?;
         } else {

@@ -1,26 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The ECPF of a device in another process.
 
-use super::{AttachError, Event, Role, VfioUserBar, VfioUserFunction};
-use crate::virtio::{Ecpf, MappedMemory, Settings, VirtioPci};
-use crate::{Access, BoxError, Device, DeviceError, Sent, Upcall};
-use millrace_regs::host::{COMMON, common};
-use millrace_regs::map::{ADDRESS_SPACE, MAX_VPORTS};
-use millrace_vfio_user::{ClientError, SharedMemory, Space};
+use super::registers::backend;
+use super::{AttachError, Event, Role, VfioUserBar, VfioUserFunction, VfioUserRegisters};
+use crate::virtio::{Ecpf, MappedMemory, Settings, vports};
+use crate::{Access, BoxError, Device, DeviceError, Registers, Sent, Upcall};
+use millrace_vfio_user::{ClientError, SharedMemory};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Instant;
-
-/// Where the register map is.
-const REGISTERS: Space = Space::Bar(2);
-/// Vports that a device may have.
-const MAX_PAIRS: u16 = MAX_VPORTS as u16;
 
 /// A served device, as its ECPF sees it: registers by messages, upcalls and packets out through rings in shared memory. Its time is that
 /// of this machine, since the connection.
 ///
 /// [`poll`](Device::poll) looks at the rings and does not wait: a caller that has nothing else to do waits for [`descriptors`](Self::descriptors).
 pub struct VfioUserDpu {
+    registers: VfioUserRegisters,
     ecpf: Ecpf<VfioUserBar, MappedMemory<SharedMemory>>,
     function: VfioUserFunction,
     /// Of the receiveqs.
@@ -46,7 +41,7 @@ impl VfioUserDpu {
         let upcalls = function.event((0..vports).map(|pair| 1 + 2 * pair))?;
         let ecpf = Ecpf::start(function.bar(), memory, settings, vports.into())
             .map_err(|error| AttachError::Virtio { path: path.to_owned(), error })?;
-        Ok(Self { ecpf, function, upcalls, changes, start: Instant::now() })
+        Ok(Self { registers: function.registers(), ecpf, function, upcalls, changes, start: Instant::now() })
     }
 
     /// The ECPF's BAR 0, for what it sets of the other functions.
@@ -70,64 +65,17 @@ impl VfioUserDpu {
     }
 }
 
-fn backend(error: ClientError) -> DeviceError {
-    DeviceError::Backend(Box::new(error))
-}
-
-/// A register's offset in its BAR. As on PCI Express, a register that the device does not have reads all ones, and a write to it is lost: what can be told
-/// here is an address that no register has.
-fn offset(access: &'static str, address: u32) -> Result<u64, DeviceError> {
-    if address < ADDRESS_SPACE && address.is_multiple_of(4) {
-        Ok(address.into())
-    } else {
-        Err(DeviceError::Refused { access, address })
-    }
-}
-
-/// The number of the ECPF's pairs of virtqueues: one for each vport.
-fn vports(bar: &mut VfioUserBar) -> Result<u16, BoxError> {
-    let queues = bar.read16(COMMON.offset + common::NUM_QUEUES.offset)?;
-    match queues / 2 {
-        vports @ 1..=MAX_PAIRS if queues.is_multiple_of(2) => Ok(vports),
-        _ => Err(format!("this ECPF has {queues} virtqueues").into()),
-    }
-}
-
-impl VfioUserDpu {
-    fn write_all(&self, writes: &mut Vec<(u64, [u8; 4])>) -> Result<(), DeviceError> {
-        let all: Vec<(Space, u64, &[u8])> =
-            writes.iter().map(|(offset, bytes)| (REGISTERS, *offset, bytes.as_slice())).collect();
-        self.function.client().write_multiple(&all).map_err(backend)?;
-        writes.clear();
-        Ok(())
-    }
-}
-
 impl Device for VfioUserDpu {
     fn read32(&mut self, address: u32) -> Result<u32, DeviceError> {
-        let mut bytes = [0; 4];
-        self.function.client().read(REGISTERS, offset("read", address)?, &mut bytes).map_err(backend)?;
-        Ok(u32::from_le_bytes(bytes))
+        self.registers.read32(address)
     }
 
     fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError> {
-        let offset = offset("write", address)?;
-        self.function.client().write(REGISTERS, offset, &value.to_le_bytes()).map_err(backend)
+        self.registers.write32(address, value)
     }
 
     fn batch(&mut self, accesses: &[Access]) -> Result<Vec<u32>, DeviceError> {
-        let (mut writes, mut values) = (vec![], vec![]);
-        for access in accesses {
-            match *access {
-                Access::Write { address, value } => writes.push((offset("write", address)?, value.to_le_bytes())),
-                Access::Read { address } => {
-                    self.write_all(&mut writes)?;
-                    values.push(self.read32(address)?);
-                }
-            }
-        }
-        self.write_all(&mut writes)?;
-        Ok(values)
+        self.registers.batch(accesses)
     }
 
     fn recv_upcall(&mut self) -> Option<Upcall> {

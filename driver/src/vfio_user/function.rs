@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A served function of Millrace.
 
-use super::{AttachError, Event, VfioUserBar};
+use super::{AttachError, Event, VfioUserBar, VfioUserRegisters};
 use crate::identity::{CONFIG_BYTES, Role, identify};
 use crate::virtio::MappedMemory;
 use millrace_vfio_user::{Client, ClientError, SharedMemory, Space};
-use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// PCI's command register, and its bits: the BARs answer, the function may use its bus.
@@ -21,7 +20,7 @@ const ADDRESS: u64 = 1 << 32;
 
 /// A function that was recognised, and may use its bus. When the last handle of it is dropped the server resets it.
 pub struct VfioUserFunction {
-    client: Rc<RefCell<Client>>,
+    client: Arc<Mutex<Client>>,
     path: PathBuf,
     /// The client's socket, for those that wait.
     socket: OwnedFd,
@@ -48,7 +47,7 @@ impl VfioUserFunction {
         client.write(Space::Config, COMMAND, &(MEMORY | BUS_MASTER).to_le_bytes())?;
         let socket = client.descriptor().try_clone_to_owned();
         let socket = socket.map_err(|error| ClientError::Connect { path: path.to_owned(), error })?;
-        Ok(Self { client: Rc::new(RefCell::new(client)), path: path.to_owned(), socket })
+        Ok(Self { client: Arc::new(Mutex::new(client)), path: path.to_owned(), socket })
     }
 
     /// Its socket's path.
@@ -67,7 +66,7 @@ impl VfioUserFunction {
     /// If there is not so much, or the server refuses it.
     pub fn memory(&self, bytes: usize) -> Result<MappedMemory<SharedMemory>, AttachError> {
         let memory = SharedMemory::new(bytes)?;
-        self.client.borrow_mut().share(&memory, ADDRESS)?;
+        lock(&self.client).share(&memory, ADDRESS)?;
         Ok(MappedMemory::shared(memory, ADDRESS))
     }
 
@@ -78,7 +77,7 @@ impl VfioUserFunction {
     pub fn event(&self, vectors: impl IntoIterator<Item = u16>) -> Result<Event, AttachError> {
         let event = Event::new().map_err(AttachError::Event)?;
         for vector in vectors {
-            self.client.borrow_mut().set_vector(vector, Some(event.as_fd()))?;
+            lock(&self.client).set_vector(vector, Some(event.as_fd()))?;
         }
         Ok(event)
     }
@@ -88,7 +87,7 @@ impl VfioUserFunction {
     /// # Errors
     /// If it has gone.
     pub fn check(&self) -> Result<(), ClientError> {
-        self.client.borrow_mut().attend(Duration::ZERO).map(|_| ())
+        lock(&self.client).attend(Duration::ZERO).map(|_| ())
     }
 
     /// Resets the function, as after power-up.
@@ -96,16 +95,21 @@ impl VfioUserFunction {
     /// # Errors
     /// If the server has gone.
     pub fn reset(&self) -> Result<(), ClientError> {
-        self.client.borrow_mut().reset()
+        lock(&self.client).reset()
     }
 
-    /// The way to its registers.
-    pub(super) fn client(&self) -> std::cell::RefMut<'_, Client> {
-        self.client.borrow_mut()
+    /// The registers of the device, if it is an ECPF.
+    pub fn registers(&self) -> VfioUserRegisters {
+        VfioUserRegisters::new(self.client.clone())
     }
 
     /// Is ready to read when the server has gone.
-    pub(super) fn socket(&self) -> &OwnedFd {
+    pub fn socket(&self) -> &OwnedFd {
         &self.socket
     }
+}
+
+/// The way to a function's server, for as long as an access takes. Who panicked meanwhile left it as a lost connection is left: the next access tells.
+pub(super) fn lock(client: &Mutex<Client>) -> MutexGuard<'_, Client> {
+    client.lock().unwrap_or_else(PoisonError::into_inner)
 }

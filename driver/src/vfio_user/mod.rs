@@ -9,6 +9,7 @@ mod dpu;
 mod error;
 mod function;
 mod net;
+mod registers;
 
 pub use crate::event::Event;
 pub use crate::identity::Role;
@@ -17,3 +18,7 @@ pub use dpu::VfioUserDpu;
 pub use error::AttachError;
 pub use function::VfioUserFunction;
 pub use net::VfioUserNet;
+pub use registers::VfioUserRegisters;
+
+/// Name of the ECPF's socket in the folder of a device.
+pub const ECPF_SOCKET: &str = "ecpf.sock";

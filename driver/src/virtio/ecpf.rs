@@ -2,11 +2,15 @@
 //! What a [`Device`](crate::Device) with host side is made of beside its registers: upcalls that wait, and packets out.
 
 use super::{DmaMemory, Representors, Settings, VirtioError, VirtioPci};
-use crate::{DeviceError, Sent, Upcall};
+use crate::{BoxError, DeviceError, Sent, Upcall};
+use millrace_regs::host::{COMMON, common};
+use millrace_regs::map::MAX_VPORTS;
 use std::collections::VecDeque;
 
 /// Upcalls that are fetched from a representor at once.
 const BURST: usize = 32;
+/// Vports that a device may have.
+const MAX_PAIRS: u16 = MAX_VPORTS as u16;
 
 /// The ECPF in use by a slow path, whatever the way to it.
 pub struct Ecpf<T, M> {
@@ -78,6 +82,18 @@ impl<T: VirtioPci, M: DmaMemory> Ecpf<T, M> {
     /// As [`Representors::packet_out`].
     pub fn packet_out(&mut self, vport: u8, frame: &[u8]) -> Result<Sent, DeviceError> {
         self.representors.packet_out(vport.into(), frame).map_err(backend)
+    }
+}
+
+/// The number of the ECPF's pairs of virtqueues: one for each vport.
+///
+/// # Errors
+/// What is wrong with it, or that the ECPF cannot be reached.
+pub fn vports(bar: &mut impl VirtioPci) -> Result<u16, BoxError> {
+    let queues = bar.read16(COMMON.offset + common::NUM_QUEUES.offset)?;
+    match queues / 2 {
+        vports @ 1..=MAX_PAIRS if queues.is_multiple_of(2) => Ok(vports),
+        _ => Err(format!("this ECPF has {queues} virtqueues").into()),
     }
 }
 

@@ -245,6 +245,21 @@ pub enum VirtioError {
         /// Bytes of a buffer.
         room: usize,
     },
+    /// A buffer that the caller does not have.
+    #[error("buffer {0} is not the caller's: it was not handed out, or was sent or given back since")]
+    NotHandedOut(u32),
+    /// A frame that does not lie in its buffer.
+    #[error("a frame of {len} bytes at {start} does not lie in its buffer: it has {} to {end}", .front)]
+    OutsideBuffer {
+        /// Offset of the frame in the buffer.
+        start: u32,
+        /// Its bytes.
+        len: u32,
+        /// First byte that may be the frame's: before it lie the headers.
+        front: usize,
+        /// Where the buffer ends.
+        end: usize,
+    },
     /// There is no such pair of virtqueues.
     #[error("there is no pair {pair} of virtqueues: {pairs} are in use")]
     NoPair {

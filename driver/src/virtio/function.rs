@@ -20,6 +20,7 @@ pub(super) const NEED_CONTROL: u64 =
 const MIN_MTU: u16 = 68;
 
 /// A function behind its BAR.
+#[derive(Clone)]
 pub(super) struct Function<T> {
     pub transport: T,
     /// VIRTIO_F_NOTIFICATION_DATA was agreed on.

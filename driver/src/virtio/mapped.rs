@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Memory that is mapped into this process: shared with the server of vfio-user, or huge pages mapped by VFIO.
 
-use super::DmaMemory;
+use super::{DmaMemory, Mapping};
 use millrace_vfio_user::SharedMemory;
+use std::ops::Deref;
 use std::ptr::{NonNull, copy_nonoverlapping};
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -17,6 +18,8 @@ pub struct MappedMemory<O = ()> {
 
 // SAFETY: all accesses to what `start` points to are made through `&self`, and are such as other threads, and devices, may make meanwhile.
 unsafe impl<O: Send> Send for MappedMemory<O> {}
+// SAFETY: as above. Bytes are copied (`read`, `write`) by who has the buffer, as the contract with the device demands: no two threads have it at once.
+unsafe impl<O: Sync> Sync for MappedMemory<O> {}
 
 impl MappedMemory {
     /// The region of `bytes` bytes at `start`, whose byte 0 the device sees at `address`.
@@ -29,6 +32,18 @@ impl MappedMemory {
     pub unsafe fn new(start: NonNull<u8>, bytes: usize, address: u64) -> Self {
         Self::check(start, bytes, address);
         Self { start, bytes, address, owner: () }
+    }
+}
+
+impl<O: Deref<Target = SharedMemory>> MappedMemory<O> {
+    /// Shared memory that others have too, of which the device has byte 0 at `address`.
+    ///
+    /// # Panics
+    /// As [`MappedMemory::new`].
+    pub fn of(owner: O, address: u64) -> Self {
+        let (start, bytes) = (owner.start(), owner.bytes());
+        Self::check(start, bytes, address);
+        Self { start, bytes, address, owner }
     }
 }
 
@@ -69,6 +84,12 @@ impl<O> MappedMemory<O> {
     fn aligned(&self, offset: usize, len: usize) -> *mut u8 {
         assert!(offset.is_multiple_of(len), "offset {offset:#x} is not aligned to {len} bytes");
         self.at(offset, len)
+    }
+}
+
+impl<O> Mapping for MappedMemory<O> {
+    fn start(&self) -> NonNull<u8> {
+        self.start
     }
 }
 

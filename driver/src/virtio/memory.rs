@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Memory that a function reaches.
 
+use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
 
 /// A region of memory that the function reaches by DMA, in one piece of device addresses. Driver and function access it at the same time.
@@ -53,4 +54,10 @@ pub trait DmaMemory {
     fn full_barrier(&self) {
         fence(Ordering::SeqCst);
     }
+}
+
+/// Memory that is mapped into this process, as long as the value lives.
+pub trait Mapping: DmaMemory {
+    /// Byte 0: [`bytes`](DmaMemory::bytes) of them lie there side by side. Moving the value does not move them.
+    fn start(&self) -> NonNull<u8>;
 }

@@ -3,7 +3,8 @@
 //!
 //! [`VirtioNet`] is the driver of a PF or VF, [`Representors`] that of the ECPF, in front of which [`Ecpf`] keeps upcalls for a
 //! [`Device`](crate::Device). They stand on [`Virtqueue`], and reach the function through two traits: [`VirtioPci`], its BAR, and
-//! [`DmaMemory`], memory that it reaches. A simulation in the same process, one in another (vfio-user) and hardware (VFIO) differ in these two alone. Frames are copied once, into or out of that memory.
+//! [`DmaMemory`], memory that it reaches. A simulation in the same process, one in another (vfio-user) and hardware (VFIO) differ in these two alone. Frames are copied once, into or out of that memory;
+//! [`FrameFunction`] drives a function without copies: frames stay in buffers that are handed out.
 //!
 //! What the function tells is not trusted: what it could get wrong is checked, and is an error that says what was seen.
 
@@ -12,6 +13,7 @@ mod chains;
 mod control;
 mod ecpf;
 mod error;
+mod frames;
 mod function;
 mod function_config;
 mod indirect;
@@ -31,12 +33,16 @@ mod transport;
 mod virtqueue;
 
 pub use chains::{Piece, Used};
-pub use ecpf::Ecpf;
+pub use ecpf::{Ecpf, vports};
 pub use error::{Fault, VirtioError};
+pub use frames::{
+    FrameBuffers, FrameFunction, FramePair, FrameReceiver, FrameSender, FrameSettings, HEADROOM, OutFrame,
+    ReceivedFrame,
+};
 pub use function_config::{FunctionConfig, FunctionLosses, FunctionPolicy, FunctionVlan};
 pub use local::{LocalMemory, OutsideMemory};
 pub use mapped::MappedMemory;
-pub use memory::DmaMemory;
+pub use memory::{DmaMemory, Mapping};
 pub use net::{Isr, NetConfig, VirtioNet};
 pub use net_control::{Rss, RssLimits};
 pub use packed::PackedQueue;

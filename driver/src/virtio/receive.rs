@@ -118,19 +118,27 @@ impl ReceiveQueue {
         if self.bytes.len() < NET_HEADER {
             return Err(self.wrong_header("the first chain ends before it"));
         }
-        let (fields, count) = self.bytes[..NET_HEADER].split_at(NET_HEADER_NUM_BUFFERS);
-        let chains = u16::from_le_bytes([count[0], count[1]]);
-        if fields.iter().any(|byte| *byte != 0) {
-            return Err(self.wrong_header("it tells of an offload, and none was agreed on"));
-        }
-        if chains == 0 || (!self.merge && chains != 1) {
-            return Err(self.wrong_header("`num_buffers` is not possible"));
-        }
-        Ok(chains)
+        chains(&self.bytes, self.merge).map_err(|problem| self.wrong_header(problem))
     }
 
     fn wrong_header(&self, problem: &'static str) -> VirtioError {
         let front = self.bytes.len().min(NET_HEADER + self.prefix);
         VirtioError::Header { queue: self.queue.number(), problem, bytes: self.bytes[..front].to_vec() }
     }
+}
+
+/// Checks the header of a received frame: the number of its chains, `num_buffers`.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn chains(front: &[u8], merge: bool) -> Result<u16, &'static str> {
+    let (fields, count) = front[..NET_HEADER].split_at(NET_HEADER_NUM_BUFFERS);
+    let chains = u16::from_le_bytes([count[0], count[1]]);
+    if fields.iter().any(|byte| *byte != 0) {
+        return Err("it tells of an offload, and none was agreed on");
+    }
+    if chains == 0 || (!merge && chains != 1) {
+        return Err("`num_buffers` is not possible");
+    }
+    Ok(chains)
 }

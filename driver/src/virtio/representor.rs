@@ -66,19 +66,23 @@ impl<T: VirtioPci, M: DmaMemory> Representors<T, M> {
     }
 }
 
-/// Checks what lies in front of an upcall's frame.
 fn upcall(vport: u16, front: &[u8], frame: &[u8]) -> Result<RepresentorUpcall, VirtioError> {
-    let wrong = |problem| VirtioError::Header { queue: 2 * vport, problem, bytes: front.to_vec() };
+    Ok(RepresentorUpcall { vport, reason: reason(2 * vport, front, frame.len())?, frame: frame.to_vec() })
+}
+
+/// Checks what lies in front of an upcall's frame of `len` bytes, after virtio's header was: why the slow path gets it.
+pub(super) fn reason(queue: u16, front: &[u8], len: usize) -> Result<UpcallReason, VirtioError> {
+    let wrong = |problem| VirtioError::Header { queue, problem, bytes: front.to_vec() };
     let header = &front[NET_HEADER..];
     let reason = UpcallReason::from_number(header[ECPF_HEADER_REASON].into());
     let reason = reason.ok_or_else(|| wrong("there is no such reason of an upcall"))?;
     let length = &header[ECPF_HEADER_LENGTH..][..4];
     let length = u32::from_le_bytes(length.try_into().expect("four bytes"));
-    if length as usize != frame.len() {
+    if length as usize != len {
         return Err(wrong("`length` is not that of the frame"));
     }
     if header[1..4].iter().chain(&header[8..]).any(|byte| *byte != 0) {
         return Err(wrong("what is reserved is not 0"));
     }
-    Ok(RepresentorUpcall { vport, reason, frame: frame.to_vec() })
+    Ok(reason)
 }

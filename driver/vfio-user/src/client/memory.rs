@@ -23,6 +23,8 @@ pub struct SharedMemory {
 
 // SAFETY: the mapping belongs to the value; nothing of it is bound to a thread.
 unsafe impl Send for SharedMemory {}
+// SAFETY: as above; through a reference only the address is given.
+unsafe impl Sync for SharedMemory {}
 
 impl SharedMemory {
     /// At least this many bytes, 1 or more, in pages of 4 KiB.
