@@ -8,6 +8,7 @@
 //! `vfio` reaches them as hardware, on Linux on x86-64 and aarch64.
 #![deny(missing_docs)]
 
+mod action;
 mod commands;
 mod counters;
 mod cuckoo;
@@ -32,6 +33,7 @@ pub mod vfio;
 pub mod vfio_user;
 pub mod virtio;
 
+pub use action::{Action, ActionError, program};
 pub use counters::{Count, QueueStats, RuleCounters, Verdicts};
 pub use device::{Access, BoxError, Device, DeviceError, Registers, RegistersOnly, Sent, Upcall};
 pub use discover::discover;
