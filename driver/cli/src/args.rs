@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line.
 
-use crate::device_choice::{DeviceChoice, Served};
+use crate::device_choice::{DeviceChoice, EcpfChoice, Served};
 use crate::vf::VfSettings;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millrace_regs::host::Feature;
@@ -221,9 +221,10 @@ Example: the device, its slow path, and two of its functions, each in a process 
 Prints `ready` when the flows are in force. SIGHUP reads the flow file again. SIGINT or SIGTERM ends it and resets the ECPF: packets that match a rule
 go on, others are dropped until there is a slow path again. The next one takes the rules over, also if this one was killed. Exit code 2 means that something given cannot be used.")]
 pub struct FirmwareArgs {
-    /// Device: `vfio-user:DIR`, whose ECPF is served at DIR/ecpf.sock (`millrace serve --sockets DIR`, without --flows).
+    /// Device: `vfio-user:DIR`, whose ECPF is served at DIR/ecpf.sock (`millrace serve --sockets DIR`, without --flows); or `vfio:ADDRESS`, the ECPF at an address of
+    /// PCI, such as 0000:65:00.0, which is bound to vfio-pci.
     #[arg(long, value_name = "DEVICE")]
-    pub device: Served,
+    pub device: EcpfChoice,
 
     /// Flow file, in the syntax of `ovs-ofctl add-flows`; `-` is the standard input.
     #[arg(long, value_name = "FILE")]

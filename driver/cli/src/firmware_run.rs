@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `millrace firmware`: the slow path of a device in another process, whose ECPF is served at a socket.
+//! `millrace firmware`: the slow path of a device that is elsewhere: hardware, or simulated in another process.
 
 use crate::args::FirmwareArgs;
 use crate::control::{Place, Server};
+use crate::device_choice::EcpfChoice;
 use crate::dpu::Dpu;
 use crate::error::BadInputExt;
 use crate::flow_file;
@@ -13,19 +14,24 @@ use crate::slow_path::{Session, Surroundings, with_hint};
 use crate::standard;
 use crate::stats::Stats;
 use anyhow::{Context, Result};
-use millrace_driver::vfio_user::VfioUserDpu;
+use millrace_driver::vfio::{VfioBar, VfioDpu};
+use millrace_driver::vfio_user::{ECPF_SOCKET, VfioUserBar, VfioUserDpu};
+use millrace_driver::virtio::VirtioPci;
 use millrace_driver::{Device, Image, Others, discover};
 use millrace_firmware::slowpath::{self, Settings};
+use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
-/// Name of the ECPF's socket in the folder of a device.
-const ECPF_SOCKET: &str = "ecpf.sock";
-
 /// Does what the command line says.
 pub fn run(args: &FirmwareArgs) -> Result<()> {
-    let path = args.device.0.join(ECPF_SOCKET);
-    let mut device = VfioUserDpu::connect(&path).bad_input()?;
+    match &args.device {
+        EcpfChoice::Served(folder) => run_on(VfioUserDpu::connect(&folder.join(ECPF_SOCKET)).bad_input()?, args),
+        EcpfChoice::Vfio(address) => run_on(VfioDpu::open(*address).bad_input()?, args),
+    }
+}
+
+fn run_on<D: EcpfDevice>(mut device: D, args: &FirmwareArgs) -> Result<()> {
     let config = discover(&mut device).map_err(with_hint)?;
     functions::check(&config, &args.functions)?;
     let flows = flow_file::read(&args.flows, &config)?;
@@ -41,8 +47,8 @@ pub fn run(args: &FirmwareArgs) -> Result<()> {
     say_what_was_found(dpu.counted());
     functions::configure(&config, &args.functions, config.pfs + config.vfs, dpu.device().bar())?;
     standard::say_ready();
-    let device = Session::new(&args.flows, dpu, Representors, server, signals).run(stats)?;
-    Ok(device.stop()?)
+    let device = Session::new(&args.flows, dpu, Representors(PhantomData), server, signals).run(stats)?;
+    device.stop()
 }
 
 /// The file of the image: the device's own, whatever way its name was written.
@@ -50,8 +56,14 @@ fn image_path(args: &FirmwareArgs) -> Result<PathBuf> {
     if let Some(path) = &args.image {
         return Ok(path.clone());
     }
-    let device = args.device.0.canonicalize().with_context(|| format!("cannot find {}", args.device.0.display()))?;
-    let name = device.to_string_lossy().replace('%', "%25").replace('/', "%2F");
+    let device = match &args.device {
+        EcpfChoice::Served(folder) => {
+            let folder = folder.canonicalize().with_context(|| format!("cannot find {}", folder.display()))?;
+            folder.to_string_lossy().into_owned()
+        }
+        EcpfChoice::Vfio(address) => address.to_string(),
+    };
+    let name = device.replace('%', "%25").replace('/', "%2F");
     Ok(Place::of_this_user().made_for(&format!("tables-{name}"))?)
 }
 
@@ -64,29 +76,75 @@ fn say_what_was_found(stats: &slowpath::Stats) {
     }
 }
 
+/// A device, as its ECPF's driver sees it.
+trait EcpfDevice: Device + Sized {
+    type Bar: VirtioPci;
+
+    /// The ECPF's BAR 0.
+    fn bar(&mut self) -> &mut Self::Bar;
+
+    /// What to wait for.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
+
+    /// Resets the function.
+    fn stop(self) -> Result<()>;
+}
+
+impl EcpfDevice for VfioUserDpu {
+    type Bar = VfioUserBar;
+
+    fn bar(&mut self) -> &mut VfioUserBar {
+        self.bar()
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.descriptors().into()
+    }
+
+    fn stop(self) -> Result<()> {
+        Ok(self.stop()?)
+    }
+}
+
+impl EcpfDevice for VfioDpu {
+    type Bar = VfioBar;
+
+    fn bar(&mut self) -> &mut VfioBar {
+        self.bar()
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.descriptors().into()
+    }
+
+    fn stop(self) -> Result<()> {
+        Ok(self.stop()?)
+    }
+}
+
 /// All that such a device has is the slow path's.
-struct Representors;
+struct Representors<D>(PhantomData<D>);
 
-impl Surroundings for Representors {
-    type Device = VfioUserDpu;
+impl<D: EcpfDevice> Surroundings for Representors<D> {
+    type Device = D;
 
-    fn turn(&mut self, dpu: &mut Dpu<VfioUserDpu>) -> Result<usize> {
+    fn turn(&mut self, dpu: &mut Dpu<D>) -> Result<usize> {
         dpu.device().poll()?;
         Ok(usize::from(dpu.has_work() || dpu.device().upcall_waiting()))
     }
 
-    fn awaits<'a>(&'a self, device: &'a VfioUserDpu) -> Vec<BorrowedFd<'a>> {
-        device.descriptors().into()
+    fn awaits<'a>(&'a self, device: &'a D) -> Vec<BorrowedFd<'a>> {
+        device.descriptors()
     }
 
-    fn stats(&self, dpu: &mut Dpu<VfioUserDpu>) -> Result<Stats> {
+    fn stats(&self, dpu: &mut Dpu<D>) -> Result<Stats> {
         let mut stats = dpu.port_stats(&[])?;
         let config = *dpu.config();
         functions::add_losses(&mut stats, &config, dpu.device().bar())?;
         Ok(stats)
     }
 
-    fn last_stats(&self, dpu: &mut Dpu<VfioUserDpu>) -> Result<Stats> {
+    fn last_stats(&self, dpu: &mut Dpu<D>) -> Result<Stats> {
         dpu.slow_path_stats()
     }
 }

@@ -74,7 +74,8 @@ fn a_slow_path_that_cannot_be_is_refused() {
     let run = |device: &str, flows: &str| {
         folder.millrace(&["firmware", "--device", device, "--flows", flows, "--control", "c"])
     };
-    run("serial:/dev/ttyUSB0", &flows).fails(2, "give `vfio-user:` and a path");
+    run("serial:/dev/ttyUSB0", &flows).fails(2, "give `vfio-user:` and a path, or `vfio:` and an address of PCI");
+    run("vfio:ffff:ff:1f.7", &flows).fails(2, "ffff:ff:1f.7: there is no PCI function at this address");
     run("vfio-user:dpu", &flows).fails(2, "dpu/ecpf.sock: cannot connect");
     let device = serve(&folder);
     run("vfio-user:dpu", "none.flows").fails(2, "none.flows");

@@ -2,6 +2,7 @@
 //! Why a function cannot be used through VFIO.
 
 use super::PciAddress;
+use crate::virtio::VirtioError;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -97,6 +98,9 @@ pub enum Problem {
         /// Why not.
         error: io::Error,
     },
+    /// It does not come up, or go down.
+    #[error("{0}")]
+    Virtio(VirtioError),
     /// The IOMMU has no addresses for so much memory.
     #[error("its IOMMU has no {bytes} bytes of addresses in one piece")]
     NoAddresses {

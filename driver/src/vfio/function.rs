@@ -2,7 +2,7 @@
 //! A function of Millrace behind VFIO.
 
 use super::pages::{HUGE, Pages};
-use super::{Event, PciAddress, Problem, Role, VfioBar, VfioError, VfioMemory, iova, sysfs};
+use super::{Event, PciAddress, Problem, Role, VfioBar, VfioError, VfioMemory, VfioRegisters, iova, sysfs};
 use crate::identity::{BARS, CONFIG_BYTES, identify};
 use pci_driver::backends::vfio::VfioPciDevice;
 use pci_driver::device::PciDevice;
@@ -14,6 +14,8 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
 
+/// The BAR of the register map.
+const REGISTERS: usize = 2;
 /// Where memory begins for the function: above all that needs 32 bits, as the messages of interrupts do.
 const FIRST_ADDRESS: u64 = 1 << 32;
 
@@ -74,6 +76,15 @@ impl VfioFunction {
         VfioBar::map(self.bar.owning_subregion(..))
     }
 
+    /// The registers of the device, mapped if they can be.
+    ///
+    /// # Panics
+    /// If the function is not an ECPF.
+    pub fn registers(&self) -> VfioRegisters {
+        let bar = self.device.bar(REGISTERS).expect("the ECPF has been looked at");
+        VfioRegisters::new(VfioBar::map(bar.owning_subregion(..)))
+    }
+
     /// Its registers by system calls, as if they could not be mapped.
     pub fn bar_by_calls(&self) -> VfioBar {
         VfioBar::by_calls(self.bar.owning_subregion(..))
@@ -105,14 +116,29 @@ impl VfioFunction {
     /// # Errors
     /// If VFIO refuses, or this process gets no eventfds.
     pub fn interrupts(&self) -> Result<Vec<Event>, VfioError> {
+        self.events(|vector| vector)
+    }
+
+    /// As [`interrupts`](Self::interrupts), with an event for several vectors: vector v has event `of(v)`. There are as many as the highest number says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn events(&self, of: impl Fn(usize) -> usize) -> Result<Vec<Event>, VfioError> {
         let refused = |error| refused("the function's interrupts")(error).of(self.address);
         let interrupts = self.device.interrupts();
         let vectors = interrupts.msi_x();
-        let events: Result<Vec<Event>, _> = (0..vectors.max()).map(|_| Event::new()).collect();
+        let numbers: Vec<usize> = (0..vectors.max()).map(of).collect();
+        let count = numbers.iter().max().map_or(0, |highest| highest + 1);
+        let events: Result<Vec<Event>, _> = (0..count).map(|_| Event::new()).collect();
         let events = events.map_err(|errno| refused(errno.into()))?;
-        let descriptors: Vec<RawFd> = events.iter().map(|event| event.as_fd().as_raw_fd()).collect();
+        let descriptors: Vec<RawFd> = numbers.iter().map(|event| events[*event].as_fd().as_raw_fd()).collect();
         vectors.enable(&descriptors).map_err(refused)?;
         Ok(events)
+    }
+
+    /// The number of its MSI-X vectors.
+    pub fn vectors(&self) -> usize {
+        self.device.interrupts().msi_x().max()
     }
 
     /// Resets the function, as after power-up. It stays bus master.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! PCI functions through Linux's VFIO (`/dev/vfio`): hardware, or a function that QEMU gives to a guest.
 //!
-//! A function is opened by its address, when it is bound to the stock driver `vfio-pci` and has an IOMMU group of its own. The container is
+//! [`VfioDpu`] is a device as its ECPF sees it. A function is opened by its address, when it is bound to the stock driver `vfio-pci` and has an IOMMU group of its own. The container is
 //! of type 1, the legacy interface, which all kernels with VFIO have.
 //!
 //! ```no_run
@@ -17,17 +17,21 @@
 mod address;
 mod bar;
 mod barrier;
+mod dpu;
 mod error;
 mod function;
 mod iova;
 mod memory;
 mod pages;
+mod registers;
 mod sysfs;
 
 pub use crate::event::Event;
 pub use crate::identity::Role;
 pub use address::{BadAddress, PciAddress};
 pub use bar::VfioBar;
+pub use dpu::VfioDpu;
 pub use error::{Neighbour, Problem, VfioError};
 pub use function::VfioFunction;
 pub use memory::VfioMemory;
+pub use registers::VfioRegisters;
