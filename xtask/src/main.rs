@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask …`: set-up, demo, tests, Verilog and benchmarks. Each command first installs what it lacks.
 
+mod capi;
 mod cocotb;
 mod fpga;
 mod fpga_report;
@@ -64,6 +65,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build the driver for C, and lay out its libraries, header and pkg-config file
+    Capi(capi::Arguments),
     /// Write the Verilog of a preset, one file per module, with its register reference and C header
     Verilog {
         /// Arguments of the emitter: --preset P --out DIR; for a board, with its wrapper and constraints: --board B --out DIR
@@ -125,6 +128,10 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Prove { args } => {
             setup::install(&[Need::Prove])?;
             run::release("millrace-hdl-cli", "prove", &[], &prove::arguments(args))
+        }
+        Command::Capi(arguments) => {
+            setup::install(arguments.needs())?;
+            capi::install(&arguments)
         }
         Command::Fpga(arguments) => fpga::run(&arguments),
         Command::Verilog { args } if args.iter().any(|arg| arg.starts_with("--board")) => {

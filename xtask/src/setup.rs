@@ -113,6 +113,12 @@ const TOOLS: &[Tool] = &[
         why: "builds the benches that Verilator makes of single blocks",
     },
     Tool {
+        need: Need::Test,
+        program: "pkg-config",
+        source: Source::Debian("pkg-config"),
+        why: "finds the driver for C where it is laid out",
+    },
+    Tool {
         need: Need::Cocotb,
         program: "iverilog",
         source: Source::Debian("iverilog"),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask test`: everything that is checked before a change lands.
 
-use crate::{cocotb, fpga, guests, prove, run};
+use crate::{capi, cocotb, fpga, guests, prove, run};
 use anyhow::Result;
 use std::process::Command;
 use std::time::Instant;
@@ -24,6 +24,8 @@ pub fn all() -> Result<()> {
     step("test of the HDL's blocks", cargo(&blocks))?;
     step("proofs", prove::quick()?)?;
     step("cocotb", cocotb::Arguments::quick().command()?)?;
+    eprintln!("test: driver for C");
+    capi::check()?;
     eprintln!("test: guests");
     guests::run(&guests::Arguments::quick())?;
     eprintln!("test: boards");
