@@ -4,9 +4,12 @@
 //! `millrace-vfio-check ADDRESS MAC MTU OWN PEER` checks the function at the PCI address, whose MAC address and MTU are to be these. It speaks
 //! as the IPv4 address OWN with PEER, which has to know where OWN is, and to send frames there now and then.
 //! `millrace-vfio-check ADDRESS` opens the function, and no more.
+//! `millrace-vfio-check slow-path ADDRESS PACKETS READY` is the slow path of the device whose ECPF is at the address, until rules have handled so many packets; it makes the
+//! file READY when the functions have their addresses.
 
 mod card;
 mod checks;
+mod slow_path;
 mod station;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +23,10 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let texts: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match texts[..] {
+        ["slow-path", address, packets, ready] => {
+            println!("{}", slow_path::run(address.parse()?, packets.parse()?, ready.as_ref())?);
+            Ok(())
+        }
         [address] => {
             let function = VfioFunction::open(address.parse()?, Role::Network)?;
             println!("opened {}, IOMMU group {}", function.address(), function.group());
@@ -29,7 +36,7 @@ fn main() -> Result<()> {
             let expected = Expected { mac: mac_address(mac)?, mtu: mtu.parse()? };
             check(address.parse()?, expected, own.parse()?, peer.parse()?)
         }
-        _ => bail!("give ADDRESS, or ADDRESS MAC MTU OWN PEER"),
+        _ => bail!("give ADDRESS, ADDRESS MAC MTU OWN PEER, or slow-path ADDRESS PACKETS READY"),
     }
 }
 

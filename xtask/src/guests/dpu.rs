@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,7 +25,8 @@ const PATIENCE: u32 = 600_000;
 pub struct Dpu {
     process: Process,
     sockets: PathBuf,
-    stats: PathBuf,
+    /// Not of one whose slow path is elsewhere.
+    stats: Option<PathBuf>,
 }
 
 /// Of the statistics at the end of a run, what scenarios look at.
@@ -54,21 +56,31 @@ impl Dpu {
     /// Starts a DPU that runs a flow file, with further arguments, and waits until it serves its functions. What it says becomes
     /// `NAME.log`, its statistics `NAME.stats.json`.
     pub fn start(bench: &Bench, name: &str, flows: &str, arguments: &[String]) -> Result<Self> {
-        let [sockets, file, control] =
-            ["", ".flows", ".control"].map(|end| bench.sockets().join(format!("{name}{end}")));
+        let [file, control] = ["flows", "control"].map(|end| bench.sockets().join(format!("{name}.{end}")));
         let stats = bench.log(&format!("{name}{STATS}"));
         fs::write(&file, flows).with_context(|| format!("cannot write {}", file.display()))?;
-        let mut command = run::command(run::target().join("release/millrace"));
-        command.arg("serve");
-        for (option, path) in
-            [("--sockets", &sockets), ("--flows", &file), ("--control", &control), ("--stats", &stats)]
-        {
-            command.arg(option).arg(path);
+        let mut all: Vec<OsString> = vec![];
+        for (option, path) in [("--flows", &file), ("--control", &control), ("--stats", &stats)] {
+            all.extend([option.into(), path.into()]);
         }
-        command.args(arguments);
+        all.extend(arguments.iter().map(OsString::from));
+        let mut dpu = Self::serve(bench, name, &all)?;
+        dpu.stats = Some(stats);
+        Ok(dpu)
+    }
+
+    /// Starts a DPU without slow path: its ECPF is a function too.
+    pub fn start_without_slow_path(bench: &Bench, name: &str) -> Result<Self> {
+        Self::serve(bench, name, &[])
+    }
+
+    fn serve(bench: &Bench, name: &str, arguments: &[OsString]) -> Result<Self> {
+        let sockets = bench.sockets().join(name);
+        let mut command = run::command(run::target().join("release/millrace"));
+        command.arg("serve").arg("--sockets").arg(&sockets).args(arguments);
         let mut process = Process::start(&command, &bench.log(&format!("{name}.log")), bench.interrupts)?;
         match process.line(Deadline::after(START)).context("the DPU does not start")?.as_deref() {
-            Some("ready") => Ok(Self { process, sockets, stats }),
+            Some("ready") => Ok(Self { process, sockets, stats: None }),
             other => bail!("the DPU did not start: it said {other:?}"),
         }
     }
@@ -80,12 +92,13 @@ impl Dpu {
         Nic { netdev: None, device }
     }
 
-    /// Ends it as Ctrl-C does; its statistics.
-    pub fn stop(mut self) -> Result<Stats> {
+    /// Ends it as Ctrl-C does; its statistics, if it has a slow path.
+    pub fn stop(mut self) -> Result<Option<Stats>> {
         let ended = self.process.signal(Signal::SIGINT).and_then(|()| self.process.succeed(Deadline::after(STOP)));
         ended.context("the DPU")?;
-        let text = fs::read_to_string(&self.stats).context("the DPU left no statistics")?;
-        serde_json::from_str(&text).with_context(|| format!("{} is not as expected", self.stats.display()))
+        let Some(path) = &self.stats else { return Ok(None) };
+        let text = fs::read_to_string(path).context("the DPU left no statistics")?;
+        serde_json::from_str(&text).map(Some).with_context(|| format!("{} is not as expected", path.display()))
     }
 }
 

@@ -4,6 +4,7 @@
 mod apt;
 mod bench;
 mod dpu;
+mod ecpf;
 mod guest;
 mod initramfs;
 mod install;
@@ -46,7 +47,7 @@ pub struct Arguments {
 impl Arguments {
     /// What is run with all other tests: two minutes.
     pub fn quick() -> Self {
-        let only = ["ping", "uplink", "offload", "large-frames", "kill", "vfio"].map(String::from).into();
+        let only = ["ping", "uplink", "offload", "large-frames", "kill", "vfio", "ecpf"].map(String::from).into();
         Arguments { list: false, only, self_test: false }
     }
 }

@@ -47,7 +47,7 @@ impl Network {
     /// Ends it in order; the statistics of a DPU.
     pub fn stop(self) -> Result<Option<Stats>> {
         match self {
-            Self::Dpu(dpu) => dpu.stop().map(Some),
+            Self::Dpu(dpu) => dpu.stop(),
             Self::BackToBack(_) => Ok(None),
         }
     }

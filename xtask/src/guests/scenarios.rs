@@ -3,6 +3,7 @@
 
 use super::bench::Bench;
 use super::dpu::{Dpu, Port, Stats};
+use super::ecpf::ecpf;
 use super::guest::Guest;
 use super::multi_queue::multi_queue;
 use super::network::Network;
@@ -69,6 +70,11 @@ pub const ALL: &[Scenario] = &[
         name: "vfio",
         shows: "our own driver, in a guest with an IOMMU, has a function through the stock vfio-pci",
         run: vfio,
+    },
+    Scenario {
+        name: "ecpf",
+        shows: "the slow path, in a guest with an IOMMU, has the ECPF through the stock vfio-pci; other guests ping each other",
+        run: ecpf,
     },
 ];
 
@@ -286,7 +292,7 @@ impl Site {
     /// Ends it in order. Most of what came in at guest and wire must have been handled in hardware, and not all of it.
     fn end(self) -> Result<()> {
         self.guest.quit()?;
-        let stats = self.dpu.stop()?;
+        let stats = self.dpu.stop()?.context("it has a slow path")?;
         ["vf0", "p0"].iter().try_for_each(|name| first_slow_then_hardware(&stats, name))
     }
 }

@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail, ensure};
 use std::time::Duration;
 
 /// The program that checks the driver ([testbench/vfio](../../../testbench/vfio)).
-const PROGRAM: &str = "millrace-vfio-check";
+pub const PROGRAM: &str = "millrace-vfio-check";
 /// What guests run on.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-const MODULES: [&str; 3] = ["virtio_net", "vfio_pci", "vfio_iommu_type1"];
+pub const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub const MODULES: [&str; 3] = ["virtio_net", "vfio_pci", "vfio_iommu_type1"];
 /// For all checks, each instruction emulated.
 const CHECKS: Duration = Duration::from_secs(150);
 const MTU: usize = 9000;
@@ -77,13 +77,13 @@ fn refused(guest: &mut Guest, function: &str, reason: &str) -> Result<()> {
     Ok(())
 }
 
-/// Takes a function from its driver and gives it to `vfio-pci`, as the README says.
-fn bind(guest: &mut Guest, function: &str) -> Result<()> {
+/// Takes a function from its driver, if it has one, and gives it to `vfio-pci`, as the README says.
+pub fn bind(guest: &mut Guest, function: &str) -> Result<()> {
     let folder = format!("/sys/bus/pci/devices/{function}");
     for command in [
         "modprobe vfio-pci && modprobe vfio_iommu_type1".to_owned(),
         format!("echo vfio-pci >{folder}/driver_override"),
-        format!("echo {function} >{folder}/driver/unbind"),
+        format!("[ ! -e {folder}/driver ] || echo {function} >{folder}/driver/unbind"),
         format!("echo {function} >/sys/bus/pci/drivers_probe"),
     ] {
         guest.run(&command)?;
