@@ -249,3 +249,39 @@ impl From<millrace_driver::vfio::VfioError> for Failure {
         Self::new(code, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> String {
+        // SAFETY: a string of this thread, which fails in no call meanwhile.
+        unsafe { CStr::from_ptr(millrace_error_message()) }.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        assert_eq!(call(|| panic!("what this test says")), MILLRACE_E_INTERNAL as c_int);
+        assert!(message().contains("the library panicked"));
+    }
+
+    #[test]
+    fn a_message_is_its_threads_own() {
+        assert_eq!(call(|| Err(Failure::argument("it has \0 in it"))), -1);
+        std::thread::spawn(|| assert_eq!(message(), "")).join().unwrap();
+        assert_eq!(call(|| Ok(7)), 7);
+        assert_eq!(message(), "it has   in it", "what went well changes nothing");
+    }
+
+    #[test]
+    fn every_code_has_a_text_of_its_own() {
+        // SAFETY: these strings are there for ever.
+        let text = |code| unsafe { CStr::from_ptr(millrace_strerror(code)) };
+        let all: Vec<_> = (MILLRACE_E_INTERNAL as c_int..=1).map(text).collect();
+        let none = c"there is no such error";
+        assert_eq!(text(MILLRACE_E_INTERNAL as c_int - 1), none);
+        assert_eq!(all.iter().filter(|text| **text == c"no error").count(), 2);
+        let distinct: std::collections::HashSet<_> = all.iter().collect();
+        assert!(distinct.len() == all.len() - 1 && !distinct.contains(&none));
+    }
+}

@@ -107,3 +107,43 @@ pub unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a str, Fa
     let text = unsafe { CStr::from_ptr(pointer) };
     text.to_str().map_err(|_| Failure::argument(format!("`{name}` is no UTF-8")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::call;
+    use crate::error::millrace_error::MILLRACE_E_CLOSED;
+
+    #[test]
+    fn after_a_panic_a_handle_can_be_closed_and_no_more() {
+        let part = Part::new(5);
+        assert_eq!(call(|| part.lock().map(|value| *value)), 5);
+        let panicked = call(|| {
+            let _value = part.lock()?;
+            panic!("what this test says")
+        });
+        assert_eq!(panicked, MILLRACE_E_INTERNAL as i32);
+        assert_eq!(call(|| part.lock().map(|value| *value)), MILLRACE_E_INTERNAL as i32);
+        assert_eq!(part.close(), Some(5));
+        assert_eq!(part.close(), None);
+    }
+
+    #[test]
+    fn a_closed_handle_is_told() {
+        let part = Part::new(5);
+        assert_eq!(part.close(), Some(5));
+        assert_eq!(call(|| part.lock().map(|value| *value)), MILLRACE_E_CLOSED as i32);
+    }
+
+    #[test]
+    fn what_is_null_is_told_by_its_name() {
+        let null = std::ptr::null::<u32>();
+        // SAFETY: they are NULL.
+        let errors = unsafe { [get(null, "a").err(), slice(null, 1, "b").err(), put(null.cast_mut(), "c", 0).err()] };
+        for (error, name) in errors.into_iter().zip(["a", "b", "c"]) {
+            assert!(format!("{:?}", error.unwrap()).contains(&format!("`{name}` is NULL")));
+        }
+        // SAFETY: nothing is there.
+        assert!(unsafe { slice(null, 0, "b") }.unwrap().is_empty());
+    }
+}
