@@ -113,12 +113,13 @@ fn lay_out(built: &Built, prefix: &Path, embedded: bool) -> Result<()> {
     Ok(())
 }
 
+/// A static program is made of what it uses: other parts of the library name symbols that a static glibc has not.
 fn pkg_config(prefix: &Path, embedded: bool) -> String {
-    let private = if embedded { "-lstdc++ -lpthread -ldl -lm" } else { "-lpthread -ldl -lm" };
+    let cpp = if embedded { "-lstdc++ " } else { "" };
     format!(
         "prefix={}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\n\
          Name: millrace\nDescription: The driver of the Millrace DPU\nVersion: {}\n\
-         Cflags: -I${{includedir}}\nLibs: -L${{libdir}} -lmillrace\nLibs.private: {private}\n",
+         Cflags: -I${{includedir}}\nLibs: -L${{libdir}} -lmillrace\nLibs.private: {cpp}-lpthread -ldl -lm -Wl,--gc-sections\n",
         prefix.display(),
         env!("CARGO_PKG_VERSION"),
     )
