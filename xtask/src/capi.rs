@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Folder for lib/, include/ and share/
     #[arg(long, value_name = "DIR")]
     prefix: PathBuf,
-    /// Target to build for, such as aarch64-unknown-linux-musl (without a shared library, which a static C library cannot load)
+    /// Target to build for, for which there is a linker
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
     /// Build device `embedded` in: the simulation in the program's process, which needs Verilator here and C++ in the program
