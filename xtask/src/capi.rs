@@ -115,7 +115,7 @@ fn lay_out(built: &Built, prefix: &Path, embedded: bool) -> Result<()> {
 
 /// A static program is made of what it uses: other parts of the library name symbols that a static glibc has not.
 fn pkg_config(prefix: &Path, embedded: bool) -> String {
-    let cpp = if embedded { "-lstdc++ " } else { "" };
+    let cpp = if embedded { "-lstdc++ -lz " } else { "" };
     format!(
         "prefix={}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\n\
          Name: millrace\nDescription: The driver of the Millrace DPU\nVersion: {}\n\

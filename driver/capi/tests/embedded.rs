@@ -14,7 +14,7 @@ fn a_device_is_simulated_in_the_programs_process() {
     let mut cc = Command::new("cc");
     cc.args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I.", "-o", "program"]);
     cc.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/embedded.c")).arg(libraries.join("libmillrace.a"));
-    cc.args(["-lstdc++", "-lpthread", "-ldl", "-lm"]).current_dir(folder.path());
+    cc.args(["-lstdc++", "-lz", "-lpthread", "-ldl", "-lm"]).current_dir(folder.path());
     assert!(cc.status().unwrap().success());
     let output = Command::new(folder.path().join("program")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
