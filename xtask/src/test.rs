@@ -26,6 +26,8 @@ pub fn all() -> Result<()> {
     step("cocotb", cocotb::Arguments::quick().command()?)?;
     eprintln!("test: driver for C");
     capi::check()?;
+    let embedded = ["test", "--release", "--package", "millrace-capi", "--features", "embedded"];
+    step("test of the driver for C with its simulation", cargo(&embedded))?;
     eprintln!("test: guests");
     guests::run(&guests::Arguments::quick())?;
     eprintln!("test: boards");
