@@ -2,7 +2,7 @@
 //! Memory behind a DMA port (AXI4).
 
 use crate::ffi::{Model, Pin};
-use crate::host_memory::{Dma, HostMemory};
+use crate::host_memory::{Dma, HostMemory, Port};
 use crate::mix::mix;
 use crate::pins::PinFinder;
 use crate::simulation::NewError;
@@ -30,6 +30,35 @@ impl Default for Latency {
     /// A round trip of 1 µs, as PCIe has.
     fn default() -> Self {
         Self { cycles: 250, jitter: 0, busy: 0, seed: 1 }
+    }
+}
+
+/// What went over a DMA port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bursts that were asked for.
+    pub reads: u64,
+    /// Their beats, each of 64 bytes.
+    pub beats_read: u64,
+    /// Bursts that were written.
+    pub writes: u64,
+    /// Their beats.
+    pub beats_written: u64,
+    /// Their bytes, by the strobes.
+    pub bytes_written: u64,
+}
+
+impl std::ops::Sub for Traffic {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            reads: self.reads - before.reads,
+            beats_read: self.beats_read - before.beats_read,
+            writes: self.writes - before.writes,
+            beats_written: self.beats_written - before.beats_written,
+            bytes_written: self.bytes_written - before.bytes_written,
+        }
     }
 }
 
@@ -97,8 +126,8 @@ struct Progress {
 pub(crate) struct DmaPort {
     pins: Pins,
     latency: Latency,
-    /// Told apart in what is mixed from the seed.
-    number: u64,
+    port: Port,
+    traffic: Traffic,
     /// In the order in which they are due.
     reads: VecDeque<Burst>,
     /// The burst whose next beat is on the pins, or will be when memory gives it.
@@ -116,15 +145,9 @@ pub(crate) struct DmaPort {
 }
 
 impl DmaPort {
-    pub fn new(
-        finder: &PinFinder,
-        port: &str,
-        id_bits: usize,
-        latency: Latency,
-        number: u64,
-    ) -> Result<Self, NewError> {
-        let input = |name: &str, bits| finder.input(&format!("{port}_{name}"), bits);
-        let output = |name: &str, bits| finder.output(&format!("{port}_{name}"), bits);
+    pub fn new(finder: &PinFinder, name: &str, id_bits: usize, latency: Latency, port: Port) -> Result<Self, NewError> {
+        let input = |pin: &str, bits| finder.input(&format!("{name}_{pin}"), bits);
+        let output = |pin: &str, bits| finder.output(&format!("{name}_{pin}"), bits);
         let pins = Pins {
             arid: output("arid", id_bits)?,
             araddr: output("araddr", 64)?,
@@ -155,7 +178,8 @@ impl DmaPort {
         Ok(Self {
             pins,
             latency,
-            number,
+            port,
+            traffic: Traffic::default(),
             reads: VecDeque::new(),
             answering: None,
             offered: false,
@@ -180,6 +204,11 @@ impl DmaPort {
         model.set_byte(self.pins.bvalid, 0);
     }
 
+    /// What went over the port so far.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
     /// Nothing is under way.
     pub fn idle(&self) -> bool {
         self.reads.is_empty()
@@ -199,7 +228,8 @@ impl DmaPort {
     }
 
     fn random(&self, cycle: u64, salt: u64) -> u64 {
-        mix(cycle ^ mix(self.latency.seed ^ (self.number << 32) ^ (salt << 40)))
+        // The ports' numbers keep them apart.
+        mix(cycle ^ mix(self.latency.seed ^ ((self.port as u64) << 32) ^ (salt << 40)))
     }
 
     fn busy(&self, cycle: u64, salt: u64) -> bool {
@@ -233,7 +263,8 @@ impl DmaPort {
     fn offer(&mut self, model: &mut Model, memories: &[impl HostMemory]) {
         let Some(burst) = self.answering.filter(|_| !self.offered) else { return };
         let mut beat = [0; BEAT];
-        let read = memories.get(burst.function).map_or(Dma::Outside, |memory| memory.read(burst.address, &mut beat));
+        let memory = memories.get(burst.function);
+        let read = memory.map_or(Dma::Outside, |memory| memory.read_through(self.port, burst.address, &mut beat));
         if read == Dma::Later {
             return;
         }
@@ -267,6 +298,8 @@ impl DmaPort {
                 due: self.due(cycle, 6),
             };
             check(&burst);
+            self.traffic.reads += 1;
+            self.traffic.beats_read += burst.beats;
             let used = self.reads.iter().chain(&self.answering).any(|other| other.id == burst.id);
             assert!(!used, "identifier {} of a read that is under way", burst.id);
             let place = self.reads.partition_point(|other| other.due <= burst.due);
@@ -281,6 +314,7 @@ impl DmaPort {
                 due: 0,
             };
             check(&burst);
+            self.traffic.writes += 1;
             self.writes.push_back(burst);
         }
         if transfers.w {
@@ -288,7 +322,10 @@ impl DmaPort {
             for (bytes, word) in data.as_chunks_mut::<4>().0.iter_mut().zip(model.words(pins.wdata)) {
                 *bytes = word.to_le_bytes();
             }
-            self.written.push_back((data, model.value(pins.wstrb)));
+            let strobe = model.value(pins.wstrb);
+            self.traffic.beats_written += 1;
+            self.traffic.bytes_written += u64::from(strobe.count_ones());
+            self.written.push_back((data, strobe));
             let last = model.byte(pins.wlast) != 0;
             // Where data comes before its address, its end is not known yet.
             let ends = self.ends_here();
@@ -348,7 +385,8 @@ impl DmaPort {
             if run > 0 {
                 let address = burst.address + (progress.beats * BEAT + end - run) as u64;
                 let memory = memories.get(burst.function);
-                match memory.map_or(Dma::Outside, |memory| memory.write(address, &data[end - run..end])) {
+                let bytes = &data[end - run..end];
+                match memory.map_or(Dma::Outside, |memory| memory.write_through(self.port, address, bytes)) {
                     Dma::Done => (),
                     Dma::Outside => progress.refused = true,
                     Dma::Later => return false,
@@ -366,6 +404,6 @@ impl DmaPort {
 /// What every master must keep to (AXI4 A3.4.1, and `docs/host.md`, "DMA").
 fn check(burst: &Burst) {
     assert!(burst.address.is_multiple_of(BEAT as u64), "{burst:x?}: not at a beat");
-    let end = burst.address + burst.beats * BEAT as u64 - 1;
+    let end = burst.address + (burst.beats * BEAT as u64 - 1);
     assert_eq!(burst.address / 4096, end / 4096, "{burst:x?}: crosses a border of 4,096 bytes");
 }

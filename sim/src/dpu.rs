@@ -3,9 +3,9 @@
 
 use crate::axi::{Access, Axi, BusError, Handshakes, PATIENCE};
 use crate::clocks::{Clocks, Running};
-use crate::dma::{DmaPort, Latency, Transfers};
+use crate::dma::{DmaPort, Latency, Traffic, Transfers};
 use crate::ffi::{Model, Pin};
-use crate::host_memory::HostMemory;
+use crate::host_memory::{HostMemory, Port};
 use crate::pins::PinFinder;
 use crate::simulation::{CYCLE_NS, NewError};
 use crate::sink::{Ready, Received, Sink};
@@ -111,8 +111,8 @@ impl<M: HostMemory> DpuSimulation<M> {
         }
         let (registers, host) = (finder.axi("s_axil", 16)?, finder.axi("s_axil_host", 32)?);
         let ports = [
-            DmaPort::new(&finder, "m_axi_ring", RING_ID_BITS, latency, 0)?,
-            DmaPort::new(&finder, "m_axi_data", DATA_ID_BITS, latency, 1)?,
+            DmaPort::new(&finder, "m_axi_ring", RING_ID_BITS, latency, Port::Ring)?,
+            DmaPort::new(&finder, "m_axi_data", DATA_ID_BITS, latency, Port::Data)?,
         ];
         let bytes = config.bus_bytes();
         let mut simulation = Self {
@@ -325,6 +325,11 @@ impl<M: HostMemory> DpuSimulation<M> {
         let bit = 1 << function;
         self.model.set_value(pin, if on { old | bit } else { old & !bit });
         self.still = false;
+    }
+
+    /// What went over a DMA port since power-up.
+    pub fn traffic(&self, port: Port) -> Traffic {
+        self.ports[port as usize].traffic()
     }
 
     /// Queues a frame of at least one byte at an uplink. Panics if there is no such uplink.

@@ -15,6 +15,15 @@ pub enum Dma {
     Later,
 }
 
+/// The DMA port that a transfer comes through (`docs/host.md`, "DMA").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// `m_axi_ring`: rings and descriptors.
+    Ring,
+    /// `m_axi_data`: frames.
+    Data,
+}
+
 /// Memory of a function's driver, by the addresses that the device uses.
 pub trait HostMemory {
     /// Reads bytes, all or none.
@@ -22,6 +31,16 @@ pub trait HostMemory {
 
     /// Writes bytes. Those of a call that did not give `Done` may have been written or not.
     fn write(&self, address: u64, bytes: &[u8]) -> Dma;
+
+    /// As [`read`](Self::read), for who wants to know the port.
+    fn read_through(&self, _: Port, address: u64, bytes: &mut [u8]) -> Dma {
+        self.read(address, bytes)
+    }
+
+    /// As [`write`](Self::write), for who wants to know the port.
+    fn write_through(&self, _: Port, address: u64, bytes: &[u8]) -> Dma {
+        self.write(address, bytes)
+    }
 }
 
 impl HostMemory for LocalMemory {

@@ -27,12 +27,12 @@ pub mod wire;
 
 pub use axi::{Access, BusError};
 pub use bar::Bar;
-pub use dma::Latency;
+pub use dma::{Latency, Traffic};
 pub use dpu::{DpuSimulation, Interrupt};
 pub use embedded::Embedded;
 pub use embedded_dpu::EmbeddedDpu;
 pub use embedded_host::{EmbeddedHost, HostError};
-pub use host_memory::{Dma, HostMemory};
+pub use host_memory::{Dma, HostMemory, Port};
 pub use millrace_regs::config::{Config, Preset};
 pub use simulated::{Ports, Simulated};
 pub use simulation::{CYCLE_NS, NewError, Simulation, Upcall};
