@@ -13,6 +13,8 @@
 
 mod capabilities;
 mod client;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod memory;
 mod server;
 mod socket;

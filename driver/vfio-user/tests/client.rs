@@ -5,6 +5,7 @@ use millrace_vfio_user::{Client, ClientError, DeviceInfo, Dma, DmaAccess, Functi
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use proptest::prelude::*;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -371,4 +372,50 @@ fn a_server_that_stalls_or_dies_is_an_error() {
         "the connection to the server is lost: the peer closed the connection in the middle of a message"
     );
     thread.join().unwrap();
+}
+
+/// What a stranger writes: messages with headers that are in order and anything behind them, or anything.
+fn strange() -> impl Strategy<Value = Vec<u8>> {
+    let message = (any::<u16>(), 0..20u16, 0..64u32, prop::collection::vec(any::<u8>(), 0..100)).prop_map(
+        |(id, command, flags, payload)| {
+            let size = 16 + payload.len() as u32;
+            [
+                &id.to_ne_bytes()[..],
+                &command.to_ne_bytes(),
+                &size.to_ne_bytes(),
+                &flags.to_ne_bytes(),
+                &[0; 4],
+                &payload,
+            ]
+            .concat()
+        },
+    );
+    // A version first, so that the rest is looked at.
+    let version = [&[1, 0, 1, 0][..], &20_u32.to_ne_bytes(), &[0; 8], &[0; 4]].concat();
+    prop_oneof![
+        3 => prop::collection::vec(message, 1..20).prop_map(move |all| [version.clone(), all.concat()].concat()),
+        1 => prop::collection::vec(any::<u8>(), 0..200),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn strangers_before_and_beside_a_client_do_not_disturb_it(all in prop::collection::vec((strange(), strange()), 1..6)) {
+        let server = Running::start();
+        for (before, beside) in all {
+            // The server may hang up before all is written.
+            drop(UnixStream::connect(&server.path).unwrap().write_all(&before));
+            let mut client = server.client();
+            let memory = SharedMemory::new(4096).unwrap();
+            client.share(&memory, 0x10_0000).unwrap();
+            drop(UnixStream::connect(&server.path).unwrap().write_all(&beside));
+            prop_assert_eq!(client.info().unwrap(), info());
+            client.serve((0..=255).cycle().take(4096).collect(), 0x20_0000, DmaAccess::ReadWrite).unwrap();
+            prop_assert_eq!(copy(&mut client, 0x20_0008, 0x10_0010), 1);
+            // SAFETY: inside of the memory, at a time when the device does not touch it.
+            let copied = unsafe { memory.start().add(0x10).cast::<[u8; 16]>().read_volatile() };
+            prop_assert_eq!(copied, std::array::from_fn(|at| at as u8 + 8));
+        }
+    }
 }
