@@ -59,10 +59,26 @@ impl<T: VirtioPci, M: DmaMemory> Representors<T, M> {
     /// # Errors
     /// As [`VirtioNet::send`].
     pub fn packet_out(&mut self, vport: u16, frame: &[u8]) -> Result<Sent, VirtioError> {
-        // Byte 0, what is done with the frame, is 0: it is sent out of the vport of the pair.
-        let sent = self.net.add(vport, &[0; ECPF_HEADER], frame, &[])?;
-        self.net.show(vport)?;
+        let sent = self.add_packet_out(vport, frame)?;
+        self.show(vport)?;
         Ok(sent)
+    }
+
+    /// As [`packet_out`](Self::packet_out), but the function sees the frame after [`show`](Self::show): for several at once.
+    ///
+    /// # Errors
+    /// As [`VirtioNet::send`].
+    pub fn add_packet_out(&mut self, vport: u16, frame: &[u8]) -> Result<Sent, VirtioError> {
+        // Byte 0, what is done with the frame, is 0: it is sent out of the vport of the pair.
+        self.net.add(vport, &[0; ECPF_HEADER], frame, &[])
+    }
+
+    /// Shows the function the frames that were added for a vport.
+    ///
+    /// # Errors
+    /// As [`VirtioNet::send`].
+    pub fn show(&mut self, vport: u16) -> Result<(), VirtioError> {
+        self.net.show(vport)
     }
 }
 

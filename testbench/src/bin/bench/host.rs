@@ -10,11 +10,11 @@ use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
 use millrace_firmware::slowpath::{self, SlowPath};
 use millrace_regs::config::Config;
 use millrace_regs::host::NET_HEADER;
-use millrace_sim::{Bar, CYCLE_NS, DpuSimulation, EmbeddedDpu, Latency, Preset};
+use millrace_sim::{Bar, CYCLE_NS, DpuSimulation, EmbeddedDpu, Latency, Port, Preset, Traffic};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-const PRESET: Preset = Preset::Host;
+pub const PRESET: Preset = Preset::Host;
 /// Where every function's memory is, and its bytes.
 const ADDRESS: u64 = 1 << 32;
 const MEMORY: usize = 64 << 20;
@@ -32,7 +32,7 @@ pub fn measure(report: &mut Report) -> Result<()> {
     let rates = RINGS.iter().flat_map(|rings| short.map(|(queues, length)| (rings, queues, length)));
     let long = [(8, 1518), (8, 9000)].map(|(queues, length)| (&RINGS[0], queues, length));
     for ((name, rings), queues, length) in rates.chain(long) {
-        let Rate { frames, cycles, seconds } = rate(queues, length, rings())?;
+        let Rate { frames, cycles, seconds, .. } = rate(queues, length, rings(), Latency::default())?;
         let configuration = format!("{queues} queues, {length}-byte frames, {name}, 1 us");
         let per_second = frames as f64 / (cycles * CYCLE_NS) as f64 * 1e9;
         report.add("VF to VF", &configuration, per_second / 1e6, "Mpps");
@@ -69,14 +69,37 @@ type Rings = (&'static str, fn() -> Settings);
 const RINGS: [Rings; 3] =
     [("split", split), ("packed", packed), ("packed, in order", || Settings { in_order: true, ..packed() })];
 
-struct Rate {
-    frames: usize,
-    cycles: u64,
-    seconds: f64,
+pub struct Rate {
+    pub frames: usize,
+    pub cycles: u64,
+    pub seconds: f64,
+    /// What went over the DMA ports meanwhile: rings, data.
+    pub traffic: [Traffic; 2],
+}
+
+impl Rate {
+    /// Millions of frames per second.
+    pub fn mpps(&self) -> f64 {
+        self.frames as f64 / (self.cycles * CYCLE_NS) as f64 * 1e3
+    }
+}
+
+/// What went over the DMA ports so far.
+pub fn traffic(dpu: &DpuSimulation) -> [Traffic; 2] {
+    [Port::Ring, Port::Data].map(|port| dpu.traffic(port))
+}
+
+/// A device whose functions are bus masters.
+pub fn device(latency: Latency) -> Result<Rc<RefCell<DpuSimulation>>> {
+    let config = PRESET.config();
+    let memories = (0..config.functions()).map(|_| LocalMemory::new(ADDRESS, MEMORY)).collect();
+    let mut dpu = DpuSimulation::new(PRESET, memories, latency)?;
+    (0..config.functions()).for_each(|function| dpu.set_bus_master(function, true));
+    Ok(Rc::new(RefCell::new(dpu)))
 }
 
 /// So many VFs, of which each sends to the next.
-struct Traffic {
+struct Ring {
     dpu: Rc<RefCell<DpuSimulation>>,
     nets: Vec<VirtioNet<Bar, LocalMemory>>,
     slow_path: Representors,
@@ -84,13 +107,10 @@ struct Traffic {
     frames: Vec<Vec<u8>>,
 }
 
-impl Traffic {
-    fn new(queues: usize, length: usize, settings: Settings) -> Result<Self> {
+impl Ring {
+    fn new(queues: usize, length: usize, settings: Settings, latency: Latency) -> Result<Self> {
         let config = PRESET.config();
-        let memories = (0..config.functions()).map(|_| LocalMemory::new(ADDRESS, MEMORY)).collect();
-        let mut dpu = DpuSimulation::new(PRESET, memories, Latency::default())?;
-        (0..config.functions()).for_each(|function| dpu.set_bus_master(function, true));
-        let dpu = Rc::new(RefCell::new(dpu));
+        let dpu = device(latency)?;
         let vf = |n: usize| 1 + config.pfs + n % config.vfs;
         let mut nets = vec![];
         for n in 0..config.vfs.min(queues + 1) {
@@ -103,6 +123,13 @@ impl Traffic {
 
     fn cycle(&self) -> u64 {
         self.dpu.borrow().cycle()
+    }
+
+    /// What has happened since a cycle, and a CPU time, at which that had gone over the ports.
+    fn since(&self, start: u64, begin: f64, before: [Traffic; 2], frames: usize) -> Rate {
+        let [rings, data] = traffic(&self.dpu.borrow());
+        let traffic = [rings - before[0], data - before[1]];
+        Rate { frames, cycles: self.cycle() - start, seconds: cpu_seconds() - begin, traffic }
     }
 
     /// All drivers look at their rings, and send what fits, but no more than `most` each. How many frames they have received.
@@ -119,48 +146,48 @@ impl Traffic {
 }
 
 /// As many frames as there is room for.
-fn rate(queues: usize, length: usize, settings: Settings) -> Result<Rate> {
-    let mut traffic = Traffic::new(queues, length, settings)?;
-    let end = traffic.cycle() + WARM_UP;
-    while traffic.cycle() < end {
-        traffic.turn(usize::MAX)?;
-        traffic.slow_path.turn()?;
+pub fn rate(queues: usize, length: usize, settings: Settings, latency: Latency) -> Result<Rate> {
+    let mut ring = Ring::new(queues, length, settings, latency)?;
+    let end = ring.cycle() + WARM_UP;
+    while ring.cycle() < end {
+        ring.turn(usize::MAX)?;
+        ring.slow_path.turn()?;
     }
-    let (start, begin) = (traffic.cycle(), cpu_seconds());
+    let (start, begin, before) = (ring.cycle(), cpu_seconds(), traffic(&ring.dpu.borrow()));
     let (mut received, mut now) = (0, start);
     while now < start + MEASURED {
-        received += traffic.turn(usize::MAX)?;
+        received += ring.turn(usize::MAX)?;
         let next = now + ROUND;
-        now = traffic.cycle();
-        traffic.dpu.borrow_mut().skip(next.saturating_sub(now));
-        now = traffic.cycle();
+        now = ring.cycle();
+        ring.dpu.borrow_mut().skip(next.saturating_sub(now));
+        now = ring.cycle();
     }
     ensure!(received > 0, "no frame arrived");
-    Ok(Rate { frames: received, cycles: now - start, seconds: cpu_seconds() - begin })
+    Ok(ring.since(start, begin, before, received))
 }
 
 /// One frame at a time.
 fn one_by_one(settings: Settings) -> Result<Rate> {
-    let mut traffic = Traffic::new(1, 64, settings)?;
-    let (mut start, mut begin) = (0, 0.0);
+    let mut ring = Ring::new(1, 64, settings, Latency::default())?;
+    let (mut start, mut begin, mut before) = (0, 0.0, traffic(&ring.dpu.borrow()));
     for n in 0..EXCHANGES {
-        traffic.turn(1)?;
-        while traffic.turn(0)? == 0 {
-            traffic.dpu.borrow_mut().skip(ROUND);
+        ring.turn(1)?;
+        while ring.turn(0)? == 0 {
+            ring.dpu.borrow_mut().skip(ROUND);
             if n == 0 {
-                traffic.slow_path.turn()?;
+                ring.slow_path.turn()?;
             }
         }
         if n == 0 {
-            traffic.dpu.borrow_mut().run_until_idle(WARM_UP);
-            (start, begin) = (traffic.cycle(), cpu_seconds());
+            ring.dpu.borrow_mut().run_until_idle(WARM_UP);
+            (start, begin, before) = (ring.cycle(), cpu_seconds(), traffic(&ring.dpu.borrow()));
         }
     }
-    Ok(Rate { frames: EXCHANGES - 1, cycles: traffic.cycle() - start, seconds: cpu_seconds() - begin })
+    Ok(ring.since(start, begin, before, EXCHANGES - 1))
 }
 
 /// Buffers of one piece.
-fn split() -> Settings {
+pub fn split() -> Settings {
     let bytes = NET_HEADER as u32 + 9216;
     Settings {
         receive: vec![vec![Cut { gap: 0, len: bytes }]],
@@ -172,25 +199,25 @@ fn split() -> Settings {
     }
 }
 
-fn packed() -> Settings {
+pub fn packed() -> Settings {
     Settings { packed: true, ..split() }
 }
 
 /// The slow path, which puts the flows into hardware when it sees their first frames.
-struct Representors {
+pub struct Representors {
     device: EmbeddedDpu,
     slow_path: SlowPath,
 }
 
 impl Representors {
-    fn turn(&mut self) -> Result<()> {
+    pub fn turn(&mut self) -> Result<()> {
         self.device.poll()?;
         self.slow_path.poll(&mut self.device)?;
         Ok(())
     }
 }
 
-fn start_slow_path(dpu: &Rc<RefCell<DpuSimulation>>, queues: usize) -> Result<Representors> {
+pub fn start_slow_path(dpu: &Rc<RefCell<DpuSimulation>>, queues: usize) -> Result<Representors> {
     let config = PRESET.config();
     let memory = dpu.borrow().memory(0).clone();
     let settings = Settings { queue_size: 32, transmit_buffers: 32, ..Settings::default() };

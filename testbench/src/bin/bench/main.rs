@@ -6,7 +6,10 @@ mod bare;
 mod emission;
 mod evictions;
 mod host;
+mod host_dma;
+mod host_latency;
 mod report;
+mod representors;
 mod rules;
 mod speed;
 mod stream;
@@ -48,6 +51,12 @@ enum Figure {
     Host,
     /// Bits per second between two Linux stacks on VFs of a served device, against what its bus could carry in the time (as root)
     Attached,
+    /// Bytes and beats of DMA for a 64-byte frame, and the rates that PCIe leaves
+    Dma,
+    /// Upcalls and packets out per second through the representors' rings
+    Representors,
+    /// From doorbell to interrupt
+    Doorbell,
     /// Packets and bits per second between two Linux stacks (as root)
     Taps,
 }
@@ -85,6 +94,15 @@ fn main() -> Result<()> {
     }
     if wanted(Figure::Attached) {
         attached::measure(&mut report)?;
+    }
+    if wanted(Figure::Dma) {
+        host_dma::measure(&mut report)?;
+    }
+    if wanted(Figure::Representors) {
+        representors::measure(&mut report)?;
+    }
+    if wanted(Figure::Doorbell) {
+        host_latency::measure(&mut report)?;
     }
     if wanted(Figure::Taps) {
         taps::measure(&mut report)?;
