@@ -3,6 +3,7 @@
 
 pub mod compare;
 pub mod flow_text;
+pub mod hostile;
 pub mod ovs;
 pub mod scenarios;
 pub mod stress;

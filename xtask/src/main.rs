@@ -5,6 +5,7 @@ mod capi;
 mod cocotb;
 mod fpga;
 mod fpga_report;
+mod fuzz;
 mod gates;
 mod guests;
 mod nextpnr;
@@ -59,6 +60,9 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Throw anything at the device that a stranger can send
+    #[command(subcommand)]
+    Fuzz(fuzz::Target),
     /// Prove properties of the Verilog of blocks, and that each proof catches faults
     Prove {
         /// Arguments of the prover: names of proofs, --list, --quick (see `cargo xtask prove -- --help`)
@@ -125,6 +129,7 @@ fn dispatch(command: Command) -> Result<()> {
             run::build(&["millrace-hdl-cli"], &["verilog"], &[])?;
             run::release("millrace-testbench", "bench", &["host"], &args)
         }
+        Command::Fuzz(target) => fuzz::run(&target),
         Command::Prove { args } => {
             setup::install(&[Need::Prove])?;
             run::release("millrace-hdl-cli", "prove", &[], &prove::arguments(args))

@@ -20,9 +20,10 @@ use crate::segmenter::{CLOCKS as SEGMENTER_CLOCKS, Segmenter};
 use crate::sent_policy::SentPolicy;
 use crate::steer::Steer;
 use crate::strip::Strip;
+use crate::teller::Teller;
 use crate::types::{BEAT_BITS, Fault, MacChange, Policy, QueueConfig, RingRead, Used, Window};
 use crate::used_writer::UsedWriter;
-use millrace_hdl::base::{Reg, RoundRobin, Snk, Src};
+use millrace_hdl::base::{Reg, Snk, Src};
 use millrace_hdl::core::types::Beat;
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
@@ -150,7 +151,7 @@ pub struct QueueEngine<
     is_packed: Reg<Bits<VQS>>,
     /// Bit f: function f may not change its address.
     keeps_mac: Reg<Bits<FUNCTIONS>>,
-    teller: RoundRobin<2>,
+    teller: Teller<VQ_BITS>,
     port: RingPort<FUNCTION_BITS>,
     /// After reset: the queue that is reset, and whether all have been.
     first_resets: Reg<Bits<VQ_BITS>>,
@@ -472,17 +473,10 @@ impl<
         join(self.port.written[CONTROL_WRITER], self.unit.written);
         link(self.rings, self.port.axi);
 
-        comment!("interrupts of both kinds of queues in turn");
-        let mut tells: Bits<2> = 0;
-        tells.set_bit(0, self.used.interrupt.valid);
-        tells.set_bit(1, self.packed_used.interrupt.valid);
-        self.teller.request = tells;
-        self.teller.take = tells.any() & self.interrupt.ready;
-        let tells_packed = self.teller.grant.get_bit(1);
-        self.interrupt.valid = tells.any();
-        self.interrupt.data = if tells_packed { self.packed_used.interrupt.data } else { self.used.interrupt.data };
-        self.used.interrupt.ready = self.interrupt.ready & !tells_packed;
-        self.packed_used.interrupt.ready = self.interrupt.ready & tells_packed;
+        comment!("interrupts");
+        join(self.used.interrupt, self.teller.inp[0]);
+        join(self.packed_used.interrupt, self.teller.inp[1]);
+        link(self.interrupt, self.teller.out);
 
         comment!("faults");
         for i in 0..FINDERS {
@@ -534,7 +528,7 @@ impl<
         idle.set_bit(PORT, self.port.idle);
         self.idle_part = idle;
         let controls = self.gate.idle & self.control.idle & self.unit.idle;
-        self.idle = self.begun & self.faults.idle & controls & !(self.open | self.policy_write | tells.any());
+        self.idle = self.begun & self.faults.idle & controls & self.teller.idle & !(self.open | self.policy_write);
     }
 }
 

@@ -52,6 +52,7 @@ pub mod steer;
 pub mod step_merge;
 pub mod strip;
 pub mod summer;
+pub mod teller;
 pub mod toeplitz;
 pub mod types;
 pub mod used_check;

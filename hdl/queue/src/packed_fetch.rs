@@ -95,6 +95,8 @@ pub struct PackedFetch<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE
     pub live: Signal<In, Bits<PAIRS>>,
     pub notify: Signal<In, Bit>,
     pub notify_pair: Signal<In, Bits<PAIR_BITS>>,
+    /// Bit p: pair p turns out to be split, and what it was notified of is not for here.
+    pub forget: Signal<In, Bits<PAIRS>>,
     /// Bit p: there is room for many chains of pair p; and for how many of `granted_pair`. Both count what was `granted` before.
     pub room: Signal<In, Bits<PAIRS>>,
     pub free: Signal<In, Bits<7>>,
@@ -495,7 +497,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedFet
         let failed_here = if event_done & event_failed { here } else { 0 };
         let died = if dies { there } else { 0 };
         let gone_now = if resets { there } else { 0 };
-        self.due = ((self.due & !begun) | told | again | written) & !gone_now;
+        self.due = ((self.due & !begun) | told | again | written) & !gone_now & !self.forget;
         let over = if settles { there } else { 0 };
         self.busy = (self.busy & !over) | begun;
         self.dead = (self.dead | died | failed_here) & !gone_now;

@@ -99,6 +99,8 @@ pub struct RingFetch<const PAIRS: usize, const PAIR_BITS: usize> {
     pub live: Signal<In, Bits<PAIRS>>,
     pub notify: Signal<In, Bit>,
     pub notify_pair: Signal<In, Bits<PAIR_BITS>>,
+    /// Bit p: pair p turns out to be packed, and what it was notified of is not for here.
+    pub forget: Signal<In, Bits<PAIRS>>,
     /// Bit p: [`BATCH`] entries of pair p or more have room behind `heads`; and how many of `granted_pair` have. Both count what was `granted` before.
     pub room: Signal<In, Bits<PAIRS>>,
     pub free: Signal<In, Bits<7>>,
@@ -440,7 +442,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
         let is_armed = (self.armed & there).any();
         let rests = if learns & has_events & !is_armed & !ahead.any() { there } else { 0 };
         let arms = if visible { there } else { 0 };
-        self.notified = (self.notified & !asked_index_now & !gone) | told | arms | (has_all & self.events);
+        let kept = (self.notified & !asked_index_now & !gone) | told | arms | (has_all & self.events);
+        self.notified = kept & !self.forget;
         self.event_due = ((self.event_due & !asked_event_now) | rests) & !gone;
         self.armed = ((self.armed & !learnt) | arms) & !gone;
         let opens = if self.open { one << self.open_pair } else { 0 };

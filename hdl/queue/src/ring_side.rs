@@ -74,6 +74,8 @@ pub struct RingSide<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_B
     merge: StepMerge<PAIR_BITS>,
     check: ChainCheck<PAIRS, PAIR_BITS, FUNCTION_BITS, RECEIVE>,
     is_packed: Reg<Bits<PAIRS>>,
+    /// Enabled, and not reset since.
+    is_open: Reg<Bits<PAIRS>>,
 }
 
 #[millrace_hdl::block]
@@ -110,18 +112,27 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         self.fetch.live = self.live;
         self.packed.live = self.live;
 
-        comment!("notifications and resets go to the blocks of their kind of queue");
-        let notifies_packed = (self.is_packed & (one << self.notify_pair)).any();
-        self.fetch.notify = self.notify & !notifies_packed;
+        comment!(
+            "notifications and resets go to the blocks of their kind of queue, notifications of a queue that is not enabled to both"
+        );
+        let notified = one << self.notify_pair;
+        let is_early = !(self.is_open & notified).any();
+        let notifies_packed = (self.is_packed & notified).any();
+        self.fetch.notify = self.notify & (is_early | !notifies_packed);
         self.fetch.notify_pair = self.notify_pair;
-        self.packed.notify = self.notify & notifies_packed;
+        self.fetch.forget = packed_here;
+        self.packed.notify = self.notify & (is_early | notifies_packed);
         self.packed.notify_pair = self.notify_pair;
+        self.packed.forget = opened_here & !packed_here;
         let resets_packed = (self.is_packed & (one << self.reset_pair.data)).any();
         self.fetch.reset_pair.valid = self.reset_pair.valid & !resets_packed;
         self.fetch.reset_pair.data = self.reset_pair.data;
         self.packed.reset_pair.valid = self.reset_pair.valid & resets_packed;
         self.packed.reset_pair.data = self.reset_pair.data;
-        self.reset_pair.ready = if resets_packed { self.packed.reset_pair.ready } else { self.fetch.reset_pair.ready };
+        let is_reset = if resets_packed { self.packed.reset_pair.ready } else { self.fetch.reset_pair.ready };
+        self.reset_pair.ready = is_reset;
+        let shut = if self.reset_pair.valid & is_reset { one << self.reset_pair.data } else { 0 };
+        self.is_open = (self.is_open & !shut) | opened_here;
 
         comment!("places for chains");
         self.fetch.room = self.room;
@@ -213,6 +224,9 @@ mod tests {
         consume: Signal<In, Bit>,
         consume_pair: Signal<In, Bits<2>>,
         fault: Signal<Out, Bit>,
+        /// Bit i: port i asks for something.
+        asks: Signal<Out, Bits<3>>,
+        reset_pair: Snk<Bits<2>>,
         side: RingSide<4, 2, 2, 1>,
         #[init(ReceiveStore::new())]
         store: ReceiveStore<4, 2, 10>,
@@ -255,8 +269,12 @@ mod tests {
                 self.side.written[i].valid = false;
                 self.side.written[i].data = 0;
             }
-            self.side.reset_pair.valid = false;
-            self.side.reset_pair.data = 0;
+            link(self.reset_pair, self.side.reset_pair);
+            let mut asks: Bits<3> = 0;
+            for i in 0..3 {
+                asks.set_bit(i, self.side.read[i].valid);
+            }
+            self.asks = asks;
             self.fault = self.side.fault[0].valid | self.side.fault[1].valid | self.side.fault[2].valid;
             for i in 0..3 {
                 self.side.fault[i].ready = true;
@@ -330,6 +348,51 @@ mod tests {
                 }
                 tick(&mut *dut, |d| &mut d.clock);
             }
+        }
+    }
+
+    /// A queue of one kind is reset, notified, and enabled as one of the other: the rings that it had are not looked at any more, and the
+    /// notification counts for those that it has.
+    #[test]
+    fn a_notification_before_a_queue_is_enabled_is_for_the_kind_that_it_becomes() {
+        for becomes_packed in [false, true] {
+            let mut dut = Box::<Stored>::default();
+            dut.connect_all();
+            dut.reset.next = true;
+            tick(&mut *dut, |d| &mut d.clock);
+            dut.reset.next = false;
+            dut.open_pair.next = 1u64.into();
+            dut.notify_pair.next = 1u64.into();
+            dut.reset_pair.data.next = 1u64.into();
+            let open = |dut: &mut Stored, packed: bool| {
+                let mut opened = QueueConfig { size: 16u64.into(), ..Default::default() };
+                opened.features.packed = packed;
+                dut.opened.next = opened;
+                dut.open.next = true;
+                tick(dut, |d| &mut d.clock);
+                dut.open.next = false;
+            };
+            open(&mut dut, !becomes_packed);
+            dut.reset_pair.valid.next = true;
+            settle(&mut *dut);
+            while !dut.reset_pair.ready.val() {
+                tick(&mut *dut, |d| &mut d.clock);
+                settle(&mut *dut);
+            }
+            tick(&mut *dut, |d| &mut d.clock);
+            dut.reset_pair.valid.next = false;
+            dut.notify.next = true;
+            tick(&mut *dut, |d| &mut d.clock);
+            dut.notify.next = false;
+            open(&mut dut, becomes_packed);
+            dut.live.next = 0b10u64.into();
+            let mut asked = 0;
+            for _ in 0..100 {
+                tick(&mut *dut, |d| &mut d.clock);
+                settle(&mut *dut);
+                asked |= dut.asks.val().to_u64();
+            }
+            assert_eq!(asked, if becomes_packed { 0b100 } else { 0b001 });
         }
     }
 

@@ -5,6 +5,7 @@ mod bench;
 mod clocks;
 mod control;
 mod faults;
+mod hostile;
 mod interrupts;
 mod later;
 mod offload;

@@ -55,7 +55,7 @@ pub fn measure(report: &mut Report) -> Result<()> {
         );
     }
     for (name, rings) in &RINGS[..2] {
-        let Rate { frames, cycles, seconds } = one_by_one(rings())?;
+        let Rate { frames, cycles, seconds, .. } = one_by_one(rings())?;
         let configuration = format!("host preset, VF to VF, one 64-byte frame at a time, {name}, 1 us");
         report.add("simulation speed", &configuration, cycles as f64 / seconds, "cycles/s");
         report.add("time of a frame", configuration, seconds / frames as f64 * 1e6, "us");

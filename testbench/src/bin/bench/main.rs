@@ -10,6 +10,7 @@ mod host_dma;
 mod host_latency;
 mod report;
 mod representors;
+mod resets;
 mod rules;
 mod speed;
 mod stream;
@@ -57,6 +58,8 @@ enum Figure {
     Representors,
     /// From doorbell to interrupt
     Doorbell,
+    /// Resets of functions and virtqueues under traffic that disturb nobody
+    Resets,
     /// Packets and bits per second between two Linux stacks (as root)
     Taps,
 }
@@ -103,6 +106,9 @@ fn main() -> Result<()> {
     }
     if wanted(Figure::Doorbell) {
         host_latency::measure(&mut report)?;
+    }
+    if wanted(Figure::Resets) {
+        resets::measure(&mut report)?;
     }
     if wanted(Figure::Taps) {
         taps::measure(&mut report)?;
