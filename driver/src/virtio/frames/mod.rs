@@ -172,7 +172,7 @@ fn bring_up<T: VirtioPci + Clone, M: Mapping>(
     let queues = settings.queues(front);
     let features = function.negotiate(queues.features())?;
     check_buffers(function, features, &queues)?;
-    function.queues(settings.pairs)?;
+    check_pairs(function, role, settings.pairs)?;
     function.set_config_vector(&queues)?;
     let mut arena = Arena::new(memory.bytes());
     let made =
@@ -193,6 +193,15 @@ fn bring_up<T: VirtioPci + Clone, M: Mapping>(
         pair.receiver.notify()?;
     }
     Ok((features, buffers, pairs))
+}
+
+/// A PF or VF has one pair until its driver has agreed on more; the ECPF has all of its pairs.
+fn check_pairs<T: VirtioPci>(function: &mut Function<T>, role: Role, needs: u16) -> Result<(), VirtioError> {
+    if role != Role::Ecpf && needs > 1 {
+        return Err(VirtioError::PairCount { pairs: 1, needs });
+    }
+    let (count, needs) = (function.queues()?, needs.saturating_mul(2));
+    if count < needs { Err(VirtioError::QueueCount { count, needs }) } else { Ok(()) }
 }
 
 /// A driver that knows the MTU has buffers for it (virtio 5.1.4.2).
@@ -219,7 +228,7 @@ fn make_queue<T: VirtioPci>(
     let ascending: Vec<u16> = (0..settings.queue_size).collect();
     debug_assert!(!has(features, Feature::MergeableBuffers), "a frame has one buffer");
     let queue = Virtqueue::make(arena, number, &ascending, features, memory)?;
-    let notify = function.enable(&queue, memory, settings)?;
+    let notify = function.enable(&queue, memory, settings.interrupts)?;
     Ok((queue, notify))
 }
 
