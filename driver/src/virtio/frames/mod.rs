@@ -62,6 +62,7 @@ impl FrameSettings {
             queue_size: self.queue_size,
             merge: false,
             indirect: false,
+            control: false,
             interrupts: self.interrupts,
             receive: vec![vec![Cut { gap: 0, len: (front + self.frame_bytes) as u32 }]],
             transmit_buffers: 0,
