@@ -2,9 +2,9 @@
 //! What the ECPF's driver sets and sees of PF and VFs.
 
 use crate::args::FunctionArgs;
-use crate::error::BadInputExt;
+use crate::error::BadInput;
 use crate::stats::Stats;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use millrace_driver::virtio::{FunctionConfig, FunctionLosses, FunctionPolicy, VirtioPci};
 use millrace_regs::host::Feature;
 use millrace_sim::Config;
@@ -36,13 +36,8 @@ pub fn configure(config: &Config, args: &FunctionArgs, linked: usize, ecpf: &mut
 /// Refuses settings of a port that is none of the device's PFs and VFs.
 pub fn check(config: &Config, args: &FunctionArgs) -> Result<()> {
     let names: Vec<String> = functions(config).filter_map(|(_, vport)| config.vport_name(vport)).collect();
-    match args.vf.iter().find(|(port, _)| !names.contains(port)) {
-        Some((port, _)) => {
-            Err(anyhow!("--vf {port}=…: the device has no function of that name: it has {}", names.join(", ")))
-                .bad_input()
-        }
-        None => Ok(()),
-    }
+    let Some((port, _)) = args.vf.iter().find(|(port, _)| !names.contains(port)) else { return Ok(()) };
+    Err(BadInput(format!("--vf {port}=…: there is no such PF or VF: there are {}", names.join(", "))).into())
 }
 
 /// The `n`th address after this one, in the three bytes that a vendor gives out.
