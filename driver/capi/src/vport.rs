@@ -5,7 +5,7 @@ use crate::device::{State, millrace_device};
 use crate::error::millrace_error::MILLRACE_E_NOT_FOUND;
 use crate::error::{Failure, call};
 use crate::handle::{get, put, text};
-use millrace_driver::virtio::{FunctionConfig, VirtioPci, frames_without_buffer};
+use millrace_driver::virtio::{FunctionConfig, FunctionLosses, FunctionPolicy, VirtioPci};
 use millrace_regs::{VERDICTS_PER_VPORT, Verdict};
 use std::ffi::{c_char, c_int};
 
@@ -157,7 +157,7 @@ fn read_counters(state: &mut State, vport: u8) -> Result<millrace_vport_counters
         (packets[verdict as usize], bytes[verdict as usize]) = (count.packets, count.bytes);
     }
     let no_buffer = match function(state, vport.into()) {
-        Ok(function) => frames_without_buffer(&mut bar(state), function)?,
+        Ok(function) => FunctionLosses::read(&mut bar(state), function)?.no_buffer,
         Err(_) => 0,
     };
     Ok(millrace_vport_counters {
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn millrace_upcalls_dropped(device: *mut millrace_device, 
     call(|| {
         // SAFETY: the caller's.
         let mut state = unsafe { get(device, "device") }?.0.lock()?;
-        let value = frames_without_buffer(&mut bar(&mut state), 0)?;
+        let value = FunctionLosses::read(&mut bar(&mut state), 0)?.no_buffer;
         // SAFETY: the caller's.
         unsafe { put(dropped, "dropped", value) }.map(|()| 0)
     })
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn millrace_function_configure(
             return Err(Failure::argument(format!("`mtu` is {}, less than {MIN_MTU}", config.mtu)));
         }
         let (mac, mtu, link_up) = (config.mac, config.mtu, config.link_up != 0);
-        let all = FunctionConfig { mac, mtu, link_up, features: u64::MAX };
+        let all = FunctionConfig { mac, mtu, link_up, features: u64::MAX, policy: FunctionPolicy::default() };
         all.set(&mut bar(&mut state), function)?;
         Ok(0)
     })

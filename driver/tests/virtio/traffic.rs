@@ -229,6 +229,7 @@ impl Bench {
                 assert!(!waiting || smallest < NET_HEADER + len, "there was a buffer for {len} bytes");
             }
             Delivered::Fault(reason) => panic!("fault {}", reason.name()),
+            Delivered::Refused => panic!("a policy that nobody set"),
         }
         assert_eq!(self.device.get(FUNCTION, NO_BUFFER), self.dropped);
     }

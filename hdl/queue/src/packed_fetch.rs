@@ -517,7 +517,12 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedFet
         let awaits = (needs_line & !has_line) | ((self.walk == PackedWalk::Wait) & !self.further_arrived);
         let rests = (self.walk == PackedWalk::Idle) & !self.pending.out.valid & !self.reset_free;
         let begins = self.arbiter.any | self.resetting.any();
-        let comes_in = self.notify | self.open | self.reset_pair.valid | self.answer.valid | self.event_written.valid;
+        let comes_in = self.notify
+            | self.open
+            | self.reset_pair.valid
+            | self.answer.valid
+            | self.event_written.valid
+            | self.forget.any();
         self.idle = self.out.empty & (awaits | rests) & !(asking | begins | comes_in);
 
         let further = self.answer.valid & is_further;

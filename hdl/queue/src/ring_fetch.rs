@@ -468,7 +468,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
         self.reset_free = self.resetting.any() & !waits & !resets;
         let at_work = (self.ask != AskState::Idle) | (self.state != AnswerState::Idle) | self.answers.out.valid;
         let begins = (self.arbiter.any & has_place) | self.resetting.any() | self.reset_free;
-        let comes_in = self.answer.valid | self.written.valid | self.reset_pair.valid | self.notify | self.open;
+        let told_of = self.notify | self.open | self.forget.any();
+        let comes_in = self.answer.valid | self.written.valid | self.reset_pair.valid | told_of;
         self.idle = !(at_work | begins | comes_in);
     }
 }
