@@ -331,7 +331,7 @@ impl Bench {
                     assert!(is_used(at), "queue {vq}: the frame's chain at {at:?}");
                     let (id, length, flags) = self.descriptor(vq, at.0);
                     assert_eq!((id, length), (chain.0, chain.1), "queue {vq} at {at:?}");
-                    assert_eq!(flags & !(AVAIL | USED), if vq.is_multiple_of(2) { 2 } else { 0 });
+                    assert_eq!(flags & !(AVAIL | USED), if length > 0 { 2 } else { 0 }, "WRITE");
                     at = next(at, chain.2, size);
                 }
             }

@@ -59,6 +59,7 @@ impl Way {
         }
         self.collector.whole = self.whole;
         self.collector.upcall_vport = self.upcall_vport;
+        self.collector.steers = 0;
         self.collector.upcall_reason = self.upcall_reason;
         self.collector.policy_write = false;
         self.collector.policy_function = 0;

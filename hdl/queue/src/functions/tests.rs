@@ -202,6 +202,7 @@ fn a_driver_sets_its_address() {
     let mut b = Bench::new();
     b.set_up(2, MERGE);
     b.write(0, function_register(2, &host::FUNCTION_MAC_HI), 0x0001_0605, 15);
+    b.clocks(100);
     b.seen.interrupts.clear();
     let generation = b.get(2, &common::CONFIG_GENERATION);
     b.set_mac(2, 0x0e0d_0c0b_0a08);
@@ -661,5 +662,5 @@ fn verilog_passes_lint() {
     lint(&emit(Dut::new(&host)), "top");
     // 64 VFs, and two queue pairs for each.
     let large = Config { vfs: 64, queue_pairs: 2, ..host };
-    lint(&emit(Functions::<66, 528, 10, 7, 529, 10, 12, 13>::new(&large)), "top");
+    lint(&emit(Functions::<66, 524, 10, 7, 525, 10, 12, 13>::new(&large)), "top");
 }
