@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use millrace_driver::vfio::{PciAddress, VfioDpu};
-use millrace_driver::virtio::{FunctionConfig, frames_without_buffer};
+use millrace_driver::virtio::{FunctionConfig, FunctionLosses, FunctionPolicy};
 use millrace_driver::{Device, discover};
 use millrace_firmware::openflow::{Ports, parse_flow_file};
 use millrace_firmware::slowpath::{Settings, SlowPath};
@@ -28,7 +28,8 @@ pub fn run(address: PciAddress, packets: u64, ready: &Path) -> Result<String> {
     let config = discover(&mut device)?;
     for function in 1..=(config.pfs + config.vfs) as u32 {
         let mac = [2, 0x4d, 0x52, 0, 0, function as u8];
-        FunctionConfig { mac, mtu: MTU, link_up: true, features: u64::MAX }.set(device.bar(), function)?;
+        FunctionConfig { mac, mtu: MTU, link_up: true, features: u64::MAX, policy: FunctionPolicy::default() }
+            .set(device.bar(), function)?;
     }
     let ports = Ports::new(config.vports() as u16, config.uplinks as u16);
     let flows = parse_flow_file("switch", "actions=normal\n", ports)?;
@@ -47,7 +48,7 @@ pub fn run(address: PciAddress, packets: u64, ready: &Path) -> Result<String> {
             hits = self::hits(&mut device, &mut slow_path, config.vports())?;
         }
         if counted && hits >= packets {
-            let lost = frames_without_buffer(device.bar(), 0)?;
+            let lost = FunctionLosses::read(device.bar(), 0)?.no_buffer;
             ensure!(lost == 0, "{lost} upcalls found no buffer");
             ensure!(slept > 0 && upcalls > 0, "{slept} times asleep, {upcalls} upcalls");
             device.stop()?;
