@@ -357,7 +357,7 @@ impl<
         self.steer.table_write = self.unit.table_write;
         self.steer.table_index = self.unit.table_index;
         self.steer.table_entry = self.unit.table_entry;
-        self.steer.steer = self.unit.steer;
+        self.steer.apply = self.unit.steer;
         self.steer.steering = self.unit.steering;
         self.steer.key = self.unit.key;
         self.steer.function = self.unit.function;

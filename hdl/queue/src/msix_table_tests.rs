@@ -9,17 +9,17 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
-/// Three functions with 9, 3 and 3 vectors.
-type Dut = MsixTable<3, 2, 15, 4>;
-const ALL: usize = 15;
-type Request = MsixRequest<4>;
+/// Three functions with 9, 4 and 4 vectors.
+type Dut = MsixTable<3, 2, 17, 5>;
+const ALL: usize = 17;
+type Request = MsixRequest<5>;
 
 fn function_of(vector: usize) -> usize {
-    [9, 12].iter().filter(|first| vector >= **first).count()
+    [9, 13].iter().filter(|first| vector >= **first).count()
 }
 
 fn vectors_of(function: usize) -> Range<usize> {
-    [0..9, 9..12, 12..15][function].clone()
+    [0..9, 9..13, 13..17][function].clone()
 }
 
 /// A request about a vector.
@@ -431,11 +431,11 @@ fn a_moderated_vector_waits_and_others_do_not() {
     bench.moderate(1, 1000);
     for _ in 0..40 {
         bench.raise(9);
-        bench.raise(12);
+        bench.raise(13);
         bench.clocks(30);
     }
     let count = |bench: &Bench, vector| bench.given.iter().filter(|v| **v == vector).count();
-    assert_eq!((count(&bench, 9), count(&bench, 12)), (2, 40));
+    assert_eq!((count(&bench, 9), count(&bench, 13)), (2, 40));
     bench.clocks(2200);
     assert_eq!(count(&bench, 9), 3);
     assert!(bench.dut.idle.val(), "nothing to wait for");

@@ -44,7 +44,7 @@ pub struct Steer<const PAIR_BITS: usize, const FUNCTIONS: usize, const FUNCTION_
     pub table_write: Signal<In, Bit>,
     pub table_index: Signal<In, Bits<TABLE_LOG2>>,
     pub table_entry: Signal<In, Bits<8>>,
-    pub steer: Signal<In, Bit>,
+    pub apply: Signal<In, Bit>,
     pub steering: Signal<In, Steering>,
     pub key: Signal<In, Bits<KEY_BITS>>,
     pub function: Signal<In, Bits<8>>,
@@ -99,14 +99,14 @@ impl<const PAIR_BITS: usize, const FUNCTIONS: usize, const FUNCTION_BITS: usize,
     fn update(&mut self) {
         comment!("what drivers have set");
         let one: Bits<FUNCTIONS> = 1;
-        let begun = if self.steer { one << self.function } else { 0 };
+        let begun = if self.apply { one << self.function } else { 0 };
         let ended = if self.finished { one << self.finished_function } else { 0 };
         self.active = (self.active | begun) & !ended;
         self.steers = self.active >> 1_u64;
-        self.keys.we = self.steer;
+        self.keys.we = self.apply;
         self.keys.waddr = cast::<FUNCTION_BITS>(self.function);
         self.keys.wdata = self.key;
-        self.steerings.we = self.steer;
+        self.steerings.we = self.apply;
         self.steerings.waddr = cast::<FUNCTION_BITS>(self.function);
         self.steerings.wdata = self.steering;
         self.table.we = self.table_write;
@@ -175,7 +175,7 @@ impl<const PAIR_BITS: usize, const FUNCTIONS: usize, const FUNCTION_BITS: usize,
         self.out.data = Received::<PAIR_BITS> { pair: frame.pair + chosen, ..frame };
         self.frames.ready = self.out.ready & is_chosen;
         self.choices.out.ready = self.frames.valid & frame.steered & self.out.ready;
-        let changes = self.table_write | self.steer | self.finished;
+        let changes = self.table_write | self.apply | self.finished;
         let under_way = self.second | self.third | self.looks | !self.owners.empty | !self.choices.empty;
         self.idle = self.fields.idle & self.toeplitz.idle & !(changes | under_way);
     }

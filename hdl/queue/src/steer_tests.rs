@@ -57,7 +57,7 @@ impl Way {
         self.steer.table_write = self.table_write;
         self.steer.table_index = self.table_index;
         self.steer.table_entry = self.table_entry;
-        self.steer.steer = self.steer_now;
+        self.steer.apply = self.steer_now;
         self.steer.steering = self.steering;
         self.steer.key = self.key;
         self.steer.function = self.function;
