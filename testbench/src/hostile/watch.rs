@@ -301,7 +301,9 @@ mod tests {
         let watched = Watched::new(BASE, 0x2000);
         watched.watch().set_window(BASE, BASE + 0xfff);
         watched.watch().add_rings(&[(BASE, 64)], &[(BASE + 0x100, 70)]);
-        let ring = [descriptor(BASE + 0x200, 100, 0), descriptor(BASE + 0x400, 100, WRITE), vec![0; 32]].concat();
+        let empty = descriptor(BASE, 0, 0);
+        let ring =
+            [descriptor(BASE + 0x200, 100, 0), descriptor(BASE + 0x400, 100, WRITE), empty.clone(), empty].concat();
         assert_eq!(watched.memory.write(BASE, &ring), Dma::Done);
         assert_eq!(watched.read_through(Port::Ring, BASE, &mut [0; 64]), Dma::Done);
         assert_eq!(watched.watch().violation(), None);
@@ -324,7 +326,8 @@ mod tests {
         }
         let writes = [
             (Port::Ring, 0x100, true),
-            (Port::Ring, 0x13e, false),
+            (Port::Ring, 0x13e, true),
+            (Port::Ring, 0x13f, false),
             (Port::Ring, 0x400, false),
             (Port::Data, 0x400, true),
             (Port::Data, 0x45c, true),
