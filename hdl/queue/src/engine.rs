@@ -149,6 +149,8 @@ pub struct QueueEngine<
     used: UsedWriter<PAIR_BITS, VQS, VQ_BITS>,
     packed_used: PackedUsed<PAIR_BITS, VQS, VQ_BITS>,
     is_packed: Reg<Bits<VQS>>,
+    /// A chain that the reader is done with is offered to the used writers.
+    reader_waits: Reg<Bit>,
     /// Bit f: function f may not change its address.
     keeps_mac: Reg<Bits<FUNCTIONS>>,
     teller: Teller<VQ_BITS>,
@@ -306,7 +308,8 @@ impl<
         self.reader.axi.rvalid = self.data.rvalid;
         join(self.reader.pieces, self.packer.pieces);
         join(self.packer.out, self.strip.inp);
-        let controls = self.unit.used.valid;
+        // What is offered stays until it is taken.
+        let controls = self.unit.used.valid & !self.reader_waits;
         let sent_used: Used<PAIR_BITS> = if controls { self.unit.used.data } else { self.reader.used.data };
         let sent_vq = concat::<VQ_BITS>(sent_used.pair, true);
         let sent_packed = (self.is_packed & (one_queue << sent_vq)).any();
@@ -316,8 +319,9 @@ impl<
         self.packed_used.sent.valid = uses & sent_packed;
         self.packed_used.sent.data = sent_used;
         let sent_taken = if sent_packed { self.packed_used.sent.ready } else { self.used.sent.ready };
-        self.unit.used.ready = sent_taken;
+        self.unit.used.ready = sent_taken & controls;
         self.reader.used.ready = sent_taken & !controls;
+        self.reader_waits = self.reader.used.valid & !controls & !sent_taken;
         join(self.strip.out, self.segmenter.inp);
         self.bad_offload = self.segmenter.bad;
         self.bad_offload_function = self.segmenter.bad_function;

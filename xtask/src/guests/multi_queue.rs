@@ -82,15 +82,21 @@ fn numbers_behind(text: &str, name: &str) -> Vec<usize> {
     text.lines().filter_map(|line| line.trim().strip_prefix(name)?.trim().parse().ok()).collect()
 }
 
-/// Packets of each queue of a guest: `rx` or `tx`.
-fn packets(guest: &mut Guest, direction: &str) -> Result<Vec<usize>> {
-    let text = guest.run("/usr/sbin/ethtool --statistics eth0")?;
-    let of = |queue: usize| numbers_behind(&text, &format!("{direction}{queue}_packets:")).first().copied();
-    let counts: Option<Vec<usize>> = (0..PAIRS).map(of).collect();
-    counts.with_context(|| format!("ethtool tells of no queues:\n{text}"))
+/// Interrupts of each queue of a guest: `input` or `output`. (Newer kernels do not tell packets by queue through ethtool.)
+fn interrupts(guest: &mut Guest, direction: &str) -> Result<Vec<usize>> {
+    let text = guest.run("cat /proc/interrupts")?;
+    let counts: Option<Vec<usize>> =
+        (0..PAIRS).map(|queue| count_of(&text, &format!("-{direction}.{queue}"))).collect();
+    counts.with_context(|| format!("the kernel tells of no queues:\n{text}"))
 }
 
-/// What `packets` are more than they were.
+/// Of the line of `/proc/interrupts` that ends so, the count of the first processor.
+fn count_of(text: &str, name: &str) -> Option<usize> {
+    let line = text.lines().find(|line| line.trim_end().ends_with(name))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// What `interrupts` are more than they were.
 fn since(before: &[usize], after: &[usize]) -> Vec<usize> {
     after.iter().zip(before).map(|(after, before)| after - before).collect()
 }
@@ -111,13 +117,13 @@ fn spread(client: &mut Guest, server: &mut Guest) -> Result<f64> {
     for guest in [&mut *client, &mut *server] {
         // The driver binds its transmitqs to processors, of which there is one: flows are to have theirs.
         guest.run("for queue in /sys/class/net/eth0/queues/tx-*; do echo 0 >$queue/xps_cpus || exit; done")?;
-        before.push(["rx", "tx"].map(|direction| packets(guest, direction)));
+        before.push(["input", "output"].map(|direction| interrupts(guest, direction)));
     }
     let rate = traffic::one_way(client, server, &address(FUNCTIONS[1]), &format!("--parallel {FLOWS}"))?;
     for (guest, before) in [client, server].into_iter().zip(before) {
-        for (direction, before) in ["rx", "tx"].into_iter().zip(before) {
-            let counts = since(&before?, &packets(guest, direction)?);
-            ensure!(counts.iter().all(|count| *count > 0), "{direction} queues had {counts:?} packets");
+        for (direction, before) in ["input", "output"].into_iter().zip(before) {
+            let counts = since(&before?, &interrupts(guest, direction)?);
+            ensure!(counts.iter().all(|count| *count > 0), "{direction} queues had {counts:?} interrupts");
         }
     }
     Ok(rate)
@@ -130,9 +136,9 @@ fn receive_side_scaling(guest: &mut Guest, other: &mut Guest) -> Result<()> {
     for queue in (0..PAIRS).chain([0]) {
         let weights: Vec<_> = (0..PAIRS).map(|other| if other == queue { "1" } else { "0" }).collect();
         guest.run(&format!("/usr/sbin/ethtool --rxfh eth0 weight {}", weights.join(" ")))?;
-        let before = packets(guest, "rx")?;
+        let before = interrupts(guest, "input")?;
         ping(guest, &address(FUNCTIONS[1]), PINGS as u32, 56)?;
-        let counts = since(&before, &packets(guest, "rx")?);
+        let counts = since(&before, &interrupts(guest, "input")?);
         // ARP has no hash.
         let elsewhere = counts.iter().sum::<usize>() - counts[queue];
         ensure!(counts[queue] >= PINGS && elsewhere < PINGS / 2, "all is for receiveq {queue}: they got {counts:?}");
@@ -186,14 +192,16 @@ fn mac_address(guest: &mut Guest, other: &mut Guest) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::numbers_behind;
+    use super::{count_of, numbers_behind};
 
     #[test]
     fn what_ethtool_says_is_read() {
         let channels = "Channel parameters for eth0:\nPre-set maximums:\nRX:\t\tn/a\nCombined:\t2\n\
             Current hardware settings:\nTX:\t\tn/a\nCombined:\t1\n";
         assert_eq!(numbers_behind(channels, "Combined:"), [2, 1]);
-        let statistics = "NIC statistics:\n     rx_packets: 7\n     rx0_packets: 3\n     rx1_packets: 4\n";
-        assert_eq!(numbers_behind(statistics, "rx1_packets:"), [4]);
+        let interrupts = "           CPU0\n 25:          1  PCI-MSIX-0000:01:00.0   0-edge      virtio0-config\n \
+             26:         44  PCI-MSIX-0000:01:00.0   1-edge      virtio0-input.0\n";
+        assert_eq!(count_of(interrupts, "-input.0"), Some(44));
+        assert_eq!(count_of(interrupts, "-input.1"), None);
     }
 }
