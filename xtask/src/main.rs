@@ -14,6 +14,7 @@ mod rtl;
 mod run;
 mod same_verilog;
 mod setup;
+mod stopwatch;
 mod test;
 mod yosys;
 

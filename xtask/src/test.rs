@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask test`: everything that is checked before a change lands.
 
+use crate::stopwatch::Stopwatch;
 use crate::{capi, cocotb, fpga, guests, prove, run};
 use anyhow::Result;
 use std::process::Command;
-use std::time::Instant;
 
 const HDL: &str = "millrace-hdl";
 /// The host side's part of the HDL.
@@ -12,26 +12,27 @@ const QUEUE: &str = "millrace-queue";
 
 /// Runs every check in the order of its cost. The first that fails ends the run.
 pub fn all() -> Result<()> {
-    step("format", cargo(&["fmt", "--all", "--check"]))?;
-    step("dependencies", unused_dependencies())?;
-    step("clippy", cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    let all = Stopwatch::start();
+    step("format", || run::checked(cargo(&["fmt", "--all", "--check"])))?;
+    step("dependencies", || run::checked(unused_dependencies()))?;
+    let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    step("clippy", || run::checked(cargo(&clippy)))?;
     // Optimised: most of the time goes into simulation. `--no-fail-fast` so that one run shows all that is broken.
     let test = ["test", "--release", "--workspace", "--no-fail-fast", "--exclude", HDL, "--exclude", QUEUE];
-    step("test", cargo(&test))?;
-    step("test of the emitter", emitter_tests()?)?;
+    step("tests", || run::checked(cargo(&test)))?;
+    step("emitter", || run::checked(emitter_tests()?))?;
     // The HDL is compiled for speed for these alone: see the workspace's Cargo.toml.
     let blocks = ["test", "--profile", "simulator", "--no-fail-fast", "--package", HDL, "--package", QUEUE, "--lib"];
-    step("test of the HDL's blocks", cargo(&blocks))?;
-    step("proofs", prove::quick()?)?;
-    step("cocotb", cocotb::Arguments::quick().command()?)?;
-    eprintln!("test: driver for C");
-    capi::check()?;
+    step("blocks of the HDL", || run::checked(cargo(&blocks)))?;
+    step("proofs", || run::checked(prove::quick()?))?;
+    step("cocotb", || run::checked(cocotb::Arguments::quick().command()?))?;
+    step("driver for C", capi::check)?;
     let embedded = ["test", "--release", "--package", "millrace-capi", "--features", "embedded"];
-    step("test of the driver for C with its simulation", cargo(&embedded))?;
-    eprintln!("test: guests");
-    guests::run(&guests::Arguments::quick())?;
-    eprintln!("test: boards");
-    fpga::quick()
+    step("driver for C with its simulation", || run::checked(cargo(&embedded)))?;
+    step("guests", || guests::run(&guests::Arguments::quick()))?;
+    step("boards", fpga::quick)?;
+    eprintln!("test: all passed in {all}");
+    Ok(())
 }
 
 /// Fails if a `Cargo.toml` names a crate that nothing uses, or that only tests use among those of the product.
@@ -60,10 +61,10 @@ fn cargo(args: &[&str]) -> Command {
     command
 }
 
-fn step(name: &str, command: Command) -> Result<()> {
+fn step(name: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
     eprintln!("test: {name}");
-    let start = Instant::now();
-    run::checked(command)?;
-    eprintln!("test: {name} passed in {:.0} s", start.elapsed().as_secs_f64());
+    let watch = Stopwatch::start();
+    check()?;
+    eprintln!("test: {name} passed in {watch}");
     Ok(())
 }

@@ -32,6 +32,9 @@ fn make() -> PathBuf {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let name = format!("{PROGRAM}-{}", hash(&[&verilog, PINS, &version, &options().join(" ")]));
     let folder = cache.join(&name);
+    // Tests run side by side, each in a process of its own: the first makes it.
+    let lock = fs::File::create(cache.join(format!("{PROGRAM}.lock"))).expect("a file in the folder");
+    lock.lock().expect("a lock");
     if !folder.join(PROGRAM).is_file() {
         let scratch = tempfile::tempdir_in(cache).expect("a folder");
         let at = |file: &str| scratch.path().join(file);
