@@ -17,13 +17,14 @@ pub fn all() -> Result<()> {
     step("dependencies", || run::checked(unused_dependencies()))?;
     let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     step("clippy", || run::checked(cargo(&clippy)))?;
-    // Optimised: most of the time goes into simulation. `--no-fail-fast` so that one run shows all that is broken.
-    let test = ["test", "--release", "--workspace", "--no-fail-fast", "--exclude", HDL, "--exclude", QUEUE];
-    step("tests", || run::checked(cargo(&test)))?;
+    // Optimised: most of the time goes into simulation.
+    step("tests", || run::checked(nextest(&["--release", "--workspace", "--exclude", HDL, "--exclude", QUEUE])))?;
+    let examples = ["test", "--release", "--doc", "--workspace", "--exclude", HDL, "--exclude", QUEUE];
+    step("examples in the documentation", || run::checked(cargo(&examples)))?;
     step("emitter", || run::checked(emitter_tests()?))?;
     // The HDL is compiled for speed for these alone: see the workspace's Cargo.toml.
-    let blocks = ["test", "--profile", "simulator", "--no-fail-fast", "--package", HDL, "--package", QUEUE, "--lib"];
-    step("blocks of the HDL", || run::checked(cargo(&blocks)))?;
+    let blocks = ["--cargo-profile", "simulator", "--package", HDL, "--package", QUEUE, "--lib"];
+    step("blocks of the HDL", || run::checked(nextest(&blocks)))?;
     step("proofs", || run::checked(prove::quick()?))?;
     step("cocotb", || run::checked(cocotb::Arguments::quick().command()?))?;
     step("driver for C", capi::check)?;
@@ -53,6 +54,13 @@ fn emitter_tests() -> Result<Command> {
         }
     }
     Ok(command)
+}
+
+/// Tests side by side, those of different programs too: `.config/nextest.toml`.
+fn nextest(args: &[&str]) -> Command {
+    let mut command = cargo(&["nextest", "run"]);
+    command.args(args);
+    command
 }
 
 fn cargo(args: &[&str]) -> Command {
