@@ -49,7 +49,7 @@ pub fn emit<B: Block>(mut block: B) -> String {
     crate::emit::verilog(&block, Some("top")).unwrap_or_else(|e| panic!("not emitted:\n{}", e.join("\n")))
 }
 
-/// Emits a block and has Verilator lint it with `-Wall`. Only names of files and unused signals and outputs are waived.
+/// Emits a block and has Verilator lint it with `-Wall`. The name of the file alone is waived.
 ///
 /// # Panics
 /// With what Verilator says, or if it is not installed.

@@ -53,8 +53,10 @@ module alveo_host (
   wire refclk_gt;
   wire aresetn;
   // BAR 0 is 64 KiB: the bits above 15 are 0.
+  /* verilator lint_off UNUSED */
   wire [31:0] awaddr;
   wire [31:0] araddr;
+  /* verilator lint_on UNUSED */
 
   assign m_axil_awaddr = awaddr[15:0];
   assign m_axil_araddr = araddr[15:0];
