@@ -4,6 +4,7 @@
 use super::names::snake_case;
 use super::print::{INDENT, part};
 use super::symbols::{Symbol, width};
+use super::tree::Node;
 use rust_hdl_core::type_descriptor::{TypeDescriptor, TypeKind};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -56,12 +57,61 @@ impl Fields {
     }
 }
 
+/// `localparam`s for each struct of a design, `BEAT_BITS`, and for each of its fields, `BEAT_LAST` and `BEAT_LAST_BITS`: where the field begins, as in the
+/// modules' text, and how many bits it has. What structs of one name do not have in common is not there.
+pub(super) fn constants(design: &Node) -> String {
+    let mut all = BTreeMap::new();
+    collect(design, &mut all);
+    let common = all.iter().filter_map(|(name, value)| Some((name, (*value)?)));
+    common.map(|(name, value)| format!("localparam {name} = {value};\n")).collect()
+}
+
+/// Numbers by their names; nothing, where there are several.
+type Constants = BTreeMap<String, Option<usize>>;
+
+fn collect(node: &Node, all: &mut Constants) {
+    for signal in &node.signals {
+        structs(&signal.descriptor, all);
+    }
+    node.children.iter().for_each(|child| collect(child, all));
+}
+
+/// Notes a struct and those in it.
+fn structs(descriptor: &TypeDescriptor, all: &mut Constants) {
+    if fields(descriptor).next().is_none() {
+        return;
+    }
+    let name = constant(descriptor, &[]);
+    note(all, format!("{name}_BITS"), width(descriptor));
+    places(descriptor, 0, &name, all);
+    fields(descriptor).for_each(|field| structs(field.descriptor, all));
+}
+
+/// Notes the fields of a struct that begins at bit `low` of the one that `name` begins with, and theirs.
+fn places(descriptor: &TypeDescriptor, low: usize, name: &str, all: &mut Constants) {
+    for field in fields(descriptor) {
+        let name = format!("{name}_{}", field.name.to_uppercase());
+        note(all, format!("{name}_BITS"), field.width);
+        places(field.descriptor, low + field.low, &name, all);
+        note(all, name, low + field.low);
+    }
+}
+
+fn note(all: &mut Constants, name: String, value: usize) {
+    let entry = all.entry(name).or_insert(Some(value));
+    *entry = entry.filter(|before| *before == value);
+}
+
+/// The name of a struct, and of fields in it, as a constant.
+fn constant(descriptor: &TypeDescriptor, names: &[&str]) -> String {
+    let base = descriptor.name.split('<').next().unwrap_or_default();
+    let all = std::iter::once(snake_case(base)).chain(names.iter().map(|name| (*name).to_owned()));
+    all.collect::<Vec<_>>().join("_").to_uppercase()
+}
+
 /// `BEAT_BYTES`, or with the names of the fields that it lies in: `EDIT_JOB_STEP_OUTPUTS`.
 fn path(descriptor: &TypeDescriptor, low: usize, width: usize) -> Option<String> {
-    let names = inside(descriptor, low, width)?;
-    let base = descriptor.name.split('<').next().unwrap_or_default();
-    let all = std::iter::once(snake_case(base)).chain(names.into_iter().map(str::to_owned));
-    Some(all.collect::<Vec<_>>().join("_").to_uppercase())
+    Some(constant(descriptor, &inside(descriptor, low, width)?))
 }
 
 /// The fields from the outermost to that of just these bits.
@@ -126,5 +176,29 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
         }
         assert_eq!(text.matches("localparam").count(), 2, "fields that nothing names have no constant:\n{text}");
+    }
+
+    #[test]
+    fn a_harness_gets_all_places_and_widths() {
+        let mut block = Reader::default();
+        block.connect_all();
+        let names = [
+            ("INNER_BITS", 5),
+            ("INNER_FLAG", 4),
+            ("INNER_FLAG_BITS", 1),
+            ("INNER_KIND", 0),
+            ("INNER_KIND_BITS", 4),
+            ("OUTER_BITS", 13),
+            ("OUTER_INNER", 8),
+            ("OUTER_INNER_BITS", 5),
+            ("OUTER_INNER_FLAG", 12),
+            ("OUTER_INNER_FLAG_BITS", 1),
+            ("OUTER_INNER_KIND", 8),
+            ("OUTER_INNER_KIND_BITS", 4),
+            ("OUTER_LENGTH", 0),
+            ("OUTER_LENGTH_BITS", 8),
+        ];
+        let expected: String = names.iter().map(|(name, value)| format!("localparam {name} = {value};\n")).collect();
+        assert_eq!(crate::emit::field_constants(&block), expected);
     }
 }

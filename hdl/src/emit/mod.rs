@@ -61,6 +61,12 @@ pub fn modules(block: &dyn Block, top: Option<&str>) -> Result<Vec<Module>, Vec<
     Ok(modules)
 }
 
+/// `localparam`s with the places and widths of all fields of the structs in `block`, for SystemVerilog that looks into them: `MAC_BEAT_LAST`, where the
+/// field begins, as the modules' text has it; `MAC_BEAT_LAST_BITS`; and `MAC_BEAT_BITS`, of the whole.
+pub fn field_constants(block: &dyn Block) -> String {
+    fields::constants(&tree::collect(block, "top"))
+}
+
 /// The whole Verilog of `block` in one text, as [`modules`].
 ///
 /// # Errors

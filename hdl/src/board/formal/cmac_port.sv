@@ -8,61 +8,61 @@ module cmac_port_proof (
   input clock,
   input reset,
   input port_reset,
-  input [511:0] tx_data,
-  input [63:0] tx_keep,
+  input [MAC_BEAT_DATA_BITS-1:0] tx_data,
+  input [MAC_BEAT_KEEP_BITS-1:0] tx_keep,
   input tx_last,
   input tx_error,
   input tx_valid,
   input rx_ready,
   input mac_reset,
   input mac_ready,
-  input [577:0] mac_rx,
+  input [MAC_BEAT_BITS-1:0] mac_rx,
   input mac_rx_valid,
   input mac_rx_reset
 );
   wire tx_ready;
-  wire [577:0] rx;
+  wire [MAC_BEAT_BITS-1:0] rx;
   wire rx_valid;
-  wire [577:0] mac;
+  wire [MAC_BEAT_BITS-1:0] mac;
   wire mac_valid;
 
-  // Of a beat: data[511:0], keep[575:512], last[576], error[577]. One clock for both sides: nothing is between them but the FIFOs.
+  // One clock for both sides: nothing is between them but the FIFOs.
   cmac_port dut (
     .clock(clock), .reset(reset), .port_reset(port_reset),
     .s_axis_tx_tdata(tx_data), .s_axis_tx_tkeep(tx_keep), .s_axis_tx_tlast(tx_last), .s_axis_tx_tuser(tx_error),
     .s_axis_tx_tvalid(tx_valid), .s_axis_tx_tready(tx_ready),
-    .m_axis_rx_tdata(rx[511:0]), .m_axis_rx_tkeep(rx[575:512]), .m_axis_rx_tlast(rx[576]), .m_axis_rx_tuser(rx[577]),
+    .m_axis_rx_tdata(rx[MAC_BEAT_DATA +: MAC_BEAT_DATA_BITS]), .m_axis_rx_tkeep(rx[MAC_BEAT_KEEP +: MAC_BEAT_KEEP_BITS]), .m_axis_rx_tlast(rx[MAC_BEAT_LAST]), .m_axis_rx_tuser(rx[MAC_BEAT_ERROR]),
     .m_axis_rx_tvalid(rx_valid), .m_axis_rx_tready(rx_ready),
     .mac_clock(clock), .mac_reset(mac_reset),
-    .m_axis_mac_tdata(mac[511:0]), .m_axis_mac_tkeep(mac[575:512]), .m_axis_mac_tlast(mac[576]), .m_axis_mac_tuser(mac[577]),
+    .m_axis_mac_tdata(mac[MAC_BEAT_DATA +: MAC_BEAT_DATA_BITS]), .m_axis_mac_tkeep(mac[MAC_BEAT_KEEP +: MAC_BEAT_KEEP_BITS]), .m_axis_mac_tlast(mac[MAC_BEAT_LAST]), .m_axis_mac_tuser(mac[MAC_BEAT_ERROR]),
     .m_axis_mac_tvalid(mac_valid), .m_axis_mac_tready(mac_ready),
-    .mac_rx_tdata(mac_rx[511:0]), .mac_rx_tkeep(mac_rx[575:512]), .mac_rx_tlast(mac_rx[576]), .mac_rx_tuser(mac_rx[577]),
+    .mac_rx_tdata(mac_rx[MAC_BEAT_DATA +: MAC_BEAT_DATA_BITS]), .mac_rx_tkeep(mac_rx[MAC_BEAT_KEEP +: MAC_BEAT_KEEP_BITS]), .mac_rx_tlast(mac_rx[MAC_BEAT_LAST]), .mac_rx_tuser(mac_rx[MAC_BEAT_ERROR]),
     .mac_rx_tvalid(mac_rx_valid), .mac_rx_reset(mac_rx_reset)
   );
 
   // What the FIFOs and the blocks of the MAC's side are given, and give.
-  (* hierconn *) wire [577:0] \dut.to_mac.inp_data ;
+  (* hierconn *) wire [MAC_BEAT_BITS-1:0] \dut.to_mac.inp_data ;
   (* hierconn *) wire \dut.to_mac.inp_valid ;
   (* hierconn *) wire \dut.to_mac.inp_ready ;
-  (* hierconn *) wire [577:0] \dut.to_mac.out_data ;
+  (* hierconn *) wire [MAC_BEAT_BITS-1:0] \dut.to_mac.out_data ;
   (* hierconn *) wire \dut.to_mac.out_valid ;
   (* hierconn *) wire \dut.to_mac.out_ready ;
-  (* hierconn *) wire [577:0] \dut.gate.inp_data ;
+  (* hierconn *) wire [MAC_BEAT_BITS-1:0] \dut.gate.inp_data ;
   (* hierconn *) wire \dut.gate.inp_valid ;
   (* hierconn *) wire \dut.gate.inp_ready ;
-  (* hierconn *) wire [577:0] \dut.gate.out_data ;
+  (* hierconn *) wire [MAC_BEAT_BITS-1:0] \dut.gate.out_data ;
   (* hierconn *) wire \dut.gate.out_valid ;
   (* hierconn *) wire \dut.gate.out_ready ;
-  (* hierconn *) wire [577:0] \dut.loss.data ;
+  (* hierconn *) wire [MAC_BEAT_BITS-1:0] \dut.loss.data ;
   (* hierconn *) wire \dut.loss.valid ;
   (* hierconn *) wire \dut.loss.gone ;
-  (* hierconn *) wire [577:0] \dut.loss.out_data ;
+  (* hierconn *) wire [MAC_BEAT_BITS-1:0] \dut.loss.out_data ;
   (* hierconn *) wire \dut.loss.out_valid ;
   (* hierconn *) wire \dut.loss.out_ready ;
-  (* hierconn *) wire [577:0] \dut.from_mac.inp_data ;
+  (* hierconn *) wire [MAC_BEAT_BITS-1:0] \dut.from_mac.inp_data ;
   (* hierconn *) wire \dut.from_mac.inp_valid ;
   (* hierconn *) wire \dut.from_mac.inp_ready ;
-  (* hierconn *) wire [577:0] \dut.from_mac.out_data ;
+  (* hierconn *) wire [MAC_BEAT_BITS-1:0] \dut.from_mac.out_data ;
   (* hierconn *) wire \dut.from_mac.out_valid ;
   (* hierconn *) wire \dut.from_mac.out_ready ;
   wire enters = !port_reset & \dut.to_mac.inp_valid & \dut.to_mac.inp_ready ;
@@ -84,9 +84,9 @@ module cmac_port_proof (
     started <= 1;
     if (taken) tx_open <= !tx_last;
     tx_torn <= (port_reset | tx_torn) & tx_open & !(taken & tx_last);
-    if (enters) mac_open <= !\dut.to_mac.inp_data [576];
+    if (enters) mac_open <= !\dut.to_mac.inp_data [MAC_BEAT_LAST];
     if (port_reset) mac_open <= 0;
-    if (given) rx_open <= !rx[576];
+    if (given) rx_open <= !rx[MAC_BEAT_LAST];
     rx_torn <= ends & !given;
     if (reset) begin
       tx_open <= 0;
@@ -102,7 +102,8 @@ module cmac_port_proof (
   wire pads = !tx_open & byte_ < 60;
   wire [7:0] in_byte = tx_data >> {byte_, 3'd0};
   wire [7:0] out_byte = \dut.to_mac.inp_data >> {byte_, 3'd0};
-  wire out_keep = \dut.to_mac.inp_data >> {4'd8, byte_};
+  wire [MAC_BEAT_KEEP_BITS-1:0] rx_keep = rx[MAC_BEAT_KEEP +: MAC_BEAT_KEEP_BITS];
+  wire out_keep = \dut.to_mac.inp_data >> (MAC_BEAT_KEEP + byte_);
 
   always @* if (!started) assume (reset);
   always @* assume (!reset | port_reset);
@@ -116,9 +117,11 @@ module cmac_port_proof (
     if (enters) begin
       bytes_keep_their_value: assert (out_byte == (keeps ? in_byte : 8'd0));
       short_frames_are_padded: assert (out_keep == (keeps | pads));
-      marks_go_in: assert (\dut.to_mac.inp_data [577:576] == {tx_error, tx_last});
+      marks_go_in: assert (
+        \dut.to_mac.inp_data [MAC_BEAT_LAST] == tx_last & \dut.to_mac.inp_data [MAC_BEAT_ERROR] == tx_error
+      );
     end
-    if (ends) a_torn_frame_is_ended: assert (rx_valid & rx[577:512] == {2'b11, 64'd1} & !comes);
+    if (ends) a_torn_frame_is_ended: assert (rx_valid & rx_keep == 1 & rx[MAC_BEAT_LAST] & rx[MAC_BEAT_ERROR] & !comes);
     else begin
       a_reset_gives_nothing: assert (!port_reset | !rx_valid);
       a_beat_comes_as_it_is: assert (!rx_valid | \dut.from_mac.out_valid & rx == \dut.from_mac.out_data );
@@ -127,7 +130,7 @@ module cmac_port_proof (
     end
     if ($past(!reset & !port_reset & rx_valid & !rx_ready) & !port_reset) begin
       valid_waits_for_ready: assert (rx_valid);
-      beats_wait_for_ready: assert ($stable(rx[577:512]));
+      beats_wait_for_ready: assert ($stable(rx[MAC_BEAT_BITS-1:MAC_BEAT_KEEP]));
     end
   end
 
@@ -145,16 +148,16 @@ endmodule
 module any_source (
   input clock,
   input reset,
-  output [577:0] data,
+  output [MAC_BEAT_BITS-1:0] data,
   output valid,
   input ready
 );
-  (* anyseq *) wire [577:0] any_data;
+  (* anyseq *) wire [MAC_BEAT_BITS-1:0] any_data;
   (* anyseq *) wire any_valid;
   assign data = any_data;
   assign valid = any_valid;
   reg waits = 0;
-  reg [577:0] before;
+  reg [MAC_BEAT_BITS-1:0] before;
   always @(posedge clock) begin
     waits <= !reset & valid & !ready;
     before <= data;
@@ -165,12 +168,12 @@ endmodule
 module async_fifo_depth_log2_4 (
   input write_clock,
   input write_reset,
-  input [577:0] inp_data,
+  input [MAC_BEAT_BITS-1:0] inp_data,
   input inp_valid,
   output inp_ready,
   input read_clock,
   input read_reset,
-  output [577:0] out_data,
+  output [MAC_BEAT_BITS-1:0] out_data,
   output out_valid,
   input out_ready
 );
@@ -182,12 +185,12 @@ endmodule
 module async_fifo_depth_log2_6 (
   input write_clock,
   input write_reset,
-  input [577:0] inp_data,
+  input [MAC_BEAT_BITS-1:0] inp_data,
   input inp_valid,
   output inp_ready,
   input read_clock,
   input read_reset,
-  output [577:0] out_data,
+  output [MAC_BEAT_BITS-1:0] out_data,
   output out_valid,
   input out_ready
 );
@@ -199,10 +202,10 @@ endmodule
 module frame_gate (
   input clock,
   input reset,
-  input [577:0] inp_data,
+  input [MAC_BEAT_BITS-1:0] inp_data,
   input inp_valid,
   output inp_ready,
-  output [577:0] out_data,
+  output [MAC_BEAT_BITS-1:0] out_data,
   output out_valid,
   input out_ready
 );
@@ -214,10 +217,10 @@ endmodule
 module loss_mark (
   input clock,
   input reset,
-  input [577:0] data,
+  input [MAC_BEAT_BITS-1:0] data,
   input valid,
   input gone,
-  output [577:0] out_data,
+  output [MAC_BEAT_BITS-1:0] out_data,
   output out_valid,
   input out_ready
 );

@@ -4,12 +4,12 @@
 module frame_gate_proof (
   input clock,
   input reset,
-  input [10:0] inp_data,
+  input [MAC_BEAT_BITS-1:0] inp_data,
   input inp_valid,
   input out_ready
 );
   wire inp_ready;
-  wire [10:0] out_data;
+  wire [MAC_BEAT_BITS-1:0] out_data;
   wire out_valid;
   wire [2:0] held;
 
@@ -20,14 +20,13 @@ module frame_gate_proof (
   );
 
   // A beat may wait for the end of its frame for ever: no limit here, but below for a whole frame.
-  stream_order #(.WIDTH(11), .COUNT(3), .LATENCY(7)) order (
+  stream_order #(.WIDTH(MAC_BEAT_BITS), .COUNT(3), .LATENCY(7)) order (
     .clock(clock), .reset(reset),
     .in_data(inp_data), .in_valid(inp_valid), .in_ready(inp_ready),
     .out_data(out_data), .out_valid(out_valid), .out_ready(out_ready),
     .held(held)
   );
 
-  // Bits of a MacBeat: data[7:0], keep[8], last[9], error[10].
   wire enters = inp_valid & inp_ready;
   wire leaves = out_valid & out_ready;
   // Beats of the frame that comes in; frames held to their end; a frame is going out; clocks that a whole frame has not shown.
@@ -37,9 +36,9 @@ module frame_gate_proof (
   reg [2:0] waited;
 
   always @(posedge clock) begin
-    if (enters) beats <= inp_data[9] ? 0 : beats + 1'b1;
-    ends <= ends + (enters & inp_data[9]) - (leaves & out_data[9]);
-    if (leaves) out_open <= !out_data[9];
+    if (enters) beats <= inp_data[MAC_BEAT_LAST] ? 0 : beats + 1'b1;
+    ends <= ends + (enters & inp_data[MAC_BEAT_LAST]) - (leaves & out_data[MAC_BEAT_LAST]);
+    if (leaves) out_open <= !out_data[MAC_BEAT_LAST];
     waited <= ends != 0 & !out_valid ? waited + 1'b1 : 0;
     if (reset) begin
       beats <= 0;
@@ -49,7 +48,7 @@ module frame_gate_proof (
     end
   end
 
-  always @* assume (!inp_valid | beats < 3 | inp_data[9]);
+  always @* assume (!inp_valid | beats < 3 | inp_data[MAC_BEAT_LAST]);
 
   always @(posedge clock) if (order.started & !reset) begin
     no_pause_inside_a_frame: assert (!out_open | out_valid);

@@ -4,24 +4,24 @@
 module host_mux_proof (
   input clock,
   input reset,
-  input [68:0] tx_0_data,
-  input [68:0] tx_1_data,
-  input [68:0] tx_2_data,
+  input [BEAT_BITS-1:0] tx_0_data,
+  input [BEAT_BITS-1:0] tx_1_data,
+  input [BEAT_BITS-1:0] tx_2_data,
   input [2:0] tx_valid,
   input [2:0] tx_whole,
-  input [68:0] upcall_data,
+  input [BEAT_BITS-1:0] upcall_data,
   input upcall_valid,
   input upcall_whole,
   input [7:0] upcall_vport,
   input [7:0] upcall_reason,
-  input [49:0] registers_data,
+  input [REGISTER_ANSWER_BITS-1:0] registers_data,
   input registers_valid,
   input out_ready
 );
   wire [2:0] tx_ready;
   wire upcall_ready;
   wire registers_ready;
-  wire [68:0] out;
+  wire [BEAT_BITS-1:0] out;
   wire out_valid;
 
   host_mux dut (
@@ -43,14 +43,19 @@ module host_mux_proof (
 
   // The message that is leaving, of which the header has: its source, one-hot.
   reg [4:0] open;
-  wire [68:0] beat = open[0] ? upcall_data : open[2] ? tx_0_data : open[3] ? tx_1_data : tx_2_data;
+  wire [BEAT_BITS-1:0] beat = open[0] ? upcall_data : open[2] ? tx_0_data : open[3] ? tx_1_data : tx_2_data;
 
   // Whose message a header says it is, and that source's header: `docs/board.md`.
-  wire [7:0] kind = out[7:0];
-  wire [4:0] source = kind == 0 ? 5'd4 << out[15:8] : kind == 1 ? 5'd1 : 5'd2;
-  wire [63:0] answer = {registers_data[49:18], registers_data[17:2], 6'd0, registers_data[1:0], 8'd2};
+  wire [BEAT_DATA_BITS-1:0] message = out[BEAT_DATA +: BEAT_DATA_BITS];
+  wire [7:0] kind = message[7:0];
+  wire [7:0] vport = message[15:8];
+  wire [4:0] source = kind == 0 ? 5'd4 << vport : kind == 1 ? 5'd1 : 5'd2;
+  wire [REGISTER_ANSWER_DATA_BITS-1:0] value = registers_data[REGISTER_ANSWER_DATA +: REGISTER_ANSWER_DATA_BITS];
+  wire [REGISTER_ANSWER_ADDRESS_BITS-1:0] address = registers_data[REGISTER_ANSWER_ADDRESS +: REGISTER_ANSWER_ADDRESS_BITS];
+  wire [REGISTER_ANSWER_RESPONSE_BITS-1:0] response = registers_data[REGISTER_ANSWER_RESPONSE +: REGISTER_ANSWER_RESPONSE_BITS];
+  wire [63:0] answer = {value, address, 6'd0, response, 8'd2};
   wire [63:0] upcall = {40'd0, upcall_reason, upcall_vport, 8'd1};
-  wire [63:0] frame = {48'd0, out[15:8], 8'd0};
+  wire [63:0] frame = {48'd0, vport, 8'd0};
   wire [63:0] header = kind == 0 ? frame : kind == 1 ? upcall : answer;
   wire fire = out_valid & out_ready;
   wire header_leaves = fire & open == 0;
@@ -65,7 +70,7 @@ module host_mux_proof (
 
   always @(posedge clock) begin
     started <= 1;
-    if (fire) open <= out[68] ? 0 : open == 0 ? source : open;
+    if (fire) open <= out[BEAT_LAST] ? 0 : open == 0 ? source : open;
     if (header_leaves & i_wait) others <= others + 1'b1;
     if (i_begin | !i_wait) others <= 0;
     asked <= open == 0 & begins != 0 & !header_leaves;
@@ -92,8 +97,8 @@ module host_mux_proof (
 
   always @(posedge clock) if (started & !reset) begin
     if (out_valid & open == 0) begin
-      a_message_begins_with_its_header: assert (kind <= 2 & out[63:0] == header & out[67:64] == 8);
-      a_header_is_the_whole_of_an_answer: assert (out[68] == (kind == 2));
+      a_message_begins_with_its_header: assert (kind <= 2 & message == header & out[BEAT_BYTES +: BEAT_BYTES_BITS] == 8);
+      a_header_is_the_whole_of_an_answer: assert (out[BEAT_LAST] == (kind == 2));
       its_source_holds_the_whole: assert (source != 0 & (begins & source) == source);
     end
     if (out_valid & open != 0) a_beat_is_the_source_s: assert (out == beat & (valid & open) == open);

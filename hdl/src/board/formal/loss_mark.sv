@@ -4,12 +4,12 @@
 module loss_mark_proof (
   input clock,
   input reset,
-  input [19:0] data,
+  input [MAC_BEAT_BITS-1:0] data,
   input valid,
   input gone,
   input out_ready
 );
-  wire [19:0] out;
+  wire [MAC_BEAT_BITS-1:0] out;
   wire out_valid;
 
   loss_mark dut (
@@ -18,7 +18,6 @@ module loss_mark_proof (
     .out_data(out), .out_valid(out_valid), .out_ready(out_ready)
   );
 
-  // Bits of a MacBeat: data[15:0], keep[17:16], last[18], error[19].
   wire comes = valid & !gone;
   // A frame is coming in; all its beats so far went out. A frame is going out; it will not end by itself.
   reg inside;
@@ -35,11 +34,11 @@ module loss_mark_proof (
   always @(posedge clock) begin
     started <= 1;
     if (comes) begin
-      inside <= !data[18];
+      inside <= !data[MAC_BEAT_LAST];
       complete <= passes;
     end else if (gone) inside <= 0;
-    if (out_valid) out_open <= !out[18];
-    pending <= pending + $signed({1'b0, first}) - $signed({1'b0, out_valid & out[18]});
+    if (out_valid) out_open <= !out[MAC_BEAT_LAST];
+    pending <= pending + $signed({1'b0, first}) - $signed({1'b0, out_valid & out[MAC_BEAT_LAST]});
     if (reset) begin
       complete <= 0;
       out_open <= 0;
@@ -56,7 +55,7 @@ module loss_mark_proof (
     what_goes_out_is_taken: assert (!out_valid | out_ready);
     a_beat_goes_out_or_a_mark: assert (out_valid == (passes | marks));
     a_beat_is_not_changed: assert (!passes | out == data);
-    a_mark_says_so: assert (!marks | out[19:16] == 4'b1101);
+    a_mark_says_so: assert (!marks | out[MAC_BEAT_ERROR] & out[MAC_BEAT_LAST] & out[MAC_BEAT_KEEP +: MAC_BEAT_KEEP_BITS] == 1);
   end
 
   // What the proof leans on.

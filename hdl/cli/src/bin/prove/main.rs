@@ -135,6 +135,31 @@ mod tests {
         assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
 
+    /// Yosys makes a wire of a name that it does not know. Those in capitals are constants.
+    #[test]
+    fn each_constant_of_a_harness_is_declared() {
+        for proof in all() {
+            let fields = (proof.design)().expect("it can be emitted").fields;
+            let lines = proof.sources.iter().flat_map(|source| source.text.lines());
+            let code: String = lines.map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+            let words: Vec<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            let declared = |name: &str| {
+                let starts = ["localparam ", "parameter ", "`ifdef ", "`ifndef "];
+                starts.iter().any(|start| [&fields, &code].iter().any(|text| has_word(text, start, name)))
+            };
+            for word in words {
+                let constant = word.starts_with(|c: char| c.is_ascii_uppercase()) && word.to_uppercase() == word;
+                assert!(!constant || declared(word), "{}: nothing declares `{word}`", proof.name);
+            }
+        }
+    }
+
+    /// `start` with just `name` behind it.
+    fn has_word(text: &str, start: &str, name: &str) -> bool {
+        text.match_indices(&format!("{start}{name}"))
+            .any(|(at, found)| !text[at + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    }
+
     /// A module that a harness brings is its top, a helper of its own, or in the place of one of the design's: none is left over.
     #[test]
     fn each_module_of_a_harness_is_used() {
@@ -142,7 +167,7 @@ mod tests {
             let texts: String = proof.sources.iter().map(|source| source.text).collect();
             let declared = texts.lines().filter_map(|line| line.strip_prefix("module "));
             let names = declared.filter_map(|rest| rest.split([' ', '(', '#']).next());
-            let design = (proof.design)().expect("it can be emitted");
+            let design = (proof.design)().expect("it can be emitted").modules;
             for name in names.filter(|name| !name.ends_with("_proof")) {
                 let helps =
                     texts.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| *word == name).count() > 1;

@@ -12,8 +12,8 @@ pub struct Proof {
     pub name: &'static str,
     /// What is stated, in a sentence.
     pub claim: &'static str,
-    /// The modules of the block, the first named as in the harness.
-    pub design: fn() -> Result<Vec<Module>>,
+    /// The block, its module named as in the harness.
+    pub design: fn() -> Result<Design>,
     /// SystemVerilog of the harness. A module of the design that is also defined here is replaced by this one.
     pub sources: &'static [Source],
     pub engine: Engine,
@@ -23,6 +23,14 @@ pub struct Proof {
     pub slow: bool,
     /// Faults that the proof must notice.
     pub mutants: &'static [Mutant],
+}
+
+/// A block as the harness sees it.
+pub struct Design {
+    /// Its own module, and those that it instantiates.
+    pub modules: Vec<Module>,
+    /// `localparam`s that say where the fields of its structs are.
+    pub fields: String,
 }
 
 /// A file of the harness.
@@ -62,22 +70,22 @@ fn base(block: &str) -> &str {
     block.split('<').next().unwrap_or_default()
 }
 
-/// The modules of a block.
-pub fn modules(mut block: impl Block, top: &str) -> Result<Vec<Module>> {
+/// A block, whose module gets the name `top`.
+pub fn modules(mut block: impl Block, top: &str) -> Result<Design> {
     block.connect_all();
     match emit::modules(&block, Some(top)) {
-        Ok(modules) => Ok(modules),
+        Ok(modules) => Ok(Design { modules, fields: emit::field_constants(&block) }),
         Err(errors) => bail!("{top} is not emitted: {errors:?}"),
     }
 }
 
 impl Proof {
-    /// The Verilog under proof, with a mutant's fault if one is given.
+    /// The Verilog under proof, with a mutant's fault if one is given, and the names of its structs' fields.
     ///
     /// # Errors
     /// If the block cannot be emitted, or the mutant's text is not there exactly once.
-    pub fn verilog(&self, mutant: Option<&Mutant>) -> Result<String> {
-        let mut modules = (self.design)()?;
+    pub fn verilog(&self, mutant: Option<&Mutant>) -> Result<(String, String)> {
+        let Design { mut modules, fields } = (self.design)()?;
         modules.retain(|module| !self.replaces(&module.name));
         for (from, to) in mutant.map_or(&[][..], |mutant| mutant.edits) {
             let has = |module: &&mut Module| module.text.contains(from);
@@ -92,7 +100,7 @@ impl Proof {
             );
             places.into_iter().for_each(|module| module.text = module.text.replace(from, to));
         }
-        Ok(modules.iter().map(|module| module.text.as_str()).collect::<Vec<_>>().join("\n"))
+        Ok((modules.iter().map(|module| module.text.as_str()).collect::<Vec<_>>().join("\n"), fields))
     }
 
     fn replaces(&self, module: &str) -> bool {

@@ -14,6 +14,9 @@ use std::time::Instant;
 /// The longest that one run may take, in seconds.
 const TIMEOUT: u32 = 1200;
 
+/// Names for the bits of structs, known in all files of a harness.
+const FIELDS: &str = "fields.sv";
+
 /// The programs that a run needs.
 pub struct Tools {
     /// Folder of all runs.
@@ -91,7 +94,9 @@ pub fn run(tools: &Tools, proof: &Proof, mutant: Option<usize>) -> Result<Outcom
 
 fn write_sources(folder: &Path, proof: &Proof, mutant: Option<&Mutant>) -> Result<()> {
     fs::create_dir_all(folder)?;
-    fs::write(folder.join("design.v"), proof.verilog(mutant)?)?;
+    let (verilog, fields) = proof.verilog(mutant)?;
+    fs::write(folder.join("design.v"), verilog)?;
+    fs::write(folder.join(FIELDS), fields)?;
     for source in proof.sources {
         fs::write(folder.join(name(source.file)), source.text)?;
     }
@@ -110,7 +115,8 @@ fn script(proof: &Proof, mutant: bool) -> String {
         (Engine::Induction { from, to, .. }, true) => (format!("bmc\nskip {from}\ndepth {to}"), "smtbmc bitwuzla"),
     };
     let multiclock = if proof.multiclock { "multiclock on\n" } else { "" };
-    let files: Vec<&str> = proof.sources.iter().map(|source| name(source.file)).collect();
+    let sources = proof.sources.iter().map(|source| name(source.file));
+    let files: Vec<&str> = std::iter::once(FIELDS).chain(sources).collect();
     // A mutant must break what is promised, not just an invariant that the proof leans on.
     let define = if mutant { " -DPROMISES_ONLY" } else { "" };
     let reads: Vec<String> = files.iter().map(|file| format!("read_verilog -sv -formal{define} {file}\n")).collect();

@@ -20,7 +20,7 @@ module checksum_word_proof (
 
   wire [15:0] from = old[15:0];
   wire [319:0] new_words = {old[319:16], changed};
-  wire [94:0] flips;
+  wire [CHECKSUM_FLIPS_BITS-1:0] flips;
 
   edit_checksum dut (
     .clock(clock),
@@ -52,8 +52,8 @@ module checksum_word_proof (
     if (clocks != 6) clocks <= clocks + 1'b1;
   end
 
-  wire [15:0] ip_is = ip_was ^ flips[15:0];
-  wire [15:0] l4_is = l4_was ^ flips[31:16];
+  wire [15:0] ip_is = ip_was ^ flips[CHECKSUM_FLIPS_IP +: CHECKSUM_FLIPS_IP_BITS];
+  wire [15:0] l4_is = l4_was ^ flips[CHECKSUM_FLIPS_L4 +: CHECKSUM_FLIPS_L4_BITS];
   wire ip_covers = was_ipv4;
   wire l4_covers = had_l4 & !(was_udp & l4_was == 0);
   wire [15:0] ip_right_before = ~add(ip_rest, m);

@@ -13,7 +13,7 @@ module checksum_words_proof (
   input [3:0] ip_at,
   input [5:0] l4_at
 );
-  wire [94:0] flips;
+  wire [CHECKSUM_FLIPS_BITS-1:0] flips;
 
   edit_checksum dut (
     .clock(clock),
@@ -67,10 +67,10 @@ module checksum_words_proof (
   wire [15:0] l4_new = was_udp & l4_sum == 0 ? 16'hffff : l4_sum;
 
   always @(posedge clock) if (clocks == 6) begin
-    ip_follows_equation_3: assert ((ip_was ^ flips[15:0]) == (ip_changes ? ip_new : ip_was));
-    l4_follows_equation_3: assert ((l4_was ^ flips[31:16]) == (l4_changes ? l4_new : l4_was));
-    ip_goes_to_its_place: assert (flips[46:32] == (ip_was_at >= 6 & ip_was_at < 15 ? 15'd1 << ip_was_at : 0));
-    l4_goes_to_its_place: assert (flips[94:47] == (l4_was_at >= 14 & l4_was_at < 48 ? 48'd1 << l4_was_at : 0));
+    ip_follows_equation_3: assert ((ip_was ^ flips[CHECKSUM_FLIPS_IP +: CHECKSUM_FLIPS_IP_BITS]) == (ip_changes ? ip_new : ip_was));
+    l4_follows_equation_3: assert ((l4_was ^ flips[CHECKSUM_FLIPS_L4 +: CHECKSUM_FLIPS_L4_BITS]) == (l4_changes ? l4_new : l4_was));
+    ip_goes_to_its_place: assert (flips[CHECKSUM_FLIPS_IP_HERE +: CHECKSUM_FLIPS_IP_HERE_BITS] == (ip_was_at >= 6 & ip_was_at < 15 ? 15'd1 << ip_was_at : 0));
+    l4_goes_to_its_place: assert (flips[CHECKSUM_FLIPS_L4_HERE +: CHECKSUM_FLIPS_L4_HERE_BITS] == (l4_was_at >= 14 & l4_was_at < 48 ? 48'd1 << l4_was_at : 0));
   end
 
   // Any sum that can occur, and one more term.

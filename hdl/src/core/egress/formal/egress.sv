@@ -6,15 +6,15 @@
 module egress_proof (
   input clock,
   input reset,
-  input [46:0] inp_data,
+  input [OUT_BEAT_BITS-1:0] inp_data,
   input inp_valid,
   input [2:0] out_ready,
   input [2:0] drop_when_full
 );
   wire inp_ready;
-  wire [18:0] tx_0_data;
-  wire [18:0] tx_1_data;
-  wire [28:0] upcall_data;
+  wire [BEAT_BITS-1:0] tx_0_data;
+  wire [BEAT_BITS-1:0] tx_1_data;
+  wire [UPCALL_BEAT_BITS-1:0] upcall_data;
   wire [2:0] out_valid;
   wire [2:0] whole;
   wire [63:0] packets_0, packets_1, packets_2;
@@ -36,19 +36,20 @@ module egress_proof (
     .idle(idle), .idle_port(idle_port)
   );
 
-  // An OutBeat: data[15:0], bytes[17:16], last[18], first[19], out_len[33:20], outputs[36:34], vport[44:37], reason[46:45].
+  // An OutBeat and an UpcallBeat begin with the fields of a Beat. Frames are so short that the low bits of a length are all of it.
   wire push = inp_valid & inp_ready;
-  wire [3:0] beats_in = (inp_data[23:20] + 4'd1) >> 1;
+  wire [OUT_BEAT_OUT_LEN_BITS-1:0] len_in = inp_data[OUT_BEAT_OUT_LEN +: OUT_BEAT_OUT_LEN_BITS];
+  wire [3:0] beats_in = (len_in[3:0] + 4'd1) >> 1;
 
   // Splice's contract: a beat stays until it is taken; a frame has as many beats as its length says, the first and the last marked.
   reg inside;
   reg [2:0] more;
   reg waits;
-  reg [46:0] arrived;
+  reg [OUT_BEAT_BITS-1:0] arrived;
   always @* if (inp_valid) begin
-    assume (inp_data[19] == !inside);
-    assume (inside | inp_data[33:20] != 0 & inp_data[33:20] <= 8);
-    assume (inp_data[18] == (inside ? more == 1 : beats_in == 1));
+    assume (inp_data[OUT_BEAT_FIRST] == !inside);
+    assume (inside | len_in != 0 & len_in <= 8);
+    assume (inp_data[OUT_BEAT_LAST] == (inside ? more == 1 : beats_in == 1));
   end
   always @* assume (!waits | inp_valid);
   reg started = 0;
@@ -58,7 +59,7 @@ module egress_proof (
     waits <= inp_valid & !inp_ready;
     if (push) begin
       arrived <= inp_data;
-      inside <= !inp_data[18];
+      inside <= !inp_data[OUT_BEAT_LAST];
       more <= inside ? more - 1'b1 : beats_in - 1'b1;
     end
     if (reset) begin
@@ -68,7 +69,7 @@ module egress_proof (
   end
 
   // The place before the queues.
-  (* hierconn *) wire [46:0] \dut.placed ;
+  (* hierconn *) wire [OUT_BEAT_BITS-1:0] \dut.placed ;
   (* hierconn *) wire \dut.placed_valid ;
   (* hierconn *) wire \dut.fire ;
   (* hierconn *) wire \dut.onward ;
@@ -77,34 +78,42 @@ module egress_proof (
   wire [2:0] taking = {\dut.upcalls.taking , \dut.queues_1.taking , \dut.queues_0.taking };
   wire [2:0] dropping = {\dut.upcalls.dropping , \dut.queues_1.dropping , \dut.queues_0.dropping };
   wire [1:0] on_the_way;
-  stream_order #(.WIDTH(47), .COUNT(2), .LATENCY(1)) arrival (
+  stream_order #(.WIDTH(OUT_BEAT_BITS), .COUNT(2), .LATENCY(1)) arrival (
     .clock(clock), .reset(reset),
     .in_data(inp_data), .in_valid(inp_valid), .in_ready(inp_ready),
     .out_data(\dut.placed ), .out_valid(\dut.placed_valid ), .out_ready(\dut.fire ),
     .held(on_the_way)
   );
 
-  wire [28:0] beat = {\dut.placed [46:37], \dut.placed [18:0]};
+  wire [UPCALL_BEAT_BITS-1:0] beat = {
+    \dut.placed [OUT_BEAT_REASON +: OUT_BEAT_REASON_BITS], \dut.placed [OUT_BEAT_VPORT +: OUT_BEAT_VPORT_BITS], \dut.placed [BEAT_BITS-1:0]
+  };
+  wire first = \dut.placed [OUT_BEAT_FIRST];
+  wire [3:0] len = \dut.placed [OUT_BEAT_OUT_LEN +: 4];
+  wire [OUT_BEAT_OUTPUTS_BITS-1:0] wanted = \dut.placed [OUT_BEAT_OUTPUTS +: OUT_BEAT_OUTPUTS_BITS];
+  // The beat that came last: it goes before the queues now, and they decide about it.
+  wire [3:0] arrived_len = arrived[OUT_BEAT_OUT_LEN +: 4];
+  wire decide = \dut.onward & arrived[OUT_BEAT_FIRST];
   wire [2:0] full;
   wire [2:0] empty;
-  queue_judge #(.WIDTH(19)) queue_0 (
-    .clock(clock), .reset(reset), .arrived(arrived[33:19]), .decide(\dut.onward & arrived[19]),
-    .beat(beat[18:0]), .fire(\dut.fire ), .first(\dut.placed [19]), .valid(\dut.placed_valid ), .len(\dut.placed [23:20]),
-    .wanted(\dut.placed [34]), .takes(taking[0]), .drops(dropping[0]), .told_to_drop(drop_when_full[0]),
+  queue_judge #(.WIDTH(BEAT_BITS)) queue_0 (
+    .clock(clock), .reset(reset), .arrived_len(arrived_len), .decide(decide),
+    .beat(beat[BEAT_BITS-1:0]), .fire(\dut.fire ), .first(first), .valid(\dut.placed_valid ), .len(len),
+    .wanted(wanted[0]), .takes(taking[0]), .drops(dropping[0]), .told_to_drop(drop_when_full[0]),
     .out_data(tx_0_data), .out_valid(out_valid[0]), .out_ready(out_ready[0]), .whole(whole[0]),
     .packets(packets_0[3:0]), .bytes(bytes_0[3:0]), .dropped(drops_0[3:0]), .full(full[0]), .empty(empty[0])
   );
-  queue_judge #(.WIDTH(19)) queue_1 (
-    .clock(clock), .reset(reset), .arrived(arrived[33:19]), .decide(\dut.onward & arrived[19]),
-    .beat(beat[18:0]), .fire(\dut.fire ), .first(\dut.placed [19]), .valid(\dut.placed_valid ), .len(\dut.placed [23:20]),
-    .wanted(\dut.placed [35]), .takes(taking[1]), .drops(dropping[1]), .told_to_drop(drop_when_full[1]),
+  queue_judge #(.WIDTH(BEAT_BITS)) queue_1 (
+    .clock(clock), .reset(reset), .arrived_len(arrived_len), .decide(decide),
+    .beat(beat[BEAT_BITS-1:0]), .fire(\dut.fire ), .first(first), .valid(\dut.placed_valid ), .len(len),
+    .wanted(wanted[1]), .takes(taking[1]), .drops(dropping[1]), .told_to_drop(drop_when_full[1]),
     .out_data(tx_1_data), .out_valid(out_valid[1]), .out_ready(out_ready[1]), .whole(whole[1]),
     .packets(packets_1[3:0]), .bytes(bytes_1[3:0]), .dropped(drops_1[3:0]), .full(full[1]), .empty(empty[1])
   );
-  queue_judge #(.WIDTH(29)) queue_2 (
-    .clock(clock), .reset(reset), .arrived(arrived[33:19]), .decide(\dut.onward & arrived[19]),
-    .beat(beat), .fire(\dut.fire ), .first(\dut.placed [19]), .valid(\dut.placed_valid ), .len(\dut.placed [23:20]),
-    .wanted(\dut.placed [36]), .takes(taking[2]), .drops(dropping[2]), .told_to_drop(drop_when_full[2]),
+  queue_judge #(.WIDTH(UPCALL_BEAT_BITS)) queue_2 (
+    .clock(clock), .reset(reset), .arrived_len(arrived_len), .decide(decide),
+    .beat(beat), .fire(\dut.fire ), .first(first), .valid(\dut.placed_valid ), .len(len),
+    .wanted(wanted[2]), .takes(taking[2]), .drops(dropping[2]), .told_to_drop(drop_when_full[2]),
     .out_data(upcall_data), .out_valid(out_valid[2]), .out_ready(out_ready[2]), .whole(whole[2]),
     .packets(packets_2[3:0]), .bytes(bytes_2[3:0]), .dropped(drops_2[3:0]), .full(full[2]), .empty(empty[2])
   );
@@ -120,11 +129,11 @@ endmodule
 
 // What concerns one queue. Of a beat in front of it: its frame's length in bytes, whether the frame is meant for the queue, and is
 // taken or dropped by it.
-module queue_judge #(parameter WIDTH = 19) (
+module queue_judge #(parameter WIDTH = BEAT_BITS) (
   input clock,
   input reset,
-  // The beat that came last: first, out_len; it goes before the queues now, and they decide about it.
-  input [14:0] arrived,
+  // Of the frame that `decide` is about.
+  input [3:0] arrived_len,
   input decide,
   input [WIDTH-1:0] beat,
   input valid,
@@ -155,8 +164,8 @@ module queue_judge #(parameter WIDTH = 19) (
   assign full = held == 4;
   assign empty = held == 0;
 
-  wire [3:0] beats = (arrived[4:1] + 4'd1) >> 1;
-  wire last_out = out_data[18];
+  wire [3:0] beats = (arrived_len + 4'd1) >> 1;
+  wire last_out = out_data[BEAT_LAST];
   reg took;
   reg told;
   reg fits;

@@ -5,14 +5,14 @@
 module merge_proof (
   input clock,
   input reset,
-  input [44:0] inp_0_data,
-  input [44:0] inp_1_data,
-  input [44:0] inp_2_data,
+  input [MERGED_BEAT_BITS-1:0] inp_0_data,
+  input [MERGED_BEAT_BITS-1:0] inp_1_data,
+  input [MERGED_BEAT_BITS-1:0] inp_2_data,
   input [2:0] valid_in,
   input credit
 );
   wire [2:0] ready;
-  wire [44:0] out;
+  wire [MERGED_BEAT_BITS-1:0] out;
   wire valid;
   wire start;
 
@@ -24,15 +24,15 @@ module merge_proof (
     .credit(credit), .out(out), .valid(valid), .started(start)
   );
 
-  // Bits of a MergedBeat: data[15:0], bytes[17:16], last[18], first[19], the rest travels along.
   wire [2:0] taken = valid_in & ready;
-  wire [2:0] last = {inp_2_data[18], inp_1_data[18], inp_0_data[18]};
-  wire [44:0] beat = taken[0] ? inp_0_data : taken[1] ? inp_1_data : inp_2_data;
-  wire [15:0] kept = !beat[18] ? 16'hffff : beat[17:16] == 0 ? 0 : beat[17:16] == 1 ? 16'h00ff : 16'hffff;
+  wire [2:0] last = {inp_2_data[MERGED_BEAT_LAST], inp_1_data[MERGED_BEAT_LAST], inp_0_data[MERGED_BEAT_LAST]};
+  wire [MERGED_BEAT_BITS-1:0] beat = taken[0] ? inp_0_data : taken[1] ? inp_1_data : inp_2_data;
+  wire [MERGED_BEAT_BYTES_BITS-1:0] bytes = beat[MERGED_BEAT_BYTES +: MERGED_BEAT_BYTES_BITS];
+  wire [15:0] kept = !beat[MERGED_BEAT_LAST] ? 16'hffff : bytes == 0 ? 0 : bytes == 1 ? 16'h00ff : 16'hffff;
 
   // Sources inside a frame: they have handed over its first beat, and not yet its last.
   reg [2:0] inside;
-  reg [44:0] due;
+  reg [MERGED_BEAT_BITS-1:0] due;
   reg beat_due;
   (* anyconst *) wire [1:0] me;
   reg [1:0] starts;
@@ -51,7 +51,9 @@ module merge_proof (
     asked <= valid_in & ~taken;
     served <= taken;
     beat_due <= taken != 0;
-    due <= {beat[44:20], inside == 0, beat[18:16], beat[15:0] & kept};
+    due <= beat;
+    due[MERGED_BEAT_FIRST] <= inside == 0;
+    due[MERGED_BEAT_DATA +: MERGED_BEAT_DATA_BITS] <= beat[MERGED_BEAT_DATA +: MERGED_BEAT_DATA_BITS] & kept;
     if (start & waiting) starts <= starts + 1'b1;
     if (mine_taken | !mine_valid) starts <= 0;
     if (reset) begin

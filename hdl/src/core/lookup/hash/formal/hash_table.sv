@@ -4,19 +4,19 @@
 module hash_table_proof (
   input clock,
   input reset,
-  input [479:0] other_key,
+  input [SLOT_KEY_BITS-1:0] other_key,
   input look,
   input write_entry,
   input [15:0] write_index,
-  input [512:0] slot
+  input [SLOT_BITS-1:0] slot
 );
   // The key, the mask and seed of the table, and what belongs to the key.
-  (* anyconst *) wire [479:0] wanted;
-  (* anyconst *) wire [479:0] mask;
+  (* anyconst *) wire [SLOT_KEY_BITS-1:0] wanted;
+  (* anyconst *) wire [SLOT_KEY_BITS-1:0] mask;
   (* anyconst *) wire [31:0] seed;
-  (* anyconst *) wire [31:0] rule_priority;
-  // Slot: key[479:0], priority[495:480], rule[511:496], valid[512]. Hit: hit[0], priority[16:1], rule[32:17].
-  wire [512:0] entry = {1'b1, rule_priority, wanted & mask};
+  (* anyconst *) wire [SLOT_RULE_BITS-1:0] rule;
+  (* anyconst *) wire [SLOT_PRIORITY_BITS-1:0] rule_priority;
+  wire [SLOT_BITS-1:0] entry = {1'b1, rule, rule_priority, wanted & mask};
 
   reg started = 0;
   reg loaded = 0;
@@ -27,8 +27,8 @@ module hash_table_proof (
   always @* assume (reset == !started);
 
   // Keys, and the same five clocks later.
-  wire [479:0] key = look ? wanted : other_key;
-  reg [479:0] key_pipe [1:5];
+  wire [SLOT_KEY_BITS-1:0] key = look ? wanted : other_key;
+  reg [SLOT_KEY_BITS-1:0] key_pipe [1:5];
   always @(posedge clock) begin
     key_pipe[1] <= key;
     key_pipe[2] <= key_pipe[1];
@@ -37,7 +37,7 @@ module hash_table_proof (
     key_pipe[5] <= key_pipe[4];
   end
 
-  wire [32:0] hit;
+  wire [HIT_BITS-1:0] hit;
   hash_table dut (
     .clock(clock), .clock_hash(clock), .reset(reset), .key(key), .late_key(key_pipe[5]), .hit(hit),
     .write_entry(write_entry), .write_index(write_index), .slot(slot),
@@ -72,7 +72,7 @@ module hash_table_proof (
   always @(posedge clock) there <= there & ~written | written & {4{slot == entry}};
 
   // The driver writes what it likes, but for another rule under the same key.
-  always @* assume (!(write_entry & slot[512] & slot[479:0] == entry[479:0]) | slot == entry);
+  always @* assume (!(write_entry & slot[SLOT_VALID] & slot[SLOT_KEY +: SLOT_KEY_BITS] == (wanted & mask)) | slot == entry);
 
   // Lookups under way; whether the key was there in the clock in which the memories were read; whether it was in all clocks.
   reg [9:1] looked = 0;
@@ -84,11 +84,11 @@ module hash_table_proof (
   reg [3:0] stayed = 0;
   always @(posedge clock) stayed <= there == 0 ? 0 : stayed == 10 ? 10 : stayed + 1'b1;
 
-  (* hierconn *) wire [512:0] \dut.way_0.ram.word ;
-  (* hierconn *) wire [512:0] \dut.way_1.ram.word ;
-  (* hierconn *) wire [512:0] \dut.way_2.ram.word ;
-  (* hierconn *) wire [512:0] \dut.way_3.ram.word ;
-  (* hierconn *) wire [479:0] \dut.mask_reg ;
+  (* hierconn *) wire [SLOT_BITS-1:0] \dut.way_0.ram.word ;
+  (* hierconn *) wire [SLOT_BITS-1:0] \dut.way_1.ram.word ;
+  (* hierconn *) wire [SLOT_BITS-1:0] \dut.way_2.ram.word ;
+  (* hierconn *) wire [SLOT_BITS-1:0] \dut.way_3.ram.word ;
+  (* hierconn *) wire [SLOT_KEY_BITS-1:0] \dut.mask_reg ;
   (* hierconn *) wire [31:0] \dut.seed_reg ;
   (* hierconn *) wire \dut.enable_reg ;
   wire [3:0] same = {
@@ -96,10 +96,10 @@ module hash_table_proof (
     \dut.way_1.ram.word == entry, \dut.way_0.ram.word == entry
   };
   wire [3:0] alike = {
-    \dut.way_3.ram.word [512] & \dut.way_3.ram.word [479:0] == entry[479:0],
-    \dut.way_2.ram.word [512] & \dut.way_2.ram.word [479:0] == entry[479:0],
-    \dut.way_1.ram.word [512] & \dut.way_1.ram.word [479:0] == entry[479:0],
-    \dut.way_0.ram.word [512] & \dut.way_0.ram.word [479:0] == entry[479:0]
+    \dut.way_3.ram.word [SLOT_VALID] & \dut.way_3.ram.word [SLOT_KEY +: SLOT_KEY_BITS] == (wanted & mask),
+    \dut.way_2.ram.word [SLOT_VALID] & \dut.way_2.ram.word [SLOT_KEY +: SLOT_KEY_BITS] == (wanted & mask),
+    \dut.way_1.ram.word [SLOT_VALID] & \dut.way_1.ram.word [SLOT_KEY +: SLOT_KEY_BITS] == (wanted & mask),
+    \dut.way_0.ram.word [SLOT_VALID] & \dut.way_0.ram.word [SLOT_KEY +: SLOT_KEY_BITS] == (wanted & mask)
   };
 
   // Memories start as zeros.
@@ -119,8 +119,10 @@ module hash_table_proof (
 `endif
 
   always @(posedge clock) if (looked[9]) begin
-    a_key_is_found_where_it_was_put: assert (hit[0] == was_there[5]);
-    it_brings_its_rule: assert (!hit[0] | hit[32:1] == rule_priority);
-    an_entry_that_is_moved_never_misses: assert (stayed != 10 | hit[0]);
+    a_key_is_found_where_it_was_put: assert (hit[HIT_HIT] == was_there[5]);
+    it_brings_its_rule: assert (
+      !hit[HIT_HIT] | hit[HIT_RULE +: HIT_RULE_BITS] == rule & hit[HIT_PRIORITY +: HIT_PRIORITY_BITS] == rule_priority
+    );
+    an_entry_that_is_moved_never_misses: assert (stayed != 10 | hit[HIT_HIT]);
   end
 endmodule

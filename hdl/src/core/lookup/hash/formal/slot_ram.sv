@@ -5,14 +5,14 @@ module ram (
   input clock,
   input re,
   input [3:0] raddr,
-  output reg [512:0] rdata,
+  output reg [SLOT_BITS-1:0] rdata,
   input we,
   input [3:0] waddr,
-  input [512:0] wdata
+  input [SLOT_BITS-1:0] wdata
 );
   (* anyconst *) wire [3:0] watched;
-  (* anyseq *) wire [512:0] anything;
-  reg [512:0] word;
+  (* anyseq *) wire [SLOT_BITS-1:0] anything;
+  reg [SLOT_BITS-1:0] word;
   always @(posedge clock) begin
     if (re) rdata <= raddr == watched ? word : anything;
     if (we & waddr == watched) word <= wdata;
