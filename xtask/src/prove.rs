@@ -13,11 +13,11 @@ pub fn arguments(mut args: Vec<String>) -> Vec<String> {
     args
 }
 
-/// The command that runs the proofs that do not take minutes each, and their mutants.
+/// The command that runs the proofs that do not take minutes each, and their mutants: those that the repository does not keep.
 pub fn quick() -> Result<Command> {
     run::build(&["millrace-hdl-cli"], &["prove"], &[])?;
     let mut command = run::command(run::target().join("release/prove"));
-    command.args(arguments(vec!["--quick".into()]));
+    command.args(arguments(vec!["--quick".into(), "--if-changed".into()]));
     Ok(command)
 }
 

@@ -4,12 +4,14 @@
 mod base;
 mod board;
 mod core;
+mod kept;
 mod proof;
 mod report;
 mod sby;
 
 use anyhow::{Result, bail};
 use clap::Parser;
+use kept::Kept;
 use proof::Proof;
 use report::Outcome;
 use std::path::PathBuf;
@@ -31,6 +33,12 @@ struct Arguments {
     /// Do not run the mutants
     #[arg(long)]
     without_mutants: bool,
+    /// Leave out what was proved before of just the same, and kept
+    #[arg(long)]
+    if_changed: bool,
+    /// Write down what ended as it should
+    #[arg(long, conflicts_with = "without_mutants")]
+    keep: bool,
     /// Solvers to run at a time (as many as there are processors, if not given)
     #[arg(long)]
     jobs: Option<usize>,
@@ -47,10 +55,27 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let tools = sby::Tools::find(&arguments.out)?;
+    let mut kept = Kept::read()?;
+    let prover = kept::prover()?;
+    let (before, proofs): (Vec<_>, Vec<_>) = if arguments.if_changed {
+        hashed(proofs, &prover)?.into_iter().partition(|(proof, hash)| kept.has(proof, hash))
+    } else {
+        (vec![], hashed(proofs, &prover)?)
+    };
+    if !before.is_empty() {
+        println!("{} proofs were made before of the same, with all of their mutants", before.len());
+    }
+    let (proofs, hashes): (Vec<Proof>, Vec<String>) = proofs.into_iter().unzip();
     let jobs = jobs(&proofs, !arguments.without_mutants);
     let workers = arguments.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
     let outcomes = run(&jobs, workers, &|job| sby::run(&tools, job.proof, job.mutant))?;
     let failures = report::print(&proofs, &outcomes);
+    if arguments.keep {
+        for (proof, hash) in proofs.iter().zip(hashes).filter(|(proof, _)| report::ended_well(proof, &outcomes)) {
+            kept.insert(proof, hash);
+        }
+        kept.write(&all())?;
+    }
     if failures > 0 {
         bail!(
             "{failures} of {} runs did not end as they should; logs and counterexamples are in {}",
@@ -59,6 +84,11 @@ fn main() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Proofs, each with the hash of what it is made of.
+fn hashed(proofs: Vec<Proof>, prover: &str) -> Result<Vec<(Proof, String)>> {
+    proofs.into_iter().map(|proof| kept::hash(&proof, prover).map(|hash| (proof, hash))).collect()
 }
 
 /// One run of SymbiYosys: a proof on the emitted Verilog, or on a mutant of it.
@@ -141,7 +171,8 @@ mod tests {
         for proof in all() {
             let fields = (proof.design)().expect("it can be emitted").fields;
             let lines = proof.sources.iter().flat_map(|source| source.text.lines());
-            let code: String = lines.map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+            let code: String =
+                lines.map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
             let words: Vec<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
             let declared = |name: &str| {
                 let starts = ["localparam ", "parameter ", "`ifdef ", "`ifndef "];

@@ -31,6 +31,11 @@ impl Outcome {
     }
 }
 
+/// Whether a proof holds and all of its mutants are caught.
+pub fn ended_well(proof: &Proof, outcomes: &[Outcome]) -> bool {
+    outcomes.iter().filter(|outcome| outcome.proof == proof.name).all(Outcome::is_right)
+}
+
 /// Prints a line for each proof and mutant: how many did not end as they should.
 pub fn print(proofs: &[Proof], outcomes: &[Outcome]) -> usize {
     println!("{:15} {:25} {:>7}  result", "proof", "method", "seconds");

@@ -4,6 +4,7 @@
 use super::proof::{Engine, Mutant, Proof};
 use super::report::{Outcome, Verdict};
 use anyhow::{Context, Result, bail};
+use std::borrow::Cow;
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -94,13 +95,22 @@ pub fn run(tools: &Tools, proof: &Proof, mutant: Option<usize>) -> Result<Outcom
 
 fn write_sources(folder: &Path, proof: &Proof, mutant: Option<&Mutant>) -> Result<()> {
     fs::create_dir_all(folder)?;
-    let (verilog, fields) = proof.verilog(mutant)?;
-    fs::write(folder.join("design.v"), verilog)?;
-    fs::write(folder.join(FIELDS), fields)?;
-    for source in proof.sources {
-        fs::write(folder.join(name(source.file)), source.text)?;
+    for (file, text) in sources(proof, mutant)? {
+        fs::write(folder.join(file), text)?;
     }
-    Ok(fs::write(folder.join("proof.sby"), script(proof, mutant.is_some()))?)
+    Ok(())
+}
+
+/// All that a run is made of: files by their names.
+///
+/// # Errors
+/// As [`Proof::verilog`].
+pub fn sources<'a>(proof: &'a Proof, mutant: Option<&Mutant>) -> Result<Vec<(&'a str, Cow<'a, str>)>> {
+    let (verilog, fields) = proof.verilog(mutant)?;
+    let mut files = vec![("design.v", verilog.into()), (FIELDS, fields.into())];
+    files.extend(proof.sources.iter().map(|source| (name(source.file), source.text.into())));
+    files.push(("proof.sby", script(proof, mutant.is_some()).into()));
+    Ok(files)
 }
 
 fn name(file: &str) -> &str {
