@@ -157,7 +157,8 @@ fn carried_out(table: FlowTable) {
     let mut translation = Translation::default();
     for (frame, port) in [(&udp[..], 1), (&udp[..20], 4)] {
         translate(&pipeline, &MacTable::default(), &parse(frame, port).0, &mut translation);
-        assert!(translation.versions.len() <= 65_535);
+        let copies: u32 = translation.versions.iter().map(|version| version.outputs.count_ones()).sum();
+        assert!(copies <= 4096);
     }
 }
 

@@ -28,6 +28,8 @@ struct Dpu {
     out: Vec<(u8, Vec<u8>)>,
     /// Packets put out that are taken before the queue is full.
     room: usize,
+    /// Time (ns) that each takes.
+    out_ns: u64,
 }
 
 impl Device for Dpu {
@@ -48,6 +50,7 @@ impl Device for Dpu {
             return Ok(Sent::Full);
         }
         self.room -= 1;
+        self.fake.pass(self.out_ns);
         self.out.push((vport, frame.to_vec()));
         Ok(Sent::Accepted)
     }
@@ -157,7 +160,7 @@ fn run(config: Config, seed: u64) -> (usize, usize, u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut fake = Fake::new(config);
     fake.traffic = false;
-    let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: 0 };
+    let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: 0, out_ns: 0 };
     let mut text = draw(&mut rng);
     let mut slow = SlowPath::new(&mut dpu, flows(&text), Settings::default()).expect("a device");
     let (mut hits, mut misses) = (0, 0);
@@ -254,7 +257,7 @@ fn a_slow_path_that_is_killed_loses_no_rule_and_the_next_one_keeps_none_that_is_
         let config = Config { hash_tables: 4, slots_log2: 3, tcam_entries: 6, steps_log2: 5, ..Preset::Sim.config() };
         let mut fake = Fake::new(config);
         fake.traffic = false;
-        let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: 0 };
+        let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: 0, out_ns: 0 };
         let mut text = draw(&mut rng);
         let mut last = vec![];
         for _ in 0..30 {
@@ -291,7 +294,7 @@ fn a_program_that_does_not_fit_pushes_no_rule_out() {
     let config = Preset::Ecp5.config();
     let mut fake = Fake::new(config);
     fake.traffic = false;
-    let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: usize::MAX };
+    let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: usize::MAX, out_ns: 0 };
     let steps =
         |n: usize| (1..=n).map(|n| format!("mod_dl_src:02:00:00:00:01:{n:02x},output:4")).collect::<Vec<_>>().join(",");
     let longest = config.steps() + 1;
@@ -348,7 +351,7 @@ fn packets_are_handled_as_the_flow_tables_say_however_small_the_tables() {
 #[test]
 fn tables_that_are_cleared_under_a_slow_path_are_noticed_in_the_next_epoch() {
     let fake = Fake::new(Preset::Ecp5.config());
-    let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: 9 };
+    let mut dpu = Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: 9, out_ns: 0 };
     let mut slow = SlowPath::new(&mut dpu, flows("actions=output:2"), Settings::default()).expect("a device");
     for cleared in [false, true] {
         if cleared {
@@ -360,12 +363,39 @@ fn tables_that_are_cleared_under_a_slow_path_are_noticed_in_the_next_epoch() {
     }
 }
 
+/// A device that takes all that is put out.
+fn unlimited() -> Dpu {
+    let mut fake = Fake::new(Preset::Sim.config());
+    fake.traffic = false;
+    Dpu { fake, upcalls: VecDeque::new(), out: Vec::new(), room: usize::MAX, out_ns: 0 }
+}
+
+#[test]
+fn a_poll_comes_to_its_end_although_a_packet_has_many_copies() {
+    const OUT_NS: u64 = 1_000;
+    let mut dpu = Dpu { out_ns: OUT_NS, ..unlimited() };
+    let text = format!("actions={}", ["flood"; 400].join(","));
+    let mut slow = SlowPath::new(&mut dpu, flows(&text), Settings::default()).expect("a device");
+    for n in 0..3 {
+        let frame = vec![2, 0, 0, 0, 0, 1, 6, 0, 0, 0, 0, n, 0x88, 0xb5, 0, 0];
+        dpu.upcalls.push_back(Upcall { vport: 0, reason: UpcallReason::Miss, at: dpu.fake.now(), frame });
+    }
+    while dpu.out.len() < 3 * 4000 {
+        let (begun, before) = (dpu.now(), dpu.out.len());
+        slow.poll(&mut dpu).expect("the device works");
+        let took = dpu.now() - begun;
+        assert!(took < 500 * fake::ACCESS_NS, "{took} ns");
+        assert!(dpu.out.len() > before, "none was put out");
+    }
+    // In their order: each packet's copies, and of those each flood's.
+    let order = |n: usize| (dpu.out[n].0, dpu.out[n].1[11]);
+    assert!((0..3 * 4000).all(|n| order(n) == (1 + (n % 10) as u8, (n / 4000) as u8)));
+}
+
 #[test]
 fn a_poll_comes_to_its_end_although_more_is_to_be_done() {
     const UPCALLS: u16 = 2000;
-    let mut dpu =
-        Dpu { fake: Fake::new(Preset::Sim.config()), upcalls: VecDeque::new(), out: Vec::new(), room: usize::MAX };
-    dpu.fake.traffic = false;
+    let mut dpu = unlimited();
     let mut slow = SlowPath::new(&mut dpu, flows("actions=normal"), Settings::default()).expect("a device");
     for station in 0..UPCALLS {
         let [high, low] = station.to_be_bytes();

@@ -37,12 +37,13 @@ impl Case {
 }
 
 /// Chapters whose tests are below.
-const OTHER_CHAPTERS: [&str; 5] = [
+const OTHER_CHAPTERS: [&str; 6] = [
     "Two VLAN tags",
     "Fields that are given twice",
     "`vlan_vid` without its present bit",
     "`check_overlap`",
     "Actions of one flow",
+    "Copies of one packet",
 ];
 
 /// Offset of the header behind Ethernet and IPv4, and behind Ethernet and IPv6.
@@ -251,6 +252,22 @@ fn a_flow_may_have_more_actions() {
         let file = with(count);
         assert_eq!(ovs::parse_flows(file.path()).unwrap().is_ok(), theirs, "{count}");
         assert_eq!(millrace_takes(file.path()).is_ok(), ours, "{count}");
+    }
+}
+
+#[test]
+fn a_packet_has_fewer_copies() {
+    let mut ovs = Ovs::start().unwrap();
+    let frame = v4(1, 2).udp(1000, 53, 12);
+    // Ten copies each.
+    for (floods, ours) in [(409, 409), (410, 0)] {
+        let file = file_with(&format!("actions={}", vec!["flood"; floods].join(",")));
+        ovs.load_flows(file.path()).unwrap();
+        ovs.frame(0, &frame).unwrap();
+        let mut millrace = Millrace::start(file.path(), Preset::Sim).unwrap();
+        millrace.frame(0, &frame).unwrap();
+        assert_eq!(ovs.output().unwrap()[1..].iter().map(Vec::len).collect::<Vec<_>>(), [floods; 10]);
+        assert_eq!(millrace.output()[1..].iter().map(Vec::len).collect::<Vec<_>>(), [ours; 10]);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::compile::{Program, Software, hardware_key, hardware_mask, program};
 use crate::mac::{Heard, Learned, MAC_AGING_NS, MAC_TABLE_SIZE, MacTable, Station};
 use crate::openflow::{FlowKey, FlowTable};
 use crate::packet::{Packet, parse};
-use crate::xlate::{Pipeline, Translation, translate};
+use crate::xlate::{Pipeline, Translation, XlateError, translate};
 use millrace_driver::{Count, Others};
 use millrace_regs::{Key, Mask, UpcallReason};
 use rustc_hash::FxHashMap;
@@ -199,6 +199,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         let translation = &self.translation;
         for dropped in [&mut self.dropped[vport], &mut self.stats.dropped] {
             *match translation.error {
+                Some(XlateError::TooManyCopies) => &mut dropped.drop_copies,
                 Some(_) => &mut dropped.drop_resubmits,
                 None if queue_full > 0 => &mut dropped.drop_queue_full,
                 None if oversize > 0 => &mut dropped.drop_tx_oversize,

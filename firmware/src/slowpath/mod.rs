@@ -37,8 +37,8 @@ const WAITING_SOFT: usize = 1024;
 const WAITING_BYTES: usize = 256 << 20;
 /// Upcalls handled, and megaflows looked at again, in one call of [`SlowPath::poll`]: with many flow tables each takes milliseconds.
 const BATCH: usize = 64;
-/// Device time (ns) after which one call takes no further upcall: whoever calls has other things to do, and upcalls that write
-/// many registers take long.
+/// Device time (ns) after which one call takes no further upcall and hands no further copy to the device: whoever calls has other
+/// things to do, and upcalls that write many registers, or have many copies, take long.
 const BATCH_NS: u64 = 25_000;
 /// Time after which a new epoch begins.
 pub const EPOCH_SPAN_NS: u64 = 1_000_000;
@@ -120,7 +120,7 @@ impl SlowPath {
             self.agree(device)?;
         }
         let end = device.now() + BATCH_NS;
-        let mut sent = self.flush(device)?;
+        let mut sent = self.flush(device, end)?;
         let (mut upcalls, mut all) = (0, false);
         // Upcalls that are not taken hold up the pipeline, and with it the packets put out: when these do not move, one more
         // upcall is taken whatever is waiting.
@@ -149,7 +149,7 @@ impl SlowPath {
                 waiting.push_back((vport, frame));
                 true
             });
-            sent += self.flush(device)?;
+            sent += self.flush(device, end)?;
             if self.core.teaches() && upcall.at >= self.epoch_since {
                 // Hits from now on are younger than this packet, and their epoch says so.
                 self.begin_epoch(device)?;
@@ -303,8 +303,8 @@ impl SlowPath {
         }
     }
 
-    /// Hands waiting packets to the device until it has no room; returns how many.
-    fn flush(&mut self, device: &mut dyn Device) -> Result<usize, DeviceError> {
+    /// Hands waiting packets to the device until it has no room or it is this time there, but one at least if it can; returns how many.
+    fn flush(&mut self, device: &mut dyn Device, end: u64) -> Result<usize, DeviceError> {
         let mut sent = 0;
         while let Some((vport, frame)) = self.waiting.front() {
             match device.send_packet_out(*vport, frame)? {
@@ -314,6 +314,9 @@ impl SlowPath {
                     self.waiting.pop_front();
                     sent += 1;
                 }
+            }
+            if device.now() >= end {
+                break;
             }
         }
         Ok(sent)

@@ -59,8 +59,10 @@ pub struct Dropped {
     pub drop_flow: u64,
     /// The flow tables decrement their TTL (hop limit), and it does not suffice.
     pub drop_ttl: u64,
-    /// The flow tables resubmit them too often or too deep.
+    /// The flow tables resubmit them too often or too deep, or to too many actions.
     pub drop_resubmits: u64,
+    /// The flow tables put out more copies of them than the 4,096 that one may have.
+    pub drop_copies: u64,
     /// They would be longer than the device's longest frame.
     pub drop_tx_oversize: u64,
     /// Too many frames were waiting for the device.
@@ -69,11 +71,12 @@ pub struct Dropped {
 
 impl Dropped {
     /// Each reason with its name.
-    pub fn by_reason(&self) -> [(&'static str, u64); 5] {
+    pub fn by_reason(&self) -> [(&'static str, u64); 6] {
         [
             ("drop_flow", self.drop_flow),
             ("drop_ttl", self.drop_ttl),
             ("drop_resubmits", self.drop_resubmits),
+            ("drop_copies", self.drop_copies),
             ("drop_tx_oversize", self.drop_tx_oversize),
             ("drop_queue_full", self.drop_queue_full),
         ]

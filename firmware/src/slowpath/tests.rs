@@ -463,15 +463,18 @@ fn arp_edits_stay_in_software() {
 
 #[test]
 fn what_is_dropped_counts_once_under_its_port_and_reason() {
-    let mut b = Bench::new(
-        "priority=3,udp,tp_dst=1,actions=dec_ttl,output:p1\n\
+    let flows = format!(
+        "priority=3,udp,tp_dst=7,actions={}\n\
+         priority=3,udp,tp_dst=1,actions=dec_ttl,output:p1\n\
          priority=3,udp,tp_dst=2,actions=resubmit(,0),output:p1\n\
          priority=3,udp,tp_dst=3,actions=push_vlan:0x8100,output:p1,output:vf3\n\
          priority=3,udp,tp_dst=4,actions=output:vf3,push_vlan:0x8100,output:p1\n\
          priority=0,actions=drop",
+        ["flood"; 500].join(",")
     );
+    let mut b = Bench::new(&flows);
     let long = |tp_dst| [udp(tp_dst, 64), vec![0; MAX_FRAME - 42]].concat();
-    let frames = [udp(1, 1), udp(1, 9), udp(2, 9), long(3), long(4), udp(5, 9), udp(6, 9)];
+    let frames = [udp(1, 1), udp(1, 9), udp(2, 9), long(3), long(4), udp(5, 9), udp(6, 9), udp(7, 9)];
     let mut taken = Vec::new();
     for frame in &frames {
         b.core.handle(&mut b.list, 2, UpcallReason::Miss, frame, b.now, |vport, frame| {
@@ -481,11 +484,18 @@ fn what_is_dropped_counts_once_under_its_port_and_reason() {
     }
     assert_eq!(taken, [(1, 42), (6, MAX_FRAME)]);
     b.core.handle(&mut b.list, 4, UpcallReason::Miss, &udp(1, 9), b.now, |_, _| false);
-    let expected = Dropped { drop_flow: 2, drop_ttl: 1, drop_resubmits: 1, drop_tx_oversize: 1, drop_queue_full: 0 };
+    let expected = Dropped {
+        drop_flow: 2,
+        drop_ttl: 1,
+        drop_resubmits: 1,
+        drop_copies: 1,
+        drop_tx_oversize: 1,
+        drop_queue_full: 0,
+    };
     assert_eq!(b.core.dropped(2), expected);
     assert_eq!(b.core.dropped(4), Dropped { drop_queue_full: 1, ..Dropped::default() });
     let stats = b.core.stats();
-    assert_eq!((stats.dropped.total(), stats.sent), (6, 2));
+    assert_eq!((stats.dropped.total(), stats.sent), (7, 2));
     assert_eq!((stats.copies_oversize, stats.copies_queue_full), (3, 1));
     assert_eq!(stats.misses, stats.dropped.total() + 2);
 }

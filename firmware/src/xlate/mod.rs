@@ -27,8 +27,10 @@ use smallvec::SmallVec;
 const MAX_DEPTH: u16 = 64;
 /// Lookups of one packet after the first (`MAX_RESUBMITS`).
 const MAX_RESUBMITS: u16 = 4096;
-/// Versions of one packet. (Open vSwitch gives up when the actions of the datapath fill 64 KiB, at about 8,000 outputs.)
-const MAX_VERSIONS: usize = 65_535;
+/// Copies of one packet: whoever has to put them out does nothing else meanwhile.
+const MAX_COPIES: u32 = 4096;
+/// Actions carried out for one packet, all lists together: four lists of the greatest length.
+const MAX_STEPS: u32 = 1 << 18;
 /// The word of the L4 ports.
 const PORTS_WORD: usize = WORDS - 1;
 
@@ -79,6 +81,8 @@ struct Xlate<'a> {
     /// What the packet was before each clone that is being carried out.
     saved: Vec<clone::Saved>,
     resubmits: u16,
+    copies: u32,
+    steps: u32,
 }
 
 impl<'a> Xlate<'a> {
@@ -101,6 +105,8 @@ impl<'a> Xlate<'a> {
             frames: SmallVec::new(),
             saved: Vec::new(),
             resubmits: 0,
+            copies: 0,
+            steps: 0,
         }
     }
 
@@ -181,7 +187,12 @@ impl<'a> Xlate<'a> {
             }
             let action = &self.pipeline.flow(frame.flow).actions[frame.next as usize];
             frame.next += 1;
-            self.act(action);
+            self.steps += 1;
+            if self.steps > MAX_STEPS {
+                self.out.error = Some(XlateError::TooManyActions);
+            } else {
+                self.act(action);
+            }
             if self.out.error.is_some() {
                 // A packet with a smaller TTL may not get this far, and keep what was put out before.
                 self.forget_decrement();
@@ -201,6 +212,7 @@ impl<'a> Xlate<'a> {
         if !self.pipeline.ports().contains(port) {
             return;
         }
+        self.count_copy();
         let bit = 1 << (port - 1);
         if !self.edited
             && let Some(last) = self.out.versions.last_mut()
@@ -209,15 +221,19 @@ impl<'a> Xlate<'a> {
             last.outputs |= bit;
             return;
         }
-        if self.out.versions.len() == MAX_VERSIONS {
-            self.out.error = Some(XlateError::TooManyOutputs);
-            return;
-        }
         let stack = self.vlan;
         let vlan = stack.edit(self);
         let version = Version { outputs: bit, key: self.key, written: self.written, vlan, ttl: self.ttl };
         self.out.versions.push(version);
         self.edited = false;
+    }
+
+    /// One more copy, or what costs as much.
+    fn count_copy(&mut self) {
+        self.copies += 1;
+        if self.copies > MAX_COPIES {
+            self.out.error = Some(XlateError::TooManyCopies);
+        }
     }
 
     /// Puts the packet out to every port but the one it came in on.

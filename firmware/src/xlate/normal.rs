@@ -45,13 +45,25 @@ impl Xlate<'_> {
             return;
         }
         if !nobody && !is_multicast(src) {
-            self.out.learned.push((Station::new(vlan, src), in_port));
+            self.hear(Station::new(vlan, src), in_port);
         }
         match self.whereabouts(Station::new(vlan, dst)) {
-            Some(port) if port == in_port => {}
+            Some(port) if port == in_port => self.count_copy(),
             Some(port) => self.normal_output(|x| x.output(port)),
             None => self.normal_output(Self::flood),
         }
+    }
+
+    /// Learns where a station is.
+    fn hear(&mut self, station: Station, port: u16) {
+        if self.just_heard(station) != Some(port) {
+            self.out.learned.push((station, port));
+        }
+    }
+
+    /// Where this packet said that a station is.
+    fn just_heard(&self, station: Station) -> Option<u16> {
+        self.out.learned.iter().rev().find(|(known, _)| *known == station).map(|(_, port)| *port)
     }
 
     /// The port that a station is on.
@@ -59,9 +71,10 @@ impl Xlate<'_> {
         if is_multicast(station.mac()) {
             return None;
         }
-        self.out.asked.push(station);
-        let just_learned = self.out.learned.iter().rev().find(|(known, _)| *known == station);
-        just_learned.map(|(_, port)| *port).or_else(|| self.macs.lookup(station))
+        if !self.out.asked.contains(&station) {
+            self.out.asked.push(station);
+        }
+        self.just_heard(station).or_else(|| self.macs.lookup(station))
     }
 
     /// Puts out without tags that say nothing: an outer one, which hides what is below it, or an inner one.

@@ -66,8 +66,10 @@ pub enum XlateError {
     TooDeep,
     /// More than 4,096 `resubmit` and `goto_table`.
     TooManyResubmits,
-    /// More than 65,535 copies of the packet.
-    TooManyOutputs,
+    /// More than 262,144 actions, all lists together.
+    TooManyActions,
+    /// More than 4,096 copies of the packet. A `normal` that finds the packet to be where it came from counts as one.
+    TooManyCopies,
 }
 
 /// The result of a translation.

@@ -191,12 +191,17 @@ fn what_goes_to_the_local_port_goes_nowhere() {
 
 #[test]
 fn lists_of_any_length_are_carried_out_up_to_a_number_of_copies() {
-    let many = |n: usize| vec!["output:2"; n].join(",");
-    assert_eq!(xlate(&format!("actions={}", many(65_535)), &tcp()).versions.len(), 65_535);
+    let many = |action: &str, n: usize| format!("actions={}", vec![action; n].join(","));
+    assert_eq!(xlate(&many("output:2", 4096), &tcp()).versions.len(), 4096);
+    // Ten ports, and the version that each begins: what counts are copies.
+    assert_eq!(xlate(&many("flood", 409), &tcp()).versions.len(), 409);
+    for text in [many("output:2", 4097), many("flood", 410), many("normal", 410), many("flood", 65_535)] {
+        let t = xlate(&text, &tcp());
+        assert_eq!((t.error, t.versions.len()), (Some(XlateError::TooManyCopies), 0));
+    }
     // Two lists that are each short enough.
-    let text = format!("actions=resubmit(,1),resubmit(,2)\ntable=1,actions={}\ntable=2,actions=2", many(65_535));
-    let t = xlate(&text, &tcp());
-    assert_eq!((t.error, t.versions.len()), (Some(XlateError::TooManyOutputs), 0));
+    let text = format!("actions=resubmit(,1),resubmit(,2)\ntable=1,{}\ntable=2,actions=2", many("output:2", 4096));
+    assert_eq!(xlate(&text, &tcp()).error, Some(XlateError::TooManyCopies));
     // A list that was not read from a file.
     let mut flow = flows("actions=1");
     flow.flows[0].actions = vec![Action::DecTtl; 70_000];
@@ -204,6 +209,26 @@ fn lists_of_any_length_are_carried_out_up_to_a_number_of_copies() {
     let mut t = Translation::default();
     translate(&Pipeline::new(flow), &MacTable::default(), &FlowKey::default(), &mut t);
     assert_eq!(t.versions.len(), 1);
+}
+
+#[test]
+fn lists_that_are_resubmitted_to_end_by_a_number_of_actions() {
+    let list = |n: usize| vec!["mod_nw_tos:4"; n].join(",");
+    let with = |n: usize, again: &str| format!("ip,actions=2{again}\ntable=1,ip,actions={}", list(n));
+    assert_eq!(xlate(&with(65_535, &",resubmit(,1)".repeat(3)), &tcp()).error, None);
+    let t = xlate(&with(65_535, &",resubmit(,1)".repeat(5)), &tcp());
+    assert_eq!((t.error, t.versions.len()), (Some(XlateError::TooManyActions), 0));
+}
+
+#[test]
+fn many_normals_learn_and_ask_once() {
+    let normals = |n: usize| format!("actions={}", vec!["normal"; n].join(","));
+    let t = xlate(&normals(400), &tcp());
+    assert_eq!((t.learned.len(), t.asked.len(), t.error), (1, 1, None));
+    // The destination is where the packet came from: no copy, and yet an end.
+    let text = |n: usize| format!("actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],{}", vec!["normal"; n].join(","));
+    assert_eq!(xlate(&text(4096), &tcp()).error, None);
+    assert_eq!(xlate(&text(4097), &tcp()).error, Some(XlateError::TooManyCopies));
 }
 
 #[test]
