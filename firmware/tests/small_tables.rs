@@ -12,7 +12,7 @@ use millrace_firmware::compile::hardware_key;
 use millrace_firmware::mac::MacTable;
 use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
 use millrace_firmware::packet::parse;
-use millrace_firmware::slowpath::{EPOCH_SPAN_NS, Settings, SlowPath};
+use millrace_firmware::slowpath::{EPOCH_SPAN_NS, Replacement, Settings, SlowPath};
 use millrace_firmware::xlate::{Pipeline, Translation, translate};
 use millrace_regs::config::{Config, Preset};
 use millrace_regs::{Command, Key, UpcallReason, addr};
@@ -416,7 +416,7 @@ fn a_poll_comes_to_its_end_although_more_is_to_be_done() {
     assert_eq!((slow.stats().misses, slow.megaflows().0), (UPCALLS.into(), UPCALLS.into()));
 
     // New flows take effect bit by bit too.
-    slow.begin_replacing(dpu.now(), flows("actions=output:3"));
+    slow.begin_replacing(dpu.now(), Replacement::new(flows("actions=output:3")));
     let mut polls = 0;
     while slow.is_replacing() {
         poll(&mut slow, &mut dpu);

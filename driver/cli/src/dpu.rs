@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A simulated device with its slow path, as the commands use it.
 
+use crate::error::BadInput;
 use crate::flow_file;
 use crate::functions;
 use crate::inputs::LeftOut;
+use crate::loader::{self, Loader, Ticket};
 use crate::outputs::Sent;
 use crate::query::RegisterValue;
 use crate::registers;
 use crate::stats::{Count, PortStats, Stats};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use millrace_driver::{Device, DeviceError, Image, QueueStats, Verdicts};
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath::{self, MegaflowDump, Settings, SlowPath};
@@ -16,6 +18,7 @@ use millrace_regs::{Instance, Verdict, addr, instances};
 use millrace_sim::{CYCLE_NS, Config, Preset, Simulated};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Cycles after which the slow path gets its turn even if nothing is waiting for it, for its timers.
 const TURN: u32 = 1 << 14;
@@ -57,6 +60,7 @@ struct Undone {
 pub struct Dpu<D> {
     device: D,
     slow_path: SlowPath,
+    loader: Loader,
     since_turn: u32,
     /// Cycle from which on all rules are those of the present flows.
     reloaded_at: Option<u64>,
@@ -176,7 +180,16 @@ impl<D: Device> Dpu<D> {
     fn with(device: D, slow_path: SlowPath) -> Self {
         let vports = slow_path.rules().config().vports();
         let (undone, left_out) = (vec![Undone::default(); vports], vec![LeftOut::default(); vports]);
-        Self { device, slow_path, since_turn: 0, reloaded_at: None, undone, entered: (0, 0), left_out }
+        Self {
+            device,
+            slow_path,
+            loader: Loader::default(),
+            since_turn: 0,
+            reloaded_at: None,
+            undone,
+            entered: (0, 0),
+            left_out,
+        }
     }
 
     /// Nothing moves at this cycle, nor has since another one: cycles that may pass before the slow path has something to do.
@@ -229,17 +242,35 @@ impl<D: Device> Dpu<D> {
         Ok(self.slow_path.poll(&mut self.device)?)
     }
 
-    /// Puts these flows in force for packets that miss from now on, and bit by bit for the others.
-    pub fn reload(&mut self, flows: FlowTable) {
-        self.slow_path.begin_replacing(self.device.now(), flows);
-        self.reloaded_at = None;
+    /// Begins to read the text of a flow file. When it is read its flows are in force for packets that miss from then on, and bit by bit
+    /// for the others.
+    pub fn reload(&mut self, name: &str, text: &str) -> Result<Ticket> {
+        let (config, name, text) = (*self.config(), name.to_owned(), text.to_owned());
+        self.begin_reload(Box::new(move || flow_file::parse(&name, &text, &config)))
     }
 
-    /// Like [`Self::reload`], from the text of a flow file.
-    pub fn reload_text(&mut self, name: &str, text: &str) -> Result<()> {
-        let config = *self.config();
-        self.reload(flow_file::parse(name, text, &config)?);
-        Ok(())
+    /// As [`Self::reload`], from the file that the device runs by.
+    pub fn reload_file(&mut self, path: &Path) -> Result<Ticket> {
+        let (config, path) = (*self.config(), path.to_owned());
+        self.begin_reload(Box::new(move || flow_file::read_again(&path, &config)))
+    }
+
+    fn begin_reload(&mut self, read: loader::Read) -> Result<Ticket> {
+        self.loader.begin(read).context("cannot start a thread that reads flows")
+    }
+
+    /// Flows that are read by now come into force.
+    pub fn take_flows(&mut self) {
+        while let Some(flows) = self.loader.take() {
+            self.slow_path.begin_replacing(self.device.now(), flows);
+            self.reloaded_at = None;
+        }
+    }
+
+    /// Whether these flows are read; for those that are refused the reason, once.
+    pub fn is_read(&mut self, ticket: Ticket) -> Result<bool, BadInput> {
+        self.take_flows();
+        self.loader.is_read(ticket)
     }
 
     /// No rule of the flows before these is in the hardware any more.

@@ -42,18 +42,12 @@ pub fn parse(name: &str, text: &str, config: &Config) -> Result<FlowTable, BadIn
     parse_flow_file(name, text, ports).bad_input()
 }
 
-/// Reads a flow file again, while a device is running by it. None, and a word to the user, if the flows have to stay as they were.
-pub fn read_again(path: &Path, config: &Config) -> Option<FlowTable> {
-    let why = if standard::is(path) {
-        "the standard input cannot be read again".into()
-    } else {
-        match read(path, config) {
-            Ok(flows) => return Some(flows),
-            Err(error) => format!("{error:#}"),
-        }
-    };
-    eprintln!("millrace: the flows stay as they were: {why}");
-    None
+/// Reads a flow file again, while a device is running by it.
+pub fn read_again(path: &Path, config: &Config) -> Result<FlowTable, BadInput> {
+    if standard::is(path) {
+        return Err(BadInput("the standard input cannot be read again".into()));
+    }
+    read(path, config)
 }
 
 /// Reads a flow file for the ports of this build.

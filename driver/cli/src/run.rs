@@ -10,6 +10,7 @@ use crate::feeder::Feeder;
 use crate::flow_file;
 use crate::inputs::{Inputs, by_vport};
 use crate::outputs::{Files, Outputs};
+use crate::reloading::Reloading;
 use crate::signals::Signals;
 use crate::standard;
 use crate::taps;
@@ -120,8 +121,19 @@ fn run_on<D: Simulated>(args: &RunArgs, device: D, given: Given<'_>) -> Result<(
     let progress = progress_bar(feeder.progress().0);
     let clock = (!taps.is_empty()).then(WallClock::start);
     let stats = files.stats;
-    let mut session =
-        Session { args, dpu, feeder, taps, outputs, stats, server, signals, reloading: false, progress, clock };
+    let mut session = Session {
+        args,
+        dpu,
+        feeder,
+        taps,
+        outputs,
+        stats,
+        server,
+        signals,
+        reloading: Reloading::default(),
+        progress,
+        clock,
+    };
     // What was counted until something failed is worth having.
     let ran = session.go();
     ran.and(session.finish())
@@ -147,7 +159,7 @@ struct Session<'a, D> {
     server: Option<Server>,
     signals: Signals,
     /// Flows that a signal asked for are on their way into force.
-    reloading: bool,
+    reloading: Reloading,
     progress: ProgressBar,
     clock: Option<WallClock>,
 }
@@ -159,10 +171,9 @@ impl<D: Simulated> Session<'_, D> {
                 return self.wind_down();
             }
             if self.signals.take_reload() {
-                self.reload_own_flows();
+                self.reloading.begin(&mut self.dpu, &self.args.flows)?;
             }
-            if self.reloading && self.dpu.reloaded() {
-                self.reloading = false;
+            if self.reloading.is_over(&mut self.dpu, Dpu::reloaded) {
                 eprintln!("millrace: {} is in force", self.args.flows.display());
             }
             self.serve();
@@ -282,14 +293,6 @@ impl<D: Simulated> Session<'_, D> {
         }
     }
 
-    /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
-    fn reload_own_flows(&mut self) {
-        if let Some(flows) = flow_file::read_again(&self.args.flows, self.dpu.config()) {
-            self.dpu.reload(flows);
-            self.reloading = true;
-        }
-    }
-
     fn finish(mut self) -> Result<()> {
         self.progress.finish_and_clear();
         self.serve_last();
@@ -333,12 +336,18 @@ pub fn reply<T: serde::Serialize>(value: Result<T>) -> Reply {
 
 /// Begins to put flows in force when it is asked first, and says so when it is `done`.
 fn reload<D: Device>(dpu: &mut Dpu<D>, name: &str, flows: &str, from: u32, done: fn(&mut Dpu<D>) -> bool) -> Reply {
-    if from == 0
-        && let Err(error) = dpu.reload_text(name, flows)
-    {
-        return reply::<()>(Err(error));
+    let ticket = match from {
+        0 => match dpu.reload(name, flows) {
+            Ok(ticket) => ticket,
+            Err(error) => return reply::<()>(Err(error)),
+        },
+        ticket => ticket,
+    };
+    match dpu.is_read(ticket) {
+        Err(refusal) => reply::<()>(Err(refusal.into())),
+        Ok(true) if done(dpu) => reply(Ok(())),
+        Ok(_) => Reply::Later(ticket),
     }
-    if done(dpu) { reply(Ok(())) } else { Reply::Later }
 }
 
 fn rules<D: Device>(dpu: &mut Dpu<D>, from: u32) -> Result<Reply> {

@@ -11,6 +11,7 @@ use crate::flow_file;
 use crate::functions;
 use crate::inputs::{Inputs, by_vport};
 use crate::outputs::{Files, Sent};
+use crate::reloading::Reloading;
 use crate::run::{BURST, LONGEST_RUN_NS, NAP_MS, answer, reply, unix_ns, write_json};
 use crate::signals::Signals;
 use crate::standard;
@@ -84,7 +85,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         sent,
         server,
         signals,
-        reloading: false,
+        reloading: Reloading::default(),
         clock,
         moved_at: 0,
     };
@@ -153,7 +154,7 @@ struct Session<'a> {
     server: Option<Server>,
     signals: Signals,
     /// Flows that a signal asked for are on their way into force.
-    reloading: bool,
+    reloading: Reloading,
     clock: WallClock,
     /// Cycle in which something moved last.
     moved_at: u64,
@@ -162,13 +163,7 @@ struct Session<'a> {
 impl Session<'_> {
     fn go(&mut self) -> Result<()> {
         while !self.signals.stop() {
-            if self.signals.take_reload() {
-                self.reload_own_flows();
-            }
-            if self.reloading && self.slow_path.as_ref().is_some_and(|dpu| dpu.rules_agree()) {
-                self.reloading = false;
-                eprintln!("millrace: the flows are in force");
-            }
+            self.reload()?;
             self.answer();
             if self.turn()? {
                 self.nap()?;
@@ -295,13 +290,17 @@ impl Session<'_> {
         });
     }
 
-    /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
-    fn reload_own_flows(&mut self) {
-        let (Some(path), Some(dpu)) = (&self.args.flows, &mut self.slow_path) else { return };
-        if let Some(flows) = flow_file::read_again(path, dpu.config()) {
-            dpu.reload(flows);
-            self.reloading = true;
+    /// SIGHUP: the flow file as it is now.
+    fn reload(&mut self) -> Result<()> {
+        let asked = self.signals.take_reload();
+        let (Some(path), Some(dpu)) = (&self.args.flows, &mut self.slow_path) else { return Ok(()) };
+        if asked {
+            self.reloading.begin(dpu, path)?;
         }
+        if self.reloading.is_over(dpu, |dpu| dpu.rules_agree()) {
+            eprintln!("millrace: the flows are in force");
+        }
+        Ok(())
     }
 
     /// Prints the statistics, or writes them where they were asked for, and completes captures.

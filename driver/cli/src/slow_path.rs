@@ -5,7 +5,7 @@ use crate::claim::Claim;
 use crate::control::{Request, Server};
 use crate::dpu::Dpu;
 use crate::error::BadInput;
-use crate::flow_file;
+use crate::reloading::Reloading;
 use crate::run::{NAP_MS, answer, reply, write_json};
 use crate::signals::Signals;
 use crate::stats::Stats;
@@ -41,12 +41,12 @@ pub struct Session<'a, S: Surroundings> {
     server: Option<Server>,
     signals: Signals,
     /// Flows that a signal asked for are on their way into force.
-    reloading: bool,
+    reloading: Reloading,
 }
 
 impl<'a, S: Surroundings> Session<'a, S> {
     pub fn new(flows: &'a Path, dpu: Dpu<S::Device>, around: S, server: Option<Server>, signals: Signals) -> Self {
-        Self { flows, dpu, around, server, signals, reloading: false }
+        Self { flows, dpu, around, server, signals, reloading: Reloading::default() }
     }
 
     /// Goes on until a signal ends it, and writes the statistics. The device as it is then.
@@ -63,10 +63,9 @@ impl<'a, S: Surroundings> Session<'a, S> {
     fn go(&mut self) -> Result<()> {
         while !self.signals.stop() {
             if self.signals.take_reload() {
-                self.reload_own_flows();
+                self.reloading.begin(&mut self.dpu, self.flows)?;
             }
-            if self.reloading && self.dpu.rules_agree() {
-                self.reloading = false;
+            if self.reloading.is_over(&mut self.dpu, |dpu| dpu.rules_agree()) {
                 eprintln!("millrace: {} is in force", self.flows.display());
             }
             self.serve();
@@ -85,14 +84,6 @@ impl<'a, S: Surroundings> Session<'a, S> {
                 Request::Stats => reply(around.stats(dpu)),
                 request => answer(dpu, request, from),
             });
-        }
-    }
-
-    /// SIGHUP: the flow file as it is now. A faulty one changes nothing.
-    fn reload_own_flows(&mut self) {
-        if let Some(flows) = flow_file::read_again(self.flows, self.dpu.config()) {
-            self.dpu.reload(flows);
-            self.reloading = true;
         }
     }
 

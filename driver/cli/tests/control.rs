@@ -7,15 +7,16 @@ mod common;
 
 use common::{Device, Folder, Outcome, packet};
 use nix::sys::signal::Signal;
-use nix::unistd::Uid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Uid, mkfifo};
 use serde_json::Value;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Packets of a busy device: more than its slow path handles while a test lasts.
@@ -105,6 +106,35 @@ fn a_busy_device_answers_and_ends_when_it_is_told_to() {
     let dropped = sum(&port["dropped"]["hardware"]) + sum(&port["dropped"]["slow_path"]);
     assert_eq!(count(&port["in"]["packets"]), left + dropped, "{stats:#}");
     assert!(device.log().contains("interrupted"), "{}", device.log());
+}
+
+#[test]
+fn a_flow_file_that_takes_long_to_read_holds_nobody_up() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", "actions=drop\n");
+    let device = Device::start(&folder, &["--flows", &flows]);
+    device.wait_for(|_| true);
+    fs::remove_file(folder.path("a.flows")).unwrap();
+    mkfifo(&folder.path("a.flows"), Mode::S_IRWXU).unwrap();
+    device.hang_up();
+    // This waits until the device has begun to read.
+    let mut pipe = File::options().write(true).open(folder.path("a.flows")).unwrap();
+    let mut asked = folder.command(&["stats"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut answered = None;
+    device.wait_until(|| {
+        answered = asked.try_wait().unwrap();
+        answered.is_some()
+    });
+    assert!(answered.unwrap().success());
+    let other = folder.write("b.flows", "actions=output:p1\n");
+    let mut reload = folder.command(&["reload", "--flows", &other]).spawn().unwrap();
+    assert!(!device.log().contains("in force"), "{}", device.log());
+    pipe.write_all(b"actions=nonsense\n").unwrap();
+    drop(pipe);
+    // Each in its turn.
+    assert!(reload.wait().unwrap().success());
+    device.wait_until(|| device.log().contains("the flows stay as they were: "));
+    device.stop();
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub use cache::{FlowId, Home, Megaflow};
 pub use dump::{FlowDump, MegaflowDump};
 pub use offload::{Hits, Offload, Tables};
 pub use refusal::Refusal;
+pub use replace::Replacement;
 pub use stats::{Dropped, FlowStats, Stats};
 
 use crate::compile::{flow_key, hardware_mask};
@@ -189,7 +190,7 @@ impl SlowPath {
     /// # Errors
     /// If the device fails.
     pub fn replace_flows(&mut self, device: &mut dyn Device, flows: FlowTable) -> Result<(), DeviceError> {
-        self.begin_replacing(device.now(), flows);
+        self.begin_replacing(device.now(), Replacement::new(flows));
         while self.is_replacing() {
             self.agree(device)?;
         }
@@ -198,7 +199,7 @@ impl SlowPath {
 
     /// Puts other flow tables in place of the present ones for packets that miss. What is in the hardware follows as the slow path is
     /// polled.
-    pub fn begin_replacing(&mut self, now: u64, flows: FlowTable) {
+    pub fn begin_replacing(&mut self, now: u64, flows: Replacement) {
         self.core.replace_flows(flows, now);
         self.widest = hardware_mask(&self.core.pipeline.union_mask());
     }

@@ -4,31 +4,60 @@
 use super::core::Core;
 use super::offload::Offload;
 use super::stats::FlowStats;
-use crate::openflow::FlowTable;
+use crate::openflow::{FlowTable, Match};
 use crate::xlate::Pipeline;
 use rustc_hash::FxHashMap;
 use std::hash::Hash;
+use std::thread;
+
+/// Flow tables that are ready to be put in place of others. Making them so takes long where there are many flows: whoever has other things
+/// to do does it in another thread.
+pub struct Replacement {
+    pipeline: Pipeline,
+    /// The flows by table, priority and match.
+    numbers: FxHashMap<(u8, u16, Match), u32>,
+}
+
+impl Replacement {
+    /// Makes flows ready.
+    pub fn new(flows: FlowTable) -> Replacement {
+        let pipeline = Pipeline::new(flows);
+        let numbers = pipeline.flows().map(|(n, f)| ((f.table, f.priority, f.matches), n)).collect();
+        Replacement { pipeline, numbers }
+    }
+
+    /// How many flows there are.
+    pub fn len(&self) -> usize {
+        self.pipeline.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pipeline.is_empty()
+    }
+}
 
 impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
     /// Puts other flow tables in place of the present ones. Flows that stay the same keep their counters. Megaflows agree with them
     /// when none is `stale` any more: see [`agree`](Self::agree).
-    pub fn replace_flows(&mut self, flows: FlowTable, now: u64) {
-        let pipeline = Pipeline::new(flows);
+    pub fn replace_flows(&mut self, new: Replacement, now: u64) {
         let fresh = FlowStats { created: now, used: now, ..FlowStats::default() };
-        let mut stats = vec![fresh; pipeline.len()];
-        let numbers = same_flows(&self.pipeline, &pipeline);
+        let mut stats = vec![fresh; new.len()];
+        let numbers = same_flows(&self.pipeline, &new);
         for (old, new) in numbers.iter().enumerate() {
             if let Some(new) = new {
                 stats[*new as usize] = self.flow_stats[old];
             }
         }
-        self.pipeline = pipeline;
+        let old = std::mem::replace(&mut self.pipeline, new.pipeline);
         self.flow_stats = stats;
         self.departed.values_mut().for_each(|departed| departed.renumber(&numbers));
         for megaflow in self.cache.iter_mut() {
             megaflow.flows = megaflow.flows.iter().filter_map(|&n| numbers[n as usize]).collect();
         }
         self.stale = 0..self.cache.end();
+        // Of many flows that takes long too. If there is no thread to be had it takes long here.
+        let _ = thread::Builder::new().spawn(move || drop((old, new.numbers)));
     }
 
     /// Makes megaflows agree with the flow tables, so `many` of them at most, until it is `enough`.
@@ -47,12 +76,11 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
 }
 
 /// For each old flow that is in the new tables too, its number there.
-fn same_flows(old: &Pipeline, new: &Pipeline) -> Vec<Option<u32>> {
-    let by_match: FxHashMap<_, u32> = new.flows().map(|(n, f)| ((f.table, f.priority, f.matches), n)).collect();
+fn same_flows(old: &Pipeline, Replacement { pipeline: new, numbers }: &Replacement) -> Vec<Option<u32>> {
     (0..old.len() as u32)
         .map(|n| {
             let flow = old.flow(n);
-            let found = *by_match.get(&(flow.table, flow.priority, flow.matches))?;
+            let found = *numbers.get(&(flow.table, flow.priority, flow.matches))?;
             let other = new.flow(found);
             let same = other.actions == flow.actions
                 && other.cookie == flow.cookie

@@ -142,7 +142,7 @@ impl Bench {
     }
 
     fn replace_flows(&mut self, text: &str) {
-        self.core.replace_flows(flows(text), self.now);
+        self.core.replace_flows(Replacement::new(flows(text)), self.now);
         while !self.core.stale.is_empty() {
             self.core.agree(&mut self.list, self.now, 3, |_| false);
         }

@@ -112,7 +112,7 @@ impl Connection {
     /// Puts the request to the device, for the first time or once more.
     fn put(&mut self, pending: Pending, answer: &mut impl FnMut(&Request, u32) -> Reply) {
         match answer(&pending.request, pending.next) {
-            Reply::Later => self.pending = Some(Pending { next: pending.next + 1, ..pending }),
+            Reply::Later(next) => self.pending = Some(Pending { next, ..pending }),
             Reply::Items { items, next } => self.list(pending, &items, next),
             Reply::Whole(answer) if pending.items.is_none() => self.say(&answer),
             // Half a list cannot be taken back.

@@ -44,7 +44,7 @@ fn answer(request: &Request, from: u32) -> Reply {
             return Reply::Items { items, next: Some(from + 2).filter(|next| *next < RULES) };
         }
         // Some take a while.
-        Request::Registers if from < 3 => return Reply::Later,
+        Request::Registers if from < 3 => return Reply::Later(from + 1),
         Request::Stats => Answer::Ok(Value::from("x".repeat(LONG))),
         Request::Reload { flows, .. } => Answer::Ok(flows.len().into()),
         Request::ReadRegister { register } => Answer::BadInput(register.clone()),

@@ -53,8 +53,8 @@ pub enum Answer {
 pub enum Reply {
     /// The answer.
     Whole(Answer),
-    /// The request is to be put again, with another number: it takes time.
-    Later,
+    /// The request is to be put again, with this number, which is not 0: it takes time.
+    Later(u32),
     /// Items of a list, each as JSON. With `next` there are more, from there on, when the request is put again.
     Items { items: Vec<String>, next: Option<u32> },
 }
