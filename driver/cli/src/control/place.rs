@@ -22,6 +22,8 @@ impl Place {
     }
 
     fn of(runtime: Option<PathBuf>, temporary: &Path) -> Self {
+        // Where a link of this user's leads counts, not the link.
+        let runtime = runtime.and_then(|folder| fs::canonicalize(folder).ok());
         let private = runtime.filter(|folder| check(folder).is_ok());
         Place(private.unwrap_or_else(|| temporary.join(format!("millrace-{}", Uid::effective()))))
     }
@@ -100,6 +102,9 @@ mod tests {
         fs::set_permissions(runtime.path(), Permissions::from_mode(0o700)).unwrap();
         let place = || Place::of(Some(runtime.path().into()), tmp.path()).made().unwrap();
         assert_eq!(place(), runtime.path().join(NAME));
+        let link = tmp.path().join("link");
+        symlink(runtime.path(), &link).unwrap();
+        assert_eq!(Place::of(Some(link), tmp.path()).made().unwrap(), runtime.path().join(NAME));
         fs::set_permissions(runtime.path(), Permissions::from_mode(0o750)).unwrap();
         assert!(place().starts_with(tmp.path()));
         assert!(Place::of(Some("".into()), tmp.path()).made().unwrap().starts_with(tmp.path()));

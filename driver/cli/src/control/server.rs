@@ -2,14 +2,15 @@
 //! Listens on the control socket, without ever waiting for a client.
 
 use super::connection::Connection;
-use super::{Place, Reply, Request, peer};
+use super::{Answer, Place, Reply, Request, peer};
 use crate::error::BadInput;
 use crate::signals::Signals;
 use anyhow::{Context, Result};
 use nix::poll::PollFlags;
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::Uid;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -109,6 +110,7 @@ impl Server {
                 Ok(user) if peer::is_trusted(user) => {}
                 Ok(user) => {
                     tracing::warn!("user {user} wanted to control this device, which is not theirs");
+                    refuse(stream, user);
                     continue;
                 }
                 Err(_) => continue,
@@ -126,6 +128,13 @@ impl Server {
             self.clients.remove(0);
         }
     }
+}
+
+/// Tells somebody whom the device does not serve, if it can be told at once.
+fn refuse(mut stream: UnixStream, user: Uid) {
+    let why = format!("this device serves user {} and root alone, not user {user}", Uid::effective());
+    let answer = serde_json::to_string(&Answer::Failed(why)).unwrap_or_default() + "\n";
+    let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(answer.as_bytes()));
 }
 
 impl Drop for Server {
