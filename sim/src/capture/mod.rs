@@ -69,8 +69,6 @@ pub enum Fault {
     Interface(u32),
     #[error("the time stamp is out of range: 1970 to 2262 can be read")]
     Time,
-    #[error("a packet of {0} bytes, more than any capture has")]
-    Packet(u32),
     #[error("the section's byte-order magic is wrong")]
     ByteOrder,
     #[error("a block of {length} bytes: this one has {least} at least, and a multiple of 4")]

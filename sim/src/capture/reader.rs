@@ -9,9 +9,6 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
-/// Longest packet in a capture, as in libpcap and Wireshark: a longer one is damage.
-const LONGEST_PACKET: u32 = 1 << 18;
-
 /// A packet in a capture, and where its bytes are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -134,7 +131,6 @@ impl<R: Read + Seek> Reader<R> {
                 Format::Pcap(pcap) => {
                     self.in_packet = true;
                     let extent = pcap.packet(&mut self.bytes)?;
-                    check_length(extent.captured)?;
                     self.next = extent.at + u64::from(extent.captured);
                     let whole = self.next <= self.bytes.end();
                     return if whole { Ok(Some(extent)) } else { Err(Fault::CutShort.into()) };
@@ -145,9 +141,8 @@ impl<R: Read + Seek> Reader<R> {
                     let block = section.block(&mut self.bytes)?;
                     let extent = section.body(&block, &mut self.bytes)?;
                     self.next = block.end();
-                    if let Some(extent) = extent {
-                        check_length(extent.captured)?;
-                        return Ok(Some(extent));
+                    if extent.is_some() {
+                        return Ok(extent);
                     }
                 }
             }
@@ -205,8 +200,4 @@ impl<R: Read + Seek> Reader<R> {
             }
         }
     }
-}
-
-fn check_length(captured: u32) -> Result<(), Fault> {
-    if captured > LONGEST_PACKET { Err(Fault::Packet(captured)) } else { Ok(()) }
 }

@@ -331,7 +331,7 @@ fn damage_is_told_with_its_place_and_in_our_words() {
     let file = [raw_section(&[]), raw_interface(&[]), raw_packet(&[1; 60], &[2, 0, 8, 0, 6, 0, 0, 0])].concat();
     assert_eq!(frames(&file), [[1; 60]]);
     let file = patched(32, &[0, 0, 16, 0], &[0; 60]);
-    assert_eq!(parse(&file), Err((24, Some(1), Fault::Packet(1 << 20))));
+    assert_eq!(parse(&file), Err((24, Some(1), Fault::CutShort)));
 }
 
 #[test]
