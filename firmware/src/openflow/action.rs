@@ -22,7 +22,7 @@ pub enum Action {
     Flood,
     /// `all`: all ports but the one it came in on.
     All,
-    /// `drop`; only ever alone in a list.
+    /// `drop`; only ever alone in a list, however often.
     Drop,
     /// `set_field`, `load`, `mod_dl_*`, `mod_nw_*`: if the packet has the field ([`super::field::Prereq`]), replaces the bits of `mask`.
     /// On VLAN fields this adds a tag where there is none, if the new value has the CFI bit.

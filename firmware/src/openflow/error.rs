@@ -29,6 +29,8 @@ pub struct FlowFileError {
 
 /// Faults that are told of one file.
 pub const MAX_PROBLEMS: usize = 20;
+/// Faults that are told of one line, so that it does not hide the others.
+pub const MAX_IN_LINE: usize = 5;
 
 impl fmt::Display for FlowFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::action::Action;
-use super::error::{Fault, FlowFileError, MAX_PROBLEMS, Problem};
+use super::error::{Fault, FlowFileError, MAX_IN_LINE, MAX_PROBLEMS, Problem};
 use super::flow::{DEFAULT_PRIORITY, Flow, FlowTable, Match};
 use super::lex::{Pair, Pairs, Span};
 use super::parse_action::ActionParser;
@@ -25,7 +25,8 @@ fn is_reply_header(line: &str) -> bool {
 /// Reads a whole flow file. `name` is used in errors. A flow with the table, priority and match of an earlier one replaces it.
 ///
 /// # Errors
-/// All faults of the file, up to [`MAX_PROBLEMS`], each with line and column; then nothing of the file is used.
+/// All faults of the file, up to [`MAX_IN_LINE`] of a line and [`MAX_PROBLEMS`] in all, each with line and column; then nothing of the
+/// file is used.
 pub fn parse_flow_file(name: &str, text: &str, ports: Ports) -> Result<FlowTable, FlowFileError> {
     let mut flows: Vec<Flow> = Vec::new();
     let mut places: HashMap<(u8, u16, Match), usize> = HashMap::new();
@@ -50,7 +51,7 @@ pub fn parse_flow_file(name: &str, text: &str, ports: Ports) -> Result<FlowTable
             }
             Err(mut faults) => {
                 faults.sort_by_key(|f| f.at);
-                let room = MAX_PROBLEMS - problems.len();
+                let room = MAX_IN_LINE.min(MAX_PROBLEMS - problems.len());
                 omitted += faults.len().saturating_sub(room);
                 problems.extend(faults.into_iter().take(room).map(|f| f.place(i + 1, line)));
             }

@@ -78,7 +78,7 @@ impl<'p> ActionParser<'p> {
 
     fn list(&mut self, text: Span) {
         let mut drop_at = None;
-        let mut count = 0;
+        let (mut count, mut drops) = (0, 0);
         for pair in Pairs::new(text) {
             count += 1;
             let name = pair.key.text;
@@ -89,6 +89,7 @@ impl<'p> ActionParser<'p> {
             } else {
                 self.action(&pair).and_then(|action| match action {
                     Action::Drop => {
+                        drops += 1;
                         drop_at = Some(pair.key.at);
                         Ok(())
                     }
@@ -100,7 +101,7 @@ impl<'p> ActionParser<'p> {
                 return;
             }
         }
-        if let Some(at) = drop_at.filter(|_| count > 1) {
+        if let Some(at) = drop_at.filter(|_| count > drops) {
             self.faults.push(Fault::new(at, "`drop` stands alone").hint("remove it or the other actions"));
         }
     }
@@ -295,7 +296,7 @@ impl<'p> ActionParser<'p> {
         let (v, mask) = if field.info().format == Format::Port {
             (u128::from(value::port(text, self.ports)?), field.info().valid)
         } else {
-            value::exact_field_value(field, text, self.ports)?
+            value::field_value(field, text, self.ports)?
         };
         self.note_write(field, v);
         Ok(Action::SetField { field, value: v, mask })

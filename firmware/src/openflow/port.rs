@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Ports as flow files name them.
 
+/// Open vSwitch's number of no port, where something is not set (`OFPP_UNSET`).
+pub const OFPP_UNSET: u16 = 0xfff7;
 /// OpenFlow 1.0 number of `in_port` as an output (`OFPP_IN_PORT`).
 pub const OFPP_IN_PORT: u16 = 0xfff8;
 /// `OFPP_TABLE`.
