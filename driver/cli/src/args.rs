@@ -43,6 +43,8 @@ pub enum Command {
     Reg(RegArgs),
     /// Give a running device new flows. Returns when no packet is handled by the old ones any more.
     Reload(ReloadArgs),
+    /// Show or set what a running device allows its PF and VFs, as `ip link set … vf` does.
+    Vf(VfArgs),
 }
 
 #[derive(Args, Debug)]
@@ -128,7 +130,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     pub grace: u64,
 
-    /// Control socket, for `millrace rules`, `stats`, `reg` and `reload`. Only you and root get an answer [default: millrace.sock
+    /// Control socket, for `millrace rules`, `stats`, `reg`, `reload` and `vf`. Only you and root get an answer [default: millrace.sock
     /// in XDG_RUNTIME_DIR if only you get in there, else in /tmp/millrace-UID, which is made for you alone].
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
@@ -328,6 +330,26 @@ pub struct ReloadArgs {
     /// Flow file, in the syntax of `ovs-ofctl add-flows`; `-` is the standard input.
     #[arg(long, value_name = "FILE")]
     pub flows: PathBuf,
+
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  millrace vf show                           all of them
+  millrace vf show vf0
+  millrace vf vf0 vlan 100 qos 3             the function is in this VLAN, and knows nothing of it
+  millrace vf vf0 mac 02:00:00:00:00:01 spoofchk on trust off
+  millrace vf vf0 vlan 0 state disable       in none, and its link is down
+
+Settings are mac, vlan (with qos, and proto: 802.1Q or 802.1ad), spoofchk and trust (on or off), state (auto, enable or disable); what is not
+named stays. Who starts the slow path again gives them with --vf.")]
+pub struct VfArgs {
+    /// `show`, with a function or none; or a function, and settings with their values.
+    #[arg(value_name = "WORD")]
+    pub words: Vec<String>,
 
     #[command(flatten)]
     pub connect: ConnectArgs,

@@ -2,13 +2,14 @@
 //! `millrace firmware`: the slow path of a device that is elsewhere: hardware, or simulated in another process.
 
 use crate::args::FirmwareArgs;
-use crate::control::{Place, Server};
+use crate::control::{Place, Reply, Request, Server};
 use crate::device_choice::EcpfChoice;
 use crate::dpu::Dpu;
 use crate::error::BadInputExt;
 use crate::flow_file;
-use crate::functions;
+use crate::functions::{self, Functions};
 use crate::outputs::Files;
+use crate::run::reply;
 use crate::signals::Signals;
 use crate::slow_path::{Session, Surroundings, with_hint};
 use crate::standard;
@@ -45,9 +46,11 @@ fn run_on<D: EcpfDevice>(mut device: D, args: &FirmwareArgs) -> Result<()> {
     let image = Image::open(&image_path(args)?).bad_input()?;
     let mut dpu = Dpu::with_image(device, flows, settings, image).map_err(with_hint)?;
     say_what_was_found(dpu.counted());
-    functions::configure(&config, &args.functions, config.pfs + config.vfs, dpu.device().bar())?;
+    let mut functions = Functions::new(&config, config.pfs + config.vfs);
+    functions.configure(&args.functions, dpu.device().bar())?;
     standard::say_ready();
-    let device = Session::new(&args.flows, dpu, Representors(PhantomData), server, signals).run(stats)?;
+    let around = Host { functions, device: PhantomData };
+    let device = Session::new(&args.flows, dpu, around, server, signals).run(stats)?;
     device.stop()
 }
 
@@ -122,11 +125,18 @@ impl EcpfDevice for VfioDpu {
     }
 }
 
-/// All that such a device has is the slow path's.
-struct Representors<D>(PhantomData<D>);
+/// All that such a device has is the slow path's, but for what its host's functions may do.
+struct Host<D> {
+    functions: Functions,
+    device: PhantomData<D>,
+}
 
-impl<D: EcpfDevice> Surroundings for Representors<D> {
+impl<D: EcpfDevice> Surroundings for Host<D> {
     type Device = D;
+
+    fn functions(&mut self, dpu: &mut Dpu<D>, request: &Request) -> Option<Reply> {
+        Some(reply(self.functions.answer(dpu.device().bar(), request)))
+    }
 
     fn turn(&mut self, dpu: &mut Dpu<D>) -> Result<usize> {
         dpu.device().poll()?;

@@ -2,12 +2,129 @@
 //! What the ECPF's driver sets and sees of PF and VFs.
 
 use crate::args::FunctionArgs;
-use crate::error::BadInput;
+use crate::control::Request;
+use crate::error::{BadInput, BadInputExt};
 use crate::stats::Stats;
+use crate::vf::{self, LinkState, VfSettings};
 use anyhow::Result;
-use millrace_driver::virtio::{FunctionConfig, FunctionLosses, FunctionPolicy, VirtioPci};
+use millrace_driver::virtio::{FunctionConfig, FunctionLosses, FunctionPolicy, FunctionVlan, VirtioPci, function_runs};
 use millrace_regs::host::Feature;
 use millrace_sim::Config;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+
+/// PF and VFs of a device, as its ECPF's driver has them.
+pub struct Functions {
+    config: Config,
+    /// So many, the PFs first, are there for drivers.
+    served: usize,
+    /// What was set of their links.
+    states: Vec<LinkState>,
+}
+
+/// A PF or VF, as `ip link show` has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionStatus {
+    pub port: String,
+    /// Its driver's, if that has set another one.
+    pub mac: String,
+    /// Identifier; 0 without VLAN.
+    pub vlan: u16,
+    pub qos: u8,
+    pub proto: String,
+    pub spoofchk: bool,
+    pub trust: bool,
+    pub state: LinkState,
+    /// The link is up, and a driver is at work.
+    pub up: bool,
+}
+
+impl Functions {
+    /// Those of a device, as they are without settings.
+    pub fn new(config: &Config, served: usize) -> Self {
+        Self { config: *config, served, states: vec![LinkState::Auto; config.pfs + config.vfs] }
+    }
+
+    /// Gives each function its configuration.
+    pub fn configure(&mut self, args: &FunctionArgs, ecpf: &mut impl VirtioPci) -> Result<()> {
+        // Linux gives up RSS with a warning: its first RSS_CONFIG gets ERR, for a reason that is not known yet.
+        let features = !(Feature::bits(&args.without) | Feature::Rss.bit());
+        for (function, vport) in functions(&self.config) {
+            let mac = nth_mac(args.mac, function - 1);
+            let policy = FunctionPolicy::default();
+            let mut set = FunctionConfig { mac, mtu: args.mtu, link_up: false, features, policy };
+            self.apply(function, &VfSettings::default(), &mut set);
+            let name = self.config.vport_name(vport);
+            for (_, settings) in args.vf.iter().filter(|(port, _)| Some(port) == name.as_ref()) {
+                self.apply(function, settings, &mut set);
+            }
+            set.set(ecpf, function)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, function: u32, settings: &VfSettings, config: &mut FunctionConfig) {
+        let served = function as usize <= self.served;
+        settings.apply(config, &mut self.states[function as usize - 1], served);
+    }
+
+    /// Answers [`Request::Functions`] and [`Request::SetFunction`].
+    pub fn answer(&mut self, ecpf: &mut impl VirtioPci, request: &Request) -> Result<Vec<FunctionStatus>> {
+        let chosen = match request {
+            Request::SetFunction { function, settings } => {
+                let settings = vf::parse_list(settings).bad_input()?;
+                let (function, vport) = self.find(function)?;
+                self.set(ecpf, function, &settings)?;
+                vec![(function, vport)]
+            }
+            Request::Functions { function: Some(function) } => vec![self.find(function)?],
+            _ => functions(&self.config).collect(),
+        };
+        chosen.into_iter().map(|(function, vport)| self.status(ecpf, function, vport)).collect()
+    }
+
+    fn find(&self, name: &str) -> Result<(u32, usize), BadInput> {
+        let found = functions(&self.config).find(|(_, vport)| self.config.vport_name(*vport).as_deref() == Some(name));
+        found.ok_or_else(|| BadInput(format!("{name}: {}", unknown(&names(&self.config)))))
+    }
+
+    fn set(&mut self, ecpf: &mut impl VirtioPci, function: u32, settings: &VfSettings) -> Result<()> {
+        let before = FunctionConfig::read(ecpf, function)?;
+        let mut after = before;
+        self.apply(function, settings, &mut after);
+        Ok(after.change(&before, ecpf, function)?)
+    }
+
+    fn status(&self, ecpf: &mut impl VirtioPci, function: u32, vport: usize) -> Result<FunctionStatus> {
+        let config = FunctionConfig::read(ecpf, function)?;
+        let FunctionPolicy { vlan, spoof_check, trust } = config.policy;
+        let vlan = vlan.unwrap_or(FunctionVlan { id: 0, priority: 0, service: false });
+        Ok(FunctionStatus {
+            port: self.config.vport_name(vport).unwrap_or_default(),
+            mac: config.mac.map(|byte| format!("{byte:02x}")).join(":"),
+            vlan: vlan.id,
+            qos: vlan.priority,
+            proto: if vlan.service { "802.1ad" } else { "802.1Q" }.into(),
+            spoofchk: spoof_check,
+            trust,
+            state: self.states[function as usize - 1],
+            up: config.link_up && function_runs(ecpf, function)?,
+        })
+    }
+}
+
+impl FunctionStatus {
+    /// A line for people.
+    pub fn line(&self) -> String {
+        let Self { port, mac, vlan, qos, proto, spoofchk, trust, state, up } = self;
+        let mut line = format!("{port:<5} {mac}  {:<4}  state {state}", if *up { "up" } else { "down" });
+        if *vlan != 0 {
+            let _ = write!(line, ", vlan {vlan} qos {qos} proto {proto}");
+        }
+        let switch = |on: &bool| if *on { "on" } else { "off" };
+        line + &format!(", spoofchk {}, trust {}\n", switch(spoofchk), switch(trust))
+    }
+}
 
 /// The functions behind the ECPF: number, and vport.
 fn functions(config: &Config) -> impl Iterator<Item = (u32, usize)> + use<> {
@@ -15,30 +132,20 @@ fn functions(config: &Config) -> impl Iterator<Item = (u32, usize)> + use<> {
     (1..=config.pfs + config.vfs).map(move |function| (function as u32, uplinks + function - 1))
 }
 
-/// Gives each function its configuration; the first `linked` have their link up.
-pub fn configure(config: &Config, args: &FunctionArgs, linked: usize, ecpf: &mut impl VirtioPci) -> Result<()> {
-    // Linux gives up RSS with a warning: its first RSS_CONFIG gets ERR, for a reason that is not known yet.
-    let features = !(Feature::bits(&args.without) | Feature::Rss.bit());
-    for (function, vport) in functions(config) {
-        let mut set = FunctionConfig {
-            mac: nth_mac(args.mac, function - 1),
-            mtu: args.mtu,
-            link_up: function as usize <= linked,
-            features,
-            policy: FunctionPolicy::default(),
-        };
-        let name = config.vport_name(vport);
-        args.vf.iter().filter(|(port, _)| Some(port) == name.as_ref()).for_each(|(_, vf)| vf.apply(&mut set));
-        set.set(ecpf, function)?;
-    }
-    Ok(())
+fn names(config: &Config) -> Vec<String> {
+    functions(config).filter_map(|(_, vport)| config.vport_name(vport)).collect()
+}
+
+/// What a name is refused with, which is none of `names`.
+fn unknown(names: &[String]) -> String {
+    format!("there is no such PF or VF: there are {}", names.join(", "))
 }
 
 /// Refuses settings of a port that is none of the device's PFs and VFs.
 pub fn check(config: &Config, args: &FunctionArgs) -> Result<()> {
-    let names: Vec<String> = functions(config).filter_map(|(_, vport)| config.vport_name(vport)).collect();
+    let names = names(config);
     let Some((port, _)) = args.vf.iter().find(|(port, _)| !names.contains(port)) else { return Ok(()) };
-    Err(BadInput(format!("--vf {port}=…: there is no such PF or VF: there are {}", names.join(", "))).into())
+    Err(BadInput(format!("--vf {port}=…: {}", unknown(&names))).into())
 }
 
 /// The `n`th address after this one, in the three bytes that a vendor gives out.

@@ -66,5 +66,6 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Stats(args) => query::stats(&args),
         Command::Reg(args) => query::reg(&args),
         Command::Reload(args) => query::reload(&args),
+        Command::Vf(args) => query::vf(&args),
     }
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `millrace rules`, `stats`, `reg` and `reload`: questions to a running device.
+//! `millrace rules`, `stats`, `reg`, `reload` and `vf`: questions to a running device.
 
-use crate::args::{ConnectArgs, QueryArgs, RegArgs, ReloadArgs};
+use crate::args::{ConnectArgs, QueryArgs, RegArgs, ReloadArgs, VfArgs};
 use crate::control::{Request, ask};
+use crate::error::BadInputExt;
 use crate::flow_file;
+use crate::functions::FunctionStatus;
 use crate::registers;
 use crate::stats::Stats;
+use crate::vf;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,6 +58,19 @@ pub fn reload(args: &ReloadArgs) -> Result<()> {
     let name = flow_file::name(&args.flows);
     let flows = flow_file::text(&args.flows)?;
     show(&args.connect, &Request::Reload { name, flows }, |_: Value| String::new())
+}
+
+pub fn vf(args: &VfArgs) -> Result<()> {
+    let request = match args.words.as_slice() {
+        [] => Request::Functions { function: None },
+        [show] if show == "show" => Request::Functions { function: None },
+        [show, function] if show == "show" => Request::Functions { function: Some(function.clone()) },
+        [function] => Request::Functions { function: Some(function.clone()) },
+        [function, settings @ ..] => {
+            Request::SetFunction { function: function.clone(), settings: vf::list_of(settings).bad_input()? }
+        }
+    };
+    show(&args.connect, &request, |functions: Vec<FunctionStatus>| functions.iter().map(FunctionStatus::line).collect())
 }
 
 /// Prints an answer, as JSON or for people.

@@ -8,6 +8,7 @@ use crate::dpu::{Dpu, LEAP};
 use crate::error::{BadInput, BadInputExt};
 use crate::feeder::Feeder;
 use crate::flow_file;
+use crate::functions::Functions;
 use crate::inputs::{Inputs, by_vport};
 use crate::outputs::{Files, Outputs};
 use crate::reloading::Reloading;
@@ -121,9 +122,11 @@ fn run_on<D: Simulated>(args: &RunArgs, device: D, given: Given<'_>) -> Result<(
     let progress = progress_bar(feeder.progress().0);
     let clock = (!taps.is_empty()).then(WallClock::start);
     let stats = files.stats;
+    let functions = Functions::new(&config, config.pfs + config.vfs);
     let mut session = Session {
         args,
         dpu,
+        functions,
         feeder,
         taps,
         outputs,
@@ -151,6 +154,7 @@ fn claim_files(args: &RunArgs, config: &Config, captures: &[(usize, &str)], form
 struct Session<'a, D> {
     args: &'a RunArgs,
     dpu: Dpu<D>,
+    functions: Functions,
     feeder: Feeder,
     taps: Vec<(usize, Tap)>,
     outputs: Outputs,
@@ -275,9 +279,13 @@ impl<D: Simulated> Session<'_, D> {
 
     fn serve(&mut self) {
         if let Some(server) = &mut self.server {
-            let (dpu, sent) = (&mut self.dpu, self.outputs.sent());
+            let (dpu, functions, sent) = (&mut self.dpu, &mut self.functions, self.outputs.sent());
             server.serve(|request, from| match request {
                 Request::Stats => reply(dpu.stats(sent)),
+                Request::Functions { .. } | Request::SetFunction { .. } => match dpu.device().ecpf() {
+                    Some(ecpf) => reply(functions.answer(ecpf, request)),
+                    None => answer(dpu, request, from),
+                },
                 Request::Reload { name, flows } => reload(dpu, name, flows, from, |dpu| dpu.reloaded()),
                 request => answer(dpu, request, from),
             });
@@ -322,6 +330,10 @@ pub fn answer<D: Device>(dpu: &mut Dpu<D>, request: &Request, from: u32) -> Repl
             reply(dpu.write_register(register, *value).map(|register| [register]))
         }
         Request::Reload { name, flows } => reload(dpu, name, flows, from, |dpu| dpu.rules_agree()),
+        Request::Functions { .. } | Request::SetFunction { .. } => reply::<()>(Err(BadInput(
+            "this device has no host side, so nothing can be set of its PF and VFs".into(),
+        )
+        .into())),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::dpu::{Dpu, LEAP};
 use crate::error::{BadInput, BadInputExt};
 use crate::feeder::Feeder;
 use crate::flow_file;
-use crate::functions;
+use crate::functions::{self, Functions};
 use crate::inputs::{Inputs, by_vport};
 use crate::outputs::{Files, Sent};
 use crate::reloading::Reloading;
@@ -66,8 +66,11 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let ecpf = if flows.is_some() { Ecpf::Here(memory.clone()) } else { Ecpf::Socket };
     let latency = Latency { cycles: args.latency / CYCLE_NS, ..Latency::default() };
     let served = Served::new(PRESET, &args.sockets, args.vfs, ecpf, latency).bad_input()?;
-    let mut slow_path =
-        flows.map(|flows| start_slow_path(args, &config, &served, memory, settings, flows)).transpose()?;
+    let mut functions = Functions::new(&config, config.pfs + args.vfs);
+    let mut slow_path = match flows {
+        Some(flows) => Some(start_slow_path(args, &mut functions, &served, memory, settings, flows)?),
+        None => None,
+    };
     if let Some(dpu) = &mut slow_path {
         dpu.left_out = left_out;
     }
@@ -80,6 +83,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         args,
         served,
         slow_path,
+        functions,
         feeder,
         uplinks,
         sent,
@@ -131,14 +135,14 @@ fn begin(uplinks: Vec<(usize, Opened)>, feeder: &Feeder) -> Result<Vec<(usize, U
 /// Brings the ECPF up, gives each function its configuration, and puts the flows in force.
 fn start_slow_path(
     args: &ServeArgs,
-    config: &Config,
+    functions: &mut Functions,
     served: &Served,
     memory: LocalMemory,
     settings: Settings,
     flows: FlowTable,
 ) -> Result<SlowPath> {
     let mut device = EmbeddedDpu::new(served.dpu().clone(), memory, settings)?;
-    functions::configure(config, &args.functions, config.pfs + args.vfs, device.bar())?;
+    functions.configure(&args.functions, device.bar())?;
     Ok(Dpu::over(device, flows, slowpath::Settings::default())?)
 }
 
@@ -146,6 +150,7 @@ struct Session<'a> {
     args: &'a ServeArgs,
     served: Served,
     slow_path: Option<SlowPath>,
+    functions: Functions,
     /// The packets of captures that come in at uplinks.
     feeder: Feeder,
     uplinks: Vec<(usize, Uplink)>,
@@ -283,9 +288,12 @@ impl Session<'_> {
 
     fn answer(&mut self) {
         let (Some(server), Some(dpu)) = (&mut self.server, &mut self.slow_path) else { return };
-        let (sent, served) = (&self.sent, &self.served);
+        let (sent, served, functions) = (&self.sent, &self.served, &mut self.functions);
         server.serve(|request, from| match request {
             Request::Stats => reply(stats(dpu, served, sent)),
+            Request::Functions { .. } | Request::SetFunction { .. } => {
+                reply(functions.answer(dpu.device().bar(), request))
+            }
             request => answer(dpu, request, from),
         });
     }

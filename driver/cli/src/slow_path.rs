@@ -2,7 +2,7 @@
 //! The slow path of a device that is not simulated here: its turns, its clients, its signals, its end.
 
 use crate::claim::Claim;
-use crate::control::{Request, Server};
+use crate::control::{Reply, Request, Server};
 use crate::dpu::Dpu;
 use crate::error::BadInput;
 use crate::reloading::Reloading;
@@ -24,6 +24,11 @@ pub trait Surroundings {
 
     /// What to wait for, to read, when there is nothing else to do.
     fn awaits<'a>(&'a self, device: &'a Self::Device) -> Vec<BorrowedFd<'a>>;
+
+    /// Answers [`Request::Functions`] and [`Request::SetFunction`], if the device has a host side.
+    fn functions(&mut self, _dpu: &mut Dpu<Self::Device>, _request: &Request) -> Option<Reply> {
+        None
+    }
 
     /// What happened so far.
     fn stats(&self, dpu: &mut Dpu<Self::Device>) -> Result<Stats>;
@@ -79,9 +84,12 @@ impl<'a, S: Surroundings> Session<'a, S> {
 
     fn serve(&mut self) {
         if let Some(server) = &mut self.server {
-            let (dpu, around) = (&mut self.dpu, &self.around);
+            let (dpu, around) = (&mut self.dpu, &mut self.around);
             server.serve(|request, from| match request {
                 Request::Stats => reply(around.stats(dpu)),
+                Request::Functions { .. } | Request::SetFunction { .. } => {
+                    around.functions(dpu, request).unwrap_or_else(|| answer(dpu, request, from))
+                }
                 request => answer(dpu, request, from),
             });
         }

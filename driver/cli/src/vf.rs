@@ -2,6 +2,31 @@
 //! What is set of a PF or VF, in the words of `ip link set … vf`.
 
 use millrace_driver::virtio::{FunctionConfig, FunctionVlan};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The link that a function's driver sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    /// Up, if the function is served.
+    #[default]
+    Auto,
+    /// Up.
+    Enable,
+    /// Down.
+    Disable,
+}
+
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+        })
+    }
+}
 
 /// What is set of one of them; the rest is as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,44 +38,34 @@ pub struct VfSettings {
     service: Option<bool>,
     spoof_check: Option<bool>,
     trust: Option<bool>,
-    /// The link: up, down, or as it is without being set.
-    link_up: Option<Option<bool>>,
+    state: Option<LinkState>,
 }
 
 impl VfSettings {
-    /// Puts it into a function's configuration.
-    pub fn apply(&self, config: &mut FunctionConfig) {
-        config.mac = self.mac.unwrap_or(config.mac);
-        config.link_up = self.link_up.flatten().unwrap_or(config.link_up);
-        config.policy.spoof_check = self.spoof_check.unwrap_or(config.policy.spoof_check);
-        config.policy.trust = self.trust.unwrap_or(config.policy.trust);
-        let none = FunctionVlan { id: 0, priority: 0, service: false };
-        let vlan = config.policy.vlan.unwrap_or(none);
-        let vlan = FunctionVlan {
-            id: self.vlan.unwrap_or(vlan.id),
-            priority: self.qos.unwrap_or(vlan.priority),
-            service: self.service.unwrap_or(vlan.service),
-        };
-        config.policy.vlan = (vlan.id != 0).then_some(vlan);
+    /// Those of a list of names and values.
+    pub fn of<'a>(list: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
+        let mut settings = Self::default();
+        for (name, value) in list {
+            settings.add(name, value)?;
+        }
+        if settings.vlan.unwrap_or(0) == 0 && (settings.qos.is_some() || settings.service.is_some()) {
+            return Err("qos and proto are those of a VLAN: give vlan too".into());
+        }
+        Ok(settings)
     }
-}
 
-/// `vf0=vlan=100,qos=3,spoofchk=on`: a port, and what is set of it.
-pub fn parse(text: &str) -> Result<(String, VfSettings), String> {
-    let (port, list) = text.split_once('=').filter(|(port, _)| !port.is_empty()).ok_or("give PORT=SETTING=VALUE,…")?;
-    let mut settings = VfSettings::default();
-    for item in list.split(',') {
-        let (name, value) = item.split_once('=').ok_or_else(|| format!("`{item}` is not SETTING=VALUE"))?;
+    fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
         let is_new = match name {
-            "mac" => settings.mac.replace(crate::args::mac(value)?).is_none(),
-            "vlan" => settings.vlan.replace(number(name, value, 4095)?).is_none(),
-            "qos" => settings.qos.replace(number(name, value, 7)? as u8).is_none(),
-            "proto" => settings.service.replace(one_of(name, value, [("802.1Q", false), ("802.1ad", true)])?).is_none(),
-            "spoofchk" => settings.spoof_check.replace(switch(name, value)?).is_none(),
-            "trust" => settings.trust.replace(switch(name, value)?).is_none(),
+            "mac" => self.mac.replace(crate::args::mac(value)?).is_none(),
+            "vlan" => self.vlan.replace(number(name, value, 4095)?).is_none(),
+            "qos" => self.qos.replace(number(name, value, 7)? as u8).is_none(),
+            "proto" => self.service.replace(one_of(name, value, [("802.1Q", false), ("802.1ad", true)])?).is_none(),
+            "spoofchk" => self.spoof_check.replace(switch(name, value)?).is_none(),
+            "trust" => self.trust.replace(switch(name, value)?).is_none(),
             "state" => {
-                let states = [("auto", None), ("enable", Some(true)), ("disable", Some(false))];
-                settings.link_up.replace(one_of(name, value, states)?).is_none()
+                let (auto, enable, disable) = (LinkState::Auto, LinkState::Enable, LinkState::Disable);
+                let states = [("auto", auto), ("enable", enable), ("disable", disable)];
+                self.state.replace(one_of(name, value, states)?).is_none()
             }
             _ => {
                 return Err(format!(
@@ -58,14 +73,51 @@ pub fn parse(text: &str) -> Result<(String, VfSettings), String> {
                 ));
             }
         };
-        if !is_new {
-            return Err(format!("`{name}` is set twice"));
+        if is_new { Ok(()) } else { Err(format!("`{name}` is set twice")) }
+    }
+
+    /// Puts it into a function's configuration. `state`: that of its link, with which the link is up if this says so, or if `served` with `Auto`.
+    pub fn apply(&self, config: &mut FunctionConfig, state: &mut LinkState, served: bool) {
+        *state = self.state.unwrap_or(*state);
+        config.link_up = match state {
+            LinkState::Auto => served,
+            LinkState::Enable => true,
+            LinkState::Disable => false,
+        };
+        config.mac = self.mac.unwrap_or(config.mac);
+        config.policy.spoof_check = self.spoof_check.unwrap_or(config.policy.spoof_check);
+        config.policy.trust = self.trust.unwrap_or(config.policy.trust);
+        if let Some(id) = self.vlan {
+            let (priority, service) = (self.qos.unwrap_or(0), self.service.unwrap_or(false));
+            config.policy.vlan = (id != 0).then_some(FunctionVlan { id, priority, service });
         }
     }
-    if settings.vlan.unwrap_or(0) == 0 && (settings.qos.is_some() || settings.service.is_some()) {
-        return Err("qos and proto are those of a VLAN: give vlan too".into());
-    }
-    Ok((port.into(), settings))
+}
+
+/// `vf0=vlan=100,qos=3,spoofchk=on`: a port, and what is set of it.
+pub fn parse(text: &str) -> Result<(String, VfSettings), String> {
+    let (port, list) = text.split_once('=').filter(|(port, _)| !port.is_empty()).ok_or("give PORT=SETTING=VALUE,…")?;
+    Ok((port.into(), parse_list(list)?))
+}
+
+/// `vlan=100,qos=3,spoofchk=on`.
+pub fn parse_list(list: &str) -> Result<VfSettings, String> {
+    let pairs = list.split(',').map(|item| {
+        let pair = item.split_once('=');
+        pair.ok_or_else(|| format!("`{item}` is not SETTING=VALUE"))
+    });
+    VfSettings::of(pairs.collect::<Result<Vec<_>, _>>()?)
+}
+
+/// The same from `vlan 100 qos 3 spoofchk on`, as it is written for `ip link`.
+pub fn list_of(words: &[String]) -> Result<String, String> {
+    let pairs = words.chunks(2).map(|pair| match pair {
+        [name, value] => Ok((name.as_str(), value.as_str())),
+        _ => Err(format!("`{}` has no value", pair[0])),
+    });
+    let pairs: Vec<_> = pairs.collect::<Result<_, _>>()?;
+    VfSettings::of(pairs.iter().copied())?;
+    Ok(pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(","))
 }
 
 fn switch(name: &str, value: &str) -> Result<bool, String> {
@@ -95,7 +147,7 @@ mod tests {
     fn of(text: &str) -> FunctionConfig {
         let mut config =
             FunctionConfig { mac: MAC, mtu: 1500, link_up: true, features: 0, policy: FunctionPolicy::default() };
-        parse(text).unwrap().1.apply(&mut config);
+        parse(text).unwrap().1.apply(&mut config, &mut LinkState::default(), true);
         config
     }
 
@@ -111,9 +163,27 @@ mod tests {
         );
         assert_eq!(vlan("vf0=vlan=4095"), Some(FunctionVlan { id: 4095, priority: 0, service: false }));
         assert_eq!(vlan("vf0=vlan=0"), None);
+        let words = |text: &str| list_of(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(words("vlan 100 qos 3 trust on"), Ok("vlan=100,qos=3,trust=on".into()));
+        assert_eq!(words("trust on vlan"), Err("`vlan` has no value".into()));
+        assert!(words("vlan 4096").is_err());
         assert!(of("vf0=spoofchk=on").policy.spoof_check && !of("vf0=spoofchk=off").policy.spoof_check);
         assert!(of("vf0=trust=ON").policy.trust);
         assert_eq!(["auto", "enable", "disable"].map(|s| of(&format!("vf0=state={s}")).link_up), [true, true, false]);
+    }
+
+    #[test]
+    fn what_is_not_set_stays_and_a_vlan_is_set_whole() {
+        let mut config = of("vf0=vlan=100,qos=3,proto=802.1ad,spoofchk=on,state=disable");
+        let mut state = LinkState::Disable;
+        let mut set = |list: &str, served| {
+            parse_list(list).unwrap().apply(&mut config, &mut state, served);
+            (config.link_up, config.policy.vlan.map(|vlan| vlan.priority), config.policy.spoof_check)
+        };
+        assert_eq!(set("trust=on", true), (false, Some(3), true));
+        assert_eq!(set("vlan=7", true), (false, Some(0), true));
+        assert_eq!(set("state=enable", false), (true, Some(0), true));
+        assert_eq!(set("state=auto,vlan=0", false), (false, None, true));
     }
 
     #[test]

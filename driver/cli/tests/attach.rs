@@ -5,19 +5,15 @@
 #[allow(dead_code)]
 mod common;
 
-use common::{Device, Folder, packet};
+use common::{Device, Folder, between, packet, receive};
 use millrace_driver::Sent;
 use millrace_driver::vfio_user::VfioUserNet;
 use millrace_driver::virtio::Settings;
 use millrace_regs::host::net_header;
-use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::spawn;
-
-/// After this what does not come never will, in milliseconds.
-const PATIENCE: u16 = 60_000;
 
 /// A device without slow path, whose sockets are in `dpu`.
 fn serve(folder: &Folder) -> Device<'_> {
@@ -84,20 +80,6 @@ fn a_slow_path_that_cannot_be_is_refused() {
     run("vfio-user:dpu", &flows).fails(2, "the function has another client");
     slow_path.stop();
     device.stop();
-}
-
-/// The frames that a function has received, as soon as there are any.
-fn receive(net: &mut VfioUserNet) -> Vec<Vec<u8>> {
-    loop {
-        net.refresh().unwrap();
-        let mut frames = vec![];
-        net.net().receive(0, usize::MAX, |frame| frames.push(frame.to_vec())).unwrap();
-        if !frames.is_empty() {
-            return frames;
-        }
-        let mut events = net.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        assert_ne!(poll(&mut events, PATIENCE), Ok(0), "nothing came");
-    }
 }
 
 /// The nth frame of a flow.
@@ -183,13 +165,6 @@ fn a_slow_path_that_is_killed_and_started_again_takes_its_rules_over() {
     a.stop().unwrap();
     b.stop().unwrap();
     device.stop();
-}
-
-/// A frame between two stations that a learning switch knows after one of each.
-fn between(from: u8, to: u8, id: u8) -> Vec<u8> {
-    let mut frame = packet(id, 100);
-    frame[..12].copy_from_slice(&[2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from]);
-    frame
 }
 
 #[test]

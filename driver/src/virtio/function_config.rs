@@ -4,9 +4,9 @@
 use super::{VirtioError, VirtioPci};
 use millrace_regs::host::{
     FUNCTION, FUNCTION_BAD_OFFLOAD, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO,
-    FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_REFUSED,
+    FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_REFUSED, FUNCTION_STATE, status,
 };
-use millrace_regs::map::Register;
+use millrace_regs::map::{Bits, Register};
 
 /// Bit of `status` that says that the link is up (virtio 5.1.4).
 const LINK_UP: u32 = 1;
@@ -55,7 +55,7 @@ impl FunctionPolicy {
     /// If a number is out of its range.
     fn register(&self) -> u32 {
         let field = |name, value: u32| {
-            let field = FUNCTION_POLICY.field(name).expect("a field of the register");
+            let field = policy_field(name);
             assert!(value >> field.width == 0, "{name} {value} has more than {} bits", field.width);
             field.place(value)
         };
@@ -66,6 +66,32 @@ impl FunctionPolicy {
         });
         vlan | field("spoof_check", self.spoof_check.into()) | field("trust", self.trust.into())
     }
+
+    /// What the register says.
+    fn of_register(word: u32) -> Self {
+        let field = |name| policy_field(name).get(word);
+        let vlan = FunctionVlan {
+            id: field("vlan") as u16,
+            priority: field("priority") as u8,
+            service: field("service") != 0,
+        };
+        Self {
+            vlan: (vlan.id != 0).then_some(vlan),
+            spoof_check: field("spoof_check") != 0,
+            trust: field("trust") != 0,
+        }
+    }
+}
+
+fn policy_field(name: &str) -> Bits {
+    *FUNCTION_POLICY.field(name).expect("a field of the register")
+}
+
+/// Bytes of a function's registers that are written at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Write {
+    Word(u32, u32),
+    Half(u32, u16),
 }
 
 impl FunctionConfig {
@@ -74,24 +100,77 @@ impl FunctionConfig {
     /// # Errors
     /// If the ECPF cannot be reached, or there is no such function.
     pub fn set(&self, ecpf: &mut impl VirtioPci, function: u32) -> Result<(), VirtioError> {
-        let [a, b, c, d, e, f] = self.mac;
-        let status = if self.link_up { LINK_UP } else { 0 };
-        let high = u32::from(u16::from_le_bytes([e, f])) | status << 16;
-        let registers: [(Register, u32); 6] = [
-            (FUNCTION_POLICY, self.policy.register()),
-            (FUNCTION_FEATURES_LO, self.features as u32),
-            (FUNCTION_FEATURES_HI, (self.features >> 32) as u32),
-            (FUNCTION_MTU, self.mtu.into()),
-            (FUNCTION_MAC_LO, u32::from_le_bytes([a, b, c, d])),
-            (FUNCTION_MAC_HI, high),
-        ];
-        for (register, value) in registers {
-            let offset = FUNCTION.at(function) + register.offset;
-            let written = ecpf.write32(offset, value);
-            written.map_err(|error| VirtioError::Transport { access: "write", offset, error })?;
-        }
-        Ok(())
+        self.writes().into_iter().try_for_each(|write| write.make(ecpf, function))
     }
+
+    /// Gives a function what differs from what [`read`](Self::read) gave before. The rest is not touched: its driver may have set its address meanwhile.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn change(&self, before: &Self, ecpf: &mut impl VirtioPci, function: u32) -> Result<(), VirtioError> {
+        let pairs = self.writes().into_iter().zip(before.writes());
+        pairs.filter(|(new, old)| new != old).try_for_each(|(write, _)| write.make(ecpf, function))
+    }
+
+    /// What a function has, its driver's changes too.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn read(ecpf: &mut impl VirtioPci, function: u32) -> Result<Self, VirtioError> {
+        let mut word = |register| read(ecpf, function, register);
+        let [a, b, c, d] = word(FUNCTION_MAC_LO)?.to_le_bytes();
+        let high = word(FUNCTION_MAC_HI)?;
+        let [e, f, ..] = high.to_le_bytes();
+        let (low, features) = (word(FUNCTION_FEATURES_LO)?, word(FUNCTION_FEATURES_HI)?);
+        Ok(Self {
+            mac: [a, b, c, d, e, f],
+            mtu: word(FUNCTION_MTU)? as u16,
+            link_up: high >> 16 & LINK_UP != 0,
+            features: u64::from(features) << 32 | u64::from(low),
+            policy: FunctionPolicy::of_register(word(FUNCTION_POLICY)?),
+        })
+    }
+
+    fn writes(&self) -> [Write; 7] {
+        let [a, b, c, d, e, f] = self.mac;
+        [
+            Write::Word(FUNCTION_POLICY.offset, self.policy.register()),
+            Write::Word(FUNCTION_FEATURES_LO.offset, self.features as u32),
+            Write::Word(FUNCTION_FEATURES_HI.offset, (self.features >> 32) as u32),
+            Write::Word(FUNCTION_MTU.offset, self.mtu.into()),
+            Write::Word(FUNCTION_MAC_LO.offset, u32::from_le_bytes([a, b, c, d])),
+            Write::Half(FUNCTION_MAC_HI.offset, u16::from_le_bytes([e, f])),
+            Write::Half(FUNCTION_MAC_HI.offset + 2, if self.link_up { LINK_UP as u16 } else { 0 }),
+        ]
+    }
+}
+
+impl Write {
+    fn make(self, ecpf: &mut impl VirtioPci, function: u32) -> Result<(), VirtioError> {
+        let (Self::Word(offset, _) | Self::Half(offset, _)) = self;
+        let offset = FUNCTION.at(function) + offset;
+        let written = match self {
+            Self::Word(_, value) => ecpf.write32(offset, value),
+            Self::Half(_, value) => ecpf.write16(offset, value),
+        };
+        written.map_err(|error| VirtioError::Transport { access: "write", offset, error })
+    }
+}
+
+fn read(ecpf: &mut impl VirtioPci, function: u32, register: Register) -> Result<u32, VirtioError> {
+    let offset = FUNCTION.at(function) + register.offset;
+    ecpf.read32(offset).map_err(|error| VirtioError::Transport { access: "read", offset, error })
+}
+
+/// Whether a function's driver is at work: it is set up, needs no reset, and the function may use its bus.
+///
+/// # Errors
+/// As [`FunctionConfig::set`].
+pub fn function_runs(ecpf: &mut impl VirtioPci, function: u32) -> Result<bool, VirtioError> {
+    let state = read(ecpf, function, FUNCTION_STATE)?;
+    let field = |name| FUNCTION_STATE.field(name).expect("a field of the register").get(state);
+    let driver = field("device_status") as u8 & (status::DRIVER_OK | status::DEVICE_NEEDS_RESET);
+    Ok(driver == status::DRIVER_OK && field("bus_master") != 0)
 }
 
 /// Frames that a function and the device have dropped between them, modulo 2^32.
@@ -111,10 +190,7 @@ impl FunctionLosses {
     /// # Errors
     /// As [`FunctionConfig::set`].
     pub fn read(ecpf: &mut impl VirtioPci, function: u32) -> Result<Self, VirtioError> {
-        let mut count = |register: Register| {
-            let offset = FUNCTION.at(function) + register.offset;
-            ecpf.read32(offset).map_err(|error| VirtioError::Transport { access: "read", offset, error })
-        };
+        let mut count = |register| read(ecpf, function, register);
         Ok(Self {
             no_buffer: count(FUNCTION_NO_BUFFER)?,
             bad_offload: count(FUNCTION_BAD_OFFLOAD)?,

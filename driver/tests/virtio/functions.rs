@@ -4,7 +4,8 @@
 use crate::bench::{Alter, CONFIG, Device, OFFERED, frame, kinds, message, receive, small};
 use millrace_driver::Sent;
 use millrace_driver::virtio::{
-    Cut, FunctionConfig, FunctionPolicy, Isr, NetConfig, Representors, RssLimits, Settings, VirtioError, VirtioNet,
+    Cut, FunctionConfig, FunctionPolicy, FunctionVlan, Isr, NetConfig, Representors, RssLimits, Settings, VirtioError,
+    VirtioNet, function_runs,
 };
 use millrace_model::host::Delivered;
 use millrace_regs::UpcallReason;
@@ -48,9 +49,40 @@ fn the_ecpf_sets_each_functions_configuration_by_itself() {
             NetConfig { mac: Some(mac), link_up, max_pairs: 2, mtu: Some(mtu), rss: None }
         );
     }
+    for function in [1, 2, 3] {
+        assert_eq!(FunctionConfig::read(&mut device.bar(0), function.into()).unwrap(), config(function));
+    }
     let beyond = CONFIG.functions() as u32;
     let error = config(1).set(&mut device.bar(0), beyond).unwrap_err();
     assert!(matches!(error, VirtioError::Transport { access: "write", .. }), "{error}");
+}
+
+#[test]
+fn the_ecpf_changes_what_it_means_to_and_leaves_what_the_driver_has_set() {
+    let device = Device::new(1 << 20, 0);
+    let vlan = |id| Some(FunctionVlan { id, priority: 7, service: true });
+    let config = FunctionConfig {
+        mac: [2, 0, 0, 0, 0, 1],
+        mtu: 1500,
+        link_up: true,
+        features: !0,
+        policy: FunctionPolicy { trust: true, vlan: vlan(4095), spoof_check: false },
+    };
+    config.set(&mut device.bar(0), 1).unwrap();
+    assert!(!function_runs(&mut device.bar(0), 1).unwrap());
+    let mut net = device.start(1, small());
+    assert!(function_runs(&mut device.bar(0), 1).unwrap());
+    let before = FunctionConfig::read(&mut device.bar(0), 1).unwrap();
+    assert_eq!(before, config);
+    // The driver's own address, set when the ECPF had looked already.
+    for (register, value) in [(0x00, 0x0403_0202), (0x04, 0x0001_0605)] {
+        device.set(1, register, value);
+    }
+    let after = FunctionConfig { link_up: false, policy: FunctionPolicy { vlan: None, ..config.policy }, ..before };
+    after.change(&before, &mut device.bar(0), 1).unwrap();
+    let mac = [2, 2, 3, 4, 5, 6];
+    assert_eq!(FunctionConfig::read(&mut device.bar(0), 1).unwrap(), FunctionConfig { mac, ..after });
+    assert_eq!((net.config().unwrap().mac, net.config().unwrap().link_up), (Some(mac), false));
 }
 
 #[test]

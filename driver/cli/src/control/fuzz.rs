@@ -137,6 +137,7 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         Just(Request::Registers),
         (0..60_000_usize).prop_map(|n| Request::Reload { name: "a".into(), flows: "\n".repeat(n) }),
         "\\PC{0,20}".prop_map(|register| Request::ReadRegister { register }),
+        "\\PC{0,20}".prop_map(|settings| Request::SetFunction { function: "vf0".into(), settings }),
         any::<u32>().prop_map(|value| Request::WriteRegister { register: "SCRATCH".into(), value }),
     ];
     prop_oneof![

@@ -35,6 +35,13 @@ pub enum Request {
     WriteRegister { register: String, value: u32 },
     /// New flows. `name` is the file's, for messages. Answered when no packet is handled by the old ones any more.
     Reload { name: String, flows: String },
+    /// What is set of PF and VFs, or of one of them.
+    Functions {
+        #[serde(default)]
+        function: Option<String>,
+    },
+    /// Sets something of a PF or VF: `vlan=100,qos=3`, as `--vf` has it. Answered with what is set of it then.
+    SetFunction { function: String, settings: String },
 }
 
 /// The answer.
@@ -70,6 +77,8 @@ mod tests {
         assert_eq!(line, r#"{"request":"write_register","register":"SCRATCH","value":7}"#);
         assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
         assert!(serde_json::from_str::<Request>(r#"{"request":"sats"}"#).is_err());
+        let all = serde_json::from_str::<Request>(r#"{"request":"functions"}"#).unwrap();
+        assert_eq!(all, Request::Functions { function: None });
         assert_eq!(serde_json::to_string(&Answer::Ok(Value::from(3))).unwrap(), r#"{"ok":3}"#);
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Runs the command in a folder of its own.
 
+use millrace_driver::vfio_user::VfioUserNet;
 use millrace_sim::capture::{self, Writer};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -22,6 +24,28 @@ pub fn packet(id: u8, length: usize) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5];
     frame.extend((0..length - 14).map(|i| id.wrapping_add(i as u8)));
     frame
+}
+
+/// A frame between two stations that a learning switch knows after one of each.
+pub fn between(from: u8, to: u8, id: u8) -> Vec<u8> {
+    let mut frame = packet(id, 100);
+    frame[..12].copy_from_slice(&[2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from]);
+    frame
+}
+
+/// The frames that a function has received, as soon as there are any.
+pub fn receive(net: &mut VfioUserNet) -> Vec<Vec<u8>> {
+    loop {
+        net.refresh().unwrap();
+        let mut frames = vec![];
+        net.net().receive(0, usize::MAX, |frame| frames.push(frame.to_vec())).unwrap();
+        if !frames.is_empty() {
+            return frames;
+        }
+        let mut events = net.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let patience = PollTimeout::try_from(PATIENCE).unwrap();
+        assert_ne!(poll(&mut events, patience), Ok(0), "nothing came");
+    }
 }
 
 /// The frames of a capture.
