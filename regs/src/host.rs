@@ -33,6 +33,41 @@ pub mod pci {
     pub const ECPF_CLASS: u32 = 0x02_8000;
     /// Bytes of BAR 0: a function's block of `s_axil_host`.
     pub const FUNCTION_BAR: u64 = 1 << FUNCTION_SHIFT;
+    /// Bytes of configuration space that extended capabilities lie behind (PCI Express Base 5.0, 7.2.2).
+    pub const EXTENDED: usize = 0x100;
+    /// The extended capability SR-IOV (PCI Express Base 5.0, 9.3.3): its number, and offsets in it.
+    pub mod sriov {
+        /// Number of the capability.
+        pub const ID: u16 = 0x10;
+        /// SR-IOV Control, 16 bits.
+        pub const CONTROL: usize = 0x08;
+        /// Its bit VF Enable.
+        pub const VF_ENABLE: u16 = 1 << 0;
+        /// Its bit VF MSE: the BARs of the VFs answer.
+        pub const VF_MSE: u16 = 1 << 3;
+        /// Its bit ARI Capable Hierarchy.
+        pub const ARI_HIERARCHY: u16 = 1 << 4;
+        /// InitialVFs, 16 bits.
+        pub const INITIAL_VFS: usize = 0x0c;
+        /// TotalVFs, 16 bits.
+        pub const TOTAL_VFS: usize = 0x0e;
+        /// NumVFs, 16 bits.
+        pub const NUM_VFS: usize = 0x10;
+        /// First VF Offset, 16 bits.
+        pub const FIRST_VF: usize = 0x14;
+        /// VF Stride, 16 bits.
+        pub const VF_STRIDE: usize = 0x16;
+        /// VF Device ID, 16 bits.
+        pub const VF_DEVICE: usize = 0x1a;
+        /// Supported Page Sizes, 32 bits: bit n is 2^(n + 12) bytes.
+        pub const PAGE_SIZES: usize = 0x1c;
+        /// System Page Size, 32 bits.
+        pub const PAGE_SIZE: usize = 0x20;
+        /// VF BAR 0, 64 bits.
+        pub const VF_BAR_0: usize = 0x24;
+        /// Bytes of the capability.
+        pub const BYTES: usize = 0x40;
+    }
     /// Bytes of the ECPF's BAR 2: the register map.
     pub const REGISTER_BAR: u64 = ADDRESS_SPACE as u64;
 }

@@ -180,7 +180,12 @@ pub struct ServeArgs {
 
     /// Number of VFs.
     #[arg(long, value_name = "N", default_value_t = 8)]
-    pub vfs: usize,
+    pub vfs: u16,
+
+    /// So many of them are enabled from the start on, and whenever the PF is reset [default: all]. The PF's host sets how many there are as Linux's `sriov_numvfs`
+    /// does, in the capability SR-IOV; a VF has its socket while it is enabled. QEMU keeps the capability from its guests.
+    #[arg(long, value_name = "M")]
+    pub numvfs: Option<u16>,
 
     /// What an uplink is connected to: `tap:IFACE`, a Linux TAP device, which is made if there is none; `pcap:IN,OUT`, a capture whose packets come
     /// in, and one of what leaves; `unix:PATH[,delay=TIME][,rate=BITS]`, a wire to the uplink of another `millrace serve` that is given the same path: what

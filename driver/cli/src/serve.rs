@@ -24,7 +24,7 @@ use millrace_driver::virtio::{LocalMemory, Settings};
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath;
 use millrace_sim::capture::Format;
-use millrace_sim::served::{Ecpf, Served, ServedMemory};
+use millrace_sim::served::{Ecpf, Served, ServedMemory, VfCount};
 use millrace_sim::{CYCLE_NS, Config, EmbeddedDpu, Latency, Preset, Ready};
 use nix::poll::{PollFd, PollTimeout, poll};
 use std::path::Path;
@@ -43,9 +43,7 @@ type SlowPath = Dpu<EmbeddedDpu<ServedMemory>>;
 /// Does what the command line says.
 pub fn run(args: &ServeArgs) -> Result<()> {
     let config = PRESET.config();
-    if args.vfs > config.vfs {
-        return Err(BadInput(format!("--vfs {}: the device has {} VFs", args.vfs, config.vfs)).into());
-    }
+    let vfs = vf_count(args, &config)?;
     functions::check(&config, &args.functions)?;
     let places = Places::new(&config, &by_vport(&config, "uplink", &args.uplinks)?)?;
     check_standard_input(args, &places)?;
@@ -65,8 +63,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let memory = LocalMemory::new(ECPF_ADDRESS, settings.memory_bytes());
     let ecpf = if flows.is_some() { Ecpf::Here(memory.clone()) } else { Ecpf::Socket };
     let latency = Latency { cycles: args.latency / CYCLE_NS, ..Latency::default() };
-    let served = Served::new(PRESET, &args.sockets, args.vfs, ecpf, latency).bad_input()?;
-    let mut functions = Functions::new(&config, config.pfs + args.vfs);
+    let served = Served::new(PRESET, &args.sockets, vfs, ecpf, latency).bad_input()?;
+    let mut functions = Functions::new(&config, config.pfs + usize::from(args.vfs));
     let mut slow_path = match flows {
         Some(flows) => Some(start_slow_path(args, &mut functions, &served, memory, settings, flows)?),
         None => None,
@@ -98,6 +96,18 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let finished = session.finish(stats);
     drop(folder);
     ran.and(finished)
+}
+
+/// How many VFs there are, and are enabled.
+fn vf_count(args: &ServeArgs, config: &Config) -> Result<VfCount, BadInput> {
+    let (total, enabled) = (args.vfs, args.numvfs.unwrap_or(args.vfs));
+    if usize::from(total) > config.vfs {
+        return Err(BadInput(format!("--vfs {total}: the device has {} VFs", config.vfs)));
+    }
+    if enabled > total {
+        return Err(BadInput(format!("--numvfs {enabled}: the device has {total} VFs (--vfs)")));
+    }
+    Ok(VfCount { total, enabled })
 }
 
 /// Refuses flows and captures that would read the standard input twice.

@@ -78,6 +78,7 @@ fn what_cannot_be_served_is_refused_and_nothing_is_left() {
     let before = folder.list();
     for (args, message) in [
         (&["--vfs", "9"][..], "--vfs 9: the device has 8 VFs"),
+        (&["--vfs", "2", "--numvfs", "3"], "--numvfs 3: the device has 2 VFs (--vfs)"),
         (&["--uplink", "vf0=tap:x"], "port vf0 is no uplink"),
         (&["--uplink", "p0=eth0"], "`eth0`: an uplink is connected to"),
         (&["--uplink", "p0=unix:file"], "the wire of p0: it is no socket"),

@@ -30,6 +30,16 @@ pub enum AttachError {
         /// Why not.
         error: VirtioError,
     },
+    /// So many VFs cannot be enabled.
+    #[error("{}: {vfs} VFs: {problem}", .path.display())]
+    Vfs {
+        /// The PF's socket.
+        path: PathBuf,
+        /// How many.
+        vfs: u16,
+        /// Why not.
+        problem: String,
+    },
     /// This process gets no eventfd.
     #[error("there is no eventfd for an interrupt: {0}")]
     Event(Errno),

@@ -50,6 +50,11 @@ impl VfioUserFunction {
         Ok(Self { client: Arc::new(Mutex::new(client)), path: path.to_owned(), socket })
     }
 
+    /// The way to its server.
+    pub(super) fn client(&self) -> &Mutex<Client> {
+        &self.client
+    }
+
     /// Its socket's path.
     pub fn path(&self) -> &Path {
         &self.path

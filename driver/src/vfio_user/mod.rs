@@ -10,6 +10,7 @@ mod error;
 mod function;
 mod net;
 mod registers;
+mod sriov;
 
 pub use crate::event::Event;
 pub use crate::identity::Role;
@@ -19,6 +20,7 @@ pub use error::AttachError;
 pub use function::VfioUserFunction;
 pub use net::VfioUserNet;
 pub use registers::VfioUserRegisters;
+pub use sriov::VfCount;
 
 /// Name of the ECPF's socket in the folder of a device.
 pub const ECPF_SOCKET: &str = "ecpf.sock";

@@ -38,6 +38,11 @@ impl VfioUserNet {
         &mut self.net
     }
 
+    /// The function, of which a PF has [VFs](VfioUserFunction::set_num_vfs).
+    pub fn function(&self) -> &VfioUserFunction {
+        &self.function
+    }
+
     /// What to wait for: ready to read when a virtqueue or the configuration has something new, or the server has gone. [`refresh`](Self::refresh) then says what,
     /// and has to be called before the virtqueues are looked at.
     pub fn descriptors(&self) -> [BorrowedFd<'_>; 3] {

@@ -3,13 +3,13 @@
 //!
 //! On a board this is the PCIe block's; the RTL gets what it says as pins.
 
-use millrace_regs::host::pci::{self, FUNCTION_BAR, REGISTER_BAR};
+use millrace_regs::host::pci::{self, EXTENDED, FUNCTION_BAR, REGISTER_BAR, sriov};
 use millrace_regs::host::{COMMON, DEVICE, ISR, MSIX_PENDING, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE};
 use std::ops::Range;
 
-/// Bytes of the configuration space. Behind the first [`BYTES`] there are no extended capabilities.
+/// Bytes of the configuration space. Behind the first [`BYTES`] there is nothing.
 pub const CONFIG_BYTES: usize = 4096;
-const BYTES: usize = 256;
+const BYTES: usize = SRIOV + sriov::BYTES;
 
 /// Offsets of the header (7.5.1).
 const COMMAND: usize = 0x04;
@@ -25,6 +25,9 @@ const VIRTIO_ISR: usize = 0xa4;
 const VIRTIO_DEVICE: usize = 0xb4;
 const VIRTIO_NOTIFY: usize = 0xc4;
 const VIRTIO_WINDOW: usize = 0xd8;
+/// Offsets of the extended ones.
+const ARI: usize = EXTENDED;
+const SRIOV: usize = EXTENDED + 0x10;
 
 /// Bits of the command register.
 const MEMORY: u16 = 1 << 1;
@@ -34,6 +37,31 @@ const INTX_DISABLE: u16 = 1 << 10;
 const DEVICE_CONTROL: usize = 8;
 const INITIATE_RESET: u16 = 1 << 15;
 
+/// Sizes of pages that every PF supports (9.3.3.13): 4 KiB, 8 KiB, 64 KiB, 256 KiB, 1 MiB and 4 MiB.
+const PAGE_SIZES: u32 = 0x553;
+
+/// Which function it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It has a second BAR.
+    Ecpf,
+    /// It has so many VFs, of which so many are enabled after power-up.
+    Pf {
+        vfs: u16,
+        enabled: u16,
+    },
+    Vf,
+}
+
+/// What a PF's host says of its VFs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnabledVfs {
+    /// So many, the first ones.
+    pub count: u16,
+    /// Their BARs answer.
+    pub memory: bool,
+}
+
 /// A function's configuration space.
 pub struct ConfigSpace {
     bytes: [u8; BYTES],
@@ -41,6 +69,9 @@ pub struct ConfigSpace {
     writable: [u8; BYTES],
     /// As after power-up.
     initial: [u8; BYTES],
+    kind: Kind,
+    /// Of a VF: VF MSE of its PF.
+    vf_memory: bool,
 }
 
 /// What a write asks for, beside what the fields say from then on.
@@ -54,14 +85,23 @@ pub enum Written {
 }
 
 impl ConfigSpace {
-    /// That of a function with so many MSI-X vectors and virtqueues; the ECPF's has a second BAR.
-    pub fn new(ecpf: bool, vectors: u16, virtqueues: u32) -> Self {
-        let mut space = Self { bytes: [0; BYTES], writable: [0; BYTES], initial: [0; BYTES] };
-        space.header(ecpf);
+    /// That of a function with so many MSI-X vectors and virtqueues.
+    pub fn new(kind: Kind, vectors: u16, virtqueues: u32) -> Self {
+        let mut space =
+            Self { bytes: [0; BYTES], writable: [0; BYTES], initial: [0; BYTES], kind, vf_memory: kind != Kind::Vf };
+        space.header(kind == Kind::Ecpf);
         space.power_management();
         space.msix(vectors);
         space.express();
         space.virtio(virtqueues);
+        match kind {
+            Kind::Ecpf => {}
+            Kind::Pf { vfs, enabled } => {
+                space.extended(ARI, 0x0e, SRIOV);
+                space.sriov(vfs, enabled);
+            }
+            Kind::Vf => space.extended(ARI, 0x0e, 0),
+        }
         space.initial = space.bytes;
         space
     }
@@ -157,6 +197,56 @@ impl ConfigSpace {
         self.allow(VIRTIO_WINDOW + 8, &[0xff; 12]);
     }
 
+    /// Starts an extended capability of version 1 (7.6.3), with the offset of the next one, or 0.
+    fn extended(&mut self, offset: usize, id: u16, next: usize) {
+        self.put(offset, &(u32::from(id) | 1 << 16 | (next as u32) << 20).to_le_bytes());
+    }
+
+    /// The VFs of a PF (9.3.3), some of them enabled.
+    fn sriov(&mut self, vfs: u16, enabled: u16) {
+        self.extended(SRIOV, sriov::ID, 0);
+        let on = sriov::VF_ENABLE | sriov::VF_MSE;
+        let halves = [
+            (sriov::CONTROL, if enabled > 0 { on } else { 0 }, on | sriov::ARI_HIERARCHY),
+            (sriov::INITIAL_VFS, vfs, 0),
+            (sriov::TOTAL_VFS, vfs, 0),
+            (sriov::NUM_VFS, enabled, u16::MAX),
+            (sriov::FIRST_VF, 1, 0),
+            (sriov::VF_STRIDE, 1, 0),
+            (sriov::VF_DEVICE, pci::NETWORK_DEVICE, 0),
+        ];
+        for (offset, value, writable) in halves {
+            self.put(SRIOV + offset, &value.to_le_bytes());
+            self.allow(SRIOV + offset, &writable.to_le_bytes());
+        }
+        self.put(SRIOV + sriov::PAGE_SIZES, &PAGE_SIZES.to_le_bytes());
+        self.put(SRIOV + sriov::PAGE_SIZE, &1_u32.to_le_bytes());
+        self.allow(SRIOV + sriov::PAGE_SIZE, &PAGE_SIZES.to_le_bytes());
+        self.bar(SRIOV + sriov::VF_BAR_0, FUNCTION_BAR);
+    }
+
+    /// The VFs that the host has enabled; none if this is no PF.
+    pub fn enabled_vfs(&self) -> Option<EnabledVfs> {
+        matches!(self.kind, Kind::Pf { .. }).then(|| {
+            let control = self.word(SRIOV + sriov::CONTROL);
+            let count = if control & sriov::VF_ENABLE != 0 { self.word(SRIOV + sriov::NUM_VFS) } else { 0 };
+            EnabledVfs { count, memory: control & sriov::VF_MSE != 0 }
+        })
+    }
+
+    /// Of a VF: whether VF MSE of its PF is set.
+    pub fn set_vf_memory(&mut self, answers: bool) {
+        self.vf_memory = answers;
+    }
+
+    /// NumVFs stays while VFs are enabled, and is not more than there are (9.3.3.7).
+    fn check_num_vfs(&mut self, before: u16, enabled: bool) {
+        let Kind::Pf { vfs, .. } = self.kind else { return };
+        if enabled || self.word(SRIOV + sriov::NUM_VFS) > vfs {
+            self.put(SRIOV + sriov::NUM_VFS, &before.to_le_bytes());
+        }
+    }
+
     /// As after power-up: what a function-level reset does.
     pub fn reset(&mut self) {
         self.bytes = self.initial;
@@ -172,6 +262,8 @@ impl ConfigSpace {
     /// Writes bytes, which lie in the space. What the host does not write stays.
     pub fn write(&mut self, offset: usize, data: &[u8]) -> Written {
         let mut control = [0; 2];
+        let num_vfs = self.word(SRIOV + sriov::NUM_VFS);
+        let enabled = self.word(SRIOV + sriov::CONTROL) & sriov::VF_ENABLE != 0;
         for (i, byte) in (offset..).zip(data) {
             let (Some(old), Some(mask)) = (self.bytes.get_mut(i), self.writable.get(i)) else { break };
             *old = *old & !mask | byte & mask;
@@ -179,6 +271,7 @@ impl ConfigSpace {
                 *part = *byte;
             }
         }
+        self.check_num_vfs(num_vfs, enabled);
         if u16::from_le_bytes(control) & INITIATE_RESET != 0 { Written::Reset } else { Written::Fields }
     }
 
@@ -192,7 +285,7 @@ impl ConfigSpace {
 
     /// The BARs answer.
     pub fn memory_enabled(&self) -> bool {
-        self.word(COMMAND) & MEMORY != 0
+        self.vf_memory && self.word(COMMAND) & MEMORY != 0
     }
 
     /// The function may use its bus.
@@ -235,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_host_finds_identity_bars_and_capabilities() {
-        let space = ConfigSpace::new(false, 3, 2);
+        let space = ConfigSpace::new(Kind::Vf, 3, 2);
         assert_eq!(read(&space, 0), [0xf4, 0x1a, 0x41, 0x10]);
         assert_eq!(read(&space, 8), [1, 0, 0, 2]);
         let ids: Vec<u8> = capabilities(&space).iter().map(|(_, id)| *id).collect();
@@ -244,13 +337,14 @@ mod tests {
         assert_eq!(kinds, [1, 3, 4, 2, 5]);
         assert_eq!(read(&space, MSIX + 2), [2, 0]);
         assert_eq!(read(&space, VIRTIO_NOTIFY + 8), [0, 0, 1, 0, 0, 0x20, 0, 0, 0, 0x10, 0, 0]);
+        assert_eq!(read(&space, 0x100), [0x0e, 0, 1, 0, 0, 0, 0, 0]);
         assert_eq!(read(&space, 300), [0; 8]);
     }
 
     #[test]
     fn bars_are_sized_by_writing_ones() {
-        for (ecpf, low, high) in [(false, 0, 0), (true, 0xffff_000c_u32, u32::MAX)] {
-            let mut space = ConfigSpace::new(ecpf, 3, 2);
+        for (kind, low, high) in [(Kind::Vf, 0, 0), (Kind::Ecpf, 0xffff_000c_u32, u32::MAX)] {
+            let mut space = ConfigSpace::new(kind, 3, 2);
             for bar in 0..6 {
                 assert_eq!(space.write(BAR_0 + 4 * bar, &[0xff; 4]), Written::Fields);
             }
@@ -261,7 +355,8 @@ mod tests {
 
     #[test]
     fn the_host_sets_what_is_its_to_set_and_a_reset_takes_it_back() {
-        let mut space = ConfigSpace::new(false, 3, 2);
+        let mut space = ConfigSpace::new(Kind::Vf, 3, 2);
+        space.set_vf_memory(true);
         assert_eq!(space.write(0, &[0xff; 4]), Written::Fields);
         assert_eq!(read(&space, 0), [0xf4, 0x1a, 0x41, 0x10]);
         assert_eq!(space.write(COMMAND, &[0xff, 0xff]), Written::Fields);
@@ -271,14 +366,50 @@ mod tests {
         assert_eq!(read(&space, MSIX), [0x11, EXPRESS as u8, 2, 0xc0]);
         assert_eq!(space.write(EXPRESS + DEVICE_CONTROL + 1, &[0xff]), Written::Reset);
         assert_eq!(read(&space, EXPRESS + DEVICE_CONTROL), [0x10, 0x7f]);
+        space.set_vf_memory(false);
+        assert!(!space.memory_enabled());
         space.reset();
         assert!(!space.bus_master());
         assert_eq!(read(&space, MSIX + 2), [2, 0]);
     }
 
     #[test]
+    fn a_host_enables_vfs_as_many_as_there_are_and_in_one_go() {
+        let mut space = ConfigSpace::new(Kind::Pf { vfs: 8, enabled: 0 }, 3, 2);
+        assert_eq!(read(&space, ARI), [0x0e, 0, 1, 0x11, 0, 0, 0, 0]);
+        assert_eq!(read(&space, SRIOV), [0x10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 8, 0, 0, 0, 0, 0, 1, 0, 1, 0]);
+        assert_eq!(read(&space, SRIOV + 0x18), [0, 0, 0x41, 0x10, 0x53, 5, 0, 0, 1, 0, 0, 0, 0b1100, 0, 0, 0]);
+        let enabled = |space: &ConfigSpace| space.enabled_vfs().unwrap();
+        let off = EnabledVfs { count: 0, memory: false };
+        let mut write = |offset: usize, bytes: &[u8]| {
+            assert_eq!(space.write(SRIOV + offset, bytes), Written::Fields);
+            enabled(&space)
+        };
+        assert_eq!(write(0x10, &[4, 0]), off, "a number alone enables nothing");
+        assert_eq!(write(0x08, &[0xf7, 0xff]), EnabledVfs { count: 4, memory: false });
+        assert_eq!(write(0x08, &[9, 0]), EnabledVfs { count: 4, memory: true });
+        assert_eq!(write(0x10, &[5, 0]), EnabledVfs { count: 4, memory: true }, "not while they are enabled");
+        // Both at once: what counts is what was before.
+        assert_eq!(write(0x08, &[0, 0, 0, 0, 0, 0, 0, 0, 6, 0]), off);
+        assert_eq!(write(0x08, &[1, 0]), EnabledVfs { count: 4, memory: false });
+        assert_eq!(write(0x08, &[0, 0]), off);
+        for more in [[9, 0], [0, 1]] {
+            assert_eq!(write(0x10, &more), off);
+        }
+        assert_eq!(write(0x08, &[1, 0]), EnabledVfs { count: 4, memory: false }, "not more than there are");
+        space.reset();
+        assert_eq!((enabled(&space), read(&space, SRIOV + 0x10)), (off, [0, 0]));
+        let mut all = ConfigSpace::new(Kind::Pf { vfs: 8, enabled: 8 }, 3, 2);
+        let _ = all.write(SRIOV + 0x08, &[0, 0]);
+        assert_eq!(enabled(&all), off);
+        all.reset();
+        assert_eq!(enabled(&all), EnabledVfs { count: 8, memory: true });
+        assert_eq!(ConfigSpace::new(Kind::Vf, 3, 2).enabled_vfs(), None);
+    }
+
+    #[test]
     fn the_window_is_only_used_as_a_driver_may_set_it() {
-        let mut space = ConfigSpace::new(false, 3, 2);
+        let mut space = ConfigSpace::new(Kind::Vf, 3, 2);
         assert_eq!(space.window(), None);
         for (length, offset, window) in
             [(4, 0x14, Some((0, 0x14, 4))), (4, 0x16, None), (3, 0, None), (1, 3, Some((0, 3, 1)))]

@@ -4,6 +4,7 @@
 use super::ServedMemory;
 use super::config_space::{ConfigSpace, Written};
 use super::messages;
+use super::vfs::Vfs;
 use crate::DpuSimulation;
 use millrace_regs::host::{COMMON, common};
 use millrace_vfio_user::{Function, Space};
@@ -18,6 +19,8 @@ pub(super) struct Access<'a> {
     pub config: &'a mut ConfigSpace,
     /// 0 is the ECPF.
     pub function: usize,
+    /// Those of a PF.
+    pub vfs: Option<&'a mut Vfs>,
 }
 
 /// Where an access goes that is no larger than its bus allows.
@@ -112,6 +115,9 @@ impl Access<'_> {
     /// What the configuration space says reaches the hardware.
     fn apply(&mut self) {
         self.dpu.set_bus_master(self.function, self.config.bus_master());
+        if let (Some(vfs), Some(enabled)) = (&mut self.vfs, self.config.enabled_vfs()) {
+            vfs.follow(self.dpu, enabled);
+        }
     }
 
     /// Ends all that the function has under way.

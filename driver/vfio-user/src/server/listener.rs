@@ -50,10 +50,6 @@ impl Listener {
         Ok(Self { socket, path: path.to_owned(), identity })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

@@ -20,14 +20,16 @@ use listener::Listener;
 use nix::poll::{PollFd, PollFlags};
 use requests::Requests;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most messages that one turn handles, and most clients that it turns away, so that who comes without end does not hold up others.
 const BUDGET: usize = 64;
 
 /// A function behind a socket, for one client at a time. A second one is turned away.
 pub struct Server {
-    listener: Listener,
+    path: PathBuf,
+    /// None while the function is not there.
+    listener: Option<Listener>,
     device: DeviceInfo,
     connection: Option<Connection>,
     memory: ClientMemory,
@@ -40,9 +42,42 @@ impl Server {
     /// # Errors
     /// If a server listens there, something else than a socket is there, or the socket cannot be made.
     pub fn bind(path: impl AsRef<Path>, device: DeviceInfo) -> Result<Self, ServerError> {
-        let vectors = Vectors::new(device.msix_vectors);
-        let listener = Listener::bind(path.as_ref())?;
-        Ok(Self { listener, device, connection: None, memory: ClientMemory::default(), vectors })
+        let mut server = Self::closed(path, device);
+        server.open()?;
+        Ok(server)
+    }
+
+    /// A function that is not there: it has no socket until it is [opened](Self::open).
+    pub fn closed(path: impl AsRef<Path>, device: DeviceInfo) -> Self {
+        let (path, vectors) = (path.as_ref().to_owned(), Vectors::new(device.msix_vectors));
+        Self { path, listener: None, device, connection: None, memory: ClientMemory::default(), vectors }
+    }
+
+    /// Listens, as [`bind`](Self::bind), if it does not yet.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open(&mut self) -> Result<(), ServerError> {
+        if self.listener.is_none() {
+            self.listener = Some(Listener::bind(&self.path)?);
+        }
+        Ok(())
+    }
+
+    /// Whether clients may come.
+    pub fn is_open(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    /// The function vanishes: its socket goes, and so does its client; memory and eventfds are given back, and the function is reset.
+    pub fn close(&mut self, function: &mut dyn Function) {
+        self.listener = None;
+        if self.connection.take().is_some() {
+            tracing::warn!(path = %self.path.display(), "the function is not there any more: its client was disconnected");
+        }
+        self.memory.clear();
+        self.vectors.clear();
+        function.reset();
     }
 
     /// The memory of the client, whichever is there.
@@ -67,7 +102,10 @@ impl Server {
 
     /// What to poll: when one of them is ready, a [`turn`](Self::turn) has something to do.
     pub fn descriptors(&self) -> Vec<PollFd<'_>> {
-        let mut events = vec![PollFd::new(self.listener.descriptor(), PollFlags::POLLIN)];
+        let mut events = vec![];
+        if let Some(listener) = &self.listener {
+            events.push(PollFd::new(listener.descriptor(), PollFlags::POLLIN));
+        }
         if let Some(connection) = &self.connection {
             let waits = connection.is_blocked() || self.memory.has_messages();
             // What the client has yet to take comes before what it asks next.
@@ -100,9 +138,10 @@ impl Server {
             if self.connection.as_ref().is_some_and(Connection::has_hung_up) {
                 break;
             }
-            let Some(socket) = self.listener.accept()? else { break };
+            let Some(listener) = &self.listener else { break };
+            let Some(socket) = listener.accept()? else { break };
             if self.connection.is_some() {
-                tracing::warn!(path = %self.listener.path().display(), "a second client was turned away");
+                tracing::warn!(path = %self.path.display(), "a second client was turned away");
             } else {
                 self.connect(socket);
                 taken = true;
@@ -112,7 +151,7 @@ impl Server {
     }
 
     fn connect(&mut self, socket: UnixStream) {
-        tracing::debug!(path = %self.listener.path().display(), "a client has come");
+        tracing::debug!(path = %self.path.display(), "a client has come");
         self.connection = Some(Connection::new(socket));
     }
 
@@ -168,7 +207,7 @@ impl Server {
 
     fn disconnect(&mut self, function: &mut dyn Function, end: &StreamError) {
         let Some(connection) = self.connection.take() else { return };
-        let path = self.listener.path().display();
+        let path = self.path.display();
         match end {
             StreamError::Closed => tracing::debug!(%path, "the client has gone"),
             _ => tracing::warn!(%path, reason = %end, "the client was disconnected"),

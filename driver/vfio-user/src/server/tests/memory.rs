@@ -36,6 +36,27 @@ fn mappings() -> usize {
 }
 
 #[test]
+fn a_function_that_vanishes_takes_its_socket_and_its_client_along_until_it_is_there_again() {
+    let mut bench = Bench::new();
+    let mut peer = bench.client();
+    let file = file(1, SealFlag::F_SEAL_SHRINK);
+    bench.map(&mut peer, PAGE, PAGE, 0, BOTH, &[file.as_fd()]).unwrap();
+    let memory = bench.server.memory();
+    assert_eq!(read(&memory, PAGE), Ok([0]));
+    bench.server.close(&mut bench.function);
+    peer.receive();
+    assert!(peer.closed && !bench.path.exists() && !bench.server.is_open());
+    assert_eq!((read::<1>(&memory, PAGE), bench.function.resets), (Err(Dma::Outside), 1));
+    assert!(bench.server.descriptors().is_empty());
+    assert_eq!(bench.turn(), 0);
+    bench.server.open().unwrap();
+    bench.server.open().unwrap();
+    let mut peer = bench.client();
+    bench.map(&mut peer, PAGE, PAGE, 0, BOTH, &[file.as_fd()]).unwrap();
+    assert_eq!(read(&memory, PAGE), Ok([0]), "handles of its memory stay good");
+}
+
+#[test]
 fn the_device_reaches_what_is_mapped_and_nothing_else() {
     for seals in [SealFlag::F_SEAL_SHRINK, SealFlag::empty()] {
         let mut bench = Bench::new();
