@@ -7,7 +7,7 @@ use millrace_hdl::base::{DffE, DffR, Param, Snk, Src};
 use millrace_hdl::wire_struct;
 use millrace_regs::config::Config;
 use millrace_regs::host::control::{
-    Command as Kind, DEFAULT_KEY, ERR, HASH_TYPES, HEADER, KEY_BYTES, TABLE_ENTRIES, VLANS, rss,
+    COMMAND_BYTES, Command as Kind, DEFAULT_KEY, ERR, HASH_TYPES, HEADER, KEY_BYTES, TABLE_ENTRIES, VLANS, rss,
 };
 use rust_hdl_core::prelude::*;
 
@@ -85,7 +85,7 @@ pub enum ControlState {
     Fault,
 }
 
-/// Does one `command` after the other: takes it when its chain is used, or never will be. Everything but what the memory and `mac` take is over in 2,000 clocks.
+/// Does one `command` after the other: takes it when its chain is used, or never will be. Bytes behind what a command takes are not looked at. Everything but what the memory and `mac` take is over in 2,000 clocks.
 ///
 /// RSS_CONFIG is read twice: to see whether it is valid, and to do it.
 #[millrace_hdl::block]
@@ -153,7 +153,8 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> ControlUnit<PAIR_BITS, VQ_BIT
 
     fn update(&mut self) {
         let command = self.command.data;
-        let bytes = command.bytes;
+        comment!("what is longer than is kept has no bytes that count");
+        let bytes: Bits<10> = if command.bytes > COMMAND_BYTES { 0 } else { command.bytes };
         let field = self.field;
         let word = field.get_bits::<16>(16);
         let byte = field.get_bits::<8>(24);
@@ -173,9 +174,10 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> ControlUnit<PAIR_BITS, VQ_BIT
         let none_or_beyond = !word.any() | (word > queues);
         // Bytes up to the table's end, or the addresses' end.
         let entries = cast::<10>(self.steering_q.mask) + 1;
-        let addresses = cast::<10>(field.get_bits::<7>(0));
+        let addresses = cast::<11>(field.get_bits::<7>(0));
         let table_bytes = (addresses << 2_u64) + (addresses << 1_u64);
-        let behind = self.place + table_bytes;
+        let behind = cast::<11>(self.place) + table_bytes;
+        let end = cast::<11>(bytes);
         let too_many = field.get_bits::<25>(7).any();
 
         match self.state {
@@ -204,7 +206,7 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> ControlUnit<PAIR_BITS, VQ_BIT
             }
             ControlState::Header => {
                 wrong = true;
-                if ((word == PROMISC) | (word == ALL_MULTI)) & (bytes == ONE) {
+                if ((word == PROMISC) | (word == ALL_MULTI)) & (bytes >= ONE) {
                     next = ControlState::OnOff;
                     reads = 1;
                 }
@@ -212,15 +214,15 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> ControlUnit<PAIR_BITS, VQ_BIT
                     next = ControlState::Unicast;
                     reads = 4;
                 }
-                if (word == ADDR_SET) & (bytes == SIX) {
+                if (word == ADDR_SET) & (bytes >= SIX) {
                     next = ControlState::AddressLow;
                     reads = 4;
                 }
-                if ((word == VLAN_ADD) | (word == VLAN_DEL)) & (bytes == TWO) {
+                if ((word == VLAN_ADD) | (word == VLAN_DEL)) & (bytes >= TWO) {
                     next = ControlState::Vlan;
                     reads = 2;
                 }
-                if (word == VQ_PAIRS_SET) & (bytes == TWO) {
+                if (word == VQ_PAIRS_SET) & (bytes >= TWO) {
                     next = ControlState::Pairs;
                     reads = 2;
                 }
@@ -239,8 +241,8 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> ControlUnit<PAIR_BITS, VQ_BIT
                 state = ControlState::Ack;
             }
             ControlState::Unicast => {
-                place = behind;
-                wrong = too_many | (behind + COUNT > bytes);
+                place = behind.get_bits::<10>(0);
+                wrong = too_many | (behind + COUNT > end);
                 next = ControlState::Multicast;
                 if wrong {
                     state = ControlState::Ack;
@@ -249,7 +251,7 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> ControlUnit<PAIR_BITS, VQ_BIT
                 }
             }
             ControlState::Multicast => {
-                wrong = too_many | (behind != bytes);
+                wrong = too_many | (behind > end);
                 state = ControlState::Ack;
             }
             ControlState::AddressLow => {
@@ -312,7 +314,7 @@ impl<const PAIR_BITS: usize, const VQ_BITS: usize> ControlUnit<PAIR_BITS, VQ_BIT
             ControlState::KeyLength => {
                 self.key_left = byte.get_bits::<6>(0);
                 self.key_room = KEY_BYTES;
-                wrong = self.wrong | (byte > KEY_BYTES) | (self.place + cast::<10>(byte) != bytes);
+                wrong = self.wrong | (byte > KEY_BYTES) | (self.place + cast::<10>(byte) > bytes);
                 next = ControlState::KeyByte;
                 if wrong {
                     state = ControlState::Ack;

@@ -32,15 +32,15 @@ impl HostModel {
 }
 
 impl Function {
-    /// Does what a command asks for; none if it is not possible, and nothing is changed then.
+    /// Does what a command asks for; none if it is not possible, and nothing is changed then. Bytes behind what it takes are not looked at.
     fn command(&mut self, command: &[u8]) -> Option<()> {
         let ([class, number], data) = command.split_first_chunk::<2>()?;
         match Command::of(*class, *number)? {
-            Command::Promisc | Command::AllMulti => matches!(data, [0 | 1]).then_some(()),
+            Command::Promisc | Command::AllMulti => matches!(data, [0 | 1, ..]).then_some(()),
             Command::TableSet => are_tables(data).then_some(()),
-            Command::AddrSet => self.set_mac(data.try_into().ok()?),
-            Command::VlanAdd | Command::VlanDel => (number16(data)? < VLANS).then_some(()),
-            Command::VqPairsSet => self.set_pairs(number16(data)?),
+            Command::AddrSet => self.set_mac(*data.first_chunk()?),
+            Command::VlanAdd | Command::VlanDel => (take16(data)?.0 < VLANS).then_some(()),
+            Command::VqPairsSet => self.set_pairs(take16(data)?.0),
             Command::RssConfig => self.set_rss(data),
         }
     }
@@ -71,8 +71,9 @@ impl Function {
         let entries = usize::from(mask) + 1;
         let (table, rest) = rest.split_at_checked(2 * entries)?;
         let (max_tx_vq, rest) = take16(rest)?;
-        let (length, key) = rest.split_first()?;
-        let table: Vec<u16> = table.chunks(2).filter_map(number16).collect();
+        let (length, rest) = rest.split_first()?;
+        let key = rest.get(..usize::from(*length))?;
+        let table: Vec<u16> = table.chunks(2).filter_map(take16).map(|(entry, _)| entry).collect();
         let hash_types = u32::from_le_bytes(*types);
         let pairs = self.pairs();
         let fits = hash_types & !HASH_TYPES == 0
@@ -81,7 +82,6 @@ impl Function {
             && unclassified < pairs
             && table.iter().all(|entry| *entry < pairs)
             && (1..=pairs).contains(&max_tx_vq)
-            && usize::from(*length) == key.len()
             && key.len() <= KEY_BYTES;
         if !fits {
             return None;
@@ -93,10 +93,6 @@ impl Function {
     }
 }
 
-fn number16(bytes: &[u8]) -> Option<u16> {
-    Some(u16::from_le_bytes(bytes.try_into().ok()?))
-}
-
 fn take16(bytes: &[u8]) -> Option<(u16, &[u8])> {
     let (number, rest) = bytes.split_first_chunk()?;
     Some((u16::from_le_bytes(*number), rest))
@@ -104,7 +100,7 @@ fn take16(bytes: &[u8]) -> Option<(u16, &[u8])> {
 
 /// Two tables of addresses, each behind its number of them.
 fn are_tables(data: &[u8]) -> bool {
-    skip_table(data).and_then(skip_table) == Some(&[])
+    skip_table(data).and_then(skip_table).is_some()
 }
 
 fn skip_table(data: &[u8]) -> Option<&[u8]> {
