@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads the indirect tables of packed virtqueues.
 
-use crate::chain_check::Step;
+use crate::chain_check::{Step, pairs_of};
 use crate::descriptor::{Descriptor, Line, in_lane};
 use crate::types::{QueueConfig, RingAnswer, RingRead, reason};
-use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Reg, Snk, Src};
+use millrace_hdl::base::{DffE, DffR, LutFifo, LutRam, Param, Reg, Snk, Src};
 use millrace_hdl::wire_struct;
 use millrace_regs::host::RECEIVE_CHAIN;
 use rust_hdl_core::prelude::*;
@@ -35,7 +35,7 @@ wire_struct! {
 
 /// Puts the descriptors of its table in the place of each of the `steps` that stands for one; `RECEIVE` is 1 for the receiveqs. The first lines of up to 32 tables are read ahead, the others one by one.
 #[millrace_hdl::block]
-pub struct PackedTables<const PAIR_BITS: usize, const RECEIVE: usize> {
+pub struct PackedTables<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// The packed queue of `open_pair` is enabled.
@@ -50,6 +50,8 @@ pub struct PackedTables<const PAIR_BITS: usize, const RECEIVE: usize> {
     /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
+    /// The pairs whose second is a controlq.
+    control: Param<Bits<PAIRS>>,
     sizes: LutRam<Bits<9>, PAIR_BITS>,
     kept: LutFifo<Kept<PAIR_BITS>, LINES_LOG2, 6>,
     /// First lines that were asked for, that are not needed any more.
@@ -64,7 +66,12 @@ pub struct PackedTables<const PAIR_BITS: usize, const RECEIVE: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const PAIR_BITS: usize, const RECEIVE: usize> PackedTables<PAIR_BITS, RECEIVE> {
+impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedTables<PAIRS, PAIR_BITS, RECEIVE> {
+    /// With controlqs at these pairs.
+    pub fn new(control: &[usize]) -> Self {
+        Self { control: pairs_of(control), ..Default::default() }
+    }
+
     fn update(&mut self) {
         let one: Bits<32> = 1;
         self.sizes.we = self.open;
@@ -141,13 +148,20 @@ impl<const PAIR_BITS: usize, const RECEIVE: usize> PackedTables<PAIR_BITS, RECEI
             error = reason::CHAIN;
         }
         let ends = is_last | error.any();
+        comment!(
+            "the flags of a packed descriptor stand where a split one's `next` does; WRITE does not count in a transmitq's table"
+        );
+        let mut write = descriptor.next_index.get_bit(1);
+        if RECEIVE == 0 {
+            let pair: Bits<PAIRS> = 1;
+            write = write & (self.control & (pair << next.step.pair)).any();
+        }
         let inner: Step<PAIR_BITS> = Step::<PAIR_BITS> {
             descriptor: Descriptor {
                 address: descriptor.address,
                 length: descriptor.length,
                 next_follows: !ends,
-                // The flags of a packed descriptor stand where a split one's `next` does.
-                write: descriptor.next_index.get_bit(1),
+                write,
                 indirect: false,
                 other_flags: 0,
                 next_index: 0,
@@ -219,12 +233,14 @@ mod tests {
 
     const WRITE: u16 = 2;
     const SIZE: u64 = 9;
+    /// The pair of which one is a controlq.
+    const CONTROL: u64 = 2;
 
     /// Address, length, write, head, first, last, error.
     type Row = (u64, u64, bool, u64, bool, bool, u64);
 
     struct Bench<const RECEIVE: usize> {
-        dut: Box<PackedTables<2, RECEIVE>>,
+        dut: Box<PackedTables<4, 2, RECEIVE>>,
         memory: Memory,
         rng: ChaCha8Rng,
         steps: VecDeque<Step<2>>,
@@ -234,7 +250,7 @@ mod tests {
 
     impl<const RECEIVE: usize> Bench<RECEIVE> {
         fn new(seed: u64) -> Self {
-            let mut dut = Box::<PackedTables<2, RECEIVE>>::default();
+            let mut dut = Box::new(PackedTables::<4, 2, RECEIVE>::new(&[CONTROL as usize]));
             dut.connect_all();
             dut.reset.next = true;
             tick(&mut *dut, |d| &mut d.clock);
@@ -267,7 +283,8 @@ mod tests {
                     let (at, length) = (self.rng.random::<u64>(), self.rng.random::<u32>());
                     let flags = self.rng.random::<u16>();
                     self.memory.write_packed(address, i, (at, length, self.rng.random(), flags));
-                    (at, length.into(), flags & WRITE != 0, head, i == 0, i + 1 == count, 0)
+                    let write = flags & WRITE != 0 && (RECEIVE == 1 || head % 4 == CONTROL);
+                    (at, length.into(), write, head, i == 0, i + 1 == count, 0)
                 })
                 .collect()
         }
@@ -374,6 +391,7 @@ mod tests {
 
     #[test]
     fn packed_tables_lints() {
-        assert_lints(PackedTables::<3, 0>::default());
+        assert_lints(PackedTables::<5, 3, 0>::new(&[4]));
+        assert_lints(PackedTables::<5, 3, 1>::new(&[]));
     }
 }

@@ -70,7 +70,7 @@ pub struct RingSide<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_B
     fetch: RingFetch<PAIRS, PAIR_BITS>,
     walk: ChainWalker<PAIR_BITS, RECEIVE>,
     packed: PackedFetch<PAIRS, PAIR_BITS, RECEIVE>,
-    tables: PackedTables<PAIR_BITS, RECEIVE>,
+    tables: PackedTables<PAIRS, PAIR_BITS, RECEIVE>,
     merge: StepMerge<PAIR_BITS>,
     check: ChainCheck<PAIRS, PAIR_BITS, FUNCTION_BITS, RECEIVE>,
     is_packed: Reg<Bits<PAIRS>>,
@@ -84,7 +84,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
 {
     /// With controlqs at these pairs.
     pub fn new(control: &[usize]) -> Self {
-        Self { check: ChainCheck::new(control), ..Default::default() }
+        Self { tables: PackedTables::new(control), check: ChainCheck::new(control), ..Default::default() }
     }
 
     fn update(&mut self) {

@@ -133,6 +133,12 @@ impl Rules {
         }
     }
 
+    /// A descriptor of a packed virtqueue's indirect table: in a transmitq, where there is nothing to write, WRITE does not count.
+    pub fn in_packed_table(&self, descriptor: Descriptor) -> Descriptor {
+        let kept = if self.kind == Kind::Transmit { !WRITE } else { u16::MAX };
+        Descriptor { flags: descriptor.flags & kept, ..descriptor }
+    }
+
     /// The table that a descriptor with INDIRECT stands for, if it may stand here.
     pub fn table(&self, descriptor: &Descriptor, may: bool) -> Result<Table, FaultReason> {
         let whole = u64::from(descriptor.len).is_multiple_of(DESCRIPTOR) && descriptor.len != 0;

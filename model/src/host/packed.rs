@@ -75,7 +75,7 @@ impl HostModel {
             if descriptor.has(INDIRECT) {
                 let table = rules.table(&descriptor, chain.slots == 1)?;
                 for number in 0..table.count {
-                    let inner = self.read_descriptor(memory, place, table, number)?;
+                    let inner = rules.in_packed_table(self.read_descriptor(memory, place, table, number)?);
                     rules.add(&mut chain.pieces, &inner, number + 1 == table.count)?;
                 }
                 return Ok(chain);

@@ -112,7 +112,7 @@ fn entries_of_a_packed_virtqueues_table_are_taken_one_after_the_other() {
     let (mut bench, ring) = start(Feature::RingPacked.bit(), 3, 1);
     bench.ram.put(BUFFER, &[vec![0; 12], pattern(60, 1)].concat());
     bench.packed(ring, 0, (TABLE, 48), 0x1234, INDIRECT | WRITE);
-    entry(&mut bench, 0, BUFFER, 7, 77, 0);
+    entry(&mut bench, 0, BUFFER, 7, 77, WRITE);
     entry(&mut bench, 1, BUFFER + 7, 60, 77, INDIRECT | AVAIL | USED);
     entry(&mut bench, 2, BUFFER + 67, 5, 77, NEXT);
     assert_eq!(run(&mut bench, ring), 0);
