@@ -96,7 +96,7 @@ pub fn run(tools: &Tools, proof: &Proof, mutant: Option<usize>) -> Result<Outcom
 fn write_sources(folder: &Path, proof: &Proof, mutant: Option<&Mutant>) -> Result<()> {
     fs::create_dir_all(folder)?;
     for (file, text) in sources(proof, mutant)? {
-        fs::write(folder.join(file), text)?;
+        fs::write(folder.join(file), text.as_ref())?;
     }
     Ok(())
 }
