@@ -20,7 +20,7 @@ use crate::segmenter::{CLOCKS as SEGMENTER_CLOCKS, Segmenter};
 use crate::sent_policy::SentPolicy;
 use crate::steer::Steer;
 use crate::strip::Strip;
-use crate::teller::Teller;
+use crate::turns::Turns;
 use crate::types::{BEAT_BITS, Fault, MacChange, Policy, QueueConfig, RingRead, Used, Window};
 use crate::used_writer::UsedWriter;
 use millrace_hdl::base::{Reg, Snk, Src};
@@ -149,11 +149,12 @@ pub struct QueueEngine<
     used: UsedWriter<PAIR_BITS, VQS, VQ_BITS>,
     packed_used: PackedUsed<PAIR_BITS, VQS, VQ_BITS>,
     is_packed: Reg<Bits<VQS>>,
-    /// A chain that the reader is done with is offered to the used writers.
-    reader_waits: Reg<Bit>,
+    /// Chains that are done with: of transmitqs, and of controlqs.
+    sent_used: Turns<Used<PAIR_BITS>>,
     /// Bit f: function f may not change its address.
     keeps_mac: Reg<Bits<FUNCTIONS>>,
-    teller: Teller<VQ_BITS>,
+    /// Interrupts: of split queues, and of packed ones.
+    told: Turns<Bits<VQ_BITS>>,
     port: RingPort<FUNCTION_BITS>,
     /// After reset: the queue that is reset, and whether all have been.
     first_resets: Reg<Bits<VQ_BITS>>,
@@ -308,20 +309,15 @@ impl<
         self.reader.axi.rvalid = self.data.rvalid;
         join(self.reader.pieces, self.packer.pieces);
         join(self.packer.out, self.strip.inp);
-        // What is offered stays until it is taken.
-        let controls = self.unit.used.valid & !self.reader_waits;
-        let sent_used: Used<PAIR_BITS> = if controls { self.unit.used.data } else { self.reader.used.data };
-        let sent_vq = concat::<VQ_BITS>(sent_used.pair, true);
+        join(self.reader.used, self.sent_used.inp[0]);
+        join(self.unit.used, self.sent_used.inp[1]);
+        let sent_vq = concat::<VQ_BITS>(self.sent_used.out.data.pair, true);
         let sent_packed = (self.is_packed & (one_queue << sent_vq)).any();
-        let uses = controls | self.reader.used.valid;
-        self.used.sent.valid = uses & !sent_packed;
-        self.used.sent.data = sent_used;
-        self.packed_used.sent.valid = uses & sent_packed;
-        self.packed_used.sent.data = sent_used;
-        let sent_taken = if sent_packed { self.packed_used.sent.ready } else { self.used.sent.ready };
-        self.unit.used.ready = sent_taken & controls;
-        self.reader.used.ready = sent_taken & !controls;
-        self.reader_waits = self.reader.used.valid & !controls & !sent_taken;
+        self.used.sent.valid = self.sent_used.out.valid & !sent_packed;
+        self.used.sent.data = self.sent_used.out.data;
+        self.packed_used.sent.valid = self.sent_used.out.valid & sent_packed;
+        self.packed_used.sent.data = self.sent_used.out.data;
+        self.sent_used.out.ready = if sent_packed { self.packed_used.sent.ready } else { self.used.sent.ready };
         join(self.strip.out, self.segmenter.inp);
         self.bad_offload = self.segmenter.bad;
         self.bad_offload_function = self.segmenter.bad_function;
@@ -478,9 +474,9 @@ impl<
         link(self.rings, self.port.axi);
 
         comment!("interrupts");
-        join(self.used.interrupt, self.teller.inp[0]);
-        join(self.packed_used.interrupt, self.teller.inp[1]);
-        link(self.interrupt, self.teller.out);
+        join(self.used.interrupt, self.told.inp[0]);
+        join(self.packed_used.interrupt, self.told.inp[1]);
+        link(self.interrupt, self.told.out);
 
         comment!("faults");
         for i in 0..FINDERS {
@@ -532,7 +528,8 @@ impl<
         idle.set_bit(PORT, self.port.idle);
         self.idle_part = idle;
         let controls = self.gate.idle & self.control.idle & self.unit.idle;
-        self.idle = self.begun & self.faults.idle & controls & self.teller.idle & !(self.open | self.policy_write);
+        let turns = self.sent_used.idle & self.told.idle;
+        self.idle = self.begun & self.faults.idle & controls & turns & !(self.open | self.policy_write);
     }
 }
 
