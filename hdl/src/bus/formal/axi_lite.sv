@@ -33,7 +33,8 @@ module axi_lite_proof (
     .ack(ack), .error(error), .idle(idle)
   );
 
-  localparam OKAY = 2'b00, SLVERR = 2'b10;
+  localparam OKAY = 2'b00;
+  localparam SLVERR = 2'b10;
 
   reg started = 0;
   reg was_reset = 1;
