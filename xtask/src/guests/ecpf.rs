@@ -27,9 +27,13 @@ pub fn ecpf(bench: &Bench) -> Result<Outcome> {
     }
     let program = run::build_static(PROGRAM, TARGET)?;
     let initramfs = bench.sockets().join("initramfs");
-    initramfs::write(bench.install, &Contents { modules: &MODULES, programs: &[&program] }, &initramfs)?;
+    initramfs::write(
+        bench.install,
+        &Contents { modules: &MODULES, programs: &[&program], ..Contents::STOCK },
+        &initramfs,
+    )?;
     let network = Network::Dpu(Dpu::start_without_slow_path(bench, "dpu")?);
-    let machine = Machine { initramfs: &initramfs, iommu: true };
+    let machine = Machine { iommu: true, ..Machine::stock(bench.install, &initramfs) };
     let mut arm = Guest::start_as(bench, "ecpf", &machine, &[network.nic("ecpf")])?;
     let peers = ["vf0", "vf1"].map(|function| Guest::start(bench, function, &[network.nic(function)]));
     let [a, b] = peers;

@@ -2,6 +2,7 @@
 //! A guest: QEMU with a stock kernel, network functions behind root ports, and a line on which it takes commands.
 
 use super::bench::Bench;
+use super::install::Install;
 use super::process::Process;
 use super::qmp::Qmp;
 use super::wait::{Deadline, Interrupts, Lines};
@@ -38,9 +39,18 @@ pub struct Nic {
 
 /// What a guest is.
 pub struct Machine<'a> {
+    /// Of the kernel.
+    pub install: &'a Install,
     pub initramfs: &'a Path,
     /// With an IOMMU, which its kernel uses.
     pub iommu: bool,
+}
+
+impl<'a> Machine<'a> {
+    /// As most guests are.
+    pub fn stock(install: &'a Install, initramfs: &'a Path) -> Self {
+        Self { install, initramfs, iommu: false }
+    }
 }
 
 /// A running guest. Killed when dropped.
@@ -64,7 +74,7 @@ pub struct Job(String);
 impl Guest {
     /// Starts it. Its console and QEMU's messages become `NAME.console` and `NAME.qemu` among the scenario's logs.
     pub fn start(bench: &Bench, name: &str, nics: &[Nic]) -> Result<Self> {
-        Self::start_as(bench, name, &Machine { initramfs: bench.initramfs, iommu: false }, nics)
+        Self::start_as(bench, name, &Machine::stock(bench.install, bench.initramfs), nics)
     }
 
     /// As [`start`](Self::start), of another kind.
@@ -191,7 +201,7 @@ fn emulator(bench: &Bench, machine: &Machine) -> Command {
     }
     qemu.args(["-machine", &board, "-m", &format!("{MEMORY}M"), "-object", &memory.to_string()]);
     qemu.args(["-append", &command_line]);
-    qemu.arg("-kernel").arg(bench.install.kernel()).arg("-initrd").arg(machine.initramfs);
+    qemu.arg("-kernel").arg(machine.install.kernel()).arg("-initrd").arg(machine.initramfs);
     qemu
 }
 

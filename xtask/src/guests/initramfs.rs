@@ -15,11 +15,13 @@ pub struct Contents<'a> {
     pub modules: &'a [&'a str],
     /// Programs that need no libraries, for its folder `bin`.
     pub programs: &'a [&'a Path],
+    /// Programs and plug-ins of the install, by their places there; the libraries that they load come along.
+    pub installed: &'a [&'a str],
 }
 
 impl Contents<'_> {
     /// What most guests have.
-    pub const STOCK: Self = Self { modules: &["virtio_net"], programs: &[] };
+    pub const STOCK: Self = Self { modules: &["virtio_net"], programs: &[], installed: &[] };
 }
 
 /// Programs beside those of busybox.
@@ -39,8 +41,8 @@ pub fn write(install: &Install, contents: &Contents, into: &Path) -> Result<()> 
     symlink("usr/lib", tree.join("lib"))?;
     executable(&tree.join("init"), include_bytes!("init"))?;
     executable(&tree.join("bin/busybox"), &read(&install.path("usr/bin/busybox"))?)?;
-    for program in PROGRAMS {
-        for file in install.libraries(program)?.iter().map(String::as_str).chain([program, UNWINDER]) {
+    for program in PROGRAMS.iter().chain(contents.installed) {
+        for file in install.libraries(program)?.iter().map(String::as_str).chain([*program, UNWINDER]) {
             executable(&tree.join(file), &read(&install.path(file))?)?;
         }
     }

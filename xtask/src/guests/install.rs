@@ -14,20 +14,30 @@ const RELEASE: &str = "trixie";
 /// The release's own QEMU is 10.0; `vfio-user-pci` came with 10.1.
 const BACKPORTS: &str = "trixie-backports";
 
-/// What is asked for, of the backports if they have it, and why.
-const PACKAGES: [(&str, &str); 6] = [
-    ("qemu-system-x86", "runs the guests"),
-    // Of the release, as its users have it.
-    ("linux-image-cloud-amd64/trixie", "the guests' kernel, with the stock drivers"),
-    ("busybox-static", "the guests' shell and tools"),
-    // That of busybox hears of everything and overlooks answers when much comes in.
-    ("iputils-ping", "ping of the guests"),
-    ("iperf3", "TCP traffic of the guests"),
-    ("ethtool", "tells what the guests' driver leaves to the device"),
-];
+/// Packages that are unpacked together, with all that they depend on.
+pub struct Group {
+    pub name: &'static str,
+    /// What is asked for, of the backports if they have it, and why.
+    pub packages: &'static [(&'static str, &'static str)],
+    /// What packages want for being installed. Here they are unpacked alone.
+    pub spared: &'static [&'static str],
+}
 
-/// What packages want for being installed. Here they are unpacked alone.
-const SPARED: [&str; 4] = ["adduser", "initramfs-tools", "kmod", "linux-base"];
+/// What all guests need.
+const BASE: Group = Group {
+    name: "base",
+    packages: &[
+        ("qemu-system-x86", "runs the guests"),
+        // Of the release, as its users have it.
+        ("linux-image-cloud-amd64/trixie", "the guests' kernel, with the stock drivers"),
+        ("busybox-static", "the guests' shell and tools"),
+        // That of busybox hears of everything and overlooks answers when much comes in.
+        ("iputils-ping", "ping of the guests"),
+        ("iperf3", "TCP traffic of the guests"),
+        ("ethtool", "tells what the guests' driver leaves to the device"),
+    ],
+    spared: &["adduser", "initramfs-tools", "kmod", "linux-base"],
+};
 
 /// What is installed: a folder laid out as a root.
 pub struct Install {
@@ -37,18 +47,20 @@ pub struct Install {
 }
 
 impl Install {
-    /// Installs what is missing, and says so. A second call installs nothing, unless other packages are asked for.
+    /// Installs what is missing for all guests, and says so. A second call installs nothing, unless other packages are asked for.
     pub fn ensure() -> Result<Self> {
-        let folder = folder();
-        let (root, stamp) = (folder.join("root"), folder.join("installed"));
-        let wanted = format!("{RELEASE} {BACKPORTS} {PACKAGES:?} {SPARED:?}\n");
-        if !fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
-            remove(&stamp)?;
-            unpack(&folder, &root)?;
-            fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
+        let root = folder().join("root");
+        if !BASE.is_in(&root) {
+            remove(&root)?;
+            BASE.unpack(&root)?;
         }
         let kernel = only_name(&root.join("usr/lib/modules"))?;
         Ok(Self { root, kernel })
+    }
+
+    /// Installs what some guests need beside that, if it is missing.
+    pub fn add(&self, group: &Group) -> Result<()> {
+        if group.is_in(&self.root) { Ok(()) } else { group.unpack(&self.root) }
     }
 
     /// A file of the root.
@@ -107,22 +119,39 @@ impl Install {
     }
 }
 
-/// Unpacks all packages into `root`, with `folder` for what is needed meanwhile.
-fn unpack(folder: &Path, root: &Path) -> Result<()> {
-    let start = Instant::now();
-    for (package, why) in PACKAGES {
-        eprintln!("setup: unpacking {package} of Debian below {}: {why}", folder.display());
+impl Group {
+    /// Whether it is there whole.
+    fn is_in(&self, root: &Path) -> bool {
+        fs::read_to_string(self.stamp(root)).is_ok_and(|there| there == self.wanted())
     }
-    let apt = folder.join("apt");
-    // An attempt before this one may have ended halfway.
-    remove(root)?;
-    remove(&apt)?;
-    fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
-    let packages = PACKAGES.map(|(package, _)| package);
-    Apt::new(&apt, &[RELEASE, BACKPORTS], &SPARED)?.unpack(&packages, BACKPORTS, root)?;
-    remove(&apt)?;
-    eprintln!("setup: unpacked in {:.0} s", start.elapsed().as_secs_f64());
-    Ok(())
+
+    /// Unpacks all packages into `root`.
+    fn unpack(&self, root: &Path) -> Result<()> {
+        let start = Instant::now();
+        for (package, why) in self.packages {
+            eprintln!("setup: unpacking {package} of Debian below {}: {why}", root.display());
+        }
+        // An attempt before this one may have ended halfway.
+        let apt = folder().join("apt");
+        remove(&apt)?;
+        fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
+        let packages: Vec<&str> = self.packages.iter().map(|(package, _)| *package).collect();
+        Apt::new(&apt, &[RELEASE, BACKPORTS], self.spared)?.unpack(&packages, BACKPORTS, root)?;
+        remove(&apt)?;
+        let stamp = self.stamp(root);
+        fs::write(&stamp, self.wanted()).with_context(|| format!("cannot write {}", stamp.display()))?;
+        eprintln!("setup: unpacked in {:.0} s", start.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// The file that tells what was unpacked.
+    fn stamp(&self, root: &Path) -> PathBuf {
+        root.join(format!("installed-{}", self.name))
+    }
+
+    fn wanted(&self) -> String {
+        format!("{RELEASE} {BACKPORTS} {:?} {:?}\n", self.packages, self.spared)
+    }
 }
 
 /// The folder of all that guests need and leave behind.

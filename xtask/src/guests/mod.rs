@@ -15,9 +15,11 @@ mod offload;
 mod process;
 mod qmp;
 mod scenarios;
+mod testpmd;
 mod traffic;
 mod vfio;
 mod wait;
+mod wire;
 
 use crate::run;
 use crate::setup::{self, Need};

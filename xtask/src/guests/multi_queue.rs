@@ -25,9 +25,9 @@ pub fn multi_queue(bench: &Bench) -> Result<Outcome> {
         return Ok(Outcome::Skipped("QEMU's own network functions are joined by one queue"));
     }
     let initramfs = bench.sockets().join("initramfs");
-    initramfs::write(bench.install, &Contents { modules: &["virtio_net", "8021q"], programs: &[] }, &initramfs)?;
+    initramfs::write(bench.install, &Contents { modules: &["virtio_net", "8021q"], ..Contents::STOCK }, &initramfs)?;
     let network = Network::start(bench, SWITCH, &[])?;
-    let [mut a, mut b] = boot(bench, &network, &Machine { initramfs: &initramfs, iommu: false })?;
+    let [mut a, mut b] = boot(bench, &network, &Machine::stock(bench.install, &initramfs))?;
     for guest in [&mut a, &mut b] {
         for (feature, name) in CONTROL {
             ensure!(has_feature(guest, feature)?, "the driver did not take {name}");

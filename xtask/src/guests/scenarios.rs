@@ -8,6 +8,7 @@ use super::guest::Guest;
 use super::multi_queue::multi_queue;
 use super::network::Network;
 use super::offload::offload;
+use super::testpmd::testpmd;
 use super::traffic::{self, PING_HEADERS, address, ping, ping_with};
 use super::vfio::vfio;
 use anyhow::{Context, Result, ensure};
@@ -76,6 +77,11 @@ pub const ALL: &[Scenario] = &[
         shows: "the slow path, in a guest with an IOMMU, has the ECPF through the stock vfio-pci; other guests ping each other",
         run: ecpf,
     },
+    Scenario {
+        name: "testpmd",
+        shows: "DPDK's stock testpmd forwards between two functions behind the stock vfio-pci, and each frame is looked at",
+        run: testpmd,
+    },
 ];
 
 /// A learning switch.
@@ -142,7 +148,7 @@ fn with_rings(bench: &Bench, without: &[(usize, &str)]) -> Result<Outcome> {
 }
 
 /// Of at least a hundred packets that came in at a port, the slow path saw some, and hardware handled more.
-fn first_slow_then_hardware(stats: &Stats, name: &str) -> Result<()> {
+pub fn first_slow_then_hardware(stats: &Stats, name: &str) -> Result<()> {
     let Port { received, hardware, slow_path, .. } = port(stats, name)?;
     ensure!(received.packets >= 100, "{name}: only {} packets came in", received.packets);
     ensure!(*slow_path > 0, "{name}: the slow path saw nothing");

@@ -29,9 +29,13 @@ pub fn vfio(bench: &Bench) -> Result<Outcome> {
     }
     let program = run::build_static(PROGRAM, TARGET)?;
     let initramfs = bench.sockets().join("initramfs");
-    initramfs::write(bench.install, &Contents { modules: &MODULES, programs: &[&program] }, &initramfs)?;
+    initramfs::write(
+        bench.install,
+        &Contents { modules: &MODULES, programs: &[&program], ..Contents::STOCK },
+        &initramfs,
+    )?;
     let network = Network::start(bench, SWITCH, &["--mtu".into(), MTU.to_string()])?;
-    let machine = Machine { initramfs: &initramfs, iommu: true };
+    let machine = Machine { iommu: true, ..Machine::stock(bench.install, &initramfs) };
     let mut user = Guest::start_as(bench, "vf0", &machine, &[network.nic("vf0"), network.nic("vf2")])?;
     let [mut peer] = bench.guests(&network, ["vf1"])?;
     user.wait_until_ready()?;
@@ -55,7 +59,7 @@ pub fn vfio(bench: &Bench) -> Result<Outcome> {
 }
 
 /// The addresses of the guest's virtio network functions.
-fn functions(guest: &mut Guest) -> Result<Vec<String>> {
+pub fn functions(guest: &mut Guest) -> Result<Vec<String>> {
     let found = guest.run("cd /sys/bus/pci/devices && grep -l 0x1041 */device")?;
     Ok(found.lines().filter_map(|line| line.strip_suffix("/device")).map(str::to_owned).collect())
 }
