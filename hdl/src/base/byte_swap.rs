@@ -26,6 +26,12 @@ impl<const BITS: usize> ByteSwap<BITS> {
     }
 }
 
+/// A number of 16 bits that is in wire order in a frame's bytes.
+#[millrace_hdl::function]
+pub fn be16(bytes: Bits<16>) -> Bits<16> {
+    concat::<16>(bytes.get_bits::<8>(0), bytes.get_bits::<8>(8))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +44,11 @@ mod tests {
         uut.inp.next = 0x0102_0304_0506u64.to_bits();
         settle(&mut uut);
         assert_eq!(uut.out.val(), 0x0605_0403_0201u64.to_bits::<48>());
+    }
+
+    #[test]
+    fn numbers_have_their_high_byte_first() {
+        assert_eq!(be16(0x3412u64.to_bits()), 0x1234u64.to_bits::<16>());
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod tag;
 mod wire_struct;
 
 pub use async_fifo::AsyncFifo;
-pub use byte_swap::ByteSwap;
+pub use byte_swap::{ByteSwap, be16};
 pub use credit::Credit;
 pub use delay::Delay;
 pub use fifo::Fifo;

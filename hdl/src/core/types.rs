@@ -13,8 +13,16 @@ pub const KEY_BITS: usize = 32 * millrace_regs::Key::WORDS;
 pub const STEP_BITS: usize = 32 * millrace_regs::Step::WORDS;
 /// Width of the staging words in bits, of those that a command uses.
 pub const DATA_BITS: usize = 32 * millrace_regs::USED_WORDS;
-/// Width of the edited head of a frame in bits: no edit reaches past its 120 bytes.
-pub const HEAD_BITS: usize = 960;
+/// Width of the MAC addresses of a frame in bits.
+pub const MAC_BITS: usize = 96;
+/// Width of a VLAN tag in bits.
+pub const TAG_BITS: usize = 32;
+/// Width of the edited head of a frame in bits, 120 bytes: no edit reaches further, and so much is left of a window when two tags are popped.
+pub const HEAD_BITS: usize = WINDOW_BITS - 2 * TAG_BITS;
+/// Width of what follows MAC addresses and tags in a head, in bits: EtherType and 106 bytes.
+pub const BODY_BITS: usize = HEAD_BITS - MAC_BITS;
+/// Width of the body with as many tags before it as there may be, in bits: two received and two pushed.
+pub const TAGGED_BITS: usize = 4 * TAG_BITS + BODY_BITS;
 
 /// Widths of operands in bits.
 pub const ENTRY_OPERANDS_BITS: usize = <EntryOperands as Synth>::BITS;

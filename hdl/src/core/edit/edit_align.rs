@@ -4,7 +4,7 @@
 use super::edit_meta::EditMeta;
 use super::edit_types::Aligned;
 use crate::base::{ByteSwap, Dff};
-use crate::core::types::{EditJob, WINDOW_BITS};
+use crate::core::types::{BODY_BITS, EditJob, MAC_BITS, TAG_BITS, WINDOW_BITS};
 use rust_hdl_core::prelude::*;
 
 /// One clock from `job` to `aligned`.
@@ -72,11 +72,11 @@ impl<const QUEUES: usize> EditAlign<QUEUES> {
 
         comment!("what follows the tags");
         if self.job.layout.vlans == 2 {
-            self.stage.body = self.hdr.get_bits::<864>(160);
+            self.stage.body = self.hdr.get_bits::<BODY_BITS>(MAC_BITS + 2 * TAG_BITS);
         } else if self.job.layout.vlans == 1 {
-            self.stage.body = self.hdr.get_bits::<864>(128);
+            self.stage.body = self.hdr.get_bits::<BODY_BITS>(MAC_BITS + TAG_BITS);
         } else {
-            self.stage.body = self.hdr.get_bits::<864>(96);
+            self.stage.body = self.hdr.get_bits::<BODY_BITS>(MAC_BITS);
         }
 
         self.stage.ipv4 = self.job.layout.l3 == 1;

@@ -3,6 +3,7 @@
 
 use super::edit_types::{Aligned, ChecksumWords, EditedBody};
 use crate::base::Dff;
+use crate::core::types::{BODY_BITS, TAG_BITS, TAGGED_BITS};
 use rust_hdl_core::prelude::*;
 
 /// One clock from `aligned` to `edited` (addresses, TOS and TTL in place, ports still those received), `words`, and
@@ -162,8 +163,8 @@ impl<const QUEUES: usize> EditFields<QUEUES> {
         self.words_q.ip_at = cast::<4>(tag_words) + 6;
         self.words_q.l4_at = l4_at + tag_words;
 
-        let new_body = body ^ (cast::<864>(ip_flips) << 16);
-        self.stage.tagged = cast::<992>(a.tags) | (cast::<992>(new_body) << 128);
+        let new_body = body ^ (cast::<BODY_BITS>(ip_flips) << 16);
+        self.stage.tagged = cast::<TAGGED_BITS>(a.tags) | (cast::<TAGGED_BITS>(new_body) << (4 * TAG_BITS));
         // 4 - tag_count, of three bits
         self.stage.ahead = !a.tag_count + 5;
         self.stage.mac = a.mac;

@@ -3,7 +3,7 @@
 
 use super::edit_types::{ChecksumFlips, EditedBody, EditedFrame};
 use crate::base::Dff;
-use crate::core::types::HEAD_BITS;
+use crate::core::types::{BODY_BITS, HEAD_BITS, MAC_BITS};
 use rust_hdl_core::prelude::*;
 
 /// One clock from `frame`, with no tag `ahead`, and `flips` to `edited`.
@@ -20,22 +20,22 @@ pub struct EditPlace<const QUEUES: usize> {
 impl<const QUEUES: usize> EditPlace<QUEUES> {
     fn update(&mut self) {
         comment!("IPv4's checksum is at one of 5 places, that of L4 at one of 34");
-        let mut behind_mac = self.frame.tagged.get_bits::<864>(0);
+        let mut behind_mac = self.frame.tagged.get_bits::<BODY_BITS>(0);
         let ip_here = self.flips.ip_here;
         let mut flip = self.flips.ip;
         for k in 6..15 {
             if ip_here.get_bit(k) {
-                behind_mac ^= cast::<864>(flip) << (k * 16);
+                behind_mac ^= cast::<BODY_BITS>(flip) << (k * 16);
             }
         }
         let l4_here = self.flips.l4_here;
         flip = self.flips.l4;
         for k in 14..48 {
             if l4_here.get_bit(k) {
-                behind_mac ^= cast::<864>(flip) << (k * 16);
+                behind_mac ^= cast::<BODY_BITS>(flip) << (k * 16);
             }
         }
-        self.stage.head = cast::<HEAD_BITS>(self.frame.mac) | (cast::<HEAD_BITS>(behind_mac) << 96);
+        self.stage.head = cast::<HEAD_BITS>(self.frame.mac) | (cast::<HEAD_BITS>(behind_mac) << MAC_BITS);
         self.stage.meta = self.frame.meta;
         self.edited = self.stage;
     }

@@ -7,7 +7,7 @@ use super::edit_fields::EditFields;
 use super::edit_place::EditPlace;
 use super::edit_types::{EditedBody, EditedFrame};
 use crate::base::{Dff, DffR};
-use crate::core::types::{EditJob, WINDOW_BITS};
+use crate::core::types::{EditJob, TAGGED_BITS, WINDOW_BITS};
 use rust_hdl_core::prelude::*;
 
 /// Clocks from a job to its edited head.
@@ -59,7 +59,7 @@ impl<const QUEUES: usize> HeaderEdit<QUEUES> {
         let mut tagged = with_ports.tagged;
         for k in 5_u64..16 {
             if self.fields.port_at == k {
-                tagged ^= cast::<992>(self.fields.port_flips) << (k * 32 + 144);
+                tagged ^= cast::<TAGGED_BITS>(self.fields.port_flips) << (k * 32 + 144);
             }
         }
         with_ports.tagged = tagged;

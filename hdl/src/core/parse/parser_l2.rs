@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parser, first part: Ethernet and VLAN tags.
 
-use crate::base::{Dff, DffE, DffR};
+use crate::base::{Dff, DffE, DffR, be16};
 use crate::core::types::{Meta, Window};
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
@@ -74,9 +74,8 @@ pub struct ParserL2 {
 impl ParserL2 {
     fn update(&mut self) {
         comment!("Clock 1: the tags.");
-        let type0 = cast::<16>(self.window.hdr.get_bits::<8>(96)) << 8 | cast::<16>(self.window.hdr.get_bits::<8>(104));
-        let type1 =
-            cast::<16>(self.window.hdr.get_bits::<8>(128)) << 8 | cast::<16>(self.window.hdr.get_bits::<8>(136));
+        let type0 = be16(self.window.hdr.get_bits::<16>(96));
+        let type1 = be16(self.window.hdr.get_bits::<16>(128));
         let ad0 = type0 == 0x88a8;
         let ad1 = type1 == 0x88a8;
         let tag0 = (ad0 | (type0 == 0x8100)) & (self.window.meta.len >= 18);
@@ -98,8 +97,7 @@ impl ParserL2 {
         self.l2.two = self.two;
         self.l2.l3 = self.hdr_q.get_bits::<64>(112);
         self.l2.l3_40 = self.hdr_q.get_bits::<32>(432);
-        self.l2.ethernet.dl_type =
-            cast::<16>(self.hdr_q.get_bits::<8>(96)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(104));
+        self.l2.ethernet.dl_type = be16(self.hdr_q.get_bits::<16>(96));
         self.l2.ethernet.vlan_tci0 = 0;
         self.l2.ethernet.vlan_tci1 = 0;
         self.l2.ethernet.vlan_ad0 = false;
@@ -107,25 +105,21 @@ impl ParserL2 {
         self.l2.ethernet.vlans = 0;
         self.l2.avail = self.meta.len - 14;
         if self.one | self.two {
-            self.l2.ethernet.vlan_tci0 =
-                cast::<16>(self.hdr_q.get_bits::<8>(112)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(120)) | 0x1000;
+            self.l2.ethernet.vlan_tci0 = be16(self.hdr_q.get_bits::<16>(112)) | 0x1000;
             self.l2.ethernet.vlan_ad0 = self.outer_ad;
         }
         if self.one {
             self.l2.l3 = self.hdr_q.get_bits::<64>(144);
             self.l2.l3_40 = self.hdr_q.get_bits::<32>(464);
-            self.l2.ethernet.dl_type =
-                cast::<16>(self.hdr_q.get_bits::<8>(128)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(136));
+            self.l2.ethernet.dl_type = be16(self.hdr_q.get_bits::<16>(128));
             self.l2.ethernet.vlans = 1;
             self.l2.avail = self.meta.len - 18;
         }
         if self.two {
             self.l2.l3 = self.hdr_q.get_bits::<64>(176);
             self.l2.l3_40 = self.hdr_q.get_bits::<32>(496);
-            self.l2.ethernet.dl_type =
-                cast::<16>(self.hdr_q.get_bits::<8>(160)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(168));
-            self.l2.ethernet.vlan_tci1 =
-                cast::<16>(self.hdr_q.get_bits::<8>(144)) << 8 | cast::<16>(self.hdr_q.get_bits::<8>(152)) | 0x1000;
+            self.l2.ethernet.dl_type = be16(self.hdr_q.get_bits::<16>(160));
+            self.l2.ethernet.vlan_tci1 = be16(self.hdr_q.get_bits::<16>(144)) | 0x1000;
             self.l2.ethernet.vlan_ad1 = self.inner_ad;
             self.l2.ethernet.vlans = 2;
             self.l2.avail = self.meta.len - 22;

@@ -2,7 +2,7 @@
 //! Parser, second part: IPv4, IPv6, ARP, and what must be punted.
 
 use super::parser_l2::{Ethernet, L2};
-use crate::base::{ByteSwap, Dff, DffR};
+use crate::base::{ByteSwap, Dff, DffR, be16};
 use crate::core::types::Meta;
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
@@ -86,9 +86,9 @@ impl ParserL3 {
         let fragment = self.inp.l3_40;
         let kind = self.inp.ethernet.dl_type;
         let avail = cast::<17>(self.inp.avail);
-        let word0 = cast::<16>(data.get_bits::<8>(0)) << 8 | cast::<16>(data.get_bits::<8>(8));
-        let word1 = cast::<16>(data.get_bits::<8>(16)) << 8 | cast::<16>(data.get_bits::<8>(24));
-        let word3 = cast::<16>(data.get_bits::<8>(48)) << 8 | cast::<16>(data.get_bits::<8>(56));
+        let word0 = be16(data.get_bits::<16>(0));
+        let word1 = be16(data.get_bits::<16>(16));
+        let word3 = be16(data.get_bits::<16>(48));
 
         comment!(
             "IPv4. A header of 20 bytes or more within total_length within avail: no other check of avail is needed."
@@ -103,10 +103,10 @@ impl ParserL3 {
         }
 
         comment!("IPv6, and the fragment header that may follow it.");
-        let payload = cast::<16>(data.get_bits::<8>(32)) << 8 | cast::<16>(data.get_bits::<8>(40));
+        let payload = be16(data.get_bits::<16>(32));
         let next = data.get_bits::<8>(48);
         let next2 = fragment.get_bits::<8>(0);
-        let frag6_word = cast::<16>(fragment.get_bits::<8>(16)) << 8 | cast::<16>(fragment.get_bits::<8>(24));
+        let frag6_word = be16(fragment.get_bits::<16>(16));
         comment!("avail - 40 - payload, one adder; its top bit is the sign.");
         let slack = cast::<18>(avail) - cast::<18>(payload) - 40;
         self.ip6 = (kind == 0x86dd) & !slack.get_bit(17);
@@ -149,7 +149,7 @@ impl ParserL3 {
         self.spa.inp = bytes.get_bits::<32>(48);
         self.tha.inp = bytes.get_bits::<48>(80);
         self.tpa.inp = bytes.get_bits::<32>(128);
-        let payload6 = cast::<16>(start.get_bits::<8>(32)) << 8 | cast::<16>(start.get_bits::<8>(40));
+        let payload6 = be16(start.get_bits::<16>(32));
         let punt6 = self.extension | self.short_frag6 | (self.has6 & self.extension2 & !self.frag6.get_bit(1));
 
         self.l3.punt = self.snap;

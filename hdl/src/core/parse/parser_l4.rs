@@ -2,7 +2,7 @@
 //! Parser, last part: L4, and the key.
 
 use super::parser_l3::L3;
-use crate::base::{ByteSwap, Dff, DffE, DffR};
+use crate::base::{ByteSwap, Dff, DffE, DffR, be16};
 use crate::core::types::{KEY_BITS, Key, Parsed};
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
@@ -98,8 +98,8 @@ impl ParserL4 {
             key.tcp_flags = cast::<12>(self.flags.get_bits::<4>(0)) << 8 | cast::<12>(self.flags.get_bits::<8>(8));
         }
         if ports {
-            key.tp_src = cast::<16>(self.head.get_bits::<8>(0)) << 8 | cast::<16>(self.head.get_bits::<8>(8));
-            key.tp_dst = cast::<16>(self.head.get_bits::<8>(16)) << 8 | cast::<16>(self.head.get_bits::<8>(24));
+            key.tp_src = be16(self.head.get_bits::<16>(0));
+            key.tp_dst = be16(self.head.get_bits::<16>(16));
         }
         if self.kind.icmp {
             key.tp_src = cast::<16>(self.head.get_bits::<8>(0));
