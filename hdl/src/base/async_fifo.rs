@@ -24,8 +24,9 @@ pub struct AsyncFifo<T: Synth, const DEPTH_LOG2: usize, const POINTER_BITS: usiz
     full: DffR<Bit>,
     head: Reg<Bits<POINTER_BITS>>,
     head_gray: Reg<Bits<POINTER_BITS>>,
-    /// `head_gray` as the write side sees it, `tail_gray` as the read side sees it.
+    /// `head_gray` as the write side sees it.
     head_seen: Synchroniser<POINTER_BITS>,
+    /// `tail_gray` as the read side sees it.
     tail_seen: Synchroniser<POINTER_BITS>,
     word: DffE<T>,
     loaded: DffR<Bit>,

@@ -19,14 +19,16 @@ pub struct Fifo<T: Synth, const DEPTH_LOG2: usize, const COUNT_BITS: usize> {
     /// Nothing is held.
     pub empty: Signal<Out, Bit>,
     ram: Ram<T, DEPTH_LOG2>,
-    /// Next word to read from the RAM, next to write.
+    /// Next word to read from the RAM.
     head: Reg<Bits<DEPTH_LOG2>>,
+    /// Next word to write.
     tail: Reg<Bits<DEPTH_LOG2>>,
     /// Words in the RAM not yet read.
     stored: Reg<Bits<COUNT_BITS>>,
     used: Reg<Bits<COUNT_BITS>>,
-    /// The RAM's read port, the output register hold a word.
+    /// The RAM's read port holds a word.
     fetched: DffR<Bit>,
+    /// The output register holds a word.
     loaded: DffR<Bit>,
     word: DffE<T>,
     #[init(depth(DEPTH_LOG2, COUNT_BITS))]

@@ -13,8 +13,9 @@ pub struct Skid<T: Synth> {
     pub out: Src<T>,
     /// Nothing is held.
     pub empty: Signal<Out, Bit>,
-    /// The word at the output, and the one that came while the output waited.
+    /// The word at the output.
     front: DffE<T>,
+    /// The word that came while the output waited.
     spare: DffE<T>,
     front_valid: DffR<Bit>,
     spare_valid: DffR<Bit>,

@@ -25,11 +25,13 @@ pub struct BeatPacker<const BUS_BITS: usize, const COUNT_BITS: usize> {
     /// The beat so far, its last byte first.
     #[count(BUS_BITS / 8)]
     bytes: Vec<DffE<Bits<8>>>,
+    /// Bytes in it.
     count: Reg<Bits<COUNT_BITS>>,
     /// A byte of this frame has come.
     inside: DffR<Bit>,
-    /// Nothing of this frame goes out; nothing more of it does.
+    /// Nothing of this frame goes out.
     skipping: DffR<Bit>,
+    /// Nothing more of this frame goes out.
     spoiled: DffR<Bit>,
     /// The end of a frame that was cut waits for room.
     closing: DffR<Bit>,

@@ -49,10 +49,13 @@ pub struct CmacPort<const BUS_BITS: usize, const BUS_BYTES: usize> {
     #[init(AsyncFifo::new())]
     from_mac: AsyncFifo<MacBeat<BUS_BITS, BUS_BYTES>, 6, 7>,
 
-    /// Inside a frame; inside one that a reset cut.
+    /// Inside a frame from the core.
     tx_open: Reg<Bit>,
+    /// Inside a frame from the core that a reset cut.
     tx_torn: Reg<Bit>,
+    /// Inside a frame to the core.
     rx_open: Reg<Bit>,
+    /// Inside a frame to the core that a reset cut.
     rx_torn: DffR<Bit>,
     /// The bits of each byte.
     #[init((0..BUS_BYTES).map(|byte| Param::new(Bits::<BUS_BITS>::from(0xff_u64) << (8 * byte as u64))).collect())]

@@ -21,8 +21,9 @@ pub struct FcsCheck {
     pub push: Signal<Out, Bit>,
     pub finish: Signal<Out, Bit>,
     pub error: Signal<Out, Bit>,
-    /// The last four bytes, of which the message's end says whether they are its check sequence; and how many of them there are.
+    /// The last four bytes, of which the message's end says whether they are its check sequence.
     tail: DffE<Bits<32>>,
+    /// How many of them there are.
     tail_bytes: Reg<Bits<3>>,
     #[init(Reg::new(u32::MAX.to_bits()))]
     crc: Reg<Bits<32>>,

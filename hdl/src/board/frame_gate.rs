@@ -14,8 +14,9 @@ pub struct FrameGate<const BUS_BITS: usize, const BUS_BYTES: usize, const DEPTH_
     pub inp: Snk<MacBeat<BUS_BITS, BUS_BYTES>>,
     pub out: Src<MacBeat<BUS_BITS, BUS_BYTES>>,
     fifo: Fifo<MacBeat<BUS_BITS, BUS_BYTES>, DEPTH_LOG2, COUNT_BITS>,
-    /// A frame's end went in one clock ago, and two: it is on its way through the FIFO, whose beats then follow one another in each clock.
+    /// A frame's end went in one clock ago: it is on its way through the FIFO, whose beats then follow one another in each clock.
     entered: DffR<Bit>,
+    /// A frame's end went in two clocks ago, and is still on that way.
     settled: DffR<Bit>,
     /// Frames that are held to their end.
     whole: Reg<Bits<COUNT_BITS>>,

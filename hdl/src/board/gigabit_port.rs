@@ -36,8 +36,9 @@ pub struct GigabitPort<const BUS_BITS: usize, const COUNT_BITS: usize> {
     /// The core holds a whole frame for `tx`.
     pub tx_whole: Signal<In, Bit>,
     pub lost: Signal<Out, Bits<32>>,
-    /// A beat comes in or goes out; a damaged frame comes in, or one is lost.
+    /// A beat comes in or goes out.
     pub active: Signal<Out, Bit>,
+    /// A damaged frame comes in, or one is lost.
     pub trouble: Signal<Out, Bit>,
 
     rx_bridge: ResetBridge,

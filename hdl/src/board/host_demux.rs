@@ -34,17 +34,21 @@ pub struct HostDemux<const BUS_BITS: usize, const COUNT_BITS: usize, const VPORT
     /// The count moves.
     pub moves: Signal<Out, Bit>,
 
-    /// A frame is passing: to a vport, to packet out, or to nobody.
+    /// A frame is passing.
     inside: Reg<Bit>,
+    /// It passes to a vport.
     to_vport: Reg<Bits<VPORTS>>,
+    /// It passes to packet out. (If to neither, to nobody.)
     to_slow_path: Reg<Bit>,
     vport: DffE<Bits<8>>,
-    /// A message was dropped, lost in the clock before.
+    /// A message was dropped in the clock before.
     drops: DffR<Bit>,
+    /// A message was lost in the clock before.
     loses: DffR<Bit>,
     dropped_q: Reg<Bits<32>>,
-    /// The vports on this channel; there is something behind `registers`.
+    /// The vports on this channel.
     mine: Param<Bits<VPORTS>>,
+    /// There is something behind `registers`.
     has_registers: Param<Bit>,
     #[init(Param::new((MessageKind::Frame as u64).into()))]
     frame_kind: Param<Bits<8>>,

@@ -30,8 +30,9 @@ pub struct HostMux<const BUS_BITS: usize, const COUNT_BITS: usize, const VPORTS:
     pub out: Src<Beat<BUS_BITS, COUNT_BITS>>,
 
     arbiter: RoundRobin<SOURCES>,
-    /// Whose message is passing, one-hot: the upcalls', the registers', or that of the vport two lower; its header has passed.
+    /// Whose message is passing, one-hot: the upcalls', the registers', or that of the vport two lower.
     chosen: DffR<Bits<SOURCES>>,
+    /// Its header has passed.
     headed: DffR<Bit>,
     /// The vports on this channel.
     mine: Param<Bits<VPORTS>>,

@@ -20,11 +20,13 @@ pub struct HostRegisters {
     pub words: Vec<Signal<In, Bits<32>>>,
     pub m_axil: AxilMaster,
 
-    /// The request at work, if there is one.
+    /// The request at work, with `busy`.
     held: DffE<RegisterRequest>,
+    /// There is a request at work.
     busy: DffR<Bit>,
-    /// The slave has taken the address of the read or write, the data of the write.
+    /// The slave has taken the address of the read or write.
     address_sent: DffR<Bit>,
+    /// The slave has taken the data of the write.
     data_sent: DffR<Bit>,
     #[init(Param::new(u64::from(BOARD.base).into()))]
     first: Param<Bits<16>>,

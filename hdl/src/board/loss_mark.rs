@@ -25,8 +25,9 @@ pub struct LossMark<const BUS_BITS: usize, const BUS_BYTES: usize> {
     owed: Reg<Bits<40>>,
     /// The frame that comes in has been cut: also by `reset`, so this register has none.
     skips: Dff<Bit>,
-    /// The frame that went out last has not ended; and its rest will not come.
+    /// The frame that went out last has not ended.
     open: DffR<Bit>,
+    /// Its rest will not come.
     cut: DffR<Bit>,
 }
 

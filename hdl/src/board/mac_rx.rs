@@ -29,8 +29,9 @@ pub struct MacRx<const BUS_BITS: usize, const COUNT_BITS: usize> {
     hunting: DffR<Bit>,
     inside: DffR<Bit>,
     damaged: DffR<Bit>,
-    /// The last four bytes, of which the frame's end says whether they are the FCS; and how many of them there are.
+    /// The last four bytes, of which the frame's end says whether they are the FCS.
     tail: DffE<Bits<32>>,
+    /// How many of them there are.
     tail_bytes: Reg<Bits<3>>,
     #[init(Reg::new(u32::MAX.to_bits()))]
     crc: Reg<Bits<32>>,

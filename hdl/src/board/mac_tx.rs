@@ -39,11 +39,13 @@ pub struct MacTx<const BUS_BITS: usize, const COUNT_BITS: usize> {
 
     bytes: BeatBytes<BUS_BITS, COUNT_BITS>,
     state: DffR<TxState>,
-    /// Bytes of preamble, FCS or gap so far; bytes of the frame so far, no more than the shortest frame has.
+    /// Bytes of preamble, FCS or gap so far.
     step: DffR<Bits<4>>,
+    /// Bytes of the frame so far, no more than the shortest frame has.
     length: Reg<Bits<6>>,
-    /// The rest of this frame is thrown away when it comes; its FCS shall be wrong.
+    /// The rest of this frame is thrown away when it comes.
     broken: DffR<Bit>,
+    /// This frame's FCS shall be wrong.
     spoiled: DffR<Bit>,
 
     /// The next byte, and what it is.

@@ -12,17 +12,21 @@ pub struct SlipDecoder {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub line_byte: Signal<In, Bits<8>>,
-    /// With a byte; a byte came damaged (not both).
+    /// With a byte.
     pub line_valid: Signal<In, Bit>,
+    /// A byte came damaged. (Never together with `line_valid`.)
     pub line_error: Signal<In, Bit>,
     pub octet: Signal<Out, Bits<8>>,
     pub push: Signal<Out, Bit>,
     pub finish: Signal<Out, Bit>,
     pub error: Signal<Out, Bit>,
-    /// An END has come; a byte of this message has; the byte before was ESC; the message is damaged.
+    /// An END has come.
     framed: DffR<Bit>,
+    /// A byte of this message has come.
     inside: DffR<Bit>,
+    /// The byte before was ESC.
     escaped: DffR<Bit>,
+    /// The message is damaged.
     damaged: DffR<Bit>,
 }
 

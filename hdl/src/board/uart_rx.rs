@@ -16,12 +16,14 @@ pub struct UartRx {
     pub error: Signal<Out, Bit>,
     level: Synchroniser<1>,
     busy: DffR<Bit>,
-    /// Clocks until the middle of the next bit, and its number: 0 is the start bit, 9 the stop bit.
+    /// Clocks until the middle of the next bit.
     timer: DffR<Bits<16>>,
+    /// Number of the next bit: 0 is the start bit, 9 the stop bit.
     number: Reg<Bits<4>>,
     shift: DffE<Bits<8>>,
-    /// The byte ended in the clock before: with a stop bit, without one.
+    /// The byte ended in the clock before, with a stop bit.
     whole: DffR<Bit>,
+    /// The byte ended in the clock before, without a stop bit.
     broken: DffR<Bit>,
     to_middle: Param<Bits<16>>,
     to_next: Param<Bits<16>>,

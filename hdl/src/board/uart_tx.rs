@@ -11,10 +11,12 @@ pub struct UartTx {
     pub reset: Signal<In, Bit>,
     pub inp: Snk<Bits<8>>,
     pub line: Signal<Out, Bit>,
-    /// The bits to send, the one on the line first; how many of them there are, and clocks until the next.
+    /// The bits to send, the one on the line first.
     #[init(Reg::new(0x3ff.into()))]
     shift: Reg<Bits<10>>,
+    /// How many of them there are.
     left: Reg<Bits<4>>,
+    /// Clocks until the next.
     timer: DffR<Bits<16>>,
     to_next: Param<Bits<16>>,
 }

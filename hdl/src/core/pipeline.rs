@@ -24,13 +24,19 @@ const FRAMES: usize = 64;
 pub struct Pipeline<const SIZES: Sizes> {
     /// Of all that no other clock is of: what no header is long in, and commands.
     pub clock: Signal<In, Clock>,
-    /// Of `Parser`; of `Match` and its parts; of `Expand` and the FIFO in front of it; of `HeaderEdit`.
+    /// Of `Parser`.
     pub clock_parse: Signal<In, Clock>,
+    /// Of `Match`, but for the parts that have the next three.
     pub clock_match: Signal<In, Clock>,
+    /// Of the hashes and the TCAM.
     pub clock_hash: Signal<In, Clock>,
+    /// Of the memories and comparisons of the hash tables.
     pub clock_compare: Signal<In, Clock>,
+    /// Of the choice among the hits, and of the action.
     pub clock_select: Signal<In, Clock>,
+    /// Of `Expand` and the FIFO in front of it.
     pub clock_expand: Signal<In, Clock>,
+    /// Of `HeaderEdit`.
     pub clock_edit: Signal<In, Clock>,
     /// Of each vport's ingress and transmit queue, then of those of packets out and upcalls.
     #[count(SIZES.queues)]
@@ -81,8 +87,9 @@ pub struct Pipeline<const SIZES: Sizes> {
     pub queue_bytes: Vec<Signal<Out, Bits<64>>>,
     #[count(SIZES.queues)]
     pub queue_drops: Vec<Signal<Out, Bits<64>>>,
-    /// Frames that have got their lookup's result, and those whose program has ended, modulo 2^32.
+    /// Frames that have got their lookup's result, modulo 2^32.
     pub matched: Signal<Out, Bits<32>>,
+    /// Frames whose program has ended, modulo 2^32.
     pub acted: Signal<Out, Bits<32>>,
 
     #[clock(clock_port)]

@@ -12,24 +12,29 @@ pub struct Sizes {
     pub bus_bytes: usize,
     /// Of a byte count in a beat.
     pub count_bits: usize,
-    /// Beats in an ingress buffer or a transmit queue, and the bits of their number.
+    /// Beats in an ingress buffer or a transmit queue.
     pub buffer_log2: usize,
+    /// Bits of their number.
     pub buffer_count_bits: usize,
-    /// Beats in the payload buffer, the bits of their number, and pairs of them.
+    /// Beats in the payload buffer.
     pub payload_log2: usize,
+    /// Bits of their number.
     pub payload_count_bits: usize,
+    /// Pairs of them.
     pub payload_pairs_log2: usize,
     pub vports: usize,
     /// Transmit queues, and sources of frames: one more than vports.
     pub queues: usize,
     /// Of messages to the host: vports, upcalls and answers.
     pub host_sources: usize,
-    /// Slots in a way of a hash table, and in all four.
+    /// Slots in a way of a hash table.
     pub way_log2: usize,
+    /// Slots in all four ways.
     pub table_log2: usize,
     pub tcam_entries: usize,
-    /// Rules in all hash tables, and in the TCAM.
+    /// Rules in all hash tables.
     pub hash_rules_log2: usize,
+    /// Rules in the TCAM.
     pub tcam_log2: usize,
     /// Continuation steps.
     pub steps_log2: usize,

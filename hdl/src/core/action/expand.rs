@@ -55,8 +55,9 @@ pub struct Expand<const QUEUES: usize, const STEPS_LOG2: usize> {
     at_once: Param<Bit>,
     /// Number of vports.
     vports: Param<Bits<8>>,
-    /// Longest frames that one and two more tags still fit on, in bytes.
+    /// Longest frame that one more tag still fits on, in bytes.
     room_for_one_tag: Param<Bits<14>>,
+    /// Longest frame that two more tags still fit on, in bytes.
     room_for_two_tags: Param<Bits<14>>,
 
     steps: Ram<StoredStep<QUEUES, STEPS_LOG2>, STEPS_LOG2>,
@@ -67,12 +68,17 @@ pub struct Expand<const QUEUES: usize, const STEPS_LOG2: usize> {
     first: DffE<Bit>,
     /// Continuation steps that the frame has taken.
     taken: DffE<Bits<16>>,
-    /// Of the present step: the tags that it takes off and puts on; the TTL ends at it, tags make the frame too long, it has no outputs, another step follows.
+    /// Tags that the present step takes off.
     pops: DffE<Bits<2>>,
+    /// Tags that it puts on.
     pushes: DffE<Bits<2>>,
+    /// The TTL ends at it.
     ttl_ends: DffE<Bit>,
+    /// Its tags make the frame too long.
     too_long: DffE<Bit>,
+    /// It has no outputs.
     silent: DffE<Bit>,
+    /// Another step follows it.
     more: DffE<Bit>,
     /// The next step is being read.
     fetch: DffR<Bit>,

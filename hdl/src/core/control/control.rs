@@ -75,8 +75,9 @@ pub struct Control {
     live_address: Vec<Param<Bits<16>>>,
     stored_address: Vec<Param<Bits<16>>>,
     stored_mask: Vec<Param<Bits<32>>>,
-    /// Per queue packets, bytes, drops.
+    /// Addresses of the lower halves of the counters, per queue: packets, bytes, drops.
     low_address: Vec<Param<Bits<16>>>,
+    /// Of the upper halves.
     high_address: Vec<Param<Bits<16>>>,
     /// Upper bits of the address of `DATA`.
     data_address: Param<Bits<8>>,
@@ -91,8 +92,9 @@ pub struct Control {
     /// Bit n: operation n writes into a table.
     writes_table: Param<Bits<16>>,
     tables: Param<Bits<8>>,
-    /// Bit n: operation n writes an entry with a rule id, a step with the number of the next.
+    /// Bit n: operation n writes an entry, with a rule id.
     names_rule: Param<Bits<16>>,
+    /// Bit n: operation n writes a step, with the number of the next.
     names_step: Param<Bits<16>>,
     /// How many of them there are.
     rule_ids: Param<Bits<32>>,
@@ -116,16 +118,19 @@ pub struct Control {
     owner_hit: DffE<Bit>,
     stored: Vec<Reg<Bits<32>>>,
     staging: Staging,
-    /// The staging words, as an entry or a step, name a rule or a step that there is not.
+    /// The staging words, as an entry, name a rule that there is not.
     no_such_rule: Dff<Bit>,
+    /// The staging words, as a step, name a step that there is not.
     no_such_step: Dff<Bit>,
-    /// The counter of a queue that is read, by queue; then its number among all counters.
+    /// The counter of a queue that is read, by queue.
     counter_of_queue: Vec<Dff<Bits<64>>>,
+    /// Its number among all counters.
     counter_at: Dff<Bits<9>>,
     low_read: DffR<Bit>,
     high_read: DffR<Bit>,
-    /// Upper halves of the counters as of the last read of the lower ones, 16 to a RAM; and whether there was one.
+    /// Upper halves of the counters as of the last read of the lower ones, 16 to a RAM.
     high: Vec<LutRam<Bits<32>, 4>>,
+    /// Whether there was such a read.
     high_kept: Vec<Reg<Bit>>,
     events: DffR<Bits<2>>,
     #[init(DffR::new(true))]

@@ -50,8 +50,9 @@ pub struct CommandRunner {
     pub table_write: Signal<Out, TableWrite>,
     pub table_write_valid: Signal<Out, Bit>,
     pub tables_busy: Signal<In, Bit>,
-    /// To `Merge`; and from all who hold frames whose program has not ended, or events that are not counted.
+    /// To `Merge`: no frame may start.
     pub hold: Signal<Out, Bit>,
+    /// No block holds a frame whose program has not ended, or an event that is not counted.
     pub quiet: Signal<In, Bit>,
     /// To `Expand`.
     pub step_write: Signal<Out, Bit>,

@@ -75,10 +75,13 @@ pub struct Counters<const INDEX_BITS: usize> {
     /// Where the read is: bit n is high n + 1 clocks after `read`.
     read_stage: DffR<Bits<5>>,
     read_at: DffE<Bits<INDEX_BITS>>,
-    /// Without a copy: the read waits, is in stage 1, is in stage 2; its result.
+    /// Without a copy: the read waits.
     waiting: DffR<Bit>,
+    /// Without a copy: the read is in stage 1.
     s1_read: DffR<Bit>,
+    /// Without a copy: the read is in stage 2.
     s2_read: DffR<Bit>,
+    /// Without a copy: `result` is that of the read.
     has_result: DffR<Bit>,
     result: DffE<CounterWord>,
     shared: Param<Bit>,

@@ -31,14 +31,17 @@ pub struct EditChecksum {
     pub flips: Signal<Out, ChecksumFlips>,
     /// ~m + m' of each word that changes, 0 of the others.
     change: Vec<Dff<Bits<17>>>,
+    /// Which words change.
     changed: Dff<Bits<20>>,
-    /// Sums of four changes: the address words that IPv4 has, and the others.
+    /// Sum of four changes: the address words that IPv4 has.
     address4: Dff<Bits<19>>,
+    /// Sums of four changes each, of the other address words.
     address_a: Dff<Bits<19>>,
     address_b: Dff<Bits<19>>,
     address_c: Dff<Bits<19>>,
-    /// Ports, TOS and TTL, each with the checksum they are under.
+    /// Changes of the ports, and the L4 checksum.
     ports: Dff<Bits<19>>,
+    /// Changes of TOS and TTL, and the checksum of IPv4.
     tos_ttl: Dff<Bits<19>>,
     ip_sum: Dff<Bits<20>>,
     l4_part: Dff<Bits<20>>,
@@ -50,8 +53,9 @@ pub struct EditChecksum {
     l4_fold: Dff<Bits<17>>,
     result: Dff<ChecksumFlips>,
     received: Vec<Dff<Received>>,
-    /// A word under the checksum changes, from the second clock on.
+    /// A word under the checksum of IPv4 changes, from the second clock on.
     ip_touched: Vec<Dff<Bit>>,
+    /// A word under the checksum of L4 changes, from the second clock on.
     l4_touched: Vec<Dff<Bit>>,
 }
 

@@ -17,14 +17,19 @@ pub struct EditSum {
     pub word: Signal<In, EditedWord>,
     pub valid: Signal<In, Bit>,
     pub udp: Signal<In, Bit>,
-    /// The checksum of IPv4 changes to `ip`; it is in the lower half of word `ip_at`.
+    /// The checksum of IPv4 changes.
     pub ip_changes: Signal<Out, Bit>,
+    /// What it changes to.
     pub ip: Signal<Out, Bits<16>>,
+    /// The word that has it in its lower half.
     pub ip_at: Signal<Out, Bits<5>>,
-    /// Likewise that of L4, in the upper half of its word with `l4_upper`.
+    /// The checksum of L4 changes.
     pub l4_changes: Signal<Out, Bit>,
+    /// What it changes to.
     pub l4: Signal<Out, Bits<16>>,
+    /// The word that has it.
     pub l4_at: Signal<Out, Bits<5>>,
+    /// It is in the upper half of that word.
     pub l4_upper: Signal<Out, Bit>,
     // first clock: what each half adds
     lower: Dff<Bits<17>>,

@@ -11,12 +11,15 @@ wire_struct! {
     pub struct HeadWord {
         /// Its number in the outgoing head.
         pub number: Bits<5>,
-        /// Its number in the window, unless it is a tag that is pushed: the first of them, or the second.
+        /// Its number in the window, unless it is a tag that is pushed.
         pub from: Bits<5>,
+        /// It is the first tag that is pushed.
         pub push0: Bit,
+        /// It is the second tag that is pushed.
         pub push1: Bit,
-        /// The word that follows the tags received is 0; `behind_tags` if the word is at or behind it.
+        /// Its number behind the tags received: the word that follows them is 0.
         pub k: Bits<5>,
+        /// It is that word or one behind it.
         pub behind_tags: Bit,
         pub word: Bits<32>,
     }
@@ -85,10 +88,13 @@ pub struct EditWord {
     new_upper: Dff<Bits<16>>,
     replace_lower: Dff<Bit>,
     replace_upper: Dff<Bit>,
-    /// The TOS or traffic class is in the word, its TTL or hop limit.
+    /// The TOS of IPv4 is in the word.
     tos4: Dff<Bit>,
+    /// The traffic class of IPv6 is.
     tos6: Dff<Bit>,
+    /// The TTL of IPv4 is.
     ttl4: Dff<Bit>,
+    /// The hop limit of IPv6 is.
     ttl6: Dff<Bit>,
     /// The word as received, and what else is known of it.
     before: Dff<EditedWord>,

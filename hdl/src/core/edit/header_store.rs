@@ -20,8 +20,9 @@ pub struct HeaderStore<const BUS_BITS: usize, const COUNT_BITS: usize> {
     ram: Ram<Bits<BUS_BITS>, 9>,
     fetched: DffR<Bit>,
     q: DffE<Bits<BUS_BITS>>,
-    /// Of the next beat: its frame, and its number in it, up to that of the first beat behind the window.
+    /// The frame of the next beat.
     frame: Reg<Bits<5>>,
+    /// Number of the next beat in its frame, up to that of the first beat behind the window.
     number: Reg<Bits<5>>,
     beats: Param<Bits<5>>,
 }

@@ -15,16 +15,20 @@ pub struct Headers<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES:
     /// Of `HeaderEdit`, where there is one.
     pub clock_edit: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    /// The frames as they come in, and their windows as `Gather` puts them together.
+    /// The frames as they come in.
     pub beat: Signal<In, MergedBeat<BUS_BITS, COUNT_BITS>>,
     pub beat_valid: Signal<In, Bit>,
+    /// Their windows as `Gather` puts them together.
     pub window: Signal<In, Bits<WINDOW_BITS>>,
     pub window_valid: Signal<In, Bit>,
-    /// From `Expand`, and back to it.
+    /// From `Expand`: the next frame is at work from the next clock on.
     pub take: Signal<In, Bit>,
+    /// From `Expand`: `job` comes in the next clock, for the frame now at work.
     pub issue: Signal<In, Bit>,
+    /// From `Expand`.
     pub job: Signal<In, EditJob<QUEUES>>,
     pub job_valid: Signal<In, Bit>,
+    /// To `Expand`: there may be an `issue`.
     pub room: Signal<Out, Bit>,
     /// To `Splice`.
     pub edited: Src<Edited<QUEUES>>,

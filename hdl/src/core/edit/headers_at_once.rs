@@ -22,8 +22,9 @@ pub struct HeadersAtOnce<const BUS_BITS: usize, const QUEUES: usize> {
     pub reset: Signal<In, Bit>,
     pub window: Signal<In, Bits<WINDOW_BITS>>,
     pub window_valid: Signal<In, Bit>,
-    /// The next frame is at work from the next clock on; `job` comes in the next clock, for the frame now at work.
+    /// The next frame is at work from the next clock on.
     pub take: Signal<In, Bit>,
+    /// `job` comes in the next clock, for the frame now at work.
     pub issue: Signal<In, Bit>,
     pub job: Signal<In, EditJob<QUEUES>>,
     pub job_valid: Signal<In, Bit>,

@@ -45,21 +45,26 @@ pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize, const Q
     meta: EditMeta<QUEUES>,
     queue: LutFifo<Edited<QUEUES>, 1, 2>,
     credit: Credit<2>,
-    /// The present job's frame, and the head it is written to.
+    /// The present job's frame.
     frame: Reg<Bits<5>>,
+    /// The head that the present job is written to.
     side: Reg<Bit>,
+    /// The head that `Splice` reads.
     read_side: Reg<Bit>,
     /// No job is under way, or it will be done when the next one can be there.
     #[init(Reg::new(true))]
     free: Reg<Bit>,
-    /// A job waits for a head; how long that will be is known.
+    /// A job waits for a head.
     measured: DffR<Bit>,
+    /// How long its head will be.
     out_len: Dff<Bits<14>>,
     /// The job's words are being read.
     reading: DffR<Bit>,
-    /// The word being read, by its place in the outgoing head and in the window; the head's last word.
+    /// The word being read, by its place in the outgoing head.
     number: Reg<Bits<5>>,
+    /// The same by its place in the window.
     from: Reg<Bits<5>>,
+    /// The head's last word.
     last: Dff<Bits<5>>,
     /// Beside the RAM's read port and its register.
     word: Vec<Dff<HeadWord>>,

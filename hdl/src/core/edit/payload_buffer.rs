@@ -36,8 +36,9 @@ pub struct PayloadBuffer<
     tail: Reg<Bits<PAYLOAD_COUNT_BITS>>,
     room_q: DffR<Bit>,
     fetched: DffR<Bit>,
-    /// The lower beat is the odd one: beside the RAMs' outputs, beside their registers.
+    /// The lower beat is the odd one: beside the RAMs' outputs.
     swap_fetched: DffE<Bit>,
+    /// The same beside their registers.
     swap: DffE<Bit>,
     even_q: DffE<Bits<BUS_BITS>>,
     odd_q: DffE<Bits<BUS_BITS>>,

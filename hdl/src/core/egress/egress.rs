@@ -37,11 +37,13 @@ pub struct Egress<
     pub upcall_whole: Signal<Out, Bit>,
     /// Bit q: mode of queue q. To be changed at any time; counts from the next frame on.
     pub drop_when_full: Signal<In, Bits<QUEUES>>,
-    /// Per queue: frames and bytes queued, frames dropped because the queue was full.
+    /// Frames queued, per queue.
     #[count(QUEUES)]
     pub packets: Vec<Signal<Out, Bits<64>>>,
+    /// Their bytes, per queue.
     #[count(QUEUES)]
     pub bytes: Vec<Signal<Out, Bits<64>>>,
+    /// Frames dropped because the queue was full, per queue.
     #[count(QUEUES)]
     pub drops: Vec<Signal<Out, Bits<64>>>,
     /// Nothing is, or was a clock ago, on its way to a queue.
@@ -49,9 +51,10 @@ pub struct Egress<
     /// Bit q: queue q is empty, and nothing comes in or waits to be counted.
     pub idle_port: Signal<Out, Bits<QUEUES>>,
 
-    /// The beat that came, and the beats that a queue may hold at most for the beat's frame to fit.
+    /// The beat that came.
     beat: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
     beat_valid: DffR<Bit>,
+    /// Beats that a queue may hold at most for that beat's frame to fit.
     most: DffE<Bits<12>>,
     /// The beat in front of the queues.
     placed: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,

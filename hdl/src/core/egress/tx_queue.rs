@@ -61,26 +61,30 @@ pub struct TxQueue<T: Framed, const BUFFER_LOG2: usize, const BUFFER_COUNT_BITS:
     pub out: Src<T>,
     /// A whole frame or more is there, so that `out` will not pause before the end of one.
     pub whole: Signal<Out, Bit>,
-    /// Frames and bytes queued, and frames dropped; they move two clocks after `starts`.
+    /// Frames queued, two clocks after `starts`.
     pub packets: Signal<Out, Bits<64>>,
+    /// Their bytes.
     pub bytes: Signal<Out, Bits<64>>,
+    /// Frames dropped, two clocks after `starts`.
     pub drops: Signal<Out, Bits<64>>,
     /// A frame is about to be counted.
     pub counting: Signal<Out, Bit>,
     /// The queue is empty, and nothing comes in or waits to be counted: `clock_port` may stand still.
     pub idle: Signal<Out, Bit>,
 
-    /// The frame of `beat` is taken; it is dropped.
+    /// The frame of `beat` is taken.
     taking: DffE<Bit>,
+    /// The frame of `beat` is dropped.
     dropping: DffE<Bit>,
     #[clock(clock_port)]
     fifo: Fifo<T, BUFFER_LOG2, BUFFER_COUNT_BITS>,
     /// Whether a frame's end was queued in the last two clocks, which a beat spends on its way to the FIFO's output.
     #[clock(clock_port)]
     ends: DffR<Bits<2>>,
-    /// Frames that are there to their end, and whether there are any.
+    /// Frames that are there to their end.
     #[clock(clock_port)]
     frames: Reg<Bits<BUFFER_COUNT_BITS>>,
+    /// There are any.
     #[clock(clock_port)]
     some_whole: DffR<Bit>,
     queued: DffR<Bit>,

@@ -33,30 +33,41 @@ pub struct Ingress<
     beats: Ram<Beat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2>,
     /// Of each frame, at the address of its first beat.
     metas: Ram<Meta, BUFFER_LOG2>,
-    /// Where the next beat goes; where its frame began, which is also the end of all whole frames.
+    /// Where the next beat goes.
     tail: Reg<Bits<BUFFER_COUNT_BITS>>,
+    /// Where its frame began, which is also the end of all whole frames.
     start: Reg<Bits<BUFFER_COUNT_BITS>>,
-    /// The next beat to read. A clock ago: whether it, and the one behind it, belonged to whole frames; whether one was read.
+    /// The next beat to read.
     head: Reg<Bits<BUFFER_COUNT_BITS>>,
+    /// A clock ago: that beat belonged to a whole frame.
     one: DffR<Bit>,
+    /// A clock ago: the one behind it did.
     two: DffR<Bit>,
+    /// A clock ago: a beat was read.
     moved: DffR<Bit>,
     /// There is room for three beats.
     room: Reg<Bit>,
-    /// A beat came in the clock before, two clocks before; it, and what came with it.
+    /// A beat came in the clock before.
     came: DffR<Bit>,
+    /// A beat came two clocks before.
     came_before: DffR<Bit>,
+    /// The beat that came in the clock before.
     beat: DffE<Beat<BUS_BITS, COUNT_BITS>>,
+    /// It is of a damaged frame.
     error: DffE<Bit>,
+    /// Vport of its frame.
     vport_q: DffE<Bits<8>>,
+    /// Its frame is a packet out.
     packet_out_q: DffE<Bit>,
-    /// Bytes up to its end of the frame it belongs to, saturating at 16,383; it was the frame's last.
+    /// Bytes of its frame up to the end of that beat, saturating at 16,383.
     total: DffE<Bits<14>>,
+    /// It was its frame's last.
     fresh: Reg<Bit>,
     /// As many bytes as the longest frame has came before it.
     overlong: Reg<Bit>,
-    /// The RAMs' outputs, the output register hold a beat.
+    /// The RAMs' outputs hold a beat.
     fetched: DffR<Bit>,
+    /// The output register holds a beat.
     loaded: DffR<Bit>,
     word: DffE<MergedBeat<BUS_BITS, COUNT_BITS>>,
     /// The next beat out of the RAM begins a frame.

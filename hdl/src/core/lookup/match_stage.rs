@@ -48,10 +48,11 @@ pub struct Match<
 > {
     /// Of commands, and of what goes around the tables.
     pub clock: Signal<In, Clock>,
-    /// Of the lookup up to the hash tables' RAMs, with all of the TCAM; from there to the hit of each table; of the choice among them and
-    /// the action. Where one lookup takes many clocks, `clock_hash` is that of all of it.
+    /// Of the lookup up to the hash tables' RAMs, with all of the TCAM; where one lookup takes many clocks, of all of it.
     pub clock_hash: Signal<In, Clock>,
+    /// From the hash tables' RAMs to the hit of each table.
     pub clock_compare: Signal<In, Clock>,
+    /// Of the choice among the hits, and of the action.
     pub clock_select: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// Stays until the next one.
@@ -64,9 +65,11 @@ pub struct Match<
     pub busy: Signal<Out, Bit>,
     /// No header is inside or comes in, and no command.
     pub idle: Signal<Out, Bit>,
-    /// The other clocks may stand still: no header is in their part, and no command under way.
+    /// `clock_hash` may stand still: no header is in its part, and no command under way.
     pub idle_hash: Signal<Out, Bit>,
+    /// The same of `clock_compare`.
     pub idle_compare: Signal<Out, Bit>,
+    /// The same of `clock_select`.
     pub idle_select: Signal<Out, Bit>,
     // lookup
     at_once: Vec<Lookup<WAY_LOG2, TCAM_ENTRIES>>,

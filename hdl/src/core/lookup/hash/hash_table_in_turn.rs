@@ -33,8 +33,9 @@ pub struct HashTableInTurn<const WAY_LOG2: usize, const TABLE_LOG2: usize> {
     enable_reg: Reg<Bit>,
     /// One clock behind the key.
     masked_key: Dff<Bits<KEY_BITS>>,
-    /// A key is looked up; a mask waits until that is done.
+    /// A key is looked up.
     looking: Reg<Bit>,
+    /// A mask waits until that is done.
     waiting: DffR<Bit>,
     hash: KeyHashInTurn<WAY_LOG2>,
     /// Bit n is high n + 1 clocks after the indices are there.

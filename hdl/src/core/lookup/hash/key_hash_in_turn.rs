@@ -25,8 +25,9 @@ pub struct KeyHashInTurn<const WAY_LOG2: usize> {
     pub index3: Signal<Out, Bits<WAY_LOG2>>,
     /// Bit n is high n + 1 clocks after `start`.
     when: DffR<Bits<16>>,
-    /// Words 2 j and 2 j + 1.
+    /// Word 2 j of the key.
     lower: Dff<Bits<32>>,
+    /// Word 2 j + 1.
     upper: Dff<Bits<32>>,
     a: Reg<Bits<32>>,
     b: Reg<Bits<32>>,
