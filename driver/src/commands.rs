@@ -2,25 +2,14 @@
 //! The command interface: operands, command, and the wait for its end.
 
 use crate::image::{Image, Write};
+use crate::words::{KeyWords, Lengths, StepWords};
 use crate::{Access, Device, DeviceError};
 use millrace_regs::map::DATA_WORDS;
-use millrace_regs::{Command, DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, Key, Step, addr, valid_entry};
-
-/// Packed key, or mask.
-pub(crate) type KeyWords = [u32; Key::WORDS];
-/// Packed step.
-pub(crate) type StepWords = [u32; Step::WORDS];
+use millrace_regs::{Command, DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, addr, valid_entry};
 
 /// Reads of `STATUS` after which a command counts as stuck. One takes a few clocks, and so does a command; to clear the tables takes 65,586 at
 /// most, unless a full queue holds up frames that came before.
 const PATIENCE: u32 = 100_000;
-
-/// How long keys and steps are in a device, in words: as long as this driver's, or longer. What is behind the driver's fields is zero.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lengths {
-    pub key: usize,
-    pub step: usize,
-}
 
 /// What a longer key or step has behind this driver's words.
 const ZEROS: [u32; DATA_WORDS as usize] = [0; DATA_WORDS as usize];

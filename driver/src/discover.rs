@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the device contains, as its registers tell.
 
-use crate::commands::Lengths;
+use crate::words::Lengths;
 use crate::{Device, DeviceError};
 use millrace_regs::config::{Config, MAX_FRAME, MIN_FRAME, WAYS};
 use millrace_regs::hash::MAX_SLOT_BITS;

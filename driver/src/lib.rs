@@ -9,6 +9,7 @@
 #![deny(missing_docs)]
 
 mod action;
+mod claim;
 mod commands;
 mod counters;
 mod cuckoo;
@@ -32,6 +33,7 @@ mod tcam;
 pub mod vfio;
 pub mod vfio_user;
 pub mod virtio;
+mod words;
 
 pub use action::{Action, ActionError, program};
 pub use counters::{Count, QueueStats, RuleCounters, Verdicts};

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where a rule goes: under which mask, into which kind of tables, or nowhere. All others ask here.
 
-use crate::commands::{Commands, KeyWords};
+use crate::commands::Commands;
 use crate::cuckoo::Slot;
 use crate::image::Contents;
 use crate::placer::Placer;
 use crate::tables::{HashTables, TableInfo};
 use crate::tcam::Tcam;
+use crate::words::KeyWords;
 use crate::{Choice, DeviceError, Placement, RuleError};
 use millrace_regs::Mask;
 use millrace_regs::config::Config;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the rule manager asks of tables, whoever places the entries in them.
 
-use crate::commands::{Commands, KeyWords};
+use crate::commands::Commands;
+use crate::words::KeyWords;
 use crate::{DeviceError, Place, RuleError, RuleId};
 
 /// A rule to be put into a table.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The action programs of rules: a first step per rule id, and chains of continuation steps.
 
-use crate::commands::{Commands, StepWords};
+use crate::commands::Commands;
 use crate::image::Contents;
 use crate::placement::Kind;
 use crate::pool::Pool;
+use crate::words::StepWords;
 use crate::{Device, RuleError};
 use millrace_regs::Step;
 

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rule manager: places rules in the device's tables, and keeps track of what is where.
 
-use crate::commands::{KeyWords, Staging};
+use crate::claim::Claim;
+use crate::commands::Staging;
 use crate::counters::{self, Count, QueueStats, RuleCounters, Verdicts};
 use crate::discover::lengths;
 use crate::image::{Contents, Image, Layout};
 use crate::left::Left;
-use crate::owner::{Claim, Others, Owner};
+use crate::owner::{Others, Owner};
 use crate::placement::{Kind, Tables};
 use crate::placer::NewRule;
 use crate::pool::Pool;
 use crate::programs::Programs;
 use crate::tables::TableInfo;
+use crate::words::KeyWords;
 use crate::{Choice, Device, DeviceError, Place, RuleError, RuleId, RuleInfo, RuleSpec, discover};
 use millrace_regs::config::Config;
 use millrace_regs::{Command, Key, Mask, Step, addr};

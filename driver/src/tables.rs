@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The hash tables: which has which mask, and where each rule lies.
 
-use crate::commands::{Commands, KeyWords};
+use crate::commands::Commands;
 use crate::cuckoo::{Cuckoo, Slot};
 use crate::image::{Contents, Entry};
 use crate::placer::{NewRule, Placer};
+use crate::words::KeyWords;
 use crate::{DeviceError, Place, RuleError, RuleId};
 use millrace_regs::config::{Config, WAYS};
 use millrace_regs::{Key, Mask, hash};

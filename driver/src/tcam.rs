@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which rule lies in which entry of the TCAM.
 
-use crate::commands::{Commands, KeyWords};
+use crate::commands::Commands;
 use crate::image::Contents;
 use crate::placer::{NewRule, Placer};
+use crate::words::KeyWords;
 use crate::{DeviceError, Place, RuleError, RuleId};
 
 /// The entries of the TCAM.

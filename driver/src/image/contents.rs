@@ -2,7 +2,7 @@
 //! What an image holds, taken apart.
 
 use super::Layout;
-use crate::commands::{KeyWords, StepWords};
+use crate::words::{KeyWords, StepWords};
 use millrace_regs::{DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, Key, Step};
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where what lies in the file of an image.
 
-use crate::commands::Lengths;
+use crate::words::Lengths;
 use millrace_regs::config::Config;
 use millrace_regs::{Command, DATA_KEY, Key};
 use std::ops::Range;

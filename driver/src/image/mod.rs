@@ -235,7 +235,7 @@ fn check(words: &[u32]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::Lengths;
+    use crate::words::Lengths;
 
     fn layout() -> Layout {
         let lengths = Lengths { key: 16, step: 22 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! BAR 0 of a served function.
 
-use super::function::lock;
+use super::client::lock;
 use crate::BoxError;
 use crate::virtio::VirtioPci;
 use millrace_regs::host::NOTIFY;

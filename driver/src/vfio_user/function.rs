@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A served function of Millrace.
 
-use super::{AttachError, Event, VfioUserBar, VfioUserRegisters};
+use super::bar::VfioUserBar;
+use super::client::lock;
+use super::error::AttachError;
+use super::registers::VfioUserRegisters;
+use crate::event::Event;
 use crate::identity::{CONFIG_BYTES, Role, identify};
 use crate::virtio::MappedMemory;
 use millrace_vfio_user::{Client, ClientError, SharedMemory, Space};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// PCI's command register, and its bits: the BARs answer, the function may use its bus.
@@ -112,9 +116,4 @@ impl VfioUserFunction {
     pub fn socket(&self) -> &OwnedFd {
         &self.socket
     }
-}
-
-/// The way to a function's server, for as long as an access takes. Who panicked meanwhile left it as a lost connection is left: the next access tells.
-pub(super) fn lock(client: &Mutex<Client>) -> MutexGuard<'_, Client> {
-    client.lock().unwrap_or_else(PoisonError::into_inner)
 }

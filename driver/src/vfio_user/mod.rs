@@ -5,6 +5,7 @@
 //! [`VfioUserNet`] is a PF or VF in use, and [`VfioUserDpu`] the ECPF: a [`Device`](crate::Device).
 
 mod bar;
+mod client;
 mod dpu;
 mod error;
 mod function;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The registers of a served device: BAR 2 of its ECPF.
 
-use super::function::lock;
+use super::client::lock;
 use crate::{Access, DeviceError};
 use millrace_regs::map::ADDRESS_SPACE;
 use millrace_vfio_user::{Client, ClientError, Space};

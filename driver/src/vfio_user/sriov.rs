@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The VFs of a served PF: its extended capability SR-IOV (PCI Express Base 5.0 §9.3.3), used as Linux's `sriov_numvfs` does.
 
-use super::function::lock;
+use super::client::lock;
 use super::{AttachError, VfioUserFunction};
 use millrace_regs::host::pci::{EXTENDED, sriov};
 use millrace_vfio_user::Space;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Shares of a region of memory.
 
-use super::VirtioError;
+use super::error::VirtioError;
 
 /// Deals out the bytes of a region, from its start on. All of them become free together, with a new arena.
 #[derive(Clone)]

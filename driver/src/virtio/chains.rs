@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a driver remembers of the chains that its device has.
 
-use super::VirtioError;
+use super::error::VirtioError;
 use std::collections::VecDeque;
 
 /// A buffer of a chain: one descriptor.

@@ -3,14 +3,11 @@
 
 use super::arena::Arena;
 use super::function::{Function, Notified};
+use super::settings::CONTROL_ROOM;
 use super::{DmaMemory, Piece, VirtioError, VirtioPci, Virtqueue};
 use millrace_regs::host::control::{COMMAND_BYTES, Command, ERR, OK};
 use millrace_regs::host::status;
 
-/// Descriptors of a control queue: more than a command takes.
-pub(super) const CONTROL_SIZE: u16 = 4;
-/// Bytes for a command and its answer.
-pub(super) const CONTROL_ROOM: usize = COMMAND_BYTES + 1;
 /// Looks at the queue, each with a read of `device_status`, after which a command counts as not answered.
 const PATIENCE: u32 = 1_000_000;
 /// What no answer is.

@@ -4,6 +4,7 @@
 use super::*;
 use crate::BoxError;
 use crate::virtio::LocalMemory;
+use crate::virtio::settings::CONTROL_SIZE;
 
 const BYTES: usize = 0x1000;
 

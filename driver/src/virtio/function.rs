@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The registers of a function, and how it is brought up and reset (virtio 3.1.1, 4.1.5).
 
-use super::virtqueue::has;
-use super::{Fault, NetConfig, RssLimits, Settings, VirtioError, VirtioPci, Virtqueue};
+use super::error::{Fault, VirtioError};
+use super::features::{NEED_CONTROL, has};
+use super::memory::DmaMemory;
+use super::net_config::{NetConfig, RssLimits};
+use super::settings::Settings;
+use super::transport::VirtioPci;
+use super::virtqueue::Virtqueue;
 use crate::BoxError;
-use crate::virtio::DmaMemory;
 use millrace_regs::host::{COMMON, DEVICE, FAULTS, Feature, HostField, ISR, NO_VECTOR, NOTIFY, common, device, status};
 
 /// Reads of `device_status` or `queue_reset` after which a reset counts as stuck: of a device in another process, two seconds.
@@ -13,9 +17,6 @@ const PATIENCE: u32 = 100_000;
 const ALL_ONES: u8 = 0xff;
 /// Times that the device configuration is read before it counts as changing all the time.
 const CONFIG_ATTEMPTS: u32 = 100;
-/// Features that are nothing without a control queue (5.1.3.1).
-pub(super) const NEED_CONTROL: u64 =
-    Feature::bits(&[Feature::CtrlRx, Feature::CtrlVlan, Feature::Mq, Feature::CtrlMacAddr, Feature::Rss]);
 /// Smallest `mtu` that a device may offer (5.1.4.1).
 const MIN_MTU: u16 = 68;
 

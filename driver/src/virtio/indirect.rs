@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Tables of descriptors for chains of several (virtio 2.7.5.3, 2.8.7).
 
-use super::VirtioError;
 use super::arena::Arena;
-use super::virtqueue::DESCRIPTOR;
+use super::descriptor::DESCRIPTOR;
+use super::error::VirtioError;
 
 /// Descriptors of a table. Longer chains go without.
 const ENTRIES: usize = 8;

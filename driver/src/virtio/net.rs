@@ -3,10 +3,10 @@
 
 use super::arena::Arena;
 use super::control::ControlQueue;
+use super::features::has;
 use super::function::{Function, Notified};
 use super::pair::{Maker, Pair};
-use super::virtqueue::has;
-use super::{Cut, DmaMemory, RssLimits, Settings, VirtioError, VirtioPci, Virtqueue};
+use super::{Cut, DmaMemory, Isr, NetConfig, Settings, VirtioError, VirtioPci, Virtqueue};
 use crate::Sent;
 use millrace_regs::host::{Feature, NET_HEADER, isr, status};
 
@@ -15,30 +15,6 @@ const ETHERNET: u64 = 18;
 
 /// The header that asks for nothing: all of its fields are 0, `num_buffers` too (virtio 5.1.6.2.1).
 const PLAIN: [u8; NET_HEADER] = [0; NET_HEADER];
-
-/// The device configuration (virtio 5.1.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NetConfig {
-    /// The function's MAC address, if it has one.
-    pub mac: Option<[u8; 6]>,
-    /// The link is up. True if the function cannot tell.
-    pub link_up: bool,
-    /// Pairs of virtqueues.
-    pub max_pairs: u16,
-    /// Longest payload of a frame, if the function tells.
-    pub mtu: Option<u16>,
-    /// What it can do of receive-side scaling, if that was agreed on.
-    pub rss: Option<RssLimits>,
-}
-
-/// Bits of the ISR status (virtio 4.1.4.5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Isr {
-    /// A virtqueue has used buffers.
-    pub queue: bool,
-    /// The configuration changed, or the function needs a reset.
-    pub configuration: bool,
-}
 
 /// A virtio-net function that is in use. It goes on using its memory until it is [stopped](Self::stop), even if this is dropped.
 pub struct VirtioNet<T, M> {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A packed virtqueue, the driver's side (virtio 2.8).
 
-use super::chains::{Chain, Entry};
+use super::chains::{Chain, Entry, Piece, Used};
+use super::descriptor::{DESCRIPTOR, INDIRECT, NEXT, WRITE};
+use super::error::VirtioError;
 use super::indirect::Tables;
-use super::virtqueue::{Base, DESCRIPTOR, INDIRECT, NEXT, WRITE};
-use super::{DmaMemory, Piece, Rings, Used, VirtioError};
+use super::memory::DmaMemory;
+use super::rings::{Base, Rings};
 use std::collections::VecDeque;
 
 /// `struct pvirtq_desc` (2.8.13): address, then these.

@@ -2,11 +2,12 @@
 //! The virtqueues of a function: how they are made, and made anew.
 
 use super::arena::Arena;
-use super::control::{CONTROL_SIZE, ControlQueue};
+use super::control::ControlQueue;
+use super::features::has;
 use super::function::{Function, Notified};
 use super::receive::ReceiveQueue;
+use super::settings::CONTROL_SIZE;
 use super::transmit::TransmitQueue;
-use super::virtqueue::has;
 use super::{DmaMemory, Settings, VirtioError, VirtioPci, Virtqueue};
 use millrace_regs::host::Feature;
 

@@ -2,12 +2,18 @@
 //! What a driver asks for, and how it lays out its buffers.
 
 use super::arena::Arena;
-use super::control::{CONTROL_ROOM, CONTROL_SIZE};
-use super::function::NEED_CONTROL;
+use super::chains::Piece;
+use super::error::VirtioError;
+use super::features::NEED_CONTROL;
 use super::indirect::Tables;
-use super::{Piece, VirtioError};
 use millrace_regs::config::MAX_FRAME;
+use millrace_regs::host::control::COMMAND_BYTES;
 use millrace_regs::host::{ECPF_HEADER, Feature, MAX_QUEUE_SIZE, NET_HEADER};
+
+/// Descriptors of a control queue: more than a command takes.
+pub(super) const CONTROL_SIZE: u16 = 4;
+/// Bytes for a command and its answer.
+pub(super) const CONTROL_ROOM: usize = COMMAND_BYTES + 1;
 
 /// Features that are taken whatever the settings.
 const ALWAYS: u64 = Feature::bits(&[

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A split virtqueue, the driver's side (virtio 2.7).
 
-use super::chains::{Chain, Entry};
+use super::chains::{Chain, Entry, Piece, Used};
+use super::descriptor::{DESCRIPTOR, INDIRECT, NEXT, WRITE};
+use super::error::VirtioError;
 use super::indirect::Tables;
-use super::virtqueue::{Base, DESCRIPTOR, INDIRECT, NEXT, WRITE};
-use super::{DmaMemory, Piece, Rings, Used, VirtioError};
+use super::memory::DmaMemory;
+use super::rings::{Base, Rings};
 use millrace_regs::host::RING_ALIGNMENTS_LOG2;
 use std::collections::VecDeque;
 

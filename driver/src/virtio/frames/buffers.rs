@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Buffers of a function that are handed out to who uses its frames.
 
-use super::OutFrame;
+use super::frame::{HEADROOM, OutFrame};
 use crate::virtio::arena::Arena;
 use crate::virtio::{Mapping, Piece, VirtioError};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Bytes in a buffer before a frame that was received. Those up to the headers, 44 bytes of the ECPF and 12 of others, may be made part of the frame.
-pub const HEADROOM: usize = 128;
 
 /// What buffers are aligned to: a line of caches, and of the device's bus.
 pub(super) const ALIGN: usize = 64;

@@ -5,16 +5,18 @@
 //! The queues of a function share its buffers. Each queue is a value of its own, so that threads may drive several at once.
 
 mod buffers;
+mod frame;
 mod receiver;
 mod sender;
 
-pub use buffers::{FrameBuffers, HEADROOM};
-pub use receiver::{FrameReceiver, ReceivedFrame};
-pub use sender::{FrameSender, OutFrame};
+pub use buffers::FrameBuffers;
+pub use frame::{HEADROOM, OutFrame, ReceivedFrame};
+pub use receiver::FrameReceiver;
+pub use sender::FrameSender;
 
 use super::arena::Arena;
-use super::function::{Function, Notified};
-use super::virtqueue::has;
+use super::features::has;
+use super::function::Function;
 use super::{Cut, DmaMemory, Mapping, NetConfig, Settings, VirtioError, VirtioPci, Virtqueue};
 use crate::identity::Role;
 use millrace_regs::config::MAX_FRAME;
@@ -231,9 +233,4 @@ fn make_queue<T: VirtioPci>(
     let queue = Virtqueue::make(arena, number, &ascending, features, memory)?;
     let notify = function.enable(&queue, memory, settings.interrupts)?;
     Ok((queue, notify))
-}
-
-/// Notifies a function of one of its queues.
-fn notify<T: VirtioPci>(function: &mut Function<T>, offset: u32, queue: &Virtqueue) -> Result<(), VirtioError> {
-    function.notify(offset, Notified::of(queue))
 }

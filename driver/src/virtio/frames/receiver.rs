@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A receiveq whose frames are handed out in their buffers.
 
-use super::{FrameBuffers, HEADROOM, notify};
-use crate::virtio::function::Function;
+use super::buffers::FrameBuffers;
+use super::frame::{HEADROOM, ReceivedFrame};
+use crate::virtio::function::{Function, Notified};
 use crate::virtio::{Mapping, Used, VirtioError, VirtioPci, Virtqueue, receive, representor};
-use millrace_regs::UpcallReason;
 use millrace_regs::host::{ECPF_HEADER, NET_HEADER};
 use std::sync::Arc;
-
-/// A frame that was received. Its first byte is at [`HEADROOM`] of its buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReceivedFrame {
-    /// Number of the buffer, which is the caller's from now on.
-    pub buffer: u32,
-    /// Bytes.
-    pub len: u32,
-    /// Why the slow path gets it, of a representor.
-    pub reason: Option<UpcallReason>,
-}
 
 /// A receiveq. Its descriptors are kept supplied with free buffers, whenever frames are received.
 pub struct FrameReceiver<T, M> {
@@ -114,7 +103,7 @@ impl<T: VirtioPci, M: Mapping> FrameReceiver<T, M> {
     }
 
     pub(super) fn notify(&mut self) -> Result<(), VirtioError> {
-        notify(&mut self.function, self.notify, &self.queue)
+        self.function.notify(self.notify, Notified::of(&self.queue))
     }
 
     /// The buffers, and with them what a frame's place is counted from.

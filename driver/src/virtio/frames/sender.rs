@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A transmitq that sends frames out of the buffers they lie in.
 
-use super::{FrameBuffers, notify};
-use crate::virtio::function::Function;
+use super::buffers::FrameBuffers;
+use super::frame::OutFrame;
+use crate::virtio::function::{Function, Notified};
 use crate::virtio::{Mapping, VirtioError, VirtioPci, Virtqueue};
 use millrace_regs::host::{ECPF_HEADER, NET_HEADER};
 use std::sync::Arc;
-
-/// A frame in a buffer that the caller has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutFrame {
-    /// Number of the buffer.
-    pub buffer: u32,
-    /// Offset of the frame's first byte in it: what lies right before it is overwritten with headers.
-    pub start: u32,
-    /// Bytes.
-    pub len: u32,
-}
 
 /// A transmitq.
 pub struct FrameSender<T, M> {
@@ -58,7 +48,7 @@ impl<T: VirtioPci, M: Mapping> FrameSender<T, M> {
             }
         }
         if self.queue.show(self.buffers.memory()) {
-            notify(&mut self.function, self.notify, &self.queue)?;
+            self.function.notify(self.notify, Notified::of(&self.queue))?;
         }
         Ok(count)
     }
