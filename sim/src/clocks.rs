@@ -3,6 +3,9 @@
 
 use crate::ffi::{Model, Pin};
 
+/// Time of a clock cycle in nanoseconds: 250 MHz.
+pub const CYCLE_NS: u64 = 4;
+
 /// The parts of the core with a clock of their own, as the pins `clock_PART` and `idle_PART` name them ("Clocks" in
 /// `docs/fast-path.md`); beside them `clock` and `idle`, and the ports'.
 pub(crate) const PARTS: [&str; 8] = ["ctrl", "parse", "match", "hash", "compare", "select", "expand", "edit"];

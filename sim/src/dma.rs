@@ -4,8 +4,8 @@
 use crate::ffi::{Model, Pin};
 use crate::host_memory::{Dma, HostMemory, Port};
 use crate::mix::mix;
+use crate::new_error::NewError;
 use crate::pins::PinFinder;
-use crate::simulation::NewError;
 use std::collections::VecDeque;
 
 /// Bytes of a beat.

@@ -2,12 +2,12 @@
 //! The core with its host side, in a test bed: memory of all functions, uplinks, both register buses.
 
 use crate::axi::{Access, Axi, BusError, Handshakes, PATIENCE};
-use crate::clocks::{Clocks, Running};
+use crate::clocks::{CYCLE_NS, Clocks, Running};
 use crate::dma::{DmaPort, Latency, Traffic, Transfers};
 use crate::ffi::{Model, Pin};
 use crate::host_memory::{HostMemory, Port};
+use crate::new_error::NewError;
 use crate::pins::PinFinder;
-use crate::simulation::{CYCLE_NS, NewError};
 use crate::sink::{Ready, Received, Sink};
 use crate::source::Source;
 use crate::trace::{Trace, TraceError};

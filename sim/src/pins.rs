@@ -4,7 +4,7 @@
 use crate::axi::AxiPins;
 use crate::clocks::{ClockArray, ClockPins, Clocks, HOST_CLOCKS, HOST_PARTS, PARTS};
 use crate::ffi::{Model, Pin};
-use crate::simulation::NewError;
+use crate::new_error::NewError;
 use crate::sink::SinkPins;
 use crate::source::SourcePins;
 use millrace_regs::config::Preset;

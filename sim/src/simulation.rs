@@ -2,8 +2,9 @@
 //! The core in its test bed: clocks, queues at every port, the register bus, waveforms.
 
 use crate::axi::{Access, Axi, BusError, Handshakes, PATIENCE};
-use crate::clocks::{Clocks, Running};
-use crate::ffi::{BUILT_IN, Model, Pin};
+use crate::clocks::{CYCLE_NS, Clocks, Running};
+use crate::ffi::{Model, Pin};
+use crate::new_error::NewError;
 use crate::pins::PinFinder;
 use crate::sink::{Ready, Received, Sink};
 use crate::source::Source;
@@ -19,8 +20,6 @@ const RESET_CYCLES: u32 = 8;
 const RESET_REST: usize = 200;
 /// Frames that wait at the packet-out stream before [`Simulation::packet_out`] refuses more.
 const PACKET_OUT_QUEUE: usize = 64;
-/// Time of a clock cycle in nanoseconds: 250 MHz.
-pub const CYCLE_NS: u64 = 4;
 
 /// A frame that the core hands to the slow path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,22 +31,6 @@ pub struct Upcall {
     pub frame: Vec<u8>,
     /// Cycle in which its last beat left the core.
     pub cycle: u64,
-}
-
-/// Why there is no simulation.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NewError {
-    #[error(
-        "preset `{0}` is not built into this program, which has {built_in}; `cargo build --release --features every-preset` builds in {simulated}, and `--features host` host",
-        built_in = names(BUILT_IN), simulated = names(&Preset::SIMULATED)
-    )]
-    NotBuiltIn(Preset),
-    #[error("the core of preset `{preset}` has no {bits}-bit {direction} `{name}`")]
-    NoPin { preset: Preset, name: String, direction: &'static str, bits: usize },
-}
-
-fn names(presets: &[Preset]) -> String {
-    presets.iter().map(|preset| preset.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// The Verilated core with a source and a sink at every vport, and both ends of the representors' streams.

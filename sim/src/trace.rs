@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Waveforms of a window of cycles.
 
-use crate::CYCLE_NS;
+use crate::clocks::CYCLE_NS;
 use crate::ffi::Model;
 use std::fs::File;
 use std::ops::Range;

@@ -2,7 +2,7 @@
 //! Descriptors (virtio 2.7.5, 2.8.13), and what a chain of them may be.
 
 use super::memory::Window;
-use super::virtqueue::{Kind, part};
+use super::ring::{Kind, part};
 use super::{HostModel, Memory, Place};
 use millrace_regs::host::{
     ECPF, ECPF_HEADER, FaultReason, Feature, NET_HEADER, RECEIVE_CHAIN, TRANSMIT_BYTES, control,

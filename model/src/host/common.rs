@@ -3,6 +3,7 @@
 
 use super::function::Function;
 use super::virtqueue::Virtqueue;
+use super::word::merge;
 use millrace_regs::host::{Feature, HostField, MAX_QUEUE_SIZE, RING_ALIGNMENTS_LOG2, common, control, device, status};
 
 const DEVICE_FEATURE_SELECT: u32 = common::DEVICE_FEATURE_SELECT.word();
@@ -16,12 +17,6 @@ const ENABLE_AND_NOTIFY: u32 = common::QUEUE_ENABLE.word();
 const RINGS: u32 = common::QUEUE_DESC.word();
 const NOTIFY_DATA_AND_RESET: u32 = common::QUEUE_RESET.word();
 const RINGS_END: u32 = RINGS + 24;
-
-/// The word, with the bytes of `data` for which `strobe` has a bit.
-pub(super) fn merge(word: u32, data: u32, strobe: u8) -> u32 {
-    let mask = (0..4).filter(|byte| strobe >> byte & 1 == 1).fold(0, |mask, byte| mask | 0xff << (8 * byte));
-    word & !mask | data & mask
-}
 
 /// Some byte of a field is written.
 fn writes(strobe: u8, field: HostField) -> bool {

@@ -4,23 +4,11 @@
 use super::memory::Window;
 use super::msix::Msix;
 use super::policy::Policy;
+use super::ring::Kind;
 use super::steering::Steering;
-use super::virtqueue::{Kind, Virtqueue};
+use super::virtqueue::Virtqueue;
 use super::{HostModel, Place};
 use millrace_regs::host::{FAULT, FUNCTION_POLICY, FaultReason, Feature, NO_VECTOR, isr, status};
-
-/// A message of stream `interrupt`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interrupt {
-    /// Whose.
-    pub function: usize,
-    /// Vector of the function.
-    pub vector: u16,
-    /// Where the message is written.
-    pub address: u64,
-    /// What is written.
-    pub data: u32,
-}
 
 /// What a reset of the function makes as it was after power-up.
 pub(super) struct Common {

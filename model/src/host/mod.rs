@@ -23,13 +23,15 @@ pub mod offload;
 mod packed;
 pub mod policy;
 mod receive;
+mod ring;
 mod split;
 pub mod steering;
 mod transmit;
 mod virtqueue;
+mod word;
 
-pub use function::Interrupt;
 pub use memory::{BusError, Memory};
+pub use msix::Interrupt;
 pub use receive::Delivered;
 pub use transmit::FrameOut;
 

@@ -2,10 +2,22 @@
 //! Vectors of a function: their table, their pending bits, and the messages they give.
 
 use super::HostModel;
-use super::common::merge;
-use super::function::Interrupt;
+use super::word::merge;
 use millrace_regs::host::{NO_VECTOR, VECTOR_MASKED, msix};
 use std::collections::BTreeSet;
+
+/// A message of stream `interrupt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupt {
+    /// Whose.
+    pub function: usize,
+    /// Vector of the function.
+    pub vector: u16,
+    /// Where the message is written.
+    pub address: u64,
+    /// What is written.
+    pub data: u32,
+}
 
 const ADDRESS: u32 = msix::MESSAGE_ADDRESS.word();
 const ADDRESS_HIGH: u32 = ADDRESS + 4;

@@ -2,7 +2,7 @@
 //! Packed virtqueues (virtio 2.8).
 
 use super::chain::{Chain, DESCRIPTOR, INDIRECT, NEXT, UsedChain, WRITE};
-use super::virtqueue::{Kind, part};
+use super::ring::{Kind, part};
 use super::{HostModel, Memory, Place};
 use millrace_regs::host::{DESCRIPTOR_LINE, FaultReason, Feature};
 

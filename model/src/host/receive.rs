@@ -3,7 +3,7 @@
 
 use super::chain::Chain;
 use super::policy::Policy;
-use super::virtqueue::Kind;
+use super::ring::Kind;
 use super::{HostModel, Memory, Place};
 use millrace_regs::host::{
     ECPF, ECPF_HEADER, ECPF_HEADER_LENGTH, ECPF_HEADER_REASON, FaultReason, Feature, MERGED_CHAINS, NET_HEADER,

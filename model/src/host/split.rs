@@ -2,7 +2,7 @@
 //! Split virtqueues (virtio 2.7).
 
 use super::chain::{Chain, INDIRECT, NEXT, UsedChain};
-use super::virtqueue::part;
+use super::ring::part;
 use super::{HostModel, Memory, Place};
 use millrace_regs::host::{FaultReason, Feature};
 

@@ -2,17 +2,10 @@
 //! State of a virtqueue, and what split and packed ones have in common.
 
 use super::chain::{Chain, UsedChain};
+use super::ring::Kind;
 use super::{HostModel, Memory, Place, READ_AHEAD};
 use millrace_regs::host::{FaultReason, Feature, MAX_QUEUE_SIZE, NO_VECTOR};
 use std::collections::VecDeque;
-
-/// What a virtqueue is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Receive,
-    Transmit,
-    Control,
-}
 
 /// A virtqueue.
 ///
@@ -119,11 +112,6 @@ impl Virtqueue {
     fn laps(&self) -> u32 {
         if self.is_packed() { 2 * u32::from(self.size) } else { 1 << 16 }
     }
-}
-
-/// Address of a part of a ring; past 2^64 there is none.
-pub(super) fn part(ring: u64, offset: u64) -> Result<u64, FaultReason> {
-    ring.checked_add(offset).ok_or(FaultReason::Window)
 }
 
 impl HostModel {
