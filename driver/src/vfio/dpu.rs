@@ -2,24 +2,23 @@
 //! The ECPF of hardware.
 
 use super::{Event, PciAddress, Problem, Role, VfioBar, VfioError, VfioFunction, VfioMemory, VfioRegisters};
+use crate::DeviceError;
+use crate::ecpf_dpu::{EcpfDpu, EcpfFunction};
 use crate::virtio::{Ecpf, Settings, VirtioError, vports};
-use crate::{Access, Device, DeviceError, Registers, Sent, Upcall};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
 
-/// A device whose ECPF this process has: registers and rings are mapped. Its time is that of this machine, since it was opened.
-///
-/// [`poll`](Device::poll) looks at the rings and does not wait: a caller that has nothing else to do waits for [`descriptors`](Self::descriptors).
-pub struct VfioDpu {
-    registers: VfioRegisters,
-    ecpf: Ecpf<VfioBar, VfioMemory>,
-    /// Of the receiveqs.
-    upcalls: Event,
-    /// The configuration's: the function needs a reset.
-    changes: Event,
-    start: Instant,
-    // Last, for it goes last.
-    function: VfioFunction,
+/// A device whose ECPF this process has: registers and rings are mapped.
+pub type VfioDpu = EcpfDpu<VfioFunction>;
+
+impl EcpfFunction for VfioFunction {
+    type Registers = VfioRegisters;
+    type Bar = VfioBar;
+    type Memory = VfioMemory;
+
+    /// Nothing tells that hardware has gone but what it answers.
+    fn check(&self) -> Result<(), DeviceError> {
+        Ok(())
+    }
 }
 
 impl VfioDpu {
@@ -43,12 +42,8 @@ impl VfioDpu {
         let [changes, upcalls, _] = <[Event; 3]>::try_from(events).expect("an event of each kind");
         let ecpf = Ecpf::start(function.bar(), memory, settings, vports)
             .map_err(|error| Problem::Virtio(error).of(address))?;
-        Ok(Self { registers: function.registers(), ecpf, upcalls, changes, start: Instant::now(), function })
-    }
-
-    /// The ECPF's BAR 0, for what it sets of the other functions.
-    pub fn bar(&mut self) -> &mut VfioBar {
-        self.ecpf.bar()
+        let registers = function.registers();
+        Ok(Self::new(function, registers, ecpf, upcalls, changes))
     }
 
     /// What to wait for: ready to read when an upcall has come, or the function needs a reset.
@@ -64,45 +59,5 @@ impl VfioDpu {
         let address = self.function.address();
         let stopped: Result<_, VirtioError> = self.ecpf.stop();
         stopped.map(|_| ()).map_err(|error| Problem::Virtio(error).of(address))
-    }
-}
-
-impl Device for VfioDpu {
-    fn read32(&mut self, address: u32) -> Result<u32, DeviceError> {
-        self.registers.read32(address)
-    }
-
-    fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError> {
-        self.registers.write32(address, value)
-    }
-
-    fn batch(&mut self, accesses: &[Access]) -> Result<Vec<u32>, DeviceError> {
-        self.registers.batch(accesses)
-    }
-
-    fn recv_upcall(&mut self) -> Option<Upcall> {
-        self.ecpf.next_upcall()
-    }
-
-    fn upcall_waiting(&self) -> bool {
-        self.ecpf.upcall_waiting()
-    }
-
-    fn send_packet_out(&mut self, vport: u8, frame: &[u8]) -> Result<Sent, DeviceError> {
-        self.ecpf.packet_out(vport, frame)
-    }
-
-    fn poll(&mut self) -> Result<(), DeviceError> {
-        // What comes after this is signalled again.
-        self.upcalls.take();
-        if self.changes.take() {
-            self.ecpf.check()?;
-        }
-        self.ecpf.look(self.now())?;
-        Ok(())
-    }
-
-    fn now(&self) -> u64 {
-        self.start.elapsed().as_nanos() as u64
     }
 }

@@ -3,26 +3,24 @@
 
 use super::registers::backend;
 use super::{AttachError, Event, Role, VfioUserBar, VfioUserFunction, VfioUserRegisters};
+use crate::ecpf_dpu::{EcpfDpu, EcpfFunction};
 use crate::virtio::{Ecpf, MappedMemory, Settings, vports};
-use crate::{Access, BoxError, Device, DeviceError, Registers, Sent, Upcall};
+use crate::{BoxError, DeviceError};
 use millrace_vfio_user::{ClientError, SharedMemory};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::time::Instant;
 
-/// A served device, as its ECPF sees it: registers by messages, upcalls and packets out through rings in shared memory. Its time is that
-/// of this machine, since the connection.
-///
-/// [`poll`](Device::poll) looks at the rings and does not wait: a caller that has nothing else to do waits for [`descriptors`](Self::descriptors).
-pub struct VfioUserDpu {
-    registers: VfioUserRegisters,
-    ecpf: Ecpf<VfioUserBar, MappedMemory<SharedMemory>>,
-    function: VfioUserFunction,
-    /// Of the receiveqs.
-    upcalls: Event,
-    /// The configuration's: the function needs a reset.
-    changes: Event,
-    start: Instant,
+/// A served device, as its ECPF sees it: registers by messages, upcalls and packets out through rings in shared memory.
+pub type VfioUserDpu = EcpfDpu<VfioUserFunction>;
+
+impl EcpfFunction for VfioUserFunction {
+    type Registers = VfioUserRegisters;
+    type Bar = VfioUserBar;
+    type Memory = MappedMemory<SharedMemory>;
+
+    fn check(&self) -> Result<(), DeviceError> {
+        VfioUserFunction::check(self).map_err(backend)
+    }
 }
 
 impl VfioUserDpu {
@@ -41,12 +39,8 @@ impl VfioUserDpu {
         let upcalls = function.event((0..vports).map(|pair| 1 + 2 * pair))?;
         let ecpf = Ecpf::start(function.bar(), memory, settings, vports.into())
             .map_err(|error| AttachError::Virtio { path: path.to_owned(), error })?;
-        Ok(Self { registers: function.registers(), ecpf, function, upcalls, changes, start: Instant::now() })
-    }
-
-    /// The ECPF's BAR 0, for what it sets of the other functions.
-    pub fn bar(&mut self) -> &mut VfioUserBar {
-        self.ecpf.bar()
+        let registers = function.registers();
+        Ok(Self::new(function, registers, ecpf, upcalls, changes))
     }
 
     /// What to wait for: ready to read when an upcall has come, the function needs a reset, or the server has gone.
@@ -62,46 +56,5 @@ impl VfioUserDpu {
         let Self { ecpf, function, .. } = self;
         ecpf.stop().map_err(|error| AttachError::Virtio { path: function.path().to_owned(), error })?;
         function.reset().map_err(|error: ClientError| error.into())
-    }
-}
-
-impl Device for VfioUserDpu {
-    fn read32(&mut self, address: u32) -> Result<u32, DeviceError> {
-        self.registers.read32(address)
-    }
-
-    fn write32(&mut self, address: u32, value: u32) -> Result<(), DeviceError> {
-        self.registers.write32(address, value)
-    }
-
-    fn batch(&mut self, accesses: &[Access]) -> Result<Vec<u32>, DeviceError> {
-        self.registers.batch(accesses)
-    }
-
-    fn recv_upcall(&mut self) -> Option<Upcall> {
-        self.ecpf.next_upcall()
-    }
-
-    fn upcall_waiting(&self) -> bool {
-        self.ecpf.upcall_waiting()
-    }
-
-    fn send_packet_out(&mut self, vport: u8, frame: &[u8]) -> Result<Sent, DeviceError> {
-        self.ecpf.packet_out(vport, frame)
-    }
-
-    fn poll(&mut self) -> Result<(), DeviceError> {
-        self.function.check().map_err(backend)?;
-        // What comes after this is signalled again.
-        self.upcalls.take();
-        if self.changes.take() {
-            self.ecpf.check()?;
-        }
-        self.ecpf.look(self.now())?;
-        Ok(())
-    }
-
-    fn now(&self) -> u64 {
-        self.start.elapsed().as_nanos() as u64
     }
 }
