@@ -2,8 +2,8 @@
 //! The card with gigabit ports.
 
 use crate::presets::with_sizes;
-use millrace_hdl::board::gigabit_nic::GigabitNic;
-pub use millrace_hdl::board::gigabit_nic::TOP;
+use millrace_hdl::board::tops::gigabit_nic::GigabitNic;
+pub use millrace_hdl::board::tops::gigabit_nic::TOP;
 use millrace_hdl::sized;
 use millrace_regs::config::Preset;
 use rust_hdl_core::prelude::*;

@@ -2,8 +2,8 @@
 //! The core with the host channel.
 
 use crate::presets::{of_preset, with_sizes};
-use millrace_hdl::board::millrace_host::MillraceHost;
-pub use millrace_hdl::board::millrace_host::TOP;
+use millrace_hdl::board::tops::millrace_host::MillraceHost;
+pub use millrace_hdl::board::tops::millrace_host::TOP;
 use millrace_hdl::sized;
 use millrace_regs::config::Preset;
 use rust_hdl_core::prelude::*;

@@ -10,7 +10,7 @@ mod ports;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, ValueEnum};
-use millrace_hdl::board::cmac_port;
+use millrace_hdl::board::cmac::cmac_port;
 use millrace_hdl::{docs, emit};
 use millrace_regs::config::Preset;
 use millrace_tops::{axi, dpu, gigabit_nic, millrace_host};

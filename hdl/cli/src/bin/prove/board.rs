@@ -3,11 +3,11 @@
 
 use super::proof::{Engine, Mutant, Proof, modules};
 use crate::sources;
-use millrace_hdl::board::beat_packer::BeatPacker;
-use millrace_hdl::board::cmac_port::CmacPort;
-use millrace_hdl::board::frame_gate::FrameGate;
-use millrace_hdl::board::host_mux::HostMux;
-use millrace_hdl::board::loss_mark::LossMark;
+use millrace_hdl::board::cmac::cmac_port::CmacPort;
+use millrace_hdl::board::cmac::frame_gate::FrameGate;
+use millrace_hdl::board::cmac::loss_mark::LossMark;
+use millrace_hdl::board::host::host_mux::HostMux;
+use millrace_hdl::board::stream::beat_packer::BeatPacker;
 
 /// The proofs of this file.
 pub fn proofs() -> Vec<Proof> {
@@ -19,7 +19,7 @@ fn beat_packer() -> Proof {
         name: "beat_packer",
         claim: "each frame leaves once, whole or marked, or is counted as lost",
         design: || modules(BeatPacker::<16, 2>::default(), "beat_packer"),
-        sources: sources!["board/formal/beat_packer.sv"],
+        sources: sources!["board/stream/formal/beat_packer.sv"],
         engine: Engine::Pdr,
         multiclock: false,
         slow: false,
@@ -48,7 +48,7 @@ fn host_mux() -> Proof {
         name: "host_mux",
         claim: "every message leaves once, whole, behind its header, in turn, when its queue holds all of it",
         design: || modules(HostMux::<64, 4, 3, 5>::new(1..3), "host_mux"),
-        sources: sources!["board/formal/host_mux.sv"],
+        sources: sources!["board/host/formal/host_mux.sv"],
         engine: Engine::Pdr,
         multiclock: false,
         slow: false,
@@ -85,7 +85,7 @@ fn frame_gate() -> Proof {
         name: "frame_gate",
         claim: "keeps every beat; a frame comes out when it is whole, and without a pause",
         design: || modules(FrameGate::<8, 1, 2, 3>::default(), "frame_gate"),
-        sources: sources!["base/formal/stream_order.sv", "board/formal/frame_gate.sv"],
+        sources: sources!["base/formal/stream_order.sv", "board/cmac/formal/frame_gate.sv"],
         engine: Engine::Pdr,
         multiclock: false,
         slow: false,
@@ -115,7 +115,7 @@ fn loss_mark() -> Proof {
         name: "loss_mark",
         claim: "each frame goes out once, whole or ended by a mark, whatever room there is",
         design: || modules(LossMark::<16, 2>::default(), "loss_mark"),
-        sources: sources!["board/formal/loss_mark.sv"],
+        sources: sources!["board/cmac/formal/loss_mark.sv"],
         engine: Engine::Induction { depth: 2, from: 1, to: 10 },
         multiclock: false,
         slow: false,
@@ -154,7 +154,7 @@ fn cmac_port() -> Proof {
         name: "cmac_port",
         claim: "beats padded and cleared on their way to the MAC; what a reset cuts ends, and nothing else",
         design: || modules(CmacPort::<512, 64>::default(), "cmac_port"),
-        sources: sources!["board/formal/cmac_port.sv"],
+        sources: sources!["board/cmac/formal/cmac_port.sv"],
         engine: Engine::Pdr,
         multiclock: false,
         slow: false,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The core for a board whose host is behind a PCIe stream.
 
-use super::host_demux::HostDemux;
-use super::host_mux::HostMux;
-use super::types::{MarkedBeat, RegisterAnswer};
-use super::whole_frames::WholeFrames;
+use crate::board::host::host_demux::HostDemux;
+use crate::board::host::host_mux::HostMux;
+use crate::board::stream::whole_frames::WholeFrames;
+use crate::board::types::{MarkedBeat, RegisterAnswer};
 use crate::bus::{AxilSlave, AxisIn, AxisOut, AxisSnk, AxisSrc};
 use crate::core::millrace::Millrace;
 use millrace_regs::config::Config;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages of the host, to where they belong.
 
-use super::types::{MarkedBeat, RegisterRequest};
 use crate::base::{DffE, DffR, Param, Reg, Snk, Src};
+use crate::board::types::{MarkedBeat, RegisterRequest};
 use crate::core::types::Beat;
 use millrace_regs::host_channel::{HEADER_BYTES, MessageKind};
 use millrace_regs::map::MAX_VPORTS;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The check sequence of messages that come in.
 
-use super::crc32::{Crc32, RESIDUE};
 use crate::base::{DffE, Reg};
+use crate::board::stream::crc32::{Crc32, RESIDUE};
 use rust_hdl_core::prelude::*;
 
-/// Between a [`SlipDecoder`](super::slip_decoder::SlipDecoder) and a [`BeatPacker`](super::beat_packer::BeatPacker): takes the last four bytes
+/// Between a [`SlipDecoder`](super::slip_decoder::SlipDecoder) and a [`BeatPacker`](crate::board::stream::beat_packer::BeatPacker): takes the last four bytes
 /// off each message, and marks it with `error` at its end if they are not its check sequence (IEEE 802.3 §3.2.9), as is a message that has
 /// not so many. No clock of latency, but four bytes.
 #[millrace_hdl::block]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Register accesses of the host channel.
 
-use super::types::{RegisterAnswer, RegisterRequest};
 use crate::base::{DffE, DffR, Param, Snk, Src};
+use crate::board::types::{RegisterAnswer, RegisterRequest};
 use crate::bus::AxilMaster;
 use millrace_regs::host_channel::BOARD;
 use rust_hdl_core::prelude::*;

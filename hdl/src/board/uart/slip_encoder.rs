@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages as bytes for a line.
 
-use super::types::StreamByte;
 use crate::base::{Reg, Snk, Src};
+use crate::board::types::StreamByte;
 use rust_hdl_core::prelude::*;
 
 /// Where a message is.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Bytes that come when they come, as beats.
 
-use super::types::MarkedBeat;
 use crate::base::{DffE, DffR, Reg, Src};
+use crate::board::types::MarkedBeat;
 use rust_hdl_core::prelude::*;
 
 /// Makes beats of bytes that cannot be made to wait: in a clock comes a byte (`push`), the end of a frame (`finish`, with `error` if it is

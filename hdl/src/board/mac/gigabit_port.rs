@@ -5,9 +5,9 @@ use super::event_count::EventCount;
 use super::mac_rx::MacRx;
 use super::mac_tx::MacTx;
 use super::reset_bridge::ResetBridge;
-use super::types::MarkedBeat;
-use super::whole_frames::WholeFrames;
 use crate::base::{AsyncFifo, Snk, Src};
+use crate::board::stream::whole_frames::WholeFrames;
+use crate::board::types::MarkedBeat;
 use crate::core::types::Beat;
 use rust_hdl_core::prelude::*;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Receiving half of an Ethernet MAC.
 
-use super::beat_packer::BeatPacker;
-use super::crc32::{Crc32, RESIDUE};
-use super::types::MarkedBeat;
 use crate::base::{Dff, DffE, DffR, Reg, Src};
+use crate::board::stream::beat_packer::BeatPacker;
+use crate::board::stream::crc32::{Crc32, RESIDUE};
+use crate::board::types::MarkedBeat;
 use rust_hdl_core::prelude::*;
 
 /// Frames from a GMII (IEEE 802.3 clause 35) in the PHY's receive clock: preamble, start frame delimiter and FCS are taken off, padding

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages for the host, from where they come.
 
-use super::types::RegisterAnswer;
 use crate::base::{DffR, Param, RoundRobin, Snk, Src};
+use crate::board::types::RegisterAnswer;
 use crate::core::types::Beat;
 use millrace_regs::host_channel::MessageKind;
 use millrace_regs::map::MAX_VPORTS;

@@ -4,7 +4,7 @@
 use crate::base::DffR;
 use rust_hdl_core::prelude::*;
 
-/// Takes SLIP framing (RFC 1055) off, for a [`BeatPacker`](super::beat_packer::BeatPacker): a byte or the end of a message per clock, in the same
+/// Takes SLIP framing (RFC 1055) off, for a [`BeatPacker`](crate::board::stream::beat_packer::BeatPacker): a byte or the end of a message per clock, in the same
 /// clock. A message is in `error` if a byte of it was, or an escape was not of the two there are. Nothing comes out before the first END,
 /// nor for an empty message.
 #[millrace_hdl::block]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The check sequence of messages that go out.
 
-use super::crc32::Crc32;
-use super::types::StreamByte;
 use crate::base::{Reg, Snk, Src};
+use crate::board::stream::crc32::Crc32;
+use crate::board::types::StreamByte;
 use rust_hdl_core::prelude::*;
 
 /// Puts its check sequence (IEEE 802.3 §3.2.9) behind each message. No clock of latency, a byte per clock, of which four are for the check

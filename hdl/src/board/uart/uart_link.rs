@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The host channel over a UART.
 
-use super::beat_bytes::BeatBytes;
-use super::beat_packer::BeatPacker;
 use super::fcs_append::FcsAppend;
 use super::fcs_check::FcsCheck;
 use super::slip_decoder::SlipDecoder;
 use super::slip_encoder::SlipEncoder;
-use super::types::{MarkedBeat, StreamByte};
 use super::uart_rx::UartRx;
 use super::uart_tx::UartTx;
 use crate::base::{LutFifo, Skid, Snk, Src};
+use crate::board::stream::beat_bytes::BeatBytes;
+use crate::board::stream::beat_packer::BeatPacker;
+use crate::board::types::{MarkedBeat, StreamByte};
 use crate::core::types::Beat;
 use rust_hdl_core::prelude::*;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Beats as bytes.
 
-use super::types::StreamByte;
 use crate::base::{Reg, Snk, Src};
+use crate::board::types::StreamByte;
 use crate::core::types::Beat;
 use rust_hdl_core::prelude::*;
 

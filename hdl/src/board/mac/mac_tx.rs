@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sending half of an Ethernet MAC.
 
-use super::beat_bytes::BeatBytes;
-use super::crc32::Crc32;
 use crate::base::{Dff, DffR, Reg, Snk};
+use crate::board::stream::beat_bytes::BeatBytes;
+use crate::board::stream::crc32::Crc32;
 use crate::core::types::Beat;
 use rust_hdl_core::prelude::*;
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A network card: the core with gigabit Ethernet ports and its host behind a UART.
 
-use super::gigabit_port::GigabitPort;
-use super::host_demux::HostDemux;
-use super::host_mux::HostMux;
-use super::host_registers::HostRegisters;
 use super::leds::Leds;
-use super::types::MarkedBeat;
-use super::uart_link::UartLink;
 use crate::base::Skid;
+use crate::board::host::host_demux::HostDemux;
+use crate::board::host::host_mux::HostMux;
+use crate::board::host::host_registers::HostRegisters;
+use crate::board::mac::gigabit_port::GigabitPort;
+use crate::board::types::MarkedBeat;
+use crate::board::uart::uart_link::UartLink;
 use crate::core::millrace::Millrace;
 use crate::core::types::Beat;
 use millrace_regs::config::Config;
