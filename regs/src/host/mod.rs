@@ -2,11 +2,19 @@
 //! The host side: functions, their registers, virtqueues (`docs/host.md`). Section numbers are those of *Virtual I/O Device (VIRTIO) Version 1.2*.
 
 use crate::config::Config;
-use crate::map::{Access, Bits, Register, Reset};
+use crate::map::Access;
 use crate::verdict::outcomes;
 
-#[path = "host_control.rs"]
 pub mod control;
+mod feature;
+mod function_registers;
+
+pub use feature::Feature;
+pub use function_registers::{
+    FAULT, FUNCTION_BAD_OFFLOAD, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_FIRST_HI,
+    FUNCTION_FIRST_LO, FUNCTION_LAST_HI, FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MODERATION,
+    FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_REFUSED, FUNCTION_REGISTERS, FUNCTION_STATE,
+};
 
 /// Bit of an address of `s_axil_host` from which on the function's number lies; below is the offset in the function's BAR.
 pub const FUNCTION_SHIFT: u32 = 24;
@@ -281,120 +289,6 @@ pub mod isr {
 }
 
 outcomes! {
-    /// Features by their bits (5.1.3 and 6).
-    pub enum Feature {
-        /// The device completes checksums of frames out.
-        Csum = 0, "VIRTIO_NET_F_CSUM";
-        /// The driver takes frames whose checksum the device has looked at, or that have none yet.
-        GuestCsum = 1, "VIRTIO_NET_F_GUEST_CSUM";
-        /// `mtu` of the device configuration is valid.
-        Mtu = 3, "VIRTIO_NET_F_MTU";
-        /// `mac` of the device configuration is valid.
-        Mac = 5, "VIRTIO_NET_F_MAC";
-        /// The device cuts segments of TCP over IPv4.
-        HostTso4 = 11, "VIRTIO_NET_F_HOST_TSO4";
-        /// The same over IPv6.
-        HostTso6 = 12, "VIRTIO_NET_F_HOST_TSO6";
-        /// The same of segments with ECN.
-        HostEcn = 13, "VIRTIO_NET_F_HOST_ECN";
-        /// A frame may take several receive buffers.
-        MergeableBuffers = 15, "VIRTIO_NET_F_MRG_RXBUF";
-        /// `status` of the device configuration is valid.
-        Status = 16, "VIRTIO_NET_F_STATUS";
-        /// There is a control queue.
-        CtrlVq = 17, "VIRTIO_NET_F_CTRL_VQ";
-        /// It takes receive modes and tables of addresses.
-        CtrlRx = 18, "VIRTIO_NET_F_CTRL_RX";
-        /// It takes VLANs.
-        CtrlVlan = 19, "VIRTIO_NET_F_CTRL_VLAN";
-        /// There are several pairs of virtqueues.
-        Mq = 22, "VIRTIO_NET_F_MQ";
-        /// The control queue takes the driver's address.
-        CtrlMacAddr = 23, "VIRTIO_NET_F_CTRL_MAC_ADDR";
-        /// A descriptor may stand for a table of descriptors.
-        IndirectDesc = 28, "VIRTIO_F_INDIRECT_DESC";
-        /// Both sides say from which buffer on they want to be told.
-        EventIdx = 29, "VIRTIO_F_EVENT_IDX";
-        /// Not a legacy device.
-        Version1 = 32, "VIRTIO_F_VERSION_1";
-        /// Addresses are those of the bus, behind an IOMMU if there is one.
-        AccessPlatform = 33, "VIRTIO_F_ACCESS_PLATFORM";
-        /// Virtqueues are packed.
-        RingPacked = 34, "VIRTIO_F_RING_PACKED";
-        /// Buffers are used in the order in which they were made available.
-        InOrder = 35, "VIRTIO_F_IN_ORDER";
-        /// Barriers are those of the platform.
-        OrderPlatform = 36, "VIRTIO_F_ORDER_PLATFORM";
-        /// Notifications say how far the ring is.
-        NotificationData = 38, "VIRTIO_F_NOTIFICATION_DATA";
-        /// A virtqueue can be reset alone.
-        RingReset = 40, "VIRTIO_F_RING_RESET";
-        /// The device cuts datagrams of UDP.
-        HostUso = 56, "VIRTIO_NET_F_HOST_USO";
-        /// The driver says which receiveq a frame goes to.
-        Rss = 60, "VIRTIO_NET_F_RSS";
-    }
-}
-
-impl Feature {
-    /// Its bit among the 64.
-    pub const fn bit(self) -> u64 {
-        1 << self as u8
-    }
-
-    /// All that a PF or VF offers under a mask of ones.
-    pub const OFFERED: u64 = Self::bits(&[
-        Self::Csum,
-        Self::GuestCsum,
-        Self::Mtu,
-        Self::Mac,
-        Self::HostTso4,
-        Self::HostTso6,
-        Self::HostEcn,
-        Self::MergeableBuffers,
-        Self::Status,
-        Self::CtrlVq,
-        Self::CtrlRx,
-        Self::CtrlVlan,
-        Self::Mq,
-        Self::CtrlMacAddr,
-        Self::IndirectDesc,
-        Self::EventIdx,
-        Self::Version1,
-        Self::AccessPlatform,
-        Self::RingPacked,
-        Self::InOrder,
-        Self::OrderPlatform,
-        Self::NotificationData,
-        Self::RingReset,
-        Self::HostUso,
-        Self::Rss,
-    ]);
-
-    /// What of it the ECPF does not offer.
-    pub const NOT_OF_ECPF: u64 =
-        Self::bits(&[Self::CtrlVq, Self::CtrlRx, Self::CtrlVlan, Self::Mq, Self::CtrlMacAddr, Self::Rss]);
-
-    /// What a function offers under a mask of ones.
-    pub const fn offered_by(function: usize) -> u64 {
-        if function == ECPF { Self::OFFERED & !Self::NOT_OF_ECPF } else { Self::OFFERED }
-    }
-
-    /// The bits of several.
-    pub const fn bits(features: &[Feature]) -> u64 {
-        let (mut bits, mut i) = (0, 0);
-        while i < features.len() {
-            bits |= features[i].bit();
-            i += 1;
-        }
-        bits
-    }
-
-    /// What is offered whatever the mask, and what a driver has to take.
-    pub const REQUIRED: u64 = Feature::Version1.bit() | Feature::AccessPlatform.bit();
-}
-
-outcomes! {
     /// Why a virtqueue was stopped (`docs/host.md`, "Faults").
     pub enum FaultReason {
         /// `avail.idx` ran ahead of what the engine has taken by more than the queue's size.
@@ -421,140 +315,6 @@ outcomes! {
         Bus = 11, "bus";
     }
 }
-
-/// The first fault of a function; 0 if there was none since its reset. At the start of block [`FAULTS`], and in `FUNCTION_FAULT`.
-pub const FAULT: Register =
-    register("FAULT", 0, Access::Ro, 0, FAULT_FIELDS, "First fault since the function's reset.");
-
-const FAULT_FIELDS: &[Bits] = &[
-    bits("reason", 0, 8, "number of the reason; 0 without a fault"),
-    bits("virtqueue", 16, 16, "virtqueue of the function"),
-];
-
-const fn bits(name: &'static str, low: u32, width: u32, doc: &'static str) -> Bits {
-    Bits { name, low, width, doc }
-}
-
-const fn register(
-    name: &'static str,
-    offset: u32,
-    access: Access,
-    reset: u32,
-    fields: &'static [Bits],
-    doc: &'static str,
-) -> Register {
-    Register { name, offset, count: 1, access, reset: Reset::Value(reset), fields, doc }
-}
-
-/// `mac`, bytes 0 to 3.
-pub const FUNCTION_MAC_LO: Register =
-    register("FUNCTION_MAC_LO", 0x00, Access::Rw, 0, WORD, "Bytes 0 to 3 of `mac`, byte 0 lowest.");
-/// `mac`, bytes 4 and 5, and `status`.
-pub const FUNCTION_MAC_HI: Register = register(
-    "FUNCTION_MAC_HI",
-    0x04,
-    Access::Rw,
-    0,
-    &[bits("mac", 0, 16, "bytes 4 and 5"), bits("status", 16, 16, "`status` of the device configuration")],
-    "Bytes 4 and 5 of `mac`, and `status`.",
-);
-/// `mtu`.
-pub const FUNCTION_MTU: Register =
-    register("FUNCTION_MTU", 0x08, Access::Rw, 0, &[bits("mtu", 0, 16, "`mtu` of the device configuration")], "`mtu`.");
-/// Mask of the features offered.
-pub const FUNCTION_FEATURES_LO: Register =
-    register("FUNCTION_FEATURES_LO", 0x0c, Access::Rw, u32::MAX, WORD, "Mask of features 0 to 31.");
-/// Mask of the features offered.
-pub const FUNCTION_FEATURES_HI: Register =
-    register("FUNCTION_FEATURES_HI", 0x10, Access::Rw, u32::MAX, WORD, "Mask of features 32 to 63.");
-/// Lowest address that the function may touch.
-pub const FUNCTION_FIRST_LO: Register =
-    register("FUNCTION_FIRST_LO", 0x14, Access::Rw, 0, PAGES, "Lowest address that the function may touch.");
-/// Lowest address that the function may touch.
-pub const FUNCTION_FIRST_HI: Register = register("FUNCTION_FIRST_HI", 0x18, Access::Rw, 0, WORD, "Upper half of it.");
-/// Highest address that the function may touch. Bits 11:0 read 1.
-pub const FUNCTION_LAST_LO: Register =
-    register("FUNCTION_LAST_LO", 0x1c, Access::Rw, u32::MAX, PAGES, "Highest such address; bits 11:0 read 1.");
-/// Highest address that the function may touch.
-pub const FUNCTION_LAST_HI: Register =
-    register("FUNCTION_LAST_HI", 0x20, Access::Rw, u32::MAX, WORD, "Upper half of it.");
-/// What the function's driver and its host have set.
-pub const FUNCTION_STATE: Register = register(
-    "FUNCTION_STATE",
-    0x24,
-    Access::Ro,
-    0,
-    &[bits("device_status", 0, 8, "`device_status`"), bits("bus_master", 8, 1, "the function may use its bus")],
-    "State of the function.",
-);
-/// The function's [`FAULT`].
-pub const FUNCTION_FAULT: Register =
-    register("FUNCTION_FAULT", 0x28, Access::Ro, 0, FAULT_FIELDS, "The function's `FAULT`.");
-/// Frames dropped for want of a buffer.
-pub const FUNCTION_NO_BUFFER: Register =
-    register("FUNCTION_NO_BUFFER", 0x2c, Access::Ro, 0, WORD, "Frames dropped for want of a buffer, modulo 2^32.");
-/// Moderation of interrupts.
-pub const FUNCTION_MODERATION: Register = register(
-    "FUNCTION_MODERATION",
-    0x30,
-    Access::Rw,
-    0,
-    &[bits("clocks", 0, 24, "clocks between two messages of a vector, at least")],
-    "Clocks between two messages of a vector, at least.",
-);
-
-/// Frames dropped for what their header asks for.
-pub const FUNCTION_BAD_OFFLOAD: Register = register(
-    "FUNCTION_BAD_OFFLOAD",
-    0x34,
-    Access::Ro,
-    0,
-    WORD,
-    "Frames dropped because what their header asks for does not fit them, modulo 2^32.",
-);
-
-/// What the function's frames may be.
-pub const FUNCTION_POLICY: Register = register(
-    "FUNCTION_POLICY",
-    0x38,
-    Access::Rw,
-    0,
-    &[
-        bits("vlan", 0, 12, "identifier of the function's VLAN; 0: none"),
-        bits("priority", 13, 3, "priority of frames of the function in that VLAN"),
-        bits("service", 16, 1, "type of that VLAN's tag: 0 is 0x8100, 1 is 0x88a8"),
-        bits("spoof_check", 17, 1, "frames of the function have `mac` as their source"),
-        bits("trust", 18, 1, "the function may change `mac`"),
-    ],
-    "What the function's frames may be.",
-);
-
-/// Frames dropped by [`FUNCTION_POLICY`].
-pub const FUNCTION_REFUSED: Register =
-    register("FUNCTION_REFUSED", 0x3c, Access::Ro, 0, WORD, "Frames dropped by the policy, modulo 2^32.");
-
-const WORD: &[Bits] = &[bits("value", 0, 32, "the word")];
-const PAGES: &[Bits] = &[bits("page", WINDOW_SHIFT, 32 - WINDOW_SHIFT, "number of the page of 4 KiB, lower part")];
-
-/// What the ECPF sets of a function and sees of it (block [`FUNCTION`]), in the order of the offsets.
-pub const FUNCTION_REGISTERS: [Register; 16] = [
-    FUNCTION_MAC_LO,
-    FUNCTION_MAC_HI,
-    FUNCTION_MTU,
-    FUNCTION_FEATURES_LO,
-    FUNCTION_FEATURES_HI,
-    FUNCTION_FIRST_LO,
-    FUNCTION_FIRST_HI,
-    FUNCTION_LAST_LO,
-    FUNCTION_LAST_HI,
-    FUNCTION_STATE,
-    FUNCTION_FAULT,
-    FUNCTION_NO_BUFFER,
-    FUNCTION_MODERATION,
-    FUNCTION_BAD_OFFLOAD,
-    FUNCTION_POLICY,
-    FUNCTION_REFUSED,
-];
 
 /// log2 of the bytes by which a function's window is set.
 pub const WINDOW_SHIFT: u32 = 12;
@@ -723,5 +483,4 @@ impl Config {
 }
 
 #[cfg(test)]
-#[path = "host_tests.rs"]
 mod tests;

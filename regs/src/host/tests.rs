@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::config::Preset;
+use crate::map::Reset;
 
 const PAGE: &str = include_str!("../../docs/host.md");
 
