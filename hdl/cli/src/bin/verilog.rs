@@ -17,6 +17,7 @@ use millrace_tops::{axi, dpu, gigabit_nic, millrace_host};
 use rust_hdl_core::prelude::Block;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 /// What the top module is.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -68,7 +69,14 @@ struct Arguments {
     with_cmac_port: bool,
 }
 
+/// A whole core is built by value on the stack.
+const STACK: usize = 256 << 20;
+
 fn main() -> Result<()> {
+    thread::Builder::new().stack_size(STACK).spawn(run)?.join().expect("it ends without a panic")
+}
+
+fn run() -> Result<()> {
     let arguments = Arguments::parse();
     let Arguments { preset, out, top, .. } = &arguments;
     check(out)?;
