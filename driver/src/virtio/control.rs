@@ -3,8 +3,8 @@
 
 use super::arena::Arena;
 use super::function::{Function, Notified};
-use super::settings::CONTROL_ROOM;
-use super::{DmaMemory, Piece, VirtioError, VirtioPci, Virtqueue};
+use super::settings::{command_room, pieces};
+use super::{Cut, DmaMemory, Piece, VirtioError, VirtioPci, Virtqueue};
 use millrace_regs::host::control::{COMMAND_BYTES, Command, ERR, OK};
 use millrace_regs::host::status;
 
@@ -16,17 +16,26 @@ const UNANSWERED: u8 = 0xff;
 /// A control queue, and the bytes of a command.
 pub(super) struct ControlQueue {
     queue: Virtqueue,
-    /// Offset in the memory of the command; the answer is behind it.
+    /// Offsets in the memory of the command, and of its answer behind it.
     command: usize,
+    answer: usize,
+    /// The pieces that a command fills.
+    cuts: Vec<Cut>,
     /// Offset in the BAR at which it is notified.
     pub notify: u32,
 }
 
 impl ControlQueue {
-    pub fn new(mut queue: Virtqueue, arena: &mut Arena, memory: &impl DmaMemory) -> Result<Self, VirtioError> {
-        let command = arena.take(CONTROL_ROOM, 1)?;
+    pub fn new(
+        mut queue: Virtqueue,
+        cuts: &[Cut],
+        arena: &mut Arena,
+        memory: &impl DmaMemory,
+    ) -> Result<Self, VirtioError> {
+        let command = arena.take(command_room(cuts), 1)?;
+        let answer = arena.take(1, 1)?;
         queue.want_interrupts(memory, false);
-        Ok(Self { queue, command, notify: 0 })
+        Ok(Self { queue, command, answer, cuts: cuts.to_vec(), notify: 0 })
     }
 
     pub fn queue(&self) -> &Virtqueue {
@@ -50,25 +59,40 @@ impl ControlQueue {
         if self.queue.outstanding() != 0 {
             return Err(VirtioError::NoAnswer { command: command.name() });
         }
-        let answer = self.command + COMMAND_BYTES;
-        memory.write(self.command, &bytes);
-        memory.write(answer, &[UNANSWERED]);
-        let pieces = [
-            Piece { offset: self.command, len: bytes.len() as u32, writable: false },
-            Piece { offset: answer, len: 1, writable: true },
-        ];
+        let mut pieces = self.lay_out(memory, &bytes);
+        memory.write(self.answer, &[UNANSWERED]);
+        pieces.push(Piece { offset: self.answer, len: 1, writable: true });
         self.queue.add(memory, &pieces).expect("all descriptors are free");
         if self.queue.show(memory) {
             function.notify(self.notify, Notified::of(&self.queue))?;
         }
         self.wait(function, memory, command)?;
         let mut ack = [0];
-        memory.read(answer, &mut ack);
+        memory.read(self.answer, &mut ack);
         match ack {
             [OK] => Ok(()),
             [ERR] => Err(VirtioError::Refused { command: command.name() }),
             [ack] => Err(VirtioError::Ack { command: command.name(), ack }),
         }
+    }
+
+    /// Writes a command into its pieces.
+    fn lay_out(&self, memory: &impl DmaMemory, bytes: &[u8]) -> Vec<Piece> {
+        let mut left = bytes.len() as u32;
+        let rest = Cut { gap: 0, len: left };
+        let cuts = self.cuts.iter().chain([&rest]).map_while(|cut| {
+            let len = cut.len.min(left);
+            left -= len;
+            (len > 0).then_some(Cut { len, ..*cut })
+        });
+        let pieces = pieces(self.command, &cuts.collect::<Vec<_>>(), false);
+        let mut rest = bytes;
+        for piece in &pieces {
+            let part;
+            (part, rest) = rest.split_at(piece.len as usize);
+            memory.write(piece.offset, part);
+        }
+        pieces
     }
 
     /// Until the function has used the chain.

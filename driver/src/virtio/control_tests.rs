@@ -4,7 +4,7 @@
 use super::*;
 use crate::BoxError;
 use crate::virtio::LocalMemory;
-use crate::virtio::settings::CONTROL_SIZE;
+use crate::virtio::settings::{CONTROL_SIZE, control_room};
 
 const BYTES: usize = 0x1000;
 
@@ -38,8 +38,8 @@ impl VirtioPci for Device {
     fn write16(&mut self, _: u32, _: u16) -> Result<(), BoxError> {
         // The command is behind the rings, and this behind it.
         self.memory.write(BYTES - 1, &[self.answer]);
-        // Two descriptors are taken in turn of four.
-        let head = 2 * (self.count % 2);
+        // Two descriptors are taken in turn.
+        let head = 2 * self.count % CONTROL_SIZE;
         let entry = self.used + 4 + 8 * usize::from(self.count % CONTROL_SIZE);
         self.memory.store32(entry, head.into());
         self.memory.store32(entry + 4, 1);
@@ -62,8 +62,8 @@ fn only_the_two_answers_are_answers() {
     let used = queue.rings().used;
     // The answer is the last byte of the memory.
     let rings = used + 6 + 8 * usize::from(CONTROL_SIZE);
-    arena.take(BYTES - CONTROL_ROOM - rings, 1).unwrap();
-    let mut control = ControlQueue::new(queue, &mut arena, &memory).unwrap();
+    arena.take(BYTES - control_room(&[]) - rings, 1).unwrap();
+    let mut control = ControlQueue::new(queue, &[], &mut arena, &memory).unwrap();
     let mut function = Function::new(Device { memory: memory.clone(), used, answer: 0, count: 0 });
     for round in 0..10 {
         for answer in [0, 1, 2, 0x80, 0xff] {

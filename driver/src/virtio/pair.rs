@@ -46,7 +46,7 @@ impl<T: VirtioPci, M: DmaMemory> Maker<'_, T, M> {
     pub fn control(&mut self, number: u16, arena: &mut Arena) -> Result<ControlQueue, VirtioError> {
         let order: Vec<u16> = (0..CONTROL_SIZE).collect();
         let queue = self.queue(number, &order, arena)?;
-        let mut control = ControlQueue::new(queue, arena, self.memory)?;
+        let mut control = ControlQueue::new(queue, &self.settings.command, arena, self.memory)?;
         control.notify = self.function.enable(control.queue(), self.memory, false)?;
         Ok(control)
     }

@@ -7,13 +7,13 @@ use super::error::VirtioError;
 use super::features::NEED_CONTROL;
 use super::indirect::Tables;
 use millrace_regs::config::MAX_FRAME;
-use millrace_regs::host::control::COMMAND_BYTES;
+use millrace_regs::host::control::{CHAIN, COMMAND_BYTES};
 use millrace_regs::host::{ECPF_HEADER, Feature, MAX_QUEUE_SIZE, NET_HEADER};
 
-/// Descriptors of a control queue: more than a command takes.
-pub(super) const CONTROL_SIZE: u16 = 4;
-/// Bytes for a command and its answer.
-pub(super) const CONTROL_ROOM: usize = COMMAND_BYTES + 1;
+/// Descriptors of a control queue: as many as a command takes at most.
+pub(super) const CONTROL_SIZE: u16 = CHAIN as u16;
+/// Pieces of a command that can be asked for: beside them are one for what is left, and one for the answer.
+const COMMAND_CUTS: usize = CHAIN - 2;
 
 /// Features that are taken whatever the settings.
 const ALWAYS: u64 = Feature::bits(&[
@@ -74,6 +74,8 @@ pub struct Settings {
     pub transmit_bytes: usize,
     /// Transmit buffers of each transmitq.
     pub transmit_buffers: u16,
+    /// The pieces that a command of the control queue fills, six at most; what is left of it goes into one behind them. Empty: all of it.
+    pub command: Vec<Cut>,
 }
 
 impl Default for Settings {
@@ -96,6 +98,7 @@ impl Default for Settings {
             receive: vec![vec![Cut { gap: 0, len: bytes as u32 }]],
             transmit_bytes: bytes,
             transmit_buffers: MAX_QUEUE_SIZE,
+            command: vec![],
         }
     }
 }
@@ -126,7 +129,8 @@ impl Settings {
         self.check_size(self.packed)?;
         let mut order = self.descriptor_order.clone();
         order.sort_unstable();
-        let empty = |chain: &Vec<Cut>| chain.is_empty() || chain.iter().any(|cut| cut.len == 0);
+        let has_empty = |cuts: &[Cut]| cuts.iter().any(|cut| cut.len == 0);
+        let empty = |chain: &Vec<Cut>| chain.is_empty() || has_empty(chain);
         let problem = if self.pairs == 0 {
             "no pairs of virtqueues"
         } else if !order.is_empty() && !order.into_iter().eq(0..self.queue_size) {
@@ -137,6 +141,8 @@ impl Settings {
             "a receive buffer of more pieces than the virtqueue has descriptors"
         } else if self.merge && self.receive.iter().any(|chain| room(chain) < NET_HEADER as u64) {
             "receive buffers that do not hold the header"
+        } else if self.command.len() > COMMAND_CUTS || has_empty(&self.command) {
+            "a command of more pieces than a control queue takes, or of empty ones"
         } else {
             return Ok(());
         };
@@ -165,7 +171,7 @@ impl Settings {
         let chain = self.receive.iter().map(|cuts| extent(cuts)).max().unwrap_or(0);
         let receive = self.ring_bytes(self.queue_size) + usize::from(self.queue_size) * chain;
         let transmit = self.ring_bytes(self.queue_size) + usize::from(self.transmit_buffers) * self.transmit_bytes;
-        let control = if self.control { self.ring_bytes(CONTROL_SIZE) + CONTROL_ROOM } else { 0 };
+        let control = if self.control { self.ring_bytes(CONTROL_SIZE) + control_room(&self.command) } else { 0 };
         usize::from(self.pairs) * (receive + transmit) + control
     }
 
@@ -180,6 +186,16 @@ impl Settings {
     pub(super) fn receive_room(&self) -> u64 {
         self.receive.iter().map(|chain| room(chain)).min().unwrap_or(0)
     }
+}
+
+/// Bytes for a command in these pieces, without its answer.
+pub(super) fn command_room(cuts: &[Cut]) -> usize {
+    COMMAND_BYTES + cuts.iter().map(|cut| cut.gap).sum::<usize>()
+}
+
+/// Bytes for a command in these pieces, and its answer.
+pub(super) fn control_room(cuts: &[Cut]) -> usize {
+    command_room(cuts) + 1
 }
 
 /// Bytes that the pieces hold.

@@ -2,7 +2,7 @@
 //! Several pairs of virtqueues, and what is asked for on the control queue.
 
 use crate::bench::{ADDRESS, Device, Net, OFFERED, kinds, small};
-use millrace_driver::virtio::{DmaMemory, Rss, Settings, VirtioError};
+use millrace_driver::virtio::{Cut, DmaMemory, Rss, Settings, VirtioError};
 use millrace_model::host::Delivered;
 use millrace_regs::host::control::{Command, hash_type};
 use millrace_regs::host::{FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_FIRST_HI, FaultReason, Feature};
@@ -98,6 +98,23 @@ fn rss_steers_by_its_table() {
         assert!(matches!(net.set_rss(&rss), Err(VirtioError::Settings(_))), "{rss:?}");
     }
     assert_eq!(pairs(&device, &mut net), [0; FLOWS as usize], "nothing is changed");
+}
+
+#[test]
+fn a_command_may_lie_in_any_pieces_of_virtqueues_of_every_kind() {
+    let cut = |gap, len| Cut { gap, len };
+    // As Linux has RSS_CONFIG before 6.15; and as many as a chain may have.
+    let layouts = [vec![cut(3, 2), cut(5, 8), cut(1, 256), cut(0, 3)], vec![cut(7, 1); 6]];
+    for kind in kinds(&settings()) {
+        for (command, indirect) in layouts.iter().flat_map(|command| [(command, false), (command, true)]) {
+            let device = Device::new(1 << 20, 1);
+            let mut net = device.start(1, Settings { indirect, command: command.clone(), ..kind.clone() });
+            net.set_rss(&Rss { table: vec![1; 128], ..Rss::spread(2) }).unwrap();
+            assert_eq!(pairs(&device, &mut net), [1; FLOWS as usize]);
+            net.set_mac([2, 3, 4, 5, 6, 7]).unwrap();
+            assert_eq!(net.config().unwrap().mac, Some([2, 3, 4, 5, 6, 7]));
+        }
+    }
 }
 
 #[test]

@@ -96,6 +96,8 @@ fn settings_that_no_function_can_be_set_up_with_are_refused() {
         (Settings { receive: chain(0, 1), ..small() }, "no receive buffers"),
         (Settings { receive: chain(100, 5), ..small() }, "more pieces"),
         (Settings { receive: chain(11, 1), merge: true, ..small() }, "do not hold the header"),
+        (Settings { command: vec![Cut { gap: 0, len: 1 }; 7], ..small() }, "a command of more pieces"),
+        (Settings { command: vec![Cut { gap: 0, len: 0 }], ..small() }, "a command of more pieces"),
         (Settings { queue_size: 512, ..small() }, "`queue_size` reads 256"),
         (Settings { transmit_bytes: 1 << 20, ..small() }, "the memory given is too small: 1048576 bytes"),
         (Settings { receive: chain(1 << 20, 1), ..small() }, "the memory given is too small: 1048576 bytes"),

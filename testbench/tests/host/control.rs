@@ -3,7 +3,7 @@
 
 use crate::bench::{Dpu, Net, PRESET, VF, assert_same, frame, small};
 use millrace_driver::Sent;
-use millrace_driver::virtio::{Rss, Settings, VirtioError};
+use millrace_driver::virtio::{Cut, Rss, Settings, VirtioError};
 use millrace_model::host::steering::Steering;
 use millrace_regs::host::control::{HASH_TYPES, KEY_BYTES, TABLE_ENTRIES};
 use millrace_regs::host::{FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_NO_BUFFER};
@@ -66,6 +66,12 @@ fn random_rss(rng: &mut ChaCha8Rng) -> Rss {
     }
 }
 
+/// Pieces of commands, up to as many as a chain may have.
+fn random_pieces(rng: &mut ChaCha8Rng) -> Vec<Cut> {
+    let count = rng.random_range(0..=6);
+    (0..count).map(|_| Cut { gap: rng.random_range(0..70), len: rng.random_range(1..150) }).collect()
+}
+
 /// What the model has of it.
 fn steering(rss: &Rss) -> Steering {
     let mut key = [0; KEY_BYTES];
@@ -80,7 +86,8 @@ fn frames_arrive_where_the_model_says() {
         println!("seed {seed}");
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let dpu = Dpu::new(latency(&mut rng));
-        let settings = Settings { pairs: PAIRS, packed: seed % 2 == 0, indirect: seed % 3 == 0, ..small() };
+        let command = random_pieces(&mut rng);
+        let settings = Settings { pairs: PAIRS, packed: seed % 2 == 0, indirect: seed % 3 == 0, command, ..small() };
         let (mut vf, mut ecpf) = (dpu.start(VF, settings), dpu.representors());
         let mut told = Steering::pairs(PAIRS);
         for round in 0..20 {
@@ -138,7 +145,8 @@ fn commands_are_answered_under_traffic_and_no_frame_is_lost() {
     for seed in 0..4 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let dpu = Dpu::new(latency(&mut rng));
-        let settings = Settings { pairs: PAIRS, packed: seed % 2 == 0, ..small() };
+        let command = random_pieces(&mut rng);
+        let settings = Settings { pairs: PAIRS, packed: seed % 2 == 0, command, ..small() };
         let (mut vf, mut ecpf) = (dpu.start(VF, settings), dpu.representors());
         dpu.run();
         for round in 0..12u16 {
