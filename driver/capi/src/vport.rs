@@ -6,7 +6,6 @@ use crate::error::millrace_error::MILLRACE_E_NOT_FOUND;
 use crate::error::{Failure, call};
 use crate::handle::{get, put, text};
 use millrace_driver::virtio::{FunctionConfig, FunctionLosses, FunctionPolicy, VirtioPci};
-use millrace_regs::host::Feature;
 use millrace_regs::{VERDICTS_PER_VPORT, Verdict};
 use std::ffi::{c_char, c_int};
 
@@ -206,8 +205,7 @@ pub unsafe extern "C" fn millrace_function_configure(
             return Err(Failure::argument(format!("`mtu` is {}, less than {MIN_MTU}", config.mtu)));
         }
         let (mac, mtu, link_up) = (config.mac, config.mtu, config.link_up != 0);
-        let all =
-            FunctionConfig { mac, mtu, link_up, features: !Feature::Rss.bit(), policy: FunctionPolicy::default() };
+        let all = FunctionConfig { mac, mtu, link_up, features: u64::MAX, policy: FunctionPolicy::default() };
         all.set(&mut bar(&mut state), function)?;
         Ok(0)
     })

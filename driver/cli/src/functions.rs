@@ -47,8 +47,7 @@ impl Functions {
 
     /// Gives each function its configuration.
     pub fn configure(&mut self, args: &FunctionArgs, ecpf: &mut impl VirtioPci) -> Result<()> {
-        // Linux gives up RSS with a warning: its first RSS_CONFIG gets ERR, for a reason that is not known yet.
-        let features = !(Feature::bits(&args.without) | Feature::Rss.bit());
+        let features = !Feature::bits(&args.without);
         for (function, vport) in functions(&self.config) {
             let mac = nth_mac(args.mac, function - 1);
             let policy = FunctionPolicy::default();

@@ -107,8 +107,7 @@ fn scattered_frames(card: &mut Card) -> Result<String> {
 
 fn features(card: &mut Card) -> Result<String> {
     let default = card.parts()?.settings.clone();
-    // Those that `millrace serve` lets functions offer.
-    let known = Feature::OFFERED & !Feature::Rss.bit() & default.features();
+    let known = Feature::OFFERED & default.features();
     let all = card.net()?.features();
     ensure!(all == known, "agreed on {all:#x}, not on {known:#x}");
     card.parts()?.set(Settings { merge: false, ..default.clone() })?;

@@ -8,7 +8,6 @@ use millrace_driver::{Device, discover};
 use millrace_firmware::openflow::{Ports, parse_flow_file};
 use millrace_firmware::slowpath::{Settings, SlowPath};
 use millrace_regs::Verdict;
-use millrace_regs::host::Feature;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs;
@@ -29,14 +28,8 @@ pub fn run(address: PciAddress, packets: u64, ready: &Path) -> Result<String> {
     let config = discover(&mut device)?;
     for function in 1..=(config.pfs + config.vfs) as u32 {
         let mac = [2, 0x4d, 0x52, 0, 0, function as u8];
-        FunctionConfig {
-            mac,
-            mtu: MTU,
-            link_up: true,
-            features: !Feature::Rss.bit(),
-            policy: FunctionPolicy::default(),
-        }
-        .set(device.bar(), function)?;
+        FunctionConfig { mac, mtu: MTU, link_up: true, features: u64::MAX, policy: FunctionPolicy::default() }
+            .set(device.bar(), function)?;
     }
     let ports = Ports::new(config.vports() as u16, config.uplinks as u16);
     let flows = parse_flow_file("switch", "actions=normal\n", ports)?;

@@ -6,8 +6,9 @@ use super::guest::{Guest, Machine};
 use super::initramfs::{self, Contents};
 use super::network::Network;
 use super::scenarios::{Outcome, SWITCH, has_feature};
-use super::traffic::{self, address, ping};
+use super::traffic::{self, address, ping, ping_with};
 use anyhow::{Context, Result, bail, ensure};
+use millrace_model::host::steering::Steering;
 
 const PAIRS: usize = 2;
 /// TCP connections at once. That all of them meet on one of two queues by chance happens once in 2¹⁵ times.
@@ -16,8 +17,10 @@ const FLOWS: usize = 16;
 const PINGS: usize = 20;
 const FUNCTIONS: [&str; 2] = ["vf0", "vf1"];
 /// Features by their bits (virtio 5.1.3).
-const CONTROL: [(usize, &str); 3] = [(17, "CTRL_VQ"), (22, "MQ"), (23, "CTRL_MAC_ADDR")];
-const RSS: usize = 60;
+const CONTROL: [(usize, &str); 4] = [(17, "CTRL_VQ"), (22, "MQ"), (23, "CTRL_MAC_ADDR"), (60, "RSS")];
+const KEY_BYTES: usize = 40;
+/// Further addresses of a guest, each a flow of its own: the last number.
+const STATIONS: std::ops::Range<u8> = 101..109;
 
 /// Two guests with two pairs of queues each.
 pub fn multi_queue(bench: &Bench) -> Result<Outcome> {
@@ -36,15 +39,12 @@ pub fn multi_queue(bench: &Bench) -> Result<Outcome> {
     }
     pairs_come_and_go(&mut a, &mut b)?;
     let rate = spread(&mut a, &mut b)?;
-    let rss = has_feature(&mut a, RSS)?;
-    if rss {
-        receive_side_scaling(&mut a, &mut b)?;
-    }
+    receive_side_scaling(&mut a, &mut b)?;
     filters(&mut a, &mut b)?;
     vlan(&mut a, &mut b)?;
     mac_address(&mut a, &mut b)?;
     bench.finish(network, [a, b])?;
-    Ok(Outcome::Passed(format!("{rate:.1} Mb/s in {FLOWS} flows, RSS {}", if rss { "set" } else { "not offered" })))
+    Ok(Outcome::Passed(format!("{rate:.1} Mb/s in {FLOWS} flows")))
 }
 
 fn boot(bench: &Bench, network: &Network, machine: &Machine) -> Result<[Guest; 2]> {
@@ -129,25 +129,72 @@ fn spread(client: &mut Guest, server: &mut Guest) -> Result<f64> {
     Ok(rate)
 }
 
-/// What the table says decides, and a new key does no harm.
+/// The guest's table and key decide.
 fn receive_side_scaling(guest: &mut Guest, other: &mut Guest) -> Result<()> {
-    let shown = guest.run("/usr/sbin/ethtool --show-rxfh eth0")?;
+    let shown = show_rss(guest)?;
     ensure!(shown.contains("toeplitz: on"), "ethtool shows no Toeplitz hash:\n{shown}");
     for queue in (0..PAIRS).chain([0]) {
         let weights: Vec<_> = (0..PAIRS).map(|other| if other == queue { "1" } else { "0" }).collect();
         guest.run(&format!("/usr/sbin/ethtool --rxfh eth0 weight {}", weights.join(" ")))?;
-        let before = interrupts(guest, "input")?;
-        ping(guest, &address(FUNCTIONS[1]), PINGS as u32, 56)?;
-        let counts = since(&before, &interrupts(guest, "input")?);
-        // ARP has no hash.
-        let elsewhere = counts.iter().sum::<usize>() - counts[queue];
-        ensure!(counts[queue] >= PINGS && elsewhere < PINGS / 2, "all is for receiveq {queue}: they got {counts:?}");
+        answered_on(guest, queue, "")?;
     }
-    let key: Vec<String> = (1..=40).map(|byte: u8| format!("{:02x}", byte.wrapping_mul(37))).collect();
-    guest.run(&format!("/usr/sbin/ethtool --rxfh eth0 hkey {} equal {PAIRS}", key.join(":")))?;
-    let shown = guest.run("/usr/sbin/ethtool --show-rxfh eth0")?;
-    ensure!(shown.contains(&key.join(":")), "the key is another:\n{shown}");
+    flows_go_by_their_hash(guest)?;
+    guest.run(&format!("/usr/sbin/ethtool --rxfh eth0 equal {PAIRS}"))?;
     spread(guest, other).map(drop)
+}
+
+fn show_rss(guest: &mut Guest) -> Result<String> {
+    guest.run("/usr/sbin/ethtool --show-rxfh eth0")
+}
+
+/// Pings, with further options; the answers arrive on this queue.
+fn answered_on(guest: &mut Guest, queue: usize, options: &str) -> Result<()> {
+    let before = interrupts(guest, "input")?;
+    ping_with(guest, &address(FUNCTIONS[1]), PINGS as u32, 56, options)?;
+    let counts = since(&before, &interrupts(guest, "input")?);
+    // ARP has no hash.
+    let elsewhere = counts.iter().sum::<usize>() - counts[queue];
+    let right = counts[queue] >= PINGS && elsewhere < PINGS / 2;
+    ensure!(right, "pings with options {options:?} are for receiveq {queue}: they got {counts:?}");
+    Ok(())
+}
+
+/// With a new key and a table in which all bits of the hash count, flows arrive where the model says.
+fn flows_go_by_their_hash(guest: &mut Guest) -> Result<()> {
+    let key: [u8; KEY_BYTES] = std::array::from_fn(|i| (i as u8 + 1).wrapping_mul(37));
+    let text = key.map(|byte| format!("{byte:02x}")).join(":");
+    guest.run(&format!("/usr/sbin/ethtool --rxfh eth0 hkey {text} weight 1 2"))?;
+    let shown = show_rss(guest)?;
+    ensure!(shown.contains(&text), "the key is another:\n{shown}");
+    let table = indirection_table(&shown);
+    ensure!(table.len().is_power_of_two(), "no table:\n{shown}");
+    let steering = Steering { table, key, ..Steering::pairs(PAIRS as u16) };
+    let queues: Vec<_> = STATIONS.map(|station| steering.receiveq(&answer_to(station))).collect();
+    ensure!((0..PAIRS as u16).all(|queue| queues.contains(&queue)), "all flows have the same receiveq: {queues:?}");
+    for (station, queue) in STATIONS.zip(queues) {
+        guest.run(&format!("ip address add 10.0.0.{station}/24 dev eth0"))?;
+        answered_on(guest, queue.into(), &format!("-I 10.0.0.{station}"))?;
+        guest.run(&format!("ip address delete 10.0.0.{station}/24 dev eth0"))?;
+    }
+    Ok(())
+}
+
+/// The table that ethtool shows.
+fn indirection_table(shown: &str) -> Vec<u16> {
+    let row = |line: &str| {
+        let (first, entries) = line.split_once(':')?;
+        first.trim().parse::<u16>().ok()?;
+        entries.split_whitespace().map(|entry| entry.parse().ok()).collect::<Option<Vec<u16>>>()
+    };
+    shown.lines().filter_map(row).flatten().collect()
+}
+
+/// As much of the answer to a station's ping as is hashed.
+fn answer_to(station: u8) -> Vec<u8> {
+    let mut frame = vec![0; 12];
+    frame.extend([8, 0, 0x45, 0, 0, 84, 0, 0, 0, 0, 64, 1, 0, 0]);
+    frame.extend([10, 0, 0, 2, 10, 0, 0, station]);
+    frame
 }
 
 /// What the driver takes in changes, and traffic goes on.
@@ -192,7 +239,7 @@ fn mac_address(guest: &mut Guest, other: &mut Guest) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{count_of, numbers_behind};
+    use super::{count_of, indirection_table, numbers_behind};
 
     #[test]
     fn what_ethtool_says_is_read() {
@@ -203,5 +250,8 @@ mod tests {
              26:         44  PCI-MSIX-0000:01:00.0   1-edge      virtio0-input.0\n";
         assert_eq!(count_of(interrupts, "-input.0"), Some(44));
         assert_eq!(count_of(interrupts, "-input.1"), None);
+        let rss = "RX flow hash indirection table for eth0 with 2 RX ring(s):\n    0:      0     1     0     1\n    \
+            8:      1     1\nRSS hash key:\n25:4a:6f\nRSS hash function:\n    toeplitz: on\n    xor: off\n";
+        assert_eq!(indirection_table(rss), [0, 1, 0, 1, 1, 1]);
     }
 }

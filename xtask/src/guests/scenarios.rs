@@ -47,7 +47,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "iperf3", shows: "TCP both ways between two guests", run: iperf3 },
     Scenario {
         name: "multi-queue",
-        shows: "two pairs of queues, RSS if it is offered, and what a driver asks for on the control queue",
+        shows: "two pairs of queues, RSS with the guest's table and key, and what a driver asks for on the control queue",
         run: multi_queue,
     },
     Scenario { name: "mtu", shows: "frames of all sizes up to the MTU that the device tells, and fragments", run: mtu },
