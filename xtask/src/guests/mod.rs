@@ -8,6 +8,7 @@ mod ecpf;
 mod guest;
 mod initramfs;
 mod install;
+mod kselftest;
 mod modules;
 mod multi_queue;
 mod network;
