@@ -6,6 +6,7 @@ use super::config_space::{ConfigSpace, Written};
 use super::messages;
 use super::vfs::Vfs;
 use crate::DpuSimulation;
+use millrace_regs::host::pci::{FUNCTION_BAR, REGISTER_BAR};
 use millrace_regs::host::{COMMON, common};
 use millrace_vfio_user::{Function, Space};
 use nix::errno::Errno;
@@ -29,6 +30,20 @@ enum Bar {
     Host,
     /// Of the register map.
     Registers,
+}
+
+impl Bar {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Host => FUNCTION_BAR,
+            Self::Registers => REGISTER_BAR,
+        }
+    }
+
+    /// Whether an access lies in it. One through the window of virtio 4.1.4.9 need not: behind the function's block another's begins.
+    fn holds(&self, offset: u64, len: usize) -> bool {
+        offset.checked_add(len as u64).is_some_and(|end| end <= self.bytes())
+    }
 }
 
 impl Access<'_> {
@@ -67,7 +82,7 @@ impl Access<'_> {
 
     fn read_bar(&mut self, bar: u8, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         let bar = self.bar(bar)?;
-        if !self.config.memory_enabled() {
+        if !self.config.memory_enabled() || !bar.holds(offset, data.len()) {
             data.fill(0xff);
             return Ok(());
         }
@@ -80,7 +95,7 @@ impl Access<'_> {
 
     fn write_bar(&mut self, bar: u8, offset: u64, data: &[u8]) -> Result<(), Errno> {
         let bar = self.bar(bar)?;
-        if !self.config.memory_enabled() {
+        if !self.config.memory_enabled() || !bar.holds(offset, data.len()) {
             return Ok(());
         }
         for (offset, bytes) in words(offset, data.len())? {
