@@ -32,6 +32,8 @@ pub struct Server {
     listener: Option<Listener>,
     device: DeviceInfo,
     connection: Option<Connection>,
+    /// Has come while the one before it was going.
+    next: Option<UnixStream>,
     memory: ClientMemory,
     vectors: Vectors,
 }
@@ -50,7 +52,7 @@ impl Server {
     /// A function that is not there: it has no socket until it is [opened](Self::open).
     pub fn closed(path: impl AsRef<Path>, device: DeviceInfo) -> Self {
         let (path, vectors) = (path.as_ref().to_owned(), Vectors::new(device.msix_vectors));
-        Self { path, listener: None, device, connection: None, memory: ClientMemory::default(), vectors }
+        Self { path, listener: None, device, connection: None, next: None, memory: ClientMemory::default(), vectors }
     }
 
     /// Listens, as [`bind`](Self::bind), if it does not yet.
@@ -71,7 +73,7 @@ impl Server {
 
     /// The function vanishes: its socket goes, and so does its client; memory and eventfds are given back, and the function is reset.
     pub fn close(&mut self, function: &mut dyn Function) {
-        self.listener = None;
+        (self.listener, self.next) = (None, None);
         if self.connection.take().is_some() {
             tracing::warn!(path = %self.path.display(), "the function is not there any more: its client was disconnected");
         }
@@ -139,8 +141,11 @@ impl Server {
                 break;
             }
             let Some(listener) = &self.listener else { break };
-            let Some(socket) = listener.accept()? else { break };
-            if self.connection.is_some() {
+            let waiting = self.next.take();
+            let Some(socket) = waiting.map_or_else(|| listener.accept(), |socket| Ok(Some(socket)))? else { break };
+            if self.connection.as_ref().is_some_and(Connection::has_hung_up) {
+                self.next = Some(socket);
+            } else if self.connection.is_some() {
                 tracing::warn!(path = %self.path.display(), "a second client was turned away");
             } else {
                 self.connect(socket);
