@@ -178,6 +178,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub flows: Option<PathBuf>,
 
+    /// Who owns the switch, and is its slow path: the ECPF, or in NIC mode the host's PF. The ECPF may change it.
+    #[arg(long, value_enum, default_value_t = Mode::Dpu)]
+    pub mode: Mode,
+
     /// Number of VFs.
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub vfs: u16,
@@ -228,7 +232,7 @@ Example: the device, its slow path, and two of its functions, each in a process 
 Prints `ready` when the flows are in force. SIGHUP reads the flow file again. SIGINT or SIGTERM ends it and resets the ECPF: packets that match a rule
 go on, others are dropped until there is a slow path again. The next one takes the rules over, also if this one was killed. Exit code 2 means that something given cannot be used.")]
 pub struct FirmwareArgs {
-    /// Device: `vfio-user:DIR`, whose ECPF is served at DIR/ecpf.sock (`millrace serve --sockets DIR`, without --flows); or `vfio:ADDRESS`, the ECPF at an address of
+    /// Device: `vfio-user:DIR`, whose ECPF is served at DIR/ecpf.sock (`millrace serve --sockets DIR`, without --flows), or its PF at DIR/pf.sock if it is in NIC mode; or `vfio:ADDRESS`, the ECPF at an address of
     /// PCI, such as 0000:65:00.0, which is bound to vfio-pci.
     #[arg(long, value_name = "DEVICE")]
     pub device: EcpfChoice,
@@ -283,6 +287,15 @@ pub enum Pace {
     /// At the times of the captures too, but each only when the one before has left, also if the slow path handles it: for
     /// runs that are to be compared.
     Settle,
+}
+
+/// Who owns the switch of a served device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// The ECPF: the host reaches no rule, counter or representor.
+    Dpu,
+    /// The host's PF. The slow path is not in this process then (--flows).
+    Nic,
 }
 
 /// How frames that are no uplink's get into the simulated device and out of it.

@@ -16,7 +16,7 @@ use crate::standard;
 use crate::stats::Stats;
 use anyhow::{Context, Result};
 use millrace_driver::vfio::{VfioBar, VfioDpu};
-use millrace_driver::vfio_user::{ECPF_SOCKET, VfioUserBar, VfioUserDpu};
+use millrace_driver::vfio_user::{Mode, VfioUserBar, VfioUserDpu};
 use millrace_driver::virtio::VirtioPci;
 use millrace_driver::{Device, Image, Others, discover};
 use millrace_firmware::slowpath::{self, Settings};
@@ -27,7 +27,13 @@ use std::path::PathBuf;
 /// Does what the command line says.
 pub fn run(args: &FirmwareArgs) -> Result<()> {
     match &args.device {
-        EcpfChoice::Served(folder) => run_on(VfioUserDpu::connect(&folder.join(ECPF_SOCKET)).bad_input()?, args),
+        EcpfChoice::Served(folder) => {
+            let (dpu, mode) = VfioUserDpu::open(folder).bad_input()?;
+            if mode == Mode::Nic {
+                eprintln!("millrace: the device is in NIC mode: its slow path is at the PF");
+            }
+            run_on(dpu, args)
+        }
         EcpfChoice::Vfio(address) => run_on(VfioDpu::open(*address).bad_input()?, args),
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `millrace serve`: the simulated DPU as PCI functions, which other processes drive over vfio-user.
 
-use crate::args::ServeArgs;
+use crate::args::{Mode, ServeArgs};
 use crate::claim::{Claim, FolderClaim, check_distinct};
 use crate::control::{Request, Server};
 use crate::dpu::{Dpu, LEAP};
@@ -24,7 +24,7 @@ use millrace_driver::virtio::{LocalMemory, Settings};
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath;
 use millrace_sim::capture::Format;
-use millrace_sim::served::{Ecpf, Served, ServedMemory, VfCount};
+use millrace_sim::served::{self, Ecpf, Served, ServedMemory, VfCount};
 use millrace_sim::{CYCLE_NS, Config, EmbeddedDpu, Latency, Preset, Ready};
 use nix::poll::{PollFd, PollTimeout, poll};
 use std::path::Path;
@@ -44,6 +44,10 @@ type SlowPath = Dpu<EmbeddedDpu<ServedMemory>>;
 pub fn run(args: &ServeArgs) -> Result<()> {
     let config = PRESET.config();
     let vfs = vf_count(args, &config)?;
+    if args.mode == Mode::Nic && args.flows.is_some() {
+        let problem = "--mode nic: the slow path is the PF's then, and not in this process (--flows)";
+        return Err(BadInput(problem.into()).into());
+    }
     functions::check(&config, &args.functions)?;
     let places = Places::new(&config, &by_vport(&config, "uplink", &args.uplinks)?)?;
     check_standard_input(args, &places)?;
@@ -61,7 +65,11 @@ pub fn run(args: &ServeArgs) -> Result<()> {
 
     let settings = Settings::representors(config.vports() as u16);
     let memory = LocalMemory::new(ECPF_ADDRESS, settings.memory_bytes());
-    let ecpf = if flows.is_some() { Ecpf::Here(memory.clone()) } else { Ecpf::Socket };
+    let ecpf = match args.mode {
+        _ if flows.is_some() => Ecpf::Here(memory.clone()),
+        Mode::Dpu => Ecpf::Socket(served::Mode::Dpu),
+        Mode::Nic => Ecpf::Socket(served::Mode::Nic),
+    };
     let latency = Latency { cycles: args.latency / CYCLE_NS, ..Latency::default() };
     let served = Served::new(PRESET, &args.sockets, vfs, ecpf, latency).bad_input()?;
     let mut functions = Functions::new(&config, config.pfs + usize::from(args.vfs));

@@ -78,6 +78,7 @@ fn what_cannot_be_served_is_refused_and_nothing_is_left() {
     let before = folder.list();
     for (args, message) in [
         (&["--vfs", "9"][..], "--vfs 9: the device has 8 VFs"),
+        (&["--mode", "nic", "--flows", "a.flows"], "--mode nic: the slow path is the PF's then"),
         (&["--vfs", "2", "--numvfs", "3"], "--numvfs 3: the device has 2 VFs (--vfs)"),
         (&["--uplink", "vf0=tap:x"], "port vf0 is no uplink"),
         (&["--uplink", "p0=eth0"], "`eth0`: an uplink is connected to"),

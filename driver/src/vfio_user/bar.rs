@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! BAR 0 of a served function.
+//! The virtio registers of a served function.
 
 use super::client::lock;
 use crate::BoxError;
@@ -12,20 +12,20 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone)]
 pub struct VfioUserBar {
     client: Arc<Mutex<Client>>,
+    /// Where they are.
+    bar: Space,
 }
 
-/// Where they are.
-const BAR: Space = Space::Bar(0);
-
 impl VfioUserBar {
-    pub(super) fn new(client: Arc<Mutex<Client>>) -> Self {
-        Self { client }
+    /// Those of the BAR of this number.
+    pub(super) fn new(client: Arc<Mutex<Client>>, bar: u8) -> Self {
+        Self { client, bar: Space::Bar(bar) }
     }
 
     fn read<const N: usize>(&self, offset: u32) -> Result<[u8; N], BoxError> {
         assert!(offset.is_multiple_of(N as u32), "{N} bytes at {offset:#x}");
         let mut bytes = [0; N];
-        lock(&self.client).read(BAR, offset.into(), &mut bytes)?;
+        lock(&self.client).read(self.bar, offset.into(), &mut bytes)?;
         Ok(bytes)
     }
 
@@ -33,9 +33,9 @@ impl VfioUserBar {
         assert!(offset.is_multiple_of(N as u32), "{N} bytes at {offset:#x}");
         let mut client = lock(&self.client);
         if offset >= NOTIFY.offset {
-            client.post(BAR, offset.into(), &bytes)?;
+            client.post(self.bar, offset.into(), &bytes)?;
         } else {
-            client.write(BAR, offset.into(), &bytes)?;
+            client.write(self.bar, offset.into(), &bytes)?;
         }
         Ok(())
     }

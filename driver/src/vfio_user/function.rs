@@ -66,7 +66,12 @@ impl VfioUserFunction {
 
     /// Its virtio registers.
     pub fn bar(&self) -> VfioUserBar {
-        VfioUserBar::new(self.client.clone())
+        VfioUserBar::new(self.client.clone(), 0)
+    }
+
+    /// Of a PF: the virtio registers of the representors, in NIC mode.
+    pub fn representors_bar(&self) -> VfioUserBar {
+        VfioUserBar::new(self.client.clone(), 4)
     }
 
     /// Memory that the function reaches, of `bytes` bytes or more; to be called once.
@@ -107,7 +112,7 @@ impl VfioUserFunction {
         lock(&self.client).reset()
     }
 
-    /// The registers of the device, if it is an ECPF.
+    /// The registers of the device, if it is an ECPF in DPU mode, or a PF in NIC mode.
     pub fn registers(&self) -> VfioUserRegisters {
         VfioUserRegisters::new(self.client.clone())
     }

@@ -8,7 +8,9 @@ mod bar;
 mod client;
 mod dpu;
 mod error;
+mod extended;
 mod function;
+mod mode;
 mod net;
 mod registers;
 mod sriov;
@@ -19,9 +21,12 @@ pub use bar::VfioUserBar;
 pub use dpu::VfioUserDpu;
 pub use error::AttachError;
 pub use function::VfioUserFunction;
+pub use mode::Mode;
 pub use net::VfioUserNet;
 pub use registers::VfioUserRegisters;
 pub use sriov::VfCount;
 
 /// Name of the ECPF's socket in the folder of a device.
 pub const ECPF_SOCKET: &str = "ecpf.sock";
+/// Name of the PF's.
+pub const PF_SOCKET: &str = "pf.sock";

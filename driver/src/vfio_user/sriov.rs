@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The VFs of a served PF: its extended capability SR-IOV (PCI Express Base 5.0 §9.3.3), used as Linux's `sriov_numvfs` does.
 
-use super::client::lock;
 use super::{AttachError, VfioUserFunction};
-use millrace_regs::host::pci::{EXTENDED, sriov};
-use millrace_vfio_user::Space;
-
-/// Bytes of a configuration space with extended capabilities.
-const EXTENDED_END: usize = 4096;
+use millrace_regs::host::pci::sriov;
 
 /// The VFs of a PF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,32 +55,7 @@ impl VfioUserFunction {
         }
     }
 
-    /// Where the capability is. What a stranger's list says can be anything: no more of it is looked at than has room.
     fn sriov(&self) -> Result<Option<usize>, AttachError> {
-        if lock(self.client()).info()?.config_bytes < EXTENDED_END {
-            return Ok(None);
-        }
-        let mut at = EXTENDED;
-        for _ in 0..(EXTENDED_END - EXTENDED) / 8 {
-            if !(EXTENDED..EXTENDED_END - sriov::BYTES).contains(&at) {
-                break;
-            }
-            let header = u32::from(self.half(at + 2)?) << 16 | u32::from(self.half(at)?);
-            if header as u16 == sriov::ID {
-                return Ok(Some(at));
-            }
-            at = (header >> 20) as usize & !3;
-        }
-        Ok(None)
-    }
-
-    fn half(&self, offset: usize) -> Result<u16, AttachError> {
-        let mut bytes = [0; 2];
-        lock(self.client()).read(Space::Config, offset as u64, &mut bytes)?;
-        Ok(u16::from_le_bytes(bytes))
-    }
-
-    fn set_half(&self, offset: usize, value: u16) -> Result<(), AttachError> {
-        Ok(lock(self.client()).write(Space::Config, offset as u64, &value.to_le_bytes())?)
+        self.extended(|_, id| Ok(id == sriov::ID))
     }
 }

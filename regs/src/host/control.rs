@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::host::tests::table;
 
-    const PAGE: &str = include_str!("../../docs/host.md");
+    const PAGE: &str = include_str!("../../../docs/host.md");
 
     #[test]
     fn commands_are_those_of_the_page() {

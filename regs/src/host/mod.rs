@@ -43,6 +43,21 @@ pub mod pci {
     pub const FUNCTION_BAR: u64 = 1 << FUNCTION_SHIFT;
     /// Bytes of configuration space that extended capabilities lie behind (PCI Express Base 5.0, 7.2.2).
     pub const EXTENDED: usize = 0x100;
+    /// The ECPF's vendor-specific extended capability (PCI Express Base 5.0, 7.9.5), which says who owns the switch.
+    pub mod mode {
+        /// Number of vendor-specific extended capabilities.
+        pub const ID: u16 = 0x0b;
+        /// VSEC ID of this one.
+        pub const VSEC: u16 = 0x4d52;
+        /// Its revision.
+        pub const REVISION: u8 = 1;
+        /// Its bytes.
+        pub const BYTES: usize = 12;
+        /// `MODE`, 32 bits.
+        pub const MODE: usize = 8;
+        /// Its bit: the host's PF owns the switch.
+        pub const NIC: u32 = 1;
+    }
     /// The extended capability SR-IOV (PCI Express Base 5.0, 9.3.3): its number, and offsets in it.
     pub mod sriov {
         /// Number of the capability.
@@ -76,7 +91,7 @@ pub mod pci {
         /// Bytes of the capability.
         pub const BYTES: usize = 0x40;
     }
-    /// Bytes of the ECPF's BAR 2: the register map.
+    /// Bytes of BAR 2 of ECPF and PF: the register map.
     pub const REGISTER_BAR: u64 = ADDRESS_SPACE as u64;
 }
 

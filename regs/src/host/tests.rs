@@ -5,7 +5,7 @@ use super::*;
 use crate::config::Preset;
 use crate::map::Reset;
 
-const PAGE: &str = include_str!("../../docs/host.md");
+const PAGE: &str = include_str!("../../../docs/host.md");
 
 /// The rows of the table under a heading, without its head; cells without what is around them.
 pub(crate) fn table(heading: &str) -> Vec<Vec<String>> {

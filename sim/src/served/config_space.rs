@@ -3,7 +3,8 @@
 //!
 //! On a board this is the PCIe block's; the RTL gets what it says as pins.
 
-use millrace_regs::host::pci::{self, EXTENDED, FUNCTION_BAR, REGISTER_BAR, sriov};
+use super::Mode;
+use millrace_regs::host::pci::{self, EXTENDED, FUNCTION_BAR, REGISTER_BAR, mode, sriov};
 use millrace_regs::host::{COMMON, DEVICE, ISR, MSIX_PENDING, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE};
 use std::ops::Range;
 
@@ -15,6 +16,7 @@ const BYTES: usize = SRIOV + sriov::BYTES;
 const COMMAND: usize = 0x04;
 const BAR_0: usize = 0x10;
 const BAR_2: usize = 0x18;
+const BAR_4: usize = 0x20;
 const CAPABILITIES: usize = 0x34;
 /// Offsets of the capabilities.
 const POWER: usize = 0x40;
@@ -26,6 +28,7 @@ const VIRTIO_DEVICE: usize = 0xb4;
 const VIRTIO_NOTIFY: usize = 0xc4;
 const VIRTIO_WINDOW: usize = 0xd8;
 /// Offsets of the extended ones.
+const MODE: usize = EXTENDED;
 const ARI: usize = EXTENDED;
 const SRIOV: usize = EXTENDED + 0x10;
 
@@ -43,12 +46,13 @@ const PAGE_SIZES: u32 = 0x553;
 /// Which function it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It has a second BAR.
-    Ecpf,
-    /// It has so many VFs, of which so many are enabled after power-up.
+    /// It has the BARs of the switch, and chooses the mode, which is this after power-up.
+    Ecpf(Mode),
+    /// It has so many VFs, of which so many are enabled after power-up, and maybe the BARs of the switch.
     Pf {
         vfs: u16,
         enabled: u16,
+        switch: bool,
     },
     Vf,
 }
@@ -89,14 +93,14 @@ impl ConfigSpace {
     pub fn new(kind: Kind, vectors: u16, virtqueues: u32) -> Self {
         let mut space =
             Self { bytes: [0; BYTES], writable: [0; BYTES], initial: [0; BYTES], kind, vf_memory: kind != Kind::Vf };
-        space.header(kind == Kind::Ecpf);
+        space.header(kind);
         space.power_management();
         space.msix(vectors);
         space.express();
         space.virtio(virtqueues);
         match kind {
-            Kind::Ecpf => {}
-            Kind::Pf { vfs, enabled } => {
+            Kind::Ecpf(mode) => space.vendor_specific(mode),
+            Kind::Pf { vfs, enabled, .. } => {
                 space.extended(ARI, 0x0e, SRIOV);
                 space.sriov(vfs, enabled);
             }
@@ -114,9 +118,11 @@ impl ConfigSpace {
         self.writable[offset..][..mask.len()].copy_from_slice(mask);
     }
 
-    fn header(&mut self, ecpf: bool) {
-        let (device, class) =
-            if ecpf { (pci::ECPF_DEVICE, pci::ECPF_CLASS) } else { (pci::NETWORK_DEVICE, pci::NETWORK_CLASS) };
+    fn header(&mut self, kind: Kind) {
+        let (device, class) = match kind {
+            Kind::Ecpf(_) => (pci::ECPF_DEVICE, pci::ECPF_CLASS),
+            Kind::Pf { .. } | Kind::Vf => (pci::NETWORK_DEVICE, pci::NETWORK_CLASS),
+        };
         self.put(0x00, &pci::VENDOR.to_le_bytes());
         self.put(0x02, &device.to_le_bytes());
         self.allow(COMMAND, &(MEMORY | BUS_MASTER | INTX_DISABLE).to_le_bytes());
@@ -130,8 +136,13 @@ impl ConfigSpace {
         // Interrupt line: the host's to use.
         self.allow(0x3c, &[0xff]);
         self.bar(BAR_0, FUNCTION_BAR);
-        if ecpf {
-            self.bar(BAR_2, REGISTER_BAR);
+        match kind {
+            Kind::Ecpf(_) => self.bar(BAR_2, REGISTER_BAR),
+            Kind::Pf { switch: true, .. } => {
+                self.bar(BAR_2, REGISTER_BAR);
+                self.bar(BAR_4, FUNCTION_BAR);
+            }
+            _ => {}
         }
     }
 
@@ -202,6 +213,27 @@ impl ConfigSpace {
         self.put(offset, &(u32::from(id) | 1 << 16 | (next as u32) << 20).to_le_bytes());
     }
 
+    /// The ECPF's say about the mode (7.9.5).
+    fn vendor_specific(&mut self, initial: Mode) {
+        self.extended(MODE, mode::ID, 0);
+        let header = u32::from(mode::VSEC) | u32::from(mode::REVISION) << 16 | (mode::BYTES as u32) << 20;
+        self.put(MODE + 4, &header.to_le_bytes());
+        self.allow(MODE + mode::MODE, &mode::NIC.to_le_bytes());
+        self.set_mode(initial);
+    }
+
+    fn set_mode(&mut self, chosen: Mode) {
+        self.put(MODE + mode::MODE, &(if chosen == Mode::Nic { mode::NIC } else { 0 }).to_le_bytes());
+    }
+
+    /// What the ECPF has chosen; none if this is another function.
+    pub fn mode(&self) -> Option<Mode> {
+        matches!(self.kind, Kind::Ecpf(_)).then(|| match self.double_word(MODE + mode::MODE) & mode::NIC {
+            0 => Mode::Dpu,
+            _ => Mode::Nic,
+        })
+    }
+
     /// The VFs of a PF (9.3.3), some of them enabled.
     fn sriov(&mut self, vfs: u16, enabled: u16) {
         self.extended(SRIOV, sriov::ID, 0);
@@ -247,9 +279,13 @@ impl ConfigSpace {
         }
     }
 
-    /// As after power-up: what a function-level reset does.
+    /// As after power-up, but for the mode: what a function-level reset does.
     pub fn reset(&mut self) {
+        let mode = self.mode();
         self.bytes = self.initial;
+        if let Some(mode) = mode {
+            self.set_mode(mode);
+        }
     }
 
     /// Reads bytes, which lie in the space.
@@ -343,13 +379,20 @@ mod tests {
 
     #[test]
     fn bars_are_sized_by_writing_ones() {
-        for (kind, low, high) in [(Kind::Vf, 0, 0), (Kind::Ecpf, 0xffff_000c_u32, u32::MAX)] {
+        let pf = |switch| Kind::Pf { vfs: 0, enabled: 0, switch };
+        let (registers, block, ones) = (0xffff_000c_u32, 0xff00_000c_u32, u32::MAX);
+        for (kind, behind) in [
+            (Kind::Vf, [0; 4]),
+            (pf(false), [0; 4]),
+            (pf(true), [registers, ones, block, ones]),
+            (Kind::Ecpf(Mode::Dpu), [registers, ones, 0, 0]),
+        ] {
             let mut space = ConfigSpace::new(kind, 3, 2);
             for bar in 0..6 {
                 assert_eq!(space.write(BAR_0 + 4 * bar, &[0xff; 4]), Written::Fields);
             }
             let bars: [u32; 6] = std::array::from_fn(|bar| space.double_word(BAR_0 + 4 * bar));
-            assert_eq!(bars, [0xff00_000c, u32::MAX, low, high, 0, 0]);
+            assert_eq!((&bars[..2], &bars[2..]), (&[block, ones][..], &behind[..]));
         }
     }
 
@@ -374,8 +417,24 @@ mod tests {
     }
 
     #[test]
+    fn the_ecpf_alone_chooses_the_mode_and_a_reset_leaves_it() {
+        let mut space = ConfigSpace::new(Kind::Ecpf(Mode::Dpu), 3, 2);
+        assert_eq!(read(&space, MODE), [0x0b, 0, 1, 0, 0x52, 0x4d, 0xc1, 0, 0, 0, 0, 0]);
+        for (written, mode) in [(0xff, Mode::Nic), (0xfe, Mode::Dpu), (1, Mode::Nic)] {
+            assert_eq!(space.write(MODE + 8, &[written; 4]), Written::Fields);
+            assert_eq!((space.mode(), read(&space, MODE + 9)), (Some(mode), [0; 3]));
+            space.reset();
+            assert_eq!(space.mode(), Some(mode));
+        }
+        assert_eq!(ConfigSpace::new(Kind::Ecpf(Mode::Nic), 3, 2).mode(), Some(Mode::Nic));
+        let mut vf = ConfigSpace::new(Kind::Vf, 3, 2);
+        let _ = vf.write(MODE + 8, &[1; 4]);
+        assert_eq!((vf.mode(), read(&vf, MODE + 8)), (None, [0; 4]));
+    }
+
+    #[test]
     fn a_host_enables_vfs_as_many_as_there_are_and_in_one_go() {
-        let mut space = ConfigSpace::new(Kind::Pf { vfs: 8, enabled: 0 }, 3, 2);
+        let mut space = ConfigSpace::new(Kind::Pf { vfs: 8, enabled: 0, switch: false }, 3, 2);
         assert_eq!(read(&space, ARI), [0x0e, 0, 1, 0x11, 0, 0, 0, 0]);
         assert_eq!(read(&space, SRIOV), [0x10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 8, 0, 0, 0, 0, 0, 1, 0, 1, 0]);
         assert_eq!(read(&space, SRIOV + 0x18), [0, 0, 0x41, 0x10, 0x53, 5, 0, 0, 1, 0, 0, 0, 0b1100, 0, 0, 0]);
@@ -399,7 +458,7 @@ mod tests {
         assert_eq!(write(0x08, &[1, 0]), EnabledVfs { count: 4, memory: false }, "not more than there are");
         space.reset();
         assert_eq!((enabled(&space), read(&space, SRIOV + 0x10)), (off, [0, 0]));
-        let mut all = ConfigSpace::new(Kind::Pf { vfs: 8, enabled: 8 }, 3, 2);
+        let mut all = ConfigSpace::new(Kind::Pf { vfs: 8, enabled: 8, switch: false }, 3, 2);
         let _ = all.write(SRIOV + 0x08, &[0, 0]);
         assert_eq!(enabled(&all), off);
         all.reset();

@@ -4,7 +4,9 @@
 use super::ServedMemory;
 use super::config_space::{ConfigSpace, Written};
 use super::messages;
+use super::owner::Owner;
 use super::vfs::Vfs;
+use super::{ECPF, Mode, PF};
 use crate::DpuSimulation;
 use millrace_regs::host::pci::{FUNCTION_BAR, REGISTER_BAR};
 use millrace_regs::host::{COMMON, common};
@@ -22,21 +24,25 @@ pub(super) struct Access<'a> {
     pub function: usize,
     /// Those of a PF.
     pub vfs: Option<&'a mut Vfs>,
+    pub owner: &'a Owner,
 }
 
 /// Where an access goes that is no larger than its bus allows.
 enum Bar {
-    /// Of the function's block.
-    Host,
-    /// Of the register map.
+    /// To this function's block.
+    Host(usize),
+    /// To the register map.
     Registers,
+    /// Nowhere, for the switch is another's.
+    Away,
 }
 
 impl Bar {
     fn bytes(&self) -> u64 {
         match self {
-            Self::Host => FUNCTION_BAR,
+            Self::Host(_) => FUNCTION_BAR,
             Self::Registers => REGISTER_BAR,
+            Self::Away => 0,
         }
     }
 
@@ -48,9 +54,13 @@ impl Bar {
 
 impl Access<'_> {
     fn bar(&self, bar: u8) -> Result<Bar, Errno> {
-        match bar {
-            0 => Ok(Bar::Host),
-            2 if self.function == 0 => Ok(Bar::Registers),
+        let owned = |bar, mode| if self.owner.mode() == mode { bar } else { Bar::Away };
+        match (self.function, bar) {
+            (ECPF, 0) => Ok(owned(Bar::Host(ECPF), Mode::Dpu)),
+            (ECPF, 2) => Ok(owned(Bar::Registers, Mode::Dpu)),
+            (PF, 2) => Ok(owned(Bar::Registers, Mode::Nic)),
+            (PF, 4) => Ok(owned(Bar::Host(ECPF), Mode::Nic)),
+            (function, 0) => Ok(Bar::Host(function)),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -58,8 +68,9 @@ impl Access<'_> {
     /// What no block answers reads all ones, as from PCI Express.
     fn read_word(&mut self, bar: &Bar, offset: u32) -> u32 {
         let word = match bar {
-            Bar::Host => self.dpu.read_bar(self.function, offset),
+            Bar::Host(function) => self.dpu.read_bar(*function, offset),
             Bar::Registers => self.dpu.read32(offset as u16),
+            Bar::Away => return u32::MAX,
         };
         word.unwrap_or_else(|error| {
             tracing::debug!("function {}: {error}", self.function);
@@ -69,11 +80,11 @@ impl Access<'_> {
 
     fn write_word(&mut self, bar: &Bar, offset: u32, value: u32, strobe: u8) {
         let written = match bar {
-            Bar::Host if messages::is_ours(offset) => return,
-            Bar::Host => self.dpu.write_bar(self.function, offset, value, strobe),
+            Bar::Host(_) if messages::is_ours(offset) => return,
+            Bar::Host(function) => self.dpu.write_bar(*function, offset, value, strobe),
             // The register map has words only.
             Bar::Registers if strobe == 0b1111 => self.dpu.write32(offset as u16, value),
-            Bar::Registers => return,
+            Bar::Registers | Bar::Away => return,
         };
         if let Err(error) = written {
             tracing::debug!("function {}: {error}", self.function);
@@ -129,24 +140,63 @@ impl Access<'_> {
 
     /// What the configuration space says reaches the hardware.
     fn apply(&mut self) {
-        self.dpu.set_bus_master(self.function, self.config.bus_master());
-        if let (Some(vfs), Some(enabled)) = (&mut self.vfs, self.config.enabled_vfs()) {
-            vfs.follow(self.dpu, enabled);
+        let master = self.config.bus_master();
+        match self.function {
+            ECPF => self.owner.set_ecpf_master(master),
+            PF => {
+                self.owner.set_pf_master(master);
+                self.dpu.set_bus_master(PF, master);
+            }
+            function => self.dpu.set_bus_master(function, master),
         }
+        self.follow_mode();
+        if self.owns_switch() {
+            self.dpu.set_bus_master(ECPF, self.owner.bus_master());
+        }
+        if let (Some(vfs), Some(enabled)) = (&mut self.vfs, self.config.enabled_vfs()) {
+            vfs.follow(self.dpu, self.owner, enabled);
+        }
+    }
+
+    fn owns_switch(&self) -> bool {
+        match self.owner.mode() {
+            Mode::Dpu => self.function == ECPF,
+            Mode::Nic => self.function == PF,
+        }
+    }
+
+    /// The switch changes hands, if the ECPF says so. Nothing of function 0 is under way then.
+    fn follow_mode(&mut self) {
+        let Some(mode) = self.config.mode().filter(|mode| *mode != self.owner.mode()) else { return };
+        self.dpu.set_bus_master(ECPF, false);
+        self.reset_device(ECPF);
+        self.owner.set_mode(mode);
+        self.dpu.set_bus_master(ECPF, self.owner.bus_master());
     }
 
     /// Ends all that the function has under way.
     fn reset_function(&mut self) {
         self.config.reset();
         self.apply();
+        if self.function != ECPF {
+            self.reset_device(self.function);
+        }
+        if self.owns_switch() {
+            self.reset_device(ECPF);
+        }
+    }
+
+    /// Resets a function of the hardware.
+    fn reset_device(&mut self, function: usize) {
         let status = COMMON.offset + common::DEVICE_STATUS.word();
         let strobe = 1 << (common::DEVICE_STATUS.offset % 4);
         let mut left = RESET_PATIENCE;
-        self.write_word(&Bar::Host, status, 0, strobe);
-        while self.read_word(&Bar::Host, status) >> common::DEVICE_STATUS.low() & 0xff != 0 {
+        let bar = Bar::Host(function);
+        self.write_word(&bar, status, 0, strobe);
+        while self.read_word(&bar, status) >> common::DEVICE_STATUS.low() & 0xff != 0 {
             left -= 1;
             if left == 0 {
-                tracing::error!("function {}: its reset does not end", self.function);
+                tracing::error!("function {function}: its reset does not end");
                 return;
             }
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Memory of the functions of a served device.
 
+use super::OwnersMemory;
 use crate::{Dma, HostMemory};
 use millrace_driver::virtio::LocalMemory;
 use millrace_vfio_user::{self as vfio_user, ClientMemory};
@@ -12,6 +13,8 @@ pub enum ServedMemory {
     Local(LocalMemory),
     /// What the client of the function's socket has mapped.
     Client(ClientMemory),
+    /// The same of function 0, which may be the ECPF's or the PF's.
+    Owner(OwnersMemory),
 }
 
 impl HostMemory for ServedMemory {
@@ -19,6 +22,7 @@ impl HostMemory for ServedMemory {
         match self {
             Self::Local(memory) => memory.read(address, bytes),
             Self::Client(memory) => dma(memory.read(address, bytes)),
+            Self::Owner(memory) => memory.read(address, bytes),
         }
     }
 
@@ -26,11 +30,12 @@ impl HostMemory for ServedMemory {
         match self {
             Self::Local(memory) => memory.write(address, bytes),
             Self::Client(memory) => dma(memory.write(address, bytes)),
+            Self::Owner(memory) => memory.write(address, bytes),
         }
     }
 }
 
-fn dma(result: vfio_user::Dma) -> Dma {
+pub(super) fn dma(result: vfio_user::Dma) -> Dma {
     match result {
         vfio_user::Dma::Done => Dma::Done,
         vfio_user::Dma::Outside => Dma::Outside,

@@ -3,6 +3,7 @@
 
 use super::config_space::EnabledVfs;
 use super::function::Access;
+use super::owner::Owner;
 use super::{ServedMemory, Socket};
 use crate::DpuSimulation;
 
@@ -24,7 +25,7 @@ impl Vfs {
     }
 
     /// Those that are enabled appear, and others vanish.
-    pub fn follow(&mut self, dpu: &mut DpuSimulation<ServedMemory>, enabled: EnabledVfs) {
+    pub fn follow(&mut self, dpu: &mut DpuSimulation<ServedMemory>, owner: &Owner, enabled: EnabledVfs) {
         let EnabledVfs { count, memory } = enabled;
         for (vf, socket) in self.0.iter_mut().enumerate() {
             socket.config.set_vf_memory(memory);
@@ -36,7 +37,7 @@ impl Vfs {
                 }
                 (false, true) => {
                     let Socket { function, server, config } = socket;
-                    server.close(&mut Access { dpu: &mut *dpu, config, function: *function, vfs: None });
+                    server.close(&mut Access { dpu: &mut *dpu, config, function: *function, vfs: None, owner });
                 }
                 _ => {}
             }
