@@ -75,11 +75,15 @@ fn numbers_of_the_configuration_spaces_are_those_of_the_page() {
     assert_eq!(rows[0][0], "vendor, device");
     assert!(rows[0][1].starts_with(&(numbers(pci::ECPF_DEVICE) + ": ")), "{:?}", rows[0]);
     assert_eq!(rows[0][2], numbers(pci::NETWORK_DEVICE));
-    assert_eq!(rows[1], ["revision, class", &class(pci::ECPF_CLASS), &class(pci::NETWORK_CLASS)]);
-    for (row, (name, bytes)) in rows[2..].iter().zip([("BAR 0", pci::FUNCTION_BAR), ("BAR 2", pci::REGISTER_BAR)]) {
-        assert!(row[0] == name && row[1].contains(&size(bytes)), "{row:?}");
+    assert_eq!(rows[1], ["revision, class", &class(pci::ECPF_CLASS), &class(pci::NETWORK_CLASS), "the same"]);
+    // Each in the column of the first function that has it.
+    let bars = [("BAR 0", 1, pci::FUNCTION_BAR), ("BAR 2", 1, pci::REGISTER_BAR), ("BAR 4", 2, pci::FUNCTION_BAR)];
+    for (row, (name, column, bytes)) in rows[2..].iter().zip(bars) {
+        assert!(row[0] == name && row[column].contains(&size(bytes)), "{row:?}");
     }
-    assert_eq!((rows[2][2].as_str(), rows[3][2].as_str()), ("the same", ""));
+    let same = [(2, 2), (3, 2), (0, 3), (2, 3)].map(|(row, column)| rows[row][column].as_str());
+    assert_eq!(same, ["the same", "the same, in NIC mode", "the same", "the same"]);
+    assert_eq!([&rows[3][3], &rows[4][1], &rows[4][3]], [""; 3]);
 }
 
 #[test]
