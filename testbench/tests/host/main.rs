@@ -13,3 +13,4 @@ mod policy;
 mod resets;
 mod segments;
 mod traffic;
+mod wakes;
