@@ -24,8 +24,9 @@ const COMMAND: Duration = Duration::from_secs(90);
 const END: Duration = Duration::from_secs(60);
 /// MiB.
 const MEMORY: u32 = 256;
-/// `quiet` would hide the warnings among which drivers complain. On a busy host a guest sees no tick of its timer for long enough to take it for broken.
-const COMMAND_LINE: &str = "console=ttyS0 loglevel=5 panic=-1 no_timer_check";
+/// `quiet` would hide the warnings among which drivers complain; IPv6 would speak unasked. On a busy host a guest sees no tick of its timer for
+/// long enough to take it for broken.
+const COMMAND_LINE: &str = "console=ttyS0 loglevel=5 panic=-1 ipv6.disable=1 no_timer_check";
 /// What the kernel says when something is wrong with it or with a device.
 const COMPLAINTS: [&str; 6] = ["BUG:", "WARNING:", "Oops", "Kernel panic", "virtio_net", "vfio"];
 
@@ -44,18 +45,12 @@ pub struct Machine<'a> {
     pub initramfs: &'a Path,
     /// With an IOMMU, which its kernel uses.
     pub iommu: bool,
-    /// With IPv6, which speaks unasked.
-    pub ipv6: bool,
-    /// MiB.
-    pub memory: u32,
-    /// Its time passes with the instructions that it runs: it sees no host that is busy. When it has nothing to do it is the host's.
-    pub own_time: bool,
 }
 
 impl<'a> Machine<'a> {
     /// As most guests are.
     pub fn stock(install: &'a Install, initramfs: &'a Path) -> Self {
-        Self { install, initramfs, iommu: false, ipv6: false, memory: MEMORY, own_time: false }
+        Self { install, initramfs, iommu: false }
     }
 }
 
@@ -196,7 +191,7 @@ fn emulator(bench: &Bench, machine: &Machine) -> Command {
         qemu.arg("-L").arg(bench.install.path(data));
     }
     // A device at the other end of a socket sees memory that is shared, and nothing else.
-    let size = u64::from(machine.memory) << 20;
+    let size = u64::from(MEMORY) << 20;
     let memory = json!({"qom-type": "memory-backend-memfd", "id": "memory", "size": size, "share": true});
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-cpu", "max"]);
     let (mut board, mut command_line) = ("q35,accel=tcg,memory-backend=memory".to_owned(), COMMAND_LINE.to_owned());
@@ -205,13 +200,7 @@ fn emulator(bench: &Bench, machine: &Machine) -> Command {
         command_line += " intel_iommu=on";
         qemu.args(["-device", "intel-iommu,intremap=on,caching-mode=on"]);
     }
-    if !machine.ipv6 {
-        command_line += " ipv6.disable=1";
-    }
-    if machine.own_time {
-        qemu.args(["-icount", "shift=3,sleep=on"]);
-    }
-    qemu.args(["-machine", &board, "-m", &format!("{}M", machine.memory), "-object", &memory.to_string()]);
+    qemu.args(["-machine", &board, "-m", &format!("{MEMORY}M"), "-object", &memory.to_string()]);
     qemu.args(["-append", &command_line]);
     qemu.arg("-kernel").arg(machine.install.kernel()).arg("-initrd").arg(machine.initramfs);
     qemu

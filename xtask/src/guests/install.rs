@@ -49,19 +49,10 @@ pub struct Install {
 impl Install {
     /// Installs what is missing for all guests, and says so. A second call installs nothing, unless other packages are asked for.
     pub fn ensure() -> Result<Self> {
-        Self::of(&BASE, "root")
-    }
-
-    /// The same of a group that has a kernel of its own.
-    pub fn ensure_apart(group: &Group) -> Result<Self> {
-        Self::of(group, group.name)
-    }
-
-    fn of(group: &Group, name: &str) -> Result<Self> {
-        let root = folder().join(name);
-        if !group.is_in(&root) {
+        let root = folder().join("root");
+        if !BASE.is_in(&root) {
             remove(&root)?;
-            group.unpack(&root)?;
+            BASE.unpack(&root)?;
         }
         let kernel = only_name(&root.join("usr/lib/modules"))?;
         Ok(Self { root, kernel })
@@ -82,10 +73,9 @@ impl Install {
         &self.kernel
     }
 
-    /// The kernel itself, for QEMU to boot. Newer packages have it beside its modules.
+    /// The kernel itself, for QEMU to boot.
     pub fn kernel(&self) -> PathBuf {
-        let beside = self.path(&self.modules()).join("vmlinuz");
-        if beside.is_file() { beside } else { self.path(&format!("boot/vmlinuz-{}", self.kernel)) }
+        self.path(&format!("boot/vmlinuz-{}", self.kernel))
     }
 
     /// The folder of the kernel's modules, relative to the root.

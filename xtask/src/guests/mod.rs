@@ -8,7 +8,6 @@ mod ecpf;
 mod guest;
 mod initramfs;
 mod install;
-mod kselftest;
 mod modules;
 mod multi_queue;
 mod network;
