@@ -57,11 +57,8 @@ fn main() -> Result<()> {
     let tools = sby::Tools::find(&arguments.out)?;
     let mut kept = Kept::read()?;
     let prover = kept::prover()?;
-    let (before, proofs): (Vec<_>, Vec<_>) = if arguments.if_changed {
-        hashed(proofs, &prover)?.into_iter().partition(|(proof, hash)| kept.has(proof, hash))
-    } else {
-        (vec![], hashed(proofs, &prover)?)
-    };
+    let is_known = |(proof, hash): &(Proof, String)| arguments.if_changed && kept.has(proof, hash);
+    let (before, proofs): (Vec<_>, Vec<_>) = hashed(proofs, &prover)?.into_iter().partition(is_known);
     if !before.is_empty() {
         println!("{} proofs were made before of the same, with all of their mutants", before.len());
     }
