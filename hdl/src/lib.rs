@@ -12,7 +12,7 @@
 // What the attributes write names this crate.
 extern crate self as millrace_hdl;
 
-pub use millrace_hdl_macros::{block, bundle, function, sized};
+pub use millrace_hdl_macros::{block, bundle, function, sized, with_sizes};
 
 pub mod base;
 pub mod board;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `SIZES`: one generic parameter in the place of all sizes of a build.
+//! `SIZES` and `HOST`: one generic parameter in the place of all sizes of a build, and of all of its host side.
 //!
 //! Stable Rust takes numbers as const parameters, but no structs, and no field of one as a width. So `const SIZES: Sizes` is written, and what the
 //! compiler sees is a const parameter for each field: `SIZES.bus_bits` is `BUS_BITS`, and `SIZES` among generic arguments is all of them in order.
@@ -8,52 +8,89 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Error, Result};
 
-/// The fields of `millrace_hdl`'s `Sizes`.
-const FIELDS: [&str; 19] = [
-    "bus_bits",
-    "bus_bytes",
-    "count_bits",
-    "buffer_log2",
-    "buffer_count_bits",
-    "payload_log2",
-    "payload_count_bits",
-    "payload_pairs_log2",
-    "vports",
-    "queues",
-    "host_sources",
-    "way_log2",
-    "table_log2",
-    "tcam_entries",
-    "hash_rules_log2",
-    "tcam_log2",
-    "steps_log2",
-    "rule_bits",
-    "verdict_bits",
-];
+/// A parameter's name, and the fields of its type.
+struct List {
+    name: &'static str,
+    fields: &'static [&'static str],
+}
 
-const NAME: &str = "SIZES";
+/// `Sizes` of `millrace_hdl`.
+const SIZES: List = List {
+    name: "SIZES",
+    fields: &[
+        "bus_bits",
+        "bus_bytes",
+        "count_bits",
+        "buffer_log2",
+        "buffer_count_bits",
+        "payload_log2",
+        "payload_count_bits",
+        "payload_pairs_log2",
+        "vports",
+        "queues",
+        "host_sources",
+        "way_log2",
+        "table_log2",
+        "tcam_entries",
+        "hash_rules_log2",
+        "tcam_log2",
+        "steps_log2",
+        "rule_bits",
+        "verdict_bits",
+    ],
+};
 
-/// The item or impl with the parameters in full. Tokens without `SIZES` stay as they are.
+/// `HostSizes` of `millrace_queue`.
+const HOST: List = List {
+    name: "HOST",
+    fields: &[
+        "uplinks",
+        "functions",
+        "function_bits",
+        "function_word_bits",
+        "pairs",
+        "pair_bits",
+        "store_bits",
+        "vqs",
+        "vq_bits",
+        "queue_word_bits",
+        "vectors",
+        "vector_bits",
+        "table_bits",
+    ],
+};
+
+/// The list of this name.
+fn list(name: &Ident) -> Option<&'static List> {
+    [&SIZES, &HOST].into_iter().find(|list| name == list.name)
+}
+
+/// The item or impl with the parameters in full. Tokens without them stay as they are.
 pub fn expand(tokens: TokenStream) -> Result<TokenStream> {
     let mut all = tokens.into_iter().peekable();
     let mut out = TokenStream::new();
     while let Some(token) = all.next() {
         match token {
             TokenTree::Group(group) => out.extend([TokenTree::Group(inside(&group)?)]),
-            TokenTree::Ident(word) if word == "const" && is_name(all.peek()) => {
-                (0..3).for_each(|_| drop(all.next()));
-                let names = parameters(word.span());
-                out.extend(quote!(#(const #names: usize),*));
-            }
-            TokenTree::Ident(word) if word == NAME => match all.peek() {
-                Some(TokenTree::Punct(dot)) if dot.as_char() == '.' => {
-                    all.next();
-                    out.extend([TokenTree::Ident(field(all.next(), word.span())?)]);
+            TokenTree::Ident(word) if word == "const" => match all.peek().and_then(listed) {
+                Some(list) => {
+                    // The name, the colon and the type.
+                    (0..3).for_each(|_| drop(all.next()));
+                    let names = list.parameters(word.span());
+                    out.extend(quote!(#(const #names: usize),*));
                 }
-                _ => {
-                    let names = parameters(word.span());
+                None => out.extend([TokenTree::Ident(word)]),
+            },
+            TokenTree::Ident(word) => match (list(&word), all.peek()) {
+                (Some(list), Some(TokenTree::Punct(dot))) if dot.as_char() == '.' => {
+                    all.next();
+                    out.extend([TokenTree::Ident(list.field(all.next(), word.span())?)]);
+                }
+                (Some(list), _) => {
+                    let names = list.parameters(word.span());
                     out.extend(quote!(#(#names),*));
                 }
+                (None, _) => out.extend([TokenTree::Ident(word)]),
             },
             other => out.extend([other]),
         }
@@ -61,10 +98,10 @@ pub fn expand(tokens: TokenStream) -> Result<TokenStream> {
     Ok(out)
 }
 
-/// `Block<CONSTANT, more>` with each field of the constant as an argument of its own.
+/// `Block<SIM, more>`, `Block<SIM; HOST, more>` or `Block<; HOST, more>` with each field of the constants as an argument of its own.
 pub fn sized(tokens: TokenStream) -> Result<TokenStream> {
-    let wanted =
-        "a type with sizes is written `sized!(Block<SIZES_OF_A_BUILD>)`, with the block's other parameters behind";
+    let wanted = "a type with sizes is written `sized!(Block<SIZES_OF_A_BUILD; SIZES_OF_ITS_HOST_SIDE>)` or with one of them alone, \
+                  with the block's other parameters behind";
     let mut all: Vec<TokenTree> = tokens.into_iter().collect();
     let is = |token: &TokenTree, c: char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == c);
     let open = all.iter().position(|token| is(token, '<'));
@@ -73,11 +110,21 @@ pub fn sized(tokens: TokenStream) -> Result<TokenStream> {
     };
     all.pop();
     let given = all.split_off(open + 1);
-    let comma = given.iter().position(|token| is(token, ',')).unwrap_or(given.len());
-    let value: TokenStream = given[..comma].iter().cloned().collect();
-    let more = &given[comma..];
-    let fields = FIELDS.iter().map(|field| Ident::new(field, Span::call_site()));
-    Ok(quote!(#(#all)* #({ #value.#fields }),* #(#more)* >))
+    let mut halves = given.split(|token| is(token, ';'));
+    let core = halves.next().unwrap_or_default();
+    let host = halves.next().unwrap_or_default();
+    if halves.next().is_some() || core.is_empty() && host.is_empty() {
+        return Err(Error::new(Span::call_site(), wanted));
+    }
+    let (mut values, mut more) = (TokenStream::new(), TokenStream::new());
+    for (list, half) in [(&SIZES, core), (&HOST, host)].into_iter().filter(|(_, half)| !half.is_empty()) {
+        let comma = half.iter().position(|token| is(token, ',')).unwrap_or(half.len());
+        let value: TokenStream = half[..comma].iter().cloned().collect();
+        let fields = list.fields.iter().map(|field| Ident::new(field, Span::call_site()));
+        values.extend(quote!(#({ #value.#fields },)*));
+        more.extend(half[comma..].iter().skip(1).cloned());
+    }
+    Ok(quote!(#(#all)* #values #more >))
 }
 
 fn inside(group: &Group) -> Result<Group> {
@@ -87,22 +134,27 @@ fn inside(group: &Group) -> Result<Group> {
     Ok(made)
 }
 
-fn is_name(token: Option<&TokenTree>) -> bool {
-    matches!(token, Some(TokenTree::Ident(name)) if name == NAME)
-}
-
-fn parameters(span: Span) -> Vec<Ident> {
-    FIELDS.iter().map(|field| Ident::new(&field.to_uppercase(), span)).collect()
-}
-
-fn field(token: Option<TokenTree>, span: Span) -> Result<Ident> {
+fn listed(token: &TokenTree) -> Option<&'static List> {
     match token {
-        Some(TokenTree::Ident(name)) if FIELDS.contains(&name.to_string().as_str()) => {
-            Ok(Ident::new(&name.to_string().to_uppercase(), name.span()))
-        }
-        other => {
-            let at = other.map_or(span, |token| token.span());
-            Err(Error::new(at, format!("{NAME} has the fields {}", FIELDS.join(", "))))
+        TokenTree::Ident(name) => list(name),
+        _ => None,
+    }
+}
+
+impl List {
+    fn parameters(&self, span: Span) -> Vec<Ident> {
+        self.fields.iter().map(|field| Ident::new(&field.to_uppercase(), span)).collect()
+    }
+
+    fn field(&self, token: Option<TokenTree>, span: Span) -> Result<Ident> {
+        match token {
+            Some(TokenTree::Ident(name)) if self.fields.contains(&name.to_string().as_str()) => {
+                Ok(Ident::new(&name.to_string().to_uppercase(), name.span()))
+            }
+            other => {
+                let at = other.map_or(span, |token| token.span());
+                Err(Error::new(at, format!("{} has the fields {}", self.name, self.fields.join(", "))))
+            }
         }
     }
 }
@@ -135,11 +187,18 @@ mod tests {
         let all = sized(quote!(super::Nic<a::SIM, 3>)).expect("a type").to_string();
         assert!(all.starts_with("super :: Nic < { a :: SIM . bus_bits } ,"), "{all}");
         assert!(all.ends_with("{ a :: SIM . verdict_bits } , 3 >"), "{all}");
-        assert!(sized(quote!(Nic)).is_err());
+        let all = sized(quote!(Dpu<SIM; A>)).expect("a type").to_string();
+        assert!(all.contains("{ SIM . verdict_bits } , { A . uplinks } ,"), "{all}");
+        let all = sized(quote!(Functions<; A>)).expect("a type").to_string();
+        assert!(all.starts_with("Functions < { A . uplinks } ,") && all.ends_with("{ A . table_bits } , >"), "{all}");
+        for wrong in [quote!(Nic), quote!(Nic), quote!(Nic<A; B; C>)] {
+            assert!(sized(wrong).is_err());
+        }
     }
 
     #[test]
     fn a_field_that_is_none_is_refused() {
         assert!(expanded(quote!(SIZES.width)).starts_with("SIZES has the fields bus_bits, "));
+        assert!(expanded(quote!(HOST.width)).starts_with("HOST has the fields uplinks, "));
     }
 }

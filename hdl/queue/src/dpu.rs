@@ -17,58 +17,12 @@ use rust_hdl_core::prelude::*;
 /// Clocks of the host side's parts: the engine's, and that of the vectors.
 pub const CLOCKS: usize = ENGINE_CLOCKS + 1;
 
-/// The sizes of the host side of a build.
-#[derive(Clone, Copy, Debug)]
-pub struct HostSizes {
-    pub uplinks: usize,
-    pub functions: usize,
-    pub function_bits: usize,
-    /// Of the numbers of virtqueues' pairs, and of virtqueues.
-    pub pairs: usize,
-    pub pair_bits: usize,
-    pub vqs: usize,
-    pub vq_bits: usize,
-}
-
-impl HostSizes {
-    /// The sizes of a build.
-    pub const fn of(config: &Config) -> Self {
-        let functions = config.functions();
-        let pairs = config.virtqueues() / 2;
-        let pair_bits = pairs.next_power_of_two().ilog2() as usize;
-        Self {
-            uplinks: config.uplinks,
-            functions,
-            function_bits: functions.next_power_of_two().ilog2() as usize,
-            pairs,
-            pair_bits,
-            vqs: 2 * pairs,
-            vq_bits: pair_bits + 1,
-        }
-    }
-}
-
 /// The core of a build with its host side. Each part of the core has a clock of its own, as [`Millrace`] has them, and so has each of the host side; on a board all are one.
 ///
 /// Uplinks are streams as of [`Millrace`]; PF, VFs and the representors are virtqueues in memory (`docs/host.md`), which `m_axi_ring` and `m_axi_data` reach.
 /// `s_axil` has the registers of the core, `s_axil_host` those of the functions. `reset` is synchronous, high for two clocks or more.
 #[millrace_hdl::block]
-pub struct Dpu<
-    const SIZES: Sizes,
-    const UPLINKS: usize,
-    const PAIRS: usize,
-    const PAIR_BITS: usize,
-    const STORE_BITS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const FUNCTIONS: usize,
-    const FUNCTION_BITS: usize,
-    const VECTORS: usize,
-    const VECTOR_BITS: usize,
-    const FUNCTION_WORD_BITS: usize,
-    const QUEUE_WORD_BITS: usize,
-    const TABLE_BITS: usize,
-> {
+pub struct Dpu<const SIZES: Sizes, const HOST: HostSizes> {
     /// Of the host side, and of the core what has no clock of its own.
     pub clock: Signal<In, Clock>,
     pub clock_core: Signal<In, Clock>,
@@ -85,21 +39,21 @@ pub struct Dpu<
     #[count(CLOCKS)]
     pub clock_part: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
-    #[count(UPLINKS)]
+    #[count(HOST.uplinks)]
     pub rx: Vec<Snk<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
-    #[count(UPLINKS)]
+    #[count(HOST.uplinks)]
     pub rx_error: Vec<Signal<In, Bit>>,
-    #[count(UPLINKS)]
+    #[count(HOST.uplinks)]
     pub tx: Vec<Src<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
     /// Bit p: `tx[p]` has a whole frame or more to give, and will not pause before the end of one.
-    pub tx_whole: Signal<Out, Bits<UPLINKS>>,
+    pub tx_whole: Signal<Out, Bits<{ HOST.uplinks }>>,
     pub s_axil: AxilSlave,
     pub s_axil_host: HostAxilSlave,
     /// Bit f: function f is bus master (PCI's command register).
-    pub bus_master: Signal<In, Bits<FUNCTIONS>>,
+    pub bus_master: Signal<In, Bits<{ HOST.functions }>>,
     /// Bit f: MSI-X Enable, and Function Mask, of function f (PCI's Message Control).
-    pub msix_enable: Signal<In, Bits<FUNCTIONS>>,
-    pub msix_mask: Signal<In, Bits<FUNCTIONS>>,
+    pub msix_enable: Signal<In, Bits<{ HOST.functions }>>,
+    pub msix_mask: Signal<In, Bits<{ HOST.functions }>>,
     pub m_axi_ring: AxiMaster<Bits<ID_BITS>>,
     pub m_axi_data: AxiMaster<Bits<8>>,
     pub interrupt: Src<Interrupt>,
@@ -120,45 +74,12 @@ pub struct Dpu<
 
     #[clock(clock_core)]
     core: Millrace<SIZES>,
-    functions:
-        Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
-    engine: QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS, TABLE_BITS>,
+    functions: Functions<HOST>,
+    engine: QueueEngine<HOST>,
 }
 
 #[millrace_hdl::block]
-impl<
-    const SIZES: Sizes,
-    const UPLINKS: usize,
-    const PAIRS: usize,
-    const PAIR_BITS: usize,
-    const STORE_BITS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const FUNCTIONS: usize,
-    const FUNCTION_BITS: usize,
-    const VECTORS: usize,
-    const VECTOR_BITS: usize,
-    const FUNCTION_WORD_BITS: usize,
-    const QUEUE_WORD_BITS: usize,
-    const TABLE_BITS: usize,
->
-    Dpu<
-        SIZES,
-        UPLINKS,
-        PAIRS,
-        PAIR_BITS,
-        STORE_BITS,
-        VQS,
-        VQ_BITS,
-        FUNCTIONS,
-        FUNCTION_BITS,
-        VECTORS,
-        VECTOR_BITS,
-        FUNCTION_WORD_BITS,
-        QUEUE_WORD_BITS,
-        TABLE_BITS,
-    >
-{
+impl<const SIZES: Sizes, const HOST: HostSizes> Dpu<SIZES, HOST> {
     /// The DPU of a build with host side.
     ///
     /// # Panics
@@ -188,50 +109,50 @@ impl<
         link(self.s_axil, self.core.s_axil);
 
         comment!("uplinks are pins");
-        for i in 0..UPLINKS {
+        for i in 0..HOST.uplinks {
             link(self.rx[i], self.core.rx[i]);
             self.core.rx_error[i] = self.rx_error[i];
             link(self.tx[i], self.core.tx[i]);
         }
-        self.tx_whole = self.core.tx_whole.get_bits::<UPLINKS>(0);
+        self.tx_whole = self.core.tx_whole.get_bits::<{ HOST.uplinks }>(0);
 
         comment!("PF and VFs are queues, and the representors those of function 0");
         let last = self.engine.error;
-        let mut whole: Bits<FUNCTIONS> = 0;
-        for i in 0..FUNCTIONS - 1 {
+        let mut whole: Bits<{ HOST.functions }> = 0;
+        for i in 0..HOST.functions - 1 {
             let sent = self.engine.out[i].data;
-            self.core.rx[i + UPLINKS].data = Beat {
+            self.core.rx[i + HOST.uplinks].data = Beat {
                 data: cast::<{ SIZES.bus_bits }>(sent.data),
                 bytes: cast::<{ SIZES.count_bits }>(sent.bytes),
                 last: sent.last,
             };
-            self.core.rx[i + UPLINKS].valid = self.engine.out[i].valid;
-            self.engine.out[i].ready = self.core.rx[i + UPLINKS].ready;
-            self.core.rx_error[i + UPLINKS] = last;
-            let received = self.core.tx[i + UPLINKS].data;
+            self.core.rx[i + HOST.uplinks].valid = self.engine.out[i].valid;
+            self.engine.out[i].ready = self.core.rx[i + HOST.uplinks].ready;
+            self.core.rx_error[i + HOST.uplinks] = last;
+            let received = self.core.tx[i + HOST.uplinks].data;
             self.engine.inp[i].data =
                 Beat { data: cast::<512>(received.data), bytes: cast::<7>(received.bytes), last: received.last };
-            self.engine.inp[i].valid = self.core.tx[i + UPLINKS].valid;
-            self.core.tx[i + UPLINKS].ready = self.engine.inp[i].ready;
-            whole.set_bit(i, self.core.tx_whole.get_bit(i + UPLINKS));
+            self.engine.inp[i].valid = self.core.tx[i + HOST.uplinks].valid;
+            self.core.tx[i + HOST.uplinks].ready = self.engine.inp[i].ready;
+            whole.set_bit(i, self.core.tx_whole.get_bit(i + HOST.uplinks));
         }
-        whole.set_bit(FUNCTIONS - 1, self.core.upcall_whole);
+        whole.set_bit(HOST.functions - 1, self.core.upcall_whole);
         self.engine.whole = whole;
-        let packet_out = self.engine.out[FUNCTIONS - 1].data;
+        let packet_out = self.engine.out[HOST.functions - 1].data;
         self.core.packet_out.data = Beat {
             data: cast::<{ SIZES.bus_bits }>(packet_out.data),
             bytes: cast::<{ SIZES.count_bits }>(packet_out.bytes),
             last: packet_out.last,
         };
-        self.core.packet_out.valid = self.engine.out[FUNCTIONS - 1].valid;
-        self.engine.out[FUNCTIONS - 1].ready = self.core.packet_out.ready;
+        self.core.packet_out.valid = self.engine.out[HOST.functions - 1].valid;
+        self.engine.out[HOST.functions - 1].ready = self.core.packet_out.ready;
         self.core.packet_out_vport = self.engine.packet_out_vport;
         self.core.packet_out_error = last;
         let upcall = self.core.upcall.data;
-        self.engine.inp[FUNCTIONS - 1].data =
+        self.engine.inp[HOST.functions - 1].data =
             Beat { data: cast::<512>(upcall.data), bytes: cast::<7>(upcall.bytes), last: upcall.last };
-        self.engine.inp[FUNCTIONS - 1].valid = self.core.upcall.valid;
-        self.core.upcall.ready = self.engine.inp[FUNCTIONS - 1].ready;
+        self.engine.inp[HOST.functions - 1].valid = self.core.upcall.valid;
+        self.core.upcall.ready = self.engine.inp[HOST.functions - 1].ready;
         self.engine.upcall_vport = self.core.upcall_vport;
         self.engine.upcall_reason = self.core.upcall_reason;
 
@@ -275,8 +196,8 @@ impl<
 
         comment!("clocks that may stand still: a port's, while the engine sends nothing into it");
         let mut awaited: Bits<{ SIZES.queues }> = 0;
-        for i in 0..FUNCTIONS {
-            awaited.set_bit(i + UPLINKS, self.engine.out[i].valid);
+        for i in 0..HOST.functions {
+            awaited.set_bit(i + HOST.uplinks, self.engine.out[i].valid);
         }
         self.idle_port = self.core.idle_port & !awaited;
         self.idle_core = self.core.idle;

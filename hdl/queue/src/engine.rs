@@ -56,23 +56,14 @@ pub const CLOCKS: usize = READER + 11;
 /// Reads of frames under way: 256 bursts, 512 beats.
 type FrameReader<const PAIR_BITS: usize> = Reader<PAIR_BITS, 256, 8, 9, 9, 10>;
 
-/// All virtqueues of a build: `PAIRS` pairs, those of function 0 first, and `VQS` = 2·PAIRS. `FUNCTIONS` streams of frames each way: of the functions from 1 on, then the
-/// representors' (upcalls one way, packets out the other). `TABLE_BITS` = FUNCTION_BITS + 7.
+/// All virtqueues of a build, those of function 0 first. A stream of frames each way for each function: of the functions from 1 on, then the
+/// representors' (upcalls one way, packets out the other).
 ///
 /// After `reset` each queue is reset in turn, some 30 clocks each, before anything else is done.
 ///
 /// Each part has a clock of its own, in `clock_part`. As `clock` with `idle`, it may stand still while its bit of `idle_part` is high: then no edge would change anything.
 #[millrace_hdl::block]
-pub struct QueueEngine<
-    const PAIRS: usize,
-    const PAIR_BITS: usize,
-    const STORE_BITS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const FUNCTIONS: usize,
-    const FUNCTION_BITS: usize,
-    const TABLE_BITS: usize,
-> {
+pub struct QueueEngine<const HOST: HostSizes> {
     pub clock: Signal<In, Clock>,
     #[count(CLOCKS)]
     pub clock_part: Vec<Signal<In, Clock>>,
@@ -80,7 +71,7 @@ pub struct QueueEngine<
 
     /// From `Functions`; see there.
     pub open: Signal<In, Bit>,
-    pub open_vq: Signal<In, Bits<VQ_BITS>>,
+    pub open_vq: Signal<In, Bits<{ HOST.vq_bits }>>,
     pub opened: Signal<In, QueueConfig>,
     pub window_write: Signal<In, Bit>,
     pub window_function: Signal<In, Bits<8>>,
@@ -88,18 +79,18 @@ pub struct QueueEngine<
     pub policy_write: Signal<In, Bit>,
     pub policy_function: Signal<In, Bits<8>>,
     pub policy: Signal<In, Policy>,
-    pub merge: Signal<In, Bits<FUNCTIONS>>,
-    pub live: Signal<In, Bits<VQS>>,
-    pub stopped: Signal<In, Bits<VQS>>,
+    pub merge: Signal<In, Bits<{ HOST.functions }>>,
+    pub live: Signal<In, Bits<{ HOST.vqs }>>,
+    pub stopped: Signal<In, Bits<{ HOST.vqs }>>,
     pub notify: Signal<In, Bit>,
-    pub notify_vq: Signal<In, Bits<VQ_BITS>>,
-    pub reset_queue: Snk<Bits<VQ_BITS>>,
+    pub notify_vq: Signal<In, Bits<{ HOST.vq_bits }>>,
+    pub reset_queue: Snk<Bits<{ HOST.vq_bits }>>,
     pub reset_done: Signal<Out, Bit>,
     pub mac: Src<MacChange>,
     pub finished: Signal<In, Bit>,
     pub finished_function: Signal<In, Bits<8>>,
-    pub fault: Src<Fault<VQ_BITS>>,
-    pub interrupt: Src<Bits<VQ_BITS>>,
+    pub fault: Src<Fault<{ HOST.vq_bits }>>,
+    pub interrupt: Src<Bits<{ HOST.vq_bits }>>,
     pub no_buffer: Signal<Out, Bit>,
     pub no_buffer_function: Signal<Out, Bits<8>>,
     pub bad_offload: Signal<Out, Bit>,
@@ -111,14 +102,14 @@ pub struct QueueEngine<
     pub refused_received_function: Signal<Out, Bits<8>>,
 
     /// Frames for drivers.
-    #[count(FUNCTIONS)]
+    #[count(HOST.functions)]
     pub inp: Vec<Snk<Beat<BEAT_BITS, 7>>>,
     /// Bit i: source i has a whole frame.
-    pub whole: Signal<In, Bits<FUNCTIONS>>,
+    pub whole: Signal<In, Bits<{ HOST.functions }>>,
     pub upcall_vport: Signal<In, Bits<8>>,
     pub upcall_reason: Signal<In, Bits<8>>,
     /// Frames of drivers. `error` counts with a frame's last beat.
-    #[count(FUNCTIONS)]
+    #[count(HOST.functions)]
     pub out: Vec<Src<Beat<BEAT_BITS, 7>>>,
     pub error: Signal<Out, Bit>,
     pub packet_out_vport: Signal<Out, Bits<8>>,
@@ -128,64 +119,54 @@ pub struct QueueEngine<
     pub idle: Signal<Out, Bit>,
     pub idle_part: Signal<Out, Bits<CLOCKS>>,
 
-    sent: RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, 0>,
-    received: RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, 1>,
-    gate: ControlGate<PAIRS, PAIR_BITS>,
-    control: ControlFetch<PAIR_BITS>,
-    unit: ControlUnit<PAIR_BITS, VQ_BITS>,
-    reader: FrameReader<PAIR_BITS>,
-    packer: Packer<PAIR_BITS>,
-    strip: Strip<PAIR_BITS>,
-    segmenter: Segmenter<PAIR_BITS, VQ_BITS>,
-    sent_policy: SentPolicy<PAIR_BITS, FUNCTION_BITS>,
+    sent: RingSide<{ HOST.pairs }, { HOST.pair_bits }, { HOST.function_bits }, 0>,
+    received: RingSide<{ HOST.pairs }, { HOST.pair_bits }, { HOST.function_bits }, 1>,
+    gate: ControlGate<{ HOST.pairs }, { HOST.pair_bits }>,
+    control: ControlFetch<{ HOST.pair_bits }>,
+    unit: ControlUnit<{ HOST.pair_bits }, { HOST.vq_bits }>,
+    reader: FrameReader<{ HOST.pair_bits }>,
+    packer: Packer<{ HOST.pair_bits }>,
+    strip: Strip<{ HOST.pair_bits }>,
+    segmenter: Segmenter<{ HOST.pair_bits }, { HOST.vq_bits }>,
+    sent_policy: SentPolicy<{ HOST.pair_bits }, { HOST.function_bits }>,
     #[init(ReceiveStore::new())]
-    store: ReceiveStore<PAIRS, PAIR_BITS, STORE_BITS>,
-    collector: Collector<FUNCTIONS, PAIR_BITS, FUNCTION_BITS>,
+    store: ReceiveStore<{ HOST.pairs }, { HOST.pair_bits }, { HOST.store_bits }>,
+    collector: Collector<{ HOST.functions }, { HOST.pair_bits }, { HOST.function_bits }>,
     #[init(Steer::new())]
-    steer: Steer<PAIR_BITS, FUNCTIONS, FUNCTION_BITS, TABLE_BITS>,
-    placer: Placer<PAIRS, PAIR_BITS, FUNCTIONS>,
+    steer: Steer<{ HOST.pair_bits }, { HOST.functions }, { HOST.function_bits }, { HOST.table_bits }>,
+    placer: Placer<{ HOST.pairs }, { HOST.pair_bits }, { HOST.functions }>,
     prepend: Prepend,
-    scatter: Scatter<PAIR_BITS>,
-    used: UsedWriter<PAIR_BITS, VQS, VQ_BITS>,
-    packed_used: PackedUsed<PAIR_BITS, VQS, VQ_BITS>,
-    is_packed: Reg<Bits<VQS>>,
+    scatter: Scatter<{ HOST.pair_bits }>,
+    used: UsedWriter<{ HOST.pair_bits }, { HOST.vqs }, { HOST.vq_bits }>,
+    packed_used: PackedUsed<{ HOST.pair_bits }, { HOST.vqs }, { HOST.vq_bits }>,
+    is_packed: Reg<Bits<{ HOST.vqs }>>,
     /// Chains that are done with: of transmitqs, and of controlqs.
-    sent_used: Turns<Used<PAIR_BITS>>,
+    sent_used: Turns<Used<{ HOST.pair_bits }>>,
     /// Bit f: function f may not change its address.
-    keeps_mac: Reg<Bits<FUNCTIONS>>,
+    keeps_mac: Reg<Bits<{ HOST.functions }>>,
     /// Interrupts: of split queues, and of packed ones.
-    told: Turns<Bits<VQ_BITS>>,
-    port: RingPort<FUNCTION_BITS>,
+    told: Turns<Bits<{ HOST.vq_bits }>>,
+    port: RingPort<{ HOST.function_bits }>,
     /// After reset: the queue that is reset, and whether all have been.
-    first_resets: Reg<Bits<VQ_BITS>>,
+    first_resets: Reg<Bits<{ HOST.vq_bits }>>,
     first_sent: Reg<Bit>,
     begun: Reg<Bit>,
-    faults: FaultArbiter<PAIR_BITS, VQ_BITS>,
+    faults: FaultArbiter<{ HOST.pair_bits }, { HOST.vq_bits }>,
 }
 
 #[millrace_hdl::block]
-impl<
-    const PAIRS: usize,
-    const PAIR_BITS: usize,
-    const STORE_BITS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const FUNCTIONS: usize,
-    const FUNCTION_BITS: usize,
-    const TABLE_BITS: usize,
-> QueueEngine<PAIRS, PAIR_BITS, STORE_BITS, VQS, VQ_BITS, FUNCTIONS, FUNCTION_BITS, TABLE_BITS>
-{
+impl<const HOST: HostSizes> QueueEngine<HOST> {
     /// For the functions of a build.
     ///
     /// # Panics
     /// If the sizes do not fit each other.
     pub fn new(config: &Config) -> Self {
         assert!(
-            VQS == config.virtqueues()
-                && VQS == 2 * PAIRS
-                && VQ_BITS == PAIR_BITS + 1
-                && FUNCTIONS <= 1 << FUNCTION_BITS,
-            "QueueEngine<{PAIRS}, {PAIR_BITS}, {STORE_BITS}, {VQS}, {VQ_BITS}, {FUNCTIONS}, {FUNCTION_BITS}>: sizes do not fit"
+            HOST.vqs == config.virtqueues()
+                && HOST.vqs == 2 * HOST.pairs
+                && HOST.vq_bits == HOST.pair_bits + 1
+                && HOST.functions <= 1 << HOST.function_bits,
+            "sizes of another build, or that do not fit each other"
         );
         let pair = |function, local| config.virtqueue(function, local).expect("a function has a pair") / 2;
         let functions = || 1..config.functions();
@@ -204,7 +185,7 @@ impl<
 
     fn update(&mut self) {
         comment!("what is known of queues and functions");
-        let open_pair = self.open_vq.get_bits::<PAIR_BITS>(1);
+        let open_pair = self.open_vq.get_bits::<{ HOST.pair_bits }>(1);
         let is_sent_queue = self.open_vq.get_bit(0);
         self.sent.open = self.open & is_sent_queue;
         self.sent.open_pair = open_pair;
@@ -222,7 +203,7 @@ impl<
         self.packed_used.open = opens_packed;
         self.packed_used.open_vq = self.open_vq;
         self.packed_used.opened = self.opened;
-        let one_queue: Bits<VQS> = 1;
+        let one_queue: Bits<{ HOST.vqs }> = 1;
         let opened_queue = if self.open { one_queue << self.open_vq } else { 0 };
         let packed_queue = if opens_packed { opened_queue } else { 0 };
         self.is_packed = (self.is_packed & !opened_queue) | packed_queue;
@@ -235,11 +216,11 @@ impl<
         self.port.window_write = self.window_write;
         self.port.window_function = self.window_function;
         self.port.window = self.window;
-        let mut live_sent: Bits<PAIRS> = 0;
-        let mut live_received: Bits<PAIRS> = 0;
-        let mut stopped_sent: Bits<PAIRS> = 0;
-        let mut stopped_received: Bits<PAIRS> = 0;
-        for i in 0..PAIRS {
+        let mut live_sent: Bits<{ HOST.pairs }> = 0;
+        let mut live_received: Bits<{ HOST.pairs }> = 0;
+        let mut stopped_sent: Bits<{ HOST.pairs }> = 0;
+        let mut stopped_received: Bits<{ HOST.pairs }> = 0;
+        for i in 0..HOST.pairs {
             live_received.set_bit(i, self.live.get_bit(2 * i));
             live_sent.set_bit(i, self.live.get_bit(2 * i + 1));
             stopped_received.set_bit(i, self.stopped.get_bit(2 * i));
@@ -255,7 +236,7 @@ impl<
         self.placer.merge = self.merge;
 
         comment!("notifications and resets");
-        let notify_pair = self.notify_vq.get_bits::<PAIR_BITS>(1);
+        let notify_pair = self.notify_vq.get_bits::<{ HOST.pair_bits }>(1);
         self.sent.notify = self.notify & self.notify_vq.get_bit(0);
         self.sent.notify_pair = notify_pair;
         self.received.notify = self.notify & !self.notify_vq.get_bit(0);
@@ -264,9 +245,9 @@ impl<
         let resets = if self.begun { self.reset_queue.valid } else { !self.first_sent };
         let is_sent = reset_vq.get_bit(0);
         self.sent.reset_pair.valid = resets & is_sent;
-        self.sent.reset_pair.data = reset_vq.get_bits::<PAIR_BITS>(1);
+        self.sent.reset_pair.data = reset_vq.get_bits::<{ HOST.pair_bits }>(1);
         self.received.reset_pair.valid = resets & !is_sent;
-        self.received.reset_pair.data = reset_vq.get_bits::<PAIR_BITS>(1);
+        self.received.reset_pair.data = reset_vq.get_bits::<{ HOST.pair_bits }>(1);
         let taken = if is_sent { self.sent.reset_pair.ready } else { self.received.reset_pair.ready };
         self.reset_queue.ready = self.begun & taken;
         let done = self.used.reset_done | self.packed_used.reset_done;
@@ -276,7 +257,7 @@ impl<
         }
         if !self.begun & done {
             self.first_resets += 1;
-            self.begun = self.first_resets == VQS - 1;
+            self.begun = self.first_resets == HOST.vqs - 1;
         }
 
         comment!("from the transmitqs to the core");
@@ -287,7 +268,7 @@ impl<
         self.gate.packed_free_pair = self.sent.packed_free_pair;
         self.gate.granted = self.sent.granted;
         self.gate.granted_pair = self.sent.granted_pair;
-        let one_pair: Bits<PAIRS> = 1;
+        let one_pair: Bits<{ HOST.pairs }> = 1;
         let segment = self.sent.segments.data;
         let is_control = (self.gate.control & (one_pair << segment.pair)).any();
         self.reader.segments.valid = self.sent.segments.valid & !is_control;
@@ -311,7 +292,7 @@ impl<
         join(self.packer.out, self.strip.inp);
         join(self.reader.used, self.sent_used.inp[0]);
         join(self.unit.used, self.sent_used.inp[1]);
-        let sent_vq = concat::<VQ_BITS>(self.sent_used.out.data.pair, true);
+        let sent_vq = concat::<{ HOST.vq_bits }>(self.sent_used.out.data.pair, true);
         let sent_packed = (self.is_packed & (one_queue << sent_vq)).any();
         self.used.sent.valid = self.sent_used.out.valid & !sent_packed;
         self.used.sent.data = self.sent_used.out.data;
@@ -330,8 +311,8 @@ impl<
         let frame = self.sent_policy.out.data;
         let beat: Beat<BEAT_BITS, 7> = Beat { data: frame.data, bytes: frame.bytes, last: frame.last };
         let mut passes = false;
-        for i in 0..FUNCTIONS {
-            let own = frame.function == (i + 1) % FUNCTIONS;
+        for i in 0..HOST.functions {
+            let own = frame.function == (i + 1) % HOST.functions;
             self.out[i].valid = self.sent_policy.out.valid & own;
             self.out[i].data = beat;
             passes |= own & self.out[i].ready;
@@ -347,7 +328,7 @@ impl<
         self.gate.done = self.unit.done;
         self.gate.done_pair = self.unit.done_pair;
         link(self.mac, self.unit.mac);
-        let one_function: Bits<FUNCTIONS> = 1;
+        let one_function: Bits<{ HOST.functions }> = 1;
         let written = if self.policy_write { one_function << self.policy_function } else { 0 };
         let keeps = self.policy.spoof_check & !self.policy.trust;
         let kept = if keeps { written } else { 0 };
@@ -374,7 +355,7 @@ impl<
         self.store.granted_pair = self.received.granted_pair;
         self.store.granted_count = self.received.granted_count;
         join(self.received.segments, self.store.segments);
-        for i in 0..FUNCTIONS {
+        for i in 0..HOST.functions {
             link(self.inp[i], self.collector.inp[i]);
         }
         self.collector.whole = self.whole;
@@ -418,7 +399,7 @@ impl<
         self.scatter.axi.wready = self.data.wready;
         self.scatter.axi.bresp = self.data.bresp;
         self.scatter.axi.bvalid = self.data.bvalid;
-        let received_vq = concat::<VQ_BITS>(self.scatter.used.data.pair, false);
+        let received_vq = concat::<{ HOST.vq_bits }>(self.scatter.used.data.pair, false);
         let received_packed = (self.is_packed & (one_queue << received_vq)).any();
         self.used.received.valid = self.scatter.used.valid & !received_packed;
         self.used.received.data = self.scatter.used.data;
@@ -536,22 +517,14 @@ impl<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dpu::HostSizes;
+    use crate::sizes::HostSizes;
     use crate::small::SMALL;
     use crate::testing::assert_lints;
+    use millrace_hdl::sized;
 
     #[test]
     fn the_engine_lints() {
         const HOST: HostSizes = HostSizes::of(&SMALL);
-        assert_lints(QueueEngine::<
-            { HOST.pairs },
-            { HOST.pair_bits },
-            { HOST.pair_bits + 8 },
-            { HOST.vqs },
-            { HOST.vq_bits },
-            { HOST.functions },
-            { HOST.function_bits },
-            { HOST.function_bits + 7 },
-        >::new(&SMALL));
+        assert_lints(<sized!(QueueEngine<; HOST>)>::new(&SMALL));
     }
 }

@@ -12,35 +12,25 @@ use millrace_hdl::base::{Dff, Snk, Src};
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
 
-/// The register side of the host side, and what the queue engine needs of it. `VQ_BITS` hold the number of a virtqueue, `FUNCTION_BITS` that of a function; `VECTORS`
-/// = VQS + 1, in `VECTOR_BITS`; `FUNCTION_WORD_BITS` = FUNCTION_BITS + 5, `QUEUE_WORD_BITS` = VQ_BITS + 3.
+/// The register side of the host side, and what the queue engine needs of it.
 ///
 /// An access is answered about 16 clocks after it came, if nothing else is under way (of the MSI-X table 25, of pending bits 60); nor does any output hold one up. For 32 clocks
 /// per function and 8 per virtqueue after reset, accesses and events wait.
 #[millrace_hdl::block]
-pub struct Functions<
-    const FUNCTIONS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const FUNCTION_BITS: usize,
-    const VECTORS: usize,
-    const VECTOR_BITS: usize,
-    const FUNCTION_WORD_BITS: usize,
-    const QUEUE_WORD_BITS: usize,
-> {
+pub struct Functions<const HOST: HostSizes> {
     pub clock: Signal<In, Clock>,
     /// Of the vectors.
     pub clock_vectors: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub s_axil_host: HostAxilSlave,
     /// Bit f: function f may use its bus (PCI's command register).
-    pub bus_master: Signal<In, Bits<FUNCTIONS>>,
+    pub bus_master: Signal<In, Bits<{ HOST.functions }>>,
     /// MSI-X Enable and Function Mask, as PCI's Message Control of function f has them.
-    pub msix_enable: Signal<In, Bits<FUNCTIONS>>,
-    pub msix_mask: Signal<In, Bits<FUNCTIONS>>,
+    pub msix_enable: Signal<In, Bits<{ HOST.functions }>>,
+    pub msix_mask: Signal<In, Bits<{ HOST.functions }>>,
     /// A pulse when a virtqueue is enabled, three clocks before it can be live: consumers keep `queue_config`.
     pub queue_write: Signal<Out, Bit>,
-    pub queue_vq: Signal<Out, Bits<VQ_BITS>>,
+    pub queue_vq: Signal<Out, Bits<{ HOST.vq_bits }>>,
     pub queue_config: Signal<Out, QueueConfig>,
     /// A pulse when a function's window changes, and once after reset.
     pub window_write: Signal<Out, Bit>,
@@ -51,21 +41,21 @@ pub struct Functions<
     pub policy_function: Signal<Out, Bits<8>>,
     pub policy: Signal<Out, Policy>,
     /// MRG_RXBUF is negotiated.
-    pub merge: Signal<Out, Bits<FUNCTIONS>>,
-    pub live: Signal<Out, Bits<VQS>>,
+    pub merge: Signal<Out, Bits<{ HOST.functions }>>,
+    pub live: Signal<Out, Bits<{ HOST.vqs }>>,
     /// A fault has stopped it, and it has not been reset since.
-    pub stopped: Signal<Out, Bits<VQS>>,
+    pub stopped: Signal<Out, Bits<{ HOST.vqs }>>,
     /// A pulse for each notification of a virtqueue, live or not, but not of one that is being reset.
     pub notify: Signal<Out, Bit>,
-    pub notify_queue: Signal<Out, Bits<VQ_BITS>>,
+    pub notify_queue: Signal<Out, Bits<{ HOST.vq_bits }>>,
     /// A virtqueue that is not live, or not any more, since it or its function is reset; `reset_done` (a pulse, at the transfer or later) when
     /// nothing of it is left. There is no more than one at a time.
-    pub reset_queue: Src<Bits<VQ_BITS>>,
+    pub reset_queue: Src<Bits<{ HOST.vq_bits }>>,
     pub reset_done: Signal<In, Bit>,
     /// Taken when the virtqueue has stopped.
-    pub fault: Snk<Fault<VQ_BITS>>,
+    pub fault: Snk<Fault<{ HOST.vq_bits }>>,
     /// The virtqueue's driver wants to be told of what was used.
-    pub used_interrupt: Snk<Bits<VQ_BITS>>,
+    pub used_interrupt: Snk<Bits<{ HOST.vq_bits }>>,
     /// Drivers set their functions' addresses; taken when it is done.
     pub mac: Snk<MacChange>,
     /// A pulse when all of a function is as after power-up, since it was reset.
@@ -86,36 +76,31 @@ pub struct Functions<
     pub idle_vectors: Signal<Out, Bit>,
 
     axi: HostAxi,
-    sequencer: Sequencer<FUNCTIONS, VQS, VQ_BITS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
-    resets: FunctionReset<FUNCTIONS, VQS, VQ_BITS>,
-    states: Live<FUNCTIONS, VQS, VQ_BITS>,
+    sequencer: Sequencer<HOST>,
+    resets: FunctionReset<{ HOST.functions }, { HOST.vqs }, { HOST.vq_bits }>,
+    states: Live<{ HOST.functions }, { HOST.vqs }, { HOST.vq_bits }>,
     #[clock(clock_vectors)]
-    vectors: MsixTable<FUNCTIONS, FUNCTION_BITS, VECTORS, VECTOR_BITS>,
-    drops: DropCounters<FUNCTION_BITS>,
-    bad_offloads: DropCounters<FUNCTION_BITS>,
-    refused_sents: DropCounters<FUNCTION_BITS>,
-    refused_receiveds: DropCounters<FUNCTION_BITS>,
+    vectors: MsixTable<{ HOST.functions }, { HOST.function_bits }, { HOST.vectors }, { HOST.vector_bits }>,
+    drops: DropCounters<{ HOST.function_bits }>,
+    bad_offloads: DropCounters<{ HOST.function_bits }>,
+    refused_sents: DropCounters<{ HOST.function_bits }>,
+    refused_receiveds: DropCounters<{ HOST.function_bits }>,
     refused: Dff<Bits<32>>,
 }
 
 #[millrace_hdl::block]
-impl<
-    const FUNCTIONS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const FUNCTION_BITS: usize,
-    const VECTORS: usize,
-    const VECTOR_BITS: usize,
-    const FUNCTION_WORD_BITS: usize,
-    const QUEUE_WORD_BITS: usize,
-> Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>
-{
+impl<const HOST: HostSizes> Functions<HOST> {
     /// For the functions of a build.
     ///
     /// # Panics
     /// If the sizes are not those of the build.
     pub fn new(config: &Config) -> Self {
-        assert!(config.functions() <= 1 << FUNCTION_BITS, "{} functions in {FUNCTION_BITS} bits", config.functions());
+        assert!(
+            config.functions() <= 1 << HOST.function_bits,
+            "{} functions in {} bits",
+            config.functions(),
+            HOST.function_bits
+        );
         Self {
             sequencer: Sequencer::new(config),
             resets: FunctionReset::new(config),

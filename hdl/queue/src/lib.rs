@@ -47,6 +47,7 @@ pub mod scatter;
 pub mod segmenter;
 pub mod sent_policy;
 pub mod sequencer;
+pub mod sizes;
 pub mod slicer;
 pub mod steer;
 pub mod step_merge;

@@ -14,93 +14,31 @@ use rust_hdl_core::prelude::*;
 
 /// [`Dpu`] on one clock.
 #[millrace_hdl::block]
-pub struct OneClock<
-    const SIZES: Sizes,
-    const UPLINKS: usize,
-    const PAIRS: usize,
-    const PAIR_BITS: usize,
-    const STORE_BITS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const FUNCTIONS: usize,
-    const FUNCTION_BITS: usize,
-    const VECTORS: usize,
-    const VECTOR_BITS: usize,
-    const FUNCTION_WORD_BITS: usize,
-    const QUEUE_WORD_BITS: usize,
-    const TABLE_BITS: usize,
-> {
+pub struct OneClock<const SIZES: Sizes, const HOST: HostSizes> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// As those of [`Dpu`].
-    #[count(UPLINKS)]
+    #[count(HOST.uplinks)]
     pub rx: Vec<Snk<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
-    #[count(UPLINKS)]
+    #[count(HOST.uplinks)]
     pub rx_error: Vec<Signal<In, Bit>>,
-    #[count(UPLINKS)]
+    #[count(HOST.uplinks)]
     pub tx: Vec<Src<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
-    pub tx_whole: Signal<Out, Bits<UPLINKS>>,
+    pub tx_whole: Signal<Out, Bits<{ HOST.uplinks }>>,
     pub s_axil: AxilSlave,
     pub s_axil_host: HostAxilSlave,
-    pub bus_master: Signal<In, Bits<FUNCTIONS>>,
-    pub msix_enable: Signal<In, Bits<FUNCTIONS>>,
-    pub msix_mask: Signal<In, Bits<FUNCTIONS>>,
+    pub bus_master: Signal<In, Bits<{ HOST.functions }>>,
+    pub msix_enable: Signal<In, Bits<{ HOST.functions }>>,
+    pub msix_mask: Signal<In, Bits<{ HOST.functions }>>,
     pub m_axi_ring: AxiMaster<Bits<ID_BITS>>,
     pub m_axi_data: AxiMaster<Bits<8>>,
     pub interrupt: Src<Interrupt>,
 
-    dpu: Dpu<
-        SIZES,
-        UPLINKS,
-        PAIRS,
-        PAIR_BITS,
-        STORE_BITS,
-        VQS,
-        VQ_BITS,
-        FUNCTIONS,
-        FUNCTION_BITS,
-        VECTORS,
-        VECTOR_BITS,
-        FUNCTION_WORD_BITS,
-        QUEUE_WORD_BITS,
-        TABLE_BITS,
-    >,
+    dpu: Dpu<SIZES, HOST>,
 }
 
 #[millrace_hdl::block]
-impl<
-    const SIZES: Sizes,
-    const UPLINKS: usize,
-    const PAIRS: usize,
-    const PAIR_BITS: usize,
-    const STORE_BITS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const FUNCTIONS: usize,
-    const FUNCTION_BITS: usize,
-    const VECTORS: usize,
-    const VECTOR_BITS: usize,
-    const FUNCTION_WORD_BITS: usize,
-    const QUEUE_WORD_BITS: usize,
-    const TABLE_BITS: usize,
->
-    OneClock<
-        SIZES,
-        UPLINKS,
-        PAIRS,
-        PAIR_BITS,
-        STORE_BITS,
-        VQS,
-        VQ_BITS,
-        FUNCTIONS,
-        FUNCTION_BITS,
-        VECTORS,
-        VECTOR_BITS,
-        FUNCTION_WORD_BITS,
-        QUEUE_WORD_BITS,
-        TABLE_BITS,
-    >
-{
+impl<const SIZES: Sizes, const HOST: HostSizes> OneClock<SIZES, HOST> {
     /// The DPU of a build with host side.
     ///
     /// # Panics
@@ -125,7 +63,7 @@ impl<
         for i in 0..CLOCKS {
             self.dpu.clock_part[i] = self.clock;
         }
-        for i in 0..UPLINKS {
+        for i in 0..HOST.uplinks {
             link(self.rx[i], self.dpu.rx[i]);
             self.dpu.rx_error[i] = self.rx_error[i];
             link(self.tx[i], self.dpu.tx[i]);

@@ -95,20 +95,13 @@ pub enum Step {
     Done,
 }
 
-/// Works on one access, fault, message or change of an address at a time, in 13 to 34 clocks, and those that `msix` takes. State lies in RAM, `FUNCTION_WORD_BITS` = log2 of the
-/// functions + 5 (32 words each) and `QUEUE_WORD_BITS` = `VQ_BITS` + 3. After reset the RAM is filled first.
+/// Works on one access, fault, message or change of an address at a time, in 13 to 34 clocks, and those that `msix` takes. State lies in RAM, 32 words a function and
+/// 8 a virtqueue. After reset the RAM is filled first.
 ///
 /// `ack` with `error` and `read_data` answers an access; a fault and a message are taken when their work is done. `clear` and `finish` are requests of the
 /// reset of functions, `done` their end. `change` and `notify` are pulses, `vq` and `function` theirs.
 #[millrace_hdl::block]
-pub struct Sequencer<
-    const FUNCTIONS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const VECTOR_BITS: usize,
-    const FUNCTION_WORD_BITS: usize,
-    const QUEUE_WORD_BITS: usize,
-> {
+pub struct Sequencer<const HOST: HostSizes> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub write: Signal<In, Bit>,
@@ -119,23 +112,23 @@ pub struct Sequencer<
     pub read_data: Signal<Out, Bits<32>>,
     pub ack: Signal<Out, Bit>,
     pub error: Signal<Out, Bit>,
-    pub fault: Snk<Fault<VQ_BITS>>,
-    pub used: Snk<Bits<VQ_BITS>>,
+    pub fault: Snk<Fault<{ HOST.vq_bits }>>,
+    pub used: Snk<Bits<{ HOST.vq_bits }>>,
     pub mac: Snk<MacChange>,
     pub clear: Signal<In, Bit>,
     pub finish: Signal<In, Bit>,
     pub reset_function: Signal<In, Bits<8>>,
-    pub reset_queue: Signal<In, Bits<VQ_BITS>>,
+    pub reset_queue: Signal<In, Bits<{ HOST.vq_bits }>>,
     pub done: Signal<Out, Bit>,
     /// Starts the reset of `function`.
     pub begin: Signal<Out, Bit>,
-    pub resetting: Signal<In, Bits<FUNCTIONS>>,
-    pub bus_master: Signal<In, Bits<FUNCTIONS>>,
+    pub resetting: Signal<In, Bits<{ HOST.functions }>>,
+    pub bus_master: Signal<In, Bits<{ HOST.functions }>>,
     /// MQ or RSS is negotiated.
-    pub multiple: Signal<In, Bits<FUNCTIONS>>,
+    pub multiple: Signal<In, Bits<{ HOST.functions }>>,
     pub change: Signal<Out, Change>,
     pub function: Signal<Out, Bits<8>>,
-    pub vq: Signal<Out, Bits<VQ_BITS>>,
+    pub vq: Signal<Out, Bits<{ HOST.vq_bits }>>,
     /// Of `vq`, two clocks later: it is enabled, is being reset alone.
     pub is_enabled: Signal<In, Bit>,
     pub is_reset: Signal<In, Bit>,
@@ -143,7 +136,7 @@ pub struct Sequencer<
     pub no_buffer: Signal<In, Bits<32>>,
     pub bad_offload: Signal<In, Bits<32>>,
     pub refused: Signal<In, Bits<32>>,
-    pub msix: Src<MsixRequest<VECTOR_BITS>>,
+    pub msix: Src<MsixRequest<{ HOST.vector_bits }>>,
     /// With `msix.ready`.
     pub msix_answer: Signal<In, Bits<32>>,
     pub notify: Signal<Out, Bit>,
@@ -157,8 +150,8 @@ pub struct Sequencer<
 
     ecpf_queues: Param<Bits<16>>,
     function_queues: Param<Bits<16>>,
-    words: Ram<Bits<32>, FUNCTION_WORD_BITS>,
-    queue_words: Ram<Bits<32>, QUEUE_WORD_BITS>,
+    words: Ram<Bits<32>, { HOST.function_word_bits }>,
+    queue_words: Ram<Bits<32>, { HOST.queue_word_bits }>,
     value: Dff<Bits<32>>,
     queue_value: Dff<Bits<32>>,
 
@@ -173,13 +166,13 @@ pub struct Sequencer<
     /// Bits 5:2 of the access's offset.
     at: DffE<Bits<4>>,
     function_q: Reg<Bits<8>>,
-    queue_q: Reg<Bits<VQ_BITS>>,
+    queue_q: Reg<Bits<{ HOST.vq_bits }>>,
     /// Number of the virtqueue, or vector, in its function.
     local: Reg<Bits<16>>,
     /// Word that is cleared or collected.
     count: Reg<Bits<5>>,
     state: Reg<Bits<32>>,
-    base: DffE<Bits<VQ_BITS>>,
+    base: DffE<Bits<{ HOST.vq_bits }>>,
     /// The select field holds 0, holds 1.
     low: DffE<Bit>,
     high: DffE<Bit>,
@@ -209,7 +202,7 @@ pub struct Sequencer<
     isr_bits: DffE<Bits<2>>,
     /// The virtqueue's.
     vector: DffE<Bits<16>>,
-    msix_q: DffE<MsixRequest<VECTOR_BITS>>,
+    msix_q: DffE<MsixRequest<{ HOST.vector_bits }>>,
     /// The last words that were collected, the newest last.
     #[count(6)]
     collected: Vec<DffE<Bits<32>>>,
@@ -227,26 +220,26 @@ pub struct Sequencer<
 }
 
 #[millrace_hdl::block]
-impl<
-    const FUNCTIONS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const VECTOR_BITS: usize,
-    const FUNCTION_WORD_BITS: usize,
-    const QUEUE_WORD_BITS: usize,
-> Sequencer<FUNCTIONS, VQS, VQ_BITS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>
-{
+impl<const HOST: HostSizes> Sequencer<HOST> {
     /// For the functions of a build.
     ///
     /// # Panics
     /// If the sizes are not those of the build.
     pub fn new(config: &Config) -> Self {
-        assert_eq!((config.functions(), config.virtqueues()), (FUNCTIONS, VQS));
+        assert_eq!((config.functions(), config.virtqueues()), (HOST.functions, HOST.vqs));
         assert!(
-            VQS <= 1 << VQ_BITS && QUEUE_WORD_BITS == VQ_BITS + 3,
-            "{VQS} virtqueues: {VQ_BITS} and {QUEUE_WORD_BITS} bits"
+            HOST.vqs <= 1 << HOST.vq_bits && HOST.queue_word_bits == HOST.vq_bits + 3,
+            "{} virtqueues: {} and {} bits",
+            HOST.vqs,
+            HOST.vq_bits,
+            HOST.queue_word_bits
         );
-        assert!(32 * FUNCTIONS <= 1 << FUNCTION_WORD_BITS, "{FUNCTIONS} functions in {FUNCTION_WORD_BITS} bits");
+        assert!(
+            32 * HOST.functions <= 1 << HOST.function_word_bits,
+            "{} functions in {} bits",
+            HOST.functions,
+            HOST.function_word_bits
+        );
         let queues = |function| Param::new((config.virtqueues_of_function(function) as u64).into());
         Self { ecpf_queues: queues(0), function_queues: queues(1), ..Default::default() }
     }
@@ -261,10 +254,10 @@ impl<
         let writes_low = strobe.get_bits::<2>(0).any();
         let writes_status = strobe.get_bit(0);
         let is_ecpf = !self.function_q.any();
-        let first_vector = cast::<VECTOR_BITS>(self.base) + cast::<VECTOR_BITS>(!is_ecpf);
-        let last_vector = first_vector + cast::<VECTOR_BITS>(self.queues_here);
+        let first_vector = cast::<{ HOST.vector_bits }>(self.base) + cast::<{ HOST.vector_bits }>(!is_ecpf);
+        let last_vector = first_vector + cast::<{ HOST.vector_bits }>(self.queues_here);
 
-        let local_vector = first_vector + cast::<VECTOR_BITS>(self.local);
+        let local_vector = first_vector + cast::<{ HOST.vector_bits }>(self.local);
         let no_bits: Bits<5> = 0;
         let zero: Bits<8> = 0;
         let mut change = Change::default();
@@ -325,8 +318,9 @@ impl<
                     if self.local == ((self.queues_here - 1) | 1) {
                         self.local = 0;
                         self.function_q += 1;
-                        self.filled = self.function_q == FUNCTIONS - 1;
-                        self.step = if self.function_q == FUNCTIONS - 1 { Step::Rest } else { Step::ClearFunction };
+                        self.filled = self.function_q == HOST.functions - 1;
+                        self.step =
+                            if self.function_q == HOST.functions - 1 { Step::Rest } else { Step::ClearFunction };
                     }
                 }
             }
@@ -346,7 +340,7 @@ impl<
                     if (offset & PENDING_MASK) == MSIX_PENDING.offset {
                         self.local = cast::<16>(concat::<10>(offset.get_bits::<5>(2), no_bits));
                     }
-                    let known = cast::<9>(self.address.get_bits::<8>(24)) < FUNCTIONS;
+                    let known = cast::<9>(self.address.get_bits::<8>(24)) < HOST.functions;
                     if known & ((offset & mask_of(COMMON)) == COMMON.offset) {
                         self.place = Place::Common;
                     }
@@ -370,7 +364,7 @@ impl<
                     }
                     let other = offset.get_bits::<8>(6);
                     let ecpf = !self.address.get_bits::<8>(24).any();
-                    if ecpf & ((offset & FUNCTION_MASK) == FUNCTION.offset) & (cast::<9>(other) < FUNCTIONS) {
+                    if ecpf & ((offset & FUNCTION_MASK) == FUNCTION.offset) & (cast::<9>(other) < HOST.functions) {
                         self.place = Place::Function;
                         self.function_q = other;
                     }
@@ -421,7 +415,7 @@ impl<
                 self.step = Step::Local;
             }
             Step::Local => {
-                self.base = cast::<VQ_BITS>(self.value);
+                self.base = cast::<{ HOST.vq_bits }>(self.value);
                 if self.place == Place::Common {
                     self.local = self.state.get_bits::<16>(16);
                 }
@@ -435,7 +429,8 @@ impl<
                 let control: Bits<16> = if self.multiple_here { behind } else { 2 };
                 let is_control = !is_ecpf & (self.local == control);
                 if self.task == Task::Access {
-                    self.queue_q = self.base + cast::<VQ_BITS>(if is_control { self.queues_here } else { self.local });
+                    self.queue_q =
+                        self.base + cast::<{ HOST.vq_bits }>(if is_control { self.queues_here } else { self.local });
                 } else if !is_ecpf & (self.local == self.queues_here) {
                     self.local = control;
                 }
@@ -545,7 +540,7 @@ impl<
                 word = self.target;
                 self.accepts = false;
                 self.isr_bits = ISR_CONFIGURATION;
-                self.msix_q = MsixRequest::<VECTOR_BITS> {
+                self.msix_q = MsixRequest::<{ HOST.vector_bits }> {
                     raise: false,
                     write: self.writes & (self.place == Place::Entry),
                     collect: self.place == Place::Pending,
@@ -836,7 +831,7 @@ impl<
             Step::Vector => {
                 let vector = if self.task == Task::Used { self.vector } else { self.value.get_bits::<16>(0) };
                 self.msix_q.raise = true;
-                self.msix_q.entry = first_vector + cast::<VECTOR_BITS>(vector);
+                self.msix_q.entry = first_vector + cast::<{ HOST.vector_bits }>(vector);
                 self.step = if vector == NONE { Step::Done } else { Step::Ask };
             }
             Step::Ask => {
@@ -852,13 +847,13 @@ impl<
             }
         }
 
-        let function_word = cast::<FUNCTION_WORD_BITS>(concat::<13>(self.function_q, word));
+        let function_word = cast::<{ HOST.function_word_bits }>(concat::<13>(self.function_q, word));
         self.words.re = true;
         self.words.raddr = function_word;
         self.words.we = we;
         self.words.waddr = function_word;
         self.words.wdata = data;
-        let word_of_queue = concat::<QUEUE_WORD_BITS>(self.queue_q, queue_word);
+        let word_of_queue = concat::<{ HOST.queue_word_bits }>(self.queue_q, queue_word);
         self.queue_words.re = true;
         self.queue_words.raddr = word_of_queue;
         self.queue_words.we = queue_we;

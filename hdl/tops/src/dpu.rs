@@ -3,8 +3,9 @@
 
 use millrace_hdl::core::sizes::Sizes;
 use millrace_hdl::{emit, sized};
-use millrace_queue::dpu::{Dpu, HostSizes};
+use millrace_queue::dpu::Dpu;
 use millrace_queue::one_clock::OneClock;
+use millrace_queue::sizes::HostSizes;
 use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
 
@@ -15,24 +16,7 @@ macro_rules! built {
         const CONFIG: Config = Preset::Host.config();
         const SIZES: Sizes = Sizes::of(&CONFIG);
         const HOST: HostSizes = HostSizes::of(&CONFIG);
-        type Built = sized!(
-            $block<
-                SIZES,
-                { HOST.uplinks },
-                { HOST.pairs },
-                { HOST.pair_bits },
-                { HOST.pair_bits + 8 },
-                { HOST.vqs },
-                { HOST.vq_bits },
-                { HOST.functions },
-                { HOST.function_bits },
-                { HOST.vqs + 1 },
-                { (HOST.vqs + 1).next_power_of_two().ilog2() as usize },
-                { HOST.function_bits + 5 },
-                { HOST.vq_bits + 3 },
-                { HOST.function_bits + 7 }
-            >
-        );
+        type Built = sized!($block<SIZES; HOST>);
         let mut block = Box::new(Built::new(&CONFIG));
         block.connect_all();
         block

@@ -6,9 +6,11 @@ mod random;
 mod reference;
 
 use super::*;
+use crate::sizes::HostSizes;
 use crate::small::SMALL;
 use crate::testing::{emit, lint};
-use bench::{Bench, Dut, ERROR, OKAY, Pairs, QUEUES, VECTORS, entry};
+use bench::{Bench, BenchOf, Dut, ERROR, OKAY, PAIRS, Pairs, QUEUES, VECTORS, entry};
+use millrace_hdl::sized;
 use millrace_regs::host::{
     self, COMMON, FAULTS, FUNCTION, FUNCTION_REGISTERS, Feature, HostField, ISR, MSIX_PENDING, MSIX_TABLE, NOTIFY,
     common, device, msix, status,
@@ -226,9 +228,8 @@ fn functions_other_than_the_ecpf_scale_on_the_receive_side() {
 
 #[test]
 fn the_controlq_is_the_third_virtqueue_unless_there_are_several_pairs() {
-    let config = Config { queue_pairs: 3, vfs: 0, ..SMALL };
     for (feature, control, exists) in [(0, 2, 3), (Feature::Mq.bit(), 6, 7), (Feature::Rss.bit(), 6, 7)] {
-        let mut b = Bench::with(Pairs::new(&config), &[7, 8]);
+        let mut b = BenchOf::with(Pairs::new(&PAIRS), &[7, 8]);
         b.set(1, &common::DEVICE_STATUS, 3);
         assert_eq!(b.write(1, NOTIFY.at(3), 0, 15), ERROR, "before FEATURES_OK");
         b.take(1, Feature::REQUIRED | feature);
@@ -661,6 +662,7 @@ fn verilog_passes_lint() {
     let host = SMALL;
     lint(&emit(Dut::new(&host)), "top");
     // 64 VFs, and two queue pairs for each.
-    let large = Config { vfs: 64, queue_pairs: 2, ..host };
-    lint(&emit(Functions::<66, 524, 10, 7, 525, 10, 12, 13>::new(&large)), "top");
+    const LARGE: Config = Config { vfs: 64, queue_pairs: 2, ..SMALL };
+    const HOST: HostSizes = HostSizes::of(&LARGE);
+    lint(&emit(<sized!(Functions<; HOST>)>::new(&LARGE)), "top");
 }

@@ -2,17 +2,28 @@
 //! A host and an engine around the registers.
 
 use crate::functions::Functions;
+use crate::sizes::HostSizes;
 use crate::small::SMALL;
 use crate::testing::{settle, tick_those};
 use crate::types::{Fault, MacChange, Policy, QueueConfig, Window};
+use millrace_hdl::sized;
+use millrace_regs::config::Config;
 use millrace_regs::host::{HostField, MSIX_TABLE, common, host_address};
 use rust_hdl_core::prelude::*;
 
 /// Of preset `host`: three functions with 8, 3 and 3 virtqueues.
-pub type Dut = Functions<3, 16, 4, 2, 17, 5, 7, 7>;
+pub type Dut = sized!(Functions<; SMALL_HOST>);
+
+/// A bench around them.
+pub type Bench = sized!(BenchOf<; SMALL_HOST>);
+
+const SMALL_HOST: HostSizes = HostSizes::of(&SMALL);
 
 /// A PF with three pairs: two functions with 6 and 7 virtqueues.
-pub type Pairs = Functions<2, 14, 4, 1, 15, 4, 6, 7>;
+pub type Pairs = sized!(Functions<; PAIRS_HOST>);
+
+pub const PAIRS: Config = Config { queue_pairs: 3, vfs: 0, ..SMALL };
+const PAIRS_HOST: HostSizes = HostSizes::of(&PAIRS);
 
 /// The numbers of all virtqueues: before a controlq there is none.
 pub const QUEUES: [u64; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15];
@@ -49,19 +60,10 @@ impl Seen {
     }
 }
 
-pub struct Bench<
-    const FUNCTIONS: usize = 3,
-    const VQS: usize = 16,
-    const VQ_BITS: usize = 4,
-    const FUNCTION_BITS: usize = 2,
-    const VECTORS: usize = 17,
-    const VECTOR_BITS: usize = 5,
-    const FUNCTION_WORD_BITS: usize = 7,
-    const QUEUE_WORD_BITS: usize = 7,
-> {
-    pub dut: Box<
-        Functions<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>,
-    >,
+/// Around the registers of a build.
+#[millrace_hdl::with_sizes]
+pub struct BenchOf<const HOST: HostSizes> {
+    pub dut: Box<Functions<HOST>>,
     pub seen: Seen,
     pub interrupt_ready: bool,
     /// Clocks that the engine takes for a virtqueue's reset; none: until [`Bench::done`].
@@ -77,40 +79,19 @@ impl Bench {
     }
 }
 
-impl<
-    const FUNCTIONS: usize,
-    const VQS: usize,
-    const VQ_BITS: usize,
-    const FUNCTION_BITS: usize,
-    const VECTORS: usize,
-    const VECTOR_BITS: usize,
-    const FUNCTION_WORD_BITS: usize,
-    const QUEUE_WORD_BITS: usize,
-> Bench<FUNCTIONS, VQS, VQ_BITS, FUNCTION_BITS, VECTORS, VECTOR_BITS, FUNCTION_WORD_BITS, QUEUE_WORD_BITS>
-{
+#[millrace_hdl::with_sizes]
+impl<const HOST: HostSizes> BenchOf<HOST> {
     /// The same with these functions, which have so many vectors each.
-    pub fn with(
-        dut: Functions<
-            FUNCTIONS,
-            VQS,
-            VQ_BITS,
-            FUNCTION_BITS,
-            VECTORS,
-            VECTOR_BITS,
-            FUNCTION_WORD_BITS,
-            QUEUE_WORD_BITS,
-        >,
-        vectors: &[u32],
-    ) -> Self {
+    pub fn with(dut: Functions<HOST>, vectors: &[u32]) -> Self {
         let mut dut = Box::new(dut);
         dut.connect_all();
         dut.reset.next = true;
         tick_those(&mut *dut, |d| vec![(&mut d.clock, true), (&mut d.clock_vectors, true)]);
         dut.reset.next = false;
-        let all = (1u64 << FUNCTIONS) - 1;
+        let all = (1u64 << HOST.functions) - 1;
         (dut.bus_master.next, dut.msix_enable.next) = (all.into(), all.into());
         let mut bench =
-            Bench { dut, seen: Seen::default(), interrupt_ready: true, engine_delay: Some(3), under_way: None };
+            Self { dut, seen: Seen::default(), interrupt_ready: true, engine_delay: Some(3), under_way: None };
         bench.until_idle();
         for (function, vectors) in (0..).zip(vectors) {
             for vector in 0..*vectors {
@@ -127,21 +108,7 @@ impl<
     }
 
     /// A clock, and how something looks at its end.
-    fn clock_and(
-        &mut self,
-        look: impl Fn(
-            &Functions<
-                FUNCTIONS,
-                VQS,
-                VQ_BITS,
-                FUNCTION_BITS,
-                VECTORS,
-                VECTOR_BITS,
-                FUNCTION_WORD_BITS,
-                QUEUE_WORD_BITS,
-            >,
-        ) -> bool,
-    ) -> bool {
+    fn clock_and(&mut self, look: impl Fn(&Functions<HOST>) -> bool) -> bool {
         self.dut.interrupt.ready.next = self.interrupt_ready;
         self.dut.reset_queue.ready.next = self.under_way.is_none();
         self.dut.reset_done.next = self.under_way == Some(0);
@@ -211,33 +178,7 @@ impl<
         assert!((0..2000).any(|_| self.clock_and(|d| d.idle.val() && d.idle_vectors.val())), "not idle");
     }
 
-    fn access(
-        &mut self,
-        answered: impl Fn(
-            &Functions<
-                FUNCTIONS,
-                VQS,
-                VQ_BITS,
-                FUNCTION_BITS,
-                VECTORS,
-                VECTOR_BITS,
-                FUNCTION_WORD_BITS,
-                QUEUE_WORD_BITS,
-            >,
-        ) -> bool,
-        taken: impl Fn(
-            &mut Functions<
-                FUNCTIONS,
-                VQS,
-                VQ_BITS,
-                FUNCTION_BITS,
-                VECTORS,
-                VECTOR_BITS,
-                FUNCTION_WORD_BITS,
-                QUEUE_WORD_BITS,
-            >,
-        ),
-    ) {
+    fn access(&mut self, answered: impl Fn(&Functions<HOST>) -> bool, taken: impl Fn(&mut Functions<HOST>)) {
         for clock in 0..200 {
             let answer = self.clock_and(&answered);
             taken(&mut self.dut);
