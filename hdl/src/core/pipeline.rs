@@ -93,9 +93,8 @@ pub struct Pipeline<const SIZES: Sizes> {
     pub acted: Signal<Out, Bits<32>>,
 
     #[clock(clock_port)]
-    ingress: Vec<Ingress<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.buffer_log2 }, { SIZES.buffer_count_bits }>>,
-    packet_out_ingress:
-        Ingress<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.buffer_log2 }, { SIZES.buffer_count_bits }>,
+    ingress: Vec<Ingress<SIZES>>,
+    packet_out_ingress: Ingress<SIZES>,
     merge: Merge<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>,
     frame_credit: Credit<7>,
     pace: Pace,
@@ -103,15 +102,7 @@ pub struct Pipeline<const SIZES: Sizes> {
     #[clock(clock_parse)]
     parser: Parser,
     #[clock(clock_match)]
-    matching: Match<
-        { SIZES.way_log2 },
-        { SIZES.table_log2 },
-        { SIZES.tcam_entries },
-        { SIZES.hash_rules_log2 },
-        { SIZES.tcam_log2 },
-        { SIZES.queues },
-        { SIZES.steps_log2 },
-    >,
+    matching: Match<SIZES>,
     #[clock(clock_expand)]
     results: HeaderFifo<MatchResult<{ SIZES.queues }, { SIZES.steps_log2 }>, 6, 7>,
     #[clock(clock_expand)]
@@ -131,14 +122,7 @@ pub struct Pipeline<const SIZES: Sizes> {
         { SIZES.payload_count_bits },
         { SIZES.queues },
     >,
-    egress: Egress<
-        { SIZES.bus_bits },
-        { SIZES.count_bits },
-        { SIZES.buffer_log2 },
-        { SIZES.buffer_count_bits },
-        { SIZES.vports },
-        { SIZES.queues },
-    >,
+    egress: Egress<SIZES>,
     runner: CommandRunner,
     rule_counters: Counters<{ SIZES.rule_bits }>,
     verdict_counters: Counters<{ SIZES.verdict_bits }>,

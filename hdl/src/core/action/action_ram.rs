@@ -6,49 +6,52 @@ use crate::base::{Dff, Param, Ram};
 use crate::core::types::{Step, StoredStep};
 use rust_hdl_core::prelude::*;
 
-/// `1 << HASH_RULES_LOG2` steps, and [`with_entries`](Self::with_entries) `1 << TCAM_LOG2` more: one per slot of the hash tables and one per TCAM entry, in
+/// A step for each rule of the hash tables and, [`with_entries`](Self::with_entries), for each of the TCAM, in
 /// two RAMs, so that the few of the TCAM do not double the memory. `step` comes three clocks after `rule` (RAM, its output register, choice).
 #[millrace_hdl::block]
-pub struct ActionRam<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize, const QUEUES: usize, const STEPS_LOG2: usize>
-{
+pub struct ActionRam<const SIZES: Sizes> {
     pub clock: Signal<In, Clock>,
     pub rule: Signal<In, Bits<16>>,
-    pub step: Signal<Out, StoredStep<QUEUES, STEPS_LOG2>>,
+    pub step: Signal<Out, StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>>,
     pub write: Signal<In, Bit>,
     pub write_rule: Signal<In, Bits<16>>,
     pub write_step: Signal<In, Step>,
-    slots: Ram<StoredStep<QUEUES, STEPS_LOG2>, HASH_RULES_LOG2>,
-    entries: Vec<Ram<StoredStep<QUEUES, STEPS_LOG2>, TCAM_LOG2>>,
-    slot_step: Dff<StoredStep<QUEUES, STEPS_LOG2>>,
-    entry_step: Vec<Dff<StoredStep<QUEUES, STEPS_LOG2>>>,
+    slots: Ram<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>, { SIZES.hash_rules_log2 }>,
+    entries: Vec<Ram<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>, { SIZES.tcam_log2 }>>,
+    slot_step: Dff<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>>,
+    entry_step: Vec<Dff<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>>>,
     of_entry1: Dff<Bit>,
     of_entry2: Dff<Bit>,
-    chosen: Dff<StoredStep<QUEUES, STEPS_LOG2>>,
+    chosen: Dff<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>>,
     /// Number of slots: the first rule id of the entries.
     first_entry: Param<Bits<17>>,
     _entries: usize,
 }
 
 #[millrace_hdl::block]
-impl<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize, const QUEUES: usize, const STEPS_LOG2: usize>
-    ActionRam<HASH_RULES_LOG2, TCAM_LOG2, QUEUES, STEPS_LOG2>
-{
+impl<const SIZES: Sizes> ActionRam<SIZES> {
     /// Clocks from `rule` to `step`.
     pub const LATENCY: usize = 3;
 
-    /// `1 << HASH_RULES_LOG2` steps of zeros. (`Default` has no memory.)
+    /// Steps of zeros for the rules of the hash tables. (`Default` has no memory.)
     ///
     /// # Panics
-    /// If `HASH_RULES_LOG2` or `TCAM_LOG2` exceeds the 16 bits of a rule id.
+    /// If there are more rules than ids of 16 bits.
     pub fn new() -> Self {
         assert!(
-            HASH_RULES_LOG2 <= 16 && TCAM_LOG2 <= HASH_RULES_LOG2,
-            "rule ids of {HASH_RULES_LOG2} and {TCAM_LOG2} bits"
+            SIZES.hash_rules_log2 <= 16 && SIZES.tcam_log2 <= SIZES.hash_rules_log2,
+            "rule ids of {} and {} bits",
+            SIZES.hash_rules_log2,
+            SIZES.tcam_log2
         );
-        Self { slots: Ram::new(), first_entry: Param::new((1usize << HASH_RULES_LOG2).to_bits()), ..Default::default() }
+        Self {
+            slots: Ram::new(),
+            first_entry: Param::new((1usize << SIZES.hash_rules_log2).to_bits()),
+            ..Default::default()
+        }
     }
 
-    /// `(1 << HASH_RULES_LOG2) + (1 << TCAM_LOG2)` steps of zeros.
+    /// Steps of zeros for the rules of the TCAM as well.
     ///
     /// # Panics
     /// As [`Self::new`].
@@ -63,7 +66,7 @@ impl<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize, const QUEUES: usize, 
 
     fn update(&mut self) {
         self.slots.re = true;
-        self.slots.raddr = cast::<HASH_RULES_LOG2>(self.rule);
+        self.slots.raddr = cast::<{ SIZES.hash_rules_log2 }>(self.rule);
         self.of_entry1 = cast::<17>(self.rule) >= self.first_entry;
         self.slot_step = self.slots.rdata;
         self.of_entry2 = self.of_entry1;
@@ -75,14 +78,14 @@ impl<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize, const QUEUES: usize, 
         }
         self.step = self.chosen;
 
-        let written = stored_step::<QUEUES, STEPS_LOG2>(self.write_step);
-        self.slots.waddr = cast::<HASH_RULES_LOG2>(self.write_rule);
+        let written = stored_step::<{ SIZES.queues }, { SIZES.steps_log2 }>(self.write_step);
+        self.slots.waddr = cast::<{ SIZES.hash_rules_log2 }>(self.write_rule);
         self.slots.wdata = written;
         self.slots.we = self.write & (cast::<17>(self.write_rule) < self.first_entry);
         for i in 0..self._entries {
             self.entries[i].re = true;
-            self.entries[i].raddr = cast::<TCAM_LOG2>(self.rule);
-            self.entries[i].waddr = cast::<TCAM_LOG2>(self.write_rule);
+            self.entries[i].raddr = cast::<{ SIZES.tcam_log2 }>(self.rule);
+            self.entries[i].waddr = cast::<{ SIZES.tcam_log2 }>(self.write_rule);
             self.entries[i].wdata = written;
             self.entries[i].we = self.write & (cast::<17>(self.write_rule) >= self.first_entry);
 
@@ -94,11 +97,19 @@ impl<const HASH_RULES_LOG2: usize, const TCAM_LOG2: usize, const QUEUES: usize, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::sizes::Sizes;
+    use crate::sized;
     use crate::testing::{assert_lints, tick};
+    use millrace_regs::config::Preset;
+
+    const SIM: Sizes = Sizes::of(&Preset::Sim.config());
+    const ECP5: Sizes = Sizes::of(&Preset::Ecp5.config());
+    /// 16 rules in hash tables, 4 in the TCAM.
+    const FEW: Sizes = Sizes { hash_rules_log2: 4, tcam_log2: 2, ..SIM };
 
     #[test]
     fn every_rule_has_its_step() {
-        let mut uut = Box::new(ActionRam::<4, 2, 12, 8>::with_entries());
+        let mut uut = Box::new(<sized!(ActionRam<FEW>)>::with_entries());
         uut.connect_all();
         for rule in 0..20u64 {
             uut.write.next = true;
@@ -118,7 +129,7 @@ mod tests {
 
     #[test]
     fn lints() {
-        assert_lints(ActionRam::<14, 5, 12, 8>::with_entries());
-        assert_lints(ActionRam::<10, 4, 5, 4>::new());
+        assert_lints(<sized!(ActionRam<SIM>)>::with_entries());
+        assert_lints(<sized!(ActionRam<ECP5>)>::new());
     }
 }

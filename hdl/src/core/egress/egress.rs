@@ -6,101 +6,94 @@ use crate::base::{DffE, DffR, Snk, Src};
 use crate::core::types::{Beat, OutBeat, UpcallBeat};
 use rust_hdl_core::prelude::*;
 
-/// A `TxQueue` of `1 << BUFFER_LOG2` beats (a longest frame at least) for each of `VPORTS` vports, and one for upcalls as number `VPORTS`; `BUFFER_COUNT_BITS` = BUFFER_LOG2 + 1, `QUEUES` = VPORTS + 1.
+/// A `TxQueue` for each vport, of a longest frame at least, and one for upcalls as the last.
 ///
 /// A beat goes into all queues of its frame in one clock, one beat per clock. In a queue's default mode a full queue makes the input wait;
 /// with its bit of `drop_when_full` a frame that does not fit whole is dropped for this queue alone, decided at its first beat. Five
 /// clocks from `inp` to `tx`: the queues that take a frame are chosen in the first, and its beats are queued in the second. The counters of
 /// a frame move two clocks after its first beat was queued.
 #[millrace_hdl::block]
-pub struct Egress<
-    const BUS_BITS: usize,
-    const COUNT_BITS: usize,
-    const BUFFER_LOG2: usize,
-    const BUFFER_COUNT_BITS: usize,
-    const VPORTS: usize,
-    const QUEUES: usize,
-> {
+pub struct Egress<const SIZES: Sizes> {
     /// Of the way to the queues.
     pub clock: Signal<In, Clock>,
     /// Of each queue.
-    #[count(QUEUES)]
+    #[count(SIZES.queues)]
     pub clock_port: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
-    pub inp: Snk<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
-    #[count(VPORTS)]
-    pub tx: Vec<Src<Beat<BUS_BITS, COUNT_BITS>>>,
-    pub upcall: Src<UpcallBeat<BUS_BITS, COUNT_BITS>>,
+    pub inp: Snk<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>>,
+    #[count(SIZES.vports)]
+    pub tx: Vec<Src<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
+    pub upcall: Src<UpcallBeat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
     /// Bit v: the queue of vport v holds a whole frame or more, so that `tx` will not pause before the end of one.
-    pub tx_whole: Signal<Out, Bits<VPORTS>>,
+    pub tx_whole: Signal<Out, Bits<{ SIZES.vports }>>,
     /// The same of the upcalls.
     pub upcall_whole: Signal<Out, Bit>,
     /// Bit q: mode of queue q. To be changed at any time; counts from the next frame on.
-    pub drop_when_full: Signal<In, Bits<QUEUES>>,
+    pub drop_when_full: Signal<In, Bits<{ SIZES.queues }>>,
     /// Frames queued, per queue.
-    #[count(QUEUES)]
+    #[count(SIZES.queues)]
     pub packets: Vec<Signal<Out, Bits<64>>>,
     /// Their bytes, per queue.
-    #[count(QUEUES)]
+    #[count(SIZES.queues)]
     pub bytes: Vec<Signal<Out, Bits<64>>>,
     /// Frames dropped because the queue was full, per queue.
-    #[count(QUEUES)]
+    #[count(SIZES.queues)]
     pub drops: Vec<Signal<Out, Bits<64>>>,
     /// Nothing is, or was a clock ago, on its way to a queue.
     pub idle: Signal<Out, Bit>,
     /// Bit q: queue q is empty, and nothing comes in or waits to be counted.
-    pub idle_port: Signal<Out, Bits<QUEUES>>,
+    pub idle_port: Signal<Out, Bits<{ SIZES.queues }>>,
 
     /// The beat that came.
-    beat: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
+    beat: DffE<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>>,
     beat_valid: DffR<Bit>,
     /// Beats that a queue may hold at most for that beat's frame to fit.
     most: DffE<Bits<12>>,
     /// The beat in front of the queues.
-    placed: DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
+    placed: DffE<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>>,
     placed_valid: DffR<Bit>,
-    #[count(VPORTS)]
-    queues: Vec<TxQueue<Beat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2, BUFFER_COUNT_BITS>>,
-    upcalls: TxQueue<UpcallBeat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2, BUFFER_COUNT_BITS>,
+    #[count(SIZES.vports)]
+    queues: Vec<
+        TxQueue<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>, { SIZES.buffer_log2 }, { SIZES.buffer_count_bits }>,
+    >,
+    upcalls: TxQueue<
+        UpcallBeat<{ SIZES.bus_bits }, { SIZES.count_bits }>,
+        { SIZES.buffer_log2 },
+        { SIZES.buffer_count_bits },
+    >,
     /// Length of the frame that was last queued.
     queued_len: DffE<Bits<14>>,
     active: DffR<Bit>,
 }
 
 #[millrace_hdl::block]
-impl<
-    const BUS_BITS: usize,
-    const COUNT_BITS: usize,
-    const BUFFER_LOG2: usize,
-    const BUFFER_COUNT_BITS: usize,
-    const VPORTS: usize,
-    const QUEUES: usize,
-> Egress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, VPORTS, QUEUES>
-{
+impl<const SIZES: Sizes> Egress<SIZES> {
     /// Empty queues, for frames of up to `max_frame` bytes.
     ///
     /// # Panics
     /// If the sizes do not fit each other.
     pub fn new(max_frame: usize) -> Self {
         assert!(
-            BUS_BITS / 8 == 1 << (COUNT_BITS - 1) && BUFFER_COUNT_BITS == BUFFER_LOG2 + 1 && QUEUES == VPORTS + 1,
-            "Egress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}, {VPORTS}, {QUEUES}>: sizes do not fit"
+            SIZES.bus_bits / 8 == 1 << (SIZES.count_bits - 1)
+                && SIZES.buffer_count_bits == SIZES.buffer_log2 + 1
+                && SIZES.queues == SIZES.vports + 1,
+            "sizes that do not fit each other"
         );
         assert!(
-            (BUS_BITS / 8) << BUFFER_LOG2 >= max_frame && BUFFER_LOG2 <= 11,
-            "Egress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}, {VPORTS}, {QUEUES}>: queues of {max_frame} to {} bytes",
-            BUS_BITS << 8
+            (SIZES.bus_bits / 8) << SIZES.buffer_log2 >= max_frame && SIZES.buffer_log2 <= 11,
+            "queues of {max_frame} to {} bytes",
+            SIZES.bus_bits << 8
         );
         Self::default()
     }
 
     fn update(&mut self) {
         comment!("can the queues take the beat in front of them?");
-        let mut ready = Bits::<QUEUES>::default();
-        for i in 0..VPORTS {
+        let mut ready = Bits::<{ SIZES.queues }>::default();
+        for i in 0..SIZES.vports {
             ready.set_bit(i, self.queues[i].ready);
         }
-        ready.set_bit(VPORTS, self.upcalls.ready);
+        ready.set_bit(SIZES.vports, self.upcalls.ready);
         let fire = self.placed_valid & ready.all();
         let onward = self.beat_valid & (!self.placed_valid | fire);
         let free = !self.beat_valid | onward;
@@ -114,8 +107,10 @@ impl<
         self.beat_valid = self.inp.valid | !free;
         if free & self.inp.valid {
             self.beat = self.inp.data;
-            self.most =
-                cast::<12>((((BUS_BITS / 8) << BUFFER_LOG2) - cast::<20>(self.inp.data.out_len)) >> (COUNT_BITS - 1));
+            self.most = cast::<12>(
+                (((SIZES.bus_bits / 8) << SIZES.buffer_log2) - cast::<20>(self.inp.data.out_len))
+                    >> (SIZES.count_bits - 1),
+            );
         }
 
         comment!("the queues of the vports");
@@ -124,10 +119,10 @@ impl<
         if starts {
             self.queued_len = self.placed.out_len;
         }
-        let plain: Beat<BUS_BITS, COUNT_BITS> =
+        let plain: Beat<{ SIZES.bus_bits }, { SIZES.count_bits }> =
             Beat { data: self.placed.data, bytes: self.placed.bytes, last: self.placed.last };
-        let mut counting = Bits::<QUEUES>::default();
-        for i in 0..VPORTS {
+        let mut counting = Bits::<{ SIZES.queues }>::default();
+        for i in 0..SIZES.vports {
             self.queues[i].clock_port = self.clock_port[i];
             self.queues[i].decide = decide;
             self.queues[i].wanted = self.beat.outputs.get_bit(i);
@@ -148,11 +143,11 @@ impl<
         }
 
         comment!("the queue of the upcalls");
-        self.upcalls.clock_port = self.clock_port[VPORTS];
+        self.upcalls.clock_port = self.clock_port[SIZES.vports];
         self.upcalls.decide = decide;
-        self.upcalls.wanted = self.beat.outputs.get_bit(VPORTS);
+        self.upcalls.wanted = self.beat.outputs.get_bit(SIZES.vports);
         self.upcalls.most = self.most;
-        self.upcalls.drop_when_full = self.drop_when_full.get_bit(VPORTS);
+        self.upcalls.drop_when_full = self.drop_when_full.get_bit(SIZES.vports);
         self.upcalls.beat = UpcallBeat {
             data: self.placed.data,
             bytes: self.placed.bytes,
@@ -166,11 +161,11 @@ impl<
         self.upcalls.len = self.queued_len;
         link(self.upcall, self.upcalls.out);
         self.upcall_whole = self.upcalls.whole;
-        self.packets[VPORTS] = self.upcalls.packets;
-        self.bytes[VPORTS] = self.upcalls.bytes;
-        self.drops[VPORTS] = self.upcalls.drops;
-        self.idle_port.set_bit(VPORTS, self.upcalls.idle);
-        counting.set_bit(VPORTS, self.upcalls.counting);
+        self.packets[SIZES.vports] = self.upcalls.packets;
+        self.bytes[SIZES.vports] = self.upcalls.bytes;
+        self.drops[SIZES.vports] = self.upcalls.drops;
+        self.idle_port.set_bit(SIZES.vports, self.upcalls.idle);
+        counting.set_bit(SIZES.vports, self.upcalls.counting);
 
         comment!("idle");
         self.active = self.inp.valid | self.beat_valid | self.placed_valid | counting.any();
@@ -181,11 +176,25 @@ impl<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::sizes::Sizes;
+    use crate::sized;
     use crate::testing::{assert_lints, beats, bytes, settle, tick_those};
-    use millrace_regs::config::MAX_FRAME;
+    use millrace_regs::config::{Config, MAX_FRAME, Preset};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
+
+    /// A bus this wide and so many vports, with queues for the longest frames.
+    const fn sizes(bus_bits: usize, vports: usize) -> Sizes {
+        let sim = Preset::Sim.config();
+        Sizes::of(&Config { bus_bits, vfs: vports - sim.uplinks - sim.pfs, max_frame: MAX_FRAME, ..sim })
+    }
+
+    /// 40 vports with queues for short frames.
+    const SHORT: Sizes = {
+        let sim = Preset::Sim.config();
+        Sizes::of(&Config { bus_bits: 64, vfs: 40 - sim.uplinks - sim.pfs, max_frame: 256, ..sim })
+    };
 
     /// The queue of upcalls, behind three vports.
     const UPCALL: u32 = 1 << 3;
@@ -196,14 +205,8 @@ mod tests {
     }
 
     /// One clock; of the queues' clocks those that are not idle.
-    fn tick<
-        const BUS_BITS: usize,
-        const COUNT_BITS: usize,
-        const BUFFER_LOG2: usize,
-        const BUFFER_COUNT_BITS: usize,
-    >(
-        e: &mut Egress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, 3, 4>,
-    ) {
+    #[crate::with_sizes]
+    fn tick<const SIZES: Sizes>(e: &mut Egress<SIZES>) {
         tick_those(e, |e| {
             let (reset, idle) = (e.reset.val(), e.idle_port.val());
             let ports = e.clock_port.iter_mut().enumerate().map(|(q, clock)| (clock, reset || !idle.get_bit(q)));
@@ -211,13 +214,14 @@ mod tests {
         });
     }
 
-    fn stream<const BUS_BITS: usize, const COUNT_BITS: usize>(
+    #[crate::with_sizes]
+    fn stream<const SIZES: Sizes>(
         frames: &[Frame],
-    ) -> VecDeque<OutBeat<BUS_BITS, COUNT_BITS, 4>> {
+    ) -> VecDeque<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>> {
         let one = |(n, f): (usize, &Frame)| {
             let (outputs, out_len) = (f.outputs.to_bits(), f.bytes.len().to_bits());
             let (vport, reason) = ((n % 5).to_bits(), (n % 3).to_bits());
-            let all = beats::<BUS_BITS, COUNT_BITS>(&f.bytes).into_iter().enumerate();
+            let all = beats::<{ SIZES.bus_bits }, { SIZES.count_bits }>(&f.bytes).into_iter().enumerate();
             let all = all.map(|(i, b)| OutBeat {
                 data: b.data,
                 bytes: b.bytes,
@@ -235,19 +239,20 @@ mod tests {
 
     /// Puts all frames in; queue 3 is the upcall queue. `drain` is the rate at which each queue is taken from. Returns the numbers of the frames
     /// that came out of each queue, and the clocks until the last was taken in.
-    fn run<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT_BITS: usize>(
+    #[crate::with_sizes]
+    fn run<const SIZES: Sizes>(
         frames: &[Frame],
         modes: u64,
         drain: [f64; 4],
-    ) -> ([Vec<usize>; 4], usize, Box<Egress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, 3, 4>>) {
+    ) -> ([Vec<usize>; 4], usize, Box<Egress<SIZES>>) {
         let mut rng = ChaCha8Rng::seed_from_u64(21);
-        let mut e = Box::new(Egress::<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS, 3, 4>::new(MAX_FRAME));
+        let mut e = Box::new(Egress::<SIZES>::new(MAX_FRAME));
         e.connect_all();
         e.reset.next = true;
         tick(&mut e);
         e.reset.next = false;
         e.drop_when_full.next = modes.into();
-        let mut input = stream::<BUS_BITS, COUNT_BITS>(frames);
+        let mut input = stream::<SIZES>(frames);
         let mut out: [Vec<usize>; 4] = Default::default();
         let mut partial: [Vec<u8>; 4] = Default::default();
         let (mut clocks, mut quiet) = (0, 0);
@@ -261,7 +266,7 @@ mod tests {
             settle(&mut *e);
             quiet += 1;
             let popped = |q: usize, data, count, last, partial: &mut [Vec<u8>; 4], out: &mut [Vec<usize>; 4]| {
-                partial[q].extend_from_slice(&bytes::<BUS_BITS, COUNT_BITS>(data, count));
+                partial[q].extend_from_slice(&bytes::<{ SIZES.bus_bits }, { SIZES.count_bits }>(data, count));
                 if last {
                     let from = out[q].last().map_or(0, |n| n + 1);
                     let n = (from..frames.len())
@@ -321,8 +326,8 @@ mod tests {
     #[test]
     fn frames_reach_each_of_their_queues_once_and_in_order() {
         let frames = mixture(60, 500);
-        let (out, ..) = run::<64, 4, 11, 12>(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
-        let (wide, _, e) = run::<1024, 8, 7, 8>(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
+        let (out, ..) = sized!(run::<sizes(64, 3)>)(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
+        let (wide, _, e) = sized!(run::<sizes(1024, 3)>)(&frames, 0, [0.9, 0.5, 1.0, 0.7]);
         for (q, numbers) in out.iter().enumerate() {
             assert!(numbers.iter().eq((0..60).filter(|n| frames[*n].outputs >> q & 1 == 1).collect::<Vec<_>>().iter()));
             assert_eq!(*numbers, wide[q]);
@@ -333,7 +338,7 @@ mod tests {
     #[test]
     fn a_one_beat_frame_is_broadcast_in_every_clock() {
         let frames: Vec<_> = (0..200u8).map(|n| Frame { bytes: vec![n; 64], outputs: UPCALL | 7 }).collect();
-        let (out, clocks, _) = run::<512, 7, 8, 9>(&frames, 0, [1.0; 4]);
+        let (out, clocks, _) = sized!(run::<sizes(512, 3)>)(&frames, 0, [1.0; 4]);
         assert!(out.iter().all(|o| o.len() == 200));
         assert_eq!(clocks, 199);
     }
@@ -342,11 +347,11 @@ mod tests {
     fn a_full_queue_pushes_back_or_drops_whole_frames_for_itself_alone() {
         let frames: Vec<_> = (0..30u8).map(|n| Frame { bytes: vec![n; 1000], outputs: 3 }).collect();
         // 16 beats each: queue 1 holds 16 frames and is never emptied.
-        let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0b0010, [1.0, 0.0, 1.0, 1.0]);
+        let (out, _, e) = sized!(run::<sizes(512, 3)>)(&frames, 0b0010, [1.0, 0.0, 1.0, 1.0]);
         assert_eq!(out[0].len(), 30);
         assert_eq!((e.packets[1].val().to_u64(), e.drops[1].val().to_u64()), (16, 14));
         assert_eq!((e.idle.val(), e.idle_port.val()), (true, 0b1101u64.to_bits()));
-        let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0, [1.0, 0.0, 1.0, 1.0]);
+        let (out, _, e) = sized!(run::<sizes(512, 3)>)(&frames, 0, [1.0, 0.0, 1.0, 1.0]);
         assert_eq!((out[0].len(), e.packets[1].val().to_u64(), e.drops[1].val().to_u64()), (16, 16, 0));
         assert!(!e.inp.ready.val());
     }
@@ -354,7 +359,7 @@ mod tests {
     #[test]
     fn a_slow_queue_that_drops_loses_only_whole_frames() {
         let frames = mixture(400, 2000);
-        let (out, _, e) = run::<512, 7, 8, 9>(&frames, 0b1111, [0.3, 0.1, 1.0, 0.3]);
+        let (out, _, e) = sized!(run::<sizes(512, 3)>)(&frames, 0b1111, [0.3, 0.1, 1.0, 0.3]);
         assert!(e.drops[1].val().to_u64() > 10 && out[1].len() > 10);
         assert_eq!(e.drops[2].val().to_u64(), 0);
     }
@@ -362,14 +367,14 @@ mod tests {
     #[test]
     fn a_frame_that_was_whole_when_it_began_comes_out_without_a_pause() {
         let mut rng = ChaCha8Rng::seed_from_u64(23);
-        let mut e = Box::new(Egress::<64, 4, 11, 12, 3, 4>::new(MAX_FRAME));
+        let mut e = Box::new(<sized!(Egress<sizes(64, 3)>)>::new(MAX_FRAME));
         e.connect_all();
         e.reset.next = true;
         tick(&mut e);
         e.reset.next = false;
         let frames: Vec<_> =
             (0..200u8).map(|n| Frame { bytes: vec![n; rng.random_range(14..300)], outputs: UPCALL | 3 }).collect();
-        let mut input = stream::<64, 4>(&frames);
+        let mut input = sized!(stream::<sizes(64, 3)>)(&frames);
         let (mut sent, mut inside, mut sent_up, mut inside_up) = (0, false, 0, false);
         while sent < frames.len() || sent_up < frames.len() {
             e.inp.valid.next = !input.is_empty() && rng.random_bool(0.7);
@@ -401,9 +406,9 @@ mod tests {
     #[test]
     fn of_forty_vports_each_gets_its_frames() {
         const QUEUES: usize = 41;
-        let mut e = Box::new(Egress::<64, 4, 6, 7, 40, QUEUES>::new(256));
+        let mut e = Box::new(<sized!(Egress<SHORT>)>::new(256));
         e.connect_all();
-        let clock = |e: &mut Egress<64, 4, 6, 7, 40, QUEUES>| {
+        let clock = |e: &mut sized!(Egress<SHORT>)| {
             tick_those(e, |e| {
                 let ports = e.clock_port.iter_mut().map(|clock| (clock, true));
                 std::iter::once((&mut e.clock, true)).chain(ports).collect()
@@ -447,8 +452,8 @@ mod tests {
 
     #[test]
     fn egress_emits_clean_verilog() {
-        assert_lints(Egress::<512, 7, 8, 9, 11, 12>::new(MAX_FRAME));
-        assert_lints(Egress::<64, 4, 11, 12, 4, 5>::new(MAX_FRAME));
-        assert_lints(Egress::<64, 4, 6, 7, 40, 41>::new(256));
+        assert_lints(<sized!(Egress<sizes(512, 11)>)>::new(MAX_FRAME));
+        assert_lints(<sized!(Egress<sizes(64, 4)>)>::new(MAX_FRAME));
+        assert_lints(<sized!(Egress<SHORT>)>::new(256));
     }
 }

@@ -6,39 +6,34 @@ use crate::core::types::{Beat, MergedBeat, Meta};
 use millrace_regs::config::MIN_FRAME;
 use rust_hdl_core::prelude::*;
 
-/// One frame buffer of `1 << BUFFER_LOG2` beats (more than a longest frame), `BUFFER_COUNT_BITS` = BUFFER_LOG2 + 1.
+/// One frame buffer, of more beats than a longest frame has.
 ///
 /// A frame shows at `out` once it is stored whole, and then comes out without a gap: one beat per clock as long as `out.ready` is
 /// high. `vport`, `packet_out`, `len` and `fault` of a beat are meant for its frame's first beat only. Of a faulty frame only the first
 /// beat comes out, as its last; its other beats never take up room. Five clocks from the last beat in to the first beat out.
 #[millrace_hdl::block]
-pub struct Ingress<
-    const BUS_BITS: usize,
-    const COUNT_BITS: usize,
-    const BUFFER_LOG2: usize,
-    const BUFFER_COUNT_BITS: usize,
-> {
+pub struct Ingress<const SIZES: Sizes> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub rx: Snk<Beat<BUS_BITS, COUNT_BITS>>,
+    pub rx: Snk<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
     /// With the last beat: the frame arrived damaged.
     pub rx_error: Signal<In, Bit>,
     /// Goes with the last beat of a frame.
     pub vport: Signal<In, Bits<8>>,
     pub packet_out: Signal<In, Bit>,
-    pub out: Src<MergedBeat<BUS_BITS, COUNT_BITS>>,
+    pub out: Src<MergedBeat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
     /// No whole frame is held: without input no clock changes anything.
     pub idle: Signal<Out, Bit>,
 
-    beats: Ram<Beat<BUS_BITS, COUNT_BITS>, BUFFER_LOG2>,
+    beats: Ram<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>, { SIZES.buffer_log2 }>,
     /// Of each frame, at the address of its first beat.
-    metas: Ram<Meta, BUFFER_LOG2>,
+    metas: Ram<Meta, { SIZES.buffer_log2 }>,
     /// Where the next beat goes.
-    tail: Reg<Bits<BUFFER_COUNT_BITS>>,
+    tail: Reg<Bits<{ SIZES.buffer_count_bits }>>,
     /// Where its frame began, which is also the end of all whole frames.
-    start: Reg<Bits<BUFFER_COUNT_BITS>>,
+    start: Reg<Bits<{ SIZES.buffer_count_bits }>>,
     /// The next beat to read.
-    head: Reg<Bits<BUFFER_COUNT_BITS>>,
+    head: Reg<Bits<{ SIZES.buffer_count_bits }>>,
     /// A clock ago: that beat belonged to a whole frame.
     one: DffR<Bit>,
     /// A clock ago: the one behind it did.
@@ -52,7 +47,7 @@ pub struct Ingress<
     /// A beat came two clocks before.
     came_before: DffR<Bit>,
     /// The beat that came in the clock before.
-    beat: DffE<Beat<BUS_BITS, COUNT_BITS>>,
+    beat: DffE<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
     /// It is of a damaged frame.
     error: DffE<Bit>,
     /// Vport of its frame.
@@ -69,31 +64,29 @@ pub struct Ingress<
     fetched: DffR<Bit>,
     /// The output register holds a beat.
     loaded: DffR<Bit>,
-    word: DffE<MergedBeat<BUS_BITS, COUNT_BITS>>,
+    word: DffE<MergedBeat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
     /// The next beat out of the RAM begins a frame.
     first: Reg<Bit>,
 
-    ready_up_to: Param<Bits<BUFFER_COUNT_BITS>>,
+    ready_up_to: Param<Bits<{ SIZES.buffer_count_bits }>>,
     longest: Param<Bits<14>>,
     shortest: Param<Bits<14>>,
 }
 
 #[millrace_hdl::block]
-impl<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT_BITS: usize>
-    Ingress<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS>
-{
+impl<const SIZES: Sizes> Ingress<SIZES> {
     /// Empty, for frames of up to `max_frame` bytes.
     ///
     /// # Panics
     /// If the sizes do not fit each other.
     pub fn new(max_frame: usize) -> Self {
         assert!(
-            BUS_BITS / 8 == 1 << (COUNT_BITS - 1) && BUFFER_COUNT_BITS == BUFFER_LOG2 + 1,
-            "Ingress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}>: sizes do not fit each other"
+            SIZES.bus_bits / 8 == 1 << (SIZES.count_bits - 1) && SIZES.buffer_count_bits == SIZES.buffer_log2 + 1,
+            "sizes that do not fit each other"
         );
         assert!(
-            max_frame.div_ceil(BUS_BITS / 8) + 3 <= 1 << BUFFER_LOG2,
-            "Ingress<{BUS_BITS}, {COUNT_BITS}, {BUFFER_LOG2}, {BUFFER_COUNT_BITS}> does not hold a frame of {max_frame} bytes"
+            max_frame.div_ceil(SIZES.bus_bits / 8) + 3 <= 1 << SIZES.buffer_log2,
+            "no room for a frame of {max_frame} bytes"
         );
         Self {
             beats: Ram::new(),
@@ -101,7 +94,7 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, c
             room: Reg::new(true),
             fresh: Reg::new(true),
             first: Reg::new(true),
-            ready_up_to: Param::new(((1u64 << BUFFER_LOG2) - 3).to_bits()),
+            ready_up_to: Param::new(((1u64 << SIZES.buffer_log2) - 3).to_bits()),
             longest: Param::new(max_frame.to_bits()),
             shortest: Param::new(MIN_FRAME.to_bits()),
             ..Default::default()
@@ -147,10 +140,10 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, c
             self.overlong = !stored.last & (self.total >= self.longest);
         }
         self.beats.we = self.came & !self.overlong;
-        self.beats.waddr = cast::<BUFFER_LOG2>(self.tail);
+        self.beats.waddr = cast::<{ SIZES.buffer_log2 }>(self.tail);
         self.beats.wdata = stored;
         self.metas.we = ends;
-        self.metas.waddr = cast::<BUFFER_LOG2>(self.start);
+        self.metas.waddr = cast::<{ SIZES.buffer_log2 }>(self.start);
         self.metas.wdata.vport = self.vport_q;
         self.metas.wdata.packet_out = self.packet_out_q;
         self.metas.wdata.len = self.total;
@@ -177,9 +170,9 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, c
             self.head = next_head;
         }
         self.beats.re = fetch;
-        self.beats.raddr = cast::<BUFFER_LOG2>(self.head);
+        self.beats.raddr = cast::<{ SIZES.buffer_log2 }>(self.head);
         self.metas.re = fetch;
-        self.metas.raddr = cast::<BUFFER_LOG2>(self.head);
+        self.metas.raddr = cast::<{ SIZES.buffer_log2 }>(self.head);
 
         let last = self.beats.rdata.last | (self.first & self.metas.rdata.fault.any());
         if load {
@@ -200,11 +193,18 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, c
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::sizes::Sizes;
+    use crate::sized;
     use crate::testing::{assert_lints, beats, bytes, settle, tick};
-    use millrace_regs::config::MAX_FRAME;
+    use millrace_regs::config::{Config, MAX_FRAME, Preset};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::collections::VecDeque;
+
+    /// A bus this wide.
+    const fn sizes(bus_bits: usize) -> Sizes {
+        Sizes::of(&Config { bus_bits, max_frame: MAX_FRAME, ..Preset::Sim.config() })
+    }
 
     struct Frame {
         bytes: Vec<u8>,
@@ -225,13 +225,10 @@ mod tests {
     }
 
     /// Sends the frames with gaps, takes them with waits, compares, and returns the beats that came with `out.ready` high all the time.
-    fn run<const BUS_BITS: usize, const COUNT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT_BITS: usize>(
-        frames: Vec<Frame>,
-        fill: f64,
-        drain: f64,
-    ) {
+    #[crate::with_sizes]
+    fn run<const SIZES: Sizes>(frames: Vec<Frame>, fill: f64, drain: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut i = Box::new(Ingress::<BUS_BITS, COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS>::new(MAX_FRAME));
+        let mut i = Box::new(Ingress::<SIZES>::new(MAX_FRAME));
         i.connect_all();
         i.reset.next = true;
         tick(&mut *i, |i| &mut i.clock);
@@ -241,7 +238,9 @@ mod tests {
             .iter()
             .flat_map(|f| {
                 let error = f.error;
-                beats::<BUS_BITS, COUNT_BITS>(&f.bytes).into_iter().map(move |b| (b, b.last && error))
+                beats::<{ SIZES.bus_bits }, { SIZES.count_bits }>(&f.bytes)
+                    .into_iter()
+                    .map(move |b| (b, b.last && error))
             })
             .collect();
         let (mut got, mut at, mut idle_for) = (vec![], 0, 0);
@@ -271,7 +270,8 @@ mod tests {
                 got.extend_from_slice(&bytes(out.data, out.bytes));
                 if out.last {
                     let expected = &frames[at].bytes;
-                    let end = if fault(&frames[at]) == 0 { expected.len() } else { expected.len().min(BUS_BITS / 8) };
+                    let end =
+                        if fault(&frames[at]) == 0 { expected.len() } else { expected.len().min(SIZES.bus_bits / 8) };
                     assert!(got == expected[..end], "frame {at} of {} bytes", expected.len());
                     got.clear();
                     at += 1;
@@ -304,10 +304,10 @@ mod tests {
     #[test]
     fn frames_come_out_whole_measured_and_without_gaps() {
         for (fill, drain) in [(1.0, 1.0), (0.7, 1.0), (0.9, 0.4)] {
-            run::<64, 4, 11, 12>(mixture(40), fill, drain);
-            run::<128, 5, 10, 11>(mixture(40), fill, drain);
-            run::<512, 7, 8, 9>(mixture(60), fill, drain);
-            run::<1024, 8, 7, 8>(mixture(60), fill, drain);
+            sized!(run::<sizes(64)>)(mixture(40), fill, drain);
+            sized!(run::<sizes(128)>)(mixture(40), fill, drain);
+            sized!(run::<sizes(512)>)(mixture(60), fill, drain);
+            sized!(run::<sizes(1024)>)(mixture(60), fill, drain);
         }
     }
 
@@ -315,12 +315,12 @@ mod tests {
     fn the_longest_frame_passes_and_one_byte_more_is_cut_to_a_beat() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let lens = [60, 9216, 9217, 100, 9216, 20_000, 13, 14];
-        run::<512, 7, 8, 9>(lens.iter().map(|l| frame(*l, &mut rng)).collect(), 1.0, 1.0);
+        sized!(run::<sizes(512)>)(lens.iter().map(|l| frame(*l, &mut rng)).collect(), 1.0, 1.0);
     }
 
     #[test]
     fn ingress_emits_clean_verilog() {
-        assert_lints(Ingress::<64, 4, 11, 12>::new(MAX_FRAME));
-        assert_lints(Ingress::<512, 7, 8, 9>::new(MAX_FRAME));
+        assert_lints(<sized!(Ingress<sizes(64)>)>::new(MAX_FRAME));
+        assert_lints(<sized!(Ingress<sizes(512)>)>::new(MAX_FRAME));
     }
 }

@@ -20,17 +20,12 @@ pub const fn in_turn(config: &Config) -> bool {
 }
 
 /// Like `Lookup`, but for keys at least [`CLOCKS`](Self::CLOCKS) clocks apart, each announced by `valid`: every way of a hash table and
-/// every TCAM entry has a clock of its own, so that one comparison serves all of them. `TABLE_LOG2` = WAY_LOG2 + 2, `TCAM_LOG2` = log2(TCAM_ENTRIES).
+/// every TCAM entry has a clock of its own, so that one comparison serves all of them.
 ///
 /// `best` comes [`LATENCY`](Self::LATENCY) clocks after `key` and `valid`. `command` is carried out by the table that it is for in a
 /// clock with `start`; one that clears, by all tables.
 #[millrace_hdl::block]
-pub struct LookupInTurn<
-    const WAY_LOG2: usize,
-    const TABLE_LOG2: usize,
-    const TCAM_ENTRIES: usize,
-    const TCAM_LOG2: usize,
-> {
+pub struct LookupInTurn<const SIZES: Sizes> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// Stays until the next one.
@@ -39,21 +34,19 @@ pub struct LookupInTurn<
     pub best: Signal<Out, Hit>,
     pub start: Signal<In, Bit>,
     pub command: Signal<In, TableWrite>,
-    table: Vec<HashTableInTurn<WAY_LOG2, TABLE_LOG2>>,
-    tcam: TcamInTurn<TCAM_ENTRIES, TCAM_LOG2>,
+    table: Vec<HashTableInTurn<{ SIZES.way_log2 }, { SIZES.table_log2 }>>,
+    tcam: TcamInTurn<{ SIZES.tcam_entries }, { SIZES.tcam_log2 }>,
     select: Select,
     _tables: usize,
 }
 
 #[millrace_hdl::block]
-impl<const WAY_LOG2: usize, const TABLE_LOG2: usize, const TCAM_ENTRIES: usize, const TCAM_LOG2: usize>
-    LookupInTurn<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>
-{
+impl<const SIZES: Sizes> LookupInTurn<SIZES> {
     /// Clocks from one key to the next, at least.
     pub const CLOCKS: usize = CLOCKS;
     /// Clocks from `key` to `best` with so many hash tables: these, later than the TCAM, and the choices.
     pub const fn latency(tables: usize) -> usize {
-        HashTableInTurn::<WAY_LOG2, TABLE_LOG2>::LATENCY + Select::tree_latency(tables) + 1
+        HashTableInTurn::<{ SIZES.way_log2 }, { SIZES.table_log2 }>::LATENCY + Select::tree_latency(tables) + 1
     }
 
     /// With this many hash tables, all of them disabled and empty. (`Default` has none.)
@@ -62,7 +55,7 @@ impl<const WAY_LOG2: usize, const TABLE_LOG2: usize, const TCAM_ENTRIES: usize, 
     /// If the TCAM's hit does not last until those of the tables are there (more than eight tables).
     pub fn new(tables: usize) -> Self {
         let ready = Self::latency(tables) - 1;
-        let lasts = TcamInTurn::<TCAM_ENTRIES, TCAM_LOG2>::LATENCY..=Self::CLOCKS + 2;
+        let lasts = TcamInTurn::<{ SIZES.tcam_entries }, { SIZES.tcam_log2 }>::LATENCY..=Self::CLOCKS + 2;
         assert!(lasts.contains(&ready), "{tables} hash tables are too many");
         Self {
             table: (0..tables).map(|_| HashTableInTurn::new()).collect(),

@@ -25,8 +25,7 @@ wire_struct! {
     }
 }
 
-/// "Match" of `docs/hardware.md`: hash tables of `4 << WAY_LOG2` slots (`TABLE_LOG2` = S + 2), `TCAM_ENTRIES` TCAM entries (`1 << TCAM_LOG2` = `TCAM_ENTRIES`), and the first step of
-/// each rule: `1 << HASH_RULES_LOG2` = tables · 4 · `1 << WAY_LOG2` of them, and `TCAM_ENTRIES` more if the build has as many rule ids.
+/// "Match" of `docs/hardware.md`: hash tables, TCAM, and the first step of each rule, of the TCAM's rules too if the build has ids for them.
 ///
 /// One header per clock, or in builds with `header_clocks` above 1 one in so many; `result` comes [`latency`](Self::latency) clocks
 /// after `parsed`. A faulty frame, a packet-out and a punted
@@ -37,15 +36,7 @@ wire_struct! {
 /// `busy` is high from the next clock on until every header is matched wholly before or wholly after the command; the next command may
 /// rely on that.
 #[millrace_hdl::block]
-pub struct Match<
-    const WAY_LOG2: usize,
-    const TABLE_LOG2: usize,
-    const TCAM_ENTRIES: usize,
-    const HASH_RULES_LOG2: usize,
-    const TCAM_LOG2: usize,
-    const QUEUES: usize,
-    const STEPS_LOG2: usize,
-> {
+pub struct Match<const SIZES: Sizes> {
     /// Of commands, and of what goes around the tables.
     pub clock: Signal<In, Clock>,
     /// Of the lookup up to the hash tables' RAMs, with all of the TCAM; where one lookup takes many clocks, of all of it.
@@ -58,7 +49,7 @@ pub struct Match<
     /// Stays until the next one.
     pub parsed: Signal<In, Parsed>,
     pub valid: Signal<In, Bit>,
-    pub result: Signal<Out, MatchResult<QUEUES, STEPS_LOG2>>,
+    pub result: Signal<Out, MatchResult<{ SIZES.queues }, { SIZES.steps_log2 }>>,
     pub result_valid: Signal<Out, Bit>,
     pub write: Signal<In, TableWrite>,
     pub write_valid: Signal<In, Bit>,
@@ -72,19 +63,19 @@ pub struct Match<
     /// The same of `clock_select`.
     pub idle_select: Signal<Out, Bit>,
     // lookup
-    at_once: Vec<Lookup<WAY_LOG2, TCAM_ENTRIES>>,
+    at_once: Vec<Lookup<{ SIZES.way_log2 }, { SIZES.tcam_entries }>>,
     #[clock(clock_hash)]
-    in_turn: Vec<LookupInTurn<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>>,
+    in_turn: Vec<LookupInTurn<SIZES>>,
     #[clock(clock_select)]
-    actions: ActionRam<HASH_RULES_LOG2, TCAM_LOG2, QUEUES, STEPS_LOG2>,
-    #[count(ActionRam::<HASH_RULES_LOG2, TCAM_LOG2, QUEUES, STEPS_LOG2>::LATENCY)]
+    actions: ActionRam<SIZES>,
+    #[count(ActionRam::<SIZES>::LATENCY)]
     #[clock(clock_select)]
     winners: Vec<Dff<Bits<17>>>,
     // around it
     meta_delay: Delay<MatchMeta, 5>,
     valids: Vec<DffR<Bit>>,
     #[clock(clock_select)]
-    out: Dff<MatchResult<QUEUES, STEPS_LOG2>>,
+    out: Dff<MatchResult<{ SIZES.queues }, { SIZES.steps_log2 }>>,
     // commands
     taken: Vec<DffE<TableWrite>>,
     /// The index, which alone moves while tables are cleared.
@@ -98,16 +89,7 @@ pub struct Match<
 }
 
 #[millrace_hdl::block]
-impl<
-    const WAY_LOG2: usize,
-    const TABLE_LOG2: usize,
-    const TCAM_ENTRIES: usize,
-    const HASH_RULES_LOG2: usize,
-    const TCAM_LOG2: usize,
-    const QUEUES: usize,
-    const STEPS_LOG2: usize,
-> Match<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, HASH_RULES_LOG2, TCAM_LOG2, QUEUES, STEPS_LOG2>
-{
+impl<const SIZES: Sizes> Match<SIZES> {
     /// A match stage with the tables of `config`, all of them disabled and empty. (`Default` has none.)
     ///
     /// # Panics
@@ -115,17 +97,24 @@ impl<
     pub fn new(config: &Config) -> Self {
         let tables = config.hash_tables;
         assert!(
-            (tables * 4) << WAY_LOG2 == 1 << HASH_RULES_LOG2,
-            "{tables} tables of 4 << {WAY_LOG2} slots are not 1 << {HASH_RULES_LOG2} slots"
+            (tables * 4) << SIZES.way_log2 == 1 << SIZES.hash_rules_log2,
+            "{tables} tables of 4 << {} slots are not 1 << {} slots",
+            SIZES.way_log2,
+            SIZES.hash_rules_log2
         );
-        assert!(TCAM_ENTRIES == 1 << TCAM_LOG2, "{TCAM_ENTRIES} TCAM entries are not 1 << {TCAM_LOG2}");
+        assert!(
+            SIZES.tcam_entries == 1 << SIZES.tcam_log2,
+            "{} TCAM entries are not 1 << {}",
+            SIZES.tcam_entries,
+            SIZES.tcam_log2
+        );
         let at_once = !in_turn(config);
         let latency = Self::latency(config);
         let (hash, compare, select) = Self::parts(config);
         Self {
             at_once: (0..usize::from(at_once)).map(|_| Lookup::new(tables)).collect(),
             in_turn: (0..usize::from(!at_once)).map(|_| LookupInTurn::new(tables)).collect(),
-            actions: if config.rule_ids() > 1 << HASH_RULES_LOG2 {
+            actions: if config.rule_ids() > 1 << SIZES.hash_rules_log2 {
                 ActionRam::with_entries()
             } else {
                 ActionRam::new()
@@ -144,11 +133,11 @@ impl<
     /// Clocks from `valid` to `result_valid`: lookup, action RAM, and the result's register.
     pub const fn latency(config: &Config) -> usize {
         let lookup = if !in_turn(config) {
-            Lookup::<WAY_LOG2, TCAM_ENTRIES>::latency(config.hash_tables)
+            Lookup::<{ SIZES.way_log2 }, { SIZES.tcam_entries }>::latency(config.hash_tables)
         } else {
-            LookupInTurn::<WAY_LOG2, TABLE_LOG2, TCAM_ENTRIES, TCAM_LOG2>::latency(config.hash_tables)
+            LookupInTurn::<SIZES>::latency(config.hash_tables)
         };
-        lookup + ActionRam::<HASH_RULES_LOG2, TCAM_LOG2, QUEUES, STEPS_LOG2>::LATENCY + 1
+        lookup + ActionRam::<SIZES>::LATENCY + 1
     }
 
     /// The clocks after `valid` in which a header is in front of registers of `clock_hash` (from `valid` on), `clock_compare` and
@@ -158,9 +147,9 @@ impl<
         if in_turn(config) {
             return (0..last, 0..0, 0..last);
         }
-        let hash = max(HashTable::<WAY_LOG2>::LATE_KEY, Tcam::<TCAM_ENTRIES>::LATENCY);
-        let table = HashTable::<WAY_LOG2>::LATENCY;
-        (0..hash - 1, KeyHash::<WAY_LOG2>::LATENCY - 1..table - 1, table - 1..last)
+        let hash = max(HashTable::<{ SIZES.way_log2 }>::LATE_KEY, Tcam::<{ SIZES.tcam_entries }>::LATENCY);
+        let table = HashTable::<{ SIZES.way_log2 }>::LATENCY;
+        (0..hash - 1, KeyHash::<{ SIZES.way_log2 }>::LATENCY - 1..table - 1, table - 1..last)
     }
 
     fn update(&mut self) {

@@ -5,7 +5,9 @@ use super::*;
 use crate::core::lookup::match_reference::{
     Answer, Entry, Table, TcamEntries, Words, key_bits, masked, select, table_hash, tcam_lookup,
 };
+use crate::core::sizes::Sizes;
 use crate::core::types::{Layout, Meta};
+use crate::sized;
 use crate::testing::{assert_lints, tick_those};
 use millrace_regs::config::Preset;
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
@@ -16,11 +18,12 @@ const TABLES: usize = 2;
 const S: usize = 2;
 const T: usize = 4;
 const A: usize = 5;
-const B: usize = 2;
-type Uut = Match<S, 4, T, A, B, 12, 8>;
+const SIZES: Sizes = Sizes::of(&config(1));
+const SIM: Sizes = Sizes::of(&Preset::Sim.config());
+type Uut = sized!(Match<SIZES>);
 
 /// The smallest build, with so many clocks between headers.
-fn config(header_clocks: usize) -> Config {
+const fn config(header_clocks: usize) -> Config {
     Config { hash_tables: TABLES, slots_log2: S, tcam_entries: T, header_clocks, ..Preset::Sim.config() }
 }
 
@@ -414,12 +417,16 @@ fn lookups_during_a_command(header_clocks: usize, clocks: usize, changes: std::o
 
 #[test]
 fn sizes_that_do_not_belong_together_are_refused() {
-    assert!(std::panic::catch_unwind(|| Match::<9, 11, 32, 13, 5, 12, 8>::new(&Preset::Sim.config())).is_err());
-    assert!(std::panic::catch_unwind(|| Match::<2, 4, 4, 5, 3, 12, 8>::new(&config(1))).is_err());
+    const FEWER_RULES: Sizes = Sizes { hash_rules_log2: 13, ..SIM };
+    const MORE_ENTRIES: Sizes = Sizes { tcam_log2: 3, ..SIZES };
+    let sim = || <sized!(Match<FEWER_RULES>)>::new(&Preset::Sim.config());
+    assert!(std::panic::catch_unwind(sim).is_err());
+    assert!(std::panic::catch_unwind(|| <sized!(Match<MORE_ENTRIES>)>::new(&config(1))).is_err());
 }
 
 #[test]
 fn lints() {
-    assert_lints(Match::<9, 11, 32, 14, 5, 12, 8>::new(&Preset::Sim.config()));
-    assert_lints(Match::<8, 10, 16, 10, 4, 5, 4>::new(&Preset::Ecp5.config()));
+    const ECP5: Sizes = Sizes::of(&Preset::Ecp5.config());
+    assert_lints(<sized!(Match<SIM>)>::new(&Preset::Sim.config()));
+    assert_lints(<sized!(Match<ECP5>)>::new(&Preset::Ecp5.config()));
 }

@@ -10,6 +10,16 @@ use millrace_hdl::core::egress::egress::Egress;
 use millrace_hdl::core::ingress::ingress::Ingress;
 use millrace_hdl::core::ingress::merge::Merge;
 use millrace_hdl::core::lookup::hash::hash_table::HashTable;
+use millrace_hdl::core::sizes::Sizes;
+use millrace_hdl::sized;
+use millrace_regs::config::Preset;
+
+/// A buffer of eight beats of 64 bits.
+const EIGHT_BEATS: Sizes = Sizes { bus_bits: 64, count_bits: 4, buffer_log2: 3, buffer_count_bits: 4, ..ECP5 };
+/// Queues of four beats of 16 bits, of two vports and upcalls.
+const FOUR_BEATS: Sizes =
+    Sizes { bus_bits: 16, count_bits: 2, buffer_log2: 2, buffer_count_bits: 3, vports: 2, queues: 3, ..ECP5 };
+const ECP5: Sizes = Sizes::of(&Preset::Ecp5.config());
 
 /// The proofs of this file.
 pub fn proofs() -> Vec<Proof> {
@@ -20,7 +30,7 @@ fn ingress() -> Proof {
     Proof {
         name: "ingress",
         claim: "every frame leaves once, whole and measured or cut to a beat with its fault, soon and without a pause",
-        design: || modules(Ingress::<64, 4, 3, 4>::new(24), "ingress"),
+        design: || modules(<sized!(Ingress<EIGHT_BEATS>)>::new(24), "ingress"),
         sources: sources!["core/ingress/formal/ingress.sv"],
         engine: Engine::Induction { depth: 6, from: 2, to: 20 },
         multiclock: false,
@@ -96,7 +106,7 @@ fn egress() -> Proof {
     Proof {
         name: "egress",
         claim: "every beat leaves each queue that takes its frame once; frames are taken or dropped whole, as told; none pauses if whole",
-        design: || modules(Egress::<16, 2, 2, 3, 2, 3>::new(8), "egress"),
+        design: || modules(<sized!(Egress<FOUR_BEATS>)>::new(8), "egress"),
         sources: sources!["base/formal/stream_order.sv", "core/egress/formal/egress.sv"],
         engine: Engine::Pdr,
         multiclock: false,
