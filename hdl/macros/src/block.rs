@@ -3,7 +3,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Attribute, Error, Expr, Field, Fields, GenericParam, Ident, ItemStruct, Result, parse_quote};
+use syn::{
+    Attribute, Error, Expr, ExprLit, Field, Fields, GenericParam, Ident, ItemStruct, Lit, Meta, MetaNameValue, Result,
+    parse_quote,
+};
 
 /// The struct, and what it implements. `check` comes before each construction.
 pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
@@ -12,9 +15,19 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
     };
     if !fields.named.iter().any(|field| is(field, "tag")) {
         let parameters = item.generics.params.iter().filter_map(parameter);
+        let own = doc(&item.attrs);
+        let said = fields.named.iter().filter_map(|field| {
+            let (name, doc) = (field.ident.as_ref()?.to_string(), doc(&field.attrs));
+            (!doc.is_empty()).then(|| quote!((#name, #doc)))
+        });
+        let source = quote!(::millrace_hdl::base::Source {
+            parameters: &[#(#parameters),*],
+            doc: #own,
+            fields: &[#(#said),*],
+        });
         fields.named.insert(
             0,
-            parse_quote!(#[init(::millrace_hdl::base::Tag::of(&[#(#parameters),*]))] tag: ::millrace_hdl::base::Tag<Self>),
+            parse_quote!(#[init(::millrace_hdl::base::Tag::of(#source))] tag: ::millrace_hdl::base::Tag<Self>),
         );
     }
     let mut plans = vec![];
@@ -79,6 +92,19 @@ fn parameter(parameter: &GenericParam) -> Option<String> {
     }
 }
 
+/// The text of the doc comments among attributes.
+fn doc(attributes: &[Attribute]) -> String {
+    let line = |attribute: &Attribute| {
+        let Meta::NameValue(MetaNameValue { path, value: Expr::Lit(ExprLit { lit: Lit::Str(text), .. }), .. }) =
+            &attribute.meta
+        else {
+            return None;
+        };
+        path.is_ident("doc").then(|| text.value().trim().to_owned())
+    };
+    attributes.iter().filter_map(line).collect::<Vec<_>>().join("\n")
+}
+
 fn is(field: &Field, name: &str) -> bool {
     field.ident.as_ref().is_some_and(|ident| ident == name)
 }
@@ -139,6 +165,18 @@ mod tests {
         assert_eq!(plan.value.to_string(), "(0 .. N) . map (| _ | Default :: default ()) . collect ()");
         assert_eq!(plan.clock.expect("a clock"), "other");
         assert_eq!(field.attrs.len(), 1);
+    }
+
+    #[test]
+    fn doc_comments_are_kept_by_line() {
+        let item: ItemStruct = parse_quote!(
+            /// Counts.
+            ///
+            /// Up.
+            #[derive(Debug)]
+            struct Counter {}
+        );
+        assert_eq!(doc(&item.attrs), "Counts.\n\nUp.");
     }
 
     #[test]

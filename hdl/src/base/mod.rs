@@ -30,4 +30,4 @@ pub use round_robin::RoundRobin;
 pub use skid::Skid;
 pub use stream::{Snk, Src};
 pub use synchroniser::Synchroniser;
-pub use tag::Tag;
+pub use tag::{Source, Tag};

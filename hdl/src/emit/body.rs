@@ -10,7 +10,7 @@ use super::expr::{Expr, Kind, SignalId, Unary};
 use super::fields::Fields;
 use super::fold::folded;
 use super::partition::{Partition, Process, partition};
-use super::print::{INDENT, Printer, constant, range};
+use super::print::{INDENT, Printer, comment, constant, range};
 use super::registers::clocked_blocks;
 use super::stmt::Stmt;
 use super::symbols::{Role, Symbols};
@@ -36,6 +36,8 @@ struct Instance {
     /// Which module, in the numbers of the caller.
     module: usize,
     name: String,
+    /// A remark above it, in lines.
+    remark: String,
     connections: String,
 }
 
@@ -85,7 +87,8 @@ impl Body {
                 text.push('\n');
             }
             let module = modules(instance.module);
-            text += &format!("{INDENT}{module} {} (\n{}\n{INDENT});\n", instance.name, instance.connections);
+            let Instance { name, remark, connections, .. } = instance;
+            text += &format!("{remark}{INDENT}{module} {name} (\n{connections}\n{INDENT});\n");
         }
         let logic = self.logic.trim_start_matches('\n');
         if !logic.is_empty() && (!self.instances.is_empty() || !self.declarations.is_empty()) {
@@ -100,14 +103,19 @@ impl Body {
 fn ports(symbols: &Symbols, is_reg: &dyn Fn(SignalId) -> bool) -> String {
     let lines = symbols.iter().filter_map(|(id, symbol)| {
         let kind = if is_reg(id) { "reg " } else { "wire" };
-        let range = range(symbol.width);
+        let (range, remark) = (range(symbol.width), remark(&symbol.remark));
         match symbol.role {
-            Role::Input => Some(format!("{INDENT}input  wire {range}{}", symbol.name)),
-            Role::Output => Some(format!("{INDENT}output {kind} {range}{}", symbol.name)),
+            Role::Input => Some(format!("{remark}{INDENT}input  wire {range}{}", symbol.name)),
+            Role::Output => Some(format!("{remark}{INDENT}output {kind} {range}{}", symbol.name)),
             _ => None,
         }
     });
     lines.collect::<Vec<_>>().join(",\n")
+}
+
+/// What is said of a signal or instance, in lines above it.
+fn remark(text: &str) -> String {
+    if text.is_empty() { String::new() } else { comment(text, INDENT, "") }
 }
 
 /// A translated kernel, ready to be written.
@@ -173,12 +181,12 @@ impl<'a> Kernel<'a> {
         let mut constants = String::new();
         let mut signals = String::new();
         for (id, symbol) in self.symbols.iter() {
-            let (range, name) = (range(symbol.width), &symbol.name);
+            let (range, name, remark) = (range(symbol.width), &symbol.name, remark(&symbol.remark));
             if symbol.role == Role::Constant && (self.connections.read.contains(&id) || states.contains(&id)) {
                 let value = constant(&symbol.value, symbol.width);
-                constants += &format!("{INDENT}localparam {range}{name} = {value};\n");
+                constants += &format!("{remark}{INDENT}localparam {range}{name} = {value};\n");
             } else if let Some(kind) = self.declared_as(id) {
-                signals += &format!("{INDENT}{kind} {range}{name};\n");
+                signals += &format!("{remark}{INDENT}{kind} {range}{name};\n");
             }
         }
         constants + &signals
@@ -209,10 +217,12 @@ impl<'a> Kernel<'a> {
             };
             ports[port.child].push(format!("{INDENT}{INDENT}.{}({connection})", port.name));
         }
-        let instances = self.modules.iter().zip(ports).zip(&self.symbols.instances);
+        let names = self.symbols.instances.iter().zip(&self.symbols.instance_remarks);
+        let instances = self.modules.iter().zip(ports).zip(names);
         instances
-            .filter_map(|((module, ports), name)| {
-                Some(Instance { module: (*module)?, name: name.clone(), connections: ports.join(",\n") })
+            .filter_map(|((module, ports), (name, said))| {
+                let (name, remark, connections) = (name.clone(), remark(said), ports.join(",\n"));
+                Some(Instance { module: (*module)?, name, remark, connections })
             })
             .collect()
     }

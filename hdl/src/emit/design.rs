@@ -21,6 +21,8 @@ pub struct Module {
     pub rust_type: String,
     /// The full name of that type, with paths of modules.
     pub block: String,
+    /// What the doc comment of that type says.
+    pub doc: String,
     /// Paths of its instances from the top: `top.match.tcam`.
     pub instances: Vec<String>,
     /// The whole text, with its header comment.
@@ -37,6 +39,7 @@ pub(super) struct Design {
 struct Draft {
     /// Full name of the Rust type.
     rust_type: String,
+    doc: String,
     origin: Origin,
     body: Body,
     layouts: Vec<String>,
@@ -80,7 +83,15 @@ impl Drafts {
             Body::default()
         });
         let origin = Origin::of(&rust_type, &node.parameters);
-        self.merge(Draft { layouts: layouts(&node.signals), instances: vec![path.into()], rust_type, origin, body })
+        let doc = node.doc.clone();
+        self.merge(Draft {
+            layouts: layouts(&node.signals),
+            instances: vec![path.into()],
+            rust_type,
+            doc,
+            origin,
+            body,
+        })
     }
 
     /// A module like it if there is one, or the draft as a new one.
@@ -116,7 +127,8 @@ impl Draft {
         let code = self.body.text(name, names);
         let text = format!("{}`default_nettype none\n{code}`default_nettype wire\n", self.header(name));
         let rust_type = without_paths(&self.rust_type);
-        Module { name: name.into(), rust_type, block: self.rust_type, instances: self.instances, text }
+        let (block, doc, instances) = (self.rust_type, self.doc, self.instances);
+        Module { name: name.into(), rust_type, block, doc, instances, text }
     }
 
     /// Where the module comes from, where it is used, and what the bits of its structs are.

@@ -31,6 +31,7 @@ mod names;
 mod partition;
 mod print;
 mod registers;
+mod remarks;
 mod stmt;
 mod symbols;
 #[cfg(test)]
@@ -41,6 +42,7 @@ mod unused;
 pub use design::Module;
 pub use error::{EmitError, Place, Reason};
 pub use literal::literal_value;
+pub(crate) use remarks::plain;
 
 use rust_hdl_core::prelude::Block;
 
@@ -55,6 +57,7 @@ pub fn modules(block: &dyn Block, top: Option<&str>) -> Result<Vec<Module>, Vec<
         name: "cores".into(),
         rust_type: String::new(),
         block: String::new(),
+        doc: String::new(),
         instances: vec![],
         text,
     }));

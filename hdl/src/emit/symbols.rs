@@ -4,6 +4,7 @@
 use super::expr::{Expr, SignalId};
 use super::literal::literal_value;
 use super::names::Names;
+use super::remarks::Remarks;
 use super::tree::{Node, Signal};
 use num_bigint::BigUint;
 use rust_hdl_core::atom::AtomKind;
@@ -45,6 +46,8 @@ pub(super) struct Symbol {
     pub value: BigUint,
     /// For a child's port: which child, and what the port is called there.
     pub port: Option<Port>,
+    /// What is said of it where it is declared, or nothing.
+    pub remark: String,
 }
 
 /// A port of a child.
@@ -64,6 +67,8 @@ pub(super) struct Symbols {
     names: Names,
     /// Verilog identifiers of the children's instances; that of a register names its output.
     pub instances: Vec<String>,
+    /// What is said of each.
+    pub instance_remarks: Vec<String>,
 }
 
 impl Symbols {
@@ -71,10 +76,13 @@ impl Symbols {
     pub fn of(node: &Node) -> Self {
         let (mut names, own_names) = signal_names(node);
         let instances = node.children.iter().map(|child| names.take(&child.name)).collect();
-        let mut symbols = Symbols { all: vec![], by_path: HashMap::new(), names, instances };
-        for (signal, name) in node.signals.iter().zip(own_names) {
+        let mut remarks = Remarks::of(node);
+        let own_remarks: Vec<String> = node.signals.iter().map(|signal| remarks.take(&signal.name)).collect();
+        let instance_remarks = node.children.iter().map(|child| remarks.take(&child.name)).collect();
+        let mut symbols = Symbols { all: vec![], by_path: HashMap::new(), names, instances, instance_remarks };
+        for ((signal, name), remark) in node.signals.iter().zip(own_names).zip(own_remarks) {
             symbols.add_enum(&signal.descriptor);
-            symbols.insert(&signal.name, own(signal, name));
+            symbols.insert(&signal.name, Symbol { remark, ..own(signal, name) });
         }
         for (index, child) in node.children.iter().enumerate() {
             for (signal, name) in child.signals.iter().zip(signal_names(child).1) {
@@ -153,15 +161,15 @@ impl Symbols {
 
     /// A child's port is a signal `child_port` here; a register's output has the register's name.
     fn add_port(&mut self, port: Port, child: &Node, signal: &Signal) {
-        let name = if child.is_register && signal.name == "q" {
-            self.instances[port.child].clone()
+        let (name, remark) = if child.is_register && signal.name == "q" {
+            (self.instances[port.child].clone(), self.instance_remarks[port.child].clone())
         } else {
-            self.names.take(&format!("{}${}", child.name, signal.name))
+            (self.names.take(&format!("{}${}", child.name, signal.name)), String::new())
         };
         self.add_enum(&signal.descriptor);
         let role = if signal.kind == AtomKind::InputParameter { Role::ChildInput } else { Role::ChildOutput };
         let path = format!("{}${}", child.name, signal.name);
-        self.insert(&path, Symbol { role, port: Some(port), ..own(signal, name) });
+        self.insert(&path, Symbol { role, port: Some(port), remark, ..own(signal, name) });
     }
 
     /// The states of all enums in a type, as constants.
@@ -199,7 +207,15 @@ fn signal_names(node: &Node) -> (Names, Vec<String>) {
 
 fn blank(role: Role) -> Symbol {
     let descriptor = TypeDescriptor { name: String::new(), kind: TypeKind::Bits(0) };
-    Symbol { name: String::new(), width: 0, role, descriptor, value: BigUint::default(), port: None }
+    Symbol {
+        name: String::new(),
+        width: 0,
+        role,
+        descriptor,
+        value: BigUint::default(),
+        port: None,
+        remark: String::new(),
+    }
 }
 
 fn own(signal: &Signal, name: String) -> Symbol {

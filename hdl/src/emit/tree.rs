@@ -9,6 +9,7 @@ use rust_hdl_core::ast::{Verilog, VerilogLiteral};
 use rust_hdl_core::atom::{Atom, AtomKind};
 use rust_hdl_core::prelude::*;
 use rust_hdl_core::type_descriptor::TypeDescriptor;
+use std::collections::BTreeMap;
 
 /// A signal or constant of a block.
 pub(super) struct Signal {
@@ -36,6 +37,9 @@ pub(super) struct Node {
     pub rust_type: Option<String>,
     /// Names of the type's generic parameters, as far as they are known.
     pub parameters: Vec<String>,
+    /// The doc comment of the type, and those of its fields.
+    pub doc: String,
+    pub field_docs: BTreeMap<String, String>,
     pub signals: Vec<Signal>,
     pub children: Vec<Node>,
     pub code: Verilog,
@@ -45,6 +49,19 @@ pub(super) struct Node {
     pub is_register: bool,
     /// The interfaces we are in while collecting.
     namespaces: Vec<String>,
+}
+
+impl Node {
+    /// Notes what a tag says.
+    fn described(&mut self, tag: &str) {
+        let mut parts = tag.split(Tag::<()>::DOC);
+        let mut names = parts.next().unwrap_or_default().split(Tag::<()>::NEXT).map(str::to_owned);
+        self.rust_type = names.next();
+        self.parameters = names.collect();
+        self.doc = parts.next().unwrap_or_default().to_owned();
+        let field = |part: &str| part.split_once(Tag::<()>::SAYS).map(|(name, doc)| (name.to_owned(), doc.to_owned()));
+        self.field_docs = parts.filter_map(field).collect();
+    }
 }
 
 /// The tree of instances of `top`.
@@ -75,6 +92,8 @@ impl Probe for Collector {
             name: name.into(),
             rust_type: None,
             parameters: vec![],
+            doc: String::new(),
+            field_docs: BTreeMap::new(),
             signals: vec![],
             children: vec![],
             code: block.hdl(),
@@ -93,9 +112,7 @@ impl Probe for Collector {
         let node = self.current();
         let descriptor = atom.descriptor();
         if let Some(rust_type) = descriptor.name.strip_prefix(Tag::<()>::PREFIX) {
-            let mut parts = rust_type.split(Tag::<()>::NEXT).map(str::to_owned);
-            node.rust_type = parts.next();
-            node.parameters = parts.collect();
+            node.described(rust_type);
             return;
         }
         let mut path = node.namespaces.clone();
@@ -128,6 +145,8 @@ mod tests {
         assert!(
             node.rust_type.as_deref().is_some_and(|name| name.ends_with("Fifo<rust_hdl_core::bits::Bits<8>, 3, 4>"))
         );
+        assert!(node.doc.starts_with("First-word-fall-through FIFO"), "{}", node.doc);
+        assert!(node.field_docs["count"].starts_with("Words held"), "{:?}", node.field_docs);
         let data = node.signals.iter().find(|s| s.name == "inp$data").expect("fields of interfaces are there");
         assert_eq!((data.width, data.is_port()), (8, true));
         let registers: Vec<_> = node.children.iter().filter(|c| c.is_register).map(|c| c.name.as_str()).collect();

@@ -16,7 +16,7 @@ macro_rules! built {
         const CONFIG: Config = Preset::Host.config();
         const SIZES: Sizes = Sizes::of(&CONFIG);
         const HOST: HostSizes = HostSizes::of(&CONFIG);
-        type Built = sized!($block<SIZES; HOST>);
+    type Built = sized!($block<SIZES; HOST>);
         let mut block = Box::new(Built::new(&CONFIG));
         block.connect_all();
         block
@@ -47,6 +47,13 @@ pub fn verilog(preset: Preset) -> Result<String, Vec<String>> {
 mod tests {
     use super::*;
     use crate::testing::lint;
+
+    #[test]
+    fn every_module_of_the_host_side_says_what_it_does() {
+        for module in emit::modules(build(Preset::Host).as_ref(), Some("one_clock")).expect("it is emitted") {
+            assert!(module.doc.len() > 20, "{} ({}) has no doc comment", module.name, module.block);
+        }
+    }
 
     #[test]
     fn the_dpu_emits_clean_verilog() {
