@@ -26,7 +26,6 @@ pub mod testing;
 
 #[doc(hidden)]
 pub mod __private {
-    pub use num_bigint::BigUint;
     pub use rust_hdl_core::ast::VerilogLiteral;
     pub use rust_hdl_core::prelude::{Synth, VCDValue};
     pub use rust_hdl_core::type_descriptor::{TypeDescriptor, TypeField, TypeKind};

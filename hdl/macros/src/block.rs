@@ -5,8 +5,11 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{
     Attribute, Error, Expr, ExprLit, Field, Fields, GenericParam, Ident, ItemStruct, Lit, Meta, MetaNameValue, Result,
-    parse_quote,
+    Type, parse_quote,
 };
+
+/// Is in the name of each clock: a kernel that has it in none of its paths need not run when clocks move.
+pub const CLOCK: &str = "clock";
 
 /// The struct, and what it implements. `check` comes before each construction.
 pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
@@ -30,12 +33,12 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
             parse_quote!(#[init(::millrace_hdl::base::Tag::of(#source))] tag: ::millrace_hdl::base::Tag<Self>),
         );
     }
+    fields.named.push(parse_quote!(_activity: ::millrace_hdl::front::activity::Activity));
     let mut plans = vec![];
     for field in &mut fields.named {
         plans.push(Plan::of(field)?);
     }
     let construction = plans.iter().map(|Plan { name, value, .. }| quote!(#name: #value));
-    let carried = plans.iter().filter_map(Plan::carried);
     let clocks = plans.iter().filter_map(|plan| {
         let (name, clock) = (plan.name.to_string(), plan.clock.as_ref()?.to_string());
         Some(quote!((#name, #clock)))
@@ -47,9 +50,20 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
     let take_clock = given("clock").map(|name| quote!(self.#name.next = clock.clock(index);));
     let take_reset = given("reset").map(|name| quote!(self.#name.next = reset;));
     let check = (!check.is_empty()).then(|| quote!(#check;));
+    let each = |method: TokenStream, of: &[Kind]| {
+        let names = plans.iter().filter(|plan| of.contains(&plan.kind)).map(|plan| &plan.name);
+        quote!(false #(| ::millrace_hdl::front::carry::Field::#method(&mut self.#names))*)
+    };
+    let clocks_move = each(quote!(inputs), &[Kind::Clock]);
+    let inputs_move = each(quote!(inputs), &[Kind::Input, Kind::Other]);
+    let outputs_move = each(quote!(outputs), &[Kind::Output, Kind::Other]);
+    let fields_move = each(quote!(run), &[Kind::Register, Kind::Other]);
+    let takers = || plans.iter().filter(|plan| matches!(plan.kind, Kind::Register | Kind::Other));
+    let (taking, reset_taking) = (takers().map(Plan::takes_clock), takers().map(|plan| &plan.name));
+    let parts: Vec<&Ident> = plans.iter().filter(|plan| plan.kind != Kind::Plain).map(|plan| &plan.name).collect();
+    let names = parts.iter().map(ToString::to_string);
     let (name, (generics, arguments, bounds)) = (&item.ident, item.generics.split_for_impl());
     Ok(quote! {
-        #[derive(::rust_hdl_core::prelude::LogicBlock)]
         #item
 
         #[automatically_derived]
@@ -61,11 +75,66 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
         }
 
         #[automatically_derived]
+        impl #generics ::rust_hdl_core::block::Block for #name #arguments #bounds {
+            fn connect_all(&mut self) {
+                ::rust_hdl_core::logic::Logic::connect(self);
+                #(::rust_hdl_core::block::Block::connect_all(&mut self.#parts);)*
+            }
+            fn update_all(&mut self) {
+                ::millrace_hdl::front::activity::run(self)
+            }
+            fn has_changed(&self) -> bool {
+                self._activity.moved()
+            }
+            fn accept(&self, name: &str, probe: &mut dyn ::rust_hdl_core::probe::Probe) {
+                probe.visit_start_scope(name, self);
+                #(::rust_hdl_core::block::Block::accept(&self.#parts, #names, probe);)*
+                probe.visit_end_scope(name, self);
+            }
+        }
+
+        #[automatically_derived]
+        impl #generics ::millrace_hdl::front::activity::Active for #name #arguments #bounds {
+            const SEES_CLOCKS: bool = {
+                #[allow(unused_imports)]
+                use ::millrace_hdl::front::activity::WithoutKernel as _;
+                Self::NAMES_CLOCKS
+            };
+            fn activity(&mut self) -> &mut ::millrace_hdl::front::activity::Activity {
+                &mut self._activity
+            }
+            fn clocks(&mut self) -> bool {
+                #clocks_move
+            }
+            fn inputs(&mut self) -> bool {
+                #inputs_move
+            }
+            fn outputs(&mut self) -> bool {
+                #outputs_move
+            }
+            #[allow(unused_variables)]
+            fn carry_clocks(&mut self) {
+                let clock = #own_clock;
+                #(#taking)*
+            }
+            fn run_fields(&mut self) -> bool {
+                #fields_move
+            }
+        }
+
+        #[automatically_derived]
         impl #generics ::millrace_hdl::front::carry::Field for #name #arguments #bounds {
             #[allow(unused_variables)]
-            fn carry(&mut self, clock: &impl ::millrace_hdl::front::carry::Source, index: usize, reset: bool) {
+            fn carry_clock(&mut self, clock: &impl ::millrace_hdl::front::carry::Source, index: usize) {
                 #take_clock
+            }
+            #[allow(unused_variables)]
+            fn carry(&mut self, reset: bool) {
                 #take_reset
+            }
+            fn run(&mut self) -> bool {
+                ::rust_hdl_core::block::Block::update_all(self);
+                self._activity.drove()
             }
         }
 
@@ -74,10 +143,10 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
         impl #generics #name #arguments #bounds {
             /// Fields with another clock than `clock`.
             const FIELD_CLOCKS: &'static [(&'static str, &'static str)] = &[#(#clocks),*];
-            /// Clock and reset, to all fields that take them.
+            /// The reset, to all fields that take it, and what registers take that the kernel does not load.
             fn carry_to_fields(&mut self) {
-                let (clock, reset) = (#own_clock, #own_reset);
-                #(#carried)*
+                let reset = #own_reset;
+                #(::millrace_hdl::front::carry::Field::carry(&mut self.#reset_taking, reset);)*
             }
         }
     })
@@ -116,6 +185,40 @@ struct Plan {
     value: TokenStream,
     /// Its clock, if that is not `clock`.
     clock: Option<Ident>,
+    kind: Kind,
+}
+
+/// What a field is, as far as its type says so by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Plain Rust: the name begins with `_`.
+    Plain,
+    Clock,
+    Input,
+    Output,
+    /// Takes no part in a simulation: constants, local signals.
+    Constant,
+    Register,
+    /// A bundle, a sub-block, or a `Vec`.
+    Other,
+}
+
+impl Kind {
+    fn of(name: &Ident, type_: &Type) -> Kind {
+        let text = type_.to_token_stream().to_string().replace(' ', "");
+        let (outer, inner) = text.split_once('<').unwrap_or((&text, ""));
+        match outer.rsplit("::").next().unwrap_or(outer) {
+            _ if name.to_string().starts_with('_') => Kind::Plain,
+            "Signal" if inner == "In,Clock>" => Kind::Clock,
+            "Vec" if inner == "Signal<In,Clock>>" => Kind::Clock,
+            "Signal" if inner.starts_with("In,") => Kind::Input,
+            "Signal" if inner.starts_with("Out,") => Kind::Output,
+            "Signal" if inner.starts_with("Local,") => Kind::Constant,
+            "Constant" | "Param" | "Tag" => Kind::Constant,
+            "Reg" | "DffR" | "DffE" | "Dff" => Kind::Register,
+            _ => Kind::Other,
+        }
+    }
 }
 
 impl Plan {
@@ -137,15 +240,18 @@ impl Plan {
             }
         }
         field.attrs = kept;
-        Ok(Plan { name, value, clock })
+        let kind = Kind::of(&name, &field.ty);
+        if kind == Kind::Clock && !name.to_string().contains(CLOCK) {
+            return Err(Error::new(name.span(), "the name of a clock says that it is one: `clock`, `rx_clock`"));
+        }
+        Ok(Plan { name, value, clock, kind })
     }
 
-    /// The statement that gives the field its clock and the reset. Fields with `_` are plain Rust.
-    fn carried(&self) -> Option<TokenStream> {
+    /// The statement that gives the field its clock.
+    fn takes_clock(&self) -> TokenStream {
         let name = &self.name;
         let clock = self.clock.as_ref().map_or(quote!(&clock), |clock| quote!(&self.#clock));
-        let plain = name.to_string().starts_with('_');
-        (!plain).then(|| quote!(::millrace_hdl::front::carry::Field::carry(&mut self.#name, #clock, 0, reset);))
+        quote!(::millrace_hdl::front::carry::Field::carry_clock(&mut self.#name, #clock, 0);)
     }
 }
 
@@ -192,5 +298,26 @@ mod tests {
             .to_string()
             .contains("names")
         );
+    }
+
+    #[test]
+    fn types_say_what_a_field_is() {
+        for (field, kind) in [
+            (quote!(clock: Signal<In, Clock>), Kind::Clock),
+            (quote!(port_clocks: Vec<Signal<In, Clock>>), Kind::Clock),
+            (quote!(a: Signal<In, Bits<{ N }>>), Kind::Input),
+            (quote!(a: Signal<Out, T>), Kind::Output),
+            (quote!(a: DffE<Bits<3>>), Kind::Register),
+            (quote!(a: Vec<Dff<Bit>>), Kind::Other),
+            (quote!(_a: Signal<In, Bit>), Kind::Plain),
+        ] {
+            let mut field: Field = parse_quote!(#field);
+            assert_eq!(Plan::of(&mut field).expect("it is right").kind, kind, "{}", quote!(#field));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_does_not_say_so_is_refused() {
+        assert!(Plan::of(&mut parse_quote!(ticks: Signal<In, Clock>)).is_err());
     }
 }

@@ -24,6 +24,7 @@ pub fn bundle(mirror: Ident, item: &ItemStruct) -> Result<TokenStream> {
 fn end(item: &ItemStruct, mirror: &Ident) -> TokenStream {
     let (name, mirror, (generics, arguments, bounds)) =
         (&item.ident, mirror.to_string(), item.generics.split_for_impl());
+    let names: Vec<&Ident> = item.fields.iter().filter_map(|field| field.ident.as_ref()).collect();
     quote! {
         #[derive(::rust_hdl_core::prelude::LogicInterface, Clone, Debug, Default)]
         #[join = #mirror]
@@ -31,7 +32,12 @@ fn end(item: &ItemStruct, mirror: &Ident) -> TokenStream {
 
         #[automatically_derived]
         impl #generics ::millrace_hdl::front::carry::Field for #name #arguments #bounds {
-            fn carry(&mut self, _: &impl ::millrace_hdl::front::carry::Source, _: usize, _: bool) {}
+            fn inputs(&mut self) -> bool {
+                false #(| ::millrace_hdl::front::carry::Field::inputs(&mut self.#names))*
+            }
+            fn outputs(&mut self) -> bool {
+                false #(| ::millrace_hdl::front::carry::Field::outputs(&mut self.#names))*
+            }
         }
     }
 }

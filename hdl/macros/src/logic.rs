@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `#[block]` on an `impl`: its function `update` becomes the kernel.
 
+use crate::block::CLOCK;
 use crate::kernel::Kernel;
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
 use syn::{Error, FnArg, ImplItem, ImplItemFn, ItemFn, ItemImpl, Pat, Result};
 
 /// The `impl` without `update`, and the logic made of that.
@@ -13,6 +14,7 @@ pub fn logic(mut item: ItemImpl) -> Result<TokenStream> {
         return Err(Error::new_spanned(&item.self_ty, "a block has a function `update(&mut self)`"));
     };
     let logic = kernel_of(&update)?;
+    let names_clocks = names_clocks(update.block.to_token_stream());
     let (generics, _, bounds) = item.generics.split_for_impl();
     let block = &item.self_ty;
     let rest = (!item.items.is_empty()).then_some(&item);
@@ -20,9 +22,23 @@ pub fn logic(mut item: ItemImpl) -> Result<TokenStream> {
         #rest
 
         #[automatically_derived]
+        impl #generics #block #bounds {
+            /// Whether the kernel may read or drive a clock.
+            const NAMES_CLOCKS: bool = #names_clocks;
+        }
+
+        #[automatically_derived]
         impl #generics ::rust_hdl_core::prelude::Logic for #block #bounds {
             #logic
         }
+    })
+}
+
+fn names_clocks(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(name) => name.to_string().contains(CLOCK),
+        TokenTree::Group(group) => names_clocks(group.stream()),
+        _ => false,
     })
 }
 

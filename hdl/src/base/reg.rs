@@ -16,7 +16,6 @@ fn timing(inputs: &[&str]) -> Vec<TimingInfo> {
 }
 
 /// Register with synchronous reset (which wins) and enable.
-#[derive(LogicBlock)]
 pub struct Reg<T: Synth> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
@@ -68,7 +67,6 @@ impl<T: Synth> Logic for Reg<T> {
 }
 
 /// Register with synchronous reset, loaded at every clock.
-#[derive(LogicBlock)]
 pub struct DffR<T: Synth> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
@@ -114,7 +112,7 @@ impl<T: Synth> Logic for DffR<T> {
 }
 
 /// Register with enable and no reset: data that a `valid` bit elsewhere guards.
-#[derive(LogicBlock, Default)]
+#[derive(Default)]
 pub struct DffE<T: Synth> {
     pub clock: Signal<In, Clock>,
     pub en: Signal<In, Bit>,
@@ -140,7 +138,7 @@ impl<T: Synth> Logic for DffE<T> {
 }
 
 /// Register without reset, loaded at every clock: a pipeline stage's data.
-#[derive(LogicBlock, Default)]
+#[derive(Default)]
 pub struct Dff<T: Synth> {
     pub clock: Signal<In, Clock>,
     pub d: Signal<In, T>,
@@ -163,3 +161,35 @@ impl<T: Synth> Logic for Dff<T> {
         timing(&["d"])
     }
 }
+
+/// As sub-blocks of rust-hdl. At an edge, `update` finds in the inputs what they were driven to; between edges nothing looks at them.
+macro_rules! blocks {
+    ($($register:ident: $($input:ident)* / $($constant:ident)?;)*) => { $(
+        impl<T: Synth> Block for $register<T> {
+            fn connect_all(&mut self) {
+                self.connect()
+            }
+            fn update_all(&mut self) {
+                self.clock.update_all();
+                if self.clock.pos_edge() {
+                    $(self.$input.update_all();)*
+                    self.update();
+                }
+                self.q.update_all()
+            }
+            fn has_changed(&self) -> bool {
+                self.clock.changed | self.q.changed
+            }
+            fn accept(&self, name: &str, probe: &mut dyn Probe) {
+                probe.visit_start_scope(name, self);
+                self.clock.accept("clock", probe);
+                $(self.$input.accept(stringify!($input), probe);)*
+                self.q.accept("q", probe);
+                $(self.$constant.accept(stringify!($constant), probe);)?
+                probe.visit_end_scope(name, self)
+            }
+        }
+    )* };
+}
+
+blocks!(Reg: reset en d / init; DffR: reset d / init; DffE: en d / ; Dff: d / ;);

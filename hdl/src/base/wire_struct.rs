@@ -19,13 +19,19 @@ macro_rules! wire_struct {
         }
 
         impl $(<$(const $g: usize),*>)? $crate::front::value::Packed for $name $(<$($g),*>)? {
-            fn unpacked(bits: &$crate::__private::BigUint) -> Self {
-                let offset = 0;
+            fn pack(self, bits: &mut [bool]) {
                 $(
-                    let $field = $crate::front::value::Packed::unpacked(&(bits >> offset));
-                    let offset = offset + <$ty as $crate::__private::Synth>::BITS;
+                    let (own, bits) = bits.split_at_mut(<$ty as $crate::__private::Synth>::BITS);
+                    $crate::front::value::Packed::pack(self.$field, own);
                 )*
-                let _ = offset;
+                let _ = bits;
+            }
+            fn unpacked(bits: &[bool]) -> Self {
+                $(
+                    let (own, bits) = bits.split_at(<$ty as $crate::__private::Synth>::BITS);
+                    let $field = $crate::front::value::Packed::unpacked(own);
+                )*
+                let _ = bits;
                 Self { $($field),* }
             }
             fn get_bit(self, index: usize) -> bool {

@@ -4,8 +4,9 @@
 //!
 //! A kernel is ordinary Rust over values. `self.x` reads a signal, a register's output or a field of one; an assignment drives a signal, or loads a
 //! register at the next clock, which it does not where it is not reached. [`tree`] holds the constants, [`place`] how a path of fields comes to a
-//! value in the simulator, [`value`] the values, [`carry`] how clock and reset reach sub-blocks.
+//! value in the simulator, [`value`] the values, [`carry`] what each kind of field does, [`activity`] which blocks run.
 
+pub mod activity;
 pub mod carry;
 pub mod place;
 pub mod tree;

@@ -61,8 +61,9 @@ macro_rules! signals {
     ($($direction:ty)*) => { $(
         impl<T: Synth> Step for Signal<$direction, T> {
             type Value = T;
+            // Also of an input: one of the block itself has taken over what drives it, one of a sub-block is what this kernel drives.
             fn step(&self) -> T {
-                self.val()
+                self.next
             }
         }
         impl<T: Synth> Drive for Signal<$direction, T> {

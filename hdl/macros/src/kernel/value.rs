@@ -87,15 +87,18 @@ impl Kernel {
         let name = format_ident!("{name}");
         let (left, right) = (self.value(&binary.left)?, self.value(&binary.right)?);
         let (a, b, x, y) = (&left.runs, &right.runs, &left.tree, &right.tree);
-        let shift = matches!(op, BinOp::Shl(_) | BinOp::Shr(_));
+        let shift = match op {
+            BinOp::Shl(_) => Some(quote!(v::shift_left)),
+            BinOp::Shr(_) => Some(quote!(v::shift_right)),
+            _ => None,
+        };
         let logic = matches!(op, BinOp::And(_) | BinOp::Or(_));
-        let runs = match (left.class, right.class) {
-            (Class::Hard, Class::Hard) => quote!((#a #op #b)),
+        let runs = match (left.class, right.class, shift) {
+            (Class::Hard, _, Some(shift)) => quote!(#shift(#a, v::amount(#b))),
+            (Class::Hard, Class::Hard, _) | (_, Class::Hard, Some(_)) => quote!((#a #op #b)),
             _ if logic => quote!((#a #op #b)),
-            (Class::Hard, _) if shift => quote!((#a #op v::amount(#b))),
-            (Class::Hard, _) => quote!({ let a = #a; a #op v::like(&a, #b) }),
-            (_, Class::Hard) if shift => quote!((#a #op #b)),
-            (_, Class::Hard) => quote!({ let b = #b; v::like(&b, #a) #op b }),
+            (Class::Hard, ..) => quote!({ let a = #a; a #op v::like(&a, #b) }),
+            (_, Class::Hard, _) => quote!({ let b = #b; v::like(&b, #a) #op b }),
             _ => quote!((#a #op #b)),
         };
         let tree = quote!(t::Expr::Binary(&#x, t::Binary::#name, &#y));
@@ -131,7 +134,7 @@ impl Kernel {
                 let index = add(&mut self.widths, width.to_token_stream());
                 let Made { runs: at, tree: offset, .. } = self.index(offset)?;
                 let tree = quote!(t::Expr::GetBits(&#tree, #index, &#offset));
-                Ok(hard(quote!((#runs).get_bits::<#width>(#at)), tree))
+                Ok(hard(quote!(v::get_bits::<#width, _>(#runs, #at)), tree))
             }
             ("replace_bit", [index, bit]) => {
                 let (index, bit) = (self.index(index)?, self.value(bit)?);
