@@ -44,8 +44,7 @@ pub fn tick_those<B: Block>(block: &mut B, clocks: impl Fn(&mut B) -> Vec<(&mut 
 ///
 /// # Panics
 /// With every place that cannot be translated.
-pub fn emit<B: Block>(mut block: B) -> String {
-    block.connect_all();
+pub fn emit<B: Block>(block: B) -> String {
     crate::emit::verilog(&block, Some("top")).unwrap_or_else(|e| panic!("not emitted:\n{}", e.join("\n")))
 }
 

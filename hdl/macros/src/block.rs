@@ -80,16 +80,19 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
                 ::rust_hdl_core::logic::Logic::connect(self);
                 #(::rust_hdl_core::block::Block::connect_all(&mut self.#parts);)*
             }
+            #[inline]
             fn update_all(&mut self) {
                 ::millrace_hdl::front::activity::run(self)
             }
+            #[inline]
             fn has_changed(&self) -> bool {
                 self._activity.moved()
             }
             fn accept(&self, name: &str, probe: &mut dyn ::rust_hdl_core::probe::Probe) {
-                probe.visit_start_scope(name, self);
+                let described = ::millrace_hdl::emit::Described(self);
+                probe.visit_start_scope(name, &described);
                 #(::rust_hdl_core::block::Block::accept(&self.#parts, #names, probe);)*
-                probe.visit_end_scope(name, self);
+                probe.visit_end_scope(name, &described);
             }
         }
 
@@ -100,23 +103,29 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
                 use ::millrace_hdl::front::activity::WithoutKernel as _;
                 Self::NAMES_CLOCKS
             };
+            #[inline]
             fn activity(&mut self) -> &mut ::millrace_hdl::front::activity::Activity {
                 &mut self._activity
             }
+            #[inline]
             fn clocks(&mut self) -> bool {
                 #clocks_move
             }
+            #[inline]
             fn inputs(&mut self) -> bool {
                 #inputs_move
             }
+            #[inline]
             fn outputs(&mut self) -> bool {
                 #outputs_move
             }
+            #[inline]
             #[allow(unused_variables)]
             fn carry_clocks(&mut self) {
                 let clock = #own_clock;
                 #(#taking)*
             }
+            #[inline]
             fn run_fields(&mut self) -> bool {
                 #fields_move
             }
@@ -124,14 +133,17 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
 
         #[automatically_derived]
         impl #generics ::millrace_hdl::front::carry::Field for #name #arguments #bounds {
+            #[inline]
             #[allow(unused_variables)]
             fn carry_clock(&mut self, clock: &impl ::millrace_hdl::front::carry::Source, index: usize) {
                 #take_clock
             }
+            #[inline]
             #[allow(unused_variables)]
             fn carry(&mut self, reset: bool) {
                 #take_reset
             }
+            #[inline]
             fn run(&mut self) -> bool {
                 ::rust_hdl_core::block::Block::update_all(self);
                 self._activity.drove()
@@ -144,6 +156,7 @@ pub fn block(check: &TokenStream, mut item: ItemStruct) -> Result<TokenStream> {
             /// Fields with another clock than `clock`.
             const FIELD_CLOCKS: &'static [(&'static str, &'static str)] = &[#(#clocks),*];
             /// The reset, to all fields that take it, and what registers take that the kernel does not load.
+            #[inline]
             fn carry_to_fields(&mut self) {
                 let reset = #own_reset;
                 #(::millrace_hdl::front::carry::Field::carry(&mut self.#reset_taking, reset);)*

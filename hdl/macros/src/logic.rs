@@ -51,6 +51,7 @@ fn kernel_of(update: &ImplItemFn) -> Result<TokenStream> {
     let tables = kernel.tables();
     let prelude = &kernel.prelude;
     Ok(quote! {
+        #[inline]
         #[allow(unused_imports, unused_parens, unused_mut, unused_assignments, clippy::all)]
         fn update(&mut self) {
             use ::millrace_hdl::front::{place::{Drive as _, PlainDrive as _, PlainStep as _, Step as _}, value as v};

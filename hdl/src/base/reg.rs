@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Registers. The emitter writes each as a plain clocked block in the module that holds it.
 
+use crate::emit::Described;
 use rust_hdl_core::prelude::*;
 
 /// The `TimingInfo` name by which the emitter knows a register.
@@ -181,12 +182,12 @@ macro_rules! blocks {
                 self.clock.changed | self.q.changed
             }
             fn accept(&self, name: &str, probe: &mut dyn Probe) {
-                probe.visit_start_scope(name, self);
+                probe.visit_start_scope(name, &Described(self));
                 self.clock.accept("clock", probe);
                 $(self.$input.accept(stringify!($input), probe);)*
                 self.q.accept("q", probe);
                 $(self.$constant.accept(stringify!($constant), probe);)?
-                probe.visit_end_scope(name, self)
+                probe.visit_end_scope(name, &Described(self))
             }
         }
     )* };

@@ -19,6 +19,7 @@ mod body;
 mod check;
 mod connect;
 mod dead;
+mod described;
 mod design;
 mod elaborate;
 mod error;
@@ -39,6 +40,7 @@ mod testing;
 mod tree;
 mod unused;
 
+pub use described::Described;
 pub use design::Module;
 pub use error::{EmitError, Place, Reason};
 pub use literal::literal_value;
@@ -46,13 +48,13 @@ pub(crate) use remarks::plain;
 
 use rust_hdl_core::prelude::Block;
 
-/// The modules of `block`, on which `connect_all` was called, each before those it instantiates. The first is named
+/// The modules of `block`, each before those it instantiates. The first is named
 /// `top`, or else after its type. Modules of hard IP that the blocks bring come last.
 ///
 /// # Errors
 /// Every place that cannot be translated, each once however many instances have it.
-pub fn modules(block: &dyn Block, top: Option<&str>) -> Result<Vec<Module>, Vec<EmitError>> {
-    let design::Design { mut modules, cores } = design::design(&tree::collect(block, "top"), top)?;
+pub fn modules<B: Block + ?Sized>(block: &B, top: Option<&str>) -> Result<Vec<Module>, Vec<EmitError>> {
+    let design::Design { mut modules, cores } = design::design(&tree::collect(&Described(block), "top"), top)?;
     modules.extend(cores.into_iter().map(|text| Module {
         name: "cores".into(),
         rust_type: String::new(),
@@ -66,15 +68,15 @@ pub fn modules(block: &dyn Block, top: Option<&str>) -> Result<Vec<Module>, Vec<
 
 /// `localparam`s with the places and widths of all fields of the structs in `block`, for SystemVerilog that looks into them: `MAC_BEAT_LAST`, where the
 /// field begins, as the modules' text has it; `MAC_BEAT_LAST_BITS`; and `MAC_BEAT_BITS`, of the whole.
-pub fn field_constants(block: &dyn Block) -> String {
-    fields::constants(&tree::collect(block, "top"))
+pub fn field_constants<B: Block + ?Sized>(block: &B) -> String {
+    fields::constants(&tree::collect(&Described(block), "top"))
 }
 
 /// The whole Verilog of `block` in one text, as [`modules`].
 ///
 /// # Errors
 /// Every place that cannot be translated, as text.
-pub fn verilog(block: &dyn Block, top: Option<&str>) -> Result<String, Vec<String>> {
+pub fn verilog<B: Block + ?Sized>(block: &B, top: Option<&str>) -> Result<String, Vec<String>> {
     let texts = |modules: Vec<Module>| modules.into_iter().map(|module| module.text).collect::<Vec<_>>().join("\n");
     modules(block, top).map(texts).map_err(|errors| errors.iter().map(EmitError::to_string).collect())
 }

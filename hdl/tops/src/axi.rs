@@ -7,11 +7,9 @@ use millrace_hdl::sized;
 use millrace_regs::config::Preset;
 use rust_hdl_core::prelude::*;
 
-/// The core of a preset with AXI4-Stream pins, connected.
+/// The core of a preset with AXI4-Stream pins.
 pub fn build(preset: Preset) -> Box<dyn Block> {
-    let mut core = of_preset!(preset, <sized!(MillraceAxi<SIZES>)>::new(&CONFIG));
-    core.connect_all();
-    core
+    of_preset!(preset, <sized!(MillraceAxi<SIZES>)>::new(&CONFIG))
 }
 
 #[cfg(test)]

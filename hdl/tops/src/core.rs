@@ -7,11 +7,9 @@ use millrace_hdl::{emit, sized};
 use millrace_regs::config::Preset;
 use rust_hdl_core::prelude::*;
 
-/// The core of a preset, connected.
+/// The core of a preset.
 pub fn build(preset: Preset) -> Box<dyn Block> {
-    let mut core = of_preset!(preset, <sized!(Millrace<SIZES>)>::new(&CONFIG));
-    core.connect_all();
-    core
+    of_preset!(preset, <sized!(Millrace<SIZES>)>::new(&CONFIG))
 }
 
 /// The Verilog of a preset; its top module is `millrace`.

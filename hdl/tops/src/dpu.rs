@@ -9,21 +9,19 @@ use millrace_queue::sizes::HostSizes;
 use millrace_regs::config::{Config, Preset};
 use rust_hdl_core::prelude::*;
 
-/// A block of a build with host side, connected.
+/// A block of a build with host side.
 macro_rules! built {
     ($block:ident, $preset:expr) => {{
         assert_eq!($preset, Preset::Host, "preset {} has no host side", $preset);
         const CONFIG: Config = Preset::Host.config();
         const SIZES: Sizes = Sizes::of(&CONFIG);
         const HOST: HostSizes = HostSizes::of(&CONFIG);
-    type Built = sized!($block<SIZES; HOST>);
-        let mut block = Box::new(Built::new(&CONFIG));
-        block.connect_all();
-        block
+        type Built = sized!($block<SIZES; HOST>);
+        Box::new(emit::Described(Box::new(Built::new(&CONFIG))))
     }};
 }
 
-/// The DPU of a build with host side, connected, on one clock: for boards.
+/// The DPU of a build with host side, on one clock: for boards.
 ///
 /// # Panics
 /// If the preset has none.

@@ -23,7 +23,7 @@ pub enum BuildError {
     ClocksPerBit(usize),
 }
 
-/// The card of a preset with gigabit ports at its first `ports` uplinks, and so many clocks of `clock` to a bit of the UART; connected.
+/// The card of a preset with gigabit ports at its first `ports` uplinks, and so many clocks of `clock` to a bit of the UART.
 ///
 /// # Errors
 /// If there is no such card.
@@ -31,7 +31,7 @@ pub fn build(preset: Preset, ports: usize, clocks_per_bit: usize) -> Result<Box<
     if !(4..=0xffff).contains(&clocks_per_bit) {
         return Err(BuildError::ClocksPerBit(clocks_per_bit));
     }
-    let mut nic = match (preset, ports) {
+    Ok(match (preset, ports) {
         (Preset::Ecp5, 1) => with_sizes!(Preset::Ecp5, <sized!(GigabitNic<SIZES, 1>)>::new(&CONFIG, clocks_per_bit)),
         (Preset::Ecp5, 2) => with_sizes!(Preset::Ecp5, <sized!(GigabitNic<SIZES, 2>)>::new(&CONFIG, clocks_per_bit)),
         (Preset::Ecp5Small, 2) => {
@@ -39,9 +39,7 @@ pub fn build(preset: Preset, ports: usize, clocks_per_bit: usize) -> Result<Box<
         }
         (Preset::Ecp5 | Preset::Ecp5Small, _) => return Err(BuildError::Ports(ports)),
         _ => return Err(BuildError::Preset(preset)),
-    };
-    nic.connect_all();
-    Ok(nic)
+    })
 }
 
 #[cfg(test)]

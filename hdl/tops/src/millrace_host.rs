@@ -8,11 +8,9 @@ use millrace_hdl::sized;
 use millrace_regs::config::Preset;
 use rust_hdl_core::prelude::*;
 
-/// The core of a preset with the host channel, connected; the uplinks have streams of their own.
+/// The core of a preset with the host channel; the uplinks have streams of their own.
 pub fn build(preset: Preset) -> Box<dyn Block> {
-    let mut core = of_preset!(preset, <sized!(MillraceHost<SIZES, { CONFIG.uplinks }>)>::new(&CONFIG));
-    core.connect_all();
-    core
+    of_preset!(preset, <sized!(MillraceHost<SIZES, { CONFIG.uplinks }>)>::new(&CONFIG))
 }
 
 /// Why there is no such core.
@@ -29,11 +27,7 @@ pub struct BuildError {
 /// If no board needs such a core: it is not among the types that are built.
 pub fn build_with(preset: Preset, streams: usize) -> Result<Box<dyn Block>, BuildError> {
     match (preset, streams) {
-        (Preset::Alveo, 1) => {
-            let mut core = with_sizes!(Preset::Alveo, <sized!(MillraceHost<SIZES, 1>)>::new(&CONFIG));
-            core.connect_all();
-            Ok(core)
-        }
+        (Preset::Alveo, 1) => Ok(with_sizes!(Preset::Alveo, <sized!(MillraceHost<SIZES, 1>)>::new(&CONFIG))),
         _ if streams == preset.config().uplinks => Ok(build(preset)),
         _ => Err(BuildError { preset, streams }),
     }

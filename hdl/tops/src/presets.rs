@@ -6,7 +6,7 @@ macro_rules! with_sizes {
     ($preset:expr, $make:expr) => {{
         const CONFIG: millrace_regs::config::Config = $preset.config();
         const SIZES: millrace_hdl::core::sizes::Sizes = millrace_hdl::core::sizes::Sizes::of(&CONFIG);
-        Box::new($make) as Box<dyn Block>
+        Box::new(millrace_hdl::emit::Described(Box::new($make))) as Box<dyn Block>
     }};
 }
 

@@ -31,8 +31,7 @@ fn text(modules: &[Module]) -> String {
 }
 
 /// Emits a block and has both tools judge it.
-fn judge(mut block: impl Block) {
-    block.connect_all();
+fn judge(block: impl Block) {
     let verilog = emit::verilog(&block, Some("top")).unwrap_or_else(|e| panic!("not emitted:\n{}", e.join("\n")));
     tools::lint(&verilog, "top");
     tools::yosys_check(&verilog, "top");

@@ -6,6 +6,7 @@ use super::loss_mark::LossMark;
 use super::mac_beat::MacBeat;
 use crate::base::{AsyncFifo, DffR, Param, Reg};
 use crate::bus::{AxisSnk, AxisSrc};
+use crate::emit::Described;
 use rust_hdl_core::prelude::*;
 
 /// Bytes of the shortest frame on the wire, without FCS (IEEE 802.3 §3.2.7).
@@ -155,11 +156,9 @@ pub const TOP: &str = "cmac_port";
 /// Width of the CMAC's streams in bits.
 pub const BUS_BITS: usize = 512;
 
-/// The block, connected.
+/// The block, to be emitted.
 pub fn build() -> Box<dyn Block> {
-    let mut port = Box::new(CmacPort::<BUS_BITS, { BUS_BITS / 8 }>::default());
-    port.connect_all();
-    port
+    Box::new(Described(Box::new(CmacPort::<BUS_BITS, { BUS_BITS / 8 }>::default())))
 }
 
 #[cfg(test)]

@@ -71,8 +71,7 @@ fn base(block: &str) -> &str {
 }
 
 /// A block, whose module gets the name `top`.
-pub fn modules(mut block: impl Block, top: &str) -> Result<Design> {
-    block.connect_all();
+pub fn modules(block: impl Block, top: &str) -> Result<Design> {
     match emit::modules(&block, Some(top)) {
         Ok(modules) => Ok(Design { modules, fields: emit::field_constants(&block) }),
         Err(errors) => bail!("{top} is not emitted: {errors:?}"),
