@@ -239,8 +239,8 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
         self.payload.base = self.splice.base;
         self.payload.read = self.splice.read;
         self.payload.addr = self.splice.addr;
-        self.splice.low = self.payload.low;
-        self.splice.high = self.payload.high;
+        self.payload.skip = self.splice.skip;
+        self.splice.payload = self.payload.data;
         join(self.splice.out, self.egress.inp);
         for i in 0..SIZES.queues {
             self.egress.clock_port[i] = self.clock_port[i];

@@ -17,8 +17,10 @@ pub const DATA_BITS: usize = 32 * millrace_regs::USED_WORDS;
 pub const MAC_BITS: usize = 96;
 /// Width of a VLAN tag in bits.
 pub const TAG_BITS: usize = 32;
-/// Width of the edited head of a frame in bits, 120 bytes: no edit reaches further, and so much is left of a window when two tags are popped.
-pub const HEAD_BITS: usize = WINDOW_BITS - 2 * TAG_BITS;
+/// Longest edited head of a frame in bytes, 120: no edit reaches further, and so much is left of a window when two tags are popped.
+pub const HEAD_BYTES: usize = (WINDOW_BITS - 2 * TAG_BITS) / 8;
+/// Width of that in bits.
+pub const HEAD_BITS: usize = 8 * HEAD_BYTES;
 /// Width of what follows MAC addresses and tags in a head, in bits: EtherType and 106 bytes.
 pub const BODY_BITS: usize = HEAD_BITS - MAC_BITS;
 /// Width of the body with as many tags before it as there may be, in bits: two received and two pushed.
@@ -284,12 +286,15 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// An outgoing frame whose head is made, and how its payload follows.
+    /// An outgoing frame: a head that is made, and behind it the received frame from `payload_offset` on.
     pub struct Edited<const QUEUES: usize> {
+        /// Lengths in bytes; `out_len` = `head_len` + `in_len` - `payload_offset`.
         pub out_len: Bits<14>,
         pub in_len: Bits<14>,
-        /// How far the payload moves: 0 not, 1 +4, 2 +8, 3 -4, 4 -8 bytes.
-        pub shift: Bits<3>,
+        /// Bytes of the head, `HEAD_BYTES` at most. A frame that is shorter ends within the head.
+        pub head_len: Bits<8>,
+        /// Where the payload begins in the received frame: at most 128 bytes behind `head_len`, so that it is in the buffer when it is read.
+        pub payload_offset: Bits<14>,
         /// By transmit queue.
         pub outputs: Bits<QUEUES>,
         pub faulty: Bit,

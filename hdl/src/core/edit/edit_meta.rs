@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What goes around the editing of a head.
 
-use crate::core::types::{EditJob, Edited};
+use crate::core::types::{EditJob, Edited, HEAD_BYTES};
 use rust_hdl_core::prelude::*;
 
-/// From `job` to `edited` in the same clock: the frame's length as it goes out, and how far its payload moves.
+/// From `job` to `edited` in the same clock: the frame's length as it goes out, and where its payload begins: the
+/// editor makes as much of it as a head can have.
 ///
 /// In a job `vlan_pop` is at most `vlans`, and `vlan_push` at most 2.
 #[millrace_hdl::block]
@@ -19,17 +20,8 @@ impl<const QUEUES: usize> EditMeta<QUEUES> {
         let added = cast::<14>(self.job.edits.vlan_push) << 2;
         let removed = cast::<14>(self.job.edits.vlan_pop) << 2;
         self.edited.out_len = (self.job.len + added) - removed;
-        self.edited.shift = if added == removed + 4 {
-            1
-        } else if added == removed + 8 {
-            2
-        } else if removed == added + 4 {
-            3
-        } else if removed == added + 8 {
-            4
-        } else {
-            0
-        };
+        self.edited.head_len = HEAD_BYTES;
+        self.edited.payload_offset = (removed + HEAD_BYTES) - added;
         self.edited.in_len = self.job.len;
         self.edited.outputs = self.job.outputs;
         self.edited.faulty = self.job.faulty;

@@ -289,11 +289,10 @@ fn job(rng: &mut ChaCha8Rng, f: &Frame, step: &Edits) -> EditJob<QUEUES> {
     }
 }
 
-/// The outgoing frame: the head, and the payload moved as `shift` says.
+/// The outgoing frame: the head, and the payload behind it.
 fn whole(head: &[u8], e: &Edited<QUEUES>, received: &[u8]) -> Vec<u8> {
-    let moved = [0i32, 4, 8, -4, -8][e.shift.index()];
-    let payload = received.iter().skip((120 - moved) as usize);
-    let mut out: Vec<u8> = head.iter().chain(payload).copied().collect();
+    let payload = received.iter().skip(e.payload_offset.index());
+    let mut out: Vec<u8> = head.iter().take(e.head_len.index()).chain(payload).copied().collect();
     let length = e.out_len.to_u64() as usize;
     assert!(out[length.min(out.len())..].iter().all(|b| *b == 0), "zeros behind the frame");
     assert!(length <= out.len());
