@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What travels between the stages of the header editor. Bytes and words are in wire order: byte 0 in bits 7:0.
 
-use crate::core::types::{Edited, HEAD_BITS};
+use crate::core::types::{BODY_BITS, Edited, HEAD_BITS, MAC_BITS, TAG_BITS, TAGGED_BITS};
 use crate::wire_struct;
 use rust_hdl_core::prelude::*;
 
@@ -9,12 +9,12 @@ wire_struct! {
     /// A frame taken apart, and the step's numbers in wire order.
     pub struct Aligned<const QUEUES: usize> {
         /// Outgoing MAC addresses.
-        pub mac: Bits<96>,
+        pub mac: Bits<MAC_BITS>,
         /// Outgoing tags, the innermost in bits 127:96; `tag_count` of them count.
-        pub tags: Bits<128>,
+        pub tags: Bits<{ 4 * TAG_BITS }>,
         pub tag_count: Bits<3>,
         /// Received EtherType and 106 bytes after it.
-        pub body: Bits<864>,
+        pub body: Bits<BODY_BITS>,
         pub ipv4: Bit,
         pub ipv6: Bit,
         pub l4: Bits<2>,
@@ -40,10 +40,10 @@ wire_struct! {
 wire_struct! {
     /// A frame whose checksums are still those received.
     pub struct EditedBody<const QUEUES: usize> {
-        pub mac: Bits<96>,
+        pub mac: Bits<MAC_BITS>,
         /// Four tags, the outgoing ones last, and the body: what goes out behind the MAC addresses, and before it in the lowest bits
         /// `ahead` tags that do not.
-        pub tagged: Bits<992>,
+        pub tagged: Bits<TAGGED_BITS>,
         pub ahead: Bits<3>,
         pub meta: Edited<QUEUES>,
     }
@@ -82,7 +82,7 @@ wire_struct! {
 wire_struct! {
     /// A frame's head as it goes out.
     pub struct EditedFrame<const QUEUES: usize> {
-        /// First 120 bytes.
+        /// First `HEAD_BYTES` bytes.
         pub head: Bits<HEAD_BITS>,
         pub meta: Edited<QUEUES>,
     }
