@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A function of Millrace behind VFIO.
 
+use super::device::{Device, Region};
 use super::pages::{HUGE, Pages};
 use super::{Event, PciAddress, Problem, Role, VfioBar, VfioError, VfioMemory, VfioRegisters, iova, sysfs};
 use crate::identity::{BARS, CONFIG_BYTES, identify};
-use pci_driver::backends::vfio::VfioPciDevice;
-use pci_driver::device::PciDevice;
-use pci_driver::regions::{OwningPciRegion, PciRegion};
 use std::cell::Cell;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
@@ -16,6 +13,10 @@ use std::sync::Arc;
 
 /// The BAR of the register map.
 const REGISTERS: usize = 2;
+/// PCI's command register (PCI Express Base 5.0, 7.5.1.1.3), and its bits: the BARs answer, and the function may use its bus.
+const COMMAND: u64 = 0x04;
+const MEMORY_SPACE: u16 = 1 << 1;
+const BUS_MASTER: u16 = 1 << 2;
 /// Where memory begins for the function: above all that needs 32 bits, as the messages of interrupts do.
 const FIRST_ADDRESS: u64 = 1 << 32;
 
@@ -23,10 +24,11 @@ const FIRST_ADDRESS: u64 = 1 << 32;
 /// memory of it is there; then the kernel resets it.
 #[derive(Debug)]
 pub struct VfioFunction {
-    device: Arc<VfioPciDevice>,
+    device: Arc<Device>,
     address: PciAddress,
     group: u32,
-    bar: OwningPciRegion,
+    bars: [Region; BARS],
+    vectors: usize,
     /// From here on nothing is mapped.
     next: Cell<u64>,
 }
@@ -43,22 +45,16 @@ impl VfioFunction {
     fn try_open(address: PciAddress, role: Role) -> Result<Self, Problem> {
         let devices = Path::new(sysfs::DEVICES);
         let group = sysfs::check(devices, address, role)?;
-        // Opened for the sake of what is told if that fails: who opens the device is not told which file it was.
-        for path in sysfs::vfio_files(group) {
-            let opened = File::options().read(true).write(true).open(&path);
-            opened.map_err(|error| Problem::Open { path, error })?;
-        }
-        let device = VfioPciDevice::open(devices.join(address.to_string())).map_err(refused("to open it"))?;
-        let found = identity(&device)?;
+        let device = Device::open(address, group)?;
+        let bars = bars(&device).map_err(refused("to tell of its BARs"))?;
+        let found = identity(&device, &bars)?;
         if found != role {
             return Err(Problem::NotMillrace(format!("this is {found}, not {role}")));
         }
-        let bar = device.bar(0).expect("it has been looked at");
+        let vectors = device.vectors().map_err(refused("to tell of its interrupts"))?;
         // VFIO hands it over with its BARs off, and without the right to its bus.
-        let command = device.config().command();
-        command.memory_space_enable().write(true).map_err(refused("to enable its BARs"))?;
-        command.bus_master_enable().write(true).map_err(refused("to make it bus master"))?;
-        Ok(Self { device: Arc::new(device), address, group, bar, next: Cell::new(FIRST_ADDRESS) })
+        enable(&device).map_err(refused("to enable its BARs and make it bus master"))?;
+        Ok(Self { device: Arc::new(device), address, group, bars, vectors, next: Cell::new(FIRST_ADDRESS) })
     }
 
     /// Its address.
@@ -73,7 +69,7 @@ impl VfioFunction {
 
     /// Its registers, mapped if they can be.
     pub fn bar(&self) -> VfioBar {
-        VfioBar::map(self.bar.owning_subregion(..))
+        VfioBar::map(&self.device, self.bars[0])
     }
 
     /// The registers of the device, mapped if they can be.
@@ -81,13 +77,13 @@ impl VfioFunction {
     /// # Panics
     /// If the function is not an ECPF.
     pub fn registers(&self) -> VfioRegisters {
-        let bar = self.device.bar(REGISTERS).expect("the ECPF has been looked at");
-        VfioRegisters::new(VfioBar::map(bar.owning_subregion(..)))
+        assert!(self.bars[REGISTERS].bytes > 0, "only the ECPF has registers of the device");
+        VfioRegisters::new(VfioBar::map(&self.device, self.bars[REGISTERS]))
     }
 
     /// Its registers by system calls, as if they could not be mapped.
     pub fn bar_by_calls(&self) -> VfioBar {
-        VfioBar::by_calls(self.bar.owning_subregion(..))
+        VfioBar::by_calls(&self.device, self.bars[0])
     }
 
     /// Memory that the function reaches, of `bytes` bytes or more.
@@ -103,8 +99,8 @@ impl VfioFunction {
         let pages = Pages::new(bytes).map_err(|errno| refused(errno.into()))?;
         let size = pages.bytes() as u64;
         // An IOMMU may use huge pages where both addresses are aligned to them.
-        let align = HUGE.max(self.device.iommu().alignment()) as u64;
-        let address = iova::find(self.device.iommu().valid_iova_ranges(), self.next.get(), size, align)
+        let align = HUGE.max(self.device.container().alignment()) as u64;
+        let address = iova::find(self.device.container().ranges(), self.next.get(), size, align)
             .ok_or(Problem::NoAddresses { bytes })?;
         let memory = VfioMemory::map(self.device.clone(), pages, address).map_err(refused)?;
         self.next.set(address + size);
@@ -125,20 +121,18 @@ impl VfioFunction {
     /// As there.
     pub fn events(&self, of: impl Fn(usize) -> usize) -> Result<Vec<Event>, VfioError> {
         let refused = |error| refused("the function's interrupts")(error).of(self.address);
-        let interrupts = self.device.interrupts();
-        let vectors = interrupts.msi_x();
-        let numbers: Vec<usize> = (0..vectors.max()).map(of).collect();
+        let numbers: Vec<usize> = (0..self.vectors).map(of).collect();
         let count = numbers.iter().max().map_or(0, |highest| highest + 1);
         let events: Result<Vec<Event>, _> = (0..count).map(|_| Event::new()).collect();
         let events = events.map_err(|errno| refused(errno.into()))?;
         let descriptors: Vec<RawFd> = numbers.iter().map(|event| events[*event].as_fd().as_raw_fd()).collect();
-        vectors.enable(&descriptors).map_err(refused)?;
+        self.device.signal(&descriptors).map_err(refused)?;
         Ok(events)
     }
 
     /// The number of its MSI-X vectors.
     pub fn vectors(&self) -> usize {
-        self.device.interrupts().msi_x().max()
+        self.vectors
     }
 
     /// Resets the function, as after power-up. It stays bus master.
@@ -150,15 +144,28 @@ impl VfioFunction {
     }
 }
 
-/// What the function is for, as its configuration space and BARs tell.
-fn identity(device: &VfioPciDevice) -> Result<Role, Problem> {
-    let mut config = [0; CONFIG_BYTES];
-    device.config().read_bytes(0, &mut config).map_err(refused("to read its configuration space"))?;
-    let mut sizes = [0; BARS];
-    for (index, size) in sizes.iter_mut().enumerate() {
-        *size = device.bar(index).map_or(0, |bar| bar.len());
+fn bars(device: &Device) -> io::Result<[Region; BARS]> {
+    let mut bars = [Region { offset: 0, bytes: 0, mappable: false }; BARS];
+    for (index, bar) in (0..).zip(&mut bars) {
+        *bar = device.region(index)?;
     }
-    identify(&config, &sizes).map_err(Problem::NotMillrace)
+    Ok(bars)
+}
+
+/// What the function is for, as its configuration space and BARs tell.
+fn identity(device: &Device, bars: &[Region; BARS]) -> Result<Role, Problem> {
+    let mut config = [0; CONFIG_BYTES];
+    let read = device.config().and_then(|region| device.read(region, 0, &mut config));
+    read.map_err(refused("to read its configuration space"))?;
+    identify(&config, &bars.map(|bar| bar.bytes)).map_err(Problem::NotMillrace)
+}
+
+fn enable(device: &Device) -> io::Result<()> {
+    let config = device.config()?;
+    let mut command = [0; 2];
+    device.read(config, COMMAND, &mut command)?;
+    let command = u16::from_le_bytes(command) | MEMORY_SPACE | BUS_MASTER;
+    device.write(config, COMMAND, &command.to_le_bytes())
 }
 
 fn refused(what: &'static str) -> impl Fn(io::Error) -> Problem {

@@ -2,11 +2,9 @@
 //! Memory that a function reaches through its IOMMU.
 
 use super::barrier;
+use super::device::Device;
 use super::pages::Pages;
 use crate::virtio::{DmaMemory, MappedMemory, Mapping};
-use pci_driver::backends::vfio::VfioPciDevice;
-use pci_driver::device::PciDevice;
-use pci_driver::regions::Permissions;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -20,15 +18,15 @@ use std::sync::Arc;
 pub struct VfioMemory {
     mapped: MappedMemory,
     pages: ManuallyDrop<Pages>,
-    device: Arc<VfioPciDevice>,
+    device: Arc<Device>,
 }
 
 impl VfioMemory {
     /// Lets the function reach `pages` at `address`, which nothing else is at.
-    pub(super) fn map(device: Arc<VfioPciDevice>, pages: Pages, address: u64) -> io::Result<Self> {
+    pub(super) fn map(device: Arc<Device>, pages: Pages, address: u64) -> io::Result<Self> {
         let (start, bytes) = (pages.start(), pages.bytes());
         // SAFETY: the pages belong to us, and stay mapped until the IOMMU has let go of them. They are accessed as what a device shares.
-        unsafe { device.iommu().map(address, bytes, start.as_ptr(), Permissions::ReadWrite)? };
+        unsafe { device.container().map(address, start, bytes)? };
         // SAFETY: the pages stay as long as the value, and no reference to them is made.
         let mapped = unsafe { MappedMemory::new(start, bytes, address) };
         Ok(Self { mapped, pages: ManuallyDrop::new(pages), device })
@@ -41,7 +39,7 @@ impl Drop for VfioMemory {
         if let Err(error) = self.device.reset() {
             tracing::warn!("a function does not reset before its memory goes: {error}");
         }
-        match self.device.iommu().unmap(self.mapped.address(), self.pages.bytes()) {
+        match self.device.container().unmap(self.mapped.address(), self.pages.bytes()) {
             // SAFETY: this is the end of the value.
             Ok(()) => unsafe { ManuallyDrop::drop(&mut self.pages) },
             // The function may still write there: they are never used again.

@@ -17,10 +17,14 @@
 mod address;
 mod bar;
 mod barrier;
+mod container;
+mod device;
 mod dpu;
 mod error;
 mod function;
+mod ioctl;
 mod iova;
+mod mapped;
 mod memory;
 mod pages;
 mod registers;
