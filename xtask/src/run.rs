@@ -64,7 +64,7 @@ pub fn build(packages: &[&str], bins: &[&str], features: &[&str]) -> Result<()> 
 /// As [`build`], without what is there by default and takes long to build.
 pub fn build_least(packages: &[&str], bins: &[&str]) -> Result<()> {
     let mut build = build_command(packages, bins);
-    build.arg("--no-default-features");
+    build.args(["--no-default-features", "--features", "millrace/simulation"]);
     checked(build)
 }
 

@@ -2,12 +2,12 @@
 //! `millrace run --device serial:…`: the slow path of a card, whose ports are its own.
 
 use crate::args::RunArgs;
+use crate::claim;
 use crate::control::Server;
 use crate::dpu::Dpu;
 use crate::error::{BadInput, BadInputExt};
 use crate::flow_file;
 use crate::inputs::by_vport;
-use crate::outputs::Files;
 use crate::signals::Signals;
 use crate::slow_path::{Session, Surroundings, with_hint};
 use crate::standard;
@@ -18,7 +18,7 @@ use millrace_driver::serial::{Serial, Tty, patience};
 use millrace_driver::{Device, Others, Sent, discover};
 use millrace_firmware::slowpath::Settings;
 use millrace_regs::addr;
-use millrace_sim::Config;
+use millrace_regs::config::Config;
 use millrace_sim::tap::{Tap, is_gone};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -47,7 +47,7 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
     let flows = flow_file::read(&args.flows, &config)?;
     let signals = Signals::catch()?;
     let taps = taps::open(&config, &interfaces)?;
-    let stats = Files::claim(&config, None, args.stats.as_deref(), None, &[args.flows.as_path()])?.stats;
+    let stats = claim::of_stats(args.stats.as_deref(), &[args.flows.as_path()])?;
     let server = Server::open_until_signal(args.control.as_deref(), &signals)?;
 
     free_the_fast_path(&mut device, &config, macs)?;

@@ -2,6 +2,12 @@
 //! Files that a run will write. They are opened before it begins, so that one that cannot be written stops it; until it does
 //! begin nothing of them is changed, and what was made for it goes away again if it does not.
 
+#[cfg(feature = "simulation")]
+mod folder;
+
+#[cfg(feature = "simulation")]
+pub use folder::FolderClaim;
+
 use crate::error::{BadInput, BadInputExt};
 use crate::standard;
 use anyhow::Context;
@@ -69,38 +75,11 @@ fn open(path: &Path) -> io::Result<Claim> {
     }
 }
 
-/// A folder to write into. What had to be made for it goes away with the claim unless the run begins.
-pub struct FolderClaim {
-    /// Folders that were made, the outermost first.
-    made: Vec<PathBuf>,
-}
-
-impl FolderClaim {
-    /// Makes the folder and those it lies in, as far as there are none.
-    pub fn new(path: &Path) -> Result<Self, BadInput> {
-        let mut claim = FolderClaim { made: vec![] };
-        let missing: Vec<&Path> = path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).collect();
-        for folder in missing.into_iter().rev() {
-            fs::create_dir(folder)
-                .with_context(|| format!("cannot make the folder {}", folder.display()))
-                .bad_input()?;
-            claim.made.push(folder.into());
-        }
-        if path.is_dir() { Ok(claim) } else { Err(BadInput(format!("{} is not a folder", path.display()))) }
-    }
-
-    /// The run begins: the folder stays.
-    pub fn take(mut self) {
-        self.made.clear();
-    }
-}
-
-impl Drop for FolderClaim {
-    fn drop(&mut self) {
-        for folder in self.made.iter().rev() {
-            let _ = fs::remove_dir(folder);
-        }
-    }
+/// Opens the file of the statistics, if there is one, which is none of those that are read.
+pub fn of_stats(stats: Option<&Path>, inputs: &[&Path]) -> Result<Option<Claim>, BadInput> {
+    let claim = stats.map(Claim::new_or_standard).transpose()?;
+    check_distinct(&claim.iter().collect::<Vec<_>>(), inputs)?;
+    Ok(claim)
 }
 
 /// Refuses files that would be written twice, or written and read: `outputs` are claims, `inputs` what the run reads.

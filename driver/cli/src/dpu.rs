@@ -1,40 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A simulated device with its slow path, as the commands use it.
+//! A device with its slow path, as the commands use it.
+
+#[cfg(feature = "simulation")]
+mod simulated;
+
+#[cfg(feature = "simulation")]
+pub use simulated::LEAP;
 
 use crate::error::BadInput;
 use crate::flow_file;
-use crate::functions;
-use crate::inputs::LeftOut;
 use crate::loader::{self, Loader, Ticket};
-use crate::outputs::Sent;
 use crate::query::RegisterValue;
 use crate::registers;
-use crate::stats::{Count, PortStats, Stats};
+use crate::stats::{Count, LeftOut, PortStats, Sent, Stats};
 use anyhow::{Context, Result};
-use millrace_driver::{Device, DeviceError, Image, QueueStats, Verdicts};
+use millrace_driver::{Device, DeviceError, Image, Verdicts};
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath::{self, MegaflowDump, Settings, SlowPath};
+use millrace_regs::config::{Config, Preset};
 use millrace_regs::{Instance, Verdict, addr, instances};
-use millrace_sim::{CYCLE_NS, Config, Preset, Simulated};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Cycles after which the slow path gets its turn even if nothing is waiting for it, for its timers.
-const TURN: u32 = 1 << 14;
-
-/// Cycles that pass at once while the slow path has something to do as time passes: 100 ms.
-pub const LEAP: u64 = 100_000_000 / CYCLE_NS;
-
-/// Cycles after the last packet in which the slow path reads all counters: a second.
-const QUIET: u64 = 1_000_000_000 / CYCLE_NS;
-
-/// Cycles that a matched packet needs at most to leave a pipeline that is not held up: the longest frame, several times.
-const PIPELINE: u64 = 1 << 12;
-
-/// Cycles in which packets that the slow path has nothing to do with leave the hardware when a run is broken off: the
-/// transmit queues and 64 packet-outs of the longest frame.
-const DRAIN: u64 = 1 << 16;
 
 /// A megaflow as it is shown.
 #[derive(Serialize)]
@@ -66,111 +53,13 @@ pub struct Dpu<D> {
     reloaded_at: Option<u64>,
     undone: Vec<Undone>,
     /// Packets that had entered when time was last to pass, and the cycle in which that number was new.
+    #[cfg(feature = "simulation")]
     entered: (u64, u64),
     /// Packets of captures that do not enter, by port.
     pub left_out: Vec<LeftOut>,
 }
 
-impl<D: Simulated> Dpu<D> {
-    /// Cycles since reset.
-    pub fn cycle(&self) -> u64 {
-        self.device.cycle()
-    }
-
-    /// No packet is on its way, in the hardware or the slow path.
-    pub fn settled(&self) -> bool {
-        !self.slow_path_has_work() && self.device.idle()
-    }
-
-    fn slow_path_has_work(&self) -> bool {
-        self.has_work() || self.upcall_waiting()
-    }
-
-    /// The run ends: packets under way still arrive, but rules that are to come would be of no use any more.
-    pub fn wind_down(&mut self) {
-        self.slow_path.stop_handing_over();
-    }
-
-    /// Simulates one cycle; the slow path gets its turn if there is something for it. How many packets it handled or put out.
-    pub fn step(&mut self) -> Result<usize> {
-        self.device.poll()?;
-        self.since_turn += 1;
-        if self.since_turn >= TURN || self.slow_path_has_work() {
-            return self.turn();
-        }
-        Ok(0)
-    }
-
-    /// Nothing moves for so many cycles: lets them pass, or as many as it takes until the slow path has something to do.
-    pub fn pass_quiet_time(&mut self, cycles: u64) -> Result<()> {
-        let now = self.cycle();
-        let entered: u64 = (0..self.vports()).map(|vport| self.device.entered(vport)).sum();
-        if entered != self.entered.0 {
-            self.entered = (entered, now);
-        }
-        let leap = self.leap(now, self.entered.1);
-        self.pass_time(cycles.min(leap))
-    }
-
-    /// Lets so many cycles pass, at once where nothing moves.
-    pub fn pass_time(&mut self, cycles: u64) -> Result<()> {
-        self.device.skip(cycles)?;
-        self.turn()?;
-        Ok(())
-    }
-
-    /// Breaks off: what the slow path has yet to do is left undone, and counted; what is in the hardware leaves it.
-    pub fn break_off(&mut self) -> Result<()> {
-        for vport in 0..self.undone.len() {
-            self.undone[vport].not_entered += self.device.withdraw(vport) as u64;
-        }
-        self.device.run_until_idle(DRAIN)?;
-        while let Some(upcall) = self.device.recv_upcall() {
-            self.undone[usize::from(upcall.vport)].upcalls += 1;
-        }
-        for vport in self.slow_path.discard_waiting() {
-            self.undone[usize::from(vport)].copies += 1;
-        }
-        let sum = |count: fn(&Undone) -> u64| self.undone.iter().map(count).sum::<u64>();
-        let (not_entered, upcalls, copies) = (sum(|u| u.not_entered), sum(|u| u.upcalls), sum(|u| u.copies));
-        if upcalls + copies + not_entered > 0 {
-            eprintln!(
-                "millrace: interrupted: {upcalls} packets had yet to be handled by the slow path, {copies} copies to leave it, \
-                 and {not_entered} packets to enter (drop_interrupted, not_sent and not_entered in the statistics)"
-            );
-        }
-        Ok(())
-    }
-
-    /// No packet is handled by the flows before these any more, and those that were are out of the pipeline.
-    pub fn reloaded(&mut self) -> bool {
-        if !self.rules_agree() {
-            return false;
-        }
-        let cycle = self.cycle();
-        let since = *self.reloaded_at.get_or_insert(cycle);
-        self.settled() || cycle >= since + PIPELINE
-    }
-
-    /// What happened so far. `sent`: what left each port.
-    pub fn stats(&mut self, sent: &[Sent]) -> Result<Stats> {
-        let mut stats = self.port_stats(sent)?;
-        let config = *self.config();
-        if let Some(ecpf) = self.device.ecpf() {
-            functions::add_losses(&mut stats, &config, ecpf)?;
-        }
-        let (cycles, clocked_cycles) = (Some(self.device.cycle()), Some(self.device.clocked_cycles()));
-        Ok(Stats { cycles, clocked_cycles, ..stats })
-    }
-}
-
 impl<D: Device> Dpu<D> {
-    /// Takes a device, with these flows in force. Rules that are in its tables are cleared.
-    pub fn over(mut device: D, flows: FlowTable, settings: Settings) -> Result<Self, DeviceError> {
-        let slow_path = SlowPath::new(&mut device, flows, settings)?;
-        Ok(Self::with(device, slow_path))
-    }
-
     /// Takes a device, with these flows in force, and takes the rules over that the image shows.
     pub fn with_image(mut device: D, flows: FlowTable, settings: Settings, image: Image) -> Result<Self, DeviceError> {
         let slow_path = SlowPath::with_image(&mut device, flows, settings, image)?;
@@ -187,17 +76,9 @@ impl<D: Device> Dpu<D> {
             since_turn: 0,
             reloaded_at: None,
             undone,
+            #[cfg(feature = "simulation")]
             entered: (0, 0),
             left_out,
-        }
-    }
-
-    /// Nothing moves at this cycle, nor has since another one: cycles that may pass before the slow path has something to do.
-    pub fn leap(&self, now: u64, since: u64) -> u64 {
-        match self.slow_path.next_due() {
-            _ if now < since + QUIET => LEAP,
-            Some(due) => due.div_ceil(CYCLE_NS).saturating_sub(now).max(LEAP),
-            None => u64::MAX,
         }
     }
 
@@ -219,16 +100,6 @@ impl<D: Device> Dpu<D> {
     /// What the device contains.
     pub fn config(&self) -> &Config {
         self.slow_path.rules().config()
-    }
-
-    /// What a queue counted: that of a vport, or, behind them, that of the upcalls.
-    pub fn queue_stats(&mut self, queue: u8) -> Result<QueueStats> {
-        Ok(self.slow_path.rules_mut().queue_stats(&mut self.device, queue)?)
-    }
-
-    /// The device has packets for the slow path.
-    pub fn upcall_waiting(&self) -> bool {
-        self.device.upcall_waiting()
     }
 
     /// The slow path has packets to handle, or flows to put in force.
@@ -380,37 +251,4 @@ fn port_stats(verdicts: &Verdicts, sent: &Sent) -> PortStats {
     }
     port.not_sent.insert("tap_refused".into(), sent.tap_refused);
     port
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use millrace_sim::{Embedded, EmbeddedHost, Latency};
-
-    #[test]
-    fn rules_that_are_to_come_do_not_hold_up_the_end() {
-        end_with_rules_to_come(Embedded::new(Preset::Sim).unwrap());
-        end_with_rules_to_come(EmbeddedHost::new(Preset::Host, Latency::default()).unwrap());
-    }
-
-    fn end_with_rules_to_come(device: impl Simulated) {
-        let flows = flow_file::parse("flows", "actions=normal\n", device.config()).unwrap();
-        let mut dpu = Dpu::over(device, flows, Settings::default()).unwrap();
-        // No more than a representor has buffers for at once.
-        for station in 0..60 {
-            let frame = [[2, 0, 0, 0, 0, 0xff], [2, 0, 0, 0, 0, station], [0x88, 0xb5, 0, 0, 0, 0]].concat();
-            dpu.device().send(0, frame);
-        }
-        while dpu.slow_path.stats().misses < 30 {
-            dpu.step().unwrap();
-        }
-        assert!(dpu.slow_path.waiting() > 0, "no rule is to come");
-        let installed = dpu.slow_path.stats().installed;
-        dpu.wind_down();
-        while !dpu.settled() {
-            dpu.step().unwrap();
-        }
-        let stats = dpu.slow_path.stats();
-        assert_eq!((stats.misses, stats.installed), (60, installed));
-    }
 }

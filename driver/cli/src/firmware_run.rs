@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `millrace firmware`: the slow path of a device that is elsewhere: hardware, or simulated in another process.
 
+use crate::answers::reply;
 use crate::args::FirmwareArgs;
+use crate::claim;
 use crate::control::{Place, Reply, Request, Server};
-use crate::device_choice::EcpfChoice;
 use crate::dpu::Dpu;
+use crate::ecpf_choice::EcpfChoice;
 use crate::error::BadInputExt;
 use crate::flow_file;
 use crate::functions::{self, Functions};
-use crate::outputs::Files;
-use crate::run::reply;
 use crate::signals::Signals;
 use crate::slow_path::{Session, Surroundings, with_hint};
 use crate::standard;
@@ -44,7 +44,7 @@ fn run_on<D: EcpfDevice>(mut device: D, args: &FirmwareArgs) -> Result<()> {
     let flows = flow_file::read(&args.flows, &config)?;
     let signals = Signals::catch()?;
     let read: Vec<_> = [args.flows.as_path()].into_iter().filter(|flows| !standard::is(flows)).collect();
-    let stats = Files::claim(&config, None, args.stats.as_deref(), None, &read)?.stats;
+    let stats = claim::of_stats(args.stats.as_deref(), &read)?;
     let server = Server::open_until_signal(args.control.as_deref(), &signals)?;
 
     let others = if args.take_over { Others::TakeOver } else { Others::Refuse };

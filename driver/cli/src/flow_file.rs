@@ -5,7 +5,7 @@ use crate::error::{BadInput, BadInputExt};
 use crate::standard;
 use anyhow::Context;
 use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
-use millrace_sim::Config;
+use millrace_regs::config::Config;
 use std::fs;
 use std::io::{self, Read, stdin};
 use std::path::Path;

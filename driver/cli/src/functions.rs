@@ -8,8 +8,8 @@ use crate::stats::Stats;
 use crate::vf::{self, LinkState, VfSettings};
 use anyhow::Result;
 use millrace_driver::virtio::{FunctionConfig, FunctionLosses, FunctionPolicy, FunctionVlan, VirtioPci, function_runs};
+use millrace_regs::config::Config;
 use millrace_regs::host::Feature;
-use millrace_sim::Config;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 

@@ -1,40 +1,56 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The `millrace` command: runs a simulated DPU, or the slow path or a function of one that is elsewhere, and looks into a running one.
+//! The `millrace` command: runs a simulated DPU, or the slow path or a function of one that is elsewhere, and looks into a running one. Without
+//! feature `simulation` it is what a card needs.
 
+mod answers;
 mod args;
+#[cfg(feature = "simulation")]
 mod attach;
+#[cfg(feature = "simulation")]
 mod card_run;
 mod claim;
 mod control;
+#[cfg(feature = "simulation")]
 mod device_choice;
 mod dpu;
+mod ecpf_choice;
 mod error;
+#[cfg(feature = "simulation")]
 mod feeder;
 mod firmware_run;
 mod flow_file;
 mod functions;
+#[cfg(feature = "simulation")]
 mod inputs;
+#[cfg(feature = "simulation")]
 mod line;
 mod loader;
 mod log;
+#[cfg(feature = "simulation")]
 mod outputs;
 mod query;
 mod registers;
 mod reloading;
+#[cfg(feature = "simulation")]
 mod run;
+#[cfg(feature = "simulation")]
 mod serve;
 mod signals;
 mod slow_path;
 mod standard;
 mod stats;
+#[cfg(feature = "simulation")]
 mod taps;
+#[cfg(feature = "simulation")]
 mod uplink;
 mod vf;
+#[cfg(feature = "simulation")]
 mod wall_clock;
 
 use anyhow::Result;
 use args::{Cli, Command};
 use clap::Parser;
+#[cfg(feature = "simulation")]
 use device_choice::DeviceChoice;
 use error::BadInput;
 use std::process::ExitCode;
@@ -55,12 +71,15 @@ fn main() -> ExitCode {
 fn execute(cli: Cli) -> Result<()> {
     log::to_stderr()?;
     match cli.command {
+        #[cfg(feature = "simulation")]
         Command::Run(args) => match &args.device {
             DeviceChoice::Embedded => run::run(&args),
             DeviceChoice::Serial { path, baud } => card_run::run(&args, path, *baud),
         },
+        #[cfg(feature = "simulation")]
         Command::Serve(args) => serve::run(&args),
         Command::Firmware(args) => firmware_run::run(&args),
+        #[cfg(feature = "simulation")]
         Command::Attach(args) => attach::run(&args),
         Command::Rules(args) => query::rules(&args),
         Command::Stats(args) => query::stats(&args),

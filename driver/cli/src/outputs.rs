@@ -3,20 +3,12 @@
 
 use crate::claim::{Claim, FolderClaim, check_distinct};
 use crate::error::BadInput;
+use crate::stats::Sent;
 use anyhow::{Context, Result};
 use millrace_sim::capture::{self, Format};
 use millrace_sim::tap::{self, Tap};
 use millrace_sim::{CYCLE_NS, Config, Simulated};
 use std::path::Path;
-
-/// Frames and bytes of a port.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sent {
-    pub packets: u64,
-    pub bytes: u64,
-    /// Frames that the TAP device did not take.
-    pub tap_refused: u64,
-}
 
 /// All files that a run will write, none of them changed yet.
 pub struct Files {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `millrace run`: captures and TAP devices through the simulated hardware and the slow path.
 
+use crate::answers::{NAP_MS, answer, reload, reply, write_json};
 use crate::args::{Host, RunArgs};
 use crate::claim::Claim;
-use crate::control::{Answer, Reply, Request, Server};
+use crate::control::{Request, Server};
 use crate::dpu::{Dpu, LEAP};
 use crate::error::{BadInput, BadInputExt};
 use crate::feeder::Feeder;
@@ -18,14 +19,13 @@ use crate::taps;
 use crate::wall_clock::WallClock;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use millrace_driver::Device;
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath::Settings;
 use millrace_sim::capture::Format;
 use millrace_sim::tap::{Tap, is_gone};
 use millrace_sim::{Config, Embedded, EmbeddedHost, Latency, Preset, Simulated};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -36,8 +36,6 @@ pub const BURST: u64 = 256;
 const HANDLED: usize = 64;
 /// Time that answers which are under way get at the end of a run.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
-/// Longest sleep while nothing happens, in milliseconds.
-pub const NAP_MS: u8 = 10;
 /// Packets that wait at a port of a TAP device; more stay in the device's own queue.
 const TAP_AHEAD: usize = 64;
 /// More time than a run can take besides that of its captures: a year.
@@ -316,65 +314,6 @@ impl<D: Simulated> Session<'_, D> {
         };
         let stats = self.dpu.stats(self.outputs.sent())?;
         write_json(claim, &stats)
-    }
-}
-
-/// Answers what can be asked of every device, and asked again with the number `from` until the answer is whole.
-pub fn answer<D: Device>(dpu: &mut Dpu<D>, request: &Request, from: u32) -> Reply {
-    match request {
-        Request::Rules => rules(dpu, from).unwrap_or_else(|error| reply::<()>(Err(error))),
-        Request::Stats => reply(dpu.port_stats(&[])),
-        Request::Registers => reply(dpu.registers()),
-        Request::ReadRegister { register } => reply(dpu.read_register(register).map(|register| [register])),
-        Request::WriteRegister { register, value } => {
-            reply(dpu.write_register(register, *value).map(|register| [register]))
-        }
-        Request::Reload { name, flows } => reload(dpu, name, flows, from, |dpu| dpu.rules_agree()),
-        Request::Functions { .. } | Request::SetFunction { .. } => reply::<()>(Err(BadInput(
-            "this device has no host side, so nothing can be set of its PF and VFs".into(),
-        )
-        .into())),
-    }
-}
-
-/// The reply that says this.
-pub fn reply<T: serde::Serialize>(value: Result<T>) -> Reply {
-    Reply::Whole(match value.and_then(|value| Ok(serde_json::to_value(value)?)) {
-        Ok(value) => Answer::Ok(value),
-        Err(error) if error.is::<BadInput>() => Answer::BadInput(format!("{error:#}")),
-        Err(error) => Answer::Failed(format!("{error:#}")),
-    })
-}
-
-/// Begins to put flows in force when it is asked first, and says so when it is `done`.
-fn reload<D: Device>(dpu: &mut Dpu<D>, name: &str, flows: &str, from: u32, done: fn(&mut Dpu<D>) -> bool) -> Reply {
-    let ticket = match from {
-        0 => match dpu.reload(name, flows) {
-            Ok(ticket) => ticket,
-            Err(error) => return reply::<()>(Err(error)),
-        },
-        ticket => ticket,
-    };
-    match dpu.is_read(ticket) {
-        Err(refusal) => reply::<()>(Err(refusal.into())),
-        Ok(true) if done(dpu) => reply(Ok(())),
-        Ok(_) => Reply::Later(ticket),
-    }
-}
-
-fn rules<D: Device>(dpu: &mut Dpu<D>, from: u32) -> Result<Reply> {
-    let (rules, next) = dpu.rules(from)?;
-    let items = rules.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-    Ok(Reply::Items { items, next })
-}
-
-pub fn write_json(claim: Claim, value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value)? + "\n";
-    let path = claim.path().to_owned();
-    match claim.take().and_then(|mut file| file.write_all(text.as_bytes())) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.with_context(|| format!("cannot write {}", path.display())),
     }
 }
 

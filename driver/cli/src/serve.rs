@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `millrace serve`: the simulated DPU as PCI functions, which other processes drive over vfio-user.
 
+use crate::answers::{NAP_MS, answer, reply, write_json};
 use crate::args::{Mode, ServeArgs};
 use crate::claim::{Claim, FolderClaim, check_distinct};
 use crate::control::{Request, Server};
@@ -10,12 +11,12 @@ use crate::feeder::Feeder;
 use crate::flow_file;
 use crate::functions::{self, Functions};
 use crate::inputs::{Inputs, by_vport};
-use crate::outputs::{Files, Sent};
+use crate::outputs::Files;
 use crate::reloading::Reloading;
-use crate::run::{BURST, LONGEST_RUN_NS, NAP_MS, answer, reply, unix_ns, write_json};
+use crate::run::{BURST, LONGEST_RUN_NS, unix_ns};
 use crate::signals::Signals;
 use crate::standard;
-use crate::stats::Stats;
+use crate::stats::{Sent, Stats};
 use crate::uplink::{Opened, Places, Uplink};
 use crate::wall_clock::WallClock;
 use anyhow::{Context, Result};

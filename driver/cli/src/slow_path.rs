@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The slow path of a device that is not simulated here: its turns, its clients, its signals, its end.
 
+use crate::answers::{NAP_MS, answer, reply, write_json};
 use crate::claim::Claim;
 use crate::control::{Reply, Request, Server};
 use crate::dpu::Dpu;
 use crate::error::BadInput;
 use crate::reloading::Reloading;
-use crate::run::{NAP_MS, answer, reply, write_json};
 use crate::signals::Signals;
 use crate::stats::Stats;
 use anyhow::{Context, Result, anyhow};

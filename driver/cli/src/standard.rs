@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Standard input and output as files: `-` on the command line.
 
+#[cfg(feature = "simulation")]
 use crate::args::RunArgs;
+#[cfg(feature = "simulation")]
 use crate::error::BadInput;
 use std::fs::File;
-use std::io::{self, Write, stdin, stdout};
+use std::io::{self, Write, stdout};
 use std::os::fd::AsFd;
 use std::path::Path;
 
 /// What stands for them.
 pub const NAME: &str = "-";
 
+#[cfg(feature = "simulation")]
 /// The standard input. It can be read once.
 pub fn input() -> io::Result<File> {
-    Ok(stdin().as_fd().try_clone_to_owned()?.into())
+    Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
 }
 
 /// The standard output.
@@ -37,6 +40,7 @@ pub fn input_name(name: &str) -> &str {
     if name == NAME { "standard input" } else { name }
 }
 
+#[cfg(feature = "simulation")]
 /// Refuses a run that would read the standard input twice.
 pub fn check_once(args: &RunArgs) -> Result<(), BadInput> {
     let mut uses: Vec<String> = if is(&args.flows) { vec!["--flows".into()] } else { vec![] };
@@ -44,6 +48,7 @@ pub fn check_once(args: &RunArgs) -> Result<(), BadInput> {
     check_uses(&uses)
 }
 
+#[cfg(feature = "simulation")]
 /// Refuses that several options ask for the standard input.
 pub fn check_uses(uses: &[String]) -> Result<(), BadInput> {
     match uses {

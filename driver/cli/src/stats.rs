@@ -12,6 +12,37 @@ pub struct Count {
     pub bytes: u64,
 }
 
+/// Frames and bytes that left a port.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sent {
+    pub packets: u64,
+    pub bytes: u64,
+    /// Frames that the TAP device did not take.
+    pub tap_refused: u64,
+}
+
+/// Packets of a capture that do not enter, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The capture has only the beginning of the frame.
+    pub snapped: u64,
+    pub too_short: u64,
+    pub too_long: u64,
+    /// The file ends within the packet: 1 at most.
+    pub cut_short: u64,
+}
+
+impl LeftOut {
+    pub fn by_reason(&self) -> [(&'static str, u64); 4] {
+        [
+            ("snapped", self.snapped),
+            ("too_short", self.too_short),
+            ("too_long", self.too_long),
+            ("cut_short", self.cut_short),
+        ]
+    }
+}
+
 /// What happened at a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortStats {

@@ -4,9 +4,8 @@
 mod source;
 mod survey;
 
-pub use survey::LeftOut;
-
 use crate::error::BadInput;
+use crate::stats::LeftOut;
 use anyhow::Result;
 use millrace_sim::Config;
 use source::{Ahead, Source};

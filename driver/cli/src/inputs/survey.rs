@@ -1,39 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is in a capture: it is looked through before the run begins, so that one that cannot be used stops it.
 
+use crate::stats::LeftOut;
 use millrace_regs::config::MIN_FRAME;
 use millrace_sim::capture::{CaptureError, Fault, Reader, Record, Unfit};
 use std::io::{Read, Seek};
-
-/// Packets of a capture that do not enter, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The capture has only the beginning of the frame.
-    pub snapped: u64,
-    pub too_short: u64,
-    pub too_long: u64,
-    /// The file ends within the packet: 1 at most.
-    pub cut_short: u64,
-}
-
-impl LeftOut {
-    pub fn by_reason(&self) -> [(&'static str, u64); 4] {
-        [
-            ("snapped", self.snapped),
-            ("too_short", self.too_short),
-            ("too_long", self.too_long),
-            ("cut_short", self.cut_short),
-        ]
-    }
-
-    fn count(&mut self, unfit: Unfit) {
-        *match unfit {
-            Unfit::Snapped { .. } => &mut self.snapped,
-            Unfit::Length { length, .. } if (length as usize) < MIN_FRAME => &mut self.too_short,
-            Unfit::Length { .. } => &mut self.too_long,
-        } += 1;
-    }
-}
 
 /// A capture in figures.
 #[derive(Debug, Default)]
@@ -59,7 +30,7 @@ impl Survey {
                 Ok(Some(record)) => match record.unfit {
                     None => survey.add(&record),
                     Some(unfit) if strict => return Err(reader.refusal(&record, unfit)),
-                    Some(unfit) => survey.left_out.count(unfit),
+                    Some(unfit) => count(&mut survey.left_out, unfit),
                 },
                 Err(error) if !strict && is_cut(&error) => {
                     survey.left_out.cut_short = u64::from(matches!(error, CaptureError::Bad { packet: Some(_), .. }));
@@ -96,6 +67,15 @@ impl Survey {
         }
         notes
     }
+}
+
+/// Counts a packet that does not enter.
+fn count(left_out: &mut LeftOut, unfit: Unfit) {
+    *match unfit {
+        Unfit::Snapped { .. } => &mut left_out.snapped,
+        Unfit::Length { length, .. } if (length as usize) < MIN_FRAME => &mut left_out.too_short,
+        Unfit::Length { .. } => &mut left_out.too_long,
+    } += 1;
 }
 
 fn is_cut(error: &CaptureError) -> bool {
