@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask …`: set-up, demo, tests, Verilog and benchmarks. Each command first installs what it lacks.
 
+mod architecture;
 mod capi;
 mod cocotb;
+mod firmware;
 mod fpga;
 mod fpga_report;
 mod fuzz;
@@ -72,6 +74,8 @@ enum Command {
     },
     /// Build the driver for C, and lay out its libraries, header and pkg-config file
     Capi(capi::Arguments),
+    /// Build the command as a card's own processor runs it, for the slow path there: a program that needs no libraries
+    Firmware(firmware::Arguments),
     /// Write the Verilog of a preset, one file per module, with its register reference and C header
     Verilog {
         /// Arguments of the emitter: --preset P --out DIR; for a board, with its wrapper and constraints: --board B --out DIR
@@ -139,6 +143,7 @@ fn dispatch(command: Command) -> Result<()> {
             setup::install(arguments.needs())?;
             capi::install(&arguments)
         }
+        Command::Firmware(arguments) => firmware::run(&arguments),
         Command::Fpga(arguments) => fpga::run(&arguments),
         Command::Verilog { args } if args.iter().any(|arg| arg.starts_with("--board")) => {
             let name = "cargo xtask verilog".to_owned();

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Processors that a card may have.
+
+use clap::ValueEnum;
+
+/// A processor's architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Architecture {
+    /// Of 64-bit Arm cores
+    #[value(name = "aarch64")]
+    Aarch64,
+    /// Of 64-bit x86 cores
+    #[value(name = "x86_64")]
+    X86_64,
+}
+
+impl Architecture {
+    /// Rust's target for programs that need no libraries.
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "aarch64-unknown-linux-musl",
+            Self::X86_64 => "x86_64-unknown-linux-musl",
+        }
+    }
+}
