@@ -15,6 +15,22 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "aarch64",
+            Self::X86_64 => "x86_64",
+        }
+    }
+
+    /// What Debian calls it.
+    pub fn debian(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "arm64",
+            Self::X86_64 => "amd64",
+        }
+    }
+
     /// Rust's target for programs that need no libraries.
     pub fn target(self) -> &'static str {
         match self {

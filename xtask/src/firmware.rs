@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const PACKAGE: &str = "millrace";
+pub const PACKAGE: &str = "millrace";
 /// Cargo's profile: small, and fast throughout.
 const PROFILE: &str = "firmware";
 /// The linker that comes with Rust: nothing is compiled from C, so that no compiler for the target is needed.

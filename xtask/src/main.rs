@@ -4,6 +4,8 @@
 mod architecture;
 mod capi;
 mod cocotb;
+mod debian;
+mod dpu_os;
 mod firmware;
 mod fpga;
 mod fpga_report;
@@ -76,6 +78,8 @@ enum Command {
     Capi(capi::Arguments),
     /// Build the command as a card's own processor runs it, for the slow path there: a program that needs no libraries
     Firmware(firmware::Arguments),
+    /// Build DPU-OS, the system of a card's own processor, as a profile of firmware/os says
+    DpuOs(dpu_os::Arguments),
     /// Write the Verilog of a preset, one file per module, with its register reference and C header
     Verilog {
         /// Arguments of the emitter: --preset P --out DIR; for a board, with its wrapper and constraints: --board B --out DIR
@@ -144,6 +148,10 @@ fn dispatch(command: Command) -> Result<()> {
             capi::install(&arguments)
         }
         Command::Firmware(arguments) => firmware::run(&arguments),
+        Command::DpuOs(arguments) => {
+            setup::install(&[Need::Image])?;
+            dpu_os::run(&arguments)
+        }
         Command::Fpga(arguments) => fpga::run(&arguments),
         Command::Verilog { args } if args.iter().any(|arg| arg.starts_with("--board")) => {
             let name = "cargo xtask verilog".to_owned();

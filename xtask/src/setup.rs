@@ -29,6 +29,8 @@ pub enum Need {
     Route,
     /// Checks of boards that vendor tools build.
     Vendor,
+    /// Images of a card's system.
+    Image,
 }
 
 impl Need {
@@ -176,6 +178,8 @@ const TOOLS: &[Tool] = &[
         source: Source::Debian("tcl"),
         why: "runs Vivado's build scripts and constraints against stand-ins of its commands",
     },
+    Tool { need: Need::Image, program: "xz", source: Source::Debian("xz-utils"), why: "unpacks modules of the kernel" },
+    Tool { need: Need::Image, program: "gzip", source: Source::Debian("gzip"), why: "packs the system of a card" },
 ];
 
 /// Installs what is missing of the tools for `needs`.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ECPF handed through to the slow path, in a guest with an IOMMU: a DPU's own processor, but for its kind.
+//! The ECPF handed through to the slow path, in a guest with an IOMMU: a DPU's own processor, but for its kind (which scenario `arm` has).
 
 use super::bench::Bench;
 use super::dpu::Dpu;
-use super::guest::{Guest, Machine};
+use super::guest::{Board, Guest, Machine};
 use super::initramfs::{self, Contents};
 use super::network::Network;
 use super::scenarios::Outcome;
@@ -33,7 +33,7 @@ pub fn ecpf(bench: &Bench) -> Result<Outcome> {
         &initramfs,
     )?;
     let network = Network::Dpu(Dpu::start_without_slow_path(bench, "dpu")?);
-    let machine = Machine { iommu: true, ..Machine::stock(bench.install, &initramfs) };
+    let machine = Machine { board: Board::PcWithIommu, ..Machine::stock(bench.install, &initramfs) };
     let mut arm = Guest::start_as(bench, "ecpf", &machine, &[network.nic("ecpf")])?;
     let peers = ["vf0", "vf1"].map(|function| Guest::start(bench, function, &[network.nic(function)]));
     let [a, b] = peers;

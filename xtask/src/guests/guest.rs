@@ -6,6 +6,7 @@ use super::install::Install;
 use super::process::Process;
 use super::qmp::Qmp;
 use super::wait::{Deadline, Interrupts, Lines};
+use crate::dpu_os::Image;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ const END: Duration = Duration::from_secs(60);
 const MEMORY: u32 = 256;
 /// `quiet` would hide the warnings among which drivers complain; IPv6 would speak unasked. On a busy host a guest sees no tick of its timer for
 /// long enough to take it for broken.
-const COMMAND_LINE: &str = "console=ttyS0 loglevel=5 panic=-1 ipv6.disable=1 no_timer_check";
+const COMMAND_LINE: &str = "loglevel=5 panic=-1 ipv6.disable=1 no_timer_check";
 /// What the kernel says when something is wrong with it or with a device.
 const COMPLAINTS: [&str; 6] = ["BUG:", "WARNING:", "Oops", "Kernel panic", "virtio_net", "vfio"];
 
@@ -40,17 +41,34 @@ pub struct Nic {
 
 /// What a guest is.
 pub struct Machine<'a> {
-    /// Of the kernel.
-    pub install: &'a Install,
+    pub kernel: PathBuf,
     pub initramfs: &'a Path,
-    /// With an IOMMU, which its kernel uses.
-    pub iommu: bool,
+    /// What its kernel is told beside its console.
+    pub command_line: &'a str,
+    pub board: Board,
+}
+
+/// What its kernel runs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Board {
+    /// A PC.
+    Pc,
+    /// A PC with an IOMMU, which its kernel uses.
+    PcWithIommu,
+    /// QEMU's board `virt`, with an Arm core and a virtio IOMMU: its SMMU refuses devices whose maps others look at.
+    Arm,
 }
 
 impl<'a> Machine<'a> {
     /// As most guests are.
-    pub fn stock(install: &'a Install, initramfs: &'a Path) -> Self {
-        Self { install, initramfs, iommu: false }
+    pub fn stock(install: &Install, initramfs: &'a Path) -> Self {
+        Self { kernel: install.kernel(), initramfs, command_line: COMMAND_LINE, board: Board::Pc }
+    }
+
+    /// A card's processor.
+    pub fn card(image: &'a Image) -> Self {
+        let Image { kernel, initramfs, command_line } = image;
+        Self { kernel: kernel.clone(), initramfs, command_line, board: Board::Arm }
     }
 }
 
@@ -71,6 +89,13 @@ pub struct Answer {
 
 /// A command that a guest runs beside others.
 pub struct Job(String);
+
+impl Job {
+    /// The number of its process, and of its group.
+    pub fn id(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Guest {
     /// Starts it. Its console and QEMU's messages become `NAME.console` and `NAME.qemu` among the scenario's logs.
@@ -186,7 +211,8 @@ impl Guest {
 
 /// QEMU with all that guests have in common.
 fn emulator(bench: &Bench, machine: &Machine) -> Command {
-    let mut qemu = bench.install.program("usr/bin/qemu-system-x86_64");
+    let board = machine.board;
+    let mut qemu = bench.install.program(board.emulator());
     for data in ["usr/share/qemu", "usr/share/seabios"] {
         qemu.arg("-L").arg(bench.install.path(data));
     }
@@ -194,16 +220,45 @@ fn emulator(bench: &Bench, machine: &Machine) -> Command {
     let size = u64::from(MEMORY) << 20;
     let memory = json!({"qom-type": "memory-backend-memfd", "id": "memory", "size": size, "share": true});
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-cpu", "max"]);
-    let (mut board, mut command_line) = ("q35,accel=tcg,memory-backend=memory".to_owned(), COMMAND_LINE.to_owned());
-    if machine.iommu {
-        board += ",kernel-irqchip=split";
-        command_line += " intel_iommu=on";
-        qemu.args(["-device", "intel-iommu,intremap=on,caching-mode=on"]);
-    }
-    qemu.args(["-machine", &board, "-m", &format!("{MEMORY}M"), "-object", &memory.to_string()]);
-    qemu.args(["-append", &command_line]);
-    qemu.arg("-kernel").arg(machine.install.kernel()).arg("-initrd").arg(machine.initramfs);
+    qemu.args(["-machine", &format!("{},accel=tcg,memory-backend=memory", board.machine())]);
+    qemu.args(["-m", &format!("{MEMORY}M"), "-object", &memory.to_string()]);
+    qemu.args(["-append", &format!("{} {}", machine.command_line, board.command_line())]);
+    qemu.args(board.iommu().iter().flat_map(|iommu| ["-device", iommu]));
+    qemu.arg("-kernel").arg(&machine.kernel).arg("-initrd").arg(machine.initramfs);
     qemu
+}
+
+impl Board {
+    fn emulator(self) -> &'static str {
+        match self {
+            Self::Pc | Self::PcWithIommu => "usr/bin/qemu-system-x86_64",
+            Self::Arm => "usr/bin/qemu-system-aarch64",
+        }
+    }
+
+    fn machine(self) -> &'static str {
+        match self {
+            Self::Pc => "q35",
+            Self::PcWithIommu => "q35,kernel-irqchip=split",
+            Self::Arm => "virt,gic-version=3",
+        }
+    }
+
+    fn command_line(self) -> &'static str {
+        match self {
+            Self::Pc => "console=ttyS0",
+            Self::PcWithIommu => "console=ttyS0 intel_iommu=on",
+            Self::Arm => "console=ttyAMA0",
+        }
+    }
+
+    fn iommu(self) -> Option<&'static str> {
+        match self {
+            Self::Pc => None,
+            Self::PcWithIommu => Some("intel-iommu,intremap=on,caching-mode=on"),
+            Self::Arm => Some("virtio-iommu-pci"),
+        }
+    }
 }
 
 /// Puts a function on a root port of its own: those in one slot would share an IOMMU group.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a guest boots into: busybox, programs with their libraries, kernel modules, and the script `init`, which takes commands.
+//! What a guest boots into: busybox, programs with their libraries, kernel modules, and the script `agent`, which takes commands.
 
 use super::install::Install;
-use super::modules::Modules;
+use crate::debian::Modules;
 use crate::run;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -40,6 +40,7 @@ pub fn write(install: &Install, contents: &Contents, into: &Path) -> Result<()> 
     symlink("usr/lib64", tree.join("lib64"))?;
     symlink("usr/lib", tree.join("lib"))?;
     executable(&tree.join("init"), include_bytes!("init"))?;
+    executable(&tree.join("agent"), include_bytes!("agent"))?;
     executable(&tree.join("bin/busybox"), &read(&install.path("usr/bin/busybox"))?)?;
     for program in PROGRAMS.iter().chain(contents.installed) {
         for file in install.libraries(program)?.iter().map(String::as_str).chain([*program, UNWINDER]) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! QEMU, and the kernel and programs of the guests: from a Debian release that has them, unpacked below `target/guests`.
 
-use super::apt::Apt;
+use crate::architecture::Architecture;
+use crate::debian::{Apt, RELEASE};
 use crate::run;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-const RELEASE: &str = "trixie";
 /// The release's own QEMU is 10.0; `vfio-user-pci` came with 10.1.
 const BACKPORTS: &str = "trixie-backports";
 
@@ -136,7 +136,7 @@ impl Group {
         remove(&apt)?;
         fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
         let packages: Vec<&str> = self.packages.iter().map(|(package, _)| *package).collect();
-        Apt::new(&apt, &[RELEASE, BACKPORTS], self.spared)?.unpack(&packages, BACKPORTS, root)?;
+        Apt::new(&apt, &[RELEASE, BACKPORTS], Architecture::X86_64, self.spared)?.unpack(&packages, BACKPORTS, root)?;
         remove(&apt)?;
         let stamp = self.stamp(root);
         fs::write(&stamp, self.wanted()).with_context(|| format!("cannot write {}", stamp.display()))?;

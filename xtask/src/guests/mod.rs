@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask guests`: stock Linux guests in QEMU whose network functions are those of a simulated DPU.
 
-mod apt;
+mod arm;
 mod bench;
 mod dpu;
 mod ecpf;
 mod guest;
 mod initramfs;
 mod install;
-mod modules;
 mod multi_queue;
 mod network;
 mod offload;

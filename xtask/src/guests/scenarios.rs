@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The scenarios. Each starts what it needs, looks at what comes out, and ends it in order; what it leaves when it fails goes by itself.
 
+use super::arm::arm;
 use super::bench::Bench;
 use super::dpu::{Dpu, Port, Stats};
 use super::ecpf::ecpf;
@@ -76,6 +77,11 @@ pub const ALL: &[Scenario] = &[
         name: "ecpf",
         shows: "the slow path, in a guest with an IOMMU, has the ECPF through the stock vfio-pci; other guests ping each other",
         run: ecpf,
+    },
+    Scenario {
+        name: "arm",
+        shows: "the firmware, in a guest with an Arm core, has the ECPF; it is killed and started again, and guests that ping each other lose nothing",
+        run: arm,
     },
     Scenario {
         name: "testpmd",

@@ -4,7 +4,7 @@
 
 use super::bench::Bench;
 use super::dpu::Dpu;
-use super::guest::{Guest, Job, Machine};
+use super::guest::{Board, Guest, Job, Machine};
 use super::initramfs::{self, Contents};
 use super::install::Group;
 use super::network::Network;
@@ -148,7 +148,7 @@ fn forward(bench: &Bench, initramfs: &Path, rings: &Rings) -> Result<()> {
     let [a, b] = listeners.map(|listener| listener.accept(bench.interrupts));
     let mut wires = [a?, b?];
     let nics = FUNCTIONS.map(|function| dpu.nic(function));
-    let machine = Machine { iommu: true, ..Machine::stock(bench.install, initramfs) };
+    let machine = Machine { board: Board::PcWithIommu, ..Machine::stock(bench.install, initramfs) };
     let mut guest = Guest::start_as(bench, rings.name, &machine, &nics)?;
     guest.wait_until_ready()?;
     let functions = vfio::functions(&mut guest)?;

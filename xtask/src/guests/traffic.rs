@@ -41,7 +41,7 @@ pub fn ping(guest: &mut Guest, to: &str, count: u32, size: usize) -> Result<()> 
 /// The same with further options of ping.
 pub fn ping_with(guest: &mut Guest, to: &str, count: u32, size: usize, options: &str) -> Result<()> {
     let command = format!("{PING} -c {count} -i 0.05 -W 10 -s {size} {to} {options}");
-    let before: u64 = guest.run(ECHO_REPLIES)?.trim().parse().context("the kernel counts no echo replies")?;
+    let before = echo_replies(guest)?;
     let answer = guest.attempt(&command)?;
     let told = || format!("`{command}`:\n{}", answer.output.trim_end());
     match replies(&answer.output)[..] {
@@ -49,8 +49,7 @@ pub fn ping_with(guest: &mut Guest, to: &str, count: u32, size: usize, options: 
         // It waits for the last answers no longer than others took; a slow guest's come, but late.
         [Replies { sent, received: 1.., twice: false }] if sent == count => {
             let due = before + u64::from(count);
-            let come = format!("until [ $({ECHO_REPLIES}) -ge {due} ]; do usleep 20000; done");
-            guest.run(&come).map(drop).with_context(told)
+            wait_for_replies(guest, due).with_context(told)
         }
         _ => bail!(told()),
     }
@@ -59,6 +58,44 @@ pub fn ping_with(guest: &mut Guest, to: &str, count: u32, size: usize, options: 
 /// Pings a hundred times a second until it is stopped, whatever happens to the interface.
 pub fn keep_pinging(guest: &mut Guest, to: &str) -> Result<Job> {
     guest.start_job(&format!("while :; do {PING} -q -i 0.01 -w 1 -s 1000 {to} || usleep 20000; done"))
+}
+
+/// Pings that are counted: none may get lost.
+pub struct Counted {
+    job: Job,
+    /// Answers that had come before.
+    before: u64,
+}
+
+/// Pings a hundred times a second, until [`Counted::end`].
+pub fn count_pings(guest: &mut Guest, to: &str) -> Result<Counted> {
+    let before = echo_replies(guest)?;
+    Ok(Counted { job: guest.start_job(&format!("exec {PING} -q -i 0.01 -s 1000 {to}"))?, before })
+}
+
+impl Counted {
+    /// Waits until so many more are answered.
+    pub fn wait_for(&self, guest: &mut Guest, more: u32) -> Result<()> {
+        let due = echo_replies(guest)? + u64::from(more);
+        wait_for_replies(guest, due).context("pings are answered no more")
+    }
+
+    /// Ends them. Each must have been answered, or be within the time that commands have: how many they were.
+    pub fn end(self, guest: &mut Guest) -> Result<u32> {
+        guest.run(&format!("kill -INT {}", self.job.id()))?;
+        let output = guest.end_of(&self.job)?.output;
+        let [Replies { sent, twice: false, .. }] = replies(&output)[..] else { bail!("pings ended so: {output}") };
+        wait_for_replies(guest, self.before + u64::from(sent)).with_context(|| format!("pings were lost: {output}"))?;
+        Ok(sent)
+    }
+}
+
+fn echo_replies(guest: &mut Guest) -> Result<u64> {
+    guest.run(ECHO_REPLIES)?.trim().parse().context("the kernel counts no echo replies")
+}
+
+fn wait_for_replies(guest: &mut Guest, due: u64) -> Result<()> {
+    guest.run(&format!("until [ $({ECHO_REPLIES}) -ge {due} ]; do usleep 20000; done")).map(drop)
 }
 
 /// Stops that again. Some answers must have come.

@@ -2,7 +2,7 @@
 //! A function handed through to our own driver, in a guest with an IOMMU.
 
 use super::bench::Bench;
-use super::guest::{Guest, Machine};
+use super::guest::{Board, Guest, Machine};
 use super::initramfs::{self, Contents};
 use super::network::Network;
 use super::scenarios::{Outcome, SWITCH};
@@ -35,7 +35,7 @@ pub fn vfio(bench: &Bench) -> Result<Outcome> {
         &initramfs,
     )?;
     let network = Network::start(bench, SWITCH, &["--mtu".into(), MTU.to_string()])?;
-    let machine = Machine { iommu: true, ..Machine::stock(bench.install, &initramfs) };
+    let machine = Machine { board: Board::PcWithIommu, ..Machine::stock(bench.install, &initramfs) };
     let mut user = Guest::start_as(bench, "vf0", &machine, &[network.nic("vf0"), network.nic("vf2")])?;
     let [mut peer] = bench.guests(&network, ["vf1"])?;
     user.wait_until_ready()?;

@@ -33,24 +33,39 @@ impl Modules {
         Ok(Self { files, built_in })
     }
 
-    /// The named modules and what they depend on, as `unpack` reads their files. None for those that are built in.
+    /// Whether the kernel has a module, as a file or built in.
+    pub fn knows(&self, name: &str) -> bool {
+        self.built_in.contains(name) || self.files.contains_key(name)
+    }
+
+    /// The named modules, each behind what it depends on, as `unpack` reads their files: names and contents. None for those that are built in.
     pub fn with_dependencies(
         &self,
         names: &[&str],
         unpack: impl Fn(&Path) -> Result<Vec<u8>>,
-    ) -> Result<BTreeMap<String, Vec<u8>>> {
-        let mut found = BTreeMap::new();
-        let mut wanted: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        while let Some(name) = wanted.pop() {
-            if self.built_in.contains(&name) || found.contains_key(&name) {
-                continue;
-            }
-            let file = self.files.get(&name).with_context(|| format!("the kernel has no module {name}"))?;
-            let module = unpack(file)?;
-            wanted.extend(dependencies(&module).with_context(|| format!("{name} tells no dependencies"))?);
-            found.insert(name, module);
-        }
+    ) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut found = vec![];
+        names.iter().try_for_each(|name| self.add(name, &unpack, &mut found))?;
         Ok(found)
+    }
+
+    /// Adds a module behind what it depends on, which the kernel's build makes sure never comes to the module again.
+    fn add(
+        &self,
+        name: &str,
+        unpack: &impl Fn(&Path) -> Result<Vec<u8>>,
+        found: &mut Vec<(String, Vec<u8>)>,
+    ) -> Result<()> {
+        if self.built_in.contains(name) || found.iter().any(|(there, _)| there == name) {
+            return Ok(());
+        }
+        let file = self.files.get(name).with_context(|| format!("the kernel has no module {name}"))?;
+        let module = unpack(file)?;
+        for needed in dependencies(&module).with_context(|| format!("{name} tells no dependencies"))? {
+            self.add(&needed, unpack, found)?;
+        }
+        found.push((name.to_owned(), module));
+        Ok(())
     }
 }
 
@@ -85,7 +100,7 @@ mod tests {
         file("kernel/drivers/net/other.ko", b"\0depends=missing\0");
         let modules = Modules::find(folder.path()).unwrap();
         let of = |name| modules.with_dependencies(&[name], |path| Ok(fs::read(path)?));
-        let names = |name| of(name).unwrap().into_keys().collect::<Vec<_>>();
+        let names = |name| of(name).unwrap().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names("virtio_net"), ["fail_over", "virtio_net"]);
         assert!(names("virtio_ring").is_empty());
         assert_eq!(of("other").unwrap_err().to_string(), "the kernel has no module missing");

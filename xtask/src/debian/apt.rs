@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Packages of a Debian release that need not be the machine's own, unpacked into a folder: the system stays as it is.
 
+use crate::architecture::Architecture;
 use crate::run;
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,16 +15,17 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// An apt with sources, lists and an idea of its own of what is installed.
 pub struct Apt {
     folder: PathBuf,
+    architecture: Architecture,
 }
 
 impl Apt {
-    /// An apt that keeps its files in `folder` and knows `suites` of the Debian mirror that the machine's apt uses. It takes the packages
-    /// in `spared` for installed: what is merely unpacked does not need them.
-    pub fn new(folder: &Path, suites: &[&str], spared: &[&str]) -> Result<Self> {
+    /// An apt that keeps its files in `folder` and knows `suites` of the Debian mirror that the machine's apt uses, for machines of an architecture. It
+    /// takes the packages in `spared` for installed: what is merely unpacked does not need them.
+    pub fn new(folder: &Path, suites: &[&str], architecture: Architecture, spared: &[&str]) -> Result<Self> {
         if !Path::new(KEYRING).is_file() {
             bail!("no {KEYRING} (Debian: debian-archive-keyring)");
         }
-        let apt = Self { folder: folder.to_owned() };
+        let apt = Self { folder: folder.to_owned(), architecture };
         fs::create_dir_all(apt.lists())?;
         fs::create_dir_all(apt.archives())?;
         let mirror = mirror()?;
@@ -33,23 +36,39 @@ impl Apt {
         Ok(apt)
     }
 
-    /// Unpacks packages and all that they depend on. What `suite` has is taken from there; `package/suite` asks for another.
-    pub fn unpack(&self, packages: &[&str], suite: &str, into: &Path) -> Result<()> {
+    /// Whether there is a package with this name.
+    pub fn knows(&self, package: &str) -> Result<bool> {
+        let mut show = self.tool("apt-cache");
+        show.args(["show", package]).stderr(Stdio::null());
+        Ok(show.status().context("cannot start apt-cache")?.success())
+    }
+
+    /// Unpacks packages and all that they depend on; which these are. What `suite` has is taken from there; `package/suite` asks for another.
+    pub fn unpack(&self, packages: &[&str], suite: &str, into: &Path) -> Result<Vec<Package>> {
         let fixed = ["install", "--download-only", "--yes", "--no-install-recommends", "--target-release", suite];
         run::checked(self.get(fixed.iter().chain(packages))).context("cannot get the packages")?;
+        let mut unpacked = vec![];
         for entry in fs::read_dir(self.archives())? {
             let file = entry?.path();
             if file.extension().is_some_and(|extension| extension == "deb") {
+                unpacked.push(Package::of(&file)?);
                 let mut unpack = run::command("dpkg-deb");
                 unpack.arg("--extract").arg(file).arg(into);
                 run::checked(unpack)?;
             }
         }
-        Ok(())
+        unpacked.sort();
+        Ok(unpacked)
     }
 
     fn get(&self, arguments: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Command {
-        let mut command = run::command("apt-get");
+        let mut command = self.tool("apt-get");
+        command.args(arguments);
+        command
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        let mut command = run::command(name);
         for (option, value) in [
             ("Dir::Etc::SourceList", self.sources().into_os_string()),
             ("Dir::Etc::SourceParts", "/dev/null".into()),
@@ -58,6 +77,8 @@ impl Apt {
             ("Dir::State::Lists", self.lists().into()),
             ("Dir::State::Status", self.status().into()),
             ("Dir::Cache", self.folder.clone().into()),
+            ("APT::Architecture", self.architecture.debian().into()),
+            ("APT::Architectures", self.architecture.debian().into()),
             // Its own user may not write here.
             ("APT::Sandbox::User", "root".into()),
             ("APT::Update::Error-Mode", "any".into()),
@@ -68,7 +89,7 @@ impl Apt {
             setting.push(value);
             command.arg("-o").arg(setting);
         }
-        command.arg("-qq").args(arguments).stdout(Stdio::null());
+        command.arg("-qq").stdout(Stdio::null());
         command
     }
 
@@ -86,6 +107,30 @@ impl Apt {
 
     fn archives(&self) -> PathBuf {
         self.folder.join("archives")
+    }
+}
+
+/// A package that was unpacked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    pub architecture: String,
+}
+
+impl Package {
+    /// What a file has in it.
+    fn of(file: &Path) -> Result<Self> {
+        let mut show = run::command("dpkg-deb");
+        show.args(["--show", "--showformat", "${Package} ${Version} ${Architecture}"]).arg(file);
+        let output = show.output().context("cannot start dpkg-deb")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        match text.split(' ').collect::<Vec<_>>()[..] {
+            [name, version, architecture] => {
+                Ok(Self { name: name.into(), version: version.into(), architecture: architecture.into() })
+            }
+            _ => bail!("{} is no package", file.display()),
+        }
     }
 }
 
