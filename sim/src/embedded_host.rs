@@ -107,12 +107,14 @@ impl EmbeddedHost {
         }
         self.look_at = cycle + LOOK;
         let mut moved = self.ecpf.look()? != 0;
-        for port in &mut self.ports {
-            moved |= port.look(cycle).map_err(backend)?;
+        for (function, port) in (1..).zip(&mut self.ports) {
+            moved |= port.look(cycle).map_err(failed(&self.config, function))?;
         }
         self.at_rest = idle && !moved && self.dpu().idle();
         if self.at_rest {
-            self.ports.iter_mut().try_for_each(HostPort::check).map_err(backend)?;
+            for (function, port) in (1..).zip(&mut self.ports) {
+                port.check().map_err(failed(&self.config, function))?;
+            }
         }
         Ok(())
     }
@@ -125,8 +127,10 @@ fn configure(config: &Config, function: usize, ecpf: &mut Bar) -> Result<(), Vir
         .set(ecpf, function as u32)
 }
 
-fn backend(error: VirtioError) -> DeviceError {
-    DeviceError::Backend(Box::new(error))
+/// What a function's driver found wrong, with the function's name.
+fn failed(config: &Config, function: usize) -> impl Fn(VirtioError) -> DeviceError {
+    let function = crate::served::function_name(config, function);
+    move |error| DeviceError::Backend(Box::new(HostError::Virtio { function: function.clone(), error }))
 }
 
 impl Device for EmbeddedHost {

@@ -8,6 +8,7 @@ use crate::control::{Place, Reply, Request, Server};
 use crate::dpu::Dpu;
 use crate::ecpf_choice::EcpfChoice;
 use crate::error::BadInputExt;
+use crate::faults::FaultWatch;
 use crate::flow_file;
 use crate::functions::{self, Functions};
 use crate::signals::Signals;
@@ -55,7 +56,7 @@ fn run_on<D: EcpfDevice>(mut device: D, args: &FirmwareArgs) -> Result<()> {
     let mut functions = Functions::new(&config, config.pfs + config.vfs);
     functions.configure(&args.functions, dpu.device().bar())?;
     standard::say_ready();
-    let around = Host { functions, device: PhantomData };
+    let around = Host { functions, faults: FaultWatch::new(&config), device: PhantomData };
     let device = Session::new(&args.flows, dpu, around, server, signals).run(stats)?;
     device.stop()
 }
@@ -134,6 +135,7 @@ impl EcpfDevice for VfioDpu {
 /// All that such a device has is the slow path's, but for what its host's functions may do.
 struct Host<D> {
     functions: Functions,
+    faults: FaultWatch,
     device: PhantomData<D>,
 }
 
@@ -146,6 +148,7 @@ impl<D: EcpfDevice> Surroundings for Host<D> {
 
     fn turn(&mut self, dpu: &mut Dpu<D>) -> Result<usize> {
         dpu.device().poll()?;
+        self.faults.look(dpu.device().bar())?;
         Ok(usize::from(dpu.has_work() || dpu.device().upcall_waiting()))
     }
 
@@ -156,7 +159,7 @@ impl<D: EcpfDevice> Surroundings for Host<D> {
     fn stats(&self, dpu: &mut Dpu<D>) -> Result<Stats> {
         let mut stats = dpu.port_stats(&[])?;
         let config = *dpu.config();
-        functions::add_losses(&mut stats, &config, dpu.device().bar())?;
+        functions::add_functions(&mut stats, &config, dpu.device().bar())?;
         Ok(stats)
     }
 

@@ -4,6 +4,7 @@
 use crate::args::FunctionArgs;
 use crate::control::Request;
 use crate::error::{BadInput, BadInputExt};
+use crate::faults;
 use crate::stats::Stats;
 use crate::vf::{self, LinkState, VfSettings};
 use anyhow::Result;
@@ -126,7 +127,7 @@ impl FunctionStatus {
 }
 
 /// The functions behind the ECPF: number, and vport.
-fn functions(config: &Config) -> impl Iterator<Item = (u32, usize)> + use<> {
+pub fn functions(config: &Config) -> impl Iterator<Item = (u32, usize)> + use<> {
     let uplinks = config.uplinks;
     (1..=config.pfs + config.vfs).map(move |function| (function as u32, uplinks + function - 1))
 }
@@ -154,8 +155,8 @@ fn nth_mac(first: [u8; 6], n: u32) -> [u8; 6] {
     [a, b, c, d, e, f]
 }
 
-/// Adds the frames that were lost between functions and device: for which nobody had a buffer, and whose offloads the device could not do.
-pub fn add_losses(stats: &mut Stats, config: &Config, ecpf: &mut impl VirtioPci) -> Result<()> {
+/// Adds what the ECPF sees of the functions: the frames that were lost between them and the device, and the faults that stand.
+pub fn add_functions(stats: &mut Stats, config: &Config, ecpf: &mut impl VirtioPci) -> Result<()> {
     stats.slow_path.insert("upcalls_no_buffer".into(), FunctionLosses::read(ecpf, 0)?.no_buffer.into());
     for (function, vport) in functions(config) {
         let lost = FunctionLosses::read(ecpf, function)?;
@@ -165,6 +166,7 @@ pub fn add_losses(stats: &mut Stats, config: &Config, ecpf: &mut impl VirtioPci)
             port.not_entered.insert("policy".into(), lost.refused.into());
         }
     }
+    stats.faults = faults::read(config, ecpf)?.into_iter().map(|(name, fault)| (name, fault.into())).collect();
     Ok(())
 }
 

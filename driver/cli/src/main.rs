@@ -15,6 +15,7 @@ mod device_choice;
 mod dpu;
 mod ecpf_choice;
 mod error;
+mod faults;
 #[cfg(feature = "simulation")]
 mod feeder;
 mod firmware_run;

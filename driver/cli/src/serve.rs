@@ -7,6 +7,7 @@ use crate::claim::{Claim, FolderClaim, check_distinct};
 use crate::control::{Request, Server};
 use crate::dpu::{Dpu, LEAP};
 use crate::error::{BadInput, BadInputExt};
+use crate::faults::FaultWatch;
 use crate::feeder::Feeder;
 use crate::flow_file;
 use crate::functions::{self, Functions};
@@ -26,7 +27,7 @@ use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath;
 use millrace_sim::capture::Format;
 use millrace_sim::served::{self, Ecpf, Served, ServedMemory, VfCount};
-use millrace_sim::{CYCLE_NS, Config, EmbeddedDpu, Latency, Preset, Ready};
+use millrace_sim::{Bar, CYCLE_NS, Config, EmbeddedDpu, Latency, Preset, Ready};
 use nix::poll::{PollFd, PollTimeout, poll};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -85,6 +86,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     // Up to here no file was changed.
     let uplinks = begin(uplinks, &feeder)?;
     let sent = vec![Sent::default(); config.uplinks];
+    let ecpf = Bar::new(served.dpu().clone(), 0);
     let clock = WallClock::start();
     let mut session = Session {
         args,
@@ -99,6 +101,9 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         reloading: Reloading::default(),
         clock,
         moved_at: 0,
+        ecpf,
+        faults: FaultWatch::new(&config),
+        unseen: false,
     };
     standard::say_ready();
     let ran = session.go();
@@ -182,6 +187,11 @@ struct Session<'a> {
     clock: WallClock,
     /// Cycle in which something moved last.
     moved_at: u64,
+    /// The ECPF's BAR, to look for faults.
+    ecpf: Bar<ServedMemory>,
+    faults: FaultWatch,
+    /// Something has moved since faults were looked for.
+    unseen: bool,
 }
 
 impl Session<'_> {
@@ -189,7 +199,9 @@ impl Session<'_> {
         while !self.signals.stop() {
             self.reload()?;
             self.answer();
-            if self.turn()? {
+            let rests = self.turn()?;
+            self.look_for_faults()?;
+            if rests {
                 self.nap()?;
             }
         }
@@ -219,8 +231,17 @@ impl Session<'_> {
         }
         if !idle || moved != 0 {
             self.moved_at = self.served.dpu().borrow().cycle();
+            self.unseen = true;
         }
         Ok(idle && moved == 0)
+    }
+
+    /// Says which functions were stopped, wherever the slow path is. A device at rest is not woken for it.
+    fn look_for_faults(&mut self) -> Result<()> {
+        if self.unseen && self.faults.look(&mut self.ecpf)? {
+            self.unseen = false;
+        }
+        Ok(())
     }
 
     /// Offers packets of captures, as far as they may enter.
@@ -353,7 +374,7 @@ impl Session<'_> {
 /// What happened so far.
 fn stats(dpu: &mut SlowPath, served: &Served, sent: &[Sent]) -> Result<Stats> {
     let mut stats = dpu.port_stats(sent)?;
-    functions::add_losses(&mut stats, &PRESET.config(), dpu.device().bar())?;
+    functions::add_functions(&mut stats, &PRESET.config(), dpu.device().bar())?;
     let device = served.dpu().borrow();
     Ok(Stats { cycles: Some(device.cycle()), clocked_cycles: Some(device.clocked_cycles()), ..stats })
 }

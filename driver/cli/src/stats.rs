@@ -97,6 +97,15 @@ fn list(place: &str, reasons: &BTreeMap<String, u64>) -> String {
     some.map(|(reason, n)| format!("{place}{reason} {n}")).collect::<Vec<_>>().join(", ")
 }
 
+/// Why the device stopped a virtqueue of a function, which needs a reset by its driver since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultStats {
+    /// Number among those of the function.
+    pub virtqueue: u16,
+    /// By its name in `docs/host.md`.
+    pub reason: String,
+}
+
 /// What happened in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
@@ -114,6 +123,9 @@ pub struct Stats {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub host_channel: BTreeMap<String, u64>,
     pub ports: BTreeMap<String, PortStats>,
+    /// The first fault of each function that has one, until it is reset.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub faults: BTreeMap<String, FaultStats>,
     /// Rules in the hardware now.
     pub rules: usize,
     /// What the slow path did.
@@ -143,6 +155,9 @@ impl Stats {
                 "{name:<5} {:>12} {:>12} {hardware:>12} {slow_path:>12}  {dropped}",
                 received.packets, sent.packets
             );
+        }
+        for (function, FaultStats { virtqueue, reason }) in &self.faults {
+            let _ = writeln!(text, "{function} needs a reset by its driver: fault `{reason}` of virtqueue {virtqueue}");
         }
         let slow = list("", &self.slow_path);
         let slow = if slow.is_empty() { "nothing to do" } else { &slow };

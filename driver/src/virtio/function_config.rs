@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the ECPF sets and sees of a PF or VF (`docs/host.md`, "What the ECPF sets").
 
-use super::{VirtioError, VirtioPci};
+use super::{Fault, VirtioError, VirtioPci};
 use millrace_regs::host::{
-    FUNCTION, FUNCTION_BAD_OFFLOAD, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO,
-    FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_REFUSED, FUNCTION_STATE, status,
+    FUNCTION, FUNCTION_BAD_OFFLOAD, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_MAC_HI,
+    FUNCTION_MAC_LO, FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_REFUSED, FUNCTION_STATE, status,
 };
 use millrace_regs::map::{Bits, Register};
 
@@ -171,6 +171,15 @@ pub fn function_runs(ecpf: &mut impl VirtioPci, function: u32) -> Result<bool, V
     let field = |name| FUNCTION_STATE.field(name).expect("a field of the register").get(state);
     let driver = field("device_status") as u8 & (status::DRIVER_OK | status::DEVICE_NEEDS_RESET);
     Ok(driver == status::DRIVER_OK && field("bus_master") != 0)
+}
+
+/// The first fault of a function since its reset; none if no virtqueue of it was stopped.
+///
+/// # Errors
+/// As [`FunctionConfig::set`].
+pub fn function_fault(ecpf: &mut impl VirtioPci, function: u32) -> Result<Option<Fault>, VirtioError> {
+    let word = read(ecpf, function, FUNCTION_FAULT)?;
+    Ok((word != 0).then(|| Fault::from_word(word)))
 }
 
 /// Frames that a function and the device have dropped between them, modulo 2^32.

@@ -44,7 +44,9 @@ pub use frames::{
     FrameBuffers, FrameFunction, FramePair, FrameReceiver, FrameSender, FrameSettings, HEADROOM, OutFrame,
     ReceivedFrame,
 };
-pub use function_config::{FunctionConfig, FunctionLosses, FunctionPolicy, FunctionVlan, function_runs};
+pub use function_config::{
+    FunctionConfig, FunctionLosses, FunctionPolicy, FunctionVlan, function_fault, function_runs,
+};
 pub use local::{LocalMemory, OutsideMemory};
 pub use mapped::MappedMemory;
 pub use memory::{DmaMemory, Mapping};

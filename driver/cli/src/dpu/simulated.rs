@@ -112,7 +112,7 @@ impl<D: Simulated> Dpu<D> {
         let mut stats = self.port_stats(sent)?;
         let config = *self.config();
         if let Some(ecpf) = self.device.ecpf() {
-            functions::add_losses(&mut stats, &config, ecpf)?;
+            functions::add_functions(&mut stats, &config, ecpf)?;
         }
         let (cycles, clocked_cycles) = (Some(self.device.cycle()), Some(self.device.clocked_cycles()));
         Ok(Stats { cycles, clocked_cycles, ..stats })
