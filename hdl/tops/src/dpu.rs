@@ -16,8 +16,7 @@ macro_rules! built {
         const CONFIG: Config = Preset::Host.config();
         const SIZES: Sizes = Sizes::of(&CONFIG);
         const HOST: HostSizes = HostSizes::of(&CONFIG);
-        type Built = sized!($block<SIZES; HOST>);
-        Box::new(emit::Described(Box::new(Built::new(&CONFIG))))
+        Box::new(emit::Described(Box::new(<sized!($block<SIZES; HOST>)>::new(&CONFIG))))
     }};
 }
 
