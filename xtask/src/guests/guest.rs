@@ -28,6 +28,8 @@ const MEMORY: u32 = 256;
 /// `quiet` would hide the warnings among which drivers complain; IPv6 would speak unasked. On a busy host a guest sees no tick of its timer for
 /// long enough to take it for broken.
 const COMMAND_LINE: &str = "loglevel=5 panic=-1 ipv6.disable=1 no_timer_check";
+/// The same with IPv6.
+pub const WITH_IPV6: &str = "loglevel=5 panic=-1 no_timer_check";
 /// What the kernel says when something is wrong with it or with a device.
 const COMPLAINTS: [&str; 6] = ["BUG:", "WARNING:", "Oops", "Kernel panic", "virtio_net", "vfio"];
 
@@ -46,6 +48,12 @@ pub struct Machine<'a> {
     /// What its kernel is told beside its console.
     pub command_line: &'a str,
     pub board: Board,
+    /// MiB.
+    pub memory: u32,
+    /// Its time passes with the instructions that it runs: it sees no host that is busy. When it has nothing to do it is the host's.
+    pub own_time: bool,
+    /// What its kernel says because the scenario asks for something impossible: no complaint.
+    pub provoked: &'static [&'static str],
 }
 
 /// What its kernel runs on.
@@ -62,13 +70,17 @@ pub enum Board {
 impl<'a> Machine<'a> {
     /// As most guests are.
     pub fn stock(install: &Install, initramfs: &'a Path) -> Self {
-        Self { kernel: install.kernel(), initramfs, command_line: COMMAND_LINE, board: Board::Pc }
+        Self::of(install.kernel(), initramfs, COMMAND_LINE, Board::Pc)
     }
 
     /// A card's processor.
     pub fn card(image: &'a Image) -> Self {
         let Image { kernel, initramfs, command_line } = image;
-        Self { kernel: kernel.clone(), initramfs, command_line, board: Board::Arm }
+        Self::of(kernel.clone(), initramfs, command_line, Board::Arm)
+    }
+
+    fn of(kernel: PathBuf, initramfs: &'a Path, command_line: &'a str, board: Board) -> Self {
+        Self { kernel, initramfs, command_line, board, memory: MEMORY, own_time: false, provoked: &[] }
     }
 }
 
@@ -76,6 +88,7 @@ impl<'a> Machine<'a> {
 pub struct Guest {
     name: String,
     console: PathBuf,
+    provoked: &'static [&'static str],
     qemu: Process,
     qmp: Qmp,
     agent: Lines<UnixStream>,
@@ -125,7 +138,7 @@ impl Guest {
         let [monitor, line] = listeners;
         let qmp = Qmp::new(bench.interrupts, accept(monitor, &qemu, bench.interrupts)?)?;
         let agent = Lines::new(bench.interrupts, accept(line, &qemu, bench.interrupts)?);
-        Ok(Self { name: name.to_owned(), console, qemu, qmp, agent })
+        Ok(Self { name: name.to_owned(), console, provoked: machine.provoked, qemu, qmp, agent })
     }
 
     /// Waits until it has booted.
@@ -196,7 +209,7 @@ impl Guest {
         let end = self.qmp.execute("quit", json!({})).and_then(|_| self.qemu.succeed(Deadline::after(END)));
         end.with_context(|| format!("cannot end guest {}", self.name))?;
         let said = fs::read(&self.console).with_context(|| format!("cannot read {}", self.console.display()))?;
-        match complaint(&String::from_utf8_lossy(&said)) {
+        match complaint(&String::from_utf8_lossy(&said), self.provoked) {
             Some(line) => bail!("the kernel of guest {} says: {line}", self.name),
             None => Ok(()),
         }
@@ -217,11 +230,14 @@ fn emulator(bench: &Bench, machine: &Machine) -> Command {
         qemu.arg("-L").arg(bench.install.path(data));
     }
     // A device at the other end of a socket sees memory that is shared, and nothing else.
-    let size = u64::from(MEMORY) << 20;
+    let size = u64::from(machine.memory) << 20;
     let memory = json!({"qom-type": "memory-backend-memfd", "id": "memory", "size": size, "share": true});
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-cpu", "max"]);
     qemu.args(["-machine", &format!("{},accel=tcg,memory-backend=memory", board.machine())]);
-    qemu.args(["-m", &format!("{MEMORY}M"), "-object", &memory.to_string()]);
+    qemu.args(["-m", &format!("{}M", machine.memory), "-object", &memory.to_string()]);
+    if machine.own_time {
+        qemu.args(["-icount", "shift=3,sleep=on"]);
+    }
     qemu.args(["-append", &format!("{} {}", machine.command_line, board.command_line())]);
     qemu.args(board.iommu().iter().flat_map(|iommu| ["-device", iommu]));
     qemu.arg("-kernel").arg(&machine.kernel).arg("-initrd").arg(machine.initramfs);
@@ -285,9 +301,10 @@ fn accept(listener: UnixListener, qemu: &Process, interrupts: &Interrupts) -> Re
     }
 }
 
-/// The first line of a console that tells of something wrong.
-fn complaint(console: &str) -> Option<&str> {
-    console.lines().find(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)))
+/// The first line of a console that tells of something wrong, and that was not provoked.
+fn complaint<'a>(console: &'a str, provoked: &[&str]) -> Option<&'a str> {
+    let has = |line: &str, texts: &[&str]| texts.iter().any(|text| line.contains(text));
+    console.lines().find(|line| has(line, &COMPLAINTS) && !has(line, provoked))
 }
 
 #[cfg(test)]
@@ -296,8 +313,10 @@ mod tests {
 
     #[test]
     fn the_kernels_complaints_are_found() {
-        assert_eq!(complaint("[ 0.1] Linux\n[ 1.2] NET: up\n"), None);
+        assert_eq!(complaint("[ 0.1] Linux\n[ 1.2] NET: up\n", &[]), None);
         let stuck = "[ 9.0] virtio_net virtio0 eth0: NETDEV WATCHDOG: transmit queue 0 timed out\n";
-        assert_eq!(complaint(stuck), Some(stuck.trim_end()));
+        assert_eq!(complaint(stuck, &[]), Some(stuck.trim_end()));
+        assert_eq!(complaint(stuck, &["eth1: NETDEV"]), Some(stuck.trim_end()));
+        assert_eq!(complaint(stuck, &["queue 0 timed out"]), None);
     }
 }

@@ -17,11 +17,15 @@ pub struct Contents<'a> {
     pub programs: &'a [&'a Path],
     /// Programs and plug-ins of the install, by their places there; the libraries that they load come along.
     pub installed: &'a [&'a str],
+    /// Folders, and the places that they have in the guest.
+    pub folders: &'a [(&'a Path, &'a str)],
+    /// Symbolic links: where they are, and where they lead to.
+    pub links: &'a [(&'a str, &'a str)],
 }
 
 impl Contents<'_> {
     /// What most guests have.
-    pub const STOCK: Self = Self { modules: &["virtio_net"], programs: &[], installed: &[] };
+    pub const STOCK: Self = Self { modules: &["virtio_net"], programs: &[], installed: &[], folders: &[], links: &[] };
 }
 
 /// Programs beside those of busybox.
@@ -50,6 +54,12 @@ pub fn write(install: &Install, contents: &Contents, into: &Path) -> Result<()> 
     for program in contents.programs {
         let name = program.file_name().expect("it is a file");
         executable(&tree.join("bin").join(name), &read(program)?)?;
+    }
+    for (folder, place) in contents.folders {
+        copy(folder, &tree.join(place))?;
+    }
+    for (link, to) in contents.links {
+        symlink(to, tree.join(link)).with_context(|| format!("cannot make the link {link}"))?;
     }
     add_modules(install, contents.modules, tree)?;
     archive(install, tree, into)
@@ -81,6 +91,20 @@ fn archive(install: &Install, tree: &Path, into: &Path) -> Result<()> {
     let output = shell.output().context("cannot start busybox")?;
     if !output.status.success() {
         bail!("cannot write {}: {}", into.display(), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// Copies a folder with all that is in it; links as what they lead to, if that is here.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let path = entry?.path();
+        let place = to.join(path.file_name().expect("it is in a folder"));
+        if path.is_dir() {
+            copy(&path, &place)?;
+        } else if path.exists() {
+            executable(&place, &read(&path)?)?;
+        }
     }
     Ok(())
 }

@@ -49,10 +49,19 @@ pub struct Install {
 impl Install {
     /// Installs what is missing for all guests, and says so. A second call installs nothing, unless other packages are asked for.
     pub fn ensure() -> Result<Self> {
-        let root = folder().join("root");
-        if !BASE.is_in(&root) {
+        Self::of(&BASE, "root")
+    }
+
+    /// The same of a group that has a kernel of its own.
+    pub fn ensure_apart(group: &Group) -> Result<Self> {
+        Self::of(group, group.name)
+    }
+
+    fn of(group: &Group, name: &str) -> Result<Self> {
+        let root = folder().join(name);
+        if !group.is_in(&root) {
             remove(&root)?;
-            BASE.unpack(&root)?;
+            group.unpack(&root)?;
         }
         let kernel = only_name(&root.join("usr/lib/modules"))?;
         Ok(Self { root, kernel })
@@ -73,9 +82,10 @@ impl Install {
         &self.kernel
     }
 
-    /// The kernel itself, for QEMU to boot.
+    /// The kernel itself, for QEMU to boot. Newer packages have it beside its modules.
     pub fn kernel(&self) -> PathBuf {
-        self.path(&format!("boot/vmlinuz-{}", self.kernel))
+        let beside = self.path(&self.modules()).join("vmlinuz");
+        if beside.is_file() { beside } else { self.path(&format!("boot/vmlinuz-{}", self.kernel)) }
     }
 
     /// The folder of the kernel's modules, relative to the root.

@@ -8,6 +8,7 @@ mod ecpf;
 mod guest;
 mod initramfs;
 mod install;
+mod kselftest;
 mod multi_queue;
 mod network;
 mod offload;

@@ -6,6 +6,7 @@ use super::bench::Bench;
 use super::dpu::{Dpu, Port, Stats};
 use super::ecpf::ecpf;
 use super::guest::Guest;
+use super::kselftest::kselftest;
 use super::multi_queue::multi_queue;
 use super::network::Network;
 use super::offload::offload;
@@ -87,6 +88,11 @@ pub const ALL: &[Scenario] = &[
         name: "testpmd",
         shows: "DPDK's stock testpmd forwards between two functions behind the stock vfio-pci, and each frame is looked at",
         run: testpmd,
+    },
+    Scenario {
+        name: "kselftest",
+        shows: "of the kernel's own tests of network drivers those pass that are known to (docs/kselftest.md), and no others",
+        run: kselftest,
     },
 ];
 
