@@ -56,7 +56,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 pub fn build(name: &str, architecture: Architecture, further: &[(&str, &[u8])]) -> Result<Image> {
     let profile = Profile::read(&run::root().join("firmware/os"), name)?;
     let folder = run::target().join("dpu-os");
-    let out = folder.join(name).join(architecture.name());
+    let out = folder.join(match architecture {
+        Architecture::Aarch64 => name.to_owned(),
+        other => format!("{name}-{}", other.name()),
+    });
     let root = Root::ensure(&profile, architecture, &folder.join("packages").join(name).join(architecture.name()))?;
     let modules = modules(&profile, &root)?;
     let firmware = firmware::build(architecture)?;
