@@ -159,10 +159,10 @@ impl Watch {
         self.violation.get_or_insert_with(|| format!("{what}: {length} bytes at {address:#x} through {port:?}"));
     }
 
+    /// The part of some bytes that is in this memory.
     fn offsets(&self, address: u64, length: u64) -> Option<Range<usize>> {
-        let start = address.checked_sub(self.base)?.min(self.bytes as u64);
-        let end = address.saturating_add(length).saturating_sub(self.base).min(self.bytes as u64);
-        Some(start as usize..end as usize).filter(|range| !range.is_empty())
+        let offset = |address: u64| address.saturating_sub(self.base).min(self.bytes as u64) as usize;
+        Some(offset(address)..offset(address.saturating_add(length))).filter(|range| !range.is_empty())
     }
 
     fn in_window(&mut self, port: Port, address: u64, length: usize) {
@@ -340,6 +340,18 @@ mod tests {
             let _ = watched.write_through(port, BASE + at, &[0; 8]);
             assert_eq!(watched.watch().violation().is_none(), allowed, "{port:?} {at:#x}");
         }
+    }
+
+    #[test]
+    fn of_a_buffer_that_begins_below_the_memory_the_part_inside_is_given() {
+        let watched = watched();
+        let ring = descriptor(BASE - 8, 16, WRITE);
+        assert_eq!(watched.memory.write(BASE, &ring), Dma::Done);
+        assert_eq!(watched.read_through(Port::Ring, BASE, &mut [0; 16]), Dma::Done);
+        let _ = watched.write_through(Port::Data, BASE, &[0; 8]);
+        assert_eq!(watched.watch().violation(), None);
+        let _ = watched.write_through(Port::Data, BASE + 8, &[0; 1]);
+        assert!(watched.watch().violation().is_some());
     }
 
     #[test]
