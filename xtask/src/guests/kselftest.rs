@@ -123,11 +123,23 @@ pub fn kselftest(bench: &Bench) -> Result<Outcome> {
 fn tests(install: &Install) -> Result<PathBuf> {
     let tree = install.path("usr/src/tests");
     let whole = install.path("usr/src/tests.whole");
-    if whole.is_file() {
-        return Ok(tree);
+    if !whole.is_file() {
+        unpack(install, &tree)?;
+        fs::write(&whole, "")?;
     }
-    remove(&tree)?;
-    fs::create_dir_all(&tree).with_context(|| format!("cannot make {}", tree.display()))?;
+    let selftests = tree.join(SELFTESTS);
+    for program in COMPILED.into_iter().filter(|program| !selftests.join(program).is_file()) {
+        let mut compile = run::command("cc");
+        compile.args(["-O2", "-static", "-I.", "-o", program, &format!("{program}.c")]).current_dir(&selftests);
+        run::checked(compile)?;
+    }
+    Ok(tree)
+}
+
+/// What is kept of the kernel's source. The rest is of no more use.
+fn unpack(install: &Install, tree: &Path) -> Result<()> {
+    remove(tree)?;
+    fs::create_dir_all(tree).with_context(|| format!("cannot make {}", tree.display()))?;
     let source = install.path("usr/src");
     let mut files = fs::read_dir(&source)?.filter_map(|entry| Some(entry.ok()?.path()));
     let archive = files.find(|path| path.to_string_lossy().ends_with(".tar.xz"));
@@ -135,21 +147,13 @@ fn tests(install: &Install) -> Result<PathBuf> {
     eprintln!("setup: taking the kernel's tests out of {}", archive.display());
     let mut unpack = install.busybox("xzcat").arg(&archive).stdout(Stdio::piped()).spawn()?;
     let mut pick = run::command("tar");
-    pick.args(["-x", "--strip-components=1", "--wildcards", "-C"]).arg(&tree).args(KEPT);
+    pick.args(["-x", "--strip-components=1", "--wildcards", "-C"]).arg(tree).args(KEPT);
     pick.stdin(unpack.stdout.take().expect("it is piped"));
     let picked = run::checked(pick);
     let unpacked = unpack.wait()?;
     picked?;
     ensure!(unpacked.success(), "cannot unpack {}", archive.display());
-    let selftests = tree.join(SELFTESTS);
-    for program in COMPILED {
-        let mut compile = run::command("cc");
-        compile.args(["-O2", "-static", "-I.", "-o", program, &format!("{program}.c")]).current_dir(&selftests);
-        run::checked(compile)?;
-    }
-    remove(&archive)?;
-    fs::write(&whole, "")?;
-    Ok(tree)
+    remove(&archive)
 }
 
 /// Gives the functions addresses, and `vf1` a namespace of its own.
