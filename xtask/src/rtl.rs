@@ -21,3 +21,8 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let text = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
     Ok(text.lines().map(|name| folder.join(name)).collect())
 }
+
+/// Verilog without the lines that are remarks: those change without the hardware.
+pub fn without_remarks(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Boards that were seen to close: what was built, by hash, and which frequencies came out. What has not changed since is not placed and routed again.
 
-use crate::run;
+use crate::{rtl, run};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -60,7 +60,7 @@ pub fn hash(files: &[PathBuf], commands: &[&str]) -> Result<String> {
     };
     for file in files {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        add(&text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n"));
+        add(&rtl::without_remarks(&text));
     }
     commands.iter().for_each(|command| add(command));
     Ok(hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect())

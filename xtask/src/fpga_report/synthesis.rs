@@ -83,14 +83,7 @@ impl Rtl {
         run::checked(emitter)?;
         let read = |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
         let texts: Result<Vec<String>> = rtl::files(&folder)?.iter().map(read).collect();
-        // Comments change without the hardware.
-        let text = texts?
-            .join("\n")
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-            .collect::<Vec<_>>()
-            .join("\n");
-        Ok(Self { preset, text })
+        Ok(Self { preset, text: rtl::without_remarks(&texts?.join("\n")) })
     }
 
     /// Hash of the text.
