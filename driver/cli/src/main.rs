@@ -27,6 +27,7 @@ mod inputs;
 mod line;
 mod loader;
 mod log;
+mod os;
 #[cfg(feature = "simulation")]
 mod outputs;
 mod query;
@@ -87,5 +88,6 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Reg(args) => query::reg(&args),
         Command::Reload(args) => query::reload(&args),
         Command::Vf(args) => query::vf(&args),
+        Command::Os(args) => os::run(&args),
     }
 }
