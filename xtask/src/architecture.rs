@@ -38,4 +38,20 @@ impl Architecture {
             Self::X86_64 => "x86_64-unknown-linux-musl",
         }
     }
+
+    /// How UEFI names it in the files of boot loaders (UEFI 2.10, 3.5.1.1).
+    pub fn uefi(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "aa64",
+            Self::X86_64 => "x64",
+        }
+    }
+
+    /// Words of a kernel's command line for its console, where it would not take the serial line that its firmware tells of.
+    pub fn console(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "",
+            Self::X86_64 => "console=tty0 console=ttyS0",
+        }
+    }
 }

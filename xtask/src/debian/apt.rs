@@ -47,18 +47,16 @@ impl Apt {
     pub fn unpack(&self, packages: &[&str], suite: &str, into: &Path) -> Result<Vec<Package>> {
         let fixed = ["install", "--download-only", "--yes", "--no-install-recommends", "--target-release", suite];
         run::checked(self.get(fixed.iter().chain(packages))).context("cannot get the packages")?;
-        let mut unpacked = vec![];
-        for entry in fs::read_dir(self.archives())? {
-            let file = entry?.path();
-            if file.extension().is_some_and(|extension| extension == "deb") {
-                unpacked.push(Package::of(&file)?);
-                let mut unpack = run::command("dpkg-deb");
-                unpack.arg("--extract").arg(file).arg(into);
-                run::checked(unpack)?;
-            }
-        }
-        unpacked.sort();
-        Ok(unpacked)
+        unpack(&self.archives(), into)
+    }
+
+    /// Unpacks packages without what they depend on: of programs that the machine does not run itself.
+    pub fn unpack_alone(&self, packages: &[&str], into: &Path) -> Result<Vec<Package>> {
+        let mut download = self.get(std::iter::once(&"download").chain(packages));
+        // It knows no other way to tell where to.
+        download.current_dir(self.archives());
+        run::checked(download).context("cannot get the packages")?;
+        unpack(&self.archives(), into)
     }
 
     fn get(&self, arguments: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Command {
@@ -132,6 +130,22 @@ impl Package {
             _ => bail!("{} is no package", file.display()),
         }
     }
+}
+
+/// Unpacks all packages of a folder; which these are.
+fn unpack(archives: &Path, into: &Path) -> Result<Vec<Package>> {
+    let mut unpacked = vec![];
+    for entry in fs::read_dir(archives)? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|extension| extension == "deb") {
+            unpacked.push(Package::of(&file)?);
+            let mut unpack = run::command("dpkg-deb");
+            unpack.arg("--extract").arg(file).arg(into);
+            run::checked(unpack)?;
+        }
+    }
+    unpacked.sort();
+    Ok(unpacked)
 }
 
 /// An entry of dpkg's status file, of a version that suffices for all.

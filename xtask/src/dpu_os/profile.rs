@@ -228,7 +228,7 @@ mod tests {
     fn profiles_that_are_there_are_read() {
         let folder = run::root().join("firmware/os");
         let minimal = Profile::read(&folder, "minimal").unwrap();
-        assert_eq!(minimal.scripts.keys().collect::<Vec<_>>(), ["ecpf", "firmware"]);
+        assert_eq!(minimal.scripts.keys().collect::<Vec<_>>(), ["confirm", "disk", "ecpf", "firmware"]);
         let error = Profile::read(&folder, "maximal").err().unwrap().to_string();
         assert!(error.starts_with("there is no profile maximal: there are minimal"), "{error}");
     }
@@ -243,7 +243,7 @@ mod tests {
                 "comand_line",
                 "4: unknown field `comand_line`, expected `flavour` or `command_line`",
             ),
-            ("drivers.toml", "vfio_iommu_type1 =", "vfio =", "7: options of vfio, which is none of the modules"),
+            ("drivers.toml", "vfio_iommu_type1 =", "vfio =", "11: options of vfio, which is none of the modules"),
             ("system.toml", "= 8", "= -1", "3: "),
             ("system.toml", "huge_pages = 8", "isolated = \"1-\"", "3: processors are given as 1-3,5"),
             ("system.toml", "\"vm.over", "\"vm over", "7: vm overcommit_memory is no name of sysctl"),
@@ -253,7 +253,7 @@ mod tests {
                 "services.toml",
                 "\"firmware\"",
                 "\"firmwares\"",
-                "5: there is no service firmwares: there are ecpf, firmware",
+                "5: there is no service firmwares: there are confirm, disk, ecpf, firmware",
             ),
             ("services.toml", "kept =", "keep =", "5: unknown field `keep`, expected `once` or `kept`"),
         ];

@@ -128,7 +128,8 @@ pub fn read_module(file: &Path) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-fn remove(folder: &Path) -> Result<()> {
+/// Removes a folder, if it is there.
+pub fn remove(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }

@@ -14,11 +14,11 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
 
-const EMULATOR: Group =
+pub const EMULATOR: Group =
     Group { name: "arm", packages: &[("qemu-system-arm", "runs guests with Arm cores")], spared: &["adduser"] };
 const PROFILE: &str = "minimal";
 /// Takes our commands, as in other guests.
-const AGENT: (&str, &[u8]) = ("agent", include_bytes!("agent"));
+pub const AGENT: (&str, &[u8]) = ("agent", include_bytes!("agent"));
 /// Those of `vf0` and `vf1`: the VFs follow the PF, which has that of the firmware's default.
 const MACS: [&str; 2] = ["02:4d:52:00:00:01", "02:4d:52:00:00:02"];
 const PINGS: u32 = 20;
@@ -82,7 +82,7 @@ fn process(card: &mut Guest) -> Result<String> {
 }
 
 /// Waits until the firmware is at work, in another process than `before`.
-fn wait_for_firmware(card: &mut Guest, before: &str) -> Result<()> {
+pub fn wait_for_firmware(card: &mut Guest, before: &str) -> Result<()> {
     let ready = format!("p=$(pidof millrace) && [ \"$p\" != '{before}' ] && grep -q ^ready {LOG}");
     let wait = format!("for i in $(seq 400); do {ready} && exit; usleep 100000; done; cat {LOG}*; exit 1");
     card.run(&wait).map(drop).context("the firmware does not start")

@@ -52,8 +52,29 @@ pub struct Machine<'a> {
     pub memory: u32,
     /// Its time passes with the instructions that it runs: it sees no host that is busy. When it has nothing to do it is the host's.
     pub own_time: bool,
+    /// If it starts by UEFI: from where, and not from `kernel`. It may start again then.
+    pub firmware: Option<Firmware>,
     /// What its kernel says because the scenario asks for something impossible: no complaint.
     pub provoked: &'static [&'static str],
+}
+
+/// UEFI, and what it starts a guest from.
+#[derive(Clone)]
+pub struct Firmware {
+    pub code: PathBuf,
+    /// Which it writes to.
+    pub variables: PathBuf,
+    pub medium: Medium,
+    /// Further disks.
+    pub disks: Vec<PathBuf>,
+}
+
+/// What a guest starts from.
+#[derive(Clone)]
+pub enum Medium {
+    Disk(PathBuf),
+    /// A folder that is served with TFTP, whose `boot.efi` is started.
+    Network(PathBuf),
 }
 
 /// What its kernel runs on.
@@ -75,12 +96,17 @@ impl<'a> Machine<'a> {
 
     /// A card's processor.
     pub fn card(image: &'a Image) -> Self {
-        let Image { kernel, initramfs, command_line } = image;
+        let Image { kernel, initramfs, command_line, .. } = image;
         Self::of(kernel.clone(), initramfs, command_line, Board::Arm)
     }
 
+    /// The same, which starts by UEFI.
+    pub fn card_with(image: &'a Image, board: Board, firmware: Firmware) -> Self {
+        Self { board, firmware: Some(firmware), ..Self::card(image) }
+    }
+
     fn of(kernel: PathBuf, initramfs: &'a Path, command_line: &'a str, board: Board) -> Self {
-        Self { kernel, initramfs, command_line, board, memory: MEMORY, own_time: false, provoked: &[] }
+        Self { kernel, initramfs, command_line, board, memory: MEMORY, own_time: false, firmware: None, provoked: &[] }
     }
 }
 
@@ -149,6 +175,23 @@ impl Guest {
             Some(other) => bail!("guest {} did not boot: it said {other:?}", self.name),
             None => bail!("guest {} ended before it had booted", self.name),
         }
+    }
+
+    /// Waits until it has started by UEFI, which may have written to the agent's line before.
+    pub fn wait_until_started(&mut self) -> Result<()> {
+        let deadline = Deadline::after(BOOT);
+        loop {
+            let line = self.agent.next(deadline).with_context(|| format!("guest {} does not start", self.name))?;
+            if line.with_context(|| format!("guest {} ended", self.name))?.ends_with("ready") {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has it start again, and waits until it has. The agent's answer may be cut short by that.
+    pub fn restart(&mut self) -> Result<()> {
+        writeln!(self.agent.file, "run reboot")?;
+        self.wait_until_started()
     }
 
     /// Runs a command line of the shell, which has to succeed; its output.
@@ -232,16 +275,41 @@ fn emulator(bench: &Bench, machine: &Machine) -> Command {
     // A device at the other end of a socket sees memory that is shared, and nothing else.
     let size = u64::from(machine.memory) << 20;
     let memory = json!({"qom-type": "memory-backend-memfd", "id": "memory", "size": size, "share": true});
-    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-cpu", "max"]);
+    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-cpu", "max"]);
     qemu.args(["-machine", &format!("{},accel=tcg,memory-backend=memory", board.machine())]);
     qemu.args(["-m", &format!("{}M", machine.memory), "-object", &memory.to_string()]);
     if machine.own_time {
         qemu.args(["-icount", "shift=3,sleep=on"]);
     }
-    qemu.args(["-append", &format!("{} {}", machine.command_line, board.command_line())]);
     qemu.args(board.iommu().iter().flat_map(|iommu| ["-device", iommu]));
-    qemu.arg("-kernel").arg(&machine.kernel).arg("-initrd").arg(machine.initramfs);
+    match &machine.firmware {
+        Some(firmware) => firmware.add_to(&mut qemu),
+        None => {
+            qemu.args(["-no-reboot", "-append", &format!("{} {}", machine.command_line, board.command_line())]);
+            qemu.arg("-kernel").arg(&machine.kernel).arg("-initrd").arg(machine.initramfs);
+        }
+    }
     qemu
+}
+
+impl Firmware {
+    fn add_to(&self, qemu: &mut Command) {
+        for (file, readonly) in [(&self.code, "on"), (&self.variables, "off")] {
+            qemu.args(["-drive", &format!("if=pflash,format=raw,readonly={readonly},file={}", file.display())]);
+        }
+        let mut disks = self.disks.clone();
+        match &self.medium {
+            Medium::Disk(disk) => disks.insert(0, disk.clone()),
+            Medium::Network(folder) => {
+                let net = format!("user,id=tftp,tftp={},bootfile=boot.efi", folder.display());
+                qemu.args(["-netdev", &net, "-device", "virtio-net-pci,netdev=tftp,bootindex=0,romfile="]);
+            }
+        }
+        for (index, disk) in disks.iter().enumerate() {
+            qemu.args(["-drive", &format!("if=none,id=disk{index},format=raw,file={}", disk.display())]);
+            qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{index},bootindex={}", index + 1)]);
+        }
+    }
 }
 
 impl Board {

@@ -4,6 +4,7 @@
 mod arm;
 mod bench;
 mod dpu;
+mod dpu_os;
 mod ecpf;
 mod guest;
 mod initramfs;

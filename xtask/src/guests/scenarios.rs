@@ -4,6 +4,7 @@
 use super::arm::arm;
 use super::bench::Bench;
 use super::dpu::{Dpu, Port, Stats};
+use super::dpu_os::{dpu_os, dpu_os_x86_64};
 use super::ecpf::ecpf;
 use super::guest::Guest;
 use super::kselftest::kselftest;
@@ -83,6 +84,16 @@ pub const ALL: &[Scenario] = &[
         name: "arm",
         shows: "the firmware, in a guest with an Arm core, has the ECPF; it is killed and started again, and guests that ping each other lose nothing",
         run: arm,
+    },
+    Scenario {
+        name: "dpu-os",
+        shows: "DPU-OS starts by UEFI from a disk and over the network, takes signed updates, and goes back from one that does not come up",
+        run: dpu_os,
+    },
+    Scenario {
+        name: "dpu-os-x86",
+        shows: "DPU-OS for x86 cores starts by UEFI from a disk and over the network",
+        run: dpu_os_x86_64,
     },
     Scenario {
         name: "testpmd",
