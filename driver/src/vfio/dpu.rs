@@ -7,6 +7,10 @@ use crate::ecpf_dpu::{EcpfDpu, EcpfFunction};
 use crate::virtio::{Ecpf, Settings, VirtioError, vports};
 use std::os::fd::{AsFd, BorrowedFd};
 
+/// Transmit buffers of each representor: what is in flight while the device answers, at a rate that no slow path in software has. They hold the longest frames, and take most of
+/// the memory.
+const PACKET_OUTS: u16 = 64;
+
 /// A device whose ECPF this process has: registers and rings are mapped.
 pub type VfioDpu = EcpfDpu<VfioFunction>;
 
@@ -30,7 +34,7 @@ impl VfioDpu {
         let function = VfioFunction::open(address, Role::Ecpf)?;
         let found = vports(&mut function.bar()).map_err(|error| Problem::NotMillrace(error.to_string()).of(address))?;
         let vports = usize::from(found);
-        let settings = Settings { interrupts: true, ..Settings::representors(found) };
+        let settings = Settings { interrupts: true, transmit_buffers: PACKET_OUTS, ..Settings::representors(found) };
         let memory = function.memory(settings.memory_bytes())?;
         let vectors = function.vectors();
         if vectors < 1 + 2 * vports {
