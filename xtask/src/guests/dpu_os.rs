@@ -69,8 +69,14 @@ pub fn dpu_os(bench: &Bench) -> Result<Outcome> {
     }
     wait_until_up(&mut card).context("after an image that did not come up")?;
     expect_slots(&mut card, &["3 in slot a: DPU-OS minimal 3: did not come up", second[0]])?;
-    // The next is taken again.
-    card.run("millrace os install /dev/vdb").context("an update behind one that did not come up")?;
+    // As if power went.
+    stop_in_update(&mut card, fs::metadata(&new.image.kernel)?.len())?;
+    card.kill()?;
+    let mut card = maker.start("again", &old, Medium::Disk(old.disk()), &updates, &network)?;
+    card.wait_until_started().context("after an update that did not end")?;
+    wait_until_up(&mut card).context("after an update that did not end")?;
+    expect_slots(&mut card, &second[..1])?;
+    card.run("millrace os install /dev/vdb").context("an update behind one that did not end")?;
     bench.finish(network, [card, a, b])?;
 
     let network = Network::Dpu(Dpu::start_without_slow_path(bench, "dpu")?);
@@ -190,6 +196,17 @@ fn expect_slots(card: &mut Guest, expected: &[&str]) -> Result<()> {
     let said = card.run("millrace os show")?;
     ensure!(said.lines().eq(expected.iter().copied()), "the slots hold:\n{said}expected:\n{}", expected.join("\n"));
     Ok(())
+}
+
+/// Stops an update in the middle of a kernel of so many bytes, in place of another of that length.
+fn stop_in_update(card: &mut Guest, kernel: u64) -> Result<()> {
+    let update = card.start_job("exec millrace os install /dev/vdb")?;
+    let size = "$(stat -c %s /boot/a/kernel 2>/dev/null || echo 0)";
+    let halfway = format!("s={size}; [ $s -gt 0 ] && [ $s -lt {kernel} ]");
+    let stop = format!("until {halfway}; do usleep 10000; done; kill -STOP -{}", update.id());
+    card.run(&stop).context("no update is under way")?;
+    // Only now is it sure that it has not ended since.
+    card.run("! ls /boot/loader/entries | grep +").map(drop).context("the update has an entry already")
 }
 
 /// Fails unless images that are damaged, or signed by somebody else, are refused, and with a reason.
