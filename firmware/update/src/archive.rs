@@ -105,16 +105,17 @@ struct Parts<'a, R: Read> {
 impl<'a, R: Read> Parts<'a, R> {
     /// The next file, which has to have this name.
     fn entry(&mut self, name: &str) -> Result<tar::Entry<'a, R>, Error> {
-        let refused = |why: &str| Error::Refused { path: self.path.to_owned(), why: format!("it {why}") };
-        let entry = match self.entries.next() {
-            Some(Ok(entry)) => entry,
-            // Its end is missing, or it is something else.
-            Some(Err(_)) | None => return Err(refused(&format!("is no image: there is no {name} where it should be"))),
+        let is_wanted = |entry: &tar::Entry<'a, R>| {
+            entry.path_bytes().as_ref() == name.as_bytes() && entry.header().entry_type().is_file()
         };
-        if entry.path_bytes().as_ref() != name.as_bytes() || !entry.header().entry_type().is_file() {
-            return Err(refused(&format!("is no image: there is no {name} where it should be")));
+        match self.entries.next() {
+            Some(Ok(entry)) if is_wanted(&entry) => Ok(entry),
+            // Its end is missing, or it is something else.
+            _ => {
+                let why = format!("it is no image: there is no {name} where it should be");
+                Err(Error::Refused { path: self.path.to_owned(), why })
+            }
         }
-        Ok(entry)
     }
 
     /// The contents of the next file, which is not longer than that.

@@ -98,6 +98,11 @@ impl Entry {
         )
     }
 
+    /// What a file of an entry has the boot loader's menu call it.
+    pub(crate) fn title(text: &str) -> &str {
+        text.lines().find_map(|line| line.strip_prefix("title ")).unwrap_or_default()
+    }
+
     /// The slot that a file of an entry starts.
     pub(crate) fn slot(text: &str) -> Option<Slot> {
         let folder = text.lines().find_map(|line| line.strip_prefix("linux /"))?;

@@ -66,7 +66,7 @@ impl Slots {
             let path = folder.join(name);
             let text = fs::read_to_string(&path).at("read", &path)?;
             let Some(slot) = Entry::slot(&text) else { continue };
-            let title = text.lines().find_map(|line| line.strip_prefix("title ")).unwrap_or_default().to_owned();
+            let title = Entry::title(&text).to_owned();
             let running = entry.number == self.number && slot == self.slot;
             found.push(Installed { entry, slot, running, title });
         }
@@ -116,8 +116,7 @@ impl Slots {
         // The step that makes it count.
         fs::rename(&part, &path).at("write", &path)?;
         sync(&self.entries())?;
-        let title = text.lines().next().and_then(|line| line.strip_prefix("title ")).unwrap_or_default().to_owned();
-        Ok(Installed { entry, slot, running: false, title })
+        Ok(Installed { entry, slot, running: false, title: Entry::title(&text).to_owned() })
     }
 
     /// Keeps the running image, if it is on trial. Whether it was.
