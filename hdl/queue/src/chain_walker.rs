@@ -1,36 +1,55 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Follows descriptor chains.
 
-use crate::chain_check::{Step, first_of};
-use crate::descriptor::{Descriptor, Line, Table, in_lane, is_table, table_of, table_size};
-use crate::descriptor_fetch::{DescriptorFetch, FURTHER, LineRead, TABLES};
-use crate::types::{Head, QueueConfig, RingAnswer, RingRead, reason};
+use crate::chain_check::Step;
+use crate::descriptor::{At, Followed, Line, Table, follow, table_of};
+use crate::descriptor_fetch::{DescriptorFetch, FREE_TAGS, TABLES};
+use crate::provisional::Provisional;
+use crate::scattered_walker::ScatteredWalker;
+use crate::turns::Turns;
+use crate::types::{Head, QueueConfig, RingAnswer, RingRead};
 use millrace_hdl::base::{DffE, DffR, LutRam, Snk, Src};
 use millrace_regs::host::RECEIVE_CHAIN;
 use rust_hdl_core::prelude::*;
+
+/// Descriptors of a chain that is not set aside: as many as lie in the lines that are kept.
+const NEAR: u64 = 8;
+/// Descriptors that wait to be taken, log2.
+const STEPS_LOG2: usize = 5;
 
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 pub enum WalkState {
     Idle,
     /// `line` has the next descriptor of the chain.
     Walk,
-    /// It is in another line: to be asked for, on its way.
-    Ask,
-    Wait,
+    /// It is in the other line that is kept.
+    Turn,
+    /// A chain that was set aside passes.
+    Scattered,
 }
 
-/// Turns the `heads` of one side's split queues into `steps`, chain by chain in their order; `RECEIVE` is 1 for the receiveqs.
+/// Turns the `heads` of one side's split queues into `steps`, chain by chain, those of each queue in their order; `RECEIVE` is 1 for the receiveqs.
 ///
-/// [`DescriptorFetch`] reads first lines ahead, of descriptor tables and of indirect ones. A chain that goes on in another line waits for that; a descriptor per clock otherwise. What breaks the rules of
+/// [`DescriptorFetch`] reads first lines ahead, of descriptor tables and of indirect ones. A chain that goes on in another line is set aside, and so are the heads behind it in its queue and those of queues that are not
+/// `live`: [`ScatteredWalker`] follows those, and nobody waits here for memory. A descriptor per clock, up to 9 clocks for a chain that is set aside. What breaks the rules of
 /// chains ends its chain with an `error`. The descriptor that stands for a table is none of the chain's.
+///
+/// No more than 256 heads of a queue come before their chains have left.
 #[millrace_hdl::block]
-pub struct ChainWalker<const PAIR_BITS: usize, const RECEIVE: usize> {
+pub struct ChainWalker<
+    const PAIRS: usize,
+    const PAIR_BITS: usize,
+    const STORE_BITS: usize,
+    const CHAIN_BITS: usize,
+    const RECEIVE: usize,
+> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// The queue of `open_pair` is enabled.
     pub open: Signal<In, Bit>,
     pub open_pair: Signal<In, Bits<PAIR_BITS>>,
     pub opened: Signal<In, QueueConfig>,
+    pub live: Signal<In, Bits<PAIRS>>,
     pub heads: Snk<Head<PAIR_BITS>>,
     pub read: Src<RingRead>,
     /// Always ready.
@@ -41,30 +60,34 @@ pub struct ChainWalker<const PAIR_BITS: usize, const RECEIVE: usize> {
 
     tables: LutRam<Table, PAIR_BITS>,
     fetch: DescriptorFetch<PAIR_BITS>,
+    scattered: ScatteredWalker<PAIRS, PAIR_BITS, STORE_BITS, CHAIN_BITS, RECEIVE>,
+    reads: Turns<RingRead>,
 
     state: DffR<WalkState>,
-    /// The chain that is followed: its queue's function, its head, and how many descriptors it may have.
+    /// The chain that is followed: its queue's function, its head, where it is.
     head: DffE<Head<PAIR_BITS>>,
     function: DffE<Bits<8>>,
-    may_enter: DffE<Bit>,
-    most: DffE<Bits<9>>,
-    /// The table that it is in: the virtqueue's or an indirect one, of which the first two lines are kept from `kept` on.
-    base: DffE<Bits<64>>,
-    size: DffE<Bits<17>>,
+    at: DffE<At>,
+    first: DffE<Bit>,
+    /// Of an indirect table the first two lines are kept from `kept` on.
     has_first: DffE<Bit>,
     has_second: DffE<Bit>,
     kept: DffE<Bits<8>>,
-    /// The line of four of its descriptors, or where it will be; which descriptor is next, how many there were with it.
+    /// The line of four of its descriptors, or where it is kept.
     line: DffE<Line>,
-    awaited: DffE<Bits<8>>,
-    index: DffE<Bits<16>>,
-    count: DffE<Bits<9>>,
-    first: DffE<Bit>,
+    turned: DffE<Bits<8>>,
+    /// The last chain was one that was set aside.
+    was_scattered: DffR<Bit>,
+    /// Whole chains, and the beginning of one that may yet be set aside.
+    out: Provisional<Step<PAIR_BITS>, STEPS_LOG2, 6>,
 }
 
 #[millrace_hdl::block]
-impl<const PAIR_BITS: usize, const RECEIVE: usize> ChainWalker<PAIR_BITS, RECEIVE> {
+impl<const PAIRS: usize, const PAIR_BITS: usize, const STORE_BITS: usize, const CHAIN_BITS: usize, const RECEIVE: usize>
+    ChainWalker<PAIRS, PAIR_BITS, STORE_BITS, CHAIN_BITS, RECEIVE>
+{
     fn update(&mut self) {
+        let one: Bits<PAIRS> = 1;
         self.tables.we = self.open;
         self.tables.waddr = self.open_pair;
         let opened: Table = table_of(self.opened);
@@ -72,131 +95,125 @@ impl<const PAIR_BITS: usize, const RECEIVE: usize> ChainWalker<PAIR_BITS, RECEIV
         self.fetch.open = self.open;
         self.fetch.open_pair = self.open_pair;
         self.fetch.opened = self.opened;
+        self.scattered.open = self.open;
+        self.scattered.open_pair = self.open_pair;
+        self.scattered.opened = self.opened;
+        self.scattered.live = self.live;
         link(self.heads, self.fetch.heads);
-        link(self.read, self.fetch.read);
-        link(self.answer, self.fetch.answer);
+
+        comment!("reads of both, in turn");
+        join(self.fetch.read, self.reads.inp[0]);
+        join(self.scattered.read, self.reads.inp[1]);
+        link(self.read, self.reads.out);
+        let is_scattered_line = (self.answer.data.tag & (TABLES | FREE_TAGS)) == FREE_TAGS;
+        self.answer.ready = true;
+        self.fetch.answer.valid = self.answer.valid & !is_scattered_line;
+        self.fetch.answer.data = self.answer.data;
+        self.scattered.answer.valid = self.answer.valid & is_scattered_line;
+        self.scattered.answer.data = self.answer.data;
 
         comment!("the descriptor in the line");
-        let base_lane = self.base.get_bits::<2>(4);
-        let lane = self.index.get_bits::<2>(0) + base_lane;
-        let descriptor: Descriptor = in_lane(self.line.data, lane);
-        let plain = !self.head.reset & !self.line.error.any();
-        let enters = plain & is_table(descriptor, self.may_enter);
-        let beyond = cast::<17>(descriptor.next_index) >= self.size;
-        let next_place = cast::<17>(descriptor.next_index) + cast::<17>(base_lane);
-        let place = cast::<17>(self.index) + cast::<17>(base_lane);
-        let same_line = (next_place >> 2) == (place >> 2);
-        let mut error = self.line.error;
-        error = first_of(error, descriptor.indirect & !enters, reason::INDIRECT);
-        error = first_of(error, descriptor.next_follows & beyond, reason::NEXT);
-        error = first_of(error, descriptor.next_follows & (self.count == self.most), reason::CHAIN);
-        let ends = self.head.reset | error.any() | !(descriptor.next_follows | enters);
-        let is_walk = self.state == WalkState::Walk;
-        self.steps.valid = is_walk & !enters;
-        self.steps.data = Step::<PAIR_BITS> {
-            descriptor,
-            pair: self.head.pair,
-            function: self.function,
-            head: cast::<16>(self.head.index),
-            skip: 0,
-            first: self.first,
-            last: ends,
-            reset: self.head.reset,
-            error: if self.head.reset { 0 } else { error },
-        };
-        let walks = is_walk & self.steps.ready;
-
-        comment!("another line: one that is kept, or one to be asked for");
-        let next_line = next_place.get_bits::<15>(2);
-        let in_second = self.has_second & (next_line == 1);
-        let is_kept = (self.has_first & !next_line.any()) | in_second;
+        let followed: Followed = follow(self.line, self.at);
+        let descriptor = followed.descriptor;
+        let is_reset = self.head.reset;
+        let ends = is_reset | followed.ends;
+        let in_second = self.has_second & (followed.next_line == 1);
+        let is_kept = followed.same_line | (self.has_first & !followed.next_line.any()) | in_second;
+        let leaves = !ends & (followed.enters | !is_kept | (self.at.count == NEAR));
         let next_kept = if in_second { cast::<8>((self.kept + 1).get_bits::<7>(0)) | TABLES } else { self.kept };
-        let at = cast::<65>(self.base) + (cast::<65>(self.index) << 4);
-        let past_end = at.get_bit(64);
-        let is_ask = self.state == WalkState::Ask;
-        self.fetch.further.valid = is_ask & !past_end;
-        self.fetch.further.data = LineRead { address: at.get_bits::<64>(0), function: self.function };
-        let is_wait = self.state == WalkState::Wait;
-        let next = self.fetch.chains.data;
-        self.fetch.place = if is_wait { self.awaited } else { next.place };
-        self.fetch.second = !is_wait & next.second;
+        let is_walk = self.state == WalkState::Walk;
+        let is_turn = self.state == WalkState::Turn;
+        let is_scattered = self.state == WalkState::Scattered;
+        let scattered = self.scattered.steps.data;
+        self.out.inp.valid = (is_walk & !leaves) | (is_scattered & self.scattered.steps.valid);
+        self.out.inp.data = if is_scattered {
+            scattered
+        } else {
+            Step::<PAIR_BITS> {
+                descriptor,
+                pair: self.head.pair,
+                function: self.function,
+                head: cast::<16>(self.head.index),
+                skip: 0,
+                first: self.first,
+                last: ends,
+                reset: is_reset,
+                error: if is_reset { 0 } else { followed.error },
+            }
+        };
+        self.out.keep = is_scattered | ends;
+        self.scattered.steps.ready = is_scattered & self.out.inp.ready;
+        link(self.steps, self.out.out);
+        let walks = is_walk & !leaves & self.out.inp.ready;
+        let goes = walks & !ends;
+        let set_aside = is_walk & leaves;
+        self.out.undo = set_aside;
+        let passed = self.scattered.steps.valid & self.scattered.steps.ready & scattered.last;
 
-        comment!("the next descriptor of the chain, and the next chain right behind the last");
+        comment!("the next chain, right behind the last");
+        let next = self.fetch.chains.data;
+        self.fetch.place = if is_turn { self.turned } else { next.place };
+        self.fetch.second = !is_turn & next.second;
         let there = self.fetch.there | next.head.reset;
+        let has_chain = self.fetch.chains.valid & there;
+        let passes = self.scattered.steps.valid & (!self.was_scattered | !has_chain);
         let free = (self.state == WalkState::Idle) | (walks & ends);
-        let loads = free & self.fetch.chains.valid & there;
-        self.fetch.chains.ready = free & there;
+        self.fetch.chains.ready = free & there & !passes;
+        let takes = free & has_chain & !passes;
+        let queue = one << next.head.pair;
+        let is_held = (self.scattered.held & queue).any();
+        let waits = is_held | (!next.head.reset & !(self.live & queue).any());
+        let loads = takes & !waits;
+        self.scattered.heads.valid = set_aside | (takes & waits);
+        self.scattered.heads.data = if set_aside { self.head } else { next.head };
         self.tables.raddr = next.head.pair;
         let table = self.tables.rdata;
         let one_descriptor: Bits<9> = 1;
         let queue_size = one_descriptor << table.size_log2;
         let most =
             if RECEIVE == 1 { if queue_size < RECEIVE_CHAIN { queue_size } else { RECEIVE_CHAIN } } else { queue_size };
-        let goes = walks & !ends & !enters;
-        let goes_in = walks & enters;
-        let resumes = is_wait & self.fetch.there;
         if loads {
             self.head = next.head;
             self.function = table.function;
-            self.most = most;
             self.kept = next.place;
+            self.has_first = next.indirect;
+            self.has_second = next.second;
         }
-        if loads | goes_in {
-            self.may_enter = loads & !next.indirect & table.indirect;
-            self.has_first = loads & next.indirect;
-            self.has_second = loads & next.second;
-            self.base = if goes_in {
-                descriptor.address
-            } else if next.indirect {
-                next.address
-            } else {
-                table.address
-            };
-            self.size = if goes_in {
-                table_size(descriptor)
-            } else if next.indirect {
-                next.size
-            } else {
-                cast::<17>(queue_size)
-            };
-        }
-        if loads | resumes {
+        if loads | is_turn {
             self.line = self.fetch.line;
         }
-        if is_ask & past_end {
-            self.line = Line { data: 0, error: reason::WINDOW };
-        }
-        if loads | goes | goes_in {
-            self.index = if goes {
-                descriptor.next_index
-            } else if goes_in | next.indirect {
-                0
-            } else {
-                cast::<16>(next.head.index)
+        if loads {
+            self.at = At {
+                base: if next.indirect { next.address } else { table.address },
+                size: if next.indirect { next.size } else { cast::<17>(queue_size) },
+                index: if next.indirect { 0 } else { cast::<16>(next.head.index) },
+                count: 1,
+                most,
+                may_enter: !next.indirect & table.indirect,
             };
+        } else if goes {
+            self.at = At { index: descriptor.next_index, count: self.at.count + 1, ..self.at };
         }
         if loads | goes {
-            self.count = if loads { 1 } else { self.count + 1 };
             self.first = loads;
         }
-        if goes | goes_in {
-            self.awaited = if goes & is_kept { next_kept } else { FURTHER };
+        if goes {
+            self.turned = next_kept;
         }
         let mut state = self.state;
-        if loads | resumes | (is_ask & past_end) {
+        if loads | is_turn {
             state = WalkState::Walk;
-        } else if free {
+        } else if free & passes {
+            state = WalkState::Scattered;
+        } else if free | set_aside | passed {
             state = WalkState::Idle;
-        } else if goes_in | (goes & !same_line & !is_kept) {
-            state = WalkState::Ask;
-        } else if goes & !same_line {
-            state = WalkState::Wait;
-        } else if is_ask & self.fetch.further.ready {
-            state = WalkState::Wait;
+        } else if goes & !followed.same_line {
+            state = WalkState::Turn;
         }
         self.state = state;
-        let moves = is_walk | is_ask | resumes | loads;
-        self.idle = self.fetch.idle & !moves;
+        self.was_scattered = passed | (self.was_scattered & !takes);
+        let moves = is_walk | is_turn | takes | (free & passes);
+        self.idle = self.fetch.idle & self.scattered.idle & self.reads.idle & self.out.empty & !moves;
     }
 }
 

@@ -12,9 +12,8 @@ const LINES_LOG2: usize = 6;
 /// Lines of indirect tables that are kept, log2: at the same round trip 128 Mpps if a table is in one line.
 const TABLE_LINES_LOG2: usize = 7;
 
-/// The tag of a read is the place that its line is kept in: lines that chains begin in from 0 on, the one line with which a chain goes on, and from
-/// [`TABLES`] on those of indirect tables.
-pub const FURTHER: u64 = 1 << LINES_LOG2;
+/// The tag of a read is the place that its line is kept in: lines that chains begin in from 0 on, and from [`TABLES`] on those of indirect tables. Those from [`FREE_TAGS`] on between them are for others.
+pub const FREE_TAGS: u64 = 1 << LINES_LOG2;
 pub const TABLES: u64 = 1 << TABLE_LINES_LOG2;
 
 wire_struct! {
@@ -28,14 +27,6 @@ wire_struct! {
         /// Where the line is kept in which its first descriptor lies. `second`: the table goes on, and so it does in the place behind.
         pub place: Bits<8>,
         pub second: Bit,
-    }
-}
-
-wire_struct! {
-    /// A line that is asked for.
-    pub struct LineRead {
-        pub address: Bits<64>,
-        pub function: Bits<8>,
     }
 }
 
@@ -73,8 +64,7 @@ wire_struct! {
 /// Reads the lines of descriptors that the chains of `heads` begin in, 64 at most, and of those whose head stands for an indirect table the table's first two lines, 128 at most. `chains` come in the order of
 /// the heads, up to 256 are held. A chain shares the line of the chain before if it begins in the same and its head is not `fresh`.
 ///
-/// The line kept in `place` is in `line` if it is `there`, and with `second` the one behind it as well. The first line of a chain stays until the next chain is taken. What `further` asks for goes before all else, to place
-/// [`FURTHER`].
+/// The line kept in `place` is in `line` if it is `there`, and with `second` the one behind it as well. The first line of a chain stays until the next chain is taken.
 #[millrace_hdl::block]
 pub struct DescriptorFetch<const PAIR_BITS: usize> {
     pub clock: Signal<In, Clock>,
@@ -84,7 +74,6 @@ pub struct DescriptorFetch<const PAIR_BITS: usize> {
     pub open_pair: Signal<In, Bits<PAIR_BITS>>,
     pub opened: Signal<In, QueueConfig>,
     pub heads: Snk<Head<PAIR_BITS>>,
-    pub further: Snk<LineRead>,
     pub read: Src<RingRead>,
     /// Always ready.
     pub answer: Snk<RingAnswer>,
@@ -132,8 +121,6 @@ impl<const PAIR_BITS: usize> DescriptorFetch<PAIR_BITS> {
         let opened: Table = table_of(self.opened);
         self.tables.wdata = opened;
         let ask_free = !self.ask_valid | self.read.ready;
-        let goes_on = self.further.valid;
-        self.further.ready = ask_free;
 
         comment!("a table, or two lines of it, are asked for; a chain without one goes on at once");
         let looked = self.looked;
@@ -143,7 +130,7 @@ impl<const PAIR_BITS: usize> DescriptorFetch<PAIR_BITS> {
         let is_last = !(!pointer.address.get_bits::<58>(6)).any();
         let second = (cast::<18>(size) + cast::<18>(pointer.address.get_bits::<2>(4)) > 4) & !is_last;
         let tables_kept = self.table_asked - self.table_oldest;
-        let table_free = ask_free & !goes_on & self.waiting.inp.ready & (tables_kept <= TABLES - 2);
+        let table_free = ask_free & self.waiting.inp.ready & (tables_kept <= TABLES - 2);
         let asks_table = self.looked_valid & has_table & table_free;
         let has_all = asks_table & (!second | self.has_first);
         let passes = self.looked_valid & !has_table & self.waiting.inp.ready;
@@ -174,7 +161,7 @@ impl<const PAIR_BITS: usize> DescriptorFetch<PAIR_BITS> {
 
         comment!("lines that chains begin in are asked for when nothing else is");
         let kept = self.asked - self.oldest;
-        let takes = ask_free & !goes_on & !asks_table & self.pending.inp.ready & !kept.get_bit(LINES_LOG2);
+        let takes = ask_free & !asks_table & self.pending.inp.ready & !kept.get_bit(LINES_LOG2);
         self.heads.ready = takes;
         let took = takes & self.heads.valid;
         let coming = self.heads.data;
@@ -203,24 +190,20 @@ impl<const PAIR_BITS: usize> DescriptorFetch<PAIR_BITS> {
         }
 
         comment!("the read");
-        let tag = if goes_on {
-            FURTHER
-        } else if asks_table {
+        let tag = if asks_table {
             cast::<8>(self.table_asked.get_bits::<TABLE_LINES_LOG2>(0)) | TABLES
         } else {
             cast::<8>(self.asked.get_bits::<LINES_LOG2>(0))
         };
         let line_behind: Bits<64> = if self.has_first { 64 } else { 0 };
         if ask_free {
-            self.ask = if goes_on {
-                RingRead { address: self.further.data.address, function: self.further.data.function, tag }
-            } else if asks_table {
+            self.ask = if asks_table {
                 RingRead { address: pointer.address + line_behind, function: looked.pending.function, tag }
             } else {
                 RingRead { address: table.address + (cast::<64>(coming.index) << 4), function: table.function, tag }
             };
         }
-        let asks_any = (ask_free & goes_on) | asks_table | asks;
+        let asks_any = asks_table | asks;
         self.ask_valid = asks_any | (self.ask_valid & !self.read.ready);
         self.read.valid = self.ask_valid;
         self.read.data = self.ask;
@@ -279,7 +262,7 @@ impl<const PAIR_BITS: usize> DescriptorFetch<PAIR_BITS> {
         let behind_there = (self.arrived & (one_place << place_behind)).any();
         self.there = (self.arrived & (one_place << self.place)).any() & (!self.second | behind_there);
         let held = self.ask_valid | self.looked_valid | (self.pending.out.valid & next_there);
-        let comes_in = self.heads.valid | self.further.valid | self.answer.valid | self.open;
+        let comes_in = self.heads.valid | self.answer.valid | self.open;
         self.idle = !(held | comes_in);
     }
 }

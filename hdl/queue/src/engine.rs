@@ -119,8 +119,8 @@ pub struct QueueEngine<const HOST: HostSizes> {
     pub idle: Signal<Out, Bit>,
     pub idle_part: Signal<Out, Bits<CLOCKS>>,
 
-    sent: RingSide<{ HOST.pairs }, { HOST.pair_bits }, { HOST.function_bits }, 0>,
-    received: RingSide<{ HOST.pairs }, { HOST.pair_bits }, { HOST.function_bits }, 1>,
+    sent: RingSide<{ HOST.pairs }, { HOST.pair_bits }, { HOST.function_bits }, { HOST.store_bits }, 12, 0>,
+    received: RingSide<{ HOST.pairs }, { HOST.pair_bits }, { HOST.function_bits }, { HOST.store_bits }, 6, 1>,
     gate: ControlGate<{ HOST.pairs }, { HOST.pair_bits }>,
     control: ControlFetch<{ HOST.pair_bits }>,
     unit: ControlUnit<{ HOST.pair_bits }, { HOST.vq_bits }>,

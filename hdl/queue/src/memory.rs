@@ -78,6 +78,11 @@ impl Memory {
         self.offered = None;
     }
 
+    /// The tags of what is under way.
+    pub fn tags(&self) -> impl Iterator<Item = u64> {
+        self.under_way.iter().map(|(asked, _)| asked.tag.to_u64())
+    }
+
     pub fn quiet(&self) -> bool {
         self.under_way.is_empty() && self.offered.is_none()
     }

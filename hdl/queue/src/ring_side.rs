@@ -3,6 +3,7 @@
 
 use crate::chain_check::ChainCheck;
 use crate::chain_walker::ChainWalker;
+use crate::head_credit::HeadCredit;
 use crate::packed_fetch::PackedFetch;
 use crate::packed_tables::{PackedTables, TABLES};
 use crate::ring_fetch::RingFetch;
@@ -26,9 +27,18 @@ const CHECK: usize = 3;
 /// From notifications to the descriptors of chains, for the queues of one side of `PAIRS` pairs: the receiveqs (`RECEIVE` = 1) or the transmitqs. Split queues and packed ones have blocks of their own up to the
 /// [`ChainCheck`].
 ///
+/// `STORE_BITS` = PAIR_BITS + 8; `CHAIN_BITS` are 4 and those of the number of a chain's descriptor: 6 for receiveqs, 12 for transmitqs.
+///
 /// Each part has a clock of its own, in `clock_part`, which may stand still while its bit of `idle_part` is high; `clock` may while there is no `open`.
 #[millrace_hdl::block]
-pub struct RingSide<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, const RECEIVE: usize> {
+pub struct RingSide<
+    const PAIRS: usize,
+    const PAIR_BITS: usize,
+    const FUNCTION_BITS: usize,
+    const STORE_BITS: usize,
+    const CHAIN_BITS: usize,
+    const RECEIVE: usize,
+> {
     pub clock: Signal<In, Clock>,
     #[count(CLOCKS)]
     pub clock_part: Vec<Signal<In, Clock>>,
@@ -68,7 +78,8 @@ pub struct RingSide<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_B
     pub idle_part: Signal<Out, Bits<CLOCKS>>,
 
     fetch: RingFetch<PAIRS, PAIR_BITS>,
-    walk: ChainWalker<PAIR_BITS, RECEIVE>,
+    credit: HeadCredit<PAIRS, PAIR_BITS>,
+    walk: ChainWalker<PAIRS, PAIR_BITS, STORE_BITS, CHAIN_BITS, RECEIVE>,
     packed: PackedFetch<PAIRS, PAIR_BITS, RECEIVE>,
     tables: PackedTables<PAIRS, PAIR_BITS, RECEIVE>,
     merge: StepMerge<PAIR_BITS>,
@@ -79,8 +90,14 @@ pub struct RingSide<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_B
 }
 
 #[millrace_hdl::block]
-impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, const RECEIVE: usize>
-    RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, RECEIVE>
+impl<
+    const PAIRS: usize,
+    const PAIR_BITS: usize,
+    const FUNCTION_BITS: usize,
+    const STORE_BITS: usize,
+    const CHAIN_BITS: usize,
+    const RECEIVE: usize,
+> RingSide<PAIRS, PAIR_BITS, FUNCTION_BITS, STORE_BITS, CHAIN_BITS, RECEIVE>
 {
     /// With controlqs at these pairs.
     pub fn new(control: &[usize]) -> Self {
@@ -110,6 +127,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         self.check.window = self.window;
         self.check.stopped = self.stopped;
         self.fetch.live = self.live;
+        self.walk.live = self.live;
         self.packed.live = self.live;
 
         comment!(
@@ -135,9 +153,17 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         self.is_open = (self.is_open & !shut) | opened_here;
 
         comment!("places for chains");
-        self.fetch.room = self.room;
+        self.credit.granted = self.fetch.granted;
+        self.credit.granted_pair = self.fetch.granted_pair;
+        self.credit.granted_count = self.fetch.granted_count;
+        let walked = self.walk.steps.data;
+        let chain_ends = self.walk.steps.valid & self.walk.steps.ready & walked.last;
+        self.credit.ended = chain_ends & !walked.reset;
+        self.credit.cleared = chain_ends & walked.reset;
+        self.credit.ended_pair = walked.pair;
+        self.fetch.room = self.room & self.credit.room;
         self.packed.room = self.room;
-        self.fetch.free = self.free;
+        self.fetch.free = if self.free < self.credit.free { self.free } else { self.credit.free };
         self.packed.free = self.packed_free;
         self.free_pair = self.fetch.granted_pair;
         self.packed_free_pair = self.packed.granted_pair;
@@ -181,13 +207,14 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         comment!("clocks");
         self.fetch.clock = self.clock_part[FETCH];
         self.walk.clock = self.clock_part[WALK];
+        self.credit.clock = self.clock_part[WALK];
         self.packed.clock = self.clock_part[PACKED];
         self.tables.clock = self.clock_part[PACKED];
         self.merge.clock = self.clock_part[CHECK];
         self.check.clock = self.clock_part[CHECK];
         let mut idle: Bits<CLOCKS> = 0;
         idle.set_bit(FETCH, self.fetch.idle);
-        idle.set_bit(WALK, self.walk.idle);
+        idle.set_bit(WALK, self.walk.idle & self.credit.idle);
         idle.set_bit(PACKED, self.packed.idle & self.tables.idle);
         idle.set_bit(CHECK, self.check.idle);
         self.idle_part = idle;
@@ -227,7 +254,7 @@ mod tests {
         /// Bit i: port i asks for something.
         asks: Signal<Out, Bits<3>>,
         reset_pair: Snk<Bits<2>>,
-        side: RingSide<4, 2, 2, 1>,
+        side: RingSide<4, 2, 2, 10, 6, 1>,
         #[init(ReceiveStore::new())]
         store: ReceiveStore<4, 2, 10>,
     }
@@ -398,7 +425,7 @@ mod tests {
 
     #[test]
     fn a_side_lints() {
-        assert_lints(RingSide::<5, 3, 2, 0>::new(&[4]));
-        assert_lints(RingSide::<5, 3, 2, 1>::default());
+        assert_lints(RingSide::<5, 3, 2, 11, 12, 0>::new(&[4]));
+        assert_lints(RingSide::<5, 3, 2, 11, 6, 1>::default());
     }
 }
