@@ -30,7 +30,7 @@ pub fn pairs_of<const PAIRS: usize>(pairs: &[usize]) -> Param<Bits<PAIRS>> {
     Param::new(pairs.iter().fold(Bits::default(), |all, pair| all.replace_bit(*pair, true)))
 }
 
-/// Makes `segments` out of `steps`, one in a clock. What breaks the rules ends its chain with an `abort`, and so does each further chain of a queue that has stopped, until it is reset.
+/// Makes `segments` out of `steps`, one in a clock. What breaks the rules ends its chain with an `abort`, and so does each further chain of a queue that has stopped or is to be reset, until it is.
 #[millrace_hdl::block]
 pub struct ChainCheck<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, const RECEIVE: usize> {
     pub clock: Signal<In, Clock>,
@@ -39,6 +39,8 @@ pub struct ChainCheck<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION
     pub window_function: Signal<In, Bits<8>>,
     pub window: Signal<In, Window>,
     pub stopped: Signal<In, Bits<PAIRS>>,
+    /// Bit p: pair p is to be reset; what of it comes before the reset does is not used.
+    pub ending: Signal<In, Bits<PAIRS>>,
     pub steps: Snk<Step<PAIR_BITS>>,
     pub segments: Src<Segment<PAIR_BITS>>,
     pub fault: Src<Fault<PAIR_BITS>>,
@@ -145,7 +147,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         self.swallows = if sent { aborts & !step.last } else { self.swallows };
         let dies = if sent & aborts { here } else { 0 };
         let lives = if sent & step.reset { here } else { 0 };
-        self.dead = (self.dead | dies) & !lives;
+        self.dead = (self.dead | dies | self.ending) & !lives;
         if sent {
             self.total = total;
             self.count = count + 1;
@@ -156,7 +158,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTION_BITS: usize, con
         if free {
             self.step = self.steps.data;
         }
-        self.idle = !(self.step_valid | self.steps.valid | self.window_write) & self.out.empty;
+        let learns = (self.ending & !self.dead).any();
+        self.idle = !(self.step_valid | self.steps.valid | self.window_write | learns) & self.out.empty;
     }
 }
 
@@ -219,6 +222,47 @@ mod tests {
         assert_eq!(checked(&chain(8, 1)), (8, reason::CHAIN));
         assert_eq!((checked(&chain(1, 0)), checked(&chain(3, 0))), ((0, reason::DIRECTION), (2, reason::DIRECTION)));
         assert_eq!(checked(&[chain(2, 1), chain(1, 1)].concat()), (3, reason::DIRECTION));
+    }
+
+    #[test]
+    fn chains_of_a_queue_that_is_to_be_reset_are_given_up_until_it_is() {
+        let mut dut = ChainCheck::<3, 2, 3, 0>::new(&[]);
+        dut.connect_all();
+        dut.reset.next = true;
+        tick(&mut dut, |d| &mut d.clock);
+        dut.reset.next = false;
+        dut.window_write.next = true;
+        dut.window.next = Window { first: 0u64.into(), last: 100u64.into() };
+        tick(&mut dut, |d| &mut d.clock);
+        dut.window_write.next = false;
+        dut.segments.ready.next = true;
+        dut.fault.ready.next = true;
+        dut.ending.next = 0b10u64.into();
+        tick(&mut dut, |d| &mut d.clock);
+        dut.ending.next = 0u64.into();
+        let step = |pair: u64, reset| Step {
+            descriptor: Descriptor { length: 100u64.into(), ..Default::default() },
+            pair: pair.into(),
+            first: true,
+            last: true,
+            reset,
+            ..Default::default()
+        };
+        let mut steps = [step(1, false), step(2, false), step(1, true), step(1, false)].into_iter();
+        let mut came = vec![];
+        for _ in 0..20 {
+            let next = steps.next();
+            dut.steps.valid.next = next.is_some();
+            dut.steps.data.next = next.unwrap_or_default();
+            settle(&mut dut);
+            assert!(!dut.fault.valid.val() && (!dut.steps.valid.val() || dut.steps.ready.val()));
+            if dut.segments.valid.val() {
+                let segment = dut.segments.data.val();
+                came.push((segment.pair.to_u64(), segment.abort, segment.reset));
+            }
+            tick(&mut dut, |d| &mut d.clock);
+        }
+        assert_eq!(came, [(1, true, false), (2, false, false), (1, false, true), (1, false, false)]);
     }
 
     #[test]

@@ -60,6 +60,7 @@ impl<const RECEIVE: usize> Walked<RECEIVE> {
         self.check.window_function = self.window_function;
         self.check.window = self.window;
         self.check.stopped = self.stopped;
+        self.check.ending = 0;
         link(self.heads, self.walk.heads);
         link(self.read, self.walk.read);
         link(self.answer, self.walk.answer);

@@ -83,7 +83,8 @@ wire_struct! {
 /// The packed virtqueues of one side of `PAIRS` pairs, the receiveqs (`RECEIVE` = 1) or the transmitqs: descriptors of available chains come out as `steps`, chain by chain.
 ///
 /// A queue that is live and was notified has lines of its ring read, one at first, and twice as many each time that all of their descriptors are available. Each queue has one batch under way, all together 64
-/// lines. A descriptor in a clock, and a clock for each line; a chain that goes on in the next line waits for that to be read anew. With EVENT_IDX a queue that finds nothing says so in its `event` and looks once more.
+/// lines. A descriptor in a clock, and a clock for each line; a chain that goes on in the next line waits for that to be read anew. Of a queue that has
+/// stopped, or is to be reset, nothing more is read; a chain of it ends with its next descriptor. With EVENT_IDX a queue that finds nothing says so in its `event` and looks once more.
 #[millrace_hdl::block]
 pub struct PackedFetch<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> {
     pub clock: Signal<In, Clock>,
@@ -93,6 +94,7 @@ pub struct PackedFetch<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE
     pub open_pair: Signal<In, Bits<PAIR_BITS>>,
     pub opened: Signal<In, QueueConfig>,
     pub live: Signal<In, Bits<PAIRS>>,
+    pub stopped: Signal<In, Bits<PAIRS>>,
     pub notify: Signal<In, Bit>,
     pub notify_pair: Signal<In, Bits<PAIR_BITS>>,
     /// Bit p: pair p turns out to be split, and what it was notified of is not for here.
@@ -209,7 +211,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedFet
         let is_ask = self.ask == PackedAsk::Ask;
         let kept = self.asked - self.oldest;
         let can_ask = self.pending.inp.ready & !kept.get_bit(LINES_LOG2);
-        let goes_on = self.walk == PackedWalk::Further;
+        let gone = ((self.dead | self.stopped | self.resetting) & there).any();
+        let goes_on = (self.walk == PackedWalk::Further) & !gone;
         let asks = is_ask & can_ask & !goes_on;
         self.rings_walked.raddr = self.walked;
         let walked_ring = self.rings_walked.rdata;
@@ -335,12 +338,11 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedFet
         if !error.any() & follows & (self.count + 1 == most) {
             error = reason::CHAIN;
         }
-        let ends = error.any() | !follows;
+        let ends = error.any() | !follows | gone;
         let is_walk = self.walk == PackedWalk::Walk;
-        let gone = (self.dead & there).any();
         let nothing = self.first & !failed & !is_available;
         let full_up = self.first & !self.free.any();
-        let stops = is_walk & (nothing | full_up | gone);
+        let stops = is_walk & (nothing | full_up | (gone & self.first));
         let waits = self.first & !self.may_grant;
         let emits = is_walk & !stops & !waits;
         let is_reset = self.walk == PackedWalk::Reset;
@@ -434,7 +436,9 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedFet
                 }
             }
             PackedWalk::Further => {
-                if asked_further {
+                if gone {
+                    walk = PackedWalk::Walk;
+                } else if asked_further {
                     walk = PackedWalk::Wait;
                 }
             }

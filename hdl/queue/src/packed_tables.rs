@@ -34,6 +34,7 @@ wire_struct! {
 }
 
 /// Puts the descriptors of its table in the place of each of the `steps` that stands for one; `RECEIVE` is 1 for the receiveqs. The first lines of up to 32 tables are read ahead, the others one by one.
+/// The table of a queue that has stopped, or is to be reset, is not gone through, or no further.
 #[millrace_hdl::block]
 pub struct PackedTables<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> {
     pub clock: Signal<In, Clock>,
@@ -42,6 +43,9 @@ pub struct PackedTables<const PAIRS: usize, const PAIR_BITS: usize, const RECEIV
     pub open: Signal<In, Bit>,
     pub open_pair: Signal<In, Bits<PAIR_BITS>>,
     pub opened: Signal<In, QueueConfig>,
+    pub stopped: Signal<In, Bits<PAIRS>>,
+    /// Bit p: the packed queue of pair p is to be reset.
+    pub ending: Signal<In, Bits<PAIRS>>,
     pub steps: Snk<Step<PAIR_BITS>>,
     pub read: Src<RingRead>,
     /// Always ready.
@@ -53,6 +57,8 @@ pub struct PackedTables<const PAIRS: usize, const PAIR_BITS: usize, const RECEIV
     /// The pairs whose second is a controlq.
     control: Param<Bits<PAIRS>>,
     sizes: LutRam<Bits<9>, PAIR_BITS>,
+    /// Pairs whose reset has not come yet.
+    ended: Reg<Bits<PAIRS>>,
     kept: LutFifo<Kept<PAIR_BITS>, LINES_LOG2, 6>,
     /// First lines that were asked for, that are not needed any more.
     asked: Reg<Bits<6>>,
@@ -80,7 +86,12 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedTab
 
         comment!("a step comes; the first line of its table is asked for, unless one that goes on is");
         let came = self.steps.data;
-        let goes_on = self.state == TableState::Ask;
+        let next = self.kept.out.data;
+        let table = next.step.descriptor;
+        let queue: Bits<PAIRS> = 1;
+        let here = queue << next.step.pair;
+        let is_dead = ((self.stopped | self.ended) & here).any();
+        let goes_on = (self.state == TableState::Ask) & !is_dead;
         let odd = came.descriptor.address.get_bits::<4>(0).any() | came.descriptor.length.get_bits::<4>(0).any();
         let refers = came.descriptor.indirect & !came.error.any() & !came.reset;
         let is_sound = !odd & came.descriptor.length.any();
@@ -88,8 +99,6 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedTab
         let count = self.asked - self.gone;
         let can_ask = !goes_on & !count.get_bit(LINES_LOG2);
         let asks = self.steps.valid & is_table & can_ask & self.kept.inp.ready;
-        let next = self.kept.out.data;
-        let table = next.step.descriptor;
         let at = table.address + (cast::<64>(self.index) << 4);
         self.read.valid = goes_on | asks;
         self.read.data = if goes_on {
@@ -123,8 +132,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedTab
         self.lines.we = self.answer.valid & !is_further;
         self.lines.waddr = self.answer.data.tag.get_bits::<LINES_LOG2>(0);
         self.lines.wdata = brought;
-        let here = one << self.answer.data.tag.get_bits::<LINES_LOG2>(0);
-        let answered = if self.lines.we { here } else { 0 };
+        let brought_here = one << self.answer.data.tag.get_bits::<LINES_LOG2>(0);
+        let answered = if self.lines.we { brought_here } else { 0 };
         let awaited = if asked_first { one << self.asked.get_bits::<LINES_LOG2>(0) } else { 0 };
         self.arrived = (self.arrived & !awaited) | answered;
         let further = self.answer.valid & is_further;
@@ -147,14 +156,13 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedTab
         if !error.any() & !is_last & (behind == most) {
             error = reason::CHAIN;
         }
-        let ends = is_last | error.any();
+        let ends = is_last | error.any() | is_dead;
         comment!(
             "the flags of a packed descriptor stand where a split one's `next` does; WRITE does not count in a transmitq's table"
         );
         let mut write = descriptor.next_index.get_bit(1);
         if RECEIVE == 0 {
-            let pair: Bits<PAIRS> = 1;
-            write = write & (self.control & (pair << next.step.pair)).any();
+            write = write & (self.control & here).any();
         }
         let inner: Step<PAIR_BITS> = Step::<PAIR_BITS> {
             descriptor: Descriptor {
@@ -171,15 +179,19 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedTab
             error,
             ..next.step
         };
-        let passes = is_pass & self.kept.out.valid & !next.is_table;
+        let drops = next.is_table & is_dead & there;
+        let passes = is_pass & self.kept.out.valid & (!next.is_table | drops);
         self.out.valid = passes | is_walk;
         self.out.data = if is_walk { inner } else { next.step };
         let walked = is_walk & self.out.ready;
-        let loads = is_pass & self.kept.out.valid & next.is_table & there;
+        let loads = is_pass & self.kept.out.valid & next.is_table & there & !is_dead;
         self.kept.out.ready = (passes & self.out.ready) | (walked & ends);
-        if walked & ends {
+        let dropped = passes & drops & self.out.ready;
+        if (walked & ends) | dropped {
             self.gone += 1;
         }
+        let over = if passes & next.step.reset & self.out.ready { here } else { 0 };
+        self.ended = (self.ended & !over) | self.ending;
         if loads | further {
             self.line = if loads { self.lines.rdata } else { brought };
         }
@@ -205,7 +217,9 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedTab
                 }
             }
             TableState::Ask => {
-                if asked_further {
+                if is_dead {
+                    state = TableState::Walk;
+                } else if asked_further {
                     state = TableState::Wait;
                 }
             }
@@ -218,7 +232,8 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedTab
         self.state = state;
         let awaits = (self.state == TableState::Wait) & !self.line_arrived;
         let moves = !is_pass | passes | loads;
-        self.idle = !((moves & !awaits) | self.steps.valid | self.answer.valid | self.open);
+        let learns = (self.ending & !self.ended).any();
+        self.idle = !((moves & !awaits) | self.steps.valid | self.answer.valid | self.open | learns);
     }
 }
 
@@ -291,42 +306,46 @@ mod tests {
 
         fn run(&mut self) {
             for _ in 0..20_000 {
-                let dut = &mut *self.dut;
-                dut.steps.valid.next = !self.steps.is_empty() && self.rng.random_bool(0.8);
-                dut.steps.data.next = self.steps.front().copied().unwrap_or_default();
-                dut.out.ready.next = self.rng.random_bool(0.8);
-                settle(dut);
-                let asked = (dut.read.valid.val(), dut.read.data.val());
-                let answer = (&mut dut.answer.valid, &mut dut.answer.data);
-                self.memory.drive(asked, &mut dut.read.ready, answer, &mut self.rng);
-                settle(dut);
-                self.memory.taken();
-                if dut.steps.valid.val() && dut.steps.ready.val() {
-                    self.steps.pop_front();
-                }
-                if dut.out.valid.val() && dut.out.ready.val() {
-                    let step = dut.out.data.val();
-                    let d = step.descriptor;
-                    self.rows.push((
-                        d.address.to_u64(),
-                        d.length.to_u64(),
-                        d.write,
-                        step.head.to_u64(),
-                        step.first,
-                        step.last,
-                        step.error.to_u64(),
-                    ));
-                }
-                // The clock stands still while it may.
-                if !dut.idle.val() {
-                    tick(dut, |d| &mut d.clock);
-                }
-                self.clocks += 1;
+                self.clock();
                 if self.steps.is_empty() && self.memory.quiet() && self.dut.idle.val() {
                     return;
                 }
             }
             panic!("not idle");
+        }
+
+        fn clock(&mut self) {
+            let dut = &mut *self.dut;
+            dut.steps.valid.next = !self.steps.is_empty() && self.rng.random_bool(0.8);
+            dut.steps.data.next = self.steps.front().copied().unwrap_or_default();
+            dut.out.ready.next = self.rng.random_bool(0.8);
+            settle(dut);
+            let asked = (dut.read.valid.val(), dut.read.data.val());
+            let answer = (&mut dut.answer.valid, &mut dut.answer.data);
+            self.memory.drive(asked, &mut dut.read.ready, answer, &mut self.rng);
+            settle(dut);
+            self.memory.taken();
+            if dut.steps.valid.val() && dut.steps.ready.val() {
+                self.steps.pop_front();
+            }
+            if dut.out.valid.val() && dut.out.ready.val() {
+                let step = dut.out.data.val();
+                let d = step.descriptor;
+                self.rows.push((
+                    d.address.to_u64(),
+                    d.length.to_u64(),
+                    d.write,
+                    step.head.to_u64(),
+                    step.first,
+                    step.last,
+                    step.error.to_u64(),
+                ));
+            }
+            // The clock stands still while it may.
+            if !dut.idle.val() {
+                tick(dut, |d| &mut d.clock);
+            }
+            self.clocks += 1;
         }
     }
 
@@ -387,6 +406,59 @@ mod tests {
         (due[3].5, due[3].6) = (true, reason::CHAIN);
         bench.run();
         assert_eq!(bench.rows, due);
+    }
+
+    #[test]
+    fn tables_of_a_queue_that_has_stopped_or_is_to_be_reset_are_not_gone_through() {
+        for ends in [false, true] {
+            let mut bench = Bench::<0>::new(10);
+            for head in [1, 5, 9] {
+                bench.table(head, 0x200 * head, SIZE);
+            }
+            let others = bench.table(2, 0x400, SIZE);
+            let pair = Bits::<4>::from(0b10u64);
+            if ends {
+                bench.dut.ending.next = pair;
+            } else {
+                bench.dut.stopped.next = pair;
+            }
+            bench.run();
+            let (own, rest): (Vec<Row>, Vec<Row>) = bench.rows.iter().copied().partition(|row| row.3 % 4 == 1);
+            assert_eq!(
+                own.iter().map(|row| (row.3, row.4, row.5)).collect::<Vec<_>>(),
+                [1, 5, 9].map(|head| (head, true, true))
+            );
+            assert_eq!(rest, others);
+            assert_eq!(bench.memory.reads, 3 + 3, "the first line of each, all of the other queue's table");
+            // Behind the reset it begins anew.
+            bench.dut.ending.next = 0u64.into();
+            bench.dut.stopped.next = 0u64.into();
+            bench.steps.push_back(Step {
+                pair: 1u64.into(),
+                first: true,
+                last: true,
+                reset: true,
+                ..Default::default()
+            });
+            let due = bench.table(1, 0x800, SIZE);
+            bench.rows.clear();
+            bench.run();
+            assert_eq!(bench.rows[1..], due);
+        }
+    }
+
+    #[test]
+    fn a_table_ends_where_its_queue_stops() {
+        let mut bench = Bench::<0>::new(11);
+        let due = bench.table(1, 0x200, SIZE);
+        while bench.rows.len() < 3 {
+            bench.clock();
+        }
+        bench.dut.stopped.next = 0b10u64.into();
+        bench.run();
+        let rows = bench.rows.len();
+        assert!(rows < due.len() && bench.rows[..rows - 1] == due[..rows - 1], "{rows} rows");
+        assert!(bench.rows[rows - 1].5);
     }
 
     #[test]

@@ -129,6 +129,11 @@ impl<
         self.fetch.live = self.live;
         self.walk.live = self.live;
         self.packed.live = self.live;
+        self.packed.stopped = self.stopped;
+        self.tables.stopped = self.stopped;
+        let ending = if self.reset_pair.valid { one << self.reset_pair.data } else { 0 };
+        self.tables.ending = ending & self.is_packed;
+        self.check.ending = ending;
 
         comment!(
             "notifications and resets go to the blocks of their kind of queue, notifications of a queue that is not enabled to both"
@@ -421,6 +426,59 @@ mod tests {
             }
             assert_eq!(asked, if becomes_packed { 0b100 } else { 0b001 });
         }
+    }
+
+    /// What was to be reset was the split one.
+    #[test]
+    fn tables_of_a_packed_queue_are_gone_through_after_its_reset_as_a_split_one() {
+        const TABLE: u64 = 0x800;
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut memory = Memory::new(0x2000);
+        memory.write_packed(0, 0, (TABLE, 3 * 16, 7, 1 << 7 | 4));
+        (0..3).for_each(|entry| memory.write_packed(TABLE, entry, (0x1000 * (entry + 1), 64, 0, 2)));
+        let mut dut = Box::<Stored>::default();
+        dut.connect_all();
+        dut.reset.next = true;
+        tick(&mut *dut, |d| &mut d.clock);
+        dut.reset.next = false;
+        dut.open_pair.next = 1u64.into();
+        dut.notify_pair.next = 1u64.into();
+        dut.reset_pair.data.next = 1u64.into();
+        for packed in [false, true] {
+            let mut opened = QueueConfig { size: 16u64.into(), ..Default::default() };
+            (opened.features.packed, opened.features.indirect) = (packed, true);
+            dut.opened.next = opened;
+            dut.open.next = true;
+            tick(&mut *dut, |d| &mut d.clock);
+            dut.open.next = false;
+            dut.reset_pair.valid.next = !packed;
+            for _ in 0..50 {
+                settle(&mut *dut);
+                let is_reset = dut.reset_pair.ready.val();
+                tick(&mut *dut, |d| &mut d.clock);
+                if is_reset {
+                    dut.reset_pair.valid.next = false;
+                }
+            }
+        }
+        dut.live.next = 0b10u64.into();
+        dut.notify.next = true;
+        for _ in 0..300 {
+            settle(&mut *dut);
+            let asked = (dut.read.valid.val(), dut.read.data.val());
+            let answer = (&mut dut.answer.valid, &mut dut.answer.data);
+            memory.drive(asked, &mut dut.read.ready, answer, &mut rng);
+            dut.look.next = true;
+            dut.look_pair.next = 1u64.into();
+            settle(&mut *dut);
+            memory.taken();
+            assert!(!dut.fault.val());
+            tick(&mut *dut, |d| &mut d.clock);
+            dut.notify.next = false;
+        }
+        let buffer = dut.buffer.val();
+        let found = (dut.chains.val().to_u64(), buffer.address.to_u64(), buffer.last, buffer.head.to_u64());
+        assert_eq!(found, (1, 0x1000, false, 7));
     }
 
     #[test]
