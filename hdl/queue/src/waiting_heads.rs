@@ -73,3 +73,65 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const STORE_BITS: usize> Waitin
         self.held = self.kept;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_lints, settle, tick};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::collections::VecDeque;
+
+    #[test]
+    fn each_queue_has_a_fifo_that_is_full_when_it_is_and_empty_when_it_is_cleared() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut dut = WaitingHeads::<3, 2, 10>::default();
+        dut.connect_all();
+        dut.reset.next = true;
+        tick(&mut dut, |d| &mut d.clock);
+        dut.reset.next = false;
+        let mut kept: Vec<VecDeque<u64>> = vec![VecDeque::new(); 3];
+        let mut fullest = 0;
+        for clock in 0..20_000 {
+            // The queue that is looked at; a head may come for it as well.
+            let (pair, coming) = (rng.random_range(0..3usize), rng.random_range(0..3usize));
+            let comes = kept[coming].len() < 1 << HEADS_LOG2 && rng.random_bool(0.9);
+            let index = rng.random_range(0..256u64);
+            dut.pair.next = (pair as u64).into();
+            dut.look.next = true;
+            (dut.take.next, dut.clear.next, dut.heads.valid.next) = (false, false, false);
+            tick(&mut dut, |d| &mut d.clock);
+            dut.look.next = false;
+            settle(&mut dut);
+            if let Some(oldest) = kept[pair].front() {
+                assert_eq!(dut.oldest.val().to_u64(), *oldest);
+            }
+            let takes = !kept[pair].is_empty() && rng.random_bool(if clock / 2000 % 2 == 0 { 0.1 } else { 0.9 });
+            let clears = !takes && rng.random_ratio(1, 4000);
+            (dut.take.next, dut.clear.next) = (takes, clears);
+            dut.heads.valid.next = comes && !(clears && coming == pair);
+            dut.heads.data.next = Head { pair: (coming as u64).into(), index: index.into(), ..Default::default() };
+            if takes {
+                kept[pair].pop_front();
+            }
+            if clears {
+                kept[pair].clear();
+            }
+            if dut.heads.valid.next {
+                kept[coming].push_back(index);
+            }
+            fullest = fullest.max(kept[coming].len());
+            tick(&mut dut, |d| &mut d.clock);
+            settle(&mut dut);
+            for (pair, kept) in kept.iter().enumerate() {
+                assert_eq!(dut.held.val().get_bit(pair), !kept.is_empty(), "pair {pair}");
+            }
+        }
+        assert_eq!(fullest, 1 << HEADS_LOG2);
+    }
+
+    #[test]
+    fn waiting_heads_lints() {
+        assert_lints(WaitingHeads::<5, 3, 11>::default());
+    }
+}
