@@ -7,8 +7,8 @@ use super::watch::{FILL, FILLS, Seen, Watched};
 use anyhow::{Context, Result, bail, ensure};
 use millrace_driver::virtio::{Cut, DmaMemory, Fault, Settings, VirtioNet};
 use millrace_regs::host::{
-    COMMON, FAULTS, FUNCTION_MAC_LO, FUNCTION_MODERATION, FUNCTION_MTU, FaultReason, Feature, HostField, NOTIFY,
-    common, status,
+    COMMON, FAULTS, FUNCTION_MAC_LO, FUNCTION_MODERATION, FUNCTION_MTU, FUNCTION_STATE, FaultReason, Feature,
+    HostField, NOTIFY, common, status,
 };
 
 const NEXT: u16 = 1;
@@ -338,6 +338,9 @@ impl Guest {
     pub fn judge(&mut self) -> Result<()> {
         self.memory.watch().expect_none();
         let seen = self.memory.watch().seen;
+        // Chains of a function that is not are read anew when it is.
+        let is_master = FUNCTION_STATE.field("bus_master").context("no such field")?;
+        let is_master = is_master.get(self.dpu.state(self.function, FUNCTION_STATE.offset)?) != 0;
         let needs_reset = self.get(common::DEVICE_STATUS)? & u32::from(status::DEVICE_NEEDS_RESET) != 0;
         let word = self.dpu.read(self.function, FAULTS.offset)?.context("FAULT refuses")?;
         let fault = Fault::from_word(word);
@@ -347,7 +350,8 @@ impl Guest {
             self.function
         );
         if word == 0 {
-            ensure!(!seen.refused || self.resetting, "function {}: SLVERR is not told", self.function);
+            let owes = self.memory.watch().owes_fault() && is_master;
+            ensure!(!owes || self.resetting, "function {}: SLVERR is not told", self.function);
             return Ok(());
         }
         let reason = fault.reason().with_context(|| format!("function {}: {fault}", self.function))?;

@@ -5,7 +5,8 @@
 //! - the neighbours' frames come whole, in order, and are told of; not a byte more is written for them;
 //! - the device touches of a function's memory what lies in its window and what its descriptors and registers name, and no byte of a
 //!   function that was reset;
-//! - a guest's function tells DEVICE_NEEDS_RESET with a reason that what it was given can give, and tells of each refused transfer;
+//! - a guest's function tells DEVICE_NEEDS_RESET with a reason that what it was given can give, and tells of each refused transfer
+//!   that was not ahead of a chain;
 //! - no frame has bytes of another one in it, or of another function's memory;
 //! - after a reset a guest's function works with a driver that keeps the rules.
 

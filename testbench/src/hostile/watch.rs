@@ -4,12 +4,16 @@
 use millrace_driver::virtio::LocalMemory;
 use millrace_sim::{Dma, HostMemory, Port};
 use std::cell::{RefCell, RefMut};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
 const INDIRECT: u16 = 4;
+
+/// Bytes that the device reads of rings at once.
+const LINE: u64 = 64;
 
 /// Bytes of frames for guests are below it, but for a frame's fill, which is the same from its start to its end.
 pub const FILL: u8 = 0x80;
@@ -28,6 +32,8 @@ pub struct Seen {
     pub outside: bool,
     /// A transfer that was answered with SLVERR.
     pub refused: bool,
+    /// One that was no read of a ring.
+    pub refused_data: bool,
 }
 
 /// Bits of the bytes of a memory.
@@ -80,6 +86,9 @@ pub struct Watch {
     /// Fills of the frames that may arrive; none if anything may.
     fills: Option<u64>,
     pub seen: Seen,
+    /// Lines of rings and tables that were read, and those of them that were refused.
+    lines: HashSet<u64>,
+    refused: Vec<u64>,
     /// Bytes of frames that it wrote.
     pub written: u64,
     violation: Option<String>,
@@ -99,6 +108,8 @@ impl Watch {
             trusting: false,
             fills: None,
             seen: Seen::default(),
+            lines: HashSet::new(),
+            refused: vec![],
             written: 0,
             violation: None,
         }
@@ -127,7 +138,15 @@ impl Watch {
         self.told.0.fill(0);
         self.writable.0.fill(0);
         self.seen = Seen::default();
+        self.lines.clear();
+        self.refused.clear();
         self.trusting = false;
+    }
+
+    /// A transfer was refused of which the device has to tell. Of a line it does not that may have been read ahead, behind another one, for no chain may go on there.
+    pub fn owes_fault(&self) -> bool {
+        let before = |address: &u64| address.checked_sub(LINE).is_some_and(|line| self.lines.contains(&line));
+        self.seen.refused_data || !self.refused.iter().all(before)
     }
 
     /// What is done until the next [`forget`](Self::forget) is done by a driver that keeps the rules.
@@ -177,6 +196,12 @@ impl Watch {
 
     fn reads(&mut self, port: Port, address: u64, bytes: &[u8], done: bool) {
         self.seen.refused |= !done;
+        if port == Port::Ring {
+            self.lines.insert(address / LINE * LINE);
+            self.refused.extend((!done).then_some(address / LINE * LINE));
+        } else {
+            self.seen.refused_data |= !done;
+        }
         self.in_window(port, address, bytes.len());
         let end = address.saturating_add(bytes.len() as u64);
         let ring = port == Port::Ring
@@ -215,6 +240,7 @@ impl Watch {
 
     fn writes(&mut self, port: Port, address: u64, bytes: &[u8], done: bool) {
         self.seen.refused |= !done;
+        self.seen.refused_data |= !done;
         self.in_window(port, address, bytes.len());
         if port == Port::Data {
             self.written += bytes.len() as u64;
@@ -393,8 +419,12 @@ mod tests {
                 && !seen.outside
                 && !seen.refused
         );
-        let _ = watched.read_through(Port::Ring, BASE + 0x4000, &mut [0; 64]);
-        assert!(watched.watch().seen.refused);
+        let end = BASE + 0x2000;
+        let read = |address| watched.read_through(Port::Ring, address, &mut [0; 64]);
+        let _ = (read(end), read(end + 64), read(end - 64));
+        assert!(watched.watch().seen.refused && !watched.watch().owes_fault(), "behind a line that is there");
+        let _ = read(end + 0x100);
+        assert!(watched.watch().owes_fault(), "by itself");
         watched.watch().add_rings(&[(BASE + 0xff0, 32)], &[]);
         assert!(watched.watch().seen.outside);
     }
