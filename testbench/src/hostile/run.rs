@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lets a case happen, and judges what the device makes of it.
 
-use super::device::{Dpu, GUESTS, NEIGHBOURS, REST};
+use super::device::{Dpu, GUESTS, NEIGHBOURS, PRESET, REST};
 use super::guest::Guest;
 use super::neighbours::{MARK, Neighbours};
 use super::op::{Case, Op};
@@ -122,8 +122,11 @@ impl Bench {
         if self.neighbours.interrupt(message)? {
             return Ok(());
         }
-        let guest = self.guests.iter().find(|guest| guest.function == usize::from(message.function));
-        ensure!(guest.is_some_and(|guest| guest.msix && message.vector < 3), "{message:?}");
+        let (function, vector) = (usize::from(message.function), usize::from(message.vector));
+        let guest = self.guests.iter().find(|guest| guest.function == function);
+        // A guest may unmask any of its vectors, and name it for the configuration.
+        let has_it = vector < PRESET.config().vectors_of_function(function);
+        ensure!(guest.is_some_and(|guest| guest.msix) && has_it, "{message:?}");
         Ok(())
     }
 
