@@ -56,6 +56,9 @@ struct Bench<const RECEIVE: usize> {
     notifications: usize,
     /// Nothing leaves the store.
     pause: bool,
+    /// A queue that has stopped or is to be reset; whether its steps since were the last of their chains.
+    gone: Option<usize>,
+    given_up: Vec<bool>,
 }
 
 impl<const RECEIVE: usize> Bench<RECEIVE> {
@@ -98,8 +101,9 @@ impl<const RECEIVE: usize> Bench<RECEIVE> {
         }
         dut.open.next = false;
         dut.live.next = ((1u64 << PAIRS) - 1).into();
-        let (resets, faults, written) = Default::default();
-        Self { dut, memory: Memory::new(0xa000), queues, rng, resets, faults, written, notifications: 0, pause: false }
+        let (resets, faults, written, gone, given_up) = Default::default();
+        let memory = Memory::new(0xa000);
+        Self { dut, memory, queues, rng, resets, faults, written, notifications: 0, pause: false, gone, given_up }
     }
 
     /// Makes a chain available: its descriptors but the first, and that last.
@@ -220,6 +224,10 @@ impl<const RECEIVE: usize> Bench<RECEIVE> {
         let q = &mut self.queues[pair];
         if step.reset {
             self.resets.push(pair);
+            return;
+        }
+        if self.gone == Some(pair) {
+            self.given_up.push(step.last);
             return;
         }
         if step.error.any() {
@@ -408,6 +416,35 @@ fn a_reset_waits_for_what_is_under_way_and_the_queue_begins_anew() {
         bench.play(100);
         assert!(bench.queues.iter().all(|q| q.due.is_empty()), "seed {seed}");
         assert_eq!((bench.resets, bench.faults.len()), (vec![pair], 0));
+    }
+}
+
+#[test]
+fn a_chain_of_a_queue_that_has_stopped_or_is_to_be_reset_ends_with_its_next_descriptor() {
+    for seed in 50..58 {
+        let mut bench = Bench::<0>::new(seed, false);
+        bench.offer(0, 200);
+        bench.offer(4, 9);
+        while bench.queues[0].due.len() > 150 {
+            bench.clock();
+        }
+        let reads = bench.memory.reads;
+        bench.gone = Some(0);
+        bench.dut.live.next = 0b11110u64.into();
+        if seed % 2 == 0 {
+            bench.dut.stopped.next = 1u64.into();
+        } else {
+            bench.dut.reset_pair.valid.next = true;
+            bench.dut.reset_pair.data.next = 0u64.into();
+        }
+        bench.run(2000);
+        let (last, before) = bench.given_up.split_last().expect("the end of the chain");
+        // Steps on their way out, and one that was looked at.
+        assert!(*last && before.len() <= 3 && !before.contains(&true), "seed {seed}: {:?}", bench.given_up);
+        assert!(bench.queues[4].due.is_empty(), "seed {seed}");
+        // The other queue's chain lies in four lines at most; those that were asked for come.
+        assert!(bench.memory.reads - reads < 2 + 3 + 4, "seed {seed}: {} reads", bench.memory.reads - reads);
+        assert_eq!((bench.resets.len(), bench.faults.len()), (seed as usize % 2, 0), "seed {seed}");
     }
 }
 
