@@ -2,6 +2,7 @@
 //! The one trait that every backend implements: the simulation in this process, a simulation in another (vfio-user), real
 //! hardware (VFIO, or a board behind a serial line).
 
+use crate::virtio::FunctionView;
 use millrace_regs::UpcallReason;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -70,6 +71,14 @@ pub trait Device {
     /// # Errors
     /// [`DeviceError::Backend`] if the device cannot be reached.
     fn poll(&mut self) -> Result<(), DeviceError>;
+
+    /// What a PF or VF may send, by its number among the functions (`docs/host.md`); none if the device has no host side that is reached here.
+    ///
+    /// # Errors
+    /// [`DeviceError::Backend`] if the device cannot be reached.
+    fn function(&mut self, _function: u32) -> Result<Option<FunctionView>, DeviceError> {
+        Ok(None)
+    }
 
     /// The device's time in nanoseconds since some moment: never runs backwards, and goes on while packets move.
     fn now(&self) -> u64;

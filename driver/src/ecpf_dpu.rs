@@ -2,7 +2,7 @@
 //! A device whose ECPF this process drives, however it reaches it.
 
 use crate::event::Event;
-use crate::virtio::{DmaMemory, Ecpf, VirtioPci};
+use crate::virtio::{DmaMemory, Ecpf, FunctionView, VirtioPci};
 use crate::{Access, Device, DeviceError, Registers, Sent, Upcall};
 use std::time::Instant;
 
@@ -89,6 +89,11 @@ impl<F: EcpfFunction> Device for EcpfDpu<F> {
         }
         self.ecpf.look(self.now())?;
         Ok(())
+    }
+
+    fn function(&mut self, function: u32) -> Result<Option<FunctionView>, DeviceError> {
+        let view = FunctionView::read(self.ecpf.bar(), function);
+        view.map(Some).map_err(|error| DeviceError::Backend(error.into()))
     }
 
     fn now(&self) -> u64 {

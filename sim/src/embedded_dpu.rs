@@ -3,7 +3,7 @@
 
 use crate::embedded::{error, offset};
 use crate::{Bar, CYCLE_NS, DpuSimulation, HostMemory};
-use millrace_driver::virtio::{Ecpf, LocalMemory, Settings, VirtioError};
+use millrace_driver::virtio::{Ecpf, FunctionView, LocalMemory, Settings, VirtioError};
 use millrace_driver::{Device, DeviceError, Sent, Upcall};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -82,6 +82,11 @@ impl<M: HostMemory> Device for EmbeddedDpu<M> {
             self.look()?;
         }
         Ok(())
+    }
+
+    fn function(&mut self, function: u32) -> Result<Option<FunctionView>, DeviceError> {
+        let view = FunctionView::read(self.bar(), function);
+        view.map(Some).map_err(|error| DeviceError::Backend(error.into()))
     }
 
     fn now(&self) -> u64 {

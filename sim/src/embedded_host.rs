@@ -6,7 +6,7 @@ use crate::host_port::HostPort;
 use crate::{
     Bar, Config, DpuSimulation, EmbeddedDpu, Latency, NewError, Ports, Preset, Received, Simulated, TraceError,
 };
-use millrace_driver::virtio::{FunctionConfig, LocalMemory, Settings, VirtioError};
+use millrace_driver::virtio::{FunctionConfig, FunctionView, LocalMemory, Settings, VirtioError};
 use millrace_driver::{Device, DeviceError, Sent, Upcall};
 use std::cell::{Ref, RefCell, RefMut};
 use std::ops::Range;
@@ -163,6 +163,10 @@ impl Device for EmbeddedHost {
     fn poll(&mut self) -> Result<(), DeviceError> {
         self.dpu_mut().step();
         self.attend()
+    }
+
+    fn function(&mut self, function: u32) -> Result<Option<FunctionView>, DeviceError> {
+        self.ecpf.function(function)
     }
 
     fn now(&self) -> u64 {

@@ -162,6 +162,31 @@ fn read(ecpf: &mut impl VirtioPci, function: u32, register: Register) -> Result<
     ecpf.read32(offset).map_err(|error| VirtioError::Transport { access: "read", offset, error })
 }
 
+/// What tells whether a function sends as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionView {
+    /// Its MAC address, which its driver may have set.
+    pub mac: [u8; 6],
+    /// What its frames may be.
+    pub policy: FunctionPolicy,
+    /// Frames from it and for it that this did not let through, modulo 2^32.
+    pub refused: u32,
+}
+
+impl FunctionView {
+    /// Reads it through the ECPF's BAR.
+    ///
+    /// # Errors
+    /// As [`FunctionConfig::set`].
+    pub fn read(ecpf: &mut impl VirtioPci, function: u32) -> Result<Self, VirtioError> {
+        let mut word = |register| read(ecpf, function, register);
+        let [a, b, c, d] = word(FUNCTION_MAC_LO)?.to_le_bytes();
+        let [e, f, ..] = word(FUNCTION_MAC_HI)?.to_le_bytes();
+        let policy = FunctionPolicy::of_register(word(FUNCTION_POLICY)?);
+        Ok(Self { mac: [a, b, c, d, e, f], policy, refused: word(FUNCTION_REFUSED)? })
+    }
+}
+
 /// Whether a function's driver is at work: it is set up, needs no reset, and the function may use its bus.
 ///
 /// # Errors

@@ -45,7 +45,7 @@ pub use frames::{
     ReceivedFrame,
 };
 pub use function_config::{
-    FunctionConfig, FunctionLosses, FunctionPolicy, FunctionVlan, function_fault, function_runs,
+    FunctionConfig, FunctionLosses, FunctionPolicy, FunctionView, FunctionVlan, function_fault, function_runs,
 };
 pub use local::{LocalMemory, OutsideMemory};
 pub use mapped::MappedMemory;
