@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod classifier;
 pub mod compile;
+pub mod detect;
 mod index;
 pub mod mac;
 pub mod openflow;

@@ -101,5 +101,6 @@ fn megaflow<R>(left: Left<R>, now: u64) -> Megaflow<R> {
         asked_at: now,
         made_for: 0,
         used: now,
+        marks: Default::default(),
     }
 }

@@ -3,6 +3,7 @@
 
 use super::refusal::Refusal;
 use crate::compile::{Program, Software};
+use crate::detect::Marks;
 use crate::index::Index;
 use crate::mac::Station;
 use crate::openflow::{FlowKey, FlowMask};
@@ -59,6 +60,8 @@ pub struct Megaflow<R> {
     pub made_for: u64,
     /// Device time (ns) of the last packet that is known of.
     pub used: u64,
+    /// What its packets are to whoever watches their port.
+    pub marks: Marks,
 }
 
 /// What a megaflow has to go for.

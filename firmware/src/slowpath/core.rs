@@ -6,6 +6,7 @@ use super::departed::Departed;
 use super::offload::{Hits, Offload};
 use super::stats::{Dropped, FlowStats, Stats};
 use crate::compile::{Program, Software, hardware_key, hardware_mask, program};
+use crate::detect::{Detection, Heard as Watched, Marks, Watch};
 use crate::mac::{Heard, Learned, MAC_AGING_NS, MAC_TABLE_SIZE, MacTable, Station};
 use crate::openflow::{FlowKey, FlowTable};
 use crate::packet::{Packet, parse};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub counters_at_once: usize,
     /// What to do about a device whose tables are another driver's.
     pub others: Others,
+    /// What to look out for in the frames of ports.
+    pub detect: Detection,
 }
 
 impl Default for Settings {
@@ -48,6 +51,7 @@ impl Default for Settings {
             mac_table_size: MAC_TABLE_SIZE,
             counters_at_once: usize::MAX,
             others: Others::Refuse,
+            detect: Detection::default(),
         }
     }
 }
@@ -72,6 +76,12 @@ pub struct Core<R> {
     length: usize,
     punted: bool,
     packet: Packet,
+    /// What the packet in hand was found to be.
+    pub(super) marks: Marks,
+    /// What megaflows look at for it.
+    watch: Watch,
+    /// What was heard of packets of watched ports, and nobody has asked for yet.
+    pub(super) watched: Vec<Watched>,
     /// Megaflows that may not agree with the flow tables yet.
     pub(super) stale: Range<FlowId>,
     /// Stations whose place changed, and on which megaflows may depend.
@@ -112,6 +122,9 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             length: 0,
             punted: false,
             packet: Packet::default(),
+            marks: Marks::default(),
+            watch: Watch::of(&settings.detect),
+            watched: Vec::new(),
             stale: 0..0,
             moved: Vec::new(),
             sync_hand: 0,
@@ -159,13 +172,10 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
 
     /// First half of [`handle`](Self::handle): translates the packet and puts its copies out.
     pub fn forward(&mut self, vport: u8, reason: UpcallReason, frame: &[u8], send: impl FnMut(u8, &[u8]) -> bool) {
-        *match reason {
-            UpcallReason::Punt => &mut self.stats.punts,
-            UpcallReason::Action => &mut self.stats.rule_upcalls,
-            UpcallReason::Miss => &mut self.stats.misses,
-        } += 1;
+        self.count_upcall(reason);
         let (key, headers) = parse(frame, u16::from(vport) + 1);
         translate(&self.pipeline, &self.macs, &key, &mut self.translation);
+        self.watched.extend(self.watch.look(&key, &mut self.translation));
         self.key = key;
         self.length = frame.len();
         self.punted = reason == UpcallReason::Punt;
@@ -190,22 +200,40 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         }
     }
 
+    /// A packet that somebody may not send is dropped.
+    pub(super) fn drop_blocked(&mut self, vport: u8, reason: UpcallReason) {
+        self.count_upcall(reason);
+        self.count_dropped(vport, |dropped| &mut dropped.drop_blocked);
+    }
+
+    fn count_upcall(&mut self, reason: UpcallReason) {
+        *match reason {
+            UpcallReason::Punt => &mut self.stats.punts,
+            UpcallReason::Action => &mut self.stats.rule_upcalls,
+            UpcallReason::Miss => &mut self.stats.misses,
+        } += 1;
+    }
+
     /// Counts a packet of which no copy was put out.
     fn count_drop(&mut self, vport: u8, oversize: u64, queue_full: u64) {
+        let Translation { error, ttl_expired, .. } = self.translation;
+        self.count_dropped(vport, |dropped| match error {
+            Some(XlateError::TooManyCopies) => &mut dropped.drop_copies,
+            Some(_) => &mut dropped.drop_resubmits,
+            None if queue_full > 0 => &mut dropped.drop_queue_full,
+            None if oversize > 0 => &mut dropped.drop_tx_oversize,
+            None if ttl_expired => &mut dropped.drop_ttl,
+            None => &mut dropped.drop_flow,
+        });
+    }
+
+    fn count_dropped(&mut self, vport: u8, reason: impl Fn(&mut Dropped) -> &mut u64) {
         let vport = usize::from(vport);
         if vport >= self.dropped.len() {
             self.dropped.resize(vport + 1, Dropped::default());
         }
-        let translation = &self.translation;
         for dropped in [&mut self.dropped[vport], &mut self.stats.dropped] {
-            *match translation.error {
-                Some(XlateError::TooManyCopies) => &mut dropped.drop_copies,
-                Some(_) => &mut dropped.drop_resubmits,
-                None if queue_full > 0 => &mut dropped.drop_queue_full,
-                None if oversize > 0 => &mut dropped.drop_tx_oversize,
-                None if translation.ttl_expired => &mut dropped.drop_ttl,
-                None => &mut dropped.drop_flow,
-            } += 1;
+            *reason(dropped) += 1;
         }
     }
 
@@ -303,6 +331,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
             asked_at: now,
             made_for: self.length as u64,
             used: now,
+            marks: self.marks,
         }
     }
 
@@ -367,6 +396,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         for &flow in &megaflow.flows {
             credit(&mut self.flow_stats[flow as usize], new, used);
         }
+        self.watched.extend(Watch::counted(megaflow.marks, &megaflow.packet, new.packets));
         for (station, port) in megaflow.learned.clone() {
             self.learn(station, port, Heard::Counter(used));
         }
@@ -386,6 +416,14 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         self.cache.remove(id);
     }
 
+    /// Removes the megaflows of packets with this source address: their next packet tells what they are now.
+    pub(super) fn remove_source(&mut self, offload: &mut impl Offload<Rule = R>, vport: u8, dl_src: u64, now: u64) {
+        let port = u16::from(vport) + 1;
+        let of_source = |m: &Megaflow<R>| (m.packet.in_port(), m.packet.dl_src()) == (port, dl_src);
+        let found: Vec<FlowId> = self.cache.iter().filter(|(_, m)| of_source(m)).map(|(id, _)| id).collect();
+        found.into_iter().for_each(|id| self.remove(offload, id, now));
+    }
+
     /// Translates a megaflow's packet again and makes the megaflow what a new one would be, or removes it.
     pub(super) fn revalidate(&mut self, offload: &mut impl Offload<Rule = R>, id: FlowId, now: u64) {
         let Some(megaflow) = self.cache.get(id) else {
@@ -394,6 +432,7 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         self.stats.revalidated += 1;
         let mut translation = std::mem::take(&mut self.again);
         translate(&self.pipeline, &self.macs, &megaflow.packet, &mut translation);
+        self.watch.look(&megaflow.packet, &mut translation);
         let mask = hardware_mask(&translation.mask);
         let wanted = program(&megaflow.packet, &translation);
         let same_flows = megaflow.flows[..] == translation.flows[..];

@@ -33,6 +33,6 @@ impl SlowPath {
     /// The device time (ns) from which on [`poll`](Self::poll) has something to do if no packet moves until then; none if it never
     /// has. Holds once the slow path has been polled for a second without a packet, for then it has read all counters.
     pub fn next_due(&self) -> Option<u64> {
-        self.core.next_due()
+        self.core.next_due().into_iter().chain(self.guard.next_due()).min()
     }
 }

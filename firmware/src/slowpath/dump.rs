@@ -42,6 +42,18 @@ pub struct MegaflowDump {
     pub actions: String,
     /// Where in the hardware's tables it is, or why it is in none.
     pub extra: String,
+    /// If it is no megaflow but a block: what for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<BlockDump>,
+}
+
+/// Why, and for how long, packets are dropped whatever the flow tables say.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct BlockDump {
+    /// `scan` or `spoof`.
+    pub reason: &'static str,
+    /// Nanoseconds until it is over.
+    pub ends_in_ns: u64,
 }
 
 impl Display for MegaflowDump {
@@ -137,6 +149,26 @@ fn dump<R: Copy + PartialEq>(
         offloaded: matches!(megaflow.home, Home::Hardware(_)),
         actions,
         extra,
+        block: None,
+    }
+}
+
+/// A block as a megaflow is shown, which is in the hardware at this place or not at all.
+pub(super) fn block(key: &Key, mask: &Mask, ports: &Ports, place: Option<String>, block: BlockDump) -> MegaflowDump {
+    let BlockDump { reason, ends_in_ns } = block;
+    let ends = format!("{}.{:03}s", ends_in_ns / 1_000_000_000, ends_in_ns / 1_000_000 % 1000);
+    let offloaded = place.is_some();
+    let place = place.unwrap_or_else(|| "tables_full".into());
+    MegaflowDump {
+        ufid: ufid(FlowId::MAX, key, mask),
+        matches: matches(key, mask, ports),
+        packets: 0,
+        bytes: 0,
+        used_ns: None,
+        offloaded,
+        actions: "drop".into(),
+        extra: format!("{place},block(reason={reason},ends_in={ends})"),
+        block: Some(block),
     }
 }
 

@@ -3,10 +3,10 @@
 
 use super::cache::{FlowId, Home, Megaflow, Wanted};
 use super::core::Core;
-use super::offload::Offload;
+use super::offload::{Offload, Tables};
 use super::refusal::Refusal;
 use crate::compile::{Program, Software, hardware_key};
-use millrace_driver::Count;
+use millrace_driver::{Count, Place, RuleId};
 use millrace_regs::{Key, Mask};
 use smallvec::SmallVec;
 use std::hash::Hash;
@@ -258,5 +258,30 @@ impl<R: Copy + Eq + Hash + std::fmt::Debug> Core<R> {
         }
         sample.sort_unstable();
         sample.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+impl Core<RuleId> {
+    /// Removes the megaflow that a rule is of. False if there is none.
+    pub(super) fn remove_rule(&mut self, tables: &mut Tables<'_>, rule: RuleId, now: u64) -> bool {
+        let found = self.cache.iter().find(|(_, m)| m.home == Home::Hardware(rule)).map(|(id, _)| id);
+        found.map(|id| self.remove(tables, id, now)).is_some()
+    }
+
+    /// Removes the megaflow that was used longest ago of those whose rules are in such places, be it in use. False if there is none.
+    pub(super) fn remove_least_used(
+        &mut self,
+        tables: &mut Tables<'_>,
+        helps: impl Fn(Place) -> bool,
+        now: u64,
+    ) -> bool {
+        let place = |m: &Megaflow<RuleId>| match m.home {
+            Home::Hardware(rule) => tables.rules.place(rule).ok(),
+            _ => None,
+        };
+        let there = self.cache.iter().filter(|(_, m)| place(m).is_some_and(&helps));
+        let found = there.min_by_key(|(_, m)| m.used).map(|(id, _)| id);
+        self.stats.evicted += u64::from(found.is_some());
+        found.map(|id| self.remove(tables, id, now)).is_some()
     }
 }

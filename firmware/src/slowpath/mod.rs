@@ -4,11 +4,13 @@
 
 mod adopt;
 mod ageing;
+mod blocks;
 mod cache;
 mod core;
 mod departed;
 mod due;
 mod dump;
+mod guard;
 mod handover;
 mod last_counts;
 mod offload;
@@ -19,14 +21,16 @@ mod stats;
 pub use self::core::{Core, EPOCH_NS, Settings};
 pub use adopt::Left;
 pub use cache::{FlowId, Home, Megaflow};
-pub use dump::{FlowDump, MegaflowDump};
+pub use dump::{BlockDump, FlowDump, MegaflowDump};
 pub use offload::{Hits, Offload, Tables};
 pub use refusal::Refusal;
 pub use replace::Replacement;
 pub use stats::{Dropped, FlowStats, Stats};
 
 use crate::compile::{flow_key, hardware_mask};
+use crate::detect::{Event, Watch};
 use crate::openflow::FlowTable;
+use guard::{Guard, Verdict};
 use millrace_driver::{Device, DeviceError, Found, Image, Owner, Place, RuleId, Rules, Sent};
 use millrace_regs::Mask;
 use std::collections::VecDeque;
@@ -51,6 +55,7 @@ const DUMP_BATCH: FlowId = 1024;
 pub struct SlowPath {
     core: Core<RuleId>,
     rules: Rules,
+    guard: Guard,
     widest: Mask,
     /// Device time (ns) at which the present epoch began.
     epoch_since: u64,
@@ -81,8 +86,11 @@ impl SlowPath {
     ) -> Result<SlowPath, DeviceError> {
         let (rules, found) = Rules::with_image(device, image, settings.others)?;
         let mut slow_path = Self::over(device, flows, settings, rules)?;
-        let (rules, now) = (found.iter().map(left).collect(), device.now());
-        slow_path.with_tables(device, |core, tables| core.adopt(tables, rules, now))?;
+        let now = device.now();
+        slow_path.with_guard(device, |guard, core, tables| {
+            let megaflows = guard.adopt(tables, found, now);
+            core.adopt(tables, megaflows.iter().map(left).collect(), now);
+        })?;
         while slow_path.is_replacing() {
             slow_path.agree(device)?;
         }
@@ -97,13 +105,14 @@ impl SlowPath {
     ) -> Result<SlowPath, DeviceError> {
         let mut slow_path = SlowPath {
             core: Core::new(flows, settings, rules.config().max_frame, device.now()),
+            guard: Guard::new(&settings.detect, rules.config()),
             rules,
             widest: Mask::ANY,
             epoch_since: 0,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
         };
-        slow_path.widest = hardware_mask(&slow_path.core.pipeline.union_mask());
+        slow_path.widen();
         slow_path.begin_epoch(device)?;
         Ok(slow_path)
     }
@@ -134,6 +143,18 @@ impl SlowPath {
                 break;
             };
             upcalls += 1;
+            let now = device.now();
+            match self.guard.inspect(device, &upcall, now)? {
+                Verdict::Passes(marks) => self.core.marks = marks,
+                Verdict::Drops => {
+                    self.core.drop_blocked(upcall.vport, upcall.reason);
+                    if self.guard.has_news() {
+                        // What the hardware handles of the source goes on until it is told.
+                        self.attend(device)?;
+                    }
+                    continue;
+                }
+            }
             let (waiting, bytes) = (&mut self.waiting, &mut self.waiting_bytes);
             let mut last: Option<Rc<[u8]>> = None;
             self.core.forward(upcall.vport, upcall.reason, &upcall.frame, |vport, frame| {
@@ -157,6 +178,7 @@ impl SlowPath {
             }
             let now = device.now();
             self.with_tables(device, |core, tables| core.program(tables, upcall.at, now))?;
+            self.hear(now);
         }
         let calm = all && self.waiting.is_empty() && device.packets_out_waiting() == 0;
         let now = device.now();
@@ -164,6 +186,8 @@ impl SlowPath {
             core.tick(tables, now);
             core.hand_over(tables, calm, now)
         })?;
+        self.hear(now);
+        self.attend(device)?;
         Ok(upcalls + sent + handed)
     }
 
@@ -201,7 +225,36 @@ impl SlowPath {
     /// polled.
     pub fn begin_replacing(&mut self, now: u64, flows: Replacement) {
         self.core.replace_flows(flows, now);
-        self.widest = hardware_mask(&self.core.pipeline.union_mask());
+        self.widen();
+    }
+
+    /// Finds out anew what megaflows can look at.
+    fn widen(&mut self) {
+        let mut union = self.core.pipeline.union_mask();
+        union.union(&Watch::of(&self.core.settings.detect).all_bits());
+        self.widest = hardware_mask(&union);
+    }
+
+    /// Lets who watches know what was heard of packets.
+    fn hear(&mut self, now: u64) {
+        for heard in self.core.watched.drain(..) {
+            self.guard.hear(heard, now);
+        }
+    }
+
+    /// Blocks whom it is time to block, ends blocks, and lets events go.
+    fn attend(&mut self, device: &mut dyn Device) -> Result<(), DeviceError> {
+        let now = device.now();
+        self.with_guard(device, |guard, core, tables| {
+            guard.tick(tables, now);
+            guard.place(core, tables, now);
+        })
+    }
+
+    /// What was seen in the frames of ports that are watched, since it was last asked for; and how many events before these are lost, for too many came in
+    /// between.
+    pub fn take_events(&mut self) -> (Vec<Event>, u64) {
+        self.guard.take_events()
     }
 
     /// Whether packets may still be handled by a rule that the present flow tables would not produce.
@@ -231,14 +284,16 @@ impl SlowPath {
         self.core.megaflows()
     }
 
-    /// All megaflows, with counters of this moment.
+    /// All megaflows, with counters of this moment; blocked sources before them.
     ///
     /// # Errors
     /// If the device fails.
     pub fn dump_megaflows(&mut self, device: &mut dyn Device) -> Result<Vec<MegaflowDump>, DeviceError> {
         let now = device.now();
         self.with_tables(device, |core, tables| core.sync_all(tables, now))?;
-        Ok(self.core.dump_megaflows(now, |rule| place(&self.rules, rule)))
+        let mut dump = self.dump_blocks(device, now)?;
+        dump.extend(self.core.dump_megaflows(now, |rule| place(&self.rules, rule)));
+        Ok(dump)
     }
 
     /// Some of the megaflows, from a number on, with counters of this moment; and the number from which on there are more. For a
@@ -261,8 +316,14 @@ impl SlowPath {
             core.follow_moves(tables, now);
             id
         })?;
-        let dump = self.core.dump_some(from..end, now, |rule| place(&self.rules, rule));
+        let mut dump = if from == 0 { self.dump_blocks(device, now)? } else { vec![] };
+        dump.extend(self.core.dump_some(from..end, now, |rule| place(&self.rules, rule)));
         Ok((dump, (end < self.core.cache.end()).then_some(end)))
+    }
+
+    fn dump_blocks(&mut self, device: &mut dyn Device, now: u64) -> Result<Vec<MegaflowDump>, DeviceError> {
+        let ports = self.core.pipeline.ports();
+        self.with_guard(device, |guard, _, tables| guard.dump(tables, &ports, now))
     }
 
     /// All OpenFlow flows, with counters of this moment.
@@ -289,6 +350,19 @@ impl SlowPath {
     /// The device's rules.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    fn with_guard<T>(
+        &mut self,
+        device: &mut dyn Device,
+        work: impl FnOnce(&mut Guard, &mut Core<RuleId>, &mut Tables<'_>) -> T,
+    ) -> Result<T, DeviceError> {
+        let mut tables = Tables { rules: &mut self.rules, device, widest: self.widest, error: None };
+        let result = work(&mut self.guard, &mut self.core, &mut tables);
+        match tables.error {
+            Some(error) => Err(error),
+            None => Ok(result),
+        }
     }
 
     fn with_tables<T>(

@@ -5,8 +5,8 @@ use super::refusal::Refusal;
 use millrace_driver::{Choice, Count, Device, DeviceError, RuleError, RuleId, RuleSpec, Rules};
 use millrace_regs::{Key, Mask, Step};
 
-/// Priority of every rule. Megaflows that overlap agree on what to do, so that it does not matter which one a packet hits.
-const PRIORITY: u16 = 1;
+/// Priority of every megaflow's rule. Megaflows that overlap agree on what to do, so that it does not matter which one a packet hits.
+pub(super) const PRIORITY: u16 = 1;
 
 /// Where megaflows are handed over to.
 pub trait Offload {

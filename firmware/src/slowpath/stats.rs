@@ -50,6 +50,10 @@ pub struct Stats {
     pub revalidated: u64,
     /// OpenFlow flows that timed out.
     pub expired: u64,
+    /// Scans and spoofed sources that were told of.
+    pub events: u64,
+    /// Sources whose packets were dropped for it.
+    pub blocks: u64,
 }
 
 /// Frames of which nothing was put out, by reason. Each counts once.
@@ -67,11 +71,13 @@ pub struct Dropped {
     pub drop_tx_oversize: u64,
     /// Too many frames were waiting for the device.
     pub drop_queue_full: u64,
+    /// Their source is blocked.
+    pub drop_blocked: u64,
 }
 
 impl Dropped {
     /// Each reason with its name.
-    pub fn by_reason(&self) -> [(&'static str, u64); 6] {
+    pub fn by_reason(&self) -> [(&'static str, u64); 7] {
         [
             ("drop_flow", self.drop_flow),
             ("drop_ttl", self.drop_ttl),
@@ -79,6 +85,7 @@ impl Dropped {
             ("drop_copies", self.drop_copies),
             ("drop_tx_oversize", self.drop_tx_oversize),
             ("drop_queue_full", self.drop_queue_full),
+            ("drop_blocked", self.drop_blocked),
         ]
     }
 

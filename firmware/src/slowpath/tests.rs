@@ -491,6 +491,7 @@ fn what_is_dropped_counts_once_under_its_port_and_reason() {
         drop_copies: 1,
         drop_tx_oversize: 1,
         drop_queue_full: 0,
+        drop_blocked: 0,
     };
     assert_eq!(b.core.dropped(2), expected);
     assert_eq!(b.core.dropped(4), Dropped { drop_queue_full: 1, ..Dropped::default() });
