@@ -22,6 +22,11 @@ pub fn answer<D: Device>(dpu: &mut Dpu<D>, request: &Request, from: u32) -> Repl
         Request::WriteRegister { register, value } => {
             reply(dpu.write_register(register, *value).map(|register| [register]))
         }
+        Request::Events { after, wait } => match dpu.events().after(*after) {
+            Some(batch) => reply(Ok(batch)),
+            None if *wait => Reply::Idle,
+            None => reply(Ok(dpu.events().nothing())),
+        },
         Request::Reload { name, flows } => reload(dpu, name, flows, from, |dpu| dpu.rules_agree()),
         Request::Functions { .. } | Request::SetFunction { .. } => reply::<()>(Err(BadInput(
             "this device has no host side, so nothing can be set of its PF and VFs".into(),

@@ -7,6 +7,7 @@ mod simulation;
 #[cfg(feature = "simulation")]
 pub use simulation::{AttachArgs, Host, Mode, Pace, RunArgs, ServeArgs};
 
+use crate::detect::DetectArgs;
 use crate::ecpf_choice::EcpfChoice;
 use crate::vf::VfSettings;
 use clap::{Args, Parser, Subcommand};
@@ -52,6 +53,8 @@ pub enum Command {
     Reload(ReloadArgs),
     /// Show or set what a running device allows its PF and VFs, as `ip link set … vf` does.
     Vf(VfArgs),
+    /// Follow what a running device tells of scans and spoofed sources, as lines of JSON.
+    Events(EventsArgs),
     /// On a card: show, update or confirm the system that it is started from.
     Os(OsArgs),
 }
@@ -108,6 +111,9 @@ pub struct FirmwareArgs {
 
     #[command(flatten)]
     pub functions: FunctionArgs,
+
+    #[command(flatten)]
+    pub detect: DetectArgs,
 
     /// Write the statistics at the end of the run, as JSON; `-` is the standard output.
     #[arg(long, value_name = "FILE.json")]
@@ -182,6 +188,28 @@ pub struct VfArgs {
 
     #[command(flatten)]
     pub connect: ConnectArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  millrace events                    those that are kept (the last 1,024), then each as it comes
+  millrace events --once             those that are kept
+  millrace events --count 1 | jq     the first
+Each line is an object with `event_type` (scan, spoof, refused, unblocked), `timestamp`, `port`, what was seen, and the `action` (none, dropped, blocked). A reader that is too
+slow gets a line with `event_type` lost and the `count` of those that it missed. The device looks out for what --detect-scan and --detect-spoof asked it to.")]
+pub struct EventsArgs {
+    /// End after so many.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+
+    /// Print those that are kept, and end.
+    #[arg(long)]
+    pub once: bool,
+
+    /// Control socket of the running device, which has to be yours or root's [default: as for `millrace run`].
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

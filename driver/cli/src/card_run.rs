@@ -44,6 +44,7 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
         let port = config.vport_name(*vport).unwrap_or_default();
         return Err(BadInput(format!("port {port} of the card has a MAC: it has no --tap")).into());
     }
+    let detect = args.detect.detection(&config, false)?;
     let flows = flow_file::read(&args.flows, &config)?;
     let signals = Signals::catch()?;
     let taps = taps::open(&config, &interfaces)?;
@@ -52,7 +53,7 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
 
     free_the_fast_path(&mut device, &config, macs)?;
     let others = if args.take_over { Others::TakeOver } else { Others::Refuse };
-    let settings = Settings { counters_at_once: COUNTERS_AT_ONCE, others, ..Settings::default() };
+    let settings = Settings { counters_at_once: COUNTERS_AT_ONCE, others, detect, ..Settings::default() };
     let card = Dpu::over(device, flows, settings).map_err(with_hint)?;
     let ports = (0..config.vports()).map(|_| Port::default()).collect();
     Session::new(&args.flows, card, Ports { taps, ports }, server, signals).run(stats)?;

@@ -8,6 +8,7 @@ mod simulated;
 pub use simulated::LEAP;
 
 use crate::error::BadInput;
+use crate::events::EventLog;
 use crate::flow_file;
 use crate::loader::{self, Loader, Ticket};
 use crate::query::RegisterValue;
@@ -48,6 +49,7 @@ pub struct Dpu<D> {
     device: D,
     slow_path: SlowPath,
     loader: Loader,
+    events: EventLog,
     since_turn: u32,
     /// Cycle from which on all rules are those of the present flows.
     reloaded_at: Option<u64>,
@@ -73,6 +75,7 @@ impl<D: Device> Dpu<D> {
             device,
             slow_path,
             loader: Loader::default(),
+            events: EventLog::default(),
             since_turn: 0,
             reloaded_at: None,
             undone,
@@ -110,7 +113,15 @@ impl<D: Device> Dpu<D> {
     /// The slow path's turn: how many packets it handled or put out.
     pub fn turn(&mut self) -> Result<usize> {
         self.since_turn = 0;
-        Ok(self.slow_path.poll(&mut self.device)?)
+        let moved = self.slow_path.poll(&mut self.device)?;
+        let (events, lost) = self.slow_path.take_events();
+        self.events.add(self.slow_path.rules().config(), events, lost);
+        Ok(moved)
+    }
+
+    /// What was told of scans and spoofed sources.
+    pub fn events(&mut self) -> &mut EventLog {
+        &mut self.events
     }
 
     /// Begins to read the text of a flow file. When it is read its flows are in force for packets that miss from then on, and bit by bit

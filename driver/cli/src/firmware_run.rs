@@ -42,6 +42,7 @@ pub fn run(args: &FirmwareArgs) -> Result<()> {
 fn run_on<D: EcpfDevice>(mut device: D, args: &FirmwareArgs) -> Result<()> {
     let config = discover(&mut device).map_err(with_hint)?;
     functions::check(&config, &args.functions)?;
+    let detect = args.detect.detection(&config, true)?;
     let flows = flow_file::read(&args.flows, &config)?;
     let signals = Signals::catch()?;
     let read: Vec<_> = [args.flows.as_path()].into_iter().filter(|flows| !standard::is(flows)).collect();
@@ -49,7 +50,7 @@ fn run_on<D: EcpfDevice>(mut device: D, args: &FirmwareArgs) -> Result<()> {
     let server = Server::open_until_signal(args.control.as_deref(), &signals)?;
 
     let others = if args.take_over { Others::TakeOver } else { Others::Refuse };
-    let settings = Settings { others, ..Settings::default() };
+    let settings = Settings { others, detect, ..Settings::default() };
     let image = Image::open(&image_path(args)?).bad_input()?;
     let mut dpu = Dpu::with_image(device, flows, settings, image).map_err(with_hint)?;
     say_what_was_found(dpu.counted());

@@ -10,11 +10,14 @@ mod attach;
 mod card_run;
 mod claim;
 mod control;
+mod detect;
 #[cfg(feature = "simulation")]
 mod device_choice;
 mod dpu;
+mod duration;
 mod ecpf_choice;
 mod error;
+mod events;
 mod faults;
 #[cfg(feature = "simulation")]
 mod feeder;
@@ -88,6 +91,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Reg(args) => query::reg(&args),
         Command::Reload(args) => query::reload(&args),
         Command::Vf(args) => query::vf(&args),
+        Command::Events(args) => events::run(&args),
         Command::Os(args) => os::run(&args),
     }
 }

@@ -19,6 +19,7 @@ use crate::taps;
 use crate::wall_clock::WallClock;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use millrace_firmware::detect::Detection;
 use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath::Settings;
 use millrace_sim::capture::Format;
@@ -63,7 +64,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let flows = flow_file::read(&args.flows, &config)?;
     let inputs = Inputs::open(&config, &captures, args.strict)?;
     let signals = Signals::catch()?;
-    let given = Given { config, captures, interfaces, flows, inputs, signals };
+    let detect = args.detect.detection(&config, matches!(host, Host::Rings))?;
+    let given = Given { config, captures, interfaces, flows, inputs, detect, signals };
     match host {
         Host::Pins => run_on(args, Embedded::new(preset).bad_input()?, given),
         Host::Rings => run_on(args, EmbeddedHost::new(preset, Latency::default()).bad_input()?, given),
@@ -96,16 +98,18 @@ struct Given<'a> {
     interfaces: Vec<(usize, &'a str)>,
     flows: FlowTable,
     inputs: Inputs,
+    detect: Detection,
     signals: Signals,
 }
 
 fn run_on<D: Simulated>(args: &RunArgs, device: D, given: Given<'_>) -> Result<()> {
-    let Given { config, captures, interfaces, flows, inputs, signals } = given;
-    let mut dpu = Dpu::over(device, flows, Settings::default())?;
+    let Given { config, captures, interfaces, flows, inputs, detect, signals } = given;
+    let mut dpu = Dpu::over(device, flows, Settings { detect, ..Settings::default() })?;
     dpu.left_out = inputs.left_out(config.vports());
     let taps = taps::open(&config, &interfaces)?;
     let feeder = Feeder::new(inputs, args.pace, config.vports(), dpu.cycle());
     let epoch_ns = if taps.is_empty() { feeder.cycle_0_ns() } else { unix_ns()? };
+    dpu.events().time_zero = Some(epoch_ns);
     let format = Format::for_times_up_to(epoch_ns + feeder.span_ns() + LONGEST_RUN_NS);
     let mut files = claim_files(args, &config, &captures, format)?;
     let server = Server::open_until_signal(args.control.as_deref(), &signals)?;

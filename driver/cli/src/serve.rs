@@ -23,7 +23,6 @@ use crate::wall_clock::WallClock;
 use anyhow::{Context, Result};
 use millrace_driver::Device;
 use millrace_driver::virtio::{LocalMemory, Settings};
-use millrace_firmware::openflow::FlowTable;
 use millrace_firmware::slowpath;
 use millrace_sim::capture::Format;
 use millrace_sim::served::{self, Ecpf, Served, ServedMemory, VfCount};
@@ -51,6 +50,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         return Err(BadInput(problem.into()).into());
     }
     functions::check(&config, &args.functions)?;
+    let detect = args.detect.detection(&config, true)?;
     let places = Places::new(&config, &by_vport(&config, "uplink", &args.uplinks)?)?;
     check_standard_input(args, &places)?;
     let flows = args.flows.as_deref().map(|flows| flow_file::read(flows, &config)).transpose()?;
@@ -76,7 +76,12 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let served = Served::new(PRESET, &args.sockets, vfs, ecpf, latency).bad_input()?;
     let mut functions = Functions::new(&config, config.pfs + usize::from(args.vfs));
     let mut slow_path = match flows {
-        Some(flows) => Some(start_slow_path(args, &mut functions, &served, memory, settings, flows)?),
+        Some(flows) => {
+            let mut device = EmbeddedDpu::new(served.dpu().clone(), memory, settings)?;
+            functions.configure(&args.functions, device.bar())?;
+            let settings = slowpath::Settings { detect, ..slowpath::Settings::default() };
+            Some(Dpu::over(device, flows, settings)?)
+        }
         None => None,
     };
     if let Some(dpu) = &mut slow_path {
@@ -156,20 +161,6 @@ fn begin(uplinks: Vec<(usize, Opened)>, feeder: &Feeder) -> Result<Vec<(usize, U
     uplinks.into_iter().map(|(vport, uplink)| Ok((vport, uplink.begin(format, epoch_ns)?))).collect()
 }
 
-/// Brings the ECPF up, gives each function its configuration, and puts the flows in force.
-fn start_slow_path(
-    args: &ServeArgs,
-    functions: &mut Functions,
-    served: &Served,
-    memory: LocalMemory,
-    settings: Settings,
-    flows: FlowTable,
-) -> Result<SlowPath> {
-    let mut device = EmbeddedDpu::new(served.dpu().clone(), memory, settings)?;
-    functions.configure(&args.functions, device.bar())?;
-    Ok(Dpu::over(device, flows, slowpath::Settings::default())?)
-}
-
 struct Session<'a> {
     args: &'a ServeArgs,
     served: Served,
@@ -212,6 +203,8 @@ impl Session<'_> {
                 break;
             }
         }
+        // What was seen last is told too.
+        self.answer();
         Ok(())
     }
 

@@ -79,6 +79,8 @@ impl<'a, S: Surroundings> Session<'a, S> {
                 self.nap()?;
             }
         }
+        // What was seen last is told too.
+        self.serve();
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! The command line of what is simulated here, or connected to this machine.
 
 use super::FunctionArgs;
+use crate::detect::DetectArgs;
 use crate::device_choice::{DeviceChoice, Served};
 use clap::{Args, ValueEnum};
 use millrace_sim::Preset;
@@ -83,6 +84,9 @@ pub struct RunArgs {
     #[arg(long, value_enum, value_name = "HOW")]
     pub host: Option<Host>,
 
+    #[command(flatten)]
+    pub detect: DetectArgs,
+
     /// Keep the device running when all captures have been sent, until it is interrupted.
     #[arg(long)]
     pub hold: bool,
@@ -91,7 +95,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     pub grace: u64,
 
-    /// Control socket, for `millrace rules`, `stats`, `reg`, `reload` and `vf`. Only you and root get an answer [default: millrace.sock
+    /// Control socket, for `millrace rules`, `stats`, `reg`, `reload`, `vf` and `events`. Only you and root get an answer [default: millrace.sock
     /// in XDG_RUNTIME_DIR if only you get in there, else in /tmp/millrace-UID, which is made for you alone].
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
@@ -143,6 +147,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub functions: FunctionArgs,
+
+    #[command(flatten)]
+    pub detect: DetectArgs,
 
     /// Round trip of the device's accesses to memory, in nanoseconds.
     #[arg(long, value_name = "NS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(..=1_000_000))]

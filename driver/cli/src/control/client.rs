@@ -13,19 +13,34 @@ use std::path::Path;
 /// Longest answer in bytes: that of 200,000 megaflows, several times.
 const MAX_ANSWER: u64 = 2 << 30;
 
+/// A running device, to be asked one thing after the other.
+pub struct Client(UnixStream);
+
+impl Client {
+    /// The device at `path`, or at the default socket.
+    pub fn connect(path: Option<&Path>) -> Result<Self> {
+        let given = path.is_some();
+        let path = path.map_or_else(|| Place::of_this_user().found(), |path| Ok(path.into()))?;
+        let stream = UnixStream::connect(&path)
+            .with_context(|| format!("no device answers at {} (is `millrace run` running?)", path.display()))?;
+        check_device(&stream, &path, given)?;
+        Ok(Self(stream))
+    }
+
+    /// Sends a request and waits for its answer.
+    pub fn ask(&self, request: &Request) -> Result<Value> {
+        let answer = exchange(&self.0, request)?;
+        match serde_json::from_str(&answer).context("the device's answer makes no sense")? {
+            Answer::Ok(value) => Ok(value),
+            Answer::BadInput(message) => Err(BadInput(message).into()),
+            Answer::Failed(message) => bail!("{message}"),
+        }
+    }
+}
+
 /// Sends a request to the device at `path` (or the default socket) and waits for its answer.
 pub fn ask(path: Option<&Path>, request: &Request) -> Result<Value> {
-    let given = path.is_some();
-    let path = path.map_or_else(|| Place::of_this_user().found(), |path| Ok(path.into()))?;
-    let stream = UnixStream::connect(&path)
-        .with_context(|| format!("no device answers at {} (is `millrace run` running?)", path.display()))?;
-    check_device(&stream, &path, given)?;
-    let answer = exchange(&stream, request)?;
-    match serde_json::from_str(&answer).context("the device's answer makes no sense")? {
-        Answer::Ok(value) => Ok(value),
-        Answer::BadInput(message) => Err(BadInput(message).into()),
-        Answer::Failed(message) => bail!("{message}"),
-    }
+    Client::connect(path)?.ask(request)
 }
 
 /// Anybody can listen where this user can look. Root may ask a device of another user if it says where.

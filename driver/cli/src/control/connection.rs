@@ -3,7 +3,7 @@
 //! bounded however it behaves.
 
 use super::{Answer, Reply, Request};
-use nix::poll::PollFlags;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -35,6 +35,8 @@ struct Pending {
     next: u32,
     /// Items of a list that are given already; none if the answer has not begun.
     items: Option<usize>,
+    /// There was nothing to say: it waits until something happens.
+    idle: bool,
 }
 
 impl Connection {
@@ -78,6 +80,9 @@ impl Connection {
     pub fn awaits(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         if self.is_sending() {
             Some((self.stream.as_fd(), PollFlags::POLLOUT))
+        } else if self.pending.as_ref().is_some_and(|pending| pending.idle) {
+            // That it leaves is told unasked.
+            Some((self.stream.as_fd(), PollFlags::empty()))
         } else if self.pending.is_some() || self.received[self.searched..].contains(&b'\n') {
             None
         } else {
@@ -93,16 +98,25 @@ impl Connection {
             return;
         }
         if let Some(pending) = self.pending.take() {
-            self.put(pending, answer);
+            self.gone = pending.idle && self.has_left();
+            if !self.gone {
+                self.put(pending, answer);
+            }
         } else if let Some(line) = self.next_line(room) {
             match serde_json::from_slice(&line) {
-                Ok(request) => self.put(Pending { request, next: 0, items: None }, answer),
+                Ok(request) => self.put(Pending { request, next: 0, items: None, idle: false }, answer),
                 Err(error) => self.say(&Answer::BadInput(format!("this is no request: {error}"))),
             }
         } else if self.ended && !self.is_sending() {
             self.gone = true;
         }
         self.send();
+    }
+
+    /// The other end is closed.
+    fn has_left(&self) -> bool {
+        let mut ends = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+        poll(&mut ends, PollTimeout::ZERO).is_ok_and(|n| n > 0)
     }
 
     fn is_sending(&self) -> bool {
@@ -113,6 +127,7 @@ impl Connection {
     fn put(&mut self, pending: Pending, answer: &mut impl FnMut(&Request, u32) -> Reply) {
         match answer(&pending.request, pending.next) {
             Reply::Later(next) => self.pending = Some(Pending { next, ..pending }),
+            Reply::Idle => self.pending = Some(Pending { idle: true, ..pending }),
             Reply::Items { items, next } => self.list(pending, &items, next),
             Reply::Whole(answer) if pending.items.is_none() => self.say(&answer),
             // Half a list cannot be taken back.

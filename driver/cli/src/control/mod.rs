@@ -12,7 +12,7 @@ mod peer;
 mod place;
 mod server;
 
-pub use client::ask;
+pub use client::{Client, ask};
 pub use server::Server;
 
 pub use place::Place;
@@ -40,6 +40,13 @@ pub enum Request {
         #[serde(default)]
         function: Option<String>,
     },
+    /// Scans and spoofed sources that were told of after the one with this number. With `wait` it is answered when there are some.
+    Events {
+        #[serde(default)]
+        after: u64,
+        #[serde(default)]
+        wait: bool,
+    },
     /// Sets something of a PF or VF: `vlan=100,qos=3`, as `--vf` has it. Answered with what is set of it then.
     SetFunction { function: String, settings: String },
 }
@@ -62,6 +69,8 @@ pub enum Reply {
     Whole(Answer),
     /// The request is to be put again, with this number, which is not 0: it takes time.
     Later(u32),
+    /// There is nothing to say yet: the request is to be put again when something has happened, with 0.
+    Idle,
     /// Items of a list, each as JSON. With `next` there are more, from there on, when the request is put again.
     Items { items: Vec<String>, next: Option<u32> },
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an uplink is connected to, as the command line says it.
 
+use crate::duration::{nanoseconds, number};
 use crate::line::Length;
 
 const FORMS: &str = "an uplink is connected to `tap:IFACE`, `pcap:IN,OUT` or `unix:PATH[,delay=TIME][,rate=BITS]`";
@@ -47,25 +48,9 @@ fn wire_of(text: &str) -> Result<Place<'_>, String> {
     Ok(Place::Wire { path, length })
 }
 
-/// A number, and what follows it.
-fn number(text: &str) -> Option<(u64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
-    let (digits, unit) = text.split_at(end);
-    Some((digits.replace('_', "").parse().ok()?, unit))
-}
-
 /// `5us`: nanoseconds, no more than a minute.
 fn delay(text: &str) -> Result<u64, String> {
-    let found = number(text).and_then(|(count, unit)| {
-        let ns: u64 = match unit {
-            "ns" => 1,
-            "us" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            _ => return None,
-        };
-        count.checked_mul(ns).filter(|ns| *ns <= 60_000_000_000)
-    });
+    let found = nanoseconds(text).filter(|ns| *ns <= 60_000_000_000);
     found.ok_or_else(|| format!("delay={text}: give a time up to 60s, in ns, us, ms or s, as 5us"))
 }
 
