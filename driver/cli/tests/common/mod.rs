@@ -17,7 +17,7 @@ use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 /// Longest wait for something that a device is expected to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An Ethernet frame of an unknown type, `length` bytes, told apart by `id` (byte 14).
 pub fn packet(id: u8, length: usize) -> Vec<u8> {
