@@ -3,6 +3,7 @@
 //! middle. What is a request among them is answered, in order, and nothing else happens.
 
 use super::{Answer, Reply, Request, Server};
+use nix::poll::{PollFd, PollTimeout, poll};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -224,4 +225,31 @@ fn a_client_that_reads_nothing_is_sent_away_when_others_need_its_place() {
     }
     last.check();
     assert!(!last.read.is_empty());
+}
+
+#[test]
+fn a_client_whose_request_rests_wakes_nobody_until_it_is_answered_or_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control");
+    let mut server = Server::open(Some(&path)).unwrap().unwrap();
+    let request = [&serde_json::to_vec(&Request::Events { after: 0, wait: true }).unwrap()[..], b"\n"].concat();
+    let mut clients: Vec<Client> = (0..2).map(|_| Client::new(&path, request.clone())).collect();
+    let rest = |_: &Request, _| Reply::Idle;
+    for client in &mut clients {
+        client.act(&Act::Write(100));
+        (0..3).for_each(|_| server.serve(rest));
+    }
+    // Clients at the server, and whether one of them would end a sleep.
+    let awaits = |server: &Server| {
+        let mut ends: Vec<_> = server.awaits().unwrap().into_iter().map(|(fd, flags)| PollFd::new(fd, flags)).collect();
+        (ends.len() - 1, poll(&mut ends, PollTimeout::ZERO).unwrap() > 0)
+    };
+    assert_eq!(awaits(&server), (2, false));
+    clients[0].act(&Act::Leave);
+    assert_eq!(awaits(&server), (2, true));
+    server.serve(rest);
+    assert_eq!(awaits(&server), (1, false));
+    server.serve(|_, _| Reply::Whole(Answer::Ok(7.into())));
+    clients[1].act(&Act::Read(READ));
+    assert_eq!(clients[1].read, b"{\"ok\":7}\n");
 }
