@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line.
 
+#[cfg(feature = "os")]
+mod os;
 #[cfg(feature = "simulation")]
 mod simulation;
 
+#[cfg(feature = "os")]
+pub use os::{OsArgs, OsCommand};
 #[cfg(feature = "simulation")]
 pub use simulation::{AttachArgs, Host, Mode, Pace, RunArgs, ServeArgs};
 
@@ -55,6 +59,7 @@ pub enum Command {
     Vf(VfArgs),
     /// Follow what a running device tells of scans and spoofed sources, as lines of JSON.
     Events(EventsArgs),
+    #[cfg(feature = "os")]
     /// On a card: show, update or confirm the system that it is started from.
     Os(OsArgs),
 }
@@ -210,41 +215,6 @@ pub struct EventsArgs {
     /// Control socket of the running device, which has to be yours or root's [default: as for `millrace run`].
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-#[command(after_help = "\
-A card's disk has two slots. `install` writes an image to the one that is not in use, if it is whole and signed with the key that this system trusts; nothing is changed
-otherwise. The next start tries it. When the firmware has come up the system says `confirm`; an image that is not confirmed within three starts is given up, and the one
-before it is started again.
-
-Exit code 2 means that the image was refused.")]
-pub struct OsArgs {
-    /// What is to be done.
-    #[command(subcommand)]
-    pub command: OsCommand,
-
-    /// Boot partition.
-    #[arg(long, value_name = "DIR", default_value = "/boot")]
-    pub boot: PathBuf,
-}
-
-#[derive(Subcommand, Debug)]
-pub enum OsCommand {
-    /// Show the images in the slots, the newest first.
-    Show,
-    /// Write an image (`update`, as `cargo xtask dpu-os` makes it) to the slot that is not in use.
-    Install {
-        /// Image.
-        #[arg(value_name = "IMAGE")]
-        image: PathBuf,
-
-        /// Public key (Ed25519, PEM) of those whose images are taken.
-        #[arg(long, value_name = "FILE", default_value = "/etc/millrace/os.pem")]
-        key: PathBuf,
-    },
-    /// Keep the image that runs: it has come up.
-    Confirm,
 }
 
 /// A feature that need not be offered, by its name or what is behind `VIRTIO_F_` or `VIRTIO_NET_F_` in it.

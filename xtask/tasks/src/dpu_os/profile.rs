@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A profile: a folder of `firmware/os` with a file for each of the five layers that openEuler's DPU-OS defines.
+
+use super::layer::Layer;
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// What an image is made of.
+pub struct Profile {
+    pub kernel: Kernel,
+    pub drivers: (Layer, Drivers),
+    pub system: System,
+    pub packages: (Layer, Packages),
+    pub services: Services,
+    /// The scripts of its services, by their names.
+    pub scripts: BTreeMap<String, Vec<u8>>,
+}
+
+/// The kernel.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    pub flavour: Flavour,
+    /// Words of its command line.
+    #[serde(default)]
+    pub command_line: Vec<String>,
+}
+
+/// A kernel of Debian.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flavour {
+    /// For virtual machines.
+    Cloud,
+    /// For all machines.
+    Generic,
+}
+
+/// Modules of the kernel.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drivers {
+    /// Loaded in this order, each behind what it depends on.
+    pub modules: Vec<Spanned<String>>,
+    /// By module.
+    #[serde(default)]
+    pub options: BTreeMap<Spanned<String>, String>,
+}
+
+/// What is set when the system comes up.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// Of 2 MiB.
+    #[serde(default)]
+    pub huge_pages: u32,
+    /// Processors that nothing runs on but what is put there: `1-3`.
+    pub isolated: Option<Spanned<String>>,
+    #[serde(default)]
+    pub sysctl: BTreeMap<Spanned<String>, Setting>,
+    /// Texts, by where they are in the image.
+    #[serde(default)]
+    pub files: BTreeMap<Spanned<String>, String>,
+}
+
+/// A value of sysctl.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub enum Setting {
+    Number(i64),
+    Text(String),
+}
+
+/// Packages of Debian.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Packages {
+    pub packages: Vec<Spanned<String>>,
+}
+
+/// Services, by their names.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Services {
+    /// Run one after the other when the system comes up.
+    #[serde(default)]
+    pub once: Vec<Spanned<String>>,
+    /// Started behind them, and again whenever they end.
+    #[serde(default)]
+    pub kept: Vec<Spanned<String>>,
+}
+
+impl Profile {
+    /// The profile with this name in a folder of profiles.
+    ///
+    /// # Errors
+    /// If there is none, or something of it cannot be: with the line.
+    pub fn read(profiles: &Path, name: &str) -> Result<Self> {
+        let folder = profiles.join(name);
+        if !folder.join("kernel.toml").is_file() {
+            bail!(
+                "there is no profile {name}: there are {}",
+                names(profiles, |entry| entry.join("kernel.toml").is_file())?
+            );
+        }
+        let (_, kernel) = Layer::read(&folder.join("kernel.toml"))?;
+        let drivers: (_, Drivers) = Layer::read(&folder.join("drivers.toml"))?;
+        drivers.1.check(&drivers.0)?;
+        let (layer, system) = Layer::read::<System>(&folder.join("system.toml"))?;
+        system.check(&layer)?;
+        let packages: (_, Packages) = Layer::read(&folder.join("packages.toml"))?;
+        packages.1.check(&packages.0)?;
+        let (layer, services) = Layer::read::<Services>(&folder.join("services.toml"))?;
+        let scripts = services.scripts(&layer, &profiles.join("services"))?;
+        Ok(Self { kernel, drivers, system, packages, services, scripts })
+    }
+}
+
+impl Drivers {
+    fn check(&self, layer: &Layer) -> Result<()> {
+        for module in self.options.keys() {
+            if !self.modules.iter().any(|found| found.get_ref() == module.get_ref()) {
+                return Err(
+                    layer.error(module, format!("options of {}, which is none of the modules", module.get_ref()))
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl System {
+    fn check(&self, layer: &Layer) -> Result<()> {
+        let is_list = |text: &str| {
+            let is_number = |text: &str| text.parse::<u16>().is_ok();
+            text.split(',').all(|part| match part.split_once('-') {
+                Some((first, last)) => is_number(first) && is_number(last),
+                None => is_number(part),
+            })
+        };
+        if let Some(isolated) = self.isolated.as_ref().filter(|text| !is_list(text.get_ref())) {
+            return Err(layer.error(isolated, "processors are given as 1-3,5"));
+        }
+        let is_key =
+            |key: &str| key.contains('.') && key.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-/".contains(&c));
+        if let Some(key) = self.sysctl.keys().find(|key| !is_key(key.get_ref())) {
+            return Err(layer.error(key, format!("{} is no name of sysctl", key.get_ref())));
+        }
+        let is_place = |path: &str| !path.is_empty() && path.split('/').all(|part| !["", ".", ".."].contains(&part));
+        match self.files.keys().find(|path| !is_place(path.get_ref())) {
+            Some(path) => Err(layer.error(path, "files are given from the root of the image on, as etc/hostname")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Packages {
+    fn check(&self, layer: &Layer) -> Result<()> {
+        // Debian Policy 5.6.1.
+        let is_name = |name: &str| {
+            name.len() > 1 && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"+-.".contains(&c))
+        };
+        match self.packages.iter().find(|name| !is_name(name.get_ref())) {
+            Some(name) => Err(layer.error(name, format!("{} is no name of a package", name.get_ref()))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Services {
+    fn scripts(&self, layer: &Layer, folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+        let mut scripts = BTreeMap::new();
+        for service in self.once.iter().chain(&self.kept) {
+            let name = service.get_ref();
+            let file = folder.join(name);
+            if name.contains('/') || !file.is_file() {
+                let text = format!("there is no service {name}: there are {}", names(folder, Path::is_file)?);
+                return Err(layer.error(service, text));
+            }
+            scripts.insert(name.clone(), fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
+        }
+        Ok(scripts)
+    }
+}
+
+/// The names of what is in a folder, as far as it is wanted.
+fn names(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<String> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+    let mut names: Vec<String> = paths
+        .iter()
+        .filter(|path| wanted(path))
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    Ok(names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xtask::run;
+
+    /// What is said to the profile `minimal`, with a text of it replaced.
+    fn refusal(layer: &str, text: &str, by: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = run::root().join("firmware/os");
+        for part in ["minimal", "services"] {
+            fs::create_dir(folder.path().join(part)).unwrap();
+            for entry in fs::read_dir(ours.join(part)).unwrap() {
+                let path = entry.unwrap().path();
+                fs::copy(&path, folder.path().join(part).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        let file = folder.path().join("minimal").join(layer);
+        let before = fs::read_to_string(&file).unwrap();
+        assert!(before.contains(text), "{before}");
+        fs::write(&file, before.replace(text, by)).unwrap();
+        let error = Profile::read(folder.path(), "minimal").err().expect("it is taken").to_string();
+        error.strip_prefix(&format!("{}:", file.display())).unwrap_or(&error).to_owned()
+    }
+
+    #[test]
+    fn profiles_that_are_there_are_read() {
+        let folder = run::root().join("firmware/os");
+        let minimal = Profile::read(&folder, "minimal").unwrap();
+        assert_eq!(minimal.scripts.keys().collect::<Vec<_>>(), ["confirm", "disk", "ecpf", "firmware"]);
+        let error = Profile::read(&folder, "maximal").err().unwrap().to_string();
+        assert!(error.starts_with("there is no profile maximal: there are minimal"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_line() {
+        let cases = [
+            ("kernel.toml", "\"cloud\"", "\"small\"", "3: unknown variant `small`, expected `cloud` or `generic`"),
+            (
+                "kernel.toml",
+                "command_line",
+                "comand_line",
+                "4: unknown field `comand_line`, expected `flavour` or `command_line`",
+            ),
+            ("drivers.toml", "vfio_iommu_type1 =", "vfio =", "11: options of vfio, which is none of the modules"),
+            ("system.toml", "pages = 0", "pages = -1", "3: "),
+            ("system.toml", "huge_pages = 0", "isolated = \"1-\"", "3: processors are given as 1-3,5"),
+            ("system.toml", "\"vm.over", "\"vm over", "9: vm overcommit_memory is no name of sysctl"),
+            ("system.toml", "\"etc/", "\"/etc/", "13: files are given from the root of the image on"),
+            ("packages.toml", "busybox-static", "Busybox", "3: Busybox is no name of a package"),
+            (
+                "services.toml",
+                "\"firmware\"",
+                "\"firmwares\"",
+                "5: there is no service firmwares: there are confirm, disk, ecpf, firmware",
+            ),
+            ("services.toml", "kept =", "keep =", "5: unknown field `keep`, expected `once` or `kept`"),
+        ];
+        for (layer, text, by, expected) in cases {
+            let said = refusal(layer, text, by);
+            assert!(said.starts_with(expected), "{layer}: {said}, not {expected}");
+        }
+    }
+}
