@@ -4,7 +4,7 @@
 use crate::server::{Served, config_space};
 use millrace_driver::vfio_user::{VfioUserDpu, VfioUserNet};
 use millrace_driver::virtio::Settings;
-use millrace_vfio_user::{DeviceInfo, Function, Server, Space};
+use millrace_vfio_user::{Client, DeviceInfo, Function, Server, Space};
 use nix::errno::Errno;
 use nix::poll::{PollTimeout, poll};
 use std::os::unix::net::UnixListener;
@@ -99,4 +99,16 @@ fn a_function_has_one_driver() {
     let _first = VfioUserDpu::connect(&served.path("ecpf")).unwrap();
     let error = VfioUserDpu::connect(&served.path("ecpf")).err().unwrap().to_string();
     assert!(error.contains("the function has another client"), "{error}");
+}
+
+#[test]
+fn a_client_has_hung_up_though_its_socket_is_held_elsewhere() {
+    let served = Served::start();
+    let path = served.path("f1");
+    let first = Client::connect(&path).unwrap();
+    // As by a process that is just being started.
+    let held = first.descriptor().try_clone_to_owned().unwrap();
+    drop(first);
+    Client::connect(&path).unwrap();
+    drop(held);
 }

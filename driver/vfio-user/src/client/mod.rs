@@ -18,6 +18,7 @@ use crate::wire::{
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use served::ServedMemory;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -522,6 +523,15 @@ impl Client {
             other => Loss::Other(other.to_string()),
         });
         error
+    }
+}
+
+impl Drop for Client {
+    /// Hangs up. To close the socket is not enough: a process that another thread is just starting holds it too, for a moment in which the
+    /// server would turn the next client away.
+    fn drop(&mut self) {
+        // It may be closed already, from the other side.
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
