@@ -113,6 +113,8 @@ impl Sink {
         if self.frame.is_empty() {
             self.first_cycle = cycle;
         }
+        // At once: word by word a frame of one beat would move four times.
+        self.frame.reserve(self.bus_bytes);
         for word in &data[..count / 4] {
             self.frame.extend_from_slice(&word.to_le_bytes());
         }
