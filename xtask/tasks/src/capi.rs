@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask capi`: the driver for C, laid out as compilers and pkg-config look for it.
 
+use crate::architecture::Architecture;
+use crate::firmware;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
@@ -14,7 +16,15 @@ use xtask::setup::Need;
 const PACKAGE: &str = "millrace-capi";
 /// The shared library, with the number of its binary interface.
 const SHARED: &str = "libmillrace.so.1";
-const EXAMPLE: &str = "arp_responder.c";
+/// What is laid out for every target, below the prefix.
+const LAID_OUT: [&str; 5] = [HEADER, STATIC, PKG_CONFIG, PAGE, EXAMPLE];
+const UNWINDER: &str = "lib/libunwind.a";
+const HEADER: &str = "include/millrace.h";
+const STATIC: &str = "lib/libmillrace.a";
+const PKG_CONFIG: &str = "lib/pkgconfig/millrace.pc";
+const DOCUMENTATION: &str = "share/doc/millrace";
+const PAGE: &str = "share/doc/millrace/c-api.md";
+const EXAMPLE: &str = "share/doc/millrace/arp_responder.c";
 
 /// What is laid out, and where.
 #[derive(Args)]
@@ -44,6 +54,9 @@ struct Built {
     header: Option<PathBuf>,
 }
 
+/// Where a card has it.
+const CARD_PREFIX: &str = "usr/local";
+
 /// Builds and lays out.
 pub fn install(arguments: &Arguments) -> Result<()> {
     let mut build = run::cargo();
@@ -54,18 +67,41 @@ pub fn install(arguments: &Arguments) -> Result<()> {
     if arguments.embedded {
         build.args(["--features", "embedded"]);
     }
-    let output = build.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    if !output.status.success() {
-        bail!("`{}` ended with {}", run::shown(&build), output.status);
-    }
-    let built = Built::read(&String::from_utf8_lossy(&output.stdout))?;
-    lay_out(&built, &arguments.prefix, arguments.embedded)
-        .with_context(|| format!("cannot write to {}", arguments.prefix.display()))?;
-    eprintln!("capi: PKG_CONFIG_PATH={} finds `millrace`", arguments.prefix.join("lib/pkgconfig").display());
+    let (folder, embedded) = (&arguments.prefix, arguments.embedded);
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let prefix = folder.canonicalize()?;
+    Built::by(build)?.lay_out(folder, &prefix, if embedded { "-lstdc++ -lz " } else { "" })?;
+    eprintln!("capi: PKG_CONFIG_PATH={} finds `millrace`", folder.join("lib/pkgconfig").display());
     Ok(())
 }
 
+/// Builds it for programs that need no libraries, as a card has them: the folder that stands for the card's [`CARD_PREFIX`], and its files.
+pub fn for_card(architecture: Architecture) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut build = firmware::cargo(architecture, "rustc")?;
+    build.args(["--package", PACKAGE, "--lib", "--crate-type", "staticlib", "--message-format", "json"]);
+    let folder = tempfile::tempdir().context("there is no temporary folder")?;
+    Built::by(build)?.lay_out(folder.path(), &Path::new("/").join(CARD_PREFIX), "-lunwind ")?;
+    // Rust's library leaves this out, and GCC's is for the glibc.
+    let unwinder = firmware::library(architecture.target())?.join("self-contained/libunwind.a");
+    fs::copy(&unwinder, folder.path().join(UNWINDER)).with_context(|| format!("there is no {}", unwinder.display()))?;
+    let mut files = vec![];
+    for file in LAID_OUT.into_iter().chain([UNWINDER]) {
+        let content = fs::read(folder.path().join(file)).with_context(|| format!("there is no {file}"))?;
+        files.push((format!("{CARD_PREFIX}/{file}"), content));
+    }
+    Ok(files)
+}
+
 impl Built {
+    /// What such a command of cargo's makes.
+    fn by(mut build: Command) -> Result<Self> {
+        let output = build.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+        if !output.status.success() {
+            bail!("`{}` ended with {}", run::shown(&build), output.status);
+        }
+        Self::read(&String::from_utf8_lossy(&output.stdout))
+    }
+
     /// From cargo's messages.
     fn read(messages: &str) -> Result<Self> {
         let mut built = Self::default();
@@ -89,37 +125,38 @@ impl Built {
     fn file(&self, extension: &str) -> Option<&PathBuf> {
         self.files.iter().find(|file| file.extension().is_some_and(|found| found == extension))
     }
-}
 
-fn lay_out(built: &Built, prefix: &Path, embedded: bool) -> Result<()> {
-    let [lib, include, share] = ["lib/pkgconfig", "include", "share/doc/millrace"].map(|folder| prefix.join(folder));
-    for folder in [&lib, &include, &share] {
-        fs::create_dir_all(folder)?;
+    /// Lays it out in a folder that programs see as `prefix`. A program without shared libraries needs `others` too.
+    fn lay_out(&self, folder: &Path, prefix: &Path, others: &str) -> Result<()> {
+        let lay_out = || -> Result<()> {
+            for inner in ["lib/pkgconfig", "include", DOCUMENTATION] {
+                fs::create_dir_all(folder.join(inner))?;
+            }
+            fs::copy(self.header.as_ref().context("no header was made")?, folder.join(HEADER))?;
+            fs::copy(self.file("a").context("no static library was made")?, folder.join(STATIC))?;
+            if let Some(shared) = self.file("so") {
+                fs::copy(shared, folder.join("lib").join(SHARED))?;
+                let link = folder.join("lib/libmillrace.so");
+                if link.is_symlink() {
+                    fs::remove_file(&link)?;
+                }
+                symlink(SHARED, link)?;
+            }
+            fs::write(folder.join(PKG_CONFIG), pkg_config(prefix, others))?;
+            fs::copy(run::root().join("docs/c-api.md"), folder.join(PAGE))?;
+            fs::copy(run::root().join("driver/capi/examples/arp_responder.c"), folder.join(EXAMPLE))?;
+            Ok(())
+        };
+        lay_out().with_context(|| format!("cannot write to {}", folder.display()))
     }
-    let prefix = prefix.canonicalize()?;
-    fs::copy(built.header.as_ref().context("no header was made")?, include.join("millrace.h"))?;
-    fs::copy(built.file("a").context("no static library was made")?, prefix.join("lib/libmillrace.a"))?;
-    if let Some(shared) = built.file("so") {
-        fs::copy(shared, prefix.join("lib").join(SHARED))?;
-        let link = prefix.join("lib/libmillrace.so");
-        if link.is_symlink() {
-            fs::remove_file(&link)?;
-        }
-        symlink(SHARED, link)?;
-    }
-    fs::write(lib.join("millrace.pc"), pkg_config(&prefix, embedded))?;
-    fs::copy(run::root().join("docs/c-api.md"), share.join("c-api.md"))?;
-    fs::copy(run::root().join("driver/capi/examples").join(EXAMPLE), share.join(EXAMPLE))?;
-    Ok(())
 }
 
 /// A static program is made of what it uses: other parts of the library name symbols that a static glibc has not.
-fn pkg_config(prefix: &Path, embedded: bool) -> String {
-    let cpp = if embedded { "-lstdc++ -lz " } else { "" };
+fn pkg_config(prefix: &Path, others: &str) -> String {
     format!(
         "prefix={}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\n\
          Name: millrace\nDescription: The driver of the Millrace DPU\nVersion: {}\n\
-         Cflags: -I${{includedir}}\nLibs: -L${{libdir}} -lmillrace\nLibs.private: {cpp}-lpthread -ldl -lm -Wl,--gc-sections\n",
+         Cflags: -I${{includedir}}\nLibs: -L${{libdir}} -lmillrace\nLibs.private: {others}-lpthread -ldl -lm -Wl,--gc-sections\n",
         prefix.display(),
         env!("CARGO_PKG_VERSION"),
     )
@@ -132,7 +169,7 @@ pub fn check() -> Result<()> {
     install(&Arguments { prefix: prefix.clone(), target: None, embedded: false })?;
     for options in ["", "--static"] {
         let program = folder.path().join("arp_responder");
-        let example = prefix.join("share/doc/millrace").join(EXAMPLE);
+        let example = prefix.join(EXAMPLE);
         let linked = if options.is_empty() { "" } else { "-static" };
         let line = format!(
             "cc -O2 -Wall -Werror -o \"$PROGRAM\" \"$EXAMPLE\" {linked} $(pkg-config --cflags --libs {options} millrace)"

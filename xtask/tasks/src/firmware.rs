@@ -5,7 +5,7 @@ use crate::architecture::Architecture;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use xtask::run;
 
@@ -40,17 +40,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Builds a program that needs no libraries, with neither the simulation nor Verilator. Where it is.
+/// Builds the command, with neither the simulation nor Verilator. Where it is.
 pub fn build(architecture: Architecture) -> Result<PathBuf> {
+    let mut build = cargo(architecture, "build")?;
+    build.args(["--package", PACKAGE, "--no-default-features", "--features", FEATURES]);
+    run::checked(build)?;
+    Ok(run::target().join(architecture.target()).join(PROFILE).join(PACKAGE))
+}
+
+/// A command of cargo's that builds for a card: what needs no libraries.
+pub fn cargo(architecture: Architecture, command: &str) -> Result<Command> {
     let target = architecture.target();
     install(target)?;
-    let mut build = run::cargo();
-    build.args(["build", "--quiet", "--package", PACKAGE, "--no-default-features", "--features", FEATURES]);
-    build.args(["--profile", PROFILE, "--target", target]);
+    let mut cargo = run::cargo();
+    cargo.args([command, "--quiet", "--profile", PROFILE, "--target", target]);
     let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
-    build.env(linker, LINKER);
-    run::checked(build)?;
-    Ok(run::target().join(target).join(PROFILE).join(PACKAGE))
+    cargo.env(linker, LINKER);
+    Ok(cargo)
 }
 
 /// Installs Rust's library for a target, if it is missing, and says so.
@@ -68,9 +74,16 @@ fn install(target: &str) -> Result<()> {
 
 /// Whether the compiler that cargo uses has a library for a target.
 fn has_library(target: &str) -> Result<bool> {
+    Ok(library(target)?.is_dir())
+}
+
+/// Where that compiler has its library for a target.
+pub fn library(target: &str) -> Result<PathBuf> {
     let mut rustc: Command = run::command(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc.args(["--print", "target-libdir", "--target", target]);
     let output = rustc.output().context("cannot start rustc")?;
-    let folder = String::from_utf8_lossy(&output.stdout);
-    Ok(output.status.success() && Path::new(folder.trim_end()).is_dir())
+    if !output.status.success() {
+        bail!("rustc knows no target {target}");
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().into())
 }

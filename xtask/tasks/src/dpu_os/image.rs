@@ -6,6 +6,7 @@ use super::profile::{Profile, Setting, System};
 use super::root::{Root, read_module};
 use super::sbom;
 use crate::architecture::Architecture;
+use crate::capi;
 use crate::debian::Package;
 use crate::firmware;
 use anyhow::{Context, Result, bail};
@@ -33,12 +34,14 @@ pub struct Image {
 /// Folders that programs expect.
 const FOLDERS: [&str; 10] = ["dev", "etc", "proc", "root", "run", "sys", "tmp", "usr/bin", "usr/sbin", "usr/lib"];
 /// Where those lay before `/usr`.
-const LINKS: [&str; 3] = ["bin", "sbin", "lib"];
+const LINKS: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
 /// What an image is made of.
 pub struct Order<'a> {
     /// Profile.
     pub name: &'a str,
+    /// With what programs are made with.
+    pub devel: bool,
     pub architecture: Architecture,
     /// Whose updates it takes.
     pub key: VerifyingKey,
@@ -55,8 +58,8 @@ pub struct Order<'a> {
 impl Order<'_> {
     /// Builds it.
     pub fn build(&self) -> Result<Image> {
-        let profile = Profile::read(&run::root().join("firmware/os"), self.name)?;
-        let packages = run::target().join("dpu-os/packages").join(self.name);
+        let profile = Profile::read(&run::root().join("firmware/os"), self.name, self.devel)?;
+        let packages = run::target().join("dpu-os/packages").join(super::variant(self.name, self.devel));
         let root = Root::ensure(&profile, self.architecture, &packages.join(self.architecture.name()))?;
         let modules = modules(&profile, &root)?;
         let archive = self.archive(&profile, &root, &modules)?;
@@ -85,10 +88,15 @@ impl Order<'_> {
         let mut archive = Archive::default();
         FOLDERS.iter().for_each(|folder| archive.add_folder(folder));
         LINKS.iter().for_each(|link| archive.add(link, File::Link(format!("usr/{link}"))));
-        for (path, file) in root.files()? {
+        for (path, file) in profile.kept(root.files()?)? {
             archive.add(&path, read(&file)?);
         }
         archive.add("usr/bin/millrace", File::Program(contents(&firmware)?));
+        if self.devel {
+            for (path, content) in capi::for_card(self.architecture)? {
+                archive.add(&path, File::Plain(content));
+            }
+        }
         for (name, module) in modules {
             archive.add(&format!("usr/lib/modules/{}/{name}.ko", root.release), File::Plain(module.clone()));
         }

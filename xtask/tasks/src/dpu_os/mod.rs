@@ -35,6 +35,9 @@ pub struct Arguments {
     /// Processor of the card
     #[arg(long, value_enum, value_name = "ARCHITECTURE", default_value = "aarch64")]
     arch: Architecture,
+    /// With a C compiler, the driver's library and its example, to make programs on the card: firmware/os/devel.toml
+    #[arg(long)]
+    devel: bool,
     /// What the image calls itself
     #[arg(long, value_name = "TEXT", default_value = env!("CARGO_PKG_VERSION"))]
     version: String,
@@ -52,6 +55,8 @@ pub const NETWORK: &str = "pxe";
 pub struct Release<'a> {
     /// Profile.
     pub name: &'a str,
+    /// With what programs are made with.
+    pub devel: bool,
     pub architecture: Architecture,
     pub version: &'a str,
     /// Further services that are kept running: their names and scripts.
@@ -64,16 +69,18 @@ pub struct Release<'a> {
 
 /// Builds an image, and prints its sizes.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { profile, arch, version, key } = arguments;
+    let Arguments { profile, arch, devel, version, key } = arguments;
     let key = keys::signing(key.as_deref())?;
-    let out = folder(profile, *arch);
-    let image =
-        Release { name: profile, architecture: *arch, version, services: &[], files: &[], out: &out }.build(&key)?;
+    let name = variant(profile, *devel);
+    let out = folder(&name, *arch);
+    let release =
+        Release { name: profile, devel: *devel, architecture: *arch, version, services: &[], files: &[], out: &out };
+    let image = release.build(&key)?;
     let size = |file: &str| fs::metadata(out.join(file)).with_context(|| format!("cannot find {file}"));
     let (kernel, initramfs, update, disk) = (size("kernel")?, size("initramfs")?, size(UPDATE)?, size(DISK)?);
     println!(
         "{}",
-        json!({"profile": profile, "architecture": arch.name(), "version": version, "kernel_bytes": kernel.len(),
+        json!({"profile": name, "architecture": arch.name(), "version": version, "kernel_bytes": kernel.len(),
             "initramfs_bytes": initramfs.len(), "bytes": kernel.len() + initramfs.len(), "update_bytes": update.len(),
             "disk_bytes": disk.len(), "modules": image.modules,
             "packages": image.packages, "folder": out})
@@ -82,10 +89,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Builds kernel and initramfs of a profile, with further services that are kept running: their names and scripts.
-pub fn build(name: &str, architecture: Architecture, services: &[(&str, &[u8])]) -> Result<Image> {
-    let out = folder(name, architecture).join("with-more");
+pub fn build(name: &str, devel: bool, architecture: Architecture, services: &[(&str, &[u8])]) -> Result<Image> {
+    let out = folder(&variant(name, devel), architecture).join("with-more");
     let key = test_key()?.verifying_key();
-    Order { name, architecture, key, services, files: &[], loaders: &[], out: &out }.build()
+    Order { name, devel, architecture, key, services, files: &[], loaders: &[], out: &out }.build()
+}
+
+/// What a profile is called with its layer `devel`.
+fn variant(name: &str, devel: bool) -> String {
+    if devel { format!("{name}-devel") } else { name.to_owned() }
 }
 
 /// The key that signs if none is given.
@@ -104,13 +116,21 @@ fn folder(name: &str, architecture: Architecture) -> PathBuf {
 impl Release<'_> {
     /// Builds it.
     pub fn build(&self, key: &SigningKey) -> Result<Image> {
-        let Self { name, architecture, version, services, files, out } = *self;
+        let Self { name, devel, architecture, version, services, files, out } = *self;
         let loaders = run::target().join("dpu-os/loaders").join(architecture.name());
         let loaders = Loaders::ensure(architecture, &loaders)?;
-        let order =
-            Order { name, architecture, key: key.verifying_key(), services, files, loaders: &loaders.packages, out };
+        let order = Order {
+            name,
+            devel,
+            architecture,
+            key: key.verifying_key(),
+            services,
+            files,
+            loaders: &loaders.packages,
+            out,
+        };
         let image = order.build()?;
-        let media = Media::new(&image, architecture, name, version)?;
+        let media = Media::new(&image, architecture, &variant(name, devel), version)?;
         media.write_disk(&out.join(DISK), &loaders)?;
         media.write_update(&out.join(UPDATE), key)?;
         media.write_network(&out.join(NETWORK), &loaders)?;

@@ -15,6 +15,8 @@ pub struct Profile {
     pub drivers: (Layer, Drivers),
     pub system: System,
     pub packages: (Layer, Packages),
+    /// What programs are made with on the card, if that is asked for.
+    pub devel: Option<(Layer, Packages)>,
     pub services: Services,
     /// The scripts of its services, by their names.
     pub scripts: BTreeMap<String, Vec<u8>>,
@@ -80,6 +82,12 @@ pub enum Setting {
 #[serde(deny_unknown_fields)]
 pub struct Packages {
     pub packages: Vec<Spanned<String>>,
+    /// What others of these depend on, and the image does without.
+    #[serde(default)]
+    pub without: Vec<Spanned<String>>,
+    /// Files of theirs that are not in the image, by their names; a `*` in front stands for anything.
+    #[serde(default)]
+    pub left_out: Vec<Spanned<String>>,
 }
 
 /// Services, by their names.
@@ -95,11 +103,11 @@ pub struct Services {
 }
 
 impl Profile {
-    /// The profile with this name in a folder of profiles.
+    /// The profile with this name in a folder of profiles, and with `devel` the layer that they share.
     ///
     /// # Errors
     /// If there is none, or something of it cannot be: with the line.
-    pub fn read(profiles: &Path, name: &str) -> Result<Self> {
+    pub fn read(profiles: &Path, name: &str, devel: bool) -> Result<Self> {
         let folder = profiles.join(name);
         if !folder.join("kernel.toml").is_file() {
             bail!(
@@ -112,11 +120,33 @@ impl Profile {
         drivers.1.check(&drivers.0)?;
         let (layer, system) = Layer::read::<System>(&folder.join("system.toml"))?;
         system.check(&layer)?;
-        let packages: (_, Packages) = Layer::read(&folder.join("packages.toml"))?;
-        packages.1.check(&packages.0)?;
+        let packages = Packages::read(&folder.join("packages.toml"))?;
+        let devel = devel.then(|| Packages::read(&profiles.join("devel.toml"))).transpose()?;
         let (layer, services) = Layer::read::<Services>(&folder.join("services.toml"))?;
         let scripts = services.scripts(&layer, &profiles.join("services"))?;
-        Ok(Self { kernel, drivers, system, packages, services, scripts })
+        Ok(Self { kernel, drivers, system, packages, devel, services, scripts })
+    }
+
+    /// What of files by their paths is in the image.
+    ///
+    /// # Errors
+    /// If a layer leaves out what there is not: with the line.
+    pub fn kept<T>(&self, mut files: Vec<(String, T)>) -> Result<Vec<(String, T)>> {
+        for (layer, packages) in self.layers_of_packages() {
+            for name in &packages.left_out {
+                let before = files.len();
+                files.retain(|(path, _)| !is_named(path, name.get_ref()));
+                if files.len() == before {
+                    return Err(layer.error(name, format!("no file of the packages is called {}", name.get_ref())));
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// The layers that name packages.
+    pub fn layers_of_packages(&self) -> impl Iterator<Item = &(Layer, Packages)> {
+        std::iter::once(&self.packages).chain(&self.devel)
     }
 }
 
@@ -159,15 +189,30 @@ impl System {
 }
 
 impl Packages {
+    fn read(file: &Path) -> Result<(Layer, Self)> {
+        let (layer, packages) = Layer::read::<Self>(file)?;
+        packages.check(&layer)?;
+        Ok((layer, packages))
+    }
+
     fn check(&self, layer: &Layer) -> Result<()> {
         // Debian Policy 5.6.1.
         let is_name = |name: &str| {
             name.len() > 1 && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"+-.".contains(&c))
         };
-        match self.packages.iter().find(|name| !is_name(name.get_ref())) {
+        match self.packages.iter().chain(&self.without).find(|name| !is_name(name.get_ref())) {
             Some(name) => Err(layer.error(name, format!("{} is no name of a package", name.get_ref()))),
             None => Ok(()),
         }
+    }
+}
+
+/// Whether a file at a path is of this name, in which a `*` in front stands for anything.
+fn is_named(path: &str, name: &str) -> bool {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    match name.strip_prefix('*') {
+        Some(end) => file.ends_with(end),
+        None => file == name,
     }
 }
 
@@ -220,16 +265,17 @@ mod tests {
         let before = fs::read_to_string(&file).unwrap();
         assert!(before.contains(text), "{before}");
         fs::write(&file, before.replace(text, by)).unwrap();
-        let error = Profile::read(folder.path(), "minimal").err().expect("it is taken").to_string();
+        let error = Profile::read(folder.path(), "minimal", false).err().expect("it is taken").to_string();
         error.strip_prefix(&format!("{}:", file.display())).unwrap_or(&error).to_owned()
     }
 
     #[test]
     fn profiles_that_are_there_are_read() {
         let folder = run::root().join("firmware/os");
-        let minimal = Profile::read(&folder, "minimal").unwrap();
+        let minimal = Profile::read(&folder, "minimal", true).unwrap();
+        assert!(minimal.devel.is_some());
         assert_eq!(minimal.scripts.keys().collect::<Vec<_>>(), ["confirm", "disk", "ecpf", "firmware"]);
-        let error = Profile::read(&folder, "maximal").err().unwrap().to_string();
+        let error = Profile::read(&folder, "maximal", false).err().unwrap().to_string();
         assert!(error.starts_with("there is no profile maximal: there are minimal"), "{error}");
     }
 
@@ -261,5 +307,17 @@ mod tests {
             let said = refusal(layer, text, by);
             assert!(said.starts_with(expected), "{layer}: {said}, not {expected}");
         }
+    }
+
+    #[test]
+    fn files_are_left_out_by_their_names() {
+        let mut profile = Profile::read(&run::root().join("firmware/os"), "minimal", true).unwrap();
+        let files =
+            || ["usr/bin/aarch64-linux-gnu-lto-dump-14", "usr/bin/lto1x", "usr/lib/lto1"].map(|p| (p.to_owned(), ()));
+        let devel = &mut profile.devel.as_mut().unwrap().1;
+        devel.left_out.retain(|name| name.get_ref().contains("lto"));
+        assert_eq!(profile.kept(files().to_vec()).unwrap(), [("usr/bin/lto1x".to_owned(), ())]);
+        let error = profile.kept(files()[..2].to_vec()).unwrap_err().to_string();
+        assert!(error.contains("devel.toml:") && error.ends_with("no file of the packages is called lto1"), "{error}");
     }
 }

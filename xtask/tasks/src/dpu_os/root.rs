@@ -39,10 +39,11 @@ impl Root {
     pub fn ensure(profile: &Profile, architecture: Architecture, folder: &Path) -> Result<Self> {
         let wanted = wanted(profile, architecture);
         let (root, stamp) = (folder.join("root"), folder.join("wanted"));
-        let asked = format!("{RELEASE} {}\n", wanted.join(" "));
+        let spared = spared(profile);
+        let asked = format!("{RELEASE} {} without {}\n", wanted.join(" "), spared.join(" "));
         if fs::read_to_string(&stamp).ok() != Some(asked.clone()) {
             remove(folder)?;
-            unpack(profile, architecture, &wanted, folder)?;
+            unpack(profile, architecture, &wanted, &spared, folder)?;
             fs::write(&stamp, asked)?;
         }
         let packages = serde_json::from_str(&fs::read_to_string(folder.join(LIST))?)?;
@@ -96,18 +97,32 @@ fn wanted(profile: &Profile, architecture: Architecture) -> Vec<String> {
         Flavour::Cloud => format!("linux-image-cloud-{}", architecture.debian()),
         Flavour::Generic => format!("linux-image-{}", architecture.debian()),
     };
-    let packages = profile.packages.1.packages.iter().map(|name| name.get_ref().clone());
-    std::iter::once(kernel).chain(packages).collect()
+    let packages = profile.layers_of_packages().flat_map(|(_, layer)| &layer.packages);
+    std::iter::once(kernel).chain(packages.map(|name| name.get_ref().clone())).collect()
 }
 
-fn unpack(profile: &Profile, architecture: Architecture, wanted: &[String], folder: &Path) -> Result<()> {
-    let (layer, packages) = &profile.packages;
+/// What is taken for installed.
+fn spared(profile: &Profile) -> Vec<&str> {
+    let without = profile.layers_of_packages().flat_map(|(_, layer)| &layer.without);
+    SPARED.into_iter().chain(without.map(|name| name.get_ref().as_str())).collect()
+}
+
+fn unpack(
+    profile: &Profile,
+    architecture: Architecture,
+    wanted: &[String],
+    spared: &[&str],
+    folder: &Path,
+) -> Result<()> {
     eprintln!("dpu-os: unpacking {} of Debian below {}", wanted.join(", "), folder.display());
-    let apt = Apt::new(&folder.join("apt"), &[RELEASE], architecture, &SPARED)?;
-    for package in &packages.packages {
-        if !apt.knows(package.get_ref())? {
-            let text = format!("Debian {RELEASE} has no package {} for {}", package.get_ref(), architecture.debian());
-            return Err(layer.error(package, text));
+    let apt = Apt::new(&folder.join("apt"), &[RELEASE], architecture, spared)?;
+    for (layer, packages) in profile.layers_of_packages() {
+        for package in packages.packages.iter().chain(&packages.without) {
+            if !apt.knows(package.get_ref())? {
+                let text =
+                    format!("Debian {RELEASE} has no package {} for {}", package.get_ref(), architecture.debian());
+                return Err(layer.error(package, text));
+            }
         }
     }
     let names: Vec<&str> = wanted.iter().map(String::as_str).collect();

@@ -36,7 +36,7 @@ pub fn arm(bench: &Bench) -> Result<Outcome> {
         return Ok(Outcome::Skipped("QEMU has no ECPF"));
     }
     bench.install.add(&EMULATOR)?;
-    let image = dpu_os::build(PROFILE, Architecture::Aarch64, &[AGENT])?;
+    let image = dpu_os::build(PROFILE, false, Architecture::Aarch64, &[AGENT])?;
     let network = Network::Dpu(Dpu::start_without_slow_path(bench, "dpu")?);
     let mut card = Guest::start_as(bench, "card", &Machine::card(&image), &[network.nic("ecpf")])?;
     card.wait_until_ready()?;

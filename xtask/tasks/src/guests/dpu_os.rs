@@ -128,7 +128,8 @@ impl<'a> Maker<'a> {
 
     fn release(&self, version: &str, files: &[(&str, &str)]) -> Result<Made> {
         let (folder, architecture) = (self.bench.sockets().join(version), self.architecture);
-        let release = Release { name: PROFILE, architecture, version, services: &[AGENT], files, out: &folder };
+        let release =
+            Release { name: PROFILE, devel: false, architecture, version, services: &[AGENT], files, out: &folder };
         let image = release.build(&self.key)?;
         let media = Media::new(&image, architecture, PROFILE, version)?;
         Ok(Made { folder, image, media })

@@ -3,6 +3,7 @@
 
 mod arm;
 mod bench;
+mod devel;
 mod dpu;
 mod dpu_os;
 mod ecpf;

@@ -3,6 +3,7 @@
 
 use super::arm::arm;
 use super::bench::Bench;
+use super::devel::devel;
 use super::dpu::{Dpu, Port, Stats};
 use super::dpu_os::{dpu_os, dpu_os_x86_64};
 use super::ecpf::ecpf;
@@ -94,6 +95,11 @@ pub const ALL: &[Scenario] = &[
         name: "dpu-os-x86",
         shows: "DPU-OS for x86 cores starts by UEFI from a disk and over the network",
         run: dpu_os_x86_64,
+    },
+    Scenario {
+        name: "devel",
+        shows: "a slow path in C is compiled on a card with an Arm core and takes the firmware's place (docs/c-on-the-card.md)",
+        run: devel,
     },
     Scenario {
         name: "testpmd",
