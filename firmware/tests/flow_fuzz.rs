@@ -11,7 +11,7 @@ use millrace_firmware::xlate::{Pipeline, Translation, translate};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::FileFailurePersistence;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// The lines of all scenarios of the testbench.
 static LINES: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -58,6 +58,14 @@ static PIECES: &[&str] = &[
     "push_vlan:0x8100",
     "dec_ttl",
     "exit",
+    "group_id=1",
+    "type=select",
+    "bucket=",
+    "group:1",
+    "watch_group:1",
+    "selection_method=hash",
+    "fields(",
+    "weight:",
     "note:",
     "vlan_tci=0x1000/0x1000",
     "reg0=1/1",
@@ -117,6 +125,16 @@ fn damaged(mut text: Vec<char>, damage: &Damage) -> Vec<char> {
     text
 }
 
+/// Some lines of group files, damaged.
+fn damaged_groups() -> impl Strategy<Value = String> {
+    let lines: Vec<&str> = LINES.iter().map(String::as_str).filter(|line| line.starts_with("group_id")).collect();
+    let some = prop::collection::vec(any::<Index>(), 1..4);
+    (some, prop::collection::vec(damage(), 0..4)).prop_map(move |(some, damages)| {
+        let lines: Vec<&str> = some.iter().map(|i| lines[i.index(lines.len())]).collect();
+        damages.iter().fold(lines.join("\n").chars().collect(), damaged).into_iter().collect()
+    })
+}
+
 /// Some lines of the scenarios, damaged.
 fn damaged_lines() -> impl Strategy<Value = String> {
     let lines = prop::collection::vec(any::<Index>(), 1..4);
@@ -162,7 +180,22 @@ fn carried_out(table: FlowTable) {
     }
 }
 
+/// The same of a group file.
+fn check_groups(text: &str) {
+    let groups = match parse_group_file("g", text, Ports::sim()) {
+        Ok(groups) => groups,
+        Err(error) => return faults_are_in_the_text(text, &error),
+    };
+    let printed: String = groups.iter().map(|group| format!("{group}\n")).collect();
+    let again = parse_group_file("g", &printed, Ports::sim()).unwrap_or_else(|error| panic!("{printed}: {error}"));
+    assert_eq!(again, groups, "{printed}");
+    let flows: String =
+        groups.iter().map(|group| format!("table={},actions=group:{}\n", group.id % 4, group.id)).collect();
+    carried_out(parse_flows("f", &flows, Ports::sim(), Arc::new(groups)).unwrap());
+}
+
 fn check(text: &str) {
+    check_groups(text);
     let table = match parse_flow_file("f", text, Ports::sim()) {
         Ok(table) => table,
         Err(error) => return faults_are_in_the_text(text, &error),
@@ -186,6 +219,11 @@ proptest! {
     #[test]
     fn damaged_flow_files(text in damaged_lines()) {
         check(&text);
+    }
+
+    #[test]
+    fn damaged_group_files(text in damaged_groups()) {
+        check_groups(&text);
     }
 
     #[test]
@@ -222,6 +260,10 @@ fn large_texts() {
         of("", "x\n", ""),
         of("", "actions=drop\n", ""),
         of("\"", "(", ""),
+        of("group_id=1,type=all", ",bucket=output:1", ""),
+        of("group_id=1,type=all,bucket=", "output:1,", ""),
+        of("group_id=1,type=select,selection_method=hash,fields(", "ip_src,", ")"),
+        of("", "bucket=", ""),
     ] {
         check(&text);
     }

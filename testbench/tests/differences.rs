@@ -2,7 +2,7 @@
 //! Every known difference from Open vSwitch, on both switches: a test fails when either of them changes. Each has a chapter of
 //! docs/differences.md, which says who is right and why.
 
-use millrace_firmware::openflow::{Ports, parse_flow_file};
+use millrace_firmware::openflow::{Ports, parse_flow_file, parse_group_file};
 use millrace_regs::config::Preset;
 use millrace_testbench::ovs::{self, Frames, Ovs};
 use millrace_testbench::scenarios::build::*;
@@ -37,13 +37,14 @@ impl Case {
 }
 
 /// Chapters whose tests are below.
-const OTHER_CHAPTERS: [&str; 6] = [
+const OTHER_CHAPTERS: [&str; 7] = [
     "Two VLAN tags",
     "Fields that are given twice",
     "`vlan_vid` without its present bit",
     "`check_overlap`",
     "Actions of one flow",
     "Copies of one packet",
+    "The choice of a `select` group",
 ];
 
 /// Offset of the header behind Ethernet and IPv4, and behind Ethernet and IPv6.
@@ -269,6 +270,34 @@ fn a_packet_has_fewer_copies() {
         assert_eq!(ovs.output().unwrap()[1..].iter().map(Vec::len).collect::<Vec<_>>(), [floods; 10]);
         assert_eq!(millrace.output()[1..].iter().map(Vec::len).collect::<Vec<_>>(), [ours; 10]);
     }
+}
+
+#[test]
+fn groups_choose_by_another_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let (flows, groups) = (folder.path().join("a.flows"), folder.path().join("a.groups"));
+    let hash = "selection_method=hash,fields(ip_src,udp_src)";
+    std::fs::write(&flows, "actions=group:1\n").unwrap();
+    std::fs::write(&groups, format!("group_id=1,type=select,{hash},bucket=output:2,bucket=output:3\n")).unwrap();
+    let mut ovs = Ovs::start().unwrap();
+    ovs.load_flows(&flows).unwrap();
+    let mut millrace = Millrace::start(&flows, Preset::Sim).unwrap();
+    for port in 0..64 {
+        let frame = v4(1, 2).udp(1000 + port, 53, 12);
+        ovs.frame(0, &frame).unwrap();
+        millrace.frame(0, &frame).unwrap();
+    }
+    let (theirs, ours) = (ovs.output().unwrap(), millrace.output());
+    for chosen in [&theirs[..], ours] {
+        assert_eq!(chosen[1].len() + chosen[2].len(), 64);
+        assert!((16..=48).contains(&chosen[1].len()), "{}", chosen[1].len());
+    }
+    assert_ne!(theirs[1], ours[1]);
+
+    let missing = "group_id=1,type=indirect,bucket=group:2\n";
+    std::fs::write(&groups, missing).unwrap();
+    ovs.load_flows(&flows).unwrap();
+    assert!(parse_group_file("groups", missing, Ports::sim()).unwrap_err().to_string().contains("no group 2"));
 }
 
 #[test]

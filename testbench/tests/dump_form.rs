@@ -72,6 +72,9 @@ fn put_out(actions: &str, matches: &str, edits: &mut Edits, copies: &mut Vec<(Ed
             put_out(list, matches, &mut edits.clone(), copies)?;
         } else if let Some((header, fields)) = argument("set(", "))").and_then(|part| part.split_once('(')) {
             set(header, fields, matches, edits)?;
+        } else if part.starts_with("hash(") {
+            // What a group chooses Open vSwitch decides behind this, in another megaflow.
+            return None;
         } else if part == "pop_vlan" {
             match edits.tags.last() {
                 Some(tag) if tag != "pop_vlan" => drop(edits.tags.pop()),
@@ -94,7 +97,9 @@ fn set(header: &str, fields: &str, matches: &str, edits: &mut Edits) -> Option<(
         let (name, value) = field.split_once('=').expect("a field and its value");
         let group = matches.split_once(&format!("{header}(")).map_or("", |(_, rest)| rest);
         let group = group.split(')').next().unwrap_or_default();
-        if values(group).split(',').any(|own| own == field) {
+        // Of the byte with DSCP and ECN a part may be written.
+        let written = field.split('/').next();
+        if values(group).split(',').any(|own| Some(own) == written) {
             edits.fields.remove(&format!("{header}.{name}"));
         } else {
             edits.fields.insert(format!("{header}.{name}"), value.to_owned());

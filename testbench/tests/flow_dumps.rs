@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a real Open vSwitch prints as its flows, over each version of OpenFlow, is a flow file with the same flows.
 
-use millrace_firmware::openflow::{Action, Flow, FlowTable, Ports, parse_flow_file};
+use millrace_firmware::openflow::{Action, Flow, FlowTable, Ports, parse_flows};
 use millrace_testbench::flow_text::{self, comparable};
-use millrace_testbench::ovs::{self, Ovs};
+use millrace_testbench::ovs::{self, Ovs, groups_beside};
 use millrace_testbench::scenarios;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 const VERSIONS: [&str; 6] = ["OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "OpenFlow14", "OpenFlow15"];
 const OPTIONS: [&[&str]; 4] = [&[], &["--no-stats"], &["--names"], &["--no-names", "--sort"]];
@@ -69,12 +70,14 @@ fn shown_as_given(loaded: &str, version: &str, action: &Action) -> bool {
 /// cannot express the flows prints none, or something that Open vSwitch itself does not take.
 fn dumps_are_the_file(ovs: &mut Ovs, file: &Path) -> usize {
     let name = file.display().to_string();
-    let want = flows(parse_flow_file(&name, &std::fs::read_to_string(file).unwrap(), Ports::sim()).unwrap());
+    let groups = Arc::new(groups_beside(file).unwrap());
+    let parse = |name: &str, text: &str| parse_flows(name, text, Ports::sim(), groups.clone());
+    let want = flows(parse(&name, &std::fs::read_to_string(file).unwrap()).unwrap());
     let loaded = ovs.load_flows(file).unwrap();
     let mut dumps = 0;
     for (version, options) in VERSIONS.iter().flat_map(|version| OPTIONS.map(|options| (version, options))) {
         let Ok(text) = ovs.dump_flows(version, options) else { continue };
-        match parse_flow_file(version, &text, Ports::sim()) {
+        match parse(version, &text) {
             Ok(table) => {
                 let what = format!("{name}, {version} {options:?}:\n{text}");
                 assert_same(&flows(table), &want, |action| shown_as_given(loaded, version, action), &what);

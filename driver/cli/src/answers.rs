@@ -2,7 +2,7 @@
 //! What every device answers to its clients.
 
 use crate::claim::Claim;
-use crate::control::{Answer, Reply, Request};
+use crate::control::{Answer, Reply, Request, Text};
 use crate::dpu::Dpu;
 use crate::error::BadInput;
 use anyhow::{Context, Result};
@@ -27,7 +27,7 @@ pub fn answer<D: Device>(dpu: &mut Dpu<D>, request: &Request, from: u32) -> Repl
             None if *wait => Reply::Idle,
             None => reply(Ok(dpu.events().nothing())),
         },
-        Request::Reload { name, flows } => reload(dpu, name, flows, from, |dpu| dpu.rules_agree()),
+        Request::Reload { flows, groups } => reload(dpu, flows, groups.as_ref(), from, |dpu| dpu.rules_agree()),
         Request::Functions { .. } | Request::SetFunction { .. } => reply::<()>(Err(BadInput(
             "this device has no host side, so nothing can be set of its PF and VFs".into(),
         )
@@ -45,9 +45,15 @@ pub fn reply<T: serde::Serialize>(value: Result<T>) -> Reply {
 }
 
 /// Begins to put flows in force when it is asked first, and says so when it is `done`.
-pub fn reload<D: Device>(dpu: &mut Dpu<D>, name: &str, flows: &str, from: u32, done: fn(&mut Dpu<D>) -> bool) -> Reply {
+pub fn reload<D: Device>(
+    dpu: &mut Dpu<D>,
+    flows: &Text,
+    groups: Option<&Text>,
+    from: u32,
+    done: fn(&mut Dpu<D>) -> bool,
+) -> Reply {
     let ticket = match from {
-        0 => match dpu.reload(name, flows) {
+        0 => match dpu.reload(flows, groups) {
             Ok(ticket) => ticket,
             Err(error) => return reply::<()>(Err(error)),
         },

@@ -13,6 +13,7 @@ pub use simulation::{AttachArgs, Host, Mode, Pace, RunArgs, ServeArgs};
 
 use crate::detect::DetectArgs;
 use crate::ecpf_choice::EcpfChoice;
+use crate::flow_file::Files;
 use crate::vf::VfSettings;
 use clap::{Args, Parser, Subcommand};
 use millrace_regs::host::Feature;
@@ -105,6 +106,10 @@ pub struct FirmwareArgs {
     #[arg(long, value_name = "FILE")]
     pub flows: PathBuf,
 
+    /// Groups that the flows speak of, in the syntax of `ovs-ofctl add-groups`; `-` is the standard input.
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
+
     /// If the tables belong to another driver: take them, and clear them.
     #[arg(long)]
     pub take_over: bool,
@@ -127,6 +132,13 @@ pub struct FirmwareArgs {
     /// Control socket, as of `millrace run`.
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
+}
+
+impl FirmwareArgs {
+    /// The files that say what the switch does.
+    pub fn files(&self) -> Files<'_> {
+        Files { flows: &self.flows, groups: self.groups.as_deref() }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -170,6 +182,10 @@ pub struct ReloadArgs {
     /// Flow file, in the syntax of `ovs-ofctl add-flows`; `-` is the standard input.
     #[arg(long, value_name = "FILE")]
     pub flows: PathBuf,
+
+    /// Groups that the flows speak of, in the syntax of `ovs-ofctl add-groups`, in place of those that are there.
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
 
     #[command(flatten)]
     pub connect: ConnectArgs,

@@ -45,10 +45,10 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
         return Err(BadInput(format!("port {port} of the card has a MAC: it has no --tap")).into());
     }
     let detect = args.detect.detection(&config, false)?;
-    let flows = flow_file::read(&args.flows, &config)?;
+    let flows = flow_file::read(args.files(), &config)?;
     let signals = Signals::catch()?;
     let taps = taps::open(&config, &interfaces)?;
-    let stats = claim::of_stats(args.stats.as_deref(), &[args.flows.as_path()])?;
+    let stats = claim::of_stats(args.stats.as_deref(), &args.files().paths())?;
     let server = Server::open_until_signal(args.control.as_deref(), &signals)?;
 
     free_the_fast_path(&mut device, &config, macs)?;
@@ -56,7 +56,7 @@ pub fn run(args: &RunArgs, path: &Path, baud: u32) -> Result<()> {
     let settings = Settings { counters_at_once: COUNTERS_AT_ONCE, others, detect, ..Settings::default() };
     let card = Dpu::over(device, flows, settings).map_err(with_hint)?;
     let ports = (0..config.vports()).map(|_| Port::default()).collect();
-    Session::new(&args.flows, card, Ports { taps, ports }, server, signals).run(stats)?;
+    Session::new(args.files(), card, Ports { taps, ports }, server, signals).run(stats)?;
     Ok(())
 }
 

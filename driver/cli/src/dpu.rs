@@ -7,9 +7,10 @@ mod simulated;
 #[cfg(feature = "simulation")]
 pub use simulated::LEAP;
 
+use crate::control::Text;
 use crate::error::BadInput;
 use crate::events::EventLog;
-use crate::flow_file;
+use crate::flow_file::{self, Files};
 use crate::loader::{self, Loader, Ticket};
 use crate::query::RegisterValue;
 use crate::registers;
@@ -124,17 +125,24 @@ impl<D: Device> Dpu<D> {
         &mut self.events
     }
 
-    /// Begins to read the text of a flow file. When it is read its flows are in force for packets that miss from then on, and bit by bit
-    /// for the others.
-    pub fn reload(&mut self, name: &str, text: &str) -> Result<Ticket> {
-        let (config, name, text) = (*self.config(), name.to_owned(), text.to_owned());
-        self.begin_reload(Box::new(move || flow_file::parse(&name, &text, &config)))
+    /// Begins to read the text of a flow file, and of a group file if other groups are to be there. When it is read its flows are in force
+    /// for packets that miss from then on, and bit by bit for the others.
+    pub fn reload(&mut self, flows: &Text, groups: Option<&Text>) -> Result<Ticket> {
+        let (config, present) = (*self.config(), self.slow_path.groups().clone());
+        let (flows, groups) = (flows.clone(), groups.cloned());
+        self.begin_reload(Box::new(move || {
+            let groups =
+                groups.map(|groups| flow_file::parse_groups(&groups.name, &groups.text, &config)).transpose()?;
+            flow_file::parse(&flows.name, &flows.text, groups.unwrap_or(present), &config)
+        }))
     }
 
-    /// As [`Self::reload`], from the file that the device runs by.
-    pub fn reload_file(&mut self, path: &Path) -> Result<Ticket> {
-        let (config, path) = (*self.config(), path.to_owned());
-        self.begin_reload(Box::new(move || flow_file::read_again(&path, &config)))
+    /// As [`Self::reload`], from the files that the device runs by.
+    pub fn reload_files(&mut self, files: Files<'_>) -> Result<Ticket> {
+        let (config, flows, groups) = (*self.config(), files.flows.to_owned(), files.groups.map(Path::to_owned));
+        self.begin_reload(Box::new(move || {
+            flow_file::read_again(Files { flows: &flows, groups: groups.as_deref() }, &config)
+        }))
     }
 
     fn begin_reload(&mut self, read: loader::Read) -> Result<Ticket> {

@@ -43,10 +43,9 @@ fn run_on<D: EcpfDevice>(mut device: D, args: &FirmwareArgs) -> Result<()> {
     let config = discover(&mut device).map_err(with_hint)?;
     functions::check(&config, &args.functions)?;
     let detect = args.detect.detection(&config, true)?;
-    let flows = flow_file::read(&args.flows, &config)?;
+    let flows = flow_file::read(args.files(), &config)?;
     let signals = Signals::catch()?;
-    let read: Vec<_> = [args.flows.as_path()].into_iter().filter(|flows| !standard::is(flows)).collect();
-    let stats = claim::of_stats(args.stats.as_deref(), &read)?;
+    let stats = claim::of_stats(args.stats.as_deref(), &args.files().paths())?;
     let server = Server::open_until_signal(args.control.as_deref(), &signals)?;
 
     let others = if args.take_over { Others::TakeOver } else { Others::Refuse };
@@ -58,7 +57,7 @@ fn run_on<D: EcpfDevice>(mut device: D, args: &FirmwareArgs) -> Result<()> {
     functions.configure(&args.functions, dpu.device().bar())?;
     standard::say_ready();
     let around = Host { functions, faults: FaultWatch::new(&config), device: PhantomData };
-    let device = Session::new(&args.flows, dpu, around, server, signals).run(stats)?;
+    let device = Session::new(args.files(), dpu, around, server, signals).run(stats)?;
     device.stop()
 }
 

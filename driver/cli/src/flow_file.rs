@@ -4,11 +4,12 @@
 use crate::error::{BadInput, BadInputExt};
 use crate::standard;
 use anyhow::Context;
-use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
+use millrace_firmware::openflow::{FlowTable, Groups, Ports, parse_flows, parse_group_file};
 use millrace_regs::config::Config;
 use std::fs;
 use std::io::{self, Read, stdin};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The text of a flow file; of the standard input if it is called `-`.
 pub fn text(path: &Path) -> Result<String, BadInput> {
@@ -36,21 +37,47 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The flows of a text for the ports of this build. `name` is the file's, for messages.
-pub fn parse(name: &str, text: &str, config: &Config) -> Result<FlowTable, BadInput> {
-    let ports = Ports::new(config.vports() as u16, config.uplinks as u16);
-    parse_flow_file(name, text, ports).bad_input()
+/// The files that say what the switch does.
+#[derive(Clone, Copy, Debug)]
+pub struct Files<'a> {
+    pub flows: &'a Path,
+    pub groups: Option<&'a Path>,
 }
 
-/// Reads a flow file again, while a device is running by it.
-pub fn read_again(path: &Path, config: &Config) -> Result<FlowTable, BadInput> {
-    if standard::is(path) {
+impl<'a> Files<'a> {
+    /// Those that are files, and not the standard input.
+    pub fn paths(self) -> Vec<&'a Path> {
+        [Some(self.flows), self.groups].into_iter().flatten().filter(|path| !standard::is(path)).collect()
+    }
+}
+
+/// The ports of this build.
+fn ports(config: &Config) -> Ports {
+    Ports::new(config.vports() as u16, config.uplinks as u16)
+}
+
+/// The flows of a text, which speak of these groups, for the ports of this build. `name` is the file's, for messages.
+pub fn parse(name: &str, text: &str, groups: Arc<Groups>, config: &Config) -> Result<FlowTable, BadInput> {
+    parse_flows(name, text, ports(config), groups).bad_input()
+}
+
+/// The groups of a text.
+pub fn parse_groups(name: &str, text: &str, config: &Config) -> Result<Arc<Groups>, BadInput> {
+    parse_group_file(name, text, ports(config)).map(Arc::new).bad_input()
+}
+
+/// Reads files again, while a device is running by them.
+pub fn read_again(files: Files<'_>, config: &Config) -> Result<FlowTable, BadInput> {
+    if [Some(files.flows), files.groups].into_iter().flatten().any(standard::is) {
         return Err(BadInput("the standard input cannot be read again".into()));
     }
-    read(path, config)
+    read(files, config)
 }
 
-/// Reads a flow file for the ports of this build.
-pub fn read(path: &Path, config: &Config) -> Result<FlowTable, BadInput> {
-    parse(&name(path), &text(path)?, config)
+/// Reads flows and groups for the ports of this build.
+pub fn read(files: Files<'_>, config: &Config) -> Result<FlowTable, BadInput> {
+    let Files { flows, groups } = files;
+    standard::check_uses(&standard::uses(files))?;
+    let groups = groups.map(|path| parse_groups(&name(path), &text(path)?, config)).transpose()?;
+    parse(&name(flows), &text(flows)?, groups.unwrap_or_default(), config)
 }

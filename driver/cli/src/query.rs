@@ -2,17 +2,19 @@
 //! `millrace rules`, `stats`, `reg`, `reload` and `vf`: questions to a running device.
 
 use crate::args::{ConnectArgs, QueryArgs, RegArgs, ReloadArgs, VfArgs};
-use crate::control::{Request, ask};
-use crate::error::BadInputExt;
-use crate::flow_file;
+use crate::control::{Request, Text, ask};
+use crate::error::{BadInput, BadInputExt};
+use crate::flow_file::{self, Files};
 use crate::functions::FunctionStatus;
 use crate::registers;
+use crate::standard;
 use crate::stats::Stats;
 use crate::vf;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// A register and what it reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,9 +57,12 @@ pub fn reg(args: &RegArgs) -> Result<()> {
 }
 
 pub fn reload(args: &ReloadArgs) -> Result<()> {
-    let name = flow_file::name(&args.flows);
-    let flows = flow_file::text(&args.flows)?;
-    show(&args.connect, &Request::Reload { name, flows }, |_: Value| String::new())
+    let files = Files { flows: &args.flows, groups: args.groups.as_deref() };
+    standard::check_uses(&standard::uses(files))?;
+    let text = |path: &Path| Ok::<_, BadInput>(Text { name: flow_file::name(path), text: flow_file::text(path)? });
+    let flows = text(files.flows)?;
+    let groups = files.groups.map(text).transpose()?;
+    show(&args.connect, &Request::Reload { flows, groups }, |_: Value| String::new())
 }
 
 pub fn vf(args: &VfArgs) -> Result<()> {

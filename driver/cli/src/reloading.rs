@@ -2,22 +2,22 @@
 //! SIGHUP: the flow file as it is now.
 
 use crate::dpu::Dpu;
+use crate::flow_file::Files;
 use crate::loader::Ticket;
 use anyhow::Result;
 use millrace_driver::Device;
-use std::path::Path;
 
 /// Flows that a signal asked for, on their way into force.
 #[derive(Default)]
 pub struct Reloading(Option<Ticket>);
 
 impl Reloading {
-    /// Reads the flow file again. A faulty one changes nothing.
+    /// Reads the files again. Faulty ones change nothing.
     ///
     /// # Errors
-    /// If the file cannot even begin to be read.
-    pub fn begin<D: Device>(&mut self, dpu: &mut Dpu<D>, flows: &Path) -> Result<()> {
-        self.0 = Some(dpu.reload_file(flows)?);
+    /// If they cannot even begin to be read.
+    pub fn begin<D: Device>(&mut self, dpu: &mut Dpu<D>, files: Files<'_>) -> Result<()> {
+        self.0 = Some(dpu.reload_files(files)?);
         Ok(())
     }
 

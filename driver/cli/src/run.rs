@@ -61,7 +61,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if captures.is_empty() && interfaces.is_empty() && !args.hold {
         return Err(BadInput("nothing to do: give --in, --tap or --hold".into()).into());
     }
-    let flows = flow_file::read(&args.flows, &config)?;
+    let flows = flow_file::read(args.files(), &config)?;
     let inputs = Inputs::open(&config, &captures, args.strict)?;
     let signals = Signals::catch()?;
     let detect = args.detect.detection(&config, matches!(host, Host::Rings))?;
@@ -146,7 +146,7 @@ fn run_on<D: Simulated>(args: &RunArgs, device: D, given: Given<'_>) -> Result<(
 
 /// Claims all files that the run will write, captures in this format.
 fn claim_files(args: &RunArgs, config: &Config, captures: &[(usize, &str)], format: Format) -> Result<Files, BadInput> {
-    let mut inputs = vec![args.flows.as_path()];
+    let mut inputs = args.files().paths();
     inputs.extend(captures.iter().map(|(_, file)| Path::new(*file)));
     inputs.retain(|input| !standard::is(input));
     let captures = args.out.as_deref().map(|folder| (folder, format));
@@ -177,7 +177,7 @@ impl<D: Simulated> Session<'_, D> {
                 return self.wind_down();
             }
             if self.signals.take_reload() {
-                self.reloading.begin(&mut self.dpu, &self.args.flows)?;
+                self.reloading.begin(&mut self.dpu, self.args.files())?;
             }
             if self.reloading.is_over(&mut self.dpu, Dpu::reloaded) {
                 eprintln!("millrace: {} is in force", self.args.flows.display());
@@ -288,7 +288,7 @@ impl<D: Simulated> Session<'_, D> {
                     Some(ecpf) => reply(functions.answer(ecpf, request)),
                     None => answer(dpu, request, from),
                 },
-                Request::Reload { name, flows } => reload(dpu, name, flows, from, |dpu| dpu.reloaded()),
+                Request::Reload { flows, groups } => reload(dpu, flows, groups.as_ref(), from, |dpu| dpu.reloaded()),
                 request => answer(dpu, request, from),
             });
         }

@@ -53,7 +53,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let detect = args.detect.detection(&config, true)?;
     let places = Places::new(&config, &by_vport(&config, "uplink", &args.uplinks)?)?;
     check_standard_input(args, &places)?;
-    let flows = args.flows.as_deref().map(|flows| flow_file::read(flows, &config)).transpose()?;
+    let flows = args.files().map(|files| flow_file::read(files, &config)).transpose()?;
     let inputs = Inputs::open(&config, &places.captures(), false)?;
     let left_out = inputs.left_out(config.vports());
     let signals = Signals::catch()?;
@@ -334,9 +334,9 @@ impl Session<'_> {
     /// SIGHUP: the flow file as it is now.
     fn reload(&mut self) -> Result<()> {
         let asked = self.signals.take_reload();
-        let (Some(path), Some(dpu)) = (&self.args.flows, &mut self.slow_path) else { return Ok(()) };
+        let (Some(files), Some(dpu)) = (self.args.files(), &mut self.slow_path) else { return Ok(()) };
         if asked {
-            self.reloading.begin(dpu, path)?;
+            self.reloading.begin(dpu, files)?;
         }
         if self.reloading.is_over(dpu, |dpu| dpu.rules_agree()) {
             eprintln!("millrace: the flows are in force");

@@ -6,6 +6,7 @@ use crate::claim::Claim;
 use crate::control::{Reply, Request, Server};
 use crate::dpu::Dpu;
 use crate::error::BadInput;
+use crate::flow_file::Files;
 use crate::reloading::Reloading;
 use crate::signals::Signals;
 use crate::stats::Stats;
@@ -13,7 +14,6 @@ use anyhow::{Context, Result, anyhow};
 use millrace_driver::{Device, DeviceError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::BorrowedFd;
-use std::path::Path;
 
 /// What is around a slow path.
 pub trait Surroundings {
@@ -39,8 +39,7 @@ pub trait Surroundings {
 
 /// A slow path at work.
 pub struct Session<'a, S: Surroundings> {
-    /// The flow file.
-    flows: &'a Path,
+    files: Files<'a>,
     dpu: Dpu<S::Device>,
     around: S,
     server: Option<Server>,
@@ -50,8 +49,8 @@ pub struct Session<'a, S: Surroundings> {
 }
 
 impl<'a, S: Surroundings> Session<'a, S> {
-    pub fn new(flows: &'a Path, dpu: Dpu<S::Device>, around: S, server: Option<Server>, signals: Signals) -> Self {
-        Self { flows, dpu, around, server, signals, reloading: Reloading::default() }
+    pub fn new(files: Files<'a>, dpu: Dpu<S::Device>, around: S, server: Option<Server>, signals: Signals) -> Self {
+        Self { files, dpu, around, server, signals, reloading: Reloading::default() }
     }
 
     /// Goes on until a signal ends it, and writes the statistics. The device as it is then.
@@ -68,10 +67,10 @@ impl<'a, S: Surroundings> Session<'a, S> {
     fn go(&mut self) -> Result<()> {
         while !self.signals.stop() {
             if self.signals.take_reload() {
-                self.reloading.begin(&mut self.dpu, self.flows)?;
+                self.reloading.begin(&mut self.dpu, self.files)?;
             }
             if self.reloading.is_over(&mut self.dpu, |dpu| dpu.rules_agree()) {
-                eprintln!("millrace: {} is in force", self.flows.display());
+                eprintln!("millrace: {} is in force", self.files.flows.display());
             }
             self.serve();
             let moved = self.dpu.turn()? + self.around.turn(&mut self.dpu)?;

@@ -3,8 +3,8 @@
 
 #[cfg(feature = "simulation")]
 use crate::args::RunArgs;
-#[cfg(feature = "simulation")]
 use crate::error::BadInput;
+use crate::flow_file::Files;
 use std::fs::File;
 use std::io::{self, Write, stdout};
 use std::os::fd::AsFd;
@@ -43,12 +43,17 @@ pub fn input_name(name: &str) -> &str {
 #[cfg(feature = "simulation")]
 /// Refuses a run that would read the standard input twice.
 pub fn check_once(args: &RunArgs) -> Result<(), BadInput> {
-    let mut uses: Vec<String> = if is(&args.flows) { vec!["--flows".into()] } else { vec![] };
+    let mut uses = uses(args.files());
     uses.extend(args.inputs.iter().filter(|(_, file)| file == NAME).map(|(port, _)| format!("--in {port}")));
     check_uses(&uses)
 }
 
-#[cfg(feature = "simulation")]
+/// The options of files that stand for the standard input.
+pub fn uses(files: Files<'_>) -> Vec<String> {
+    let options = [("--flows", Some(files.flows)), ("--groups", files.groups)];
+    options.into_iter().filter(|(_, path)| path.is_some_and(is)).map(|(option, _)| option.into()).collect()
+}
+
 /// Refuses that several options ask for the standard input.
 pub fn check_uses(uses: &[String]) -> Result<(), BadInput> {
     match uses {

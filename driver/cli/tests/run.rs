@@ -378,3 +378,39 @@ fn flows_are_changed_under_way_and_bad_ones_are_refused() {
     device.wait_until(|| device.log().contains("a.flows is in force"));
     device.stop();
 }
+
+#[test]
+fn groups_come_from_a_file_and_change_with_the_flows_or_without_them() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", "in_port=p0,actions=group:7\n");
+    let to = |name: &str, port: &str| folder.write(name, &format!("group_id=7,type=indirect,bucket=output:{port}\n"));
+    let capture = folder.capture("in.pcap", (0..20).map(|_| (0, packet(1, 64))));
+    let input = format!("p0={capture}");
+    folder
+        .millrace(&["run", "--flows", &flows, "--in", &input])
+        .fails(2, "a.flows:1:26: there is no group 7 (--groups FILE)");
+    let bad = folder.write("bad.groups", "group_id=7,type=indirect,bucket=output:p9\n");
+    let both = ["run", "--flows", &flows, "--groups", &bad, "--in", &input];
+    folder.millrace(&both).fails(2, "bad.groups:1:40: unknown port p9");
+
+    let twice = folder.millrace(&["run", "--flows", "-", "--groups", "-", "--in", &input]);
+    twice.fails(2, "the standard input can be read once, and both --flows and --groups ask for it");
+
+    let groups = to("a.groups", "p1");
+    let device = Device::start(&folder, &["--flows", &flows, "--groups", &groups, "--in", &input]);
+    device.wait_for(|stats| stats["ports"]["p1"]["out"]["packets"] == 20);
+    let rules = || device.ask(&["rules"]).succeeds();
+    let other = to("other.groups", "vf3");
+    device.ask(&["reload", "--flows", &flows, "--groups", &other]).succeeds();
+    assert!(rules().contains("actions:vf3"), "{}", rules());
+    // The groups that are there stay.
+    let longer = folder.write("b.flows", "in_port=p0,actions=group:7,output:vf4\n");
+    device.ask(&["reload", "--flows", &longer]).succeeds();
+    assert!(rules().contains("actions:vf3,vf4"), "{}", rules());
+    // Both files are read again.
+    to("a.groups", "vf5");
+    device.hang_up();
+    device.wait_until(|| device.log().contains("a.flows is in force"));
+    assert!(rules().contains("actions:vf5"), "{}", rules());
+    device.stop();
+}

@@ -84,8 +84,31 @@ pub enum Action {
         /// How many.
         actions: u32,
     },
+    /// `group:N`: what the group with this number does; then goes on with this list.
+    Group(u32),
     /// `exit`: nothing follows, also not in the lists that resubmitted to this one or that this is a clone in.
     Exit,
     /// `goto_table:N` (instruction, last in the list, to a higher table).
     GotoTable(u8),
+}
+
+impl Action {
+    /// Whether it puts the packet out.
+    pub(super) fn is_output(&self) -> bool {
+        matches!(self, Self::Output(_) | Self::InPort | Self::Normal | Self::Flood | Self::All)
+    }
+
+    /// Whether it sets fields, and adds and takes off nothing.
+    pub(super) fn sets_fields(&self) -> bool {
+        let old =
+            matches!(self, Self::SetVlanVid { .. } | Self::SetVlanPcp { .. } | Self::SetTpSrc(_) | Self::SetTpDst(_));
+        old || matches!(self, Self::SetField { .. } | Self::Move { .. })
+    }
+
+    /// Whether an action set may have it (OpenFlow 1.5, 5.6).
+    pub(super) fn may_be_in_a_set(&self) -> bool {
+        let others =
+            matches!(self, Self::PopVlan | Self::PushVlan(_) | Self::DecTtl | Self::Group(_) | Self::Resubmit { .. });
+        others || self.is_output() || self.sets_fields()
+    }
 }

@@ -52,6 +52,33 @@ impl fmt::Display for FlowFileError {
 
 impl std::error::Error for FlowFileError {}
 
+/// Problems of a file while it is read.
+#[derive(Default)]
+pub(super) struct Problems {
+    problems: Vec<Problem>,
+    omitted: usize,
+}
+
+impl Problems {
+    /// Adds the faults of a line, given its number and text.
+    pub fn add(&mut self, line: usize, text: &str, mut faults: Vec<Fault>) {
+        faults.sort_by_key(|fault| fault.at);
+        let room = MAX_IN_LINE.min(MAX_PROBLEMS - self.problems.len());
+        self.omitted += faults.len().saturating_sub(room);
+        self.problems.extend(faults.into_iter().take(room).map(|fault| fault.place(line, text)));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// The end of the file with this name.
+    pub fn end(self, file: &str) -> Result<(), FlowFileError> {
+        let Self { problems, omitted } = self;
+        if problems.is_empty() { Ok(()) } else { Err(FlowFileError { file: file.to_owned(), problems, omitted }) }
+    }
+}
+
 /// A fault within one line: where (byte offset), what, and what would be right.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Fault {

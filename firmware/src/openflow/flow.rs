@@ -2,8 +2,10 @@
 //! Flows, and the set of them that a flow file describes.
 
 use super::action::Action;
+use super::group::Groups;
 use super::key::{FlowKey, FlowMask};
 use super::port::Ports;
+use std::sync::Arc;
 
 /// Number of OpenFlow tables: 0 to 254 (255 means *all*, and is not a table).
 pub const TABLES: usize = 255;
@@ -55,4 +57,6 @@ pub struct FlowTable {
     pub ports: Ports,
     /// The flows.
     pub flows: Vec<Flow>,
+    /// The groups that they speak of.
+    pub groups: Arc<Groups>,
 }

@@ -37,7 +37,7 @@ impl Display for Flow {
 }
 
 /// A list of actions, those of a clone in parentheses behind it.
-fn list(mut actions: &[Action]) -> String {
+pub(super) fn list(mut actions: &[Action]) -> String {
     let mut parts = Vec::new();
     while let Some((action, rest)) = actions.split_first() {
         actions = rest;
@@ -233,6 +233,7 @@ impl Display for Action {
             Action::WriteMetadata { value, mask: u64::MAX } => write!(f, "write_metadata:{value:#x}"),
             Action::WriteMetadata { value, mask } => write!(f, "write_metadata:{value:#x}/{mask:#x}"),
             Action::Clone { .. } => f.write_str("clone"),
+            Action::Group(id) => write!(f, "group:{id}"),
             Action::Exit => f.write_str("exit"),
             Action::GotoTable(table) => write!(f, "goto_table:{table}"),
         }

@@ -2,10 +2,12 @@
 //! Reads flow files: one flow per line, in the syntax of `ovs-ofctl add-flows` (ovs-ofctl(8), "Flow Syntax").
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::action::Action;
-use super::error::{Fault, FlowFileError, MAX_IN_LINE, MAX_PROBLEMS, Problem};
+use super::error::{Fault, FlowFileError, MAX_PROBLEMS, Problems};
 use super::flow::{DEFAULT_PRIORITY, Flow, FlowTable, Match};
+use super::group::Groups;
 use super::lex::{Pair, Pairs, Span};
 use super::parse_action::ActionParser;
 use super::parse_match::MatchParser;
@@ -16,31 +18,42 @@ use super::value::number_up_to;
 /// What editors of some systems put before the text of a file.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Whether this is a line that `ovs-ofctl dump-flows` prints before the flows of each message: `OFPST_FLOW reply (OF1.3) (xid=0x2):`.
+/// Whether this is a line that `ovs-ofctl dump-flows` prints before the flows of each message, or `dump-groups` before groups: `OFPST_FLOW reply (OF1.3) (xid=0x2):`.
 fn is_reply_header(line: &str) -> bool {
     let line = line.trim_start();
-    line.starts_with("OFPST_FLOW reply (") || line.starts_with("NXST_FLOW reply (")
+    let kinds = ["OFPST_FLOW", "NXST_FLOW", "OFPST_GROUP_DESC", "NXST_GROUP_DESC"];
+    kinds.iter().any(|kind| line.strip_prefix(kind).is_some_and(|rest| rest.starts_with(" reply (")))
+}
+
+/// The lines of a file that say something: number, text, and what of it is no comment.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str, Span<'_>)> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let lines = (1..).zip(text.lines()).map(|(number, line)| (number, line, line.split('#').next().unwrap_or("")));
+    let lines = lines.filter(|(_, _, code)| !code.trim().is_empty() && !is_reply_header(code));
+    lines.map(|(number, line, code)| (number, line, Span::new(code)))
+}
+
+/// Reads a whole flow file of a switch without groups, as [`parse_flows`].
+///
+/// # Errors
+/// As there.
+pub fn parse_flow_file(name: &str, text: &str, ports: Ports) -> Result<FlowTable, FlowFileError> {
+    parse_flows(name, text, ports, Arc::default())
 }
 
 /// Reads a whole flow file. `name` is used in errors. A flow with the table, priority and match of an earlier one replaces it.
 ///
 /// # Errors
-/// All faults of the file, up to [`MAX_IN_LINE`] of a line and [`MAX_PROBLEMS`] in all, each with line and column; then nothing of the
+/// All faults of the file, up to [`MAX_IN_LINE`](super::error::MAX_IN_LINE) of a line and [`MAX_PROBLEMS`] in all, each with line and column; then nothing of the
 /// file is used.
-pub fn parse_flow_file(name: &str, text: &str, ports: Ports) -> Result<FlowTable, FlowFileError> {
+pub fn parse_flows(name: &str, text: &str, ports: Ports, groups: Arc<Groups>) -> Result<FlowTable, FlowFileError> {
     let mut flows: Vec<Flow> = Vec::new();
     let mut places: HashMap<(u8, u16, Match), usize> = HashMap::new();
-    let mut problems: Vec<Problem> = Vec::new();
-    let mut omitted = 0;
-    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    for (i, line) in text.lines().enumerate() {
-        let code = line.split('#').next().unwrap_or("");
-        if code.trim().is_empty() || is_reply_header(code) {
-            continue;
-        }
-        match parse_line(code, &ports) {
+    let mut problems = Problems::default();
+    for (number, line, code) in lines(text) {
+        match parse_line(code, &ports, &groups) {
             Ok(mut flow) => {
-                flow.line = i + 1;
+                flow.line = number;
                 match places.get(&(flow.table, flow.priority, flow.matches)) {
                     Some(&at) => flows[at] = flow,
                     None => {
@@ -49,18 +62,11 @@ pub fn parse_flow_file(name: &str, text: &str, ports: Ports) -> Result<FlowTable
                     }
                 }
             }
-            Err(mut faults) => {
-                faults.sort_by_key(|f| f.at);
-                let room = MAX_IN_LINE.min(MAX_PROBLEMS - problems.len());
-                omitted += faults.len().saturating_sub(room);
-                problems.extend(faults.into_iter().take(room).map(|f| f.place(i + 1, line)));
-            }
+            Err(faults) => problems.add(number, line, faults),
         }
     }
-    if problems.is_empty() {
-        return Ok(FlowTable { ports, flows });
-    }
-    Err(FlowFileError { file: name.to_owned(), problems, omitted })
+    problems.end(name)?;
+    Ok(FlowTable { ports, flows, groups })
 }
 
 /// Reads one flow, without a comment.
@@ -68,7 +74,7 @@ pub fn parse_flow_file(name: &str, text: &str, ports: Ports) -> Result<FlowTable
 /// # Errors
 /// As [`parse_flow_file`], with line 1.
 pub fn parse_flow(text: &str, ports: &Ports) -> Result<Flow, FlowFileError> {
-    parse_line(text, ports).map_err(|faults| FlowFileError {
+    parse_line(Span::new(text), ports, &Groups::default()).map_err(|faults| FlowFileError {
         file: "flow".to_owned(),
         problems: faults.into_iter().map(|f| f.place(1, text)).collect(),
         omitted: 0,
@@ -84,8 +90,8 @@ struct Attributes {
     cookie: u64,
 }
 
-fn parse_line(line: &str, ports: &Ports) -> Result<Flow, Vec<Fault>> {
-    let line = skip_command(Span::new(line)).map_err(|f| vec![f])?;
+fn parse_line(line: Span<'_>, ports: &Ports, groups: &Groups) -> Result<Flow, Vec<Fault>> {
+    let line = skip_command(line).map_err(|f| vec![f])?;
     let Some((before, actions)) = split_actions(line) else {
         let end = line.at + line.text.trim_end().len();
         return Err(vec![Fault::new(end, "the flow has no actions").hint("actions=…, or actions=drop")]);
@@ -105,7 +111,7 @@ fn parse_line(line: &str, ports: &Ports) -> Result<Flow, Vec<Fault>> {
     // Where a part was not understood its absence is no fault of the rest.
     let matches = if faults.is_empty() { matches.finish() } else { Ok(known) };
     let sure = faults.is_empty() && matches.is_ok();
-    let parsed = ActionParser::new(ports, attributes.table, known, sure).parse(actions);
+    let parsed = ActionParser::new(ports, Some(groups), attributes.table, known, sure).parse(actions);
     match (matches, parsed) {
         (Ok(matches), Ok(actions)) if faults.is_empty() => Ok(attributes.flow(matches, actions)),
         (matches, parsed) => {

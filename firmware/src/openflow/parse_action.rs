@@ -5,6 +5,7 @@ use super::action::Action;
 use super::error::{Fault, MAX_PROBLEMS};
 use super::field::*;
 use super::flow::Match;
+use super::group::{Groups, MAX_GROUP};
 use super::key::{NW_FRAG_LATER, VLAN_CFI, VLAN_VID_MASK};
 use super::lex::{Pair, Pairs, Span};
 use super::parse_match::{prereq_met, prereq_words};
@@ -33,6 +34,8 @@ enum Rank {
 /// Reads one list of actions.
 pub(super) struct ActionParser<'p> {
     ports: &'p Ports,
+    /// The groups that there are, if that is known.
+    groups: Option<&'p Groups>,
     table: u8,
     /// The flow's match; edits that change what is known of the packet change it too.
     known: Match,
@@ -53,11 +56,18 @@ type Parsed = Result<Action, Fault>;
 
 impl<'p> ActionParser<'p> {
     /// For a flow of `table` with this match; not `sure` if parts of the match were faults.
-    pub fn new(ports: &'p Ports, table: u8, matches: Match, sure: bool) -> ActionParser<'p> {
+    pub fn new(
+        ports: &'p Ports,
+        groups: Option<&'p Groups>,
+        table: u8,
+        matches: Match,
+        sure: bool,
+    ) -> ActionParser<'p> {
         let tags = u8::from(prereq_met(Prereq::Vlan, &matches));
         let (actions, faults) = (Vec::new(), Vec::new());
         ActionParser {
             ports,
+            groups,
             table,
             known: matches,
             sure,
@@ -179,6 +189,7 @@ impl<'p> ActionParser<'p> {
             "resubmit" => self.resubmit(pair),
             "write_metadata" => write_metadata(required(pair)?),
             "goto_table" => self.goto_table(required(pair)?),
+            "group" => self.group(required(pair)?),
             "exit" => self.bare(pair, Action::Exit),
             _ => self.port_or_unknown(pair),
         }
@@ -415,6 +426,16 @@ impl<'p> ActionParser<'p> {
             return Err(Fault::new(s.at, "resubmit needs a port or a table").hint("resubmit(,TABLE)"));
         }
         Ok(Action::Resubmit { port, table })
+    }
+
+    fn group(&self, s: Span) -> Parsed {
+        let id = number_up_to(s, MAX_GROUP.into(), "group")? as u32;
+        match self.groups {
+            Some(groups) if groups.find(id).is_none() => {
+                Err(Fault::new(s.at, format!("there is no group {id}")).hint("--groups FILE"))
+            }
+            _ => Ok(Action::Group(id)),
+        }
     }
 
     fn goto_table(&self, s: Span) -> Parsed {

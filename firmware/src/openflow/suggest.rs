@@ -77,10 +77,9 @@ const UNSUPPORTED_FIELDS_2: [&str; 22] = [
 const UNSUPPORTED_ATTRIBUTES: [&str; 2] = ["out_port", "out_group"];
 
 /// Actions and instructions of Open vSwitch that are refused by name.
-const UNSUPPORTED_ACTIONS: [&str; 41] = [
+const UNSUPPORTED_ACTIONS: [&str; 40] = [
     "controller",
     "enqueue",
-    "group",
     "bundle",
     "bundle_load",
     "set_queue",
@@ -122,7 +121,8 @@ const UNSUPPORTED_ACTIONS: [&str; 41] = [
 ];
 
 /// Actions that are carried out.
-const ACTIONS: [&str; 33] = [
+const ACTIONS: [&str; 34] = [
+    "group",
     "output",
     "in_port",
     "normal",

@@ -223,6 +223,16 @@ pub(super) fn field_value(field: Field, s: Span, ports: &Ports) -> Result<Masked
     checked_value(field, s, ports).map(|(value, mask)| (value & mask, mask))
 }
 
+/// Reads the mask of a field by itself, written as its values are.
+pub(super) fn mask(field: Field, s: Span, ports: &Ports) -> Result<u128, Fault> {
+    let mask = number(s).or_else(|_| checked_value(field, s, ports).map(|(value, _)| value))?;
+    if mask == 0 || mask & !field.info().valid != 0 {
+        let fault = Fault::new(s.at, format!("{} is no mask of {}", s.text, field.info().name));
+        return Err(fault.hint(format!("1 to {:#x}", field.info().valid)));
+    }
+    Ok(mask)
+}
+
 fn checked_value(field: Field, s: Span, ports: &Ports) -> Result<Masked, Fault> {
     let info = field.info();
     let (value, mask) = match info.format {

@@ -29,12 +29,13 @@ pub use stats::{Dropped, FlowStats, Stats};
 
 use crate::compile::{flow_key, hardware_mask};
 use crate::detect::{Event, Watch};
-use crate::openflow::FlowTable;
+use crate::openflow::{FlowTable, Groups};
 use guard::{Guard, Verdict};
 use millrace_driver::{Device, DeviceError, Found, Image, Owner, Place, RuleId, Rules, Sent};
 use millrace_regs::Mask;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Copies waiting for the device above which no further upcall is taken, as long as the device takes any.
 const WAITING_SOFT: usize = 1024;
@@ -267,6 +268,11 @@ impl SlowPath {
         let now = device.now();
         let enough = |tables: &Tables<'_>| tables.device.now() >= now + BATCH_NS;
         self.with_tables(device, |core, tables| core.agree(tables, now, BATCH, enough))
+    }
+
+    /// The groups in force.
+    pub fn groups(&self) -> &Arc<Groups> {
+        self.core.pipeline.groups()
     }
 
     /// What the slow path has counted.

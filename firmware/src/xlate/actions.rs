@@ -48,6 +48,8 @@ impl Xlate<'_> {
             Action::Resubmit { port, table } => self.resubmit(table, port.filter(|&port| port != OFPP_IN_PORT)),
             Action::WriteMetadata { value, mask } => self.write(slot::METADATA, value.into(), mask.into()),
             Action::Clone { actions } => self.enter_clone(actions),
+            Action::Group(id) => self.group(id),
+            Action::Exit if self.leave_bucket() => {}
             Action::Exit => self.frames.clear(),
             Action::GotoTable(table) => self.resubmit(Some(table), None),
         }
@@ -79,7 +81,7 @@ impl Xlate<'_> {
     }
 
     /// Whether the packet has the fields of this prerequisite; looks at what decides it.
-    fn has(&mut self, prereq: Prereq) -> bool {
+    pub(super) fn has(&mut self, prereq: Prereq) -> bool {
         let dl_type = self.key.dl_type();
         match prereq {
             Prereq::None => true,

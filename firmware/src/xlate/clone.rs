@@ -17,14 +17,19 @@ pub(super) struct Saved {
 impl Xlate<'_> {
     /// Goes on with the next `count` actions of the list as one that ends by [`Self::undo_clone`].
     pub(super) fn enter_clone(&mut self, count: u32) {
-        self.settle_vlans();
-        let Xlate { key, written, looked, vlan, ttl, .. } = *self;
-        self.saved.push(Saved { key, written, looked, vlan, ttl });
+        self.save();
         let list = self.frames.last_mut().expect("an action belongs to a flow");
         let (next, end) = (list.next, list.end.min(list.next.saturating_add(count)));
         list.next = end;
         let clone = Frame { next, end, clone: true, ..*list };
         self.frames.push(clone);
+    }
+
+    /// Keeps what the packet is now, for [`Self::undo_clone`].
+    pub(super) fn save(&mut self) {
+        self.settle_vlans();
+        let Xlate { key, written, looked, vlan, ttl, .. } = *self;
+        self.saved.push(Saved { key, written, looked, vlan, ttl });
     }
 
     /// The packet is again what it was before the clone. What was looked at of it stays looked at.

@@ -26,6 +26,7 @@ impl Xlate<'_> {
             self.wc.unwildcard(slot::NW_TTL);
             self.looked.set_nw_ttl(0);
         }
+        self.out.versions.dedup_by(|next, last| join(last, next));
         self.settle_vlans();
         let vlans = self.wc.0[slot::VLAN_TCI0.word as usize];
         for i in 0..WORDS {
@@ -54,6 +55,15 @@ impl Xlate<'_> {
             self.wc.set(slot::NW_TTL, self.wc.get(slot::NW_TTL) | top);
         }
     }
+}
+
+/// Puts a version that is the same as the one before it out with that, if it goes to other ports. Whether it was.
+fn join(last: &mut Version, next: &Version) -> bool {
+    let same = last.outputs & next.outputs == 0 && Version { outputs: last.outputs, ..*next } == *last;
+    if same {
+        last.outputs |= next.outputs;
+    }
+    same
 }
 
 /// Adds to the mask the bits of partly written fields that were not written.

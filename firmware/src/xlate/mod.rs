@@ -9,6 +9,7 @@
 mod actions;
 mod clone;
 mod finish;
+mod group;
 mod normal;
 mod pipeline;
 mod translation;
@@ -44,10 +45,20 @@ pub fn translate(pipeline: &Pipeline, macs: &MacTable, key: &FlowKey, out: &mut 
     xlate.finish();
 }
 
-/// A list of actions that is being carried out: a flow's, or the part of it that is in a clone.
+/// Where actions stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    Flow(u32),
+    /// Of a group at this place, in this bucket.
+    Bucket(u32, u32),
+    /// Of a group at this place: all of its buckets, one after the other.
+    Buckets(u32),
+}
+
+/// A list of actions that is being carried out: a flow's, the part of it that is in a clone, a bucket's.
 #[derive(Clone, Copy)]
 struct Frame {
-    flow: u32,
+    list: List,
     /// Next action.
     next: u32,
     /// Action behind the last.
@@ -148,7 +159,7 @@ impl<'a> Xlate<'a> {
             self.frames.pop();
         }
         let end = self.pipeline.flow(flow).actions.len() as u32;
-        self.frames.push(Frame { flow, next: 0, end, table, depth, clone: false });
+        self.frames.push(Frame { list: List::Flow(flow), next: 0, end, table, depth, clone: false });
     }
 
     /// Goes no further in the list that is being carried out.
@@ -185,15 +196,21 @@ impl<'a> Xlate<'a> {
                 self.leave();
                 continue;
             }
-            let action = &self.pipeline.flow(frame.flow).actions[frame.next as usize];
+            let (list, next) = (frame.list, frame.next);
             frame.next += 1;
             self.steps += 1;
             if self.steps > MAX_STEPS {
                 self.out.error = Some(XlateError::TooManyActions);
             } else {
-                self.act(action);
+                match list {
+                    List::Flow(flow) => self.act(&self.pipeline.flow(flow).actions[next as usize]),
+                    List::Bucket(group, bucket) => self.act(&self.bucket(group, bucket).actions[next as usize]),
+                    List::Buckets(group) => self.enter_bucket(group, next),
+                }
             }
-            if self.out.error.is_some() {
+            // What Open vSwitch limits in a bucket ends that alone.
+            let of_bucket = matches!(self.out.error, Some(XlateError::TooDeep | XlateError::TooManyResubmits));
+            if self.out.error.is_some() && !(of_bucket && self.leave_bucket()) {
                 // A packet with a smaller TTL may not get this far, and keep what was put out before.
                 self.forget_decrement();
                 self.out.versions.clear();

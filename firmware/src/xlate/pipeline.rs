@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The flow tables, ready to be executed.
 
+use super::group::SYMMETRIC;
 use crate::classifier::Classifier;
-use crate::openflow::{Action, Flow, FlowMask, FlowTable, Ports, Slot, TABLES, slot};
+use crate::openflow::group::{Group, GroupKind, HashFields};
+use crate::openflow::{Action, Flow, FlowMask, FlowTable, Groups, Ports, Slot, TABLES, slot};
+use std::sync::Arc;
 
 /// All flow tables of a switch.
 pub struct Pipeline {
@@ -10,6 +13,7 @@ pub struct Pipeline {
     flows: Vec<Flow>,
     live: Vec<bool>,
     ports: Ports,
+    groups: Arc<Groups>,
     /// Flows with a timeout.
     timed: Vec<u32>,
 }
@@ -24,6 +28,7 @@ impl Pipeline {
             live: vec![true; flows.flows.len()],
             flows: flows.flows,
             ports: flows.ports,
+            groups: flows.groups,
         };
         pipeline.tables = (0..TABLES).map(|table| pipeline.classifier(table as u8)).collect();
         pipeline
@@ -95,20 +100,42 @@ impl Pipeline {
         self.ports
     }
 
+    /// The switch's groups.
+    #[inline]
+    pub fn groups(&self) -> &Arc<Groups> {
+        &self.groups
+    }
+
     /// Every bit of a packet that a megaflow of these flows can look at.
     pub fn union_mask(&self) -> FlowMask {
         let mut union = FlowMask::default();
         for classifier in self.tables.iter().flatten() {
             union.union(&classifier.union_mask());
         }
-        for action in self.flows().flat_map(|(_, flow)| &flow.actions) {
+        let in_flows = self.flows().flat_map(|(_, flow)| &flow.actions);
+        let in_buckets = self.groups.iter().flat_map(|group| group.buckets.iter().flat_map(|bucket| &bucket.actions));
+        for action in in_flows.chain(in_buckets) {
             looked_at_by(action, &mut |s| union.unwildcard(s));
         }
+        self.groups.iter().for_each(|group| hashed_by(group, &mut |s| union.unwildcard(s)));
         for s in [slot::IN_PORT, slot::DL_TYPE, slot::NW_PROTO] {
             union.unwildcard(s);
         }
         union.set_nw_frag(3);
         union
+    }
+}
+
+/// The fields that a group may look at to choose a bucket.
+fn hashed_by(group: &Group, look: &mut impl FnMut(Slot)) {
+    match &group.kind {
+        GroupKind::Select(HashFields::Symmetric) => {
+            SYMMETRIC.into_iter().flatten().chain([slot::NW_PROTO]).for_each(look)
+        }
+        GroupKind::Select(HashFields::Of(fields)) => {
+            fields.iter().for_each(|(field, _)| look_at_target(field.info().slot, look));
+        }
+        GroupKind::All | GroupKind::Indirect | GroupKind::FastFailover => {}
     }
 }
 

@@ -8,6 +8,7 @@ mod daemon;
 mod unixctl;
 
 use anyhow::{Context, Result, bail, ensure};
+use millrace_firmware::openflow::{Groups, Ports, parse_group_file};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -95,6 +96,10 @@ impl Ovs {
     pub fn load_flows(&mut self, file: &Path) -> Result<&'static str> {
         let target = format!("unix:{}", self.dir.path().join("br0.mgmt").display());
         run(ofctl("OpenFlow15")?.args(["del-flows", &target]))?;
+        run(ofctl("OpenFlow15")?.args(["del-groups", &target]))?;
+        if let Some(groups) = groups_of(file) {
+            run(ofctl("OpenFlow15")?.args(["add-groups", &target]).arg(groups))?;
+        }
         // As for ovs-ofctl, OpenFlow 1.0 comes first; flows that it cannot express need a later version, and a file can ask for it.
         let add = |version| run(ofctl(version)?.args(["add-flows", &target]).arg(file));
         let newer = std::fs::read_to_string(file)?.contains("-O OpenFlow15");
@@ -206,6 +211,17 @@ fn bridge_commands(dir: &Path) -> Vec<String> {
         args.push(format!("options:tx_pcap={}", at("pcap")));
     }
     args
+}
+
+/// The file of the groups that a flow file speaks of, if there is one beside it.
+pub fn groups_of(flows: &Path) -> Option<PathBuf> {
+    Some(flows.with_extension("groups")).filter(|file| file.is_file())
+}
+
+/// The groups that a flow file speaks of, as Millrace reads them.
+pub fn groups_beside(flows: &Path) -> Result<Groups> {
+    let Some(file) = groups_of(flows) else { return Ok(Groups::default()) };
+    Ok(parse_group_file(&file.display().to_string(), &std::fs::read_to_string(&file)?, Ports::sim())?)
 }
 
 /// `ovs-ofctl` that speaks these versions of OpenFlow.

@@ -2,7 +2,7 @@
 //! Frames through `millrace run`: captures in, captures out.
 
 use super::Step;
-use crate::ovs::{Frames, PORTS};
+use crate::ovs::{Frames, PORTS, groups_of};
 use anyhow::{Context, Result, ensure};
 use millrace_live::program;
 use millrace_sim::capture;
@@ -22,6 +22,9 @@ pub fn run_with(flows: &Path, steps: &[Step], copies: usize, arguments: &[&str])
     let folder = tempfile::tempdir()?;
     let mut command = Command::new(program("millrace")?);
     command.arg("run").arg("--flows").arg(flows).args(["--pace", "settle"]).args(arguments);
+    if let Some(groups) = groups_of(flows) {
+        command.arg("--groups").arg(groups);
+    }
     command.arg("--out").arg(folder.path().join("out")).arg("--control").arg(folder.path().join("control"));
     for input in write_captures(steps, copies, folder.path())? {
         command.arg("--in").arg(input);

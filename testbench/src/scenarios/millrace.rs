@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The device under test for a scenario: the simulated hardware in this process, with its slow path, one packet at a time.
 
+use crate::ovs::groups_beside;
 use anyhow::{Result, ensure};
 use millrace_driver::Device;
-use millrace_firmware::openflow::{FlowTable, Ports, parse_flow_file};
+use millrace_firmware::openflow::{Ports, parse_flows};
 use millrace_firmware::slowpath::{Settings, SlowPath};
 use millrace_sim::{CYCLE_NS, Embedded, Preset};
+use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Cycles within which the hardware and the slow path must be done with one packet.
 const PATIENCE: u64 = 1 << 22;
@@ -25,7 +28,8 @@ impl Millrace {
     /// what goes out on the others (`docs/hardware.md`, "Actions").
     pub fn start(flow_file: &Path, preset: Preset) -> Result<Millrace> {
         let name = flow_file.display().to_string();
-        let flows: FlowTable = parse_flow_file(&name, &std::fs::read_to_string(flow_file)?, Ports::sim())?;
+        let groups = Arc::new(groups_beside(flow_file)?);
+        let flows = parse_flows(&name, &fs::read_to_string(flow_file)?, Ports::sim(), groups)?;
         let mut device = Embedded::new(preset)?;
         let slow_path = SlowPath::new(&mut device, flows, Settings::default())?;
         let vports = device.simulation().config().vports();
@@ -93,6 +97,7 @@ impl Millrace {
 mod tests {
     use super::*;
     use crate::scenarios::build::v4;
+    use millrace_firmware::openflow::parse_flow_file;
 
     #[test]
     fn packets_under_way_while_their_rule_is_taken_out_are_credited() {

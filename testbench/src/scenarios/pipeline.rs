@@ -57,6 +57,19 @@ pub fn scenarios() -> Vec<Scenario> {
             &[("pf", 1), ("vf0", 1), ("vf1", 1), ("vf3", 1)],
         ),
         Scenario::new(
+            "groups",
+            on(
+                1,
+                (1..=11).map(|port| udp(1, 2, 9, port)).chain([
+                    arp(1, 1, 2),
+                    v4(1, 2).ttl(1).udp(9, 2, 0),
+                    tagged(&udp(1, 2, 9, 6), 0x8100, 7),
+                    v6(1, 2).udp(9, 4, 3),
+                ]),
+            ),
+            &[("p0", 1), ("p1", 8), ("pf", 8), ("vf0", 5), ("vf1", 4), ("vf2", 3), ("vf3", 2), ("vf4", 2), ("vf5", 1)],
+        ),
+        Scenario::new(
             "clone_exit",
             [
                 on(1, [udp(1, 2, 9, 53), v4(1, 2).ttl(1).udp(9, 53, 0), v4(1, 2).tcp(1, 2, tcp::SYN, 0)]),

@@ -4,6 +4,7 @@
 use super::FunctionArgs;
 use crate::detect::DetectArgs;
 use crate::device_choice::{DeviceChoice, Served};
+use crate::flow_file::Files;
 use clap::{Args, ValueEnum};
 use millrace_sim::Preset;
 use std::ops::Range;
@@ -32,6 +33,10 @@ pub struct RunArgs {
     /// Flow file, in the syntax of `ovs-ofctl add-flows`; `-` is the standard input.
     #[arg(long, value_name = "FILE")]
     pub flows: PathBuf,
+
+    /// Groups that the flows speak of, in the syntax of `ovs-ofctl add-groups`; `-` is the standard input.
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
 
     /// Let the packets of a capture (pcap or pcapng) enter at a port; `-` is the standard input. May be given once per port.
     #[arg(long = "in", value_name = "PORT=FILE", value_parser = port_and_value)]
@@ -101,6 +106,13 @@ pub struct RunArgs {
     pub control: Option<PathBuf>,
 }
 
+impl RunArgs {
+    /// The files that say what the switch does.
+    pub fn files(&self) -> Files<'_> {
+        Files { flows: &self.flows, groups: self.groups.as_deref() }
+    }
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example: two guests behind one DPU
@@ -121,6 +133,10 @@ pub struct ServeArgs {
     /// reads it again. Without it a driver of the ECPF has to be the slow path.
     #[arg(long, value_name = "FILE")]
     pub flows: Option<PathBuf>,
+
+    /// Groups that the flows speak of, in the syntax of `ovs-ofctl add-groups`; `-` is the standard input.
+    #[arg(long, value_name = "FILE", requires = "flows")]
+    pub groups: Option<PathBuf>,
 
     /// Who owns the switch, and is its slow path: the ECPF, or in NIC mode the host's PF. The ECPF may change it.
     #[arg(long, value_enum, default_value_t = Mode::Dpu)]
@@ -166,6 +182,14 @@ pub struct ServeArgs {
     /// Control socket, as of `millrace run`.
     #[arg(long, value_name = "PATH", requires = "flows")]
     pub control: Option<PathBuf>,
+}
+
+impl ServeArgs {
+    /// The files that say what the switch does, if the slow path is here.
+    pub fn files(&self) -> Option<Files<'_>> {
+        let groups = self.groups.as_deref();
+        self.flows.as_deref().map(|flows| Files { flows, groups })
+    }
 }
 
 #[derive(Args, Debug)]

@@ -2,7 +2,7 @@
 //! Clients that do anything: bytes of any kind, cut anywhere, many requests at a time, answers that nobody reads, ends in the
 //! middle. What is a request among them is answered, in order, and nothing else happens.
 
-use super::{Answer, Reply, Request, Server};
+use super::{Answer, Reply, Request, Server, Text};
 use nix::poll::{PollFd, PollTimeout, poll};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -47,7 +47,7 @@ fn answer(request: &Request, from: u32) -> Reply {
         // Some take a while.
         Request::Registers if from < 3 => return Reply::Later(from + 1),
         Request::Stats => Answer::Ok(Value::from("x".repeat(LONG))),
-        Request::Reload { flows, .. } => Answer::Ok(flows.len().into()),
+        Request::Reload { flows, .. } => Answer::Ok(flows.text.len().into()),
         Request::ReadRegister { register } => Answer::BadInput(register.clone()),
         other => Answer::Failed(format!("{other:?}")),
     })
@@ -136,7 +136,8 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         Just(Request::Rules),
         Just(Request::Stats),
         Just(Request::Registers),
-        (0..60_000_usize).prop_map(|n| Request::Reload { name: "a".into(), flows: "\n".repeat(n) }),
+        (0..60_000_usize)
+            .prop_map(|n| Request::Reload { flows: Text { name: "a".into(), text: "\n".repeat(n) }, groups: None }),
         "\\PC{0,20}".prop_map(|register| Request::ReadRegister { register }),
         "\\PC{0,20}".prop_map(|settings| Request::SetFunction { function: "vf0".into(), settings }),
         any::<u32>().prop_map(|value| Request::WriteRegister { register: "SCRATCH".into(), value }),

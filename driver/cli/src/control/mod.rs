@@ -33,8 +33,12 @@ pub enum Request {
     ReadRegister { register: String },
     /// Writes a register, by name or byte address.
     WriteRegister { register: String, value: u32 },
-    /// New flows. `name` is the file's, for messages. Answered when no packet is handled by the old ones any more.
-    Reload { name: String, flows: String },
+    /// New flows, and groups in place of those that are there. Answered when no packet is handled by the old ones any more.
+    Reload {
+        flows: Text,
+        #[serde(default)]
+        groups: Option<Text>,
+    },
     /// What is set of PF and VFs, or of one of them.
     Functions {
         #[serde(default)]
@@ -49,6 +53,13 @@ pub enum Request {
     },
     /// Sets something of a PF or VF: `vlan=100,qos=3`, as `--vf` has it. Answered with what is set of it then.
     SetFunction { function: String, settings: String },
+}
+
+/// The text of a file, and its name for messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    pub name: String,
+    pub text: String,
 }
 
 /// The answer.

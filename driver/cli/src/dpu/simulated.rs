@@ -151,6 +151,7 @@ mod tests {
     use super::*;
     use crate::flow_file;
     use millrace_sim::{Embedded, EmbeddedHost, Latency, Preset};
+    use std::sync::Arc;
 
     #[test]
     fn rules_that_are_to_come_do_not_hold_up_the_end() {
@@ -159,7 +160,7 @@ mod tests {
     }
 
     fn end_with_rules_to_come(device: impl Simulated) {
-        let flows = flow_file::parse("flows", "actions=normal\n", device.config()).unwrap();
+        let flows = flow_file::parse("flows", "actions=normal\n", Arc::default(), device.config()).unwrap();
         let mut dpu = Dpu::over(device, flows, Settings::default()).unwrap();
         // No more than a representor has buffers for at once.
         for station in 0..60 {

@@ -3,6 +3,7 @@
 //! nothing with the translation but the types.
 
 use crate::mac::{MacTable, Station};
+use crate::openflow::group::{Bucket, GroupKind};
 use crate::openflow::{Action, Field, Flow, FlowKey, FlowTable, Prereq, Subfield, slot};
 
 /// The word of the VLAN tags.
@@ -137,8 +138,33 @@ impl Naive<'_> {
                 self.key.set_metadata(self.key.metadata() & !mask | value & mask);
             }
             Action::Clone { .. } => unreachable!("lists are carried out by `list`"),
+            Action::Group(id) => return self.group(flow, id, depth),
             Action::Exit => self.exited = true,
             Action::GotoTable(table) => self.resubmit(flow.table, table, None, depth),
+        }
+        true
+    }
+
+    /// A group whose choice is no hash.
+    fn group(&mut self, flow: &Flow, id: u32, depth: u32) -> bool {
+        if depth >= 64 {
+            self.failed = true;
+            return true;
+        }
+        let Some(place) = self.table.groups.find(id) else { return false };
+        let group = self.table.groups.at(place);
+        let is_live = |bucket: &&Bucket| bucket.watch_port.is_none_or(|port| self.table.ports.contains(port));
+        let buckets: Vec<&Bucket> = match group.kind {
+            GroupKind::All => group.buckets.iter().collect(),
+            GroupKind::Indirect => group.buckets.iter().take(1).collect(),
+            GroupKind::FastFailover => group.buckets.iter().find(is_live).into_iter().collect(),
+            GroupKind::Select(_) => unreachable!("what a hash chooses is not known here"),
+        };
+        for bucket in buckets {
+            let before = self.key;
+            self.list(flow, &bucket.actions, depth + 1);
+            self.key = before;
+            (self.exited, self.failed) = (false, false);
         }
         true
     }
