@@ -12,7 +12,7 @@ pub(crate) const PARTS: [&str; 8] = ["ctrl", "parse", "match", "hash", "compare"
 /// What a core with its host side has beside them (`docs/host.md`, "Clocks"): there `clock` is that of the host side.
 pub(crate) const HOST_PARTS: [&str; 1] = ["core"];
 /// And how many parts of the host side have a clock `clock_part_N`.
-pub(crate) const HOST_CLOCKS: usize = 25;
+pub(crate) const HOST_CLOCKS: usize = 26;
 
 /// A clock and its idle pin.
 pub(crate) struct ClockPins {

@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 
 /// Bytes of a beat.
 const BEAT: usize = 64;
+/// Cycles after which memory that could not answer a read is asked again. Reads of others overtake it meanwhile.
+const AGAIN: u64 = 64;
 /// AXI's response for what is not there.
 const SLVERR: u8 = 2;
 
@@ -130,7 +132,7 @@ pub(crate) struct DmaPort {
     traffic: Traffic,
     /// In the order in which they are due.
     reads: VecDeque<Burst>,
-    /// The burst whose next beat is on the pins, or will be when memory gives it.
+    /// The burst whose next beat is on the pins.
     answering: Option<Burst>,
     /// The beat is on the pins.
     offered: bool,
@@ -251,7 +253,7 @@ impl DmaPort {
         if self.answering.is_none() && !self.busy(cycle, 4) {
             self.answering = self.reads.pop_front_if(|burst| burst.due <= cycle);
         }
-        self.offer(model, memories);
+        self.offer(model, cycle, memories);
         let answered = self.answers.front().filter(|(due, _)| *due <= cycle && !self.busy(cycle, 5));
         model.set_byte(self.pins.bvalid, answered.is_some().into());
         if let Some((_, response)) = answered {
@@ -260,12 +262,14 @@ impl DmaPort {
     }
 
     /// Puts the next beat of the burst that is answered on the pins, if it is not there yet and memory has it.
-    fn offer(&mut self, model: &mut Model, memories: &[impl HostMemory]) {
+    fn offer(&mut self, model: &mut Model, cycle: u64, memories: &[impl HostMemory]) {
         let Some(burst) = self.answering.filter(|_| !self.offered) else { return };
         let mut beat = [0; BEAT];
         let memory = memories.get(burst.function);
         let read = memory.map_or(Dma::Outside, |memory| memory.read_through(self.port, burst.address, &mut beat));
         if read == Dma::Later {
+            self.answering = None;
+            await_answer(&mut self.reads, Burst { due: cycle + AGAIN, ..burst });
             return;
         }
         for (word, bytes) in model.words_mut(self.pins.rdata).iter_mut().zip(beat.as_chunks::<4>().0) {
@@ -302,8 +306,7 @@ impl DmaPort {
             self.traffic.beats_read += burst.beats;
             let used = self.reads.iter().chain(&self.answering).any(|other| other.id == burst.id);
             assert!(!used, "identifier {} of a read that is under way", burst.id);
-            let place = self.reads.partition_point(|other| other.due <= burst.due);
-            self.reads.insert(place, burst);
+            await_answer(&mut self.reads, burst);
         }
         if transfers.aw {
             let burst = Burst {
@@ -357,7 +360,7 @@ impl DmaPort {
             self.offered = false;
             if burst.beats > 1 {
                 self.answering = Some(Burst { address: burst.address + BEAT as u64, beats: burst.beats - 1, ..burst });
-                self.offer(model, memories);
+                self.offer(model, cycle, memories);
             }
         }
         if let Some(burst) = self.writes.front().copied()
@@ -399,6 +402,12 @@ impl DmaPort {
         }
         true
     }
+}
+
+/// Keeps a read until it is due.
+fn await_answer(reads: &mut VecDeque<Burst>, burst: Burst) {
+    let place = reads.partition_point(|other| other.due <= burst.due);
+    reads.insert(place, burst);
 }
 
 /// What every master must keep to (AXI4 A3.4.1, and `docs/host.md`, "DMA").

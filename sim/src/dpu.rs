@@ -13,7 +13,7 @@ use crate::source::Source;
 use crate::trace::{Trace, TraceError};
 use millrace_driver::virtio::LocalMemory;
 use millrace_regs::config::{Config, Preset};
-use millrace_regs::host::host_address;
+use millrace_regs::host::{TIME_UNIT_NS, host_address};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
@@ -23,8 +23,10 @@ const RESET_CYCLES: u32 = 8;
 /// Clocks that the device may need beside its sweep until it comes to rest after reset.
 const RESET_REST: usize = 20_000;
 /// Widths of the identifiers of the DMA ports (`docs/host.md`, "DMA").
-const RING_ID_BITS: usize = 11;
+const RING_ID_BITS: usize = 9;
 const DATA_ID_BITS: usize = 8;
+/// Cycles of a unit of the input `now`.
+const UNIT: u64 = TIME_UNIT_NS / CYCLE_NS;
 
 /// A message to a function's driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +68,8 @@ pub struct DpuSimulation<M = LocalMemory> {
     bus_master: Pin,
     msix_enable: Pin,
     msix_mask: Pin,
+    time: Pin,
+    awaits_time: Pin,
     interrupt: [Pin; 3],
     sources: Vec<Source>,
     sinks: Vec<Sink>,
@@ -80,6 +84,9 @@ pub struct DpuSimulation<M = LocalMemory> {
     pending: usize,
     /// Nothing in the device moves until an input does.
     still: bool,
+    /// Units of time that the device was shown, and whether it waits for the next.
+    units: u64,
+    timed: bool,
     gating: bool,
     trace: Trace,
 }
@@ -98,6 +105,7 @@ impl<M: HostMemory> DpuSimulation<M> {
         let bus_master = finder.input("bus_master", config.functions())?;
         let msix_enable = finder.input("msix_enable", config.functions())?;
         let msix_mask = finder.input("msix_mask", config.functions())?;
+        let (time, awaits_time) = (finder.input("now", 16)?, finder.output("awaits_time", 1)?);
         // Data: function, vector, address, data.
         let interrupt = [
             finder.output("interrupt_data", 8 + 16 + 64 + 32)?,
@@ -125,6 +133,8 @@ impl<M: HostMemory> DpuSimulation<M> {
             bus_master,
             msix_enable,
             msix_mask,
+            time,
+            awaits_time,
             interrupt,
             registers: Axi::new(registers),
             host: Axi::new(host),
@@ -135,6 +145,8 @@ impl<M: HostMemory> DpuSimulation<M> {
             clocked: 0,
             pending: 0,
             still: false,
+            units: 0,
+            timed: false,
             gating: true,
             trace: Trace::default(),
         };
@@ -209,7 +221,8 @@ impl<M: HostMemory> DpuSimulation<M> {
         if !self.gating || !self.still || !self.inputs_rest() {
             return self.cycle;
         }
-        self.ports.iter().filter_map(DmaPort::next).min().unwrap_or(end).clamp(self.cycle, end)
+        let unit = self.timed.then_some((self.units + 1) * UNIT);
+        self.ports.iter().filter_map(DmaPort::next).chain(unit).min().unwrap_or(end).clamp(self.cycle, end)
     }
 
     /// Simulates one cycle.
@@ -218,6 +231,7 @@ impl<M: HostMemory> DpuSimulation<M> {
             self.cycle += 1;
             return;
         }
+        self.show_time();
         for source in &mut self.sources {
             source.drive(&mut self.model);
         }
@@ -246,9 +260,18 @@ impl<M: HostMemory> DpuSimulation<M> {
         let transfers = self.ports.each_mut().map(|port| port.sample(&self.model, self.cycle));
         let awake = self.clocks.awake(&self.model, sent_to, self.registers.busy());
         self.still = awake.none();
+        self.timed = self.model.byte(self.awaits_time) != 0;
         self.tick(if self.gating { awake } else { self.clocks.all() });
         self.advance(accepted, [registers, host], transfers);
         self.cycle += 1;
+    }
+
+    fn show_time(&mut self) {
+        let units = self.cycle / UNIT;
+        if units != self.units {
+            self.units = units;
+            self.model.set_value(self.time, units & 0xffff);
+        }
     }
 
     /// After the clock: what was accepted leaves the pins. Bit i of `accepted`: the beat of source i.

@@ -46,7 +46,7 @@ struct Device {
 struct Memories(Vec<ClientMemory>);
 
 fn bus(dma: Dma) -> Result<(), BusError> {
-    if dma == Dma::Done { Ok(()) } else { Err(BusError) }
+    if dma == Dma::Done { Ok(()) } else { Err(BusError::Refused) }
 }
 
 impl Memory for Memories {

@@ -39,11 +39,11 @@ struct Memories(Vec<LocalMemory>);
 
 impl Memory for Memories {
     fn read(&mut self, function: usize, address: u64, bytes: &mut [u8]) -> Result<(), BusError> {
-        self.0[function].device_read(address, bytes).map_err(|_| BusError)
+        self.0[function].device_read(address, bytes).map_err(|_| BusError::Refused)
     }
 
     fn write(&mut self, function: usize, address: u64, bytes: &[u8]) -> Result<(), BusError> {
-        self.0[function].device_write(address, bytes).map_err(|_| BusError)
+        self.0[function].device_write(address, bytes).map_err(|_| BusError::Refused)
     }
 }
 

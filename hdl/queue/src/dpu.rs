@@ -2,10 +2,9 @@
 //! The whole DPU: the core, and the host side before it.
 
 use crate::axi::AxiMaster;
-use crate::engine::{CLOCKS as ENGINE_CLOCKS, QueueEngine};
+use crate::engine::{CLOCKS as ENGINE_CLOCKS, DATA_SLOT_BITS, QueueEngine, RING_SLOT_BITS};
 use crate::functions::Functions;
 use crate::host_axi::HostAxilSlave;
-use crate::ring_port::ID_BITS;
 use crate::types::Interrupt;
 use millrace_hdl::base::{Snk, Src};
 use millrace_hdl::bus::AxilSlave;
@@ -54,8 +53,11 @@ pub struct Dpu<const SIZES: Sizes, const HOST: HostSizes> {
     /// Bit f: MSI-X Enable, and Function Mask, of function f (PCI's Message Control).
     pub msix_enable: Signal<In, Bits<{ HOST.functions }>>,
     pub msix_mask: Signal<In, Bits<{ HOST.functions }>>,
-    pub m_axi_ring: AxiMaster<Bits<ID_BITS>>,
-    pub m_axi_data: AxiMaster<Bits<8>>,
+    /// Counts 16 µs; something waits for it to go on ("DMA").
+    pub now: Signal<In, Bits<16>>,
+    pub awaits_time: Signal<Out, Bit>,
+    pub m_axi_ring: AxiMaster<Bits<RING_SLOT_BITS>>,
+    pub m_axi_data: AxiMaster<Bits<DATA_SLOT_BITS>>,
     pub interrupt: Src<Interrupt>,
     /// Each clock may stand still while its `idle` is high and nothing comes in: on the stream of an uplink for its `clock_port`, on `s_axil` for `clock_ctrl`.
     /// What else comes in is in `idle` itself.
@@ -191,6 +193,9 @@ impl<const SIZES: Sizes, const HOST: HostSizes> Dpu<SIZES, HOST> {
         self.functions.refused_received = self.engine.refused_received;
         self.functions.refused_received_function = self.engine.refused_received_function;
         link(self.interrupt, self.functions.interrupt);
+        self.engine.now = self.now;
+        self.engine.time_limit = self.functions.time_limit;
+        self.awaits_time = self.engine.awaits_time;
         link(self.m_axi_ring, self.engine.rings);
         link(self.m_axi_data, self.engine.data);
 

@@ -6,6 +6,7 @@ use crate::collector::Collector;
 use crate::control_fetch::ControlFetch;
 use crate::control_gate::ControlGate;
 use crate::control_unit::ControlUnit;
+use crate::dma_guard::DmaGuard;
 use crate::fault_arbiter::FaultArbiter;
 use crate::packed_used::PackedUsed;
 use crate::packer::Packer;
@@ -51,7 +52,12 @@ const SCATTER: usize = READER + 7;
 const USED: usize = READER + 8;
 const PACKED_USED: usize = READER + 9;
 const PORT: usize = READER + 10;
-pub const CLOCKS: usize = READER + 11;
+const DATA: usize = READER + 11;
+pub const CLOCKS: usize = READER + 12;
+
+/// Identifiers at memory: reads under way, of rings and of frames.
+pub const RING_SLOT_BITS: usize = 9;
+pub const DATA_SLOT_BITS: usize = 8;
 
 /// Reads of frames under way: 256 bursts, 512 beats.
 type FrameReader<const PAIR_BITS: usize> = Reader<PAIR_BITS, 256, 8, 9, 9, 10>;
@@ -114,8 +120,12 @@ pub struct QueueEngine<const HOST: HostSizes> {
     pub error: Signal<Out, Bit>,
     pub packet_out_vport: Signal<Out, Bits<8>>,
 
-    pub rings: AxiMaster<Bits<ID_BITS>>,
-    pub data: AxiMaster<Bits<8>>,
+    /// Units of time, and how many of them memory has to answer.
+    pub now: Signal<In, Bits<16>>,
+    pub time_limit: Signal<In, Bits<16>>,
+    pub awaits_time: Signal<Out, Bit>,
+    pub rings: AxiMaster<Bits<RING_SLOT_BITS>>,
+    pub data: AxiMaster<Bits<DATA_SLOT_BITS>>,
     pub idle: Signal<Out, Bit>,
     pub idle_part: Signal<Out, Bits<CLOCKS>>,
 
@@ -147,6 +157,8 @@ pub struct QueueEngine<const HOST: HostSizes> {
     /// Interrupts: of split queues, and of packed ones.
     told: Turns<Bits<{ HOST.vq_bits }>>,
     port: RingPort<{ HOST.function_bits }>,
+    ring_guard: DmaGuard<ID_BITS, RING_SLOT_BITS, 10>,
+    data_guard: DmaGuard<8, DATA_SLOT_BITS, 9>,
     /// After reset: the queue that is reset, and whether all have been.
     first_resets: Reg<Bits<{ HOST.vq_bits }>>,
     first_sent: Reg<Bit>,
@@ -276,18 +288,18 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         self.control.segments.valid = self.sent.segments.valid & is_control;
         self.control.segments.data = segment;
         self.sent.segments.ready = if is_control { self.control.segments.ready } else { self.reader.segments.ready };
-        self.data.arid = self.reader.axi.arid;
-        self.data.araddr = self.reader.axi.araddr;
-        self.data.arlen = self.reader.axi.arlen;
-        self.data.aruser = self.reader.axi.aruser;
-        self.data.arvalid = self.reader.axi.arvalid;
-        self.data.rready = self.reader.axi.rready;
-        self.reader.axi.arready = self.data.arready;
-        self.reader.axi.rid = self.data.rid;
-        self.reader.axi.rdata = self.data.rdata;
-        self.reader.axi.rresp = self.data.rresp;
-        self.reader.axi.rlast = self.data.rlast;
-        self.reader.axi.rvalid = self.data.rvalid;
+        self.data_guard.inp.arid = self.reader.axi.arid;
+        self.data_guard.inp.araddr = self.reader.axi.araddr;
+        self.data_guard.inp.arlen = self.reader.axi.arlen;
+        self.data_guard.inp.aruser = self.reader.axi.aruser;
+        self.data_guard.inp.arvalid = self.reader.axi.arvalid;
+        self.data_guard.inp.rready = self.reader.axi.rready;
+        self.reader.axi.arready = self.data_guard.inp.arready;
+        self.reader.axi.rid = self.data_guard.inp.rid;
+        self.reader.axi.rdata = self.data_guard.inp.rdata;
+        self.reader.axi.rresp = self.data_guard.inp.rresp;
+        self.reader.axi.rlast = self.data_guard.inp.rlast;
+        self.reader.axi.rvalid = self.data_guard.inp.rvalid;
         join(self.reader.pieces, self.packer.pieces);
         join(self.packer.out, self.strip.inp);
         join(self.reader.used, self.sent_used.inp[0]);
@@ -386,19 +398,19 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         join(self.placer.start, self.prepend.start);
         join(self.placer.targets, self.scatter.targets);
         join(self.prepend.out, self.scatter.inp);
-        self.data.awaddr = self.scatter.axi.awaddr;
-        self.data.awlen = self.scatter.axi.awlen;
-        self.data.awuser = self.scatter.axi.awuser;
-        self.data.awvalid = self.scatter.axi.awvalid;
-        self.data.wdata = self.scatter.axi.wdata;
-        self.data.wstrb = self.scatter.axi.wstrb;
-        self.data.wlast = self.scatter.axi.wlast;
-        self.data.wvalid = self.scatter.axi.wvalid;
-        self.data.bready = self.scatter.axi.bready;
-        self.scatter.axi.awready = self.data.awready;
-        self.scatter.axi.wready = self.data.wready;
-        self.scatter.axi.bresp = self.data.bresp;
-        self.scatter.axi.bvalid = self.data.bvalid;
+        self.data_guard.inp.awaddr = self.scatter.axi.awaddr;
+        self.data_guard.inp.awlen = self.scatter.axi.awlen;
+        self.data_guard.inp.awuser = self.scatter.axi.awuser;
+        self.data_guard.inp.awvalid = self.scatter.axi.awvalid;
+        self.data_guard.inp.wdata = self.scatter.axi.wdata;
+        self.data_guard.inp.wstrb = self.scatter.axi.wstrb;
+        self.data_guard.inp.wlast = self.scatter.axi.wlast;
+        self.data_guard.inp.wvalid = self.scatter.axi.wvalid;
+        self.data_guard.inp.bready = self.scatter.axi.bready;
+        self.scatter.axi.awready = self.data_guard.inp.awready;
+        self.scatter.axi.wready = self.data_guard.inp.wready;
+        self.scatter.axi.bresp = self.data_guard.inp.bresp;
+        self.scatter.axi.bvalid = self.data_guard.inp.bvalid;
         let received_vq = concat::<{ HOST.vq_bits }>(self.scatter.used.data.pair, false);
         let received_packed = (self.is_packed & (one_queue << received_vq)).any();
         self.used.received.valid = self.scatter.used.valid & !received_packed;
@@ -452,7 +464,14 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         join(self.port.written[PACKED_WRITER], self.packed_used.written);
         join(self.unit.write, self.port.write[CONTROL_WRITER]);
         join(self.port.written[CONTROL_WRITER], self.unit.written);
-        link(self.rings, self.port.axi);
+        join(self.port.axi, self.ring_guard.inp);
+        link(self.rings, self.ring_guard.axi);
+        link(self.data, self.data_guard.axi);
+        self.ring_guard.now = self.now;
+        self.ring_guard.limit = self.time_limit;
+        self.data_guard.now = self.now;
+        self.data_guard.limit = self.time_limit;
+        self.awaits_time = self.ring_guard.waits | self.data_guard.waits;
 
         comment!("interrupts");
         join(self.used.interrupt, self.told.inp[0]);
@@ -506,7 +525,10 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         self.packed_used.clock = self.clock_part[PACKED_USED];
         idle.set_bit(PACKED_USED, self.packed_used.idle);
         self.port.clock = self.clock_part[PORT];
-        idle.set_bit(PORT, self.port.idle);
+        self.ring_guard.clock = self.clock_part[PORT];
+        idle.set_bit(PORT, self.port.idle & self.ring_guard.idle);
+        self.data_guard.clock = self.clock_part[DATA];
+        idle.set_bit(DATA, self.data_guard.idle);
         self.idle_part = idle;
         let controls = self.gate.idle & self.control.idle & self.unit.idle;
         let turns = self.sent_used.idle & self.told.idle;

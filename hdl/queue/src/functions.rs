@@ -40,6 +40,8 @@ pub struct Functions<const HOST: HostSizes> {
     pub policy_write: Signal<Out, Bit>,
     pub policy_function: Signal<Out, Bits<8>>,
     pub policy: Signal<Out, Policy>,
+    /// `DMA_TIMEOUT`.
+    pub time_limit: Signal<Out, Bits<16>>,
     /// MRG_RXBUF is negotiated.
     pub merge: Signal<Out, Bits<{ HOST.functions }>>,
     pub live: Signal<Out, Bits<{ HOST.vqs }>>,
@@ -188,6 +190,7 @@ impl<const HOST: HostSizes> Functions<HOST> {
         self.policy_write = self.sequencer.policy_write;
         self.policy_function = self.sequencer.function;
         self.policy = self.sequencer.policy;
+        self.time_limit = self.sequencer.time_limit;
         self.notify = self.sequencer.notify;
         self.notify_queue = self.sequencer.vq;
         let sides = self.axi.idle & self.sequencer.idle & self.resets.idle;

@@ -16,6 +16,7 @@ pub mod control_gate;
 pub mod control_unit;
 pub mod descriptor;
 pub mod descriptor_fetch;
+pub mod dma_guard;
 pub mod dpu;
 pub mod drop_counters;
 pub mod engine;

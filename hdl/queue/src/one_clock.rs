@@ -3,16 +3,20 @@
 
 use crate::axi::AxiMaster;
 use crate::dpu::{CLOCKS, Dpu};
+use crate::engine::{DATA_SLOT_BITS, RING_SLOT_BITS};
 use crate::host_axi::HostAxilSlave;
-use crate::ring_port::ID_BITS;
 use crate::types::Interrupt;
-use millrace_hdl::base::{Snk, Src};
+use millrace_hdl::base::{Reg, Snk, Src};
 use millrace_hdl::bus::AxilSlave;
 use millrace_hdl::core::types::Beat;
 use millrace_regs::config::Config;
+use millrace_regs::host::TIME_UNIT_NS;
 use rust_hdl_core::prelude::*;
 
-/// [`Dpu`] on one clock.
+/// Clocks of 250 MHz in a unit of time (`docs/host.md`, "DMA").
+const UNIT_CLOCKS: u64 = TIME_UNIT_NS / 4;
+
+/// [`Dpu`] on one clock, of 250 MHz.
 #[millrace_hdl::block]
 pub struct OneClock<const SIZES: Sizes, const HOST: HostSizes> {
     pub clock: Signal<In, Clock>,
@@ -30,9 +34,13 @@ pub struct OneClock<const SIZES: Sizes, const HOST: HostSizes> {
     pub bus_master: Signal<In, Bits<{ HOST.functions }>>,
     pub msix_enable: Signal<In, Bits<{ HOST.functions }>>,
     pub msix_mask: Signal<In, Bits<{ HOST.functions }>>,
-    pub m_axi_ring: AxiMaster<Bits<ID_BITS>>,
-    pub m_axi_data: AxiMaster<Bits<8>>,
+    pub m_axi_ring: AxiMaster<Bits<RING_SLOT_BITS>>,
+    pub m_axi_data: AxiMaster<Bits<DATA_SLOT_BITS>>,
     pub interrupt: Src<Interrupt>,
+
+    /// Clocks of the unit of time that is going on, and units.
+    clocks: Reg<Bits<12>>,
+    now: Reg<Bits<16>>,
 
     dpu: Dpu<SIZES, HOST>,
 }
@@ -74,6 +82,12 @@ impl<const SIZES: Sizes, const HOST: HostSizes> OneClock<SIZES, HOST> {
         self.dpu.bus_master = self.bus_master;
         self.dpu.msix_enable = self.msix_enable;
         self.dpu.msix_mask = self.msix_mask;
+        let unit_ends = self.clocks == UNIT_CLOCKS - 1;
+        self.clocks = if unit_ends { 0 } else { self.clocks + 1 };
+        if unit_ends {
+            self.now += 1;
+        }
+        self.dpu.now = self.now;
         link(self.m_axi_ring, self.dpu.m_axi_ring);
         link(self.m_axi_data, self.dpu.m_axi_data);
         link(self.interrupt, self.dpu.interrupt);

@@ -88,6 +88,8 @@ pub struct Reader<
     fresh: Reg<Bits<TAGS>>,
     done: Reg<Bits<TAGS>>,
     failed: Reg<Bits<TAGS>>,
+    /// Of those that failed: it was given up.
+    given_up: LutRam<Bit, TAG_BITS>,
 
     /// The oldest burst: its tag, and how much of it has been read from the buffer.
     oldest: Reg<Bits<TAG_BITS>>,
@@ -96,6 +98,7 @@ pub struct Reader<
     left: DffE<Bits<13>>,
     /// A read of its chain has failed.
     spoilt: DffR<Bit>,
+    spoilt_late: DffE<Bit>,
     reported: DffR<Bit>,
     fetched: DffE<Piece<PAIR_BITS>>,
     fetched_valid: DffR<Bit>,
@@ -216,6 +219,9 @@ impl<
         let comes = if self.axi.rvalid { here } else { 0 };
         let ends = if self.axi.rlast { comes } else { 0 };
         let fails = if self.axi.rresp.get_bit(1) { comes } else { 0 };
+        self.given_up.we = self.axi.rvalid & self.axi.rresp.get_bit(1);
+        self.given_up.waddr = self.axi.rid;
+        self.given_up.wdata = self.axi.rresp.get_bit(0);
         self.fresh = (self.fresh & !comes) | asked;
         self.done = (self.done & !asked) | ends;
         self.failed = (self.failed & !asked) | fails;
@@ -237,7 +243,10 @@ impl<
         };
         let burst_ends = !has_data | (left == count);
         let chain_ends = burst_ends & burst.last;
-        let bad = self.spoilt | (has_data & (self.failed & oldest_place).any());
+        let fails_now = has_data & (self.failed & oldest_place).any();
+        let bad = self.spoilt | fails_now;
+        self.given_up.raddr = self.oldest;
+        let late = if self.spoilt { self.spoilt_late } else { self.given_up.rdata };
         let is_used = burst.reset | (has_data & !bad);
         let is_fault = has_data & bad & !self.reported;
         self.used.valid = there & chain_ends & is_used;
@@ -251,7 +260,7 @@ impl<
             reset: burst.reset,
         };
         self.fault.valid = there & chain_ends & is_fault;
-        self.fault.data = Fault { vq: burst.pair, reason: reason::BUS };
+        self.fault.data = Fault { vq: burst.pair, reason: if late { reason::TIME_OUT } else { reason::BUS } };
         let waits = chain_ends & (is_fault | (is_used & !self.used.ready));
         let steps = there & !waits;
         self.reported = (self.fault.valid & self.fault.ready) | (self.reported & !steps);
@@ -260,6 +269,9 @@ impl<
         }
         self.begun = if steps { !burst_ends } else { self.begun };
         self.spoilt = if steps { bad & !chain_ends } else { self.spoilt };
+        if steps {
+            self.spoilt_late = late;
+        }
         self.order.out.ready = steps & burst_ends;
         let reads = steps & has_data;
         if reads & burst_ends {

@@ -90,6 +90,16 @@ fn inside(address: Bits<64>, window: Window) -> Bit {
     (page >= window.first) & (page <= window.last)
 }
 
+/// The reason of a fault that a response is; 0: none.
+#[millrace_hdl::function]
+fn failure(response: Bits<2>) -> Bits<8> {
+    let mut error: Bits<8> = 0;
+    if response.get_bit(1) {
+        error = if response.get_bit(0) { reason::TIME_OUT } else { reason::BUS };
+    }
+    error
+}
+
 #[millrace_hdl::block]
 impl<const FUNCTION_BITS: usize> RingPort<FUNCTION_BITS> {
     fn update(&mut self) {
@@ -149,7 +159,7 @@ impl<const FUNCTION_BITS: usize> RingPort<FUNCTION_BITS> {
         let refusal = self.refused_valid & !self.axi.rvalid;
         self.axi.rready = self.returned.inp.ready;
         self.returned.inp.valid = self.axi.rvalid | refusal;
-        let bus_error: Bits<8> = if self.axi.rresp.get_bit(1) { reason::BUS } else { 0 };
+        let bus_error: Bits<8> = failure(self.axi.rresp);
         self.returned.inp.data = if refusal {
             Returned { id: self.refused, data: 0, error: reason::WINDOW }
         } else {
@@ -225,7 +235,7 @@ impl<const FUNCTION_BITS: usize> RingPort<FUNCTION_BITS> {
         comment!("the result of a write goes to its writer");
         self.axi.bready = result_free;
         let answered = self.axi.bvalid & result_free;
-        let bus_fails: Bits<8> = if self.axi.bresp.get_bit(1) { reason::BUS } else { 0 };
+        let bus_fails: Bits<8> = failure(self.axi.bresp);
         self.results.inp.valid = self.axi.bvalid | denies;
         self.results.inp.data = if denies {
             Written { by: self.came_by, error: reason::WINDOW }

@@ -83,6 +83,8 @@ pub struct Scatter<const PAIR_BITS: usize> {
     skid: Skid<Written>,
     records: LutFifo<Record<PAIR_BITS>, 8, 9>,
     spoilt: DffR<Bit>,
+    /// By a write that was given up.
+    spoilt_late: DffE<Bit>,
     reported: DffR<Bit>,
 }
 
@@ -203,10 +205,11 @@ impl<const PAIR_BITS: usize> Scatter<PAIR_BITS> {
         let record = self.records.out.data;
         let there = self.records.out.valid & (!record.is_burst | self.axi.bvalid);
         let bad = self.spoilt | (record.is_burst & self.axi.bresp.get_bit(1));
+        let late = if self.spoilt { self.spoilt_late } else { self.axi.bresp.get_bit(0) };
         let tells = record.completes | record.reset;
         let fails = record.completes & bad & !record.reset;
         self.fault.valid = there & fails & !self.reported;
-        self.fault.data = Fault { vq: record.pair, reason: reason::BUS };
+        self.fault.data = Fault { vq: record.pair, reason: if late { reason::TIME_OUT } else { reason::BUS } };
         self.used.valid = there & tells & (!fails | self.reported);
         self.used.data = Used {
             pair: record.pair,
@@ -222,6 +225,9 @@ impl<const PAIR_BITS: usize> Scatter<PAIR_BITS> {
         self.records.out.ready = done;
         self.axi.bready = done & record.is_burst;
         self.spoilt = if done { bad & !tells } else { self.spoilt };
+        if done {
+            self.spoilt_late = late;
+        }
         self.reported = (self.fault.valid & self.fault.ready) | (self.reported & !done);
         let moving = self.coarse_valid | self.fine_valid | self.burst_valid | !self.skid.empty;
         let held = self.target_valid | self.current_valid | moving | there;

@@ -29,6 +29,7 @@ pub enum Place {
     Isr,
     Device,
     FirstFault,
+    Engine,
     Function,
     Entry,
     Pending,
@@ -146,6 +147,8 @@ pub struct Sequencer<const HOST: HostSizes> {
     pub window: Signal<Out, Window>,
     pub policy_write: Signal<Out, Bit>,
     pub policy: Signal<Out, Policy>,
+    /// `DMA_TIMEOUT`.
+    pub time_limit: Signal<Out, Bits<16>>,
     pub idle: Signal<Out, Bit>,
 
     ecpf_queues: Param<Bits<16>>,
@@ -217,6 +220,8 @@ pub struct Sequencer<const HOST: HostSizes> {
     window_q: DffE<Window>,
     policy_write_q: DffR<Bit>,
     policy_q: DffE<Policy>,
+    #[init(Reg::new(u64::from(DMA_TIMEOUT_RESET).into()))]
+    time_limit_q: Reg<Bits<16>>,
 }
 
 #[millrace_hdl::block]
@@ -353,6 +358,10 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                     if known & ((offset & mask_of(FAULTS)) == FAULTS.offset) {
                         self.place = Place::FirstFault;
                     }
+                    let ecpf = !self.address.get_bits::<8>(24).any();
+                    if ecpf & ((offset & mask_of(ENGINE)) == ENGINE.offset) {
+                        self.place = Place::Engine;
+                    }
                     if known & ((offset & ENTRY_MASK) == MSIX_TABLE.offset) {
                         self.place = Place::Entry;
                     }
@@ -363,7 +372,6 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                         self.place = Place::Notify;
                     }
                     let other = offset.get_bits::<8>(6);
-                    let ecpf = !self.address.get_bits::<8>(24).any();
                     if ecpf & ((offset & FUNCTION_MASK) == FUNCTION.offset) & (cast::<9>(other) < HOST.functions) {
                         self.place = Place::Function;
                         self.function_q = other;
@@ -457,6 +465,10 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                 }
                 if self.place == Place::Device {
                     self.target = cast::<5>(self.at.get_bits::<2>(0)) + REGISTERS;
+                }
+                if self.place == Place::Engine {
+                    self.target = TIME_LIMIT;
+                    self.mask = DMA_TIMEOUT.mask();
                 }
                 if self.task == Task::Mac {
                     self.target = MAC_END;
@@ -589,6 +601,10 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                 }
                 if (self.place == Place::Notify) & acts {
                     notify = self.exists & !self.being_reset & !self.is_reset;
+                }
+                if (self.place == Place::Engine) & acts {
+                    we = true;
+                    self.time_limit_q = self.new.get_bits::<16>(0);
                 }
                 if (self.place == Place::Function) & acts {
                     if self.at <= FUNCTION_LAST_HI.offset / 4 {
@@ -895,6 +911,7 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
         self.policy_write_q = policy_write;
         self.policy_write = self.policy_write_q;
         self.policy = self.policy_q;
+        self.time_limit = self.time_limit_q;
         self.idle = (self.step == Step::Rest) & !(asks | in_event);
     }
 }

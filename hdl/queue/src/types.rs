@@ -31,6 +31,7 @@ pub mod reason {
     pub const HEADER: u64 = FaultReason::Header as u64;
     pub const WINDOW: u64 = FaultReason::Window as u64;
     pub const BUS: u64 = FaultReason::Bus as u64;
+    pub const TIME_OUT: u64 = FaultReason::TimeOut as u64;
 }
 
 wire_struct! {

@@ -17,6 +17,8 @@ pub const ISR_STATUS: u32 = 6;
 pub const FIRST_FAULT: u32 = 7;
 /// The number of the function's first virtqueue.
 pub const BASE: u32 = 8;
+/// Of function 0: `DMA_TIMEOUT`.
+pub const TIME_LIMIT: u32 = 15;
 pub const REGISTERS: u32 = 16;
 pub const MASK_LOW: u32 = REGISTERS + FUNCTION_FEATURES_LO.offset / 4;
 pub const MASK_HIGH: u32 = REGISTERS + FUNCTION_FEATURES_HI.offset / 4;
@@ -313,6 +315,9 @@ pub fn cleared_word(number: Bits<5>, vq: Bits<32>, generation: Bits<8>) -> Bits<
     }
     if number == BASE {
         word = vq;
+    }
+    if number == TIME_LIMIT {
+        word = DMA_TIMEOUT_RESET;
     }
     let mask = (number == MASK_LOW) | (number == MASK_HIGH);
     if mask | (number == WINDOW + 2) | (number == WINDOW + 3) {

@@ -4,9 +4,24 @@
 use super::{HostModel, Place};
 use millrace_regs::host::FaultReason;
 
-/// SLVERR or DECERR.
+/// Why a transfer was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BusError;
+pub enum BusError {
+    /// SLVERR or DECERR.
+    Refused,
+    /// There is no answer.
+    Silence,
+}
+
+impl From<BusError> for FaultReason {
+    /// As if `DMA_TIMEOUT` had passed: the model has no time.
+    fn from(error: BusError) -> Self {
+        match error {
+            BusError::Refused => Self::Bus,
+            BusError::Silence => Self::TimeOut,
+        }
+    }
+}
 
 /// Memory as functions see it.
 pub trait Memory {
@@ -47,7 +62,7 @@ impl HostModel {
         bytes: &mut [u8],
     ) -> Result<(), FaultReason> {
         self.functions[place.function].window.check(address, bytes.len() as u64)?;
-        memory.read(place.function, address, bytes).map_err(|BusError| FaultReason::Bus)
+        Ok(memory.read(place.function, address, bytes)?)
     }
 
     pub(super) fn write_memory(
@@ -58,7 +73,7 @@ impl HostModel {
         bytes: &[u8],
     ) -> Result<(), FaultReason> {
         self.functions[place.function].window.check(address, bytes.len() as u64)?;
-        memory.write(place.function, address, bytes).map_err(|BusError| FaultReason::Bus)
+        Ok(memory.write(place.function, address, bytes)?)
     }
 
     pub(super) fn read16(&self, memory: &mut impl Memory, place: Place, address: u64) -> Result<u16, FaultReason> {

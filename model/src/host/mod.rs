@@ -38,10 +38,11 @@ pub use transmit::FrameOut;
 use function::Function;
 use millrace_regs::config::Config;
 use millrace_regs::host::{
-    COMMON, DEVICE, ECPF, FAULTS, FUNCTION, FUNCTION_SHIFT, FaultReason, Feature, HostBlock, ISR, MERGED_CHAINS,
-    MSIX_PENDING, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE,
+    COMMON, DEVICE, DMA_TIMEOUT, DMA_TIMEOUT_RESET, ECPF, ENGINE, FAULTS, FUNCTION, FUNCTION_SHIFT, FaultReason,
+    Feature, HostBlock, ISR, MERGED_CHAINS, MSIX_PENDING, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE,
 };
 use std::collections::VecDeque;
+use word::merge;
 
 /// Chains of a receiveq that are read before there is a frame for them.
 pub const READ_AHEAD: usize = MERGED_CHAINS;
@@ -71,6 +72,8 @@ enum Target {
     Isr,
     Device(u32),
     Fault,
+    /// `DMA_TIMEOUT`.
+    TimeOut,
     /// A register of the ECPF's, of this function.
     Of(usize, u32),
     /// The entry of a vector.
@@ -92,6 +95,8 @@ pub struct HostModel {
     functions: Vec<Function>,
     frames: VecDeque<FrameOut>,
     interrupts: VecDeque<Interrupt>,
+    /// `DMA_TIMEOUT`. The model has no time: it is kept, and no more.
+    time_out: u32,
 }
 
 impl HostModel {
@@ -112,7 +117,7 @@ impl HostModel {
         let offers = |f| if f == ECPF { features & !Feature::NOT_OF_ECPF } else { features };
         let function = |f| Function::new(config.virtqueues_of_function(f), offers(f));
         let functions = (0..config.functions()).map(function).collect();
-        Self { functions, frames: VecDeque::new(), interrupts: VecDeque::new() }
+        Self { functions, frames: VecDeque::new(), interrupts: VecDeque::new(), time_out: DMA_TIMEOUT_RESET }
     }
 
     /// Reads a word through `s_axil_host`; the address's lowest two bits are not looked at.
@@ -127,6 +132,7 @@ impl HostModel {
             Target::Isr => std::mem::take(&mut function.isr).into(),
             Target::Device(offset) => function.read_device(offset),
             Target::Fault => function.fault,
+            Target::TimeOut => self.time_out,
             Target::Of(other, offset) => self.functions[other].read_ecpf(offset),
             Target::Entry(vector, offset) => function.msix.read(vector, offset),
             Target::Pending(from) => function.msix.pending_bits(from),
@@ -145,6 +151,7 @@ impl HostModel {
             Target::Common(offset) => function.write_common(offset, data, strobe),
             Target::Notify(queue) if strobe != 0 => function.notify(queue),
             Target::Notify(_) | Target::Isr | Target::Device(_) | Target::Fault | Target::Pending(_) => {}
+            Target::TimeOut => self.time_out = merge(self.time_out, data, strobe) & DMA_TIMEOUT.mask(),
             Target::Entry(vector, offset) => {
                 function.msix.write(vector, offset, data, strobe);
                 self.give(number);
@@ -209,6 +216,8 @@ impl HostModel {
             return Ok((number, Target::Device(within)));
         } else if inside(FAULTS).is_some() {
             return Ok((number, Target::Fault));
+        } else if number == ECPF && inside(ENGINE).is_some() {
+            return Ok((number, Target::TimeOut));
         }
         if let Some(target) = vector_target(offset) {
             let exists = match target {

@@ -28,6 +28,19 @@ const fn register(
     Register { name, offset, count: 1, access, reset: Reset::Value(reset), fields, doc }
 }
 
+/// How long memory may take for a transfer; in block [`ENGINE`](super::ENGINE).
+pub const DMA_TIMEOUT: Register = register(
+    "DMA_TIMEOUT",
+    0,
+    Access::Rw,
+    DMA_TIMEOUT_RESET,
+    &[bits("units", 0, 16, "units of 16 µs in which memory has to answer; 0: for ever")],
+    "Time in which memory has to answer, in units of 16 µs.",
+);
+
+/// What it is after power-up: 50 ms.
+pub const DMA_TIMEOUT_RESET: u32 = 3125;
+
 /// `mac`, bytes 0 to 3.
 pub const FUNCTION_MAC_LO: Register =
     register("FUNCTION_MAC_LO", 0x00, Access::Rw, 0, WORD, "Bytes 0 to 3 of `mac`, byte 0 lowest.");

@@ -252,6 +252,20 @@ fn registers_of_a_function_are_those_of_the_page() {
 }
 
 #[test]
+fn time_out_is_that_of_the_page() {
+    let reset = DMA_TIMEOUT_RESET;
+    let [unit, time] = [TIME_UNIT_NS, TIME_UNIT_NS * u64::from(reset)];
+    let thousands = format!("{},{:03}", reset / 1000, reset % 1000);
+    let text = format!(
+        "`DMA_TIMEOUT` (RW; bits 31:16 read 0; {thousands} after power-up: {} ms) says how long memory may take, in units of {} µs",
+        time / 1_000_000,
+        unit / 1000
+    );
+    assert!(PAGE.contains(&text), "{text}");
+    assert_eq!(DMA_TIMEOUT.mask(), 0xffff);
+}
+
+#[test]
 fn faults_are_those_of_the_page() {
     let page: Vec<_> = table("Faults").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
     let ours: Vec<_> = FaultReason::ALL.iter().map(|r| ((*r as u8).to_string(), format!("`{}`", r.name()))).collect();

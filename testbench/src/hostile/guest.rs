@@ -53,7 +53,7 @@ pub struct Guest {
     /// MSI-X was enabled once.
     pub msix: bool,
     /// Faults by their reasons.
-    pub faults: [u64; 12],
+    pub faults: [u64; 13],
 }
 
 impl Guest {
@@ -73,7 +73,7 @@ impl Guest {
             resetting: false,
             mixed: false,
             msix: false,
-            faults: [0; 12],
+            faults: [0; 13],
         }
     }
 
@@ -471,5 +471,7 @@ fn can_give(reason: FaultReason, queue: u16, packed: bool, seen: &Seen) -> bool 
         FaultReason::TooLong | FaultReason::Header => transmits,
         FaultReason::Window => seen.outside,
         FaultReason::Bus => seen.refused,
+        // All memory answers.
+        FaultReason::TimeOut => false,
     }
 }

@@ -25,7 +25,7 @@ pub struct Done {
     /// Frames that guests sent.
     pub sent: u64,
     /// Faults by their reasons.
-    pub faults: [u64; 12],
+    pub faults: [u64; 13],
     /// Times that a guest's rings kept the device busy until it was stopped.
     pub restless: u64,
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The RTL with its host side: our drivers on its functions, rings in simulated memory.
 
-use millrace_driver::virtio::{Cut, LocalMemory, Representors, Settings, VirtioNet};
+use millrace_driver::virtio::{Cut, LocalMemory, Representors, Settings, VirtioNet, VirtioPci};
 use millrace_regs::config::{MAX_FRAME, Preset};
 use millrace_regs::host::{ECPF_HEADER, FUNCTION, NET_HEADER};
 use millrace_sim::{Bar, DpuSimulation, Latency};
@@ -101,7 +101,7 @@ pub fn frame(len: usize, number: u64) -> Vec<u8> {
 }
 
 /// All frames that a function's driver has received on pair 0.
-pub fn receive(net: &mut Net) -> Vec<Vec<u8>> {
+pub fn receive<T: VirtioPci>(net: &mut VirtioNet<T, LocalMemory>) -> Vec<Vec<u8>> {
     let mut frames = vec![];
     net.receive(0, usize::MAX, |frame| frames.push(frame.to_vec())).expect("the function works");
     frames

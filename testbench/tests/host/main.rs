@@ -12,5 +12,6 @@ mod offload;
 mod policy;
 mod resets;
 mod segments;
+mod time_outs;
 mod traffic;
 mod wakes;

@@ -89,13 +89,13 @@ impl Memory for Ram {
     fn read(&mut self, _: usize, address: u64, bytes: &mut [u8]) -> Result<(), BusError> {
         self.accesses.push(('r', address, bytes.len()));
         bytes.copy_from_slice(&self.vec(address, bytes.len()));
-        if (BROKEN..BROKEN + 0x1000).contains(&address) { Err(BusError) } else { Ok(()) }
+        if (BROKEN..BROKEN + 0x1000).contains(&address) { Err(BusError::Refused) } else { Ok(()) }
     }
 
     fn write(&mut self, _: usize, address: u64, bytes: &[u8]) -> Result<(), BusError> {
         self.accesses.push(('w', address, bytes.len()));
         if (BROKEN..BROKEN + 0x1000).contains(&address) {
-            return Err(BusError);
+            return Err(BusError::Refused);
         }
         self.put(address, bytes);
         Ok(())

@@ -215,6 +215,7 @@ impl Run {
         if reset.is_none() {
             assert_eq!(self.bench.dut.stopped.val().to_u64(), self.reference.stopped(), "stopped");
             assert_eq!(self.bench.dut.merge.val().to_u64(), self.reference.merge(), "merge");
+            assert_eq!(self.bench.dut.time_limit.val().to_u64(), self.reference.time_limit, "time limit");
         }
     }
 }

@@ -61,6 +61,7 @@ pub struct Reference {
     pub bus_master: u64,
     pub msix_enable: u64,
     pub msix_mask: u64,
+    pub time_limit: u64,
 }
 
 /// Old bytes, but those that the strobe names.
@@ -202,7 +203,7 @@ impl Function {
 impl Reference {
     pub fn new(config: Config) -> Self {
         let functions = (0..config.functions()).map(|f| Function::new(f, config.virtqueues_of_function(f))).collect();
-        Self { config, functions, bus_master: 7, msix_enable: 7, msix_mask: 0 }
+        Self { config, functions, bus_master: 7, msix_enable: 7, msix_mask: 0, time_limit: 3125 }
     }
 
     fn vq(&self, function: usize, local: usize) -> u64 {
@@ -267,7 +268,7 @@ impl Reference {
 
     /// None: SLVERR.
     pub fn read(&mut self, function: usize, offset: u32) -> Option<u32> {
-        let bus_master = self.bus_master;
+        let (bus_master, time_limit) = (self.bus_master, self.time_limit);
         let f = self.functions.get_mut(function)?;
         match offset {
             0..0x40 => Some(word(common::ALL, offset, |name| f.get(name))),
@@ -280,6 +281,7 @@ impl Reference {
             0x214 if function > 0 => Some(0x3f),
             0x210..0x220 => Some(0),
             0x300 => Some(f.fault),
+            0x1000 if function == 0 => Some(time_limit as u32),
             0x4000..0x8000 if function == 0 => {
                 let number = (offset as usize - 0x4000) / 0x40;
                 let f = self.functions.get(number)?;
@@ -313,6 +315,9 @@ impl Reference {
         match offset {
             0..0x40 => self.write_common(function, offset, data, strobe, &mut effects),
             0x100..0x104 | 0x200..0x220 | 0x300..0x304 => {}
+            0x1000..0x1004 if function == 0 => {
+                self.time_limit = with_bytes(self.time_limit, data.into(), strobe, 4) & 0xffff;
+            }
             0x4000..0x8000 if function == 0 => {
                 let number = (offset as usize - 0x4000) / 0x40;
                 self.functions.get(number)?;
