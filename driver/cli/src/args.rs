@@ -81,7 +81,7 @@ pub struct FunctionArgs {
     pub without: Vec<Feature>,
 
     /// What is set of a PF or VF, as `ip link set … vf` has it: `vf0=vlan=100,qos=3,spoofchk=on`. Settings are mac, vlan, qos, proto (802.1Q, 802.1ad),
-    /// spoofchk, trust and state (auto, enable, disable). May be given several times.
+    /// spoofchk, trust, max_tx_rate (Mb/s) and state (auto, enable, disable). May be given several times.
     #[arg(long, value_name = "PORT=SETTING=VALUE,…", value_parser = crate::vf::parse, requires = "flows")]
     pub vf: Vec<(String, VfSettings)>,
 }
@@ -200,8 +200,8 @@ Examples:
   millrace vf vf0 mac 02:00:00:00:00:01 spoofchk on trust off
   millrace vf vf0 vlan 0 state disable       in none, and its link is down
 
-Settings are mac, vlan (with qos, and proto: 802.1Q or 802.1ad), spoofchk and trust (on or off), state (auto, enable or disable); what is not
-named stays. Who starts the slow path again gives them with --vf.")]
+Settings are mac, vlan (with qos, and proto: 802.1Q or 802.1ad), spoofchk and trust (on or off), max_tx_rate (in Mb/s; 0: no limit), state (auto,
+enable or disable); what is not named stays. Who starts the slow path again gives them with --vf.")]
 pub struct VfArgs {
     /// `show`, with a function or none; or a function, and settings with their values.
     #[arg(value_name = "WORD")]

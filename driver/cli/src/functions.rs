@@ -35,6 +35,9 @@ pub struct FunctionStatus {
     pub proto: String,
     pub spoofchk: bool,
     pub trust: bool,
+    /// Mb/s; 0 without limit.
+    #[serde(default)]
+    pub max_tx_rate: u32,
     pub state: LinkState,
     /// The link is up, and a driver is at work.
     pub up: bool,
@@ -97,7 +100,7 @@ impl Functions {
 
     fn status(&self, ecpf: &mut impl VirtioPci, function: u32, vport: usize) -> Result<FunctionStatus> {
         let config = FunctionConfig::read(ecpf, function)?;
-        let FunctionPolicy { vlan, spoof_check, trust } = config.policy;
+        let FunctionPolicy { vlan, spoof_check, trust, max_tx_rate } = config.policy;
         let vlan = vlan.unwrap_or(FunctionVlan { id: 0, priority: 0, service: false });
         Ok(FunctionStatus {
             port: self.config.vport_name(vport).unwrap_or_default(),
@@ -107,6 +110,7 @@ impl Functions {
             proto: if vlan.service { "802.1ad" } else { "802.1Q" }.into(),
             spoofchk: spoof_check,
             trust,
+            max_tx_rate,
             state: self.states[function as usize - 1],
             up: config.link_up && function_runs(ecpf, function)?,
         })
@@ -116,10 +120,13 @@ impl Functions {
 impl FunctionStatus {
     /// A line for people.
     pub fn line(&self) -> String {
-        let Self { port, mac, vlan, qos, proto, spoofchk, trust, state, up } = self;
+        let Self { port, mac, vlan, qos, proto, spoofchk, trust, max_tx_rate, state, up } = self;
         let mut line = format!("{port:<5} {mac}  {:<4}  state {state}", if *up { "up" } else { "down" });
         if *vlan != 0 {
             let _ = write!(line, ", vlan {vlan} qos {qos} proto {proto}");
+        }
+        if *max_tx_rate != 0 {
+            let _ = write!(line, ", max_tx_rate {max_tx_rate}Mbps");
         }
         let switch = |on: &bool| if *on { "on" } else { "off" };
         line + &format!(", spoofchk {}, trust {}\n", switch(spoofchk), switch(trust))

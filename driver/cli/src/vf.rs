@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is set of a PF or VF, in the words of `ip link set … vf`.
 
-use millrace_driver::virtio::{FunctionConfig, FunctionVlan};
+use millrace_driver::virtio::{FunctionConfig, FunctionPolicy, FunctionVlan};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -38,6 +38,8 @@ pub struct VfSettings {
     service: Option<bool>,
     spoof_check: Option<bool>,
     trust: Option<bool>,
+    /// Mb/s: 0 for no limit.
+    max_tx_rate: Option<u32>,
     state: Option<LinkState>,
 }
 
@@ -57,11 +59,13 @@ impl VfSettings {
     fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
         let is_new = match name {
             "mac" => self.mac.replace(crate::args::mac(value)?).is_none(),
-            "vlan" => self.vlan.replace(number(name, value, 4095)?).is_none(),
+            "vlan" => self.vlan.replace(number(name, value, 4095)? as u16).is_none(),
             "qos" => self.qos.replace(number(name, value, 7)? as u8).is_none(),
             "proto" => self.service.replace(one_of(name, value, [("802.1Q", false), ("802.1ad", true)])?).is_none(),
             "spoofchk" => self.spoof_check.replace(switch(name, value)?).is_none(),
             "trust" => self.trust.replace(switch(name, value)?).is_none(),
+            "max_tx_rate" => self.max_tx_rate.replace(number(name, value, FunctionPolicy::FASTEST)?).is_none(),
+            "min_tx_rate" => return Err("there are no guaranteed rates, so no `min_tx_rate`: give max_tx_rate".into()),
             "state" => {
                 let (auto, enable, disable) = (LinkState::Auto, LinkState::Enable, LinkState::Disable);
                 let states = [("auto", auto), ("enable", enable), ("disable", disable)];
@@ -69,7 +73,7 @@ impl VfSettings {
             }
             _ => {
                 return Err(format!(
-                    "there is no setting `{name}`: give mac, vlan, qos, proto, spoofchk, trust or state"
+                    "there is no setting `{name}`: give mac, vlan, qos, proto, spoofchk, trust, max_tx_rate or state"
                 ));
             }
         };
@@ -87,6 +91,7 @@ impl VfSettings {
         config.mac = self.mac.unwrap_or(config.mac);
         config.policy.spoof_check = self.spoof_check.unwrap_or(config.policy.spoof_check);
         config.policy.trust = self.trust.unwrap_or(config.policy.trust);
+        config.policy.max_tx_rate = self.max_tx_rate.unwrap_or(config.policy.max_tx_rate);
         if let Some(id) = self.vlan {
             let (priority, service) = (self.qos.unwrap_or(0), self.service.unwrap_or(false));
             config.policy.vlan = (id != 0).then_some(FunctionVlan { id, priority, service });
@@ -132,7 +137,7 @@ fn one_of<T: Copy, const N: usize>(name: &str, value: &str, choices: [(&str, T);
     })
 }
 
-fn number(name: &str, value: &str, most: u16) -> Result<u16, String> {
+fn number(name: &str, value: &str, most: u32) -> Result<u32, String> {
     let number = value.parse().ok().filter(|number| *number <= most);
     number.ok_or_else(|| format!("`{name}={value}`: {name} is a number from 0 to {most}"))
 }
@@ -140,8 +145,6 @@ fn number(name: &str, value: &str, most: u16) -> Result<u16, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millrace_driver::virtio::FunctionPolicy;
-
     const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
     fn of(text: &str) -> FunctionConfig {
@@ -169,6 +172,7 @@ mod tests {
         assert!(words("vlan 4096").is_err());
         assert!(of("vf0=spoofchk=on").policy.spoof_check && !of("vf0=spoofchk=off").policy.spoof_check);
         assert!(of("vf0=trust=ON").policy.trust);
+        assert_eq!(["2500", "0"].map(|rate| of(&format!("vf0=max_tx_rate={rate}")).policy.max_tx_rate), [2500, 0]);
         assert_eq!(["auto", "enable", "disable"].map(|s| of(&format!("vf0=state={s}")).link_up), [true, true, false]);
     }
 
@@ -192,7 +196,12 @@ mod tests {
             ("vf0", "PORT=SETTING=VALUE"),
             ("=vlan=1", "PORT=SETTING=VALUE"),
             ("vf0=vlan", "`vlan` is not SETTING=VALUE"),
-            ("vf0=speed=1", "there is no setting `speed`: give mac, vlan, qos, proto, spoofchk, trust or state"),
+            (
+                "vf0=speed=1",
+                "there is no setting `speed`: give mac, vlan, qos, proto, spoofchk, trust, max_tx_rate or state",
+            ),
+            ("vf0=max_tx_rate=131072", "`max_tx_rate=131072`: max_tx_rate is a number from 0 to 131071"),
+            ("vf0=min_tx_rate=5", "no `min_tx_rate`: give max_tx_rate"),
             ("vf0=vlan=4096", "`vlan=4096`: vlan is a number from 0 to 4095"),
             ("vf0=vlan=1,qos=8", "`qos=8`: qos is a number from 0 to 7"),
             ("vf0=vlan=1,vlan=2", "`vlan` is set twice"),

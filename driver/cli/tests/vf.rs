@@ -36,7 +36,7 @@ fn changed(net: &mut VfioUserNet) {
 fn set(port: &str, mac: &str) -> Value {
     json!({
         "port": port, "mac": mac, "vlan": 0, "qos": 0, "proto": "802.1Q", "spoofchk": false, "trust": false,
-        "state": "auto", "up": false,
+        "max_tx_rate": 0, "state": "auto", "up": false,
     })
 }
 
@@ -56,7 +56,7 @@ fn settings_count_at_once_and_are_shown() {
     let shown = vf(&device, &["vf0", "mac", "02:00:00:00:00:05", "spoofchk", "on"]);
     let vf0 = json!({
         "port": "vf0", "mac": "02:00:00:00:00:05", "vlan": 0, "qos": 0, "proto": "802.1Q", "spoofchk": true,
-        "trust": false, "state": "auto", "up": true,
+        "trust": false, "max_tx_rate": 0, "state": "auto", "up": true,
     });
     assert_eq!(shown, [vf0]);
     send(&between(6, 1, 0));
@@ -72,6 +72,20 @@ fn settings_count_at_once_and_are_shown() {
     device.ask(&["vf", "vf0", "vlan", "0"]).succeeds();
     send(&between(5, 1, 3));
     assert_eq!(receive(&mut b), [between(5, 1, 3)]);
+
+    let shown = vf(&device, &["vf0", "max_tx_rate", "1000"]);
+    assert_eq!((&shown[0]["max_tx_rate"], &shown[0]["spoofchk"]), (&1000.into(), &true.into()));
+    let text = device.ask(&["vf", "show", "vf0"]).succeeds();
+    assert!(text.ends_with("up    state auto, max_tx_rate 1000Mbps, spoofchk on, trust off\n"), "{text}");
+    // More than may go at once, so that some waits for its time.
+    for number in 0..40 {
+        send(&[between(5, 1, number), vec![0; 8000]].concat());
+    }
+    let mut got = 0;
+    while got < 40 {
+        got += receive(&mut b).len();
+    }
+    device.ask(&["vf", "vf0", "max_tx_rate", "0"]).succeeds();
 
     b.refresh().unwrap();
     for (state, up) in [("disable", false), ("enable", true), ("disable", false), ("auto", true)] {
@@ -107,6 +121,8 @@ fn what_cannot_be_set_is_refused_and_changes_nothing() {
         (&["vf0", "trust", "on", "vlan", "4096"], "`vlan=4096`: vlan is a number from 0 to 4095"),
         (&["vf0", "qos", "3"], "qos and proto are those of a VLAN: give vlan too"),
         (&["vf0", "speed", "1"], "there is no setting `speed`"),
+        (&["vf0", "max_tx_rate", "fast"], "max_tx_rate is a number from 0 to 131071"),
+        (&["vf0", "min_tx_rate", "10"], "there are no guaranteed rates"),
         (&["vf0", "mac", "02:00:00:00:00:05,trust=on"], "give six bytes"),
     ] {
         device.ask(&[&["vf"], words].concat()).fails(2, message);

@@ -4,7 +4,8 @@
 use super::{Fault, VirtioError, VirtioPci};
 use millrace_regs::host::{
     FUNCTION, FUNCTION_BAD_OFFLOAD, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_MAC_HI,
-    FUNCTION_MAC_LO, FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_REFUSED, FUNCTION_STATE, status,
+    FUNCTION_MAC_LO, FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_RATE, FUNCTION_REFUSED,
+    FUNCTION_STATE, LIMITS, status,
 };
 use millrace_regs::map::{Bits, Register};
 
@@ -35,6 +36,8 @@ pub struct FunctionPolicy {
     pub spoof_check: bool,
     /// It may change its MAC address.
     pub trust: bool,
+    /// Mb/s that it may send, up to [`FASTEST`](Self::FASTEST); 0: as fast as it can (`docs/host.md`, "Rates").
+    pub max_tx_rate: u32,
 }
 
 /// A VLAN, as its tag has it (IEEE 802.1Q).
@@ -49,6 +52,9 @@ pub struct FunctionVlan {
 }
 
 impl FunctionPolicy {
+    /// The highest rate that there is, in Mb/s.
+    pub const FASTEST: u32 = FUNCTION_RATE.mask();
+
     /// The register's value.
     ///
     /// # Panics
@@ -67,8 +73,8 @@ impl FunctionPolicy {
         vlan | field("spoof_check", self.spoof_check.into()) | field("trust", self.trust.into())
     }
 
-    /// What the register says.
-    fn of_register(word: u32) -> Self {
+    /// What the registers say.
+    fn of_registers(word: u32, rate: u32) -> Self {
         let field = |name| policy_field(name).get(word);
         let vlan = FunctionVlan {
             id: field("vlan") as u16,
@@ -79,6 +85,7 @@ impl FunctionPolicy {
             vlan: (vlan.id != 0).then_some(vlan),
             spoof_check: field("spoof_check") != 0,
             trust: field("trust") != 0,
+            max_tx_rate: rate,
         }
     }
 }
@@ -90,6 +97,7 @@ fn policy_field(name: &str) -> Bits {
 /// Bytes of a function's registers that are written at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Write {
+    Limit(u32, u32),
     Word(u32, u32),
     Half(u32, u16),
 }
@@ -117,6 +125,7 @@ impl FunctionConfig {
     /// # Errors
     /// As [`set`](Self::set).
     pub fn read(ecpf: &mut impl VirtioPci, function: u32) -> Result<Self, VirtioError> {
+        let rate = read_at(ecpf, LIMITS.at(function) + FUNCTION_RATE.offset)?;
         let mut word = |register| read(ecpf, function, register);
         let [a, b, c, d] = word(FUNCTION_MAC_LO)?.to_le_bytes();
         let high = word(FUNCTION_MAC_HI)?;
@@ -127,14 +136,15 @@ impl FunctionConfig {
             mtu: word(FUNCTION_MTU)? as u16,
             link_up: high >> 16 & LINK_UP != 0,
             features: u64::from(features) << 32 | u64::from(low),
-            policy: FunctionPolicy::of_register(word(FUNCTION_POLICY)?),
+            policy: FunctionPolicy::of_registers(word(FUNCTION_POLICY)?, rate),
         })
     }
 
-    fn writes(&self) -> [Write; 7] {
+    fn writes(&self) -> [Write; 8] {
         let [a, b, c, d, e, f] = self.mac;
         [
             Write::Word(FUNCTION_POLICY.offset, self.policy.register()),
+            Write::Limit(FUNCTION_RATE.offset, self.policy.max_tx_rate),
             Write::Word(FUNCTION_FEATURES_LO.offset, self.features as u32),
             Write::Word(FUNCTION_FEATURES_HI.offset, (self.features >> 32) as u32),
             Write::Word(FUNCTION_MTU.offset, self.mtu.into()),
@@ -147,10 +157,12 @@ impl FunctionConfig {
 
 impl Write {
     fn make(self, ecpf: &mut impl VirtioPci, function: u32) -> Result<(), VirtioError> {
-        let (Self::Word(offset, _) | Self::Half(offset, _)) = self;
-        let offset = FUNCTION.at(function) + offset;
+        let offset = match self {
+            Self::Limit(offset, _) => LIMITS.at(function) + offset,
+            Self::Word(offset, _) | Self::Half(offset, _) => FUNCTION.at(function) + offset,
+        };
         let written = match self {
-            Self::Word(_, value) => ecpf.write32(offset, value),
+            Self::Word(_, value) | Self::Limit(_, value) => ecpf.write32(offset, value),
             Self::Half(_, value) => ecpf.write16(offset, value),
         };
         written.map_err(|error| VirtioError::Transport { access: "write", offset, error })
@@ -158,7 +170,10 @@ impl Write {
 }
 
 fn read(ecpf: &mut impl VirtioPci, function: u32, register: Register) -> Result<u32, VirtioError> {
-    let offset = FUNCTION.at(function) + register.offset;
+    read_at(ecpf, FUNCTION.at(function) + register.offset)
+}
+
+fn read_at(ecpf: &mut impl VirtioPci, offset: u32) -> Result<u32, VirtioError> {
     ecpf.read32(offset).map_err(|error| VirtioError::Transport { access: "read", offset, error })
 }
 
@@ -179,10 +194,11 @@ impl FunctionView {
     /// # Errors
     /// As [`FunctionConfig::set`].
     pub fn read(ecpf: &mut impl VirtioPci, function: u32) -> Result<Self, VirtioError> {
+        let rate = read_at(ecpf, LIMITS.at(function) + FUNCTION_RATE.offset)?;
         let mut word = |register| read(ecpf, function, register);
         let [a, b, c, d] = word(FUNCTION_MAC_LO)?.to_le_bytes();
         let [e, f, ..] = word(FUNCTION_MAC_HI)?.to_le_bytes();
-        let policy = FunctionPolicy::of_register(word(FUNCTION_POLICY)?);
+        let policy = FunctionPolicy::of_registers(word(FUNCTION_POLICY)?, rate);
         Ok(Self { mac: [a, b, c, d, e, f], policy, refused: word(FUNCTION_REFUSED)? })
     }
 }

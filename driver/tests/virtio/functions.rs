@@ -36,7 +36,11 @@ fn the_ecpf_sets_each_functions_configuration_by_itself() {
         mtu: 1500 + u16::from(function),
         link_up: function != 2,
         features: !0,
-        policy: FunctionPolicy { spoof_check: function == 1, ..FunctionPolicy::default() },
+        policy: FunctionPolicy {
+            spoof_check: function == 1,
+            max_tx_rate: 100 * u32::from(function),
+            ..FunctionPolicy::default()
+        },
     };
     for function in [3, 1, 2] {
         config(function).set(&mut device.bar(0), function.into()).unwrap();
@@ -66,7 +70,12 @@ fn the_ecpf_changes_what_it_means_to_and_leaves_what_the_driver_has_set() {
         mtu: 1500,
         link_up: true,
         features: !0,
-        policy: FunctionPolicy { trust: true, vlan: vlan(4095), spoof_check: false },
+        policy: FunctionPolicy {
+            trust: true,
+            vlan: vlan(4095),
+            spoof_check: false,
+            max_tx_rate: FunctionPolicy::FASTEST,
+        },
     };
     config.set(&mut device.bar(0), 1).unwrap();
     assert!(!function_runs(&mut device.bar(0), 1).unwrap());

@@ -172,6 +172,10 @@ impl<const SIZES: Sizes, const HOST: HostSizes> Dpu<SIZES, HOST> {
         self.engine.policy_write = self.functions.policy_write;
         self.engine.policy_function = self.functions.policy_function;
         self.engine.policy = self.functions.policy;
+        self.engine.rate_write = self.functions.rate_write;
+        self.engine.burst_write = self.functions.burst_write;
+        self.engine.limit_function = self.functions.limit_function;
+        self.engine.limit = self.functions.limit;
         self.engine.merge = self.functions.merge;
         self.engine.live = self.functions.live;
         self.engine.stopped = self.functions.stopped;

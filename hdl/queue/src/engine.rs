@@ -12,6 +12,7 @@ use crate::packed_used::PackedUsed;
 use crate::packer::Packer;
 use crate::placer::Placer;
 use crate::prepend::Prepend;
+use crate::rate_limit::RateLimit;
 use crate::reader::Reader;
 use crate::receive_store::ReceiveStore;
 use crate::ring_port::{ID_BITS, RingPort};
@@ -85,6 +86,10 @@ pub struct QueueEngine<const HOST: HostSizes> {
     pub policy_write: Signal<In, Bit>,
     pub policy_function: Signal<In, Bits<8>>,
     pub policy: Signal<In, Policy>,
+    pub rate_write: Signal<In, Bit>,
+    pub burst_write: Signal<In, Bit>,
+    pub limit_function: Signal<In, Bits<8>>,
+    pub limit: Signal<In, Bits<32>>,
     pub merge: Signal<In, Bits<{ HOST.functions }>>,
     pub live: Signal<In, Bits<{ HOST.vqs }>>,
     pub stopped: Signal<In, Bits<{ HOST.vqs }>>,
@@ -139,6 +144,7 @@ pub struct QueueEngine<const HOST: HostSizes> {
     strip: Strip<{ HOST.pair_bits }>,
     segmenter: Segmenter<{ HOST.pair_bits }, { HOST.vq_bits }>,
     sent_policy: SentPolicy<{ HOST.pair_bits }, { HOST.function_bits }>,
+    rates: RateLimit<{ HOST.pairs }, { HOST.pair_bits }, { HOST.functions }, { HOST.function_bits }>,
     #[init(ReceiveStore::new())]
     store: ReceiveStore<{ HOST.pairs }, { HOST.pair_bits }, { HOST.store_bits }>,
     collector: Collector<{ HOST.functions }, { HOST.pair_bits }, { HOST.function_bits }>,
@@ -188,6 +194,7 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         Self {
             sent: RingSide::new(&control),
             received: RingSide::new(&[]),
+            rates: RateLimit::new(config, &control),
             gate: ControlGate::new(&control),
             unit: ControlUnit::new(config),
             collector: Collector::new(&first),
@@ -273,10 +280,20 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         }
 
         comment!("from the transmitqs to the core");
-        self.sent.room = self.gate.room;
-        self.sent.free = self.gate.free;
+        self.rates.now = self.now;
+        self.rates.rate_write = self.rate_write;
+        self.rates.burst_write = self.burst_write;
+        self.rates.set_function = self.limit_function;
+        self.rates.set_value = self.limit;
+        self.rates.gate_room = self.gate.room;
+        self.rates.gate_free = self.gate.free;
+        self.rates.gate_packed_free = self.gate.packed_free;
+        self.rates.free_pair = self.sent.free_pair;
+        self.rates.packed_free_pair = self.sent.packed_free_pair;
+        self.sent.room = self.rates.room;
+        self.sent.free = self.rates.free;
         self.gate.free_pair = self.sent.free_pair;
-        self.sent.packed_free = self.gate.packed_free;
+        self.sent.packed_free = self.rates.packed_free;
         self.gate.packed_free_pair = self.sent.packed_free_pair;
         self.gate.granted = self.sent.granted;
         self.gate.granted_pair = self.sent.granted_pair;
@@ -320,16 +337,17 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         join(self.segmenter.out, self.sent_policy.inp);
         self.refused_sent = self.sent_policy.dropped;
         self.refused_sent_function = self.sent_policy.dropped_function;
-        let frame = self.sent_policy.out.data;
+        join(self.sent_policy.out, self.rates.inp);
+        let frame = self.rates.out.data;
         let beat: Beat<BEAT_BITS, 7> = Beat { data: frame.data, bytes: frame.bytes, last: frame.last };
         let mut passes = false;
         for i in 0..HOST.functions {
             let own = frame.function == (i + 1) % HOST.functions;
-            self.out[i].valid = self.sent_policy.out.valid & own;
+            self.out[i].valid = self.rates.out.valid & own;
             self.out[i].data = beat;
             passes |= own & self.out[i].ready;
         }
-        self.sent_policy.out.ready = passes;
+        self.rates.out.ready = passes;
         self.error = frame.error;
         self.packet_out_vport = cast::<8>(frame.pair);
 
@@ -471,7 +489,7 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         self.ring_guard.limit = self.time_limit;
         self.data_guard.now = self.now;
         self.data_guard.limit = self.time_limit;
-        self.awaits_time = self.ring_guard.waits | self.data_guard.waits;
+        self.awaits_time = self.ring_guard.waits | self.data_guard.waits | self.rates.waits;
 
         comment!("interrupts");
         join(self.used.interrupt, self.told.inp[0]);
@@ -508,7 +526,8 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         idle.set_bit(PACKER, self.packer.idle);
         self.strip.clock = self.clock_part[STRIP];
         self.sent_policy.clock = self.clock_part[STRIP];
-        idle.set_bit(STRIP, self.strip.idle & self.sent_policy.idle);
+        self.rates.clock = self.clock_part[STRIP];
+        idle.set_bit(STRIP, self.strip.idle & self.sent_policy.idle & self.rates.idle);
         self.store.clock = self.clock_part[STORE];
         idle.set_bit(STORE, self.store.idle & self.placer.idle);
         self.collector.clock = self.clock_part[COLLECTOR];

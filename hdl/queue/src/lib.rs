@@ -40,6 +40,7 @@ pub mod placer;
 pub mod policy_judge;
 pub mod prepend;
 pub mod provisional;
+pub mod rate_limit;
 pub mod reader;
 pub mod receive_store;
 pub mod received_policy;

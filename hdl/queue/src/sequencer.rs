@@ -30,6 +30,7 @@ pub enum Place {
     Device,
     FirstFault,
     Engine,
+    Limits,
     Function,
     Entry,
     Pending,
@@ -147,6 +148,10 @@ pub struct Sequencer<const HOST: HostSizes> {
     pub window: Signal<Out, Window>,
     pub policy_write: Signal<Out, Bit>,
     pub policy: Signal<Out, Policy>,
+    /// Pulses, with `function`: its rate, its burst, is `limit`.
+    pub rate_write: Signal<Out, Bit>,
+    pub burst_write: Signal<Out, Bit>,
+    pub limit: Signal<Out, Bits<32>>,
     /// `DMA_TIMEOUT`.
     pub time_limit: Signal<Out, Bits<16>>,
     pub idle: Signal<Out, Bit>,
@@ -220,6 +225,8 @@ pub struct Sequencer<const HOST: HostSizes> {
     window_q: DffE<Window>,
     policy_write_q: DffR<Bit>,
     policy_q: DffE<Policy>,
+    rate_write_q: DffR<Bit>,
+    burst_write_q: DffR<Bit>,
     #[init(Reg::new(u64::from(DMA_TIMEOUT_RESET).into()))]
     time_limit_q: Reg<Bits<16>>,
 }
@@ -271,6 +278,8 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
         let mut queue_write = false;
         let mut window_write = false;
         let mut policy_write = false;
+        let mut rate_write = false;
+        let mut burst_write = false;
         let mut word: Bits<5> = STATE;
         let mut we = false;
         let mut data = self.new;
@@ -376,6 +385,11 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                         self.place = Place::Function;
                         self.function_q = other;
                     }
+                    let limited = offset.get_bits::<8>(4);
+                    if ecpf & ((offset & LIMITS_MASK) == LIMITS.offset) & (cast::<9>(limited) < HOST.functions) {
+                        self.place = Place::Limits;
+                        self.function_q = limited;
+                    }
                     self.step = Step::State;
                 } else if (self.clear | self.finish) & !self.fault.valid {
                     self.access_next = true;
@@ -469,6 +483,10 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                 if self.place == Place::Engine {
                     self.target = TIME_LIMIT;
                     self.mask = DMA_TIMEOUT.mask();
+                }
+                if self.place == Place::Limits {
+                    self.target = cast::<5>(self.at.get_bits::<2>(0)) + LIMIT_WORDS;
+                    self.mask = limit_mask(self.at.get_bits::<2>(0));
                 }
                 if self.task == Task::Mac {
                     self.target = MAC_END;
@@ -605,6 +623,11 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                 if (self.place == Place::Engine) & acts {
                     we = true;
                     self.time_limit_q = self.new.get_bits::<16>(0);
+                }
+                if (self.place == Place::Limits) & acts {
+                    we = true;
+                    rate_write = self.at.get_bits::<2>(0) == FUNCTION_RATE.offset / 4;
+                    burst_write = self.at.get_bits::<2>(0) == FUNCTION_BURST.offset / 4;
                 }
                 if (self.place == Place::Function) & acts {
                     if self.at <= FUNCTION_LAST_HI.offset / 4 {
@@ -911,6 +934,11 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
         self.policy_write_q = policy_write;
         self.policy_write = self.policy_write_q;
         self.policy = self.policy_q;
+        self.rate_write_q = rate_write;
+        self.rate_write = self.rate_write_q;
+        self.burst_write_q = burst_write;
+        self.burst_write = self.burst_write_q;
+        self.limit = self.new;
         self.time_limit = self.time_limit_q;
         self.idle = (self.step == Step::Rest) & !(asks | in_event);
     }

@@ -18,7 +18,10 @@ pub const FIRST_FAULT: u32 = 7;
 /// The number of the function's first virtqueue.
 pub const BASE: u32 = 8;
 /// Of function 0: `DMA_TIMEOUT`.
-pub const TIME_LIMIT: u32 = 15;
+pub const TIME_LIMIT: u32 = 11;
+/// The first of four words, by the offsets of [`LIMIT_REGISTERS`].
+pub const LIMIT_WORDS: u32 = 12;
+pub const BURST: u32 = LIMIT_WORDS + FUNCTION_BURST.offset / 4;
 pub const REGISTERS: u32 = 16;
 pub const MASK_LOW: u32 = REGISTERS + FUNCTION_FEATURES_LO.offset / 4;
 pub const MASK_HIGH: u32 = REGISTERS + FUNCTION_FEATURES_HI.offset / 4;
@@ -96,6 +99,9 @@ pub const fn mask_of(block: HostBlock) -> u32 {
 
 /// The same for all copies of [`FUNCTION`].
 pub const FUNCTION_MASK: u32 = !(FUNCTION.stride * MAX_FUNCTIONS as u32 - 1) & OFFSET;
+
+/// The same for all copies of [`LIMITS`].
+pub const LIMITS_MASK: u32 = !(LIMITS.stride * MAX_FUNCTIONS as u32 - 1) & OFFSET;
 
 /// The same for the entries of all vectors, and for their pending bits.
 pub const ENTRY_MASK: u32 = !(MSIX_TABLE.stride * MAX_VECTORS as u32 - 1) & OFFSET;
@@ -195,6 +201,19 @@ pub fn register_mask(at: Bits<4>) -> Bits<32> {
     }
     if at == FUNCTION_POLICY.offset / 4 {
         mask = FUNCTION_POLICY.mask();
+    }
+    mask
+}
+
+/// The bits that can be written of a word of [`LIMITS`].
+#[millrace_hdl::function]
+pub fn limit_mask(at: Bits<2>) -> Bits<32> {
+    let mut mask: Bits<32> = 0;
+    if at == FUNCTION_RATE.offset / 4 {
+        mask = FUNCTION_RATE.mask();
+    }
+    if at == FUNCTION_BURST.offset / 4 {
+        mask = FUNCTION_BURST.mask();
     }
     mask
 }
@@ -318,6 +337,9 @@ pub fn cleared_word(number: Bits<5>, vq: Bits<32>, generation: Bits<8>) -> Bits<
     }
     if number == TIME_LIMIT {
         word = DMA_TIMEOUT_RESET;
+    }
+    if number == BURST {
+        word = FUNCTION_BURST_RESET;
     }
     let mask = (number == MASK_LOW) | (number == MASK_HIGH);
     if mask | (number == WINDOW + 2) | (number == WINDOW + 3) {

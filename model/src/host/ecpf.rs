@@ -4,9 +4,10 @@
 use super::function::Function;
 use super::word::merge;
 use millrace_regs::host::{
-    FUNCTION_BAD_OFFLOAD, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_FIRST_HI,
-    FUNCTION_FIRST_LO, FUNCTION_LAST_HI, FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MODERATION,
-    FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_REFUSED, FUNCTION_STATE, WINDOW_SHIFT,
+    FUNCTION_BAD_OFFLOAD, FUNCTION_BURST, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO,
+    FUNCTION_FIRST_HI, FUNCTION_FIRST_LO, FUNCTION_LAST_HI, FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO,
+    FUNCTION_MODERATION, FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_RATE, FUNCTION_REFUSED,
+    FUNCTION_STATE, WINDOW_SHIFT,
 };
 
 const MAC_LO: u32 = FUNCTION_MAC_LO.offset;
@@ -25,6 +26,8 @@ const BAD_OFFLOAD: u32 = FUNCTION_BAD_OFFLOAD.offset;
 const MODERATION: u32 = FUNCTION_MODERATION.offset;
 const POLICY: u32 = FUNCTION_POLICY.offset;
 const REFUSED: u32 = FUNCTION_REFUSED.offset;
+const RATE: u32 = FUNCTION_RATE.offset;
+const BURST: u32 = FUNCTION_BURST.offset;
 
 /// Bits of an address below a page.
 const BELOW: u32 = (1 << WINDOW_SHIFT) - 1;
@@ -74,5 +77,24 @@ impl Function {
             _ => {}
         }
         device != (self.mac, self.mtu)
+    }
+
+    /// A limit, by its offset.
+    pub fn read_limit(&self, offset: u32) -> u32 {
+        match offset {
+            RATE => self.rate,
+            BURST => self.burst,
+            _ => 0,
+        }
+    }
+
+    /// Writes bytes of a limit.
+    pub fn write_limit(&mut self, offset: u32, data: u32, strobe: u8) {
+        let word = merge(self.read_limit(offset), data, strobe);
+        match offset {
+            RATE => self.rate = word & FUNCTION_RATE.mask(),
+            BURST => self.burst = word & FUNCTION_BURST.mask(),
+            _ => {}
+        }
     }
 }

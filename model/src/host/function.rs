@@ -8,7 +8,7 @@ use super::ring::Kind;
 use super::steering::Steering;
 use super::virtqueue::Virtqueue;
 use super::{HostModel, Place};
-use millrace_regs::host::{FAULT, FUNCTION_POLICY, FaultReason, Feature, NO_VECTOR, isr, status};
+use millrace_regs::host::{FAULT, FUNCTION_BURST_RESET, FUNCTION_POLICY, FaultReason, Feature, NO_VECTOR, isr, status};
 
 /// What a reset of the function makes as it was after power-up.
 pub(super) struct Common {
@@ -48,6 +48,9 @@ pub(super) struct Function {
     /// `FUNCTION_POLICY`, and frames that it dropped.
     pub policy: u32,
     pub refused: u32,
+    /// `FUNCTION_RATE`, `FUNCTION_BURST`. The model has no time: they are kept, and no more.
+    pub rate: u32,
+    pub burst: u32,
     pub msix: Msix,
 }
 
@@ -86,6 +89,8 @@ impl Function {
             moderation: 0,
             policy: 0,
             refused: 0,
+            rate: 0,
+            burst: FUNCTION_BURST_RESET,
             msix: Msix::new(queues + 1),
         }
     }

@@ -39,7 +39,7 @@ use function::Function;
 use millrace_regs::config::Config;
 use millrace_regs::host::{
     COMMON, DEVICE, DMA_TIMEOUT, DMA_TIMEOUT_RESET, ECPF, ENGINE, FAULTS, FUNCTION, FUNCTION_SHIFT, FaultReason,
-    Feature, HostBlock, ISR, MERGED_CHAINS, MSIX_PENDING, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE,
+    Feature, HostBlock, ISR, LIMITS, MERGED_CHAINS, MSIX_PENDING, MSIX_TABLE, NOTIFY, NOTIFY_STRIDE,
 };
 use std::collections::VecDeque;
 use word::merge;
@@ -74,6 +74,8 @@ enum Target {
     Fault,
     /// `DMA_TIMEOUT`.
     TimeOut,
+    /// A limit of this function.
+    Limit(usize, u32),
     /// A register of the ECPF's, of this function.
     Of(usize, u32),
     /// The entry of a vector.
@@ -133,6 +135,7 @@ impl HostModel {
             Target::Device(offset) => function.read_device(offset),
             Target::Fault => function.fault,
             Target::TimeOut => self.time_out,
+            Target::Limit(other, offset) => self.functions[other].read_limit(offset),
             Target::Of(other, offset) => self.functions[other].read_ecpf(offset),
             Target::Entry(vector, offset) => function.msix.read(vector, offset),
             Target::Pending(from) => function.msix.pending_bits(from),
@@ -151,6 +154,7 @@ impl HostModel {
             Target::Common(offset) => function.write_common(offset, data, strobe),
             Target::Notify(queue) if strobe != 0 => function.notify(queue),
             Target::Notify(_) | Target::Isr | Target::Device(_) | Target::Fault | Target::Pending(_) => {}
+            Target::Limit(other, offset) => self.functions[other].write_limit(offset, data, strobe),
             Target::TimeOut => self.time_out = merge(self.time_out, data, strobe) & DMA_TIMEOUT.mask(),
             Target::Entry(vector, offset) => {
                 function.msix.write(vector, offset, data, strobe);
@@ -235,12 +239,14 @@ impl HostModel {
                 Err(Refused { address })
             };
         }
-        let within = offset.checked_sub(FUNCTION.offset).filter(|_| number == ECPF).ok_or(Refused { address })?;
-        let other = (within / FUNCTION.stride) as usize;
-        if other >= self.functions.len() {
-            return Err(Refused { address });
-        }
-        Ok((number, Target::Of(other, within % FUNCTION.stride)))
+        let copy = |block: HostBlock| {
+            let within = offset.checked_sub(block.offset)?;
+            let other = (within / block.stride) as usize;
+            (number == ECPF && other < self.functions.len()).then_some((other, within % block.stride))
+        };
+        let limit = copy(LIMITS).map(|(other, within)| Target::Limit(other, within));
+        let target = limit.or_else(|| copy(FUNCTION).map(|(other, within)| Target::Of(other, within)));
+        target.map(|target| (number, target)).ok_or(Refused { address })
     }
 
     /// One thing that a queue has to do: looking whether there is something, or taking a chain. False if there is nothing.

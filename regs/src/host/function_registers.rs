@@ -128,6 +128,30 @@ pub const FUNCTION_POLICY: Register = register(
 pub const FUNCTION_REFUSED: Register =
     register("FUNCTION_REFUSED", 0x3c, Access::Ro, 0, WORD, "Frames dropped by the policy, modulo 2^32.");
 
+/// How fast the function may send; in block [`LIMITS`](super::LIMITS).
+pub const FUNCTION_RATE: Register = register(
+    "FUNCTION_RATE",
+    0x0,
+    Access::Rw,
+    0,
+    &[bits("mbps", 0, 17, "Mb/s that the function may send; 0: as fast as it can")],
+    "Rate of what the function sends, in Mb/s.",
+);
+/// How much it may send at once.
+pub const FUNCTION_BURST: Register = register(
+    "FUNCTION_BURST",
+    0x4,
+    Access::Rw,
+    FUNCTION_BURST_RESET,
+    &[bits("bytes", 0, 24, "bytes that a function that has sent nothing for a while may send at once")],
+    "Bytes that the function may send at once.",
+);
+/// What it is after power-up.
+pub const FUNCTION_BURST_RESET: u32 = 65_536;
+
+/// What the ECPF limits of a function (block [`LIMITS`](super::LIMITS)), in the order of the offsets.
+pub const LIMIT_REGISTERS: [Register; 2] = [FUNCTION_RATE, FUNCTION_BURST];
+
 const WORD: &[Bits] = &[bits("value", 0, 32, "the word")];
 const PAGES: &[Bits] = &[bits("page", WINDOW_SHIFT, 32 - WINDOW_SHIFT, "number of the page of 4 KiB, lower part")];
 

@@ -11,10 +11,10 @@ mod function_registers;
 
 pub use feature::Feature;
 pub use function_registers::{
-    DMA_TIMEOUT, DMA_TIMEOUT_RESET, FAULT, FUNCTION_BAD_OFFLOAD, FUNCTION_FAULT, FUNCTION_FEATURES_HI,
-    FUNCTION_FEATURES_LO, FUNCTION_FIRST_HI, FUNCTION_FIRST_LO, FUNCTION_LAST_HI, FUNCTION_LAST_LO, FUNCTION_MAC_HI,
-    FUNCTION_MAC_LO, FUNCTION_MODERATION, FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_REFUSED,
-    FUNCTION_REGISTERS, FUNCTION_STATE,
+    DMA_TIMEOUT, DMA_TIMEOUT_RESET, FAULT, FUNCTION_BAD_OFFLOAD, FUNCTION_BURST, FUNCTION_BURST_RESET, FUNCTION_FAULT,
+    FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_FIRST_HI, FUNCTION_FIRST_LO, FUNCTION_LAST_HI,
+    FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MODERATION, FUNCTION_MTU, FUNCTION_NO_BUFFER,
+    FUNCTION_POLICY, FUNCTION_RATE, FUNCTION_REFUSED, FUNCTION_REGISTERS, FUNCTION_STATE, LIMIT_REGISTERS,
 };
 
 /// Bit of an address of `s_axil_host` from which on the function's number lies; below is the offset in the function's BAR.
@@ -130,6 +130,8 @@ pub const DEVICE: HostBlock = HostBlock::new("device configuration", 0x200, 32, 
 pub const FAULTS: HostBlock = HostBlock::new("`FAULT`", 0x300, 4, 0);
 /// Of the ECPF alone: [`DMA_TIMEOUT`].
 pub const ENGINE: HostBlock = HostBlock::new("of the ECPF alone: `DMA_TIMEOUT`", 0x1000, 4, 0);
+/// Of the ECPF alone, a copy for each function: [`LIMIT_REGISTERS`].
+pub const LIMITS: HostBlock = HostBlock::new("of the ECPF alone: limits of function f", 0x2000, 0x10, 0x10);
 /// Of the ECPF alone, a copy for each function: [`FUNCTION_REGISTERS`].
 pub const FUNCTION: HostBlock = HostBlock::new("of the ECPF alone: registers of function f", 0x4000, 0x40, 0x40);
 /// A copy for each vector of the function: [`msix`].
@@ -140,8 +142,8 @@ pub const MSIX_PENDING: HostBlock = HostBlock::new("MSI-X pending bits, quadword
 pub const NOTIFY: HostBlock = HostBlock::new("notification of virtqueue q", 0x1_0000, NOTIFY_STRIDE, NOTIFY_STRIDE);
 
 /// All blocks, in the order of their offsets.
-pub const HOST_BLOCKS: [HostBlock; 9] =
-    [COMMON, ISR, DEVICE, FAULTS, ENGINE, FUNCTION, MSIX_TABLE, MSIX_PENDING, NOTIFY];
+pub const HOST_BLOCKS: [HostBlock; 10] =
+    [COMMON, ISR, DEVICE, FAULTS, ENGINE, LIMITS, FUNCTION, MSIX_TABLE, MSIX_PENDING, NOTIFY];
 
 /// `notify_off_multiplier` (4.1.4.4); `queue_notify_off` of virtqueue q is q.
 pub const NOTIFY_STRIDE: u32 = 0x1000;
@@ -339,6 +341,8 @@ outcomes! {
 
 /// Nanoseconds of a unit of time: of [`DMA_TIMEOUT`], and of the input `now` (`docs/host.md`, "DMA").
 pub const TIME_UNIT_NS: u64 = 16_000;
+/// Bytes that each Mb/s of a [`FUNCTION_RATE`] is in that time.
+pub const RATE_UNIT_BYTES: u64 = TIME_UNIT_NS / 8_000;
 
 /// log2 of the bytes by which a function's window is set.
 pub const WINDOW_SHIFT: u32 = 12;

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::config::Preset;
-use crate::map::Reset;
+use crate::map::{Register, Reset};
 
 const PAGE: &str = include_str!("../../../docs/host.md");
 
@@ -226,23 +226,28 @@ fn bits_in_the_text_are_those_of_the_page() {
     assert_eq!(FAULT.fields.iter().map(|f| (f.low, f.width)).collect::<Vec<_>>(), [(0, 8), (16, 16)]);
 }
 
+fn of_page(rows: &[Vec<String>]) -> Vec<Vec<String>> {
+    rows.iter().map(|row| row[..4].to_vec()).collect()
+}
+
+/// A register's row, its offset with so many digits.
+fn of_register(register: &Register, digits: usize) -> Vec<String> {
+    let reset = match register.reset {
+        Reset::Value(0) => "0".into(),
+        Reset::Value(u32::MAX) => "all ones".into(),
+        Reset::Value(value) => format!("{},{:03}", value / 1000, value % 1000),
+        Reset::Build => panic!("{}", register.name),
+    };
+    let offset = format!("+{:#0width$x}", register.offset, width = digits + 2);
+    vec![offset, register.name.into(), register.access.name().into(), reset]
+}
+
 #[test]
 fn registers_of_a_function_are_those_of_the_page() {
     let rows = unrolled(table("What the ECPF sets"));
-    let page: Vec<_> = rows.iter().map(|row| [&row[..1], &row[1..4]].concat()).collect();
-    let ours: Vec<_> = FUNCTION_REGISTERS
-        .iter()
-        .map(|register| {
-            let reset = match register.reset {
-                Reset::Value(0) => "0",
-                Reset::Value(u32::MAX) => "all ones",
-                _ => panic!("{}", register.name),
-            };
-            let offset = format!("+0x{:02x}", register.offset);
-            [&offset, register.name, register.access.name(), reset].map(String::from).to_vec()
-        })
-        .collect();
-    assert_eq!(page, ours);
+    assert_eq!(of_page(&rows), FUNCTION_REGISTERS.map(|register| of_register(&register, 2)));
+    assert_eq!(of_page(&unrolled(table("Rates"))), LIMIT_REGISTERS.map(|register| of_register(&register, 1)));
+    assert_eq!(RATE_UNIT_BYTES * 1_000_000_000 * 8, TIME_UNIT_NS * 1_000_000, "of each Mb/s");
     let (first, last) =
         (rows.iter().find(|row| row[1] == "FUNCTION_FIRST_LO"), rows.iter().find(|row| row[1] == "FUNCTION_LAST_LO"));
     let low_bits = |row: Option<&Vec<String>>, bit| {

@@ -10,6 +10,7 @@ mod interrupts;
 mod later;
 mod offload;
 mod policy;
+mod rates;
 mod resets;
 mod segments;
 mod time_outs;

@@ -45,6 +45,7 @@ pub struct Seen {
     pub queues: Vec<(u64, QueueConfig)>,
     pub windows: Vec<(u64, Window)>,
     pub policies: Vec<(u64, Policy)>,
+    pub limits: Vec<(u64, usize, u32)>,
     pub notified: Vec<u64>,
     pub resets: Vec<u64>,
     /// Function and vector; address and data.
@@ -123,6 +124,12 @@ impl<const HOST: HostSizes> BenchOf<HOST> {
         }
         if dut.policy_write.val() {
             self.seen.policies.push((dut.policy_function.val().to_u64(), dut.policy.val()));
+        }
+        for (register, written) in [dut.rate_write.val(), dut.burst_write.val()].into_iter().enumerate() {
+            if written {
+                let limit = dut.limit.val().to_u64() as u32;
+                self.seen.limits.push((dut.limit_function.val().to_u64(), register, limit));
+            }
         }
         if dut.notify.val() {
             self.seen.notified.push(dut.notify_queue.val().to_u64());

@@ -198,6 +198,7 @@ impl Run {
             queues: std::mem::take(&mut seen.queues),
             windows: std::mem::take(&mut seen.windows),
             policies: std::mem::take(&mut seen.policies),
+            limits: std::mem::take(&mut seen.limits),
             notified: std::mem::take(&mut seen.notified),
             interrupts: interrupts
                 .map(|((function, vector), (address, data))| (function, vector, address, data))

@@ -13,6 +13,8 @@ pub struct Effects {
     pub queues: Vec<(u64, QueueConfig)>,
     pub windows: Vec<(u64, Window)>,
     pub policies: Vec<(u64, Policy)>,
+    /// Function; 0 for its rate, 1 for its burst; what it is.
+    pub limits: Vec<(u64, usize, u32)>,
     pub notified: Vec<u64>,
     /// Function, vector, address, data.
     pub interrupts: Vec<(u64, u64, u64, u64)>,
@@ -50,6 +52,8 @@ struct Function {
     refused: u32,
     moderation: u32,
     policy: u32,
+    /// Rate and burst.
+    limits: [u32; 2],
     entries: Vec<[u32; 4]>,
     pending: BTreeSet<u64>,
     resetting: bool,
@@ -88,6 +92,7 @@ impl Function {
             refused: 0,
             moderation: 0,
             policy: 0,
+            limits: [0, 65_536],
             entries: (0..=queues as u32).map(|vector| entry(number as u32, vector)).collect(),
             pending: BTreeSet::new(),
             resetting: false,
@@ -236,6 +241,7 @@ impl Reference {
                 dropped: f.dropped,
                 moderation: f.moderation,
                 policy: f.policy,
+                limits: f.limits,
                 refused: f.refused,
                 entries,
                 ..fresh
@@ -282,6 +288,10 @@ impl Reference {
             0x210..0x220 => Some(0),
             0x300 => Some(f.fault),
             0x1000 if function == 0 => Some(time_limit as u32),
+            0x2000..0x3000 if function == 0 => {
+                let f = self.functions.get((offset as usize - 0x2000) / 0x10)?;
+                Some(*f.limits.get(offset as usize % 0x10 / 4).unwrap_or(&0))
+            }
             0x4000..0x8000 if function == 0 => {
                 let number = (offset as usize - 0x4000) / 0x40;
                 let f = self.functions.get(number)?;
@@ -317,6 +327,16 @@ impl Reference {
             0x100..0x104 | 0x200..0x220 | 0x300..0x304 => {}
             0x1000..0x1004 if function == 0 => {
                 self.time_limit = with_bytes(self.time_limit, data.into(), strobe, 4) & 0xffff;
+            }
+            0x2000..0x3000 if function == 0 => {
+                let number = (offset as usize - 0x2000) / 0x10;
+                let f = self.functions.get_mut(number)?;
+                let register = offset as usize % 0x10 / 4;
+                if let Some(limit) = f.limits.get_mut(register).filter(|_| strobe != 0) {
+                    let mask = [0x1_ffff, 0xff_ffff][register];
+                    *limit = with_bytes((*limit).into(), data.into(), strobe, 4) as u32 & mask;
+                    effects.limits.push((number as u64, register, *limit));
+                }
             }
             0x4000..0x8000 if function == 0 => {
                 let number = (offset as usize - 0x4000) / 0x40;
