@@ -13,7 +13,7 @@ use crate::source::Source;
 use crate::trace::{Trace, TraceError};
 use millrace_driver::virtio::LocalMemory;
 use millrace_regs::config::{Config, Preset};
-use millrace_regs::host::{TIME_UNIT_NS, host_address};
+use millrace_regs::host::{ECPF, TIME_UNIT_NS, host_address};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
@@ -22,11 +22,23 @@ use std::path::Path;
 const RESET_CYCLES: u32 = 8;
 /// Clocks that the device may need beside its sweep until it comes to rest after reset.
 const RESET_REST: usize = 20_000;
+/// Cycles in which a function's reset has to end: memory may have to be given up.
+const RESET_PATIENCE: u64 = 1 << 26;
 /// Widths of the identifiers of the DMA ports (`docs/host.md`, "DMA").
 const RING_ID_BITS: usize = 9;
 const DATA_ID_BITS: usize = 8;
 /// Cycles of a unit of the input `now`.
 const UNIT: u64 = TIME_UNIT_NS / CYCLE_NS;
+
+/// A function-level reset that does not end. A fault of the hardware, or of its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reset of function {function} has not ended after {cycles} cycles")]
+pub struct ResetError {
+    /// 0 is the ECPF.
+    pub function: usize,
+    /// How long it was waited for.
+    pub cycles: u64,
+}
 
 /// A message to a function's driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +80,11 @@ pub struct DpuSimulation<M = LocalMemory> {
     bus_master: Pin,
     msix_enable: Pin,
     msix_mask: Pin,
+    /// The functions that accesses of the buses are of; whose the switch is.
+    registers_from: Pin,
+    host_from: Pin,
+    nic_mode: Pin,
+    flr: [Pin; 2],
     time: Pin,
     awaits_time: Pin,
     interrupt: [Pin; 3],
@@ -105,6 +122,9 @@ impl<M: HostMemory> DpuSimulation<M> {
         let bus_master = finder.input("bus_master", config.functions())?;
         let msix_enable = finder.input("msix_enable", config.functions())?;
         let msix_mask = finder.input("msix_mask", config.functions())?;
+        let (registers_from, host_from) = (finder.input("s_axil_from", 8)?, finder.input("s_axil_host_from", 8)?);
+        let nic_mode = finder.output("nic_mode", 1)?;
+        let flr = [finder.input("flr", config.functions())?, finder.output("flr_done", config.functions())?];
         let (time, awaits_time) = (finder.input("now", 16)?, finder.output("awaits_time", 1)?);
         // Data: function, vector, address, data.
         let interrupt = [
@@ -133,6 +153,10 @@ impl<M: HostMemory> DpuSimulation<M> {
             bus_master,
             msix_enable,
             msix_mask,
+            registers_from,
+            host_from,
+            nic_mode,
+            flr,
             time,
             awaits_time,
             interrupt,
@@ -400,30 +424,84 @@ impl<M: HostMemory> DpuSimulation<M> {
         self.interrupts.pop_front()
     }
 
-    /// Reads a register of the core. Time passes meanwhile.
+    /// The function that has the register map and function 0: the ECPF, or in NIC mode the first PF.
+    pub fn owner(&self) -> usize {
+        self.model.byte(self.nic_mode).into()
+    }
+
+    /// Reads a register of the core, as whoever has it. Time passes meanwhile.
     pub fn read32(&mut self, offset: u16) -> Result<u32, BusError> {
+        self.read32_from(self.owner(), offset)
+    }
+
+    /// As [`read32`](Self::read32), through a BAR of this function.
+    pub fn read32_from(&mut self, from: usize, offset: u16) -> Result<u32, BusError> {
+        self.model.set_value(self.registers_from, from as u64);
         self.registers.start_read(&mut self.model, offset.into());
         self.finish(Access::Read, offset.into(), |dpu| &mut dpu.registers)
     }
 
-    /// Writes a register of the core. Time passes meanwhile.
+    /// Writes a register of the core, as whoever has it. Time passes meanwhile.
     pub fn write32(&mut self, offset: u16, value: u32) -> Result<(), BusError> {
+        self.write32_from(self.owner(), offset, value)
+    }
+
+    /// As [`write32`](Self::write32), through a BAR of this function.
+    pub fn write32_from(&mut self, from: usize, offset: u16, value: u32) -> Result<(), BusError> {
+        self.model.set_value(self.registers_from, from as u64);
         self.registers.start_write(&mut self.model, offset.into(), value, 0b1111);
         self.finish(Access::Write, offset.into(), |dpu| &mut dpu.registers).map(|_| ())
     }
 
-    /// Reads the word at an offset in a function's BAR. Time passes meanwhile.
+    /// Reads the word at an offset in a function's BAR 0, as who has the function. Time passes meanwhile.
     pub fn read_bar(&mut self, function: usize, offset: u32) -> Result<u32, BusError> {
-        let address = host_address(function as u32, offset);
+        let from = if function == ECPF { self.owner() } else { function };
+        self.read_host_from(from, host_address(function as u32, offset))
+    }
+
+    /// Reads the word at an address of `s_axil_host`, through a BAR or the configuration space of function `from`. Time passes meanwhile.
+    pub fn read_host_from(&mut self, from: usize, address: u32) -> Result<u32, BusError> {
+        self.model.set_value(self.host_from, from as u64);
         self.host.start_read(&mut self.model, address);
         self.finish(Access::Read, address, |dpu| &mut dpu.host)
     }
 
-    /// Writes the bytes of a word in a function's BAR that `strobe` names (bit 0 = least significant). Time passes meanwhile.
+    /// Writes the bytes of a word in a function's BAR 0 that `strobe` names (bit 0 = least significant), as who has the function. Time passes meanwhile.
     pub fn write_bar(&mut self, function: usize, offset: u32, value: u32, strobe: u8) -> Result<(), BusError> {
-        let address = host_address(function as u32, offset);
+        let from = if function == ECPF { self.owner() } else { function };
+        self.write_host_from(from, host_address(function as u32, offset), value, strobe)
+    }
+
+    /// As [`write_bar`](Self::write_bar), at an address, as [`read_host_from`](Self::read_host_from) has it.
+    pub fn write_host_from(&mut self, from: usize, address: u32, value: u32, strobe: u8) -> Result<(), BusError> {
+        self.model.set_value(self.host_from, from as u64);
         self.host.start_write(&mut self.model, address, value, strobe & 0b1111);
         self.finish(Access::Write, address, |dpu| &mut dpu.host).map(|_| ())
+    }
+
+    /// The host resets a function (PCI's function-level reset). Time passes until it is done.
+    ///
+    /// # Errors
+    /// If it does not end.
+    pub fn reset_function(&mut self, function: usize) -> Result<(), ResetError> {
+        let [flr, done] = self.flr;
+        self.set_bit(flr, function, true);
+        let end = self.cycle + RESET_PATIENCE;
+        let ended = self.step_until(end, |dpu| dpu.model.value(done) >> function & 1 == 1);
+        self.set_bit(flr, function, false);
+        let fell = self.step_until(end + 10, |dpu| dpu.model.value(done) >> function & 1 == 0);
+        if ended && fell { Ok(()) } else { Err(ResetError { function, cycles: RESET_PATIENCE }) }
+    }
+
+    /// Simulates cycles, one at least, until what this says is so; false if it is not at `end`.
+    fn step_until(&mut self, end: u64, is_so: impl Fn(&Self) -> bool) -> bool {
+        while self.cycle < end {
+            self.step();
+            if is_so(self) {
+                return true;
+            }
+        }
+        false
     }
 
     fn finish(&mut self, access: Access, offset: u32, bus: fn(&mut Self) -> &mut Axi) -> Result<u32, BusError> {

@@ -30,7 +30,7 @@ pub use axi::{Access, BusError};
 pub use bar::Bar;
 pub use clocks::CYCLE_NS;
 pub use dma::{Latency, Traffic};
-pub use dpu::{DpuSimulation, Interrupt};
+pub use dpu::{DpuSimulation, Interrupt, ResetError};
 pub use embedded::Embedded;
 pub use embedded_dpu::EmbeddedDpu;
 pub use embedded_host::{EmbeddedHost, HostError};

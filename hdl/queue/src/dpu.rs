@@ -2,6 +2,7 @@
 //! The whole DPU: the core, and the host side before it.
 
 use crate::axi::AxiMaster;
+use crate::axil_gate::AxilGate;
 use crate::engine::{CLOCKS as ENGINE_CLOCKS, DATA_SLOT_BITS, QueueEngine, RING_SLOT_BITS};
 use crate::functions::Functions;
 use crate::host_axi::HostAxilSlave;
@@ -48,6 +49,14 @@ pub struct Dpu<const SIZES: Sizes, const HOST: HostSizes> {
     pub tx_whole: Signal<Out, Bits<{ HOST.uplinks }>>,
     pub s_axil: AxilSlave,
     pub s_axil_host: HostAxilSlave,
+    /// The function in whose BARs, or configuration space, an access of each bus is: steady from `valid` of its address to its answer.
+    pub s_axil_from: Signal<In, Bits<8>>,
+    pub s_axil_host_from: Signal<In, Bits<8>>,
+    /// NIC mode: function 0 is the first PF's.
+    pub nic_mode: Signal<Out, Bit>,
+    /// Bit f: function-level reset of function f, until `flr_done`, which stays as long.
+    pub flr: Signal<In, Bits<{ HOST.functions }>>,
+    pub flr_done: Signal<Out, Bits<{ HOST.functions }>>,
     /// Bit f: function f is bus master (PCI's command register).
     pub bus_master: Signal<In, Bits<{ HOST.functions }>>,
     /// Bit f: MSI-X Enable, and Function Mask, of function f (PCI's Message Control).
@@ -74,6 +83,7 @@ pub struct Dpu<const SIZES: Sizes, const HOST: HostSizes> {
     pub idle_ctrl: Signal<Out, Bit>,
     pub idle_part: Signal<Out, Bits<CLOCKS>>,
 
+    gate: AxilGate,
     #[clock(clock_core)]
     core: Millrace<SIZES>,
     functions: Functions<HOST>,
@@ -108,7 +118,11 @@ impl<const SIZES: Sizes, const HOST: HostSizes> Dpu<SIZES, HOST> {
         for i in 0..SIZES.queues {
             self.core.clock_port[i] = self.clock_port[i];
         }
-        link(self.s_axil, self.core.s_axil);
+        self.gate.from = self.s_axil_from;
+        self.gate.owner = cast::<8>(self.functions.nic);
+        self.gate.closed = self.functions.mode_changes;
+        link(self.s_axil, self.gate.inp);
+        join(self.gate.out, self.core.s_axil);
 
         comment!("uplinks are pins");
         for i in 0..HOST.uplinks {
@@ -160,6 +174,10 @@ impl<const SIZES: Sizes, const HOST: HostSizes> Dpu<SIZES, HOST> {
 
         comment!("functions");
         link(self.s_axil_host, self.functions.s_axil_host);
+        self.functions.s_axil_host_from = self.s_axil_host_from;
+        self.nic_mode = self.functions.nic;
+        self.functions.flr = self.flr;
+        self.flr_done = self.functions.flr_done;
         self.functions.bus_master = self.bus_master;
         self.functions.msix_enable = self.msix_enable;
         self.functions.msix_mask = self.msix_mask;
@@ -218,7 +236,7 @@ impl<const SIZES: Sizes, const HOST: HostSizes> Dpu<SIZES, HOST> {
         self.idle_expand = self.core.idle_expand;
         self.idle_edit = self.core.idle_edit;
         self.idle_ctrl = self.core.idle_ctrl;
-        self.idle = self.functions.idle & self.engine.idle;
+        self.idle = self.functions.idle & self.engine.idle & self.gate.idle;
         for i in 0..ENGINE_CLOCKS {
             self.engine.clock_part[i] = self.clock_part[i];
         }

@@ -2,6 +2,7 @@
 //! The functions as their drivers see them: all registers of `docs/host.md`.
 
 use crate::drop_counters::DropCounters;
+use crate::function_level_reset::FunctionLevelReset;
 use crate::function_reset::FunctionReset;
 use crate::host_axi::{HostAxi, HostAxilSlave};
 use crate::live::Live;
@@ -23,6 +24,14 @@ pub struct Functions<const HOST: HostSizes> {
     pub clock_vectors: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub s_axil_host: HostAxilSlave,
+    /// With an address: the function in whose BARs, or configuration space, the access is.
+    pub s_axil_host_from: Signal<In, Bits<8>>,
+    /// Bit f: the host resets function f, until `flr_done` bit f, which stays as long.
+    pub flr: Signal<In, Bits<{ HOST.functions }>>,
+    pub flr_done: Signal<Out, Bits<{ HOST.functions }>>,
+    /// NIC mode; it changes.
+    pub nic: Signal<Out, Bit>,
+    pub mode_changes: Signal<Out, Bit>,
     /// Bit f: function f may use its bus (PCI's command register).
     pub bus_master: Signal<In, Bits<{ HOST.functions }>>,
     /// MSI-X Enable and Function Mask, as PCI's Message Control of function f has them.
@@ -83,6 +92,7 @@ pub struct Functions<const HOST: HostSizes> {
     pub idle_vectors: Signal<Out, Bit>,
 
     axi: HostAxi,
+    level_resets: FunctionLevelReset<{ HOST.functions }>,
     sequencer: Sequencer<HOST>,
     resets: FunctionReset<{ HOST.functions }, { HOST.vqs }, { HOST.vq_bits }>,
     states: Live<{ HOST.functions }, { HOST.vqs }, { HOST.vq_bits }>,
@@ -120,6 +130,10 @@ impl<const HOST: HostSizes> Functions<HOST> {
     fn update(&mut self) {
         comment!("accesses and events to the sequencer");
         link(self.s_axil_host, self.axi.s_axil);
+        self.axi.from = self.s_axil_host_from;
+        self.sequencer.by = self.axi.by;
+        self.nic = self.sequencer.nic;
+        self.mode_changes = self.sequencer.mode_changes;
         self.sequencer.write = self.axi.write;
         self.sequencer.read = self.axi.read;
         self.sequencer.address = self.axi.address;
@@ -136,6 +150,13 @@ impl<const HOST: HostSizes> Functions<HOST> {
         self.sequencer.bus_master = self.bus_master;
 
         comment!("resets");
+        self.level_resets.flr = self.flr;
+        self.flr_done = self.level_resets.done;
+        self.level_resets.nic = self.sequencer.nic;
+        self.sequencer.flr = self.level_resets.ask;
+        self.sequencer.flr_function = self.level_resets.function;
+        self.level_resets.taken = self.sequencer.flr_taken;
+        self.level_resets.resetting = self.resets.resetting;
         self.resets.begin = self.sequencer.begin;
         self.resets.begin_function = self.sequencer.function;
         self.resets.enabled = self.states.enabled;
@@ -202,7 +223,7 @@ impl<const HOST: HostSizes> Functions<HOST> {
         self.time_limit = self.sequencer.time_limit;
         self.notify = self.sequencer.notify;
         self.notify_queue = self.sequencer.vq;
-        let sides = self.axi.idle & self.sequencer.idle & self.resets.idle;
+        let sides = self.axi.idle & self.sequencer.idle & self.resets.idle & self.level_resets.idle;
         let refusals = self.refused_sents.idle & self.refused_receiveds.idle;
         let counters = self.drops.idle & self.bad_offloads.idle & refusals;
         let window = self.sequencer.window_write | self.sequencer.policy_write;

@@ -37,6 +37,9 @@ pub struct HostAxi {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub s_axil: HostAxilSlave,
+    /// With an address: what the transfer comes from; with a transfer: what it came from.
+    pub from: Signal<In, Bits<8>>,
+    pub by: Signal<Out, Bits<8>>,
 
     pub write: Signal<Out, Bit>,
     pub read: Signal<Out, Bit>,
@@ -49,11 +52,13 @@ pub struct HostAxi {
     pub idle: Signal<Out, Bit>,
 
     aw: DffE<Bits<32>>,
+    aw_from: DffE<Bits<8>>,
     aw_held: DffR<Bit>,
     w: DffE<Bits<32>>,
     w_strobe: DffE<Bits<4>>,
     w_held: DffR<Bit>,
     ar: DffE<Bits<32>>,
+    ar_from: DffE<Bits<8>>,
     ar_held: DffR<Bit>,
     writing: DffR<Bit>,
     reading: DffR<Bit>,
@@ -84,6 +89,7 @@ impl HostAxi {
         comment!("take in");
         if !self.aw_held {
             self.aw = self.s_axil.awaddr;
+            self.aw_from = self.from;
         }
         if !self.w_held {
             self.w = self.s_axil.wdata;
@@ -91,6 +97,7 @@ impl HostAxi {
         }
         if !self.ar_held {
             self.ar = self.s_axil.araddr;
+            self.ar_from = self.from;
         }
         self.aw_held = (self.aw_held | self.s_axil.awvalid) & !written;
         self.w_held = (self.w_held | self.s_axil.wvalid) & !written;
@@ -118,6 +125,7 @@ impl HostAxi {
         self.write = self.writing;
         self.read = self.reading;
         self.address = if self.writing { self.aw } else { self.ar };
+        self.by = if self.writing { self.aw_from } else { self.ar_from };
         self.write_data = self.w;
         self.write_strobe = self.w_strobe;
         let asked = self.s_axil.awvalid | self.s_axil.wvalid | self.s_axil.arvalid;

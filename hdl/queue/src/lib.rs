@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::needless_range_loop))]
 
 pub mod axi;
+pub mod axil_gate;
 pub mod chain_check;
 pub mod chain_walker;
 pub mod checksum_sum;
@@ -22,6 +23,7 @@ pub mod drop_counters;
 pub mod engine;
 pub mod fault_arbiter;
 pub mod flow_fields;
+pub mod function_level_reset;
 pub mod function_reset;
 pub mod functions;
 pub mod head_credit;

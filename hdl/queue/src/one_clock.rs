@@ -31,6 +31,14 @@ pub struct OneClock<const SIZES: Sizes, const HOST: HostSizes> {
     pub tx_whole: Signal<Out, Bits<{ HOST.uplinks }>>,
     pub s_axil: AxilSlave,
     pub s_axil_host: HostAxilSlave,
+    /// The function in whose BARs, or configuration space, an access of each bus is: steady from `valid` of its address to its answer.
+    pub s_axil_from: Signal<In, Bits<8>>,
+    pub s_axil_host_from: Signal<In, Bits<8>>,
+    /// NIC mode: function 0 is the first PF's.
+    pub nic_mode: Signal<Out, Bit>,
+    /// Bit f: function-level reset of function f, until `flr_done`, which stays as long.
+    pub flr: Signal<In, Bits<{ HOST.functions }>>,
+    pub flr_done: Signal<Out, Bits<{ HOST.functions }>>,
     pub bus_master: Signal<In, Bits<{ HOST.functions }>>,
     pub msix_enable: Signal<In, Bits<{ HOST.functions }>>,
     pub msix_mask: Signal<In, Bits<{ HOST.functions }>>,
@@ -79,6 +87,11 @@ impl<const SIZES: Sizes, const HOST: HostSizes> OneClock<SIZES, HOST> {
         self.tx_whole = self.dpu.tx_whole;
         link(self.s_axil, self.dpu.s_axil);
         link(self.s_axil_host, self.dpu.s_axil_host);
+        self.dpu.s_axil_from = self.s_axil_from;
+        self.dpu.s_axil_host_from = self.s_axil_host_from;
+        self.nic_mode = self.dpu.nic_mode;
+        self.dpu.flr = self.flr;
+        self.flr_done = self.dpu.flr_done;
         self.dpu.bus_master = self.bus_master;
         self.dpu.msix_enable = self.msix_enable;
         self.dpu.msix_mask = self.msix_mask;

@@ -17,6 +17,7 @@ pub enum Task {
     Fault,
     Used,
     Mac,
+    Flr,
     ClearQueue,
     FinishFunction,
 }
@@ -30,6 +31,7 @@ pub enum Place {
     Device,
     FirstFault,
     Engine,
+    Mode,
     Limits,
     Function,
     Entry,
@@ -109,6 +111,8 @@ pub struct Sequencer<const HOST: HostSizes> {
     pub write: Signal<In, Bit>,
     pub read: Signal<In, Bit>,
     pub address: Signal<In, Bits<32>>,
+    /// The function that the access is of.
+    pub by: Signal<In, Bits<8>>,
     pub write_data: Signal<In, Bits<32>>,
     pub write_strobe: Signal<In, Bits<4>>,
     pub read_data: Signal<Out, Bits<32>>,
@@ -117,6 +121,10 @@ pub struct Sequencer<const HOST: HostSizes> {
     pub fault: Snk<Fault<{ HOST.vq_bits }>>,
     pub used: Snk<Bits<{ HOST.vq_bits }>>,
     pub mac: Snk<MacChange>,
+    /// A function is to be reset, as by a write of 0 to its `device_status`; a pulse when its bit of `resetting` tells of it.
+    pub flr: Signal<In, Bit>,
+    pub flr_function: Signal<In, Bits<8>>,
+    pub flr_taken: Signal<Out, Bit>,
     pub clear: Signal<In, Bit>,
     pub finish: Signal<In, Bit>,
     pub reset_function: Signal<In, Bits<8>>,
@@ -152,6 +160,9 @@ pub struct Sequencer<const HOST: HostSizes> {
     pub rate_write: Signal<Out, Bit>,
     pub burst_write: Signal<Out, Bit>,
     pub limit: Signal<Out, Bits<32>>,
+    /// Function 1 has the switch; nobody has, for that changes.
+    pub nic: Signal<Out, Bit>,
+    pub mode_changes: Signal<Out, Bit>,
     /// `DMA_TIMEOUT`.
     pub time_limit: Signal<Out, Bits<16>>,
     pub idle: Signal<Out, Bit>,
@@ -174,6 +185,8 @@ pub struct Sequencer<const HOST: HostSizes> {
     /// Bits 5:2 of the access's offset.
     at: DffE<Bits<4>>,
     function_q: Reg<Bits<8>>,
+    nic_q: Reg<Bit>,
+    nic_wanted: Reg<Bit>,
     queue_q: Reg<Bits<{ HOST.vq_bits }>>,
     /// Number of the virtqueue, or vector, in its function.
     local: Reg<Bits<16>>,
@@ -259,7 +272,7 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
     fn update(&mut self) {
         let offset = self.address.get_bits::<24>(0);
         let asks = self.write | self.read;
-        let in_event = self.fault.valid | self.used.valid | self.mac.valid | self.clear | self.finish;
+        let in_event = self.fault.valid | self.used.valid | self.mac.valid | self.clear | self.finish | self.flr;
         let status = self.state.get_bits::<8>(0);
         let generation = self.state.get_bits::<8>(8);
         let strobe = self.write_strobe;
@@ -272,6 +285,7 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
         let local_vector = first_vector + cast::<{ HOST.vector_bits }>(self.local);
         let no_bits: Bits<5> = 0;
         let zero: Bits<8> = 0;
+        let mode_changes = self.nic_q ^ self.nic_wanted;
         let mut change = Change::default();
         let mut begin = false;
         let mut notify = false;
@@ -354,7 +368,12 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                     if (offset & PENDING_MASK) == MSIX_PENDING.offset {
                         self.local = cast::<16>(concat::<10>(offset.get_bits::<5>(2), no_bits));
                     }
-                    let known = cast::<9>(self.address.get_bits::<8>(24)) < HOST.functions;
+                    // Function 0 is whose the switch is, every other one its own.
+                    let number = self.address.get_bits::<8>(24);
+                    let of_ecpf = !self.by.any();
+                    let owns = (self.by == cast::<8>(self.nic_q)) & !mode_changes;
+                    let own = if number.any() { self.by == number } else { owns };
+                    let known = own & (cast::<9>(number) < HOST.functions);
                     if known & ((offset & mask_of(COMMON)) == COMMON.offset) {
                         self.place = Place::Common;
                     }
@@ -367,7 +386,11 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                     if known & ((offset & mask_of(FAULTS)) == FAULTS.offset) {
                         self.place = Place::FirstFault;
                     }
-                    let ecpf = !self.address.get_bits::<8>(24).any();
+                    let ecpf = known & !number.any();
+                    if of_ecpf & (number == CONFIGURATION) & (offset.get_bits::<22>(2) == MODE / 4) {
+                        self.place = Place::Mode;
+                        self.function_q = 0;
+                    }
                     if ecpf & ((offset & mask_of(ENGINE)) == ENGINE.offset) {
                         self.place = Place::Engine;
                     }
@@ -397,6 +420,11 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                     self.function_q = self.reset_function;
                     self.queue_q = self.reset_queue;
                     self.step = if self.clear { Step::ClearQueue } else { Step::State };
+                } else if self.flr & !(self.fault.valid | self.used.valid | self.mac.valid) {
+                    self.access_next = true;
+                    self.task = Task::Flr;
+                    self.function_q = self.flr_function;
+                    self.step = Step::State;
                 } else if self.mac.valid & !(self.fault.valid | self.used.valid) {
                     self.access_next = true;
                     self.at = 0;
@@ -517,6 +545,12 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                 {
                     self.old = 0;
                 }
+                if self.place == Place::Mode {
+                    let mut mode: Bits<32> = 0;
+                    mode.set_bit(NIC, self.nic_wanted);
+                    mode.set_bit(CHANGING, mode_changes);
+                    self.old = mode;
+                }
                 self.vector = self.queue_value.get_bits::<16>(16);
                 self.open = self.exists & !self.is_enabled & !self.is_reset & !self.reset_here;
                 self.being_reset = self.reset_here;
@@ -619,6 +653,17 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                 }
                 if (self.place == Place::Notify) & acts {
                     notify = self.exists & !self.being_reset & !self.is_reset;
+                }
+                if (self.place == Place::Mode) & acts & (self.new.get_bit(NIC) ^ self.nic_wanted) {
+                    self.nic_wanted = self.new.get_bit(NIC);
+                    begin = true;
+                    change.halt = true;
+                    self.step = Step::Halt;
+                }
+                if (self.task == Task::Flr) & !self.being_reset {
+                    begin = true;
+                    change.halt = true;
+                    self.step = Step::Halt;
                 }
                 if (self.place == Place::Engine) & acts {
                     we = true;
@@ -885,6 +930,9 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                 self.step = Step::Rest;
             }
         }
+        if mode_changes & (self.step == Step::Rest) & !self.resetting.get_bit(0) {
+            self.nic_q = self.nic_wanted;
+        }
 
         let function_word = cast::<{ HOST.function_word_bits }>(concat::<13>(self.function_q, word));
         self.words.re = true;
@@ -906,6 +954,9 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
         self.fault.ready = is_done & (self.task == Task::Fault);
         self.used.ready = is_done & (self.task == Task::Used);
         self.mac.ready = is_done & (self.task == Task::Mac);
+        self.flr_taken = is_done & (self.task == Task::Flr);
+        self.nic = self.nic_q;
+        self.mode_changes = mode_changes;
         self.done = is_done & ((self.task == Task::ClearQueue) | (self.task == Task::FinishFunction));
         self.msix.data = self.msix_q;
         self.msix.valid = self.step == Step::Ask;
@@ -940,6 +991,6 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
         self.burst_write = self.burst_write_q;
         self.limit = self.new;
         self.time_limit = self.time_limit_q;
-        self.idle = (self.step == Step::Rest) & !(asks | in_event);
+        self.idle = (self.step == Step::Rest) & !(asks | in_event | mode_changes);
     }
 }

@@ -30,6 +30,10 @@ pub const WINDOW: u32 = REGISTERS + FUNCTION_FIRST_LO.offset / 4;
 pub const MAC: u32 = REGISTERS + FUNCTION_MAC_LO.offset / 4;
 pub const MAC_END: u32 = REGISTERS + FUNCTION_MAC_HI.offset / 4;
 pub const POLICY: u32 = REGISTERS + FUNCTION_POLICY.offset / 4;
+/// `MODE` of the ECPF's configuration space.
+pub const MODE: u32 = MODE_ADDRESS & OFFSET;
+pub const NIC: usize = pci::mode::NIC.trailing_zeros() as usize;
+pub const CHANGING: usize = pci::mode::CHANGING.trailing_zeros() as usize;
 pub const LAST_OF_FUNCTION: u32 = 31;
 /// The last of those that a function's reset clears.
 pub const LAST_OF_RESET: u32 = FIRST_FAULT;
@@ -97,11 +101,14 @@ pub const fn mask_of(block: HostBlock) -> u32 {
     !(block.bytes - 1) & OFFSET
 }
 
+/// Copies of a block that there is one of for each function: as many as an address tells apart.
+const COPIES: u32 = MAX_FUNCTIONS as u32 + 1;
+
 /// The same for all copies of [`FUNCTION`].
-pub const FUNCTION_MASK: u32 = !(FUNCTION.stride * MAX_FUNCTIONS as u32 - 1) & OFFSET;
+pub const FUNCTION_MASK: u32 = !(FUNCTION.stride * COPIES - 1) & OFFSET;
 
 /// The same for all copies of [`LIMITS`].
-pub const LIMITS_MASK: u32 = !(LIMITS.stride * MAX_FUNCTIONS as u32 - 1) & OFFSET;
+pub const LIMITS_MASK: u32 = !(LIMITS.stride * COPIES - 1) & OFFSET;
 
 /// The same for the entries of all vectors, and for their pending bits.
 pub const ENTRY_MASK: u32 = !(MSIX_TABLE.stride * MAX_VECTORS as u32 - 1) & OFFSET;

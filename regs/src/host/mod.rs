@@ -20,8 +20,13 @@ pub use function_registers::{
 /// Bit of an address of `s_axil_host` from which on the function's number lies; below is the offset in the function's BAR.
 pub const FUNCTION_SHIFT: u32 = 24;
 
+/// In place of a function's number: the ECPF's configuration space, as far as it is the engine's.
+pub const CONFIGURATION: u32 = 255;
+/// `MODE` there.
+pub const MODE_ADDRESS: u32 = CONFIGURATION << FUNCTION_SHIFT | (pci::EXTENDED + pci::mode::MODE) as u32;
+
 /// Functions that an address can tell apart.
-pub const MAX_FUNCTIONS: usize = 256;
+pub const MAX_FUNCTIONS: usize = 255;
 
 /// Numbers of the functions' configuration spaces (`docs/host.md`, "PCI functions").
 pub mod pci {
@@ -58,6 +63,8 @@ pub mod pci {
         pub const MODE: usize = 8;
         /// Its bit: the host's PF owns the switch.
         pub const NIC: u32 = 1;
+        /// On the bus alone: what was written has yet to take effect.
+        pub const CHANGING: u32 = 1 << 8;
     }
     /// The extended capability SR-IOV (PCI Express Base 5.0, 9.3.3): its number, and offsets in it.
     pub mod sriov {

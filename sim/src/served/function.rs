@@ -7,14 +7,14 @@ use super::messages;
 use super::owner::Owner;
 use super::vfs::Vfs;
 use super::{ECPF, Mode, PF};
-use crate::DpuSimulation;
-use millrace_regs::host::pci::{FUNCTION_BAR, REGISTER_BAR};
-use millrace_regs::host::{COMMON, common};
+use crate::{BusError, DpuSimulation};
+use millrace_regs::host::pci::{self, FUNCTION_BAR, REGISTER_BAR};
+use millrace_regs::host::{MODE_ADDRESS, host_address};
 use millrace_vfio_user::{Function, Space};
 use nix::errno::Errno;
 
-/// Reads of `device_status` after which a reset counts as stuck. Each lets some clocks pass.
-const RESET_PATIENCE: u32 = 100_000;
+/// Reads of `MODE` after which a change of it counts as stuck. Each lets some clocks pass.
+const MODE_PATIENCE: u32 = 100_000;
 
 /// A function, with the device that it belongs to.
 pub(super) struct Access<'a> {
@@ -33,8 +33,6 @@ enum Bar {
     Host(usize),
     /// To the register map.
     Registers,
-    /// Nowhere, for the switch is another's.
-    Away,
 }
 
 impl Bar {
@@ -42,7 +40,6 @@ impl Bar {
         match self {
             Self::Host(_) => FUNCTION_BAR,
             Self::Registers => REGISTER_BAR,
-            Self::Away => 0,
         }
     }
 
@@ -54,12 +51,10 @@ impl Bar {
 
 impl Access<'_> {
     fn bar(&self, bar: u8) -> Result<Bar, Errno> {
-        let owned = |bar, mode| if self.owner.mode() == mode { bar } else { Bar::Away };
+        // Who has the switch is the device's to know: it refuses all others.
         match (self.function, bar) {
-            (ECPF, 0) => Ok(owned(Bar::Host(ECPF), Mode::Dpu)),
-            (ECPF, 2) => Ok(owned(Bar::Registers, Mode::Dpu)),
-            (PF, 2) => Ok(owned(Bar::Registers, Mode::Nic)),
-            (PF, 4) => Ok(owned(Bar::Host(ECPF), Mode::Nic)),
+            (ECPF | PF, 2) => Ok(Bar::Registers),
+            (PF, 4) => Ok(Bar::Host(ECPF)),
             (function, 0) => Ok(Bar::Host(function)),
             _ => Err(Errno::EINVAL),
         }
@@ -68,9 +63,8 @@ impl Access<'_> {
     /// What no block answers reads all ones, as from PCI Express.
     fn read_word(&mut self, bar: &Bar, offset: u32) -> u32 {
         let word = match bar {
-            Bar::Host(function) => self.dpu.read_bar(*function, offset),
-            Bar::Registers => self.dpu.read32(offset as u16),
-            Bar::Away => return u32::MAX,
+            Bar::Host(function) => self.dpu.read_host_from(self.function, host_address(*function as u32, offset)),
+            Bar::Registers => self.dpu.read32_from(self.function, offset as u16),
         };
         word.unwrap_or_else(|error| {
             tracing::debug!("function {}: {error}", self.function);
@@ -81,10 +75,12 @@ impl Access<'_> {
     fn write_word(&mut self, bar: &Bar, offset: u32, value: u32, strobe: u8) {
         let written = match bar {
             Bar::Host(_) if messages::is_ours(offset) => return,
-            Bar::Host(function) => self.dpu.write_bar(*function, offset, value, strobe),
+            Bar::Host(function) => {
+                self.dpu.write_host_from(self.function, host_address(*function as u32, offset), value, strobe)
+            }
             // The register map has words only.
-            Bar::Registers if strobe == 0b1111 => self.dpu.write32(offset as u16, value),
-            Bar::Registers | Bar::Away => return,
+            Bar::Registers if strobe == 0b1111 => self.dpu.write32_from(self.function, offset as u16, value),
+            Bar::Registers => return,
         };
         if let Err(error) = written {
             tracing::debug!("function {}: {error}", self.function);
@@ -169,7 +165,10 @@ impl Access<'_> {
     fn follow_mode(&mut self) {
         let Some(mode) = self.config.mode().filter(|mode| *mode != self.owner.mode()) else { return };
         self.dpu.set_bus_master(ECPF, false);
-        self.reset_device(ECPF);
+        if let Err(error) = set_mode(self.dpu, mode) {
+            tracing::error!("the mode cannot be set: {error}");
+            return;
+        }
         self.owner.set_mode(mode);
         self.dpu.set_bus_master(ECPF, self.owner.bus_master());
     }
@@ -178,29 +177,23 @@ impl Access<'_> {
     fn reset_function(&mut self) {
         self.config.reset();
         self.apply();
-        if self.function != ECPF {
-            self.reset_device(self.function);
-        }
-        if self.owns_switch() {
-            self.reset_device(ECPF);
+        if let Err(error) = self.dpu.reset_function(self.function) {
+            tracing::error!("{error}");
         }
     }
+}
 
-    /// Resets a function of the hardware.
-    fn reset_device(&mut self, function: usize) {
-        let status = COMMON.offset + common::DEVICE_STATUS.word();
-        let strobe = 1 << (common::DEVICE_STATUS.offset % 4);
-        let mut left = RESET_PATIENCE;
-        let bar = Bar::Host(function);
-        self.write_word(&bar, status, 0, strobe);
-        while self.read_word(&bar, status) >> common::DEVICE_STATUS.low() & 0xff != 0 {
-            left -= 1;
-            if left == 0 {
-                tracing::error!("function {function}: its reset does not end");
-                return;
-            }
+/// Gives the switch to its owner in this mode, as the ECPF.
+pub(super) fn set_mode(dpu: &mut DpuSimulation<ServedMemory>, mode: Mode) -> Result<(), BusError> {
+    let nic = if mode == Mode::Nic { pci::mode::NIC } else { 0 };
+    dpu.write_host_from(ECPF, MODE_ADDRESS, nic, 0b1111)?;
+    for _ in 0..MODE_PATIENCE {
+        if dpu.read_host_from(ECPF, MODE_ADDRESS)? & pci::mode::CHANGING == 0 {
+            return Ok(());
         }
     }
+    let cycles = MODE_PATIENCE.into();
+    Err(BusError::NoAnswer { access: crate::Access::Write, offset: MODE_ADDRESS, cycles })
 }
 
 impl Function for Access<'_> {

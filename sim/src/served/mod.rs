@@ -107,6 +107,9 @@ impl Served {
         for socket in &sockets {
             messages::arrange(&mut dpu, socket.function, vectors(&config, socket.function))?;
         }
+        if mode == Mode::Nic {
+            function::set_mode(&mut dpu, mode)?;
+        }
         let first = sockets.iter().position(|socket| socket.function >= first_vf).unwrap_or(sockets.len());
         let mut of_pf = Vfs::new(sockets.split_off(first));
         of_pf.follow(&mut dpu, &owner, EnabledVfs { count: vfs.enabled, memory: true });

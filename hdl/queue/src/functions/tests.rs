@@ -16,6 +16,9 @@ use millrace_regs::host::{
     common, device, msix, status,
 };
 
+/// Of `MODE`, in the ECPF's configuration space.
+const MODE_OFFSET: u32 = host::MODE_ADDRESS & 0xff_ffff;
+
 /// ACKNOWLEDGE, DRIVER, FEATURES_OK, DRIVER_OK as a driver sets them.
 const READY: u32 = (status::ACKNOWLEDGE | status::DRIVER | status::FEATURES_OK | status::DRIVER_OK) as u32;
 const NEEDS_RESET: u32 = status::DEVICE_NEEDS_RESET as u32;
@@ -27,6 +30,137 @@ fn state(bench: &mut Bench, function: u32) -> u32 {
 
 fn function_register(function: u32, register: &millrace_regs::map::Register) -> u32 {
     FUNCTION.at(function) + register.offset
+}
+
+/// The mode: as it was written, and whether that has yet to take effect.
+fn mode(b: &mut Bench) -> (u32, bool) {
+    b.from = Some(0);
+    let (word, response) = b.read(host::CONFIGURATION, MODE_OFFSET);
+    assert_eq!(response, OKAY);
+    (word & host::pci::mode::NIC, word & host::pci::mode::CHANGING != 0)
+}
+
+fn set_mode(b: &mut Bench, nic: u32) {
+    b.from = Some(0);
+    assert_eq!(b.write(host::CONFIGURATION, MODE_OFFSET, nic, 15), OKAY);
+}
+
+/// Whether a function reaches function 0's block, and what lies in it of the others.
+fn reaches_switch(b: &mut Bench, from: u32) -> bool {
+    b.from = Some(from);
+    let all = [COMMON.offset, host::ENGINE.offset, host::LIMITS.at(2), FUNCTION.at(1), MSIX_TABLE.at(0), NOTIFY.at(1)];
+    let answers = all.map(|offset| (b.read(0, offset).1, b.write(0, offset, 0, 0)));
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    answers[0] == (OKAY, OKAY)
+}
+
+#[test]
+fn each_function_reaches_its_own_block_and_its_owner_function_0() {
+    let mut b = Bench::new();
+    b.set_up(0, MERGE);
+    b.set_up(2, MERGE);
+    assert_eq!([0, 1, 2].map(|from| reaches_switch(&mut b, from)), [true, false, false]);
+    for (from, function) in [(0, 1), (0, 2), (1, 2), (2, 1), (1, 3)] {
+        b.from = Some(from);
+        assert_eq!((b.read(function, 0).1, b.write(function, 0x14, 0, 15)), (ERROR, ERROR));
+    }
+    for from in 1..3 {
+        b.from = Some(from);
+        assert_eq!(b.read(host::CONFIGURATION, MODE_OFFSET).1, ERROR);
+        assert_eq!(b.write(host::CONFIGURATION, MODE_OFFSET, 1, 15), ERROR);
+    }
+    assert_eq!((mode(&mut b), b.dut.nic.val()), ((0, false), false));
+
+    // The engine takes its time for function 0: nobody has it meanwhile.
+    b.engine_delay = None;
+    set_mode(&mut b, 1);
+    b.clocks(50);
+    assert_eq!((mode(&mut b), b.dut.nic.val()), ((1, true), false));
+    assert_eq!([0, 1, 2].map(|from| reaches_switch(&mut b, from)), [false; 3]);
+    b.from = None;
+    assert_eq!(state(&mut b, 2), READY, "others go on");
+    b.engine_delay = Some(3);
+    b.release();
+    while mode(&mut b).1 {}
+    assert_eq!(b.seen.resets, [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!((mode(&mut b), b.dut.nic.val()), ((1, false), true));
+    assert_eq!([0, 1, 2].map(|from| reaches_switch(&mut b, from)), [false, true, false]);
+    b.from = Some(1);
+    assert_eq!(state(&mut b, 0), 0, "it was reset");
+    assert_eq!(b.write(host::CONFIGURATION, MODE_OFFSET, 0, 15), ERROR, "the ECPF's alone");
+    b.from = None;
+    assert_eq!(state(&mut b, 2), READY);
+
+    set_mode(&mut b, 0);
+    while mode(&mut b).1 {}
+    assert_eq!([0, 1, 2].map(|from| reaches_switch(&mut b, from)), [true, false, false]);
+    set_mode(&mut b, 0);
+    assert_eq!(mode(&mut b), (0, false), "nothing changes");
+}
+
+/// Resets functions as PCI does, in one go; which of them were done at its end.
+fn reset_from_pci(b: &mut Bench, functions: u64) -> u64 {
+    b.dut.flr.next = functions.into();
+    b.clocks(2000);
+    let done = b.dut.flr_done.val().to_u64();
+    b.dut.flr.next = 0u64.into();
+    b.clocks(20);
+    assert_eq!(b.dut.flr_done.val().to_u64(), 0);
+    done
+}
+
+#[test]
+fn a_function_level_reset_is_one_of_the_function_and_of_what_it_owns() {
+    let mut b = Bench::new();
+    let ready = |b: &mut Bench| [0, 1, 2].map(|function| state(b, function) == READY);
+    let set_up = |b: &mut Bench| {
+        for function in 0..3 {
+            if state(b, function) != READY {
+                b.set_up(function, MERGE);
+            }
+        }
+    };
+    for (functions, left) in
+        [(0b100, [true, true, false]), (0b010, [true, false, true]), (0b001, [false, true, true]), (0b111, [false; 3])]
+    {
+        set_up(&mut b);
+        assert_eq!(reset_from_pci(&mut b, functions), functions);
+        assert_eq!(ready(&mut b), left, "{functions:#b}");
+    }
+    // It is done no sooner than the engine.
+    set_up(&mut b);
+    b.engine_delay = None;
+    b.dut.flr.next = 0b100u64.into();
+    b.clocks(500);
+    assert_eq!(b.dut.flr_done.val().to_u64(), 0);
+    b.engine_delay = Some(3);
+    b.release();
+    b.clocks(500);
+    assert_eq!(b.dut.flr_done.val().to_u64(), 0b100);
+    b.dut.flr.next = 0u64.into();
+    b.clocks(20);
+
+    // In NIC mode function 0 goes with the PF.
+    set_mode(&mut b, 1);
+    while mode(&mut b).1 {}
+    let owned = |b: &mut Bench| {
+        b.from = Some(1);
+        b.set_up(0, MERGE);
+        b.from = None;
+    };
+    owned(&mut b);
+    b.set_up(2, MERGE);
+    b.from = None;
+    if state(&mut b, 1) != READY {
+        b.set_up(1, MERGE);
+    }
+    assert_eq!(reset_from_pci(&mut b, 0b001), 0b001);
+    b.from = Some(1);
+    assert_eq!(state(&mut b, 0), READY, "the ECPF's reset leaves it");
+    assert_eq!(reset_from_pci(&mut b, 0b010), 0b010);
+    assert_eq!((state(&mut b, 0), state(&mut b, 1)), (0, 0));
+    b.from = None;
+    assert_eq!(state(&mut b, 2), READY);
 }
 
 #[test]

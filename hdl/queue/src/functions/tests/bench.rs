@@ -66,6 +66,8 @@ impl Seen {
 pub struct BenchOf<const HOST: HostSizes> {
     pub dut: Box<Functions<HOST>>,
     pub seen: Seen,
+    /// Who makes accesses, if it is not the function whose block it is.
+    pub from: Option<u32>,
     pub interrupt_ready: bool,
     /// Clocks that the engine takes for a virtqueue's reset; none: until [`Bench::done`].
     pub engine_delay: Option<u32>,
@@ -91,8 +93,14 @@ impl<const HOST: HostSizes> BenchOf<HOST> {
         dut.reset.next = false;
         let all = (1u64 << HOST.functions) - 1;
         (dut.bus_master.next, dut.msix_enable.next) = (all.into(), all.into());
-        let mut bench =
-            Self { dut, seen: Seen::default(), interrupt_ready: true, engine_delay: Some(3), under_way: None };
+        let mut bench = Self {
+            dut,
+            seen: Seen::default(),
+            from: None,
+            interrupt_ready: true,
+            engine_delay: Some(3),
+            under_way: None,
+        };
         bench.until_idle();
         for (function, vectors) in (0..).zip(vectors) {
             for vector in 0..*vectors {
@@ -199,6 +207,7 @@ impl<const HOST: HostSizes> BenchOf<HOST> {
     /// The word, and the response.
     pub fn read(&mut self, function: u32, offset: u32) -> (u32, u64) {
         self.dut.s_axil_host.araddr.next = u64::from(host_address(function, offset)).into();
+        self.dut.s_axil_host_from.next = u64::from(self.from.unwrap_or(function)).into();
         self.dut.s_axil_host.arvalid.next = true;
         self.dut.s_axil_host.rready.next = false;
         self.access(|d| d.s_axil_host.rvalid.val(), |d| d.s_axil_host.arvalid.next = false);
@@ -210,6 +219,7 @@ impl<const HOST: HostSizes> BenchOf<HOST> {
 
     /// The response.
     pub fn write(&mut self, function: u32, offset: u32, data: u32, strobe: u64) -> u64 {
+        self.dut.s_axil_host_from.next = u64::from(self.from.unwrap_or(function)).into();
         let axi = &mut self.dut.s_axil_host;
         axi.awaddr.next = u64::from(host_address(function, offset)).into();
         axi.wdata.next = u64::from(data).into();
