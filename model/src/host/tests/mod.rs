@@ -64,8 +64,12 @@ struct Ram {
 const BROKEN: u64 = 0xbad0_0000;
 
 impl Ram {
+    fn byte(&self, address: u64) -> u8 {
+        self.bytes.get(&address).copied().unwrap_or(0)
+    }
+
     fn get<const N: usize>(&self, address: u64) -> [u8; N] {
-        std::array::from_fn(|i| self.bytes.get(&(address + i as u64)).copied().unwrap_or(0))
+        std::array::from_fn(|i| self.byte(address.wrapping_add(i as u64)))
     }
 
     fn get16(&self, address: u64) -> u16 {
@@ -77,11 +81,11 @@ impl Ram {
     }
 
     fn vec(&self, address: u64, len: usize) -> Vec<u8> {
-        (address..).take(len).map(|at| self.bytes.get(&at).copied().unwrap_or(0)).collect()
+        (0..len as u64).map(|i| self.byte(address.wrapping_add(i))).collect()
     }
 
     fn put(&mut self, address: u64, bytes: &[u8]) {
-        self.bytes.extend((address..).zip(bytes.iter().copied()));
+        self.bytes.extend((0..).zip(bytes).map(|(i, byte)| (address.wrapping_add(i), *byte)));
     }
 }
 

@@ -18,7 +18,7 @@ fn chain(bench: &mut Bench, ring: Ring, count: u32, address: u64, lengths: &[u32
         let last = i + 1 == lengths.len() as u32;
         let (id, next) = if last { (id, 0) } else { (0xdead, NEXT) };
         bench.packed(ring, count + i, (at, *len), id, flags | next);
-        at += u64::from(*len);
+        at = at.wrapping_add((*len).into());
     }
 }
 
