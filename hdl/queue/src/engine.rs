@@ -61,7 +61,7 @@ pub const RING_SLOT_BITS: usize = 9;
 pub const DATA_SLOT_BITS: usize = 8;
 
 /// Reads of frames under way: 256 bursts, 512 beats.
-type FrameReader<const PAIR_BITS: usize> = Reader<PAIR_BITS, 256, 8, 9, 9, 10>;
+type FrameReader<const PAIR_BITS: usize> = Reader<PAIR_BITS, 8, 9, 9, 10>;
 
 /// All virtqueues of a build, those of function 0 first. A stream of frames each way for each function: of the functions from 1 on, then the
 /// representors' (upcalls one way, packets out the other).

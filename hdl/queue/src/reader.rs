@@ -37,14 +37,34 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// Where the beats of a burst go.
+    pub struct Place<const BUFFER_LOG2: usize> {
+        pub first: Bits<BUFFER_LOG2>,
+        /// Turned by each round of tags.
+        pub round: Bit,
+    }
+}
+
+wire_struct! {
+    /// What came of the burst that had a tag in this round, or nothing if it is another one's.
+    pub struct Came {
+        pub round: Bit,
+        pub beats: Bits<6>,
+        pub done: Bit,
+        pub failed: Bit,
+        /// Of what failed: it was given up.
+        pub given_up: Bit,
+    }
+}
+
 /// Reads the `segments` of chains in bursts, and gives out what was read in the order of the segments, whatever order the answers come in.
 ///
-/// Up to `TAGS` = `1 << TAG_BITS` bursts and `1 << BUFFER_LOG2` beats are under way (`TAG_COUNT_BITS` = TAG_BITS + 1, `BUFFER_COUNT_BITS` = BUFFER_LOG2 + 1). A burst in a clock,
+/// Up to `1 << TAG_BITS` bursts and `1 << BUFFER_LOG2` beats are under way (`TAG_COUNT_BITS` = TAG_BITS + 1, `BUFFER_COUNT_BITS` = BUFFER_LOG2 + 1). A burst in a clock,
 /// a beat in a clock. A chain is in `used` when it has left the buffer whole. A chain of which a read failed ends with `error`, and is a fault.
 #[millrace_hdl::block]
 pub struct Reader<
     const PAIR_BITS: usize,
-    const TAGS: usize,
     const TAG_BITS: usize,
     const TAG_COUNT_BITS: usize,
     const BUFFER_LOG2: usize,
@@ -77,22 +97,21 @@ pub struct Reader<
     request_valid: DffR<Bit>,
     order: LutFifo<Burst<PAIR_BITS>, TAG_BITS, TAG_COUNT_BITS>,
 
-    /// Tag and place of the next burst in the buffer, and beats that are reserved or held.
+    /// Tag and place of the next burst in the buffer, and beats that are reserved or held; the round of tags; nothing is known to have come of any, a clock each after reset.
     upcoming: Reg<Bits<TAG_BITS>>,
+    round: Reg<Bit>,
+    ready: DffR<Bit>,
     tail: Reg<Bits<BUFFER_LOG2>>,
     held: Reg<Bits<BUFFER_COUNT_BITS>>,
     buffer: Ram<Bits<BEAT_BITS>, BUFFER_LOG2>,
-    /// Per tag: where its beats go, how many have come (none, while it is fresh), whether all have, and whether one failed.
-    places: LutRam<Bits<BUFFER_LOG2>, TAG_BITS>,
-    counts: LutRam<Bits<6>, TAG_BITS>,
-    fresh: Reg<Bits<TAGS>>,
-    done: Reg<Bits<TAGS>>,
-    failed: Reg<Bits<TAGS>>,
-    /// Of those that failed: it was given up.
-    given_up: LutRam<Bit, TAG_BITS>,
+    /// Per tag; of the oldest burst, too.
+    places: LutRam<Place<BUFFER_LOG2>, TAG_BITS>,
+    came: LutRam<Came, TAG_BITS>,
+    came_oldest: LutRam<Came, TAG_BITS>,
 
-    /// The oldest burst: its tag, and how much of it has been read from the buffer.
+    /// The oldest burst: its tag and round, and how much of it has been read from the buffer.
     oldest: Reg<Bits<TAG_BITS>>,
+    oldest_round: Reg<Bit>,
     head: Reg<Bits<BUFFER_LOG2>>,
     begun: DffR<Bit>,
     left: DffE<Bits<13>>,
@@ -110,15 +129,13 @@ pub struct Reader<
 #[millrace_hdl::block]
 impl<
     const PAIR_BITS: usize,
-    const TAGS: usize,
     const TAG_BITS: usize,
     const TAG_COUNT_BITS: usize,
     const BUFFER_LOG2: usize,
     const BUFFER_COUNT_BITS: usize,
-> Reader<PAIR_BITS, TAGS, TAG_BITS, TAG_COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS>
+> Reader<PAIR_BITS, TAG_BITS, TAG_COUNT_BITS, BUFFER_LOG2, BUFFER_COUNT_BITS>
 {
     fn update(&mut self) {
-        let one: Bits<TAGS> = 1;
         let features = self.opened.features;
         self.offloads.we = self.open;
         self.offloads.waddr = self.open_pair;
@@ -144,7 +161,8 @@ impl<
         let all: Bits<BUFFER_COUNT_BITS> = 1 << BUFFER_LOG2;
         let room = self.held <= all - cast::<BUFFER_COUNT_BITS>(self.planned.beats);
         let request_free = !self.request_valid | self.axi.arready;
-        let issues = self.planned_valid & self.order.inp.ready & (!planned_data | (room & request_free));
+        let may_ask = self.ready & room & request_free;
+        let issues = self.planned_valid & self.order.inp.ready & (!planned_data | may_ask);
         let asks = issues & planned_data;
         self.order.inp.valid = issues;
         self.order.inp.data = self.planned;
@@ -197,40 +215,55 @@ impl<
         self.axi.aruser = self.request.function;
         self.places.we = asks;
         self.places.waddr = self.upcoming;
-        self.places.wdata = self.tail;
-        let asked = if asks { one << self.upcoming } else { 0 };
-        if asks {
+        self.places.wdata = Place { first: self.tail, round: self.round };
+        let frees = !self.ready;
+        let is_last = self.upcoming.all();
+        if asks | frees {
             self.upcoming += 1;
+        }
+        if asks & is_last {
+            self.round = !self.round;
+        }
+        self.ready = self.ready | is_last;
+        if asks {
             self.tail += cast::<BUFFER_LOG2>(self.planned.beats);
         }
 
         comment!("an answer goes to its place");
         self.axi.rready = true;
         self.places.raddr = self.axi.rid;
-        self.counts.raddr = self.axi.rid;
-        let here = one << self.axi.rid;
-        let number = if (self.fresh & here).any() { 0 } else { self.counts.rdata };
-        self.counts.we = self.axi.rvalid;
-        self.counts.waddr = self.axi.rid;
-        self.counts.wdata = number + 1;
+        self.came.raddr = self.axi.rid;
+        let place = self.places.rdata;
+        let before = self.came.rdata;
+        let goes_on = before.round == place.round;
+        let number = if goes_on { before.beats } else { 0 };
         self.buffer.we = self.axi.rvalid;
-        self.buffer.waddr = self.places.rdata + cast::<BUFFER_LOG2>(number);
+        self.buffer.waddr = place.first + cast::<BUFFER_LOG2>(number);
         self.buffer.wdata = self.axi.rdata;
-        let comes = if self.axi.rvalid { here } else { 0 };
-        let ends = if self.axi.rlast { comes } else { 0 };
-        let fails = if self.axi.rresp.get_bit(1) { comes } else { 0 };
-        self.given_up.we = self.axi.rvalid & self.axi.rresp.get_bit(1);
-        self.given_up.waddr = self.axi.rid;
-        self.given_up.wdata = self.axi.rresp.get_bit(0);
-        self.fresh = (self.fresh & !comes) | asked;
-        self.done = (self.done & !asked) | ends;
-        self.failed = (self.failed & !asked) | fails;
+        let fails = self.axi.rresp.get_bit(1);
+        let came: Came = Came {
+            // The first round is the other one.
+            round: place.round | frees,
+            beats: number + 1,
+            done: self.axi.rlast,
+            failed: fails | (goes_on & before.failed),
+            given_up: if fails { self.axi.rresp.get_bit(0) } else { before.given_up },
+        };
+        let came_at = if self.ready { self.axi.rid } else { self.upcoming };
+        self.came.we = self.axi.rvalid | frees;
+        self.came.waddr = came_at;
+        self.came.wdata = came;
+        self.came_oldest.we = self.axi.rvalid | frees;
+        self.came_oldest.waddr = came_at;
+        self.came_oldest.wdata = came;
 
         comment!("the oldest burst leaves the buffer, a beat at a time");
         let burst = self.order.out.data;
         let has_data = burst.beats.any();
-        let oldest_place = one << self.oldest;
-        let there = self.order.out.valid & (!has_data | (self.done & oldest_place).any()) & !self.owed.get_bit(3);
+        self.came_oldest.raddr = self.oldest;
+        let oldest = self.came_oldest.rdata;
+        let is_done = oldest.done & (oldest.round == self.oldest_round);
+        let there = self.order.out.valid & (!has_data | is_done) & !self.owed.get_bit(3);
         let from = if self.begun { 0 } else { burst.from };
         let left = if self.begun { self.left } else { burst.bytes };
         let in_beat = BEAT_BYTES - cast::<13>(from);
@@ -243,10 +276,8 @@ impl<
         };
         let burst_ends = !has_data | (left == count);
         let chain_ends = burst_ends & burst.last;
-        let fails_now = has_data & (self.failed & oldest_place).any();
-        let bad = self.spoilt | fails_now;
-        self.given_up.raddr = self.oldest;
-        let late = if self.spoilt { self.spoilt_late } else { self.given_up.rdata };
+        let bad = self.spoilt | (has_data & oldest.failed);
+        let late = if self.spoilt { self.spoilt_late } else { oldest.given_up };
         let is_used = burst.reset | (has_data & !bad);
         let is_fault = has_data & bad & !self.reported;
         self.used.valid = there & chain_ends & is_used;
@@ -274,8 +305,12 @@ impl<
         }
         self.order.out.ready = steps & burst_ends;
         let reads = steps & has_data;
-        if reads & burst_ends {
+        let lets_go = reads & burst_ends;
+        if lets_go {
             self.oldest += 1;
+        }
+        if lets_go & self.oldest.all() {
+            self.oldest_round = !self.oldest_round;
         }
         self.buffer.re = reads;
         self.buffer.raddr = self.head;
@@ -310,7 +345,7 @@ impl<
         if gives ^ leaves {
             self.owed = if gives { self.owed + 1 } else { self.owed - 1 };
         }
-        let asking = self.segment_valid | self.planned_valid | self.request_valid;
+        let asking = frees | self.segment_valid | self.planned_valid | self.request_valid;
         let comes_in = self.segments.valid | self.axi.rvalid | self.open;
         self.idle = !(asking | there | self.owed.any() | comes_in);
     }
@@ -341,7 +376,7 @@ mod tests {
         used: Src<Used<2>>,
         fault: Src<Fault<2>>,
         idle: Signal<Out, Bit>,
-        reader: Reader<2, 8, 3, 4, 7, 8>,
+        reader: Reader<2, 3, 4, 7, 8>,
         packer: Packer<2>,
         strip: Strip<2>,
     }
@@ -390,7 +425,13 @@ mod tests {
         fn new(seed: u64) -> Self {
             let mut dut = Box::<Way>::default();
             dut.connect_all();
+            Self::after_reset(dut, seed)
+        }
+
+        fn after_reset(mut dut: Box<Way>, seed: u64) -> Self {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            dut.segments.valid.next = false;
+            dut.axi.rvalid.next = false;
             dut.reset.next = true;
             tick(&mut *dut, |d| &mut d.clock);
             dut.reset.next = false;
@@ -598,6 +639,26 @@ mod tests {
             assert_eq!(last, &(1, sound[12..].to_vec(), false), "{given}");
             assert_eq!(before.iter().map(|frame| frame.2).collect::<Vec<_>>(), vec![true; damaged.into()], "{given}");
             assert_eq!((bench.used, bench.faults), (vec![(1, 0, true), (1, 6, false)], vec![]), "{given}");
+        }
+    }
+
+    #[test]
+    fn after_a_reset_nothing_counts_that_came_before() {
+        // Bursts that are under way at the reset: some of them answered, in the first round of tags and in the second.
+        for begun in [3, 8, 11] {
+            let mut bench = Bench::new(12);
+            for number in 0..begun + 4 {
+                bench.chain(1, number, &[(0x1000 + 64 * number, 76)]);
+            }
+            while bench.used.len() < begun as usize {
+                bench.clock();
+            }
+            let mut after = Bench::after_reset(bench.dut, 13);
+            let mut chain = |number| after.chain(2, number, &[(0x2000 + 200 * number, 150)]);
+            let frames: Vec<_> = (0..20).map(|number| (2, chain(number)[12..].to_vec(), false)).collect();
+            after.run();
+            assert!(after.frames == frames, "after {begun} bursts");
+            assert_eq!(after.faults, []);
         }
     }
 
