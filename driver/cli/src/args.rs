@@ -9,11 +9,12 @@ mod simulation;
 #[cfg(feature = "os")]
 pub use os::{OsArgs, OsCommand};
 #[cfg(feature = "simulation")]
-pub use simulation::{AttachArgs, Host, Mode, Pace, RunArgs, ServeArgs};
+pub use simulation::{AttachArgs, Host, Pace, RunArgs, ServeArgs};
 
 use crate::detect::DetectArgs;
 use crate::ecpf_choice::EcpfChoice;
 use crate::flow_file::Files;
+use crate::mode::Mode;
 use crate::vf::VfSettings;
 use clap::{Args, Parser, Subcommand};
 use millrace_regs::host::Feature;
@@ -58,6 +59,8 @@ pub enum Command {
     Reload(ReloadArgs),
     /// Show or set what a running device allows its PF and VFs, as `ip link set … vf` does.
     Vf(VfArgs),
+    /// Show or set who has the switch of a served device: the card, or in NIC mode its host.
+    Mode(ModeArgs),
     /// Follow what a running device tells of scans and spoofed sources, as lines of JSON.
     Events(EventsArgs),
     #[cfg(feature = "os")]
@@ -209,6 +212,24 @@ pub struct VfArgs {
 
     #[command(flatten)]
     pub connect: ConnectArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  millrace mode vfio-user:/tmp/dpu           which it is
+  millrace mode vfio-user:/tmp/dpu nic       from now on the host's PF has the switch
+
+The ECPF chooses, and nobody else: its slow path has to have ended, for the ECPF has one driver at a time. Rules and counters stay, and the slow path that starts
+next takes them over: `millrace firmware` with the same device, wherever the switch is.")]
+pub struct ModeArgs {
+    /// Device: `vfio-user:DIR`.
+    #[arg(value_name = "DEVICE")]
+    pub device: EcpfChoice,
+
+    /// Who has the switch from now on.
+    #[arg(value_enum)]
+    pub mode: Option<Mode>,
 }
 
 #[derive(Args, Debug)]

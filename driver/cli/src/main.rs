@@ -30,6 +30,7 @@ mod inputs;
 mod line;
 mod loader;
 mod log;
+mod mode;
 #[cfg(feature = "os")]
 mod os;
 #[cfg(feature = "simulation")]
@@ -92,6 +93,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Reg(args) => query::reg(&args),
         Command::Reload(args) => query::reload(&args),
         Command::Vf(args) => query::vf(&args),
+        Command::Mode(args) => mode::run(&args),
         Command::Events(args) => events::run(&args),
         #[cfg(feature = "os")]
         Command::Os(args) => os::run(&args),

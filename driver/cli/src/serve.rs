@@ -2,7 +2,7 @@
 //! `millrace serve`: the simulated DPU as PCI functions, which other processes drive over vfio-user.
 
 use crate::answers::{NAP_MS, answer, reply, write_json};
-use crate::args::{Mode, ServeArgs};
+use crate::args::ServeArgs;
 use crate::claim::{Claim, FolderClaim, check_distinct};
 use crate::control::{Request, Server};
 use crate::dpu::{Dpu, LEAP};
@@ -12,6 +12,7 @@ use crate::feeder::Feeder;
 use crate::flow_file;
 use crate::functions::{self, Functions};
 use crate::inputs::{Inputs, by_vport};
+use crate::mode::Mode;
 use crate::outputs::Files;
 use crate::reloading::Reloading;
 use crate::run::{BURST, LONGEST_RUN_NS, unix_ns};

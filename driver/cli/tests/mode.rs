@@ -5,12 +5,14 @@
 #[allow(dead_code)]
 mod common;
 
-use common::{Device, Folder, between, receive};
+use common::{Device, Folder, Outcome, between, receive};
 use millrace_driver::vfio_user::{Mode, Role, VfioUserDpu, VfioUserFunction, VfioUserNet};
 use millrace_driver::virtio::{Settings, VirtioPci};
 use millrace_driver::{Device as _, Registers};
 use millrace_regs::addr;
 use millrace_regs::host::{COMMON, FUNCTION, FUNCTION_STATE, common as fields};
+use std::path::Path;
+use std::process::Command;
 
 fn serve<'a>(folder: &'a Folder, args: &[&str]) -> Device<'a> {
     let all = [&["serve", "--sockets", "dpu", "--vfs", "2"][..], args].concat();
@@ -107,5 +109,41 @@ fn a_pf_that_loses_the_switch_has_nothing_of_it_under_way() {
     let (nic, mode) = VfioUserDpu::open(&folder.path("dpu")).unwrap();
     assert_eq!(mode, Mode::Nic);
     nic.stop().unwrap();
+    device.stop();
+}
+
+/// What a page runs on the reader's machine: its blocks for the shell, one after the other.
+fn script(page: &str) -> String {
+    page.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block).collect()
+}
+
+#[test]
+fn the_page_on_modes_does_what_it_says() {
+    let folder = Folder::new();
+    let command = folder.command(&[]);
+    let programs = Path::new(command.get_program()).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let script = script(include_str!("../../../docs/modes.md"));
+    // What it leaves running ends with it.
+    let all = format!("trap 'kill $(jobs -p)' EXIT\nset -ex\n{script}echo the end\n");
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &all]).env("PATH", path).current_dir(folder.path("."));
+    let Outcome { out, err, .. } = Outcome::of(&mut shell);
+    let lines: Vec<&str> = out.lines().filter(|line| !line.starts_with("0x")).collect();
+    let said = "millrace: the device is in NIC mode: its slow path is at the PF";
+    assert_eq!(lines, ["dpu", "nic", said, "dpu", "the end"], "{err}");
+}
+
+#[test]
+fn a_mode_is_not_changed_under_a_slow_path() {
+    let folder = Folder::new();
+    let flows = folder.write("a.flows", "actions=normal\n");
+    let device = serve(&folder, &[]);
+    let slow_path = firmware(&folder, &flows);
+    folder.millrace(&["mode", "vfio-user:dpu", "nic"]).fails(2, "dpu/ecpf.sock");
+    folder.millrace(&["mode", "vfio:0000:65:00.0"]).fails(2, "give vfio-user:DIR");
+    folder.millrace(&["mode", "vfio-user:elsewhere"]).fails(2, "elsewhere/ecpf.sock");
+    slow_path.stop();
+    assert_eq!(folder.millrace(&["mode", "vfio-user:dpu"]).succeeds(), "dpu\n");
     device.stop();
 }

@@ -5,6 +5,7 @@ use super::FunctionArgs;
 use crate::detect::DetectArgs;
 use crate::device_choice::{DeviceChoice, Served};
 use crate::flow_file::Files;
+use crate::mode::Mode;
 use clap::{Args, ValueEnum};
 use millrace_sim::Preset;
 use std::ops::Range;
@@ -138,7 +139,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "flows")]
     pub groups: Option<PathBuf>,
 
-    /// Who owns the switch, and is its slow path: the ECPF, or in NIC mode the host's PF. The ECPF may change it.
+    /// Who owns the switch, and is its slow path: the ECPF, or in NIC mode the host's PF (without --flows). The ECPF may change it: `millrace mode`.
     #[arg(long, value_enum, default_value_t = Mode::Dpu)]
     pub mode: Mode,
 
@@ -217,15 +218,6 @@ pub enum Pace {
     /// At the times of the captures too, but each only when the one before has left, also if the slow path handles it: for
     /// runs that are to be compared.
     Settle,
-}
-
-/// Who owns the switch of a served device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Mode {
-    /// The ECPF: the host reaches no rule, counter or representor.
-    Dpu,
-    /// The host's PF. The slow path is not in this process then (--flows).
-    Nic,
 }
 
 /// How frames that are no uplink's get into the simulated device and out of it.
