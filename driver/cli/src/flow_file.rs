@@ -68,7 +68,7 @@ pub fn parse_groups(name: &str, text: &str, config: &Config) -> Result<Arc<Group
 
 /// Reads files again, while a device is running by them.
 pub fn read_again(files: Files<'_>, config: &Config) -> Result<FlowTable, BadInput> {
-    if [Some(files.flows), files.groups].into_iter().flatten().any(standard::is) {
+    if !standard::uses(files).is_empty() {
         return Err(BadInput("the standard input cannot be read again".into()));
     }
     read(files, config)

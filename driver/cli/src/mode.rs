@@ -6,7 +6,7 @@ use crate::ecpf_choice::EcpfChoice;
 use crate::error::{BadInput, BadInputExt};
 use anyhow::Result;
 use clap::ValueEnum;
-use millrace_driver::vfio_user::{self, Role, VfioUserFunction};
+use millrace_driver::vfio_user::{self, ECPF_SOCKET, Role, VfioUserFunction};
 
 /// Who has the switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,7 +31,7 @@ pub fn run(args: &ModeArgs) -> Result<()> {
     let EcpfChoice::Served(folder) = &args.device else {
         return Err(BadInput("the mode of a device behind VFIO is not known here: give vfio-user:DIR".into()).into());
     };
-    let ecpf = VfioUserFunction::connect(&folder.join("ecpf.sock"), Role::Ecpf).bad_input()?;
+    let ecpf = VfioUserFunction::connect(&folder.join(ECPF_SOCKET), Role::Ecpf).bad_input()?;
     if let Some(mode) = args.mode {
         ecpf.set_mode(mode.into())?;
     }

@@ -62,7 +62,7 @@ impl<'a> Xlate<'a> {
 
     /// Leaves the innermost bucket, if there is one, with all lists in it: neither `exit` nor an error reaches further.
     pub(super) fn leave_bucket(&mut self) -> bool {
-        let is_bucket = |frame: &Frame| matches!(frame.list, List::Bucket(..)) && frame.clone;
+        let is_bucket = |frame: &Frame| matches!(frame.list, List::Bucket(..));
         let Some(place) = self.frames.iter().rposition(is_bucket) else { return false };
         while self.frames.len() > place {
             self.leave();
