@@ -24,6 +24,7 @@ const MACS: [&str; 2] = ["02:4d:52:00:00:01", "02:4d:52:00:00:02"];
 const PINGS: u32 = 20;
 /// How often the firmware is killed.
 const KILLS: usize = 3;
+const MANY_KILLS: usize = 100;
 /// Echoes that are answered before and behind that.
 const AROUND: u32 = 30;
 /// Files in the guest.
@@ -32,6 +33,15 @@ const LOG: &str = "/run/firmware.log";
 
 /// DPU-OS in a guest with an Arm core, and stock guests on `vf0` and `vf1`.
 pub fn arm(bench: &Bench) -> Result<Outcome> {
+    with_kills(bench, KILLS)
+}
+
+/// The same for longer.
+pub fn restarts(bench: &Bench) -> Result<Outcome> {
+    with_kills(bench, MANY_KILLS)
+}
+
+fn with_kills(bench: &Bench, kills: usize) -> Result<Outcome> {
     if bench.self_test {
         return Ok(Outcome::Skipped("QEMU has no ECPF"));
     }
@@ -51,7 +61,7 @@ pub fn arm(bench: &Bench) -> Result<Outcome> {
     card.run(&format!("until [ $({rules}) -ge 2 ]; do usleep 50000; done"))
         .context("no rules come into the hardware")?;
     let mut pings = 0;
-    for _ in 0..KILLS {
+    for _ in 0..kills {
         let traffic = traffic::count_pings(&mut a, &address("vf1"))?;
         traffic.wait_for(&mut a, AROUND)?;
         let process = process(&mut card)?;
@@ -71,7 +81,7 @@ pub fn arm(bench: &Bench) -> Result<Outcome> {
     let free = card.run("awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { print t - $2 }' /proc/meminfo")?;
     bench.finish(network, [card, a, b])?;
     Ok(Outcome::Passed(format!(
-        "killed {KILLS} times, none of {pings} pings lost, {lost} upcalls lost; DPU-OS uses {} KiB of memory",
+        "killed {kills} times, none of {pings} pings lost, {lost} upcalls lost; DPU-OS uses {} KiB of memory",
         free.trim()
     )))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The scenarios. Each starts what it needs, looks at what comes out, and ends it in order; what it leaves when it fails goes by itself.
 
-use super::arm::arm;
+use super::arm::{arm, restarts};
 use super::bench::Bench;
 use super::devel::devel;
 use super::dpu::{Dpu, Port, Stats};
@@ -86,6 +86,7 @@ pub const ALL: &[Scenario] = &[
         shows: "the firmware, in a guest with an Arm core, has the ECPF; it is killed and started again, and guests that ping each other lose nothing",
         run: arm,
     },
+    Scenario { name: "restarts", shows: "the same, with the firmware killed a hundred times", run: restarts },
     Scenario {
         name: "dpu-os",
         shows: "DPU-OS starts by UEFI from a disk and over the network, takes signed updates, and goes back from one that does not come up",
