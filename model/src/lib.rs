@@ -6,13 +6,16 @@
 
 mod bytes;
 mod edit;
+mod explain;
 pub mod host;
 mod parser;
 
+pub use explain::{Effect, Explanation, Pass};
 pub use parser::{L3, L4, Parsed, parse};
 
 use millrace_regs::config::{Config, MIN_FRAME};
 use millrace_regs::{Key, Mask, Step, UpcallReason, Verdict};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Where a rule is held: decides between rules of equal priority. The smaller goes first.
@@ -25,7 +28,7 @@ pub enum Holder {
 }
 
 /// A rule as software sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// What it compares with.
     pub key: Key,
@@ -155,19 +158,20 @@ impl Model {
     }
 
     /// What [`Self::receive`] would give.
-    fn predict(&self, vport: usize, frame: &[u8], error: bool) -> Outcome {
-        let fault = if error {
-            Some(Verdict::DropRxError)
-        } else if frame.len() < MIN_FRAME {
-            Some(Verdict::DropRunt)
-        } else if frame.len() > self.max_frame {
-            Some(Verdict::DropOversize)
-        } else {
-            None
-        };
-        match fault {
+    pub fn predict(&self, vport: usize, frame: &[u8], error: bool) -> Outcome {
+        match self.fault(frame, error) {
             Some(verdict) => Outcome { verdict, rule: None, outputs: vec![] },
             None => self.forward(vport, frame),
+        }
+    }
+
+    /// Why a frame takes no part in arbitration.
+    fn fault(&self, frame: &[u8], error: bool) -> Option<Verdict> {
+        match frame.len() {
+            _ if error => Some(Verdict::DropRxError),
+            ..MIN_FRAME => Some(Verdict::DropRunt),
+            len if len > self.max_frame => Some(Verdict::DropOversize),
+            _ => None,
         }
     }
 
@@ -211,39 +215,58 @@ impl Model {
 
     /// The rule with the highest priority; among equals the TCAM's, then that of the lower table or entry.
     fn lookup(&self, key: &Key) -> Option<(u32, &Rule)> {
-        let matching = self.rules.iter().filter(|(_, rule)| *key & rule.mask == rule.key & rule.mask);
-        matching.min_by_key(|(_, rule)| (std::cmp::Reverse(rule.priority), rule.holder)).map(|(id, rule)| (*id, rule))
+        self.matching(*key).min_by_key(|(_, rule)| rank(rule))
+    }
+
+    /// All rules that match.
+    fn matching(&self, key: Key) -> impl Iterator<Item = (u32, &Rule)> {
+        let matching = self.rules.iter().filter(move |(_, rule)| key & rule.mask == rule.key & rule.mask);
+        matching.map(|(id, rule)| (*id, rule))
     }
 
     fn execute(&self, vport: usize, program: &[Step], frame: &[u8], parsed: &Parsed) -> Outcome {
         let mut outputs = Vec::new();
         for step in program {
-            if expires(step, frame, parsed) {
-                break;
-            }
-            if edit::length(step, frame.len(), parsed.tags) <= self.max_frame {
-                let edited = edit::apply(step, frame, parsed);
-                let vports = (0..self.vports).filter(|v| step.outputs >> v & 1 == 1);
-                outputs.extend(vports.map(|vport| Output::Vport { vport, frame: edited.clone() }));
-                if step.upcall {
-                    let reason = UpcallReason::Action;
-                    outputs.push(Output::Upcall { vport: vport as u8, reason, frame: edited });
+            match self.effect(step, frame, parsed) {
+                Effect::Ends => break,
+                Effect::TooLong(_) => {}
+                Effect::Leaves(edited) => {
+                    let vports = (0..self.vports).filter(|v| step.outputs >> v & 1 == 1);
+                    outputs.extend(vports.map(|vport| Output::Vport { vport, frame: edited.clone() }));
+                    if step.upcall {
+                        let reason = UpcallReason::Action;
+                        outputs.push(Output::Upcall { vport: vport as u8, reason, frame: edited });
+                    }
                 }
             }
         }
         let first = program.first().copied().unwrap_or(Step::DROP);
         let reachable = first.upcall || first.outputs & ((1 << self.vports) - 1) != 0;
-        let verdict = if expires(&first, frame, parsed) {
-            Verdict::DropTtl
-        } else if edit::length(&first, frame.len(), parsed.tags) > self.max_frame {
-            Verdict::DropTxOversize
-        } else if !reachable && program.len() < 2 {
-            Verdict::DropRule
-        } else {
-            Verdict::Hit
+        let verdict = match self.effect(&first, frame, parsed) {
+            Effect::Ends => Verdict::DropTtl,
+            Effect::TooLong(_) => Verdict::DropTxOversize,
+            Effect::Leaves(_) if !reachable && program.len() < 2 => Verdict::DropRule,
+            Effect::Leaves(_) => Verdict::Hit,
         };
         Outcome { verdict, rule: None, outputs }
     }
+
+    /// What a step makes of a frame.
+    fn effect(&self, step: &Step, frame: &[u8], parsed: &Parsed) -> Effect {
+        let length = edit::length(step, frame.len(), parsed.tags);
+        if expires(step, frame, parsed) {
+            Effect::Ends
+        } else if length > self.max_frame {
+            Effect::TooLong(length)
+        } else {
+            Effect::Leaves(edit::apply(step, frame, parsed))
+        }
+    }
+}
+
+/// Of rules that match the one of the lowest rank wins.
+fn rank(rule: &Rule) -> (Reverse<u16>, Holder) {
+    (Reverse(rule.priority), rule.holder)
 }
 
 /// The step wants more hops than the frame has left: the program ends before it.
