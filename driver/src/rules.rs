@@ -495,7 +495,12 @@ impl Rules {
 
     /// All rules, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = RuleInfo> {
-        let live = (0..).zip(&self.slots).filter(|(_, slot)| slot.home.is_some());
+        self.iter_from(0)
+    }
+
+    /// The rules whose numbers are not below this one, in the order of their ids.
+    pub fn iter_from(&self, number: u16) -> impl Iterator<Item = RuleInfo> {
+        let live = (0..).zip(&self.slots).skip(number.into()).filter(|(_, slot)| slot.home.is_some());
         live.map(|(number, _)| self.get(self.id(number)).expect("a rule in a table"))
     }
 }
