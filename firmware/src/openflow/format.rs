@@ -37,7 +37,7 @@ impl Display for Flow {
 }
 
 /// A list of actions, those of a clone in parentheses behind it.
-pub(super) fn list(mut actions: &[Action]) -> String {
+pub fn list(mut actions: &[Action]) -> String {
     let mut parts = Vec::new();
     while let Some((action, rest)) = actions.split_first() {
         actions = rest;
@@ -52,8 +52,8 @@ pub(super) fn list(mut actions: &[Action]) -> String {
     if parts.is_empty() { "drop".to_owned() } else { parts.join(",") }
 }
 
-/// `aa:bb:cc:dd:ee:ff`.
-fn mac(n: u128) -> String {
+/// `aa:bb:cc:dd:ee:ff`, of the lowest 48 bits.
+pub fn mac(n: u128) -> String {
     let bytes: Vec<String> = (0..6).rev().map(|i| format!("{:02x}", n >> (8 * i) & 0xff)).collect();
     bytes.join(":")
 }
@@ -71,7 +71,7 @@ fn value(format: Format, n: u128) -> String {
 }
 
 /// `value` or `value/mask`; masks of IP addresses as prefix lengths where they are.
-fn masked(format: Format, n: u128, mask: u128, ones: u128) -> String {
+pub(super) fn masked(format: Format, n: u128, mask: u128, ones: u128) -> String {
     let text = value(format, n);
     if mask == ones {
         return text;
@@ -87,7 +87,7 @@ fn masked(format: Format, n: u128, mask: u128, ones: u128) -> String {
 }
 
 /// The name of the protocol that a match is about, with what it says of `dl_type` and `nw_proto`.
-fn protocol(m: &Match) -> Option<(&'static str, bool)> {
+pub(super) fn protocol(m: &Match) -> Option<(&'static str, bool)> {
     if m.mask.dl_type() != 0xffff {
         return None;
     }

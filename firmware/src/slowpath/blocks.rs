@@ -37,6 +37,17 @@ pub struct Block {
     dropped: u64,
 }
 
+impl Block {
+    /// Whether it is of this packet's source.
+    fn is_of(&self, vport: u8, mac: MacAddress, ip: Option<IpAddr>) -> bool {
+        self.vport == vport
+            && match self.subject {
+                Subject::SrcIp(address) => Some(address) == ip,
+                Subject::SrcMac(address) => address == mac,
+            }
+    }
+}
+
 /// A block that is over.
 pub struct Over {
     /// The vport.
@@ -56,15 +67,13 @@ pub struct Blocks(Vec<Block>);
 impl Blocks {
     /// Whether a packet is one that is dropped; then it counts.
     pub fn drops(&mut self, vport: u8, mac: MacAddress, ip: Option<IpAddr>) -> bool {
-        let hit = |block: &&mut Block| {
-            block.vport == vport
-                && match block.subject {
-                    Subject::SrcIp(address) => Some(address) == ip,
-                    Subject::SrcMac(address) => address == mac,
-                }
-        };
-        let found = self.0.iter_mut().find(hit);
+        let found = self.0.iter_mut().find(|block| block.is_of(vport, mac, ip));
         found.map(|block| block.dropped += 1).is_some()
+    }
+
+    /// Whether a packet is one that is dropped.
+    pub fn would_drop(&self, vport: u8, mac: MacAddress, ip: Option<IpAddr>) -> bool {
+        self.0.iter().any(|block| block.is_of(vport, mac, ip))
     }
 
     /// Blocks a source, which is not blocked, in the slow path; [`place`](Self::place) has the hardware do it. False if there are too many blocks.

@@ -79,7 +79,7 @@ pub struct Core<R> {
     /// What the packet in hand was found to be.
     pub(super) marks: Marks,
     /// What megaflows look at for it.
-    watch: Watch,
+    pub(super) watch: Watch,
     /// What was heard of packets of watched ports, and nobody has asked for yet.
     pub(super) watched: Vec<Watched>,
     /// Megaflows that may not agree with the flow tables yet.

@@ -241,7 +241,8 @@ fn port_name(vport: u8, ports: &Ports) -> String {
     ports.name(u16::from(vport) + 1).unwrap_or_else(|| vport.to_string())
 }
 
-fn matches(key: &Key, mask: &Mask, ports: &Ports) -> String {
+/// What a rule looks at, with the values that a packet has there.
+pub fn matches(key: &Key, mask: &Mask, ports: &Ports) -> String {
     let mut s = format!(
         "recirc_id(0),in_port({}),packet_type(ns=0,id=0),eth({},{})",
         port_name(key.in_port, ports),
@@ -348,7 +349,7 @@ fn tcp_flags(s: &mut String, flags: u16, mask: u16) -> fmt::Result {
 }
 
 /// A program as datapath actions: before each output what has changed since the one before. What a later step undoes is in a clone.
-fn actions(program: &[Step], key: &Key, ports: &Ports) -> String {
+pub(super) fn actions(program: &[Step], key: &Key, ports: &Ports) -> String {
     if program.iter().all(|step| step.outputs == 0 && !step.upcall) {
         return "drop".to_owned();
     }
@@ -358,8 +359,7 @@ fn actions(program: &[Step], key: &Key, ports: &Ports) -> String {
         let edits = Edits::new(step, key);
         let mut part = Vec::new();
         edits.since(&before, key, &mut part);
-        let vports = (0..MAX_VPORTS as u8).filter(|v| step.outputs >> v & 1 != 0);
-        part.extend(vports.map(|v| port_name(v, ports)));
+        part.extend(outputs(step, ports));
         if undone {
             list.push(format!("clone({})", part.join(",")));
         } else {
@@ -368,6 +368,19 @@ fn actions(program: &[Step], key: &Key, ports: &Ports) -> String {
         }
     }
     list.join(",")
+}
+
+/// What one step of a program does with a packet as it was received: edits, then ports.
+pub fn step_actions(step: &Step, key: &Key, ports: &Ports) -> Vec<String> {
+    let mut list = Vec::new();
+    Edits::new(step, key).since(&Edits::new(&Step::DROP, key), key, &mut list);
+    list.extend(outputs(step, ports));
+    list
+}
+
+fn outputs(step: &Step, ports: &Ports) -> impl Iterator<Item = String> {
+    let vports = (0..MAX_VPORTS as u8).filter(|v| step.outputs >> v & 1 != 0);
+    vports.map(|v| port_name(v, ports))
 }
 
 /// For each step, whether a later one has not all of its edits; those of VLAN tags aside, which can be undone.

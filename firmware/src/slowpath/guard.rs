@@ -15,6 +15,7 @@ use millrace_driver::virtio::FunctionView;
 use millrace_driver::{Device, DeviceError, Found, RuleId, Upcall};
 use millrace_regs::config::Config;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 /// Events that are kept for whoever takes them; older ones are lost, and counted.
 const EVENTS: usize = 1024;
@@ -118,6 +119,11 @@ impl Guard {
             }
         }
         Ok(Verdict::Passes(marks))
+    }
+
+    /// Whether this source is blocked.
+    pub fn blocks(&self, vport: u8, mac: MacAddress, ip: Option<IpAddr>) -> bool {
+        self.blocks.would_drop(vport, mac, ip)
     }
 
     /// What was heard of packets that are on their way, or that the hardware handled.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Carries out one action.
 
+use super::trace::Kind;
 use super::{MAX_DEPTH, MAX_RESUBMITS, Ttl, Xlate, XlateError};
 use crate::openflow::field::{ETH_TYPE_ARP, ETH_TYPE_IP, ETH_TYPE_IPV6, ETH_TYPE_RARP, ipproto};
 use crate::openflow::key::NW_FRAG_LATER;
@@ -62,7 +63,7 @@ impl Xlate<'_> {
             OFPP_TABLE => self.resubmit(Some(0), None),
             OFPP_NORMAL => self.normal(),
             OFPP_FLOOD | OFPP_ALL => self.flood(),
-            port if port == self.key.in_port() => {}
+            port if port == self.key.in_port() => self.tell(Kind::Warning, |_| "skipping output to input port".into()),
             port => self.output(port),
         }
     }
@@ -145,6 +146,7 @@ impl Xlate<'_> {
         if ttl <= 1 {
             self.look(slot::NW_TTL, 0xff);
             self.out.ttl_expired = true;
+            self.tell_expired();
             self.leave();
             return;
         }

@@ -2,6 +2,7 @@
 //! Groups: each bucket is carried out on a copy of the packet.
 
 use super::actions::is_ip;
+use super::trace::Kind;
 use super::{Frame, List, MAX_DEPTH, Xlate, XlateError};
 use crate::openflow::group::{Bucket, Group, GroupKind, HashFields};
 use crate::openflow::{Field, Prereq, Slot, slot};
@@ -29,6 +30,7 @@ impl<'a> Xlate<'a> {
             return;
         }
         let Some(place) = self.pipeline.groups().find(id) else {
+            self.tell(Kind::Warning, |_| format!("there is no group {id}"));
             self.leave();
             return;
         };
@@ -46,8 +48,9 @@ impl<'a> Xlate<'a> {
                 select(group, hash)
             }
         };
-        if let Some(bucket) = chosen {
-            self.enter_bucket(place as u32, bucket as u32);
+        match chosen {
+            Some(bucket) => self.enter_bucket(place as u32, bucket as u32),
+            None => self.tell(Kind::Detail, |_| "no live bucket".into()),
         }
     }
 
@@ -55,9 +58,11 @@ impl<'a> Xlate<'a> {
     pub(super) fn enter_bucket(&mut self, group: u32, bucket: u32) {
         let frame = *self.frames.last().expect("a group belongs to a list");
         self.save();
-        let end = self.bucket(group, bucket).actions.len() as u32;
+        let chosen = self.bucket(group, bucket);
+        let node = self.tell_bucket(chosen.id);
+        let end = chosen.actions.len() as u32;
         let (list, depth) = (List::Bucket(group, bucket), frame.depth + 1);
-        self.frames.push(Frame { list, next: 0, end, depth, clone: true, ..frame });
+        self.frames.push(Frame { list, next: 0, end, depth, clone: true, node, ..frame });
     }
 
     /// Leaves the innermost bucket, if there is one, with all lists in it: neither `exit` nor an error reaches further.

@@ -12,17 +12,20 @@ mod finish;
 mod group;
 mod normal;
 mod pipeline;
+mod trace;
 mod translation;
 mod vlan;
 
 pub use normal::is_reserved_multicast;
 pub use pipeline::Pipeline;
+pub use trace::Trace;
 pub use translation::{Tag, Translation, Ttl, Version, VlanEdit, XlateError};
 
 use crate::mac::MacTable;
 use crate::openflow::key::NW_FRAG_ANY;
 use crate::openflow::{FlowKey, FlowMask, Slot, WORDS, slot};
 use smallvec::SmallVec;
+use trace::Kind;
 
 /// Depth of `resubmit` to the same or an earlier table (`MAX_DEPTH`).
 const MAX_DEPTH: u16 = 64;
@@ -39,10 +42,19 @@ const PORTS_WORD: usize = WORDS - 1;
 /// function of `pipeline`, the stations in `macs` and the bits of `key` in the result's mask.
 pub fn translate(pipeline: &Pipeline, macs: &MacTable, key: &FlowKey, out: &mut Translation) {
     out.clear();
-    let mut xlate = Xlate::new(pipeline, macs, key, out);
-    xlate.enter(0, 0, None);
-    xlate.run();
-    xlate.finish();
+    Xlate::new(pipeline, macs, key, out, None).translate();
+}
+
+/// As [`translate`], and tells how it comes about. Gives the packet as it is at the end.
+pub fn explain(
+    pipeline: &Pipeline,
+    macs: &MacTable,
+    key: &FlowKey,
+    out: &mut Translation,
+    trace: &mut Trace,
+) -> FlowKey {
+    out.clear();
+    Xlate::new(pipeline, macs, key, out, Some(trace)).translate()
 }
 
 /// Where actions stand.
@@ -67,6 +79,8 @@ struct Frame {
     depth: u16,
     /// The end of the list undoes its edits.
     clone: bool,
+    /// Where what it does is told.
+    node: u32,
 }
 
 /// The state of a translation.
@@ -94,10 +108,18 @@ struct Xlate<'a> {
     resubmits: u16,
     copies: u32,
     steps: u32,
+    /// Who listens.
+    trace: Option<&'a mut Trace>,
 }
 
 impl<'a> Xlate<'a> {
-    fn new(pipeline: &'a Pipeline, macs: &'a MacTable, key: &'a FlowKey, out: &'a mut Translation) -> Xlate<'a> {
+    fn new(
+        pipeline: &'a Pipeline,
+        macs: &'a MacTable,
+        key: &'a FlowKey,
+        out: &'a mut Translation,
+        trace: Option<&'a mut Trace>,
+    ) -> Xlate<'a> {
         let mut written = FlowMask::default();
         // Metadata and registers are 0 for every packet.
         written.0[..slot::IN_PORT.word as usize].fill(u64::MAX);
@@ -118,7 +140,16 @@ impl<'a> Xlate<'a> {
             resubmits: 0,
             copies: 0,
             steps: 0,
+            trace,
         }
+    }
+
+    /// Carries the packet through the tables; the packet as it is at the end.
+    fn translate(mut self) -> FlowKey {
+        self.enter(0, 0, None);
+        self.run();
+        self.finish();
+        self.key
     }
 
     /// The packet's future depends on these bits of a field.
@@ -150,16 +181,16 @@ impl<'a> Xlate<'a> {
 
     /// Looks up the packet, as edited so far, in a table and goes on with the flow found.
     fn enter(&mut self, table: u8, depth: u16, in_port: Option<u16>) {
-        let Some(flow) = self.lookup(table, in_port) else {
-            return;
-        };
+        let found = self.lookup(table, in_port);
+        let node = self.tell_table(table, found);
+        let Some(flow) = found else { return };
         self.out.flows.push(flow);
         // A list that is at its end needs no place to come back to.
         while self.frames.last().is_some_and(|f| f.next >= f.end && !f.clone) {
             self.frames.pop();
         }
         let end = self.pipeline.flow(flow).actions.len() as u32;
-        self.frames.push(Frame { list: List::Flow(flow), next: 0, end, table, depth, clone: false });
+        self.frames.push(Frame { list: List::Flow(flow), next: 0, end, table, depth, clone: false, node });
     }
 
     /// Goes no further in the list that is being carried out.
@@ -202,12 +233,14 @@ impl<'a> Xlate<'a> {
             if self.steps > MAX_STEPS {
                 self.out.error = Some(XlateError::TooManyActions);
             } else {
+                self.tell_action(list, next);
                 match list {
                     List::Flow(flow) => self.act(&self.pipeline.flow(flow).actions[next as usize]),
                     List::Bucket(group, bucket) => self.act(&self.bucket(group, bucket).actions[next as usize]),
                     List::Buckets(group) => self.enter_bucket(group, next),
                 }
             }
+            self.tell_error();
             // What Open vSwitch limits in a bucket ends that alone.
             let of_bucket = matches!(self.out.error, Some(XlateError::TooDeep | XlateError::TooManyResubmits));
             if self.out.error.is_some() && !(of_bucket && self.leave_bucket()) {
@@ -227,6 +260,7 @@ impl<'a> Xlate<'a> {
     /// Puts the packet, as edited so far, out to a port (OpenFlow number) that may not exist.
     fn output(&mut self, port: u16) {
         if !self.pipeline.ports().contains(port) {
+            self.tell(Kind::Warning, |_| "Nonexistent output port".into());
             return;
         }
         self.count_copy();

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `normal`: a learning switch whose ports are trunks of all VLANs (`xlate_normal` in ofproto/ofproto-dpif-xlate.c).
 
+use super::trace::Kind;
 use super::vlan::Stack;
 use super::{VlanEdit, Xlate};
 use crate::mac::Station;
 use crate::openflow::field::{ETH_TYPE_VLAN, ETH_TYPE_VLAN_8021AD};
 use crate::openflow::port::{OFPP_CONTROLLER, OFPP_NONE};
-use crate::openflow::slot;
+use crate::openflow::{mac as mac_text, slot};
 
 /// The word of a key that holds both tags.
 const TAGS: usize = slot::VLAN_TCI0.word as usize;
@@ -36,28 +37,56 @@ impl Xlate<'_> {
         // A packet of nobody's port is forwarded but teaches nothing.
         let nobody = matches!(in_port, OFPP_NONE | OFPP_CONTROLLER);
         if !nobody && !self.pipeline.ports().contains(in_port) {
+            self.tell(Kind::Warning, |_| format!("no such port {in_port}, dropping packet"));
             return;
         }
         if matches!(self.key.dl_type(), ETH_TYPE_VLAN | ETH_TYPE_VLAN_8021AD) && !self.tagged() {
-            return; // only part of a tag
+            self.tell(Kind::Warning, |_| "dropping packet with partial VLAN tag".into());
+            return;
         }
         if !nobody && is_reserved_multicast(dst) {
+            self.tell(Kind::Detail, |_| "packet has reserved destination MAC, dropping".into());
             return;
         }
         if !nobody && !is_multicast(src) {
             self.hear(Station::new(vlan, src), in_port);
         }
         match self.whereabouts(Station::new(vlan, dst)) {
-            Some(port) if port == in_port => self.count_copy(),
-            Some(port) => self.normal_output(|x| x.output(port)),
-            None => self.normal_output(Self::flood),
+            Some(port) if port == in_port => {
+                self.tell(Kind::Detail, |_| "output port is input port, dropping".into());
+                self.count_copy();
+            }
+            Some(port) => {
+                self.tell(Kind::Detail, |_| "forwarding to learned port".into());
+                self.normal_output(|x| x.output(port));
+            }
+            None if is_multicast(dst) => {
+                self.tell(Kind::Detail, |_| "multicast, flooding".into());
+                self.normal_output(Self::flood);
+            }
+            None => {
+                self.tell(Kind::Detail, |_| "no learned MAC for destination, flooding".into());
+                self.normal_output(Self::flood);
+            }
         }
     }
 
     /// Learns where a station is.
     fn hear(&mut self, station: Station, port: u16) {
         if self.just_heard(station) != Some(port) {
+            self.tell_news(station, port);
             self.out.learned.push((station, port));
+        }
+    }
+
+    /// Tells where a station is, if that is news.
+    fn tell_news(&mut self, station: Station, port: u16) {
+        if self.macs.lookup(station) != Some(port) {
+            self.tell(Kind::Detail, |xlate| {
+                let name = xlate.pipeline.ports().name(port).unwrap_or_else(|| port.to_string());
+                let (mac, vlan) = (mac_text(station.mac().into()), station.vlan());
+                format!("learned that {mac} is on port {name} in VLAN {vlan}")
+            });
         }
     }
 

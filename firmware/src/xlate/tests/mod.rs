@@ -3,6 +3,7 @@ mod cases;
 mod groups;
 mod megaflow;
 mod naive;
+mod trace;
 
 use crate::openflow::{FlowTable, Groups, Ports, parse_flows, parse_group_file};
 use std::sync::Arc;
