@@ -2,7 +2,7 @@
 //! What a build of the hardware contains: sizes, ports, and the presets that are built and tested.
 
 use crate::{Key, Step, VERDICTS_PER_VPORT};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ pub const WINDOW_BYTES: usize = 128;
 pub const MIN_FRAME: usize = 14;
 
 /// Sizes of one build. But for `queue_pairs`, the same numbers can be read from the registers `CONFIG0` to `CONFIG5`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// Width of the streams in bits: 64, 128, 256, 512 or 1024.
     pub bus_bits: usize,

@@ -34,6 +34,7 @@ pub use dpu::{DpuSimulation, Interrupt, ResetError};
 pub use embedded::Embedded;
 pub use embedded_dpu::EmbeddedDpu;
 pub use embedded_host::{EmbeddedHost, HostError};
+pub use ffi::BUILT_IN;
 pub use host_memory::{Dma, HostMemory, Port};
 pub use millrace_regs::config::{Config, Preset};
 pub use new_error::NewError;

@@ -5,6 +5,7 @@ use crate::claim::Claim;
 use crate::control::{Answer, Reply, Request, Text};
 use crate::dpu::Dpu;
 use crate::error::BadInput;
+use crate::explain;
 use anyhow::{Context, Result};
 use millrace_driver::Device;
 use std::io::{ErrorKind, Write};
@@ -16,6 +17,9 @@ pub const NAP_MS: u8 = 10;
 pub fn answer<D: Device>(dpu: &mut Dpu<D>, request: &Request, from: u32) -> Reply {
     match request {
         Request::Rules => rules(dpu, from).unwrap_or_else(|error| reply::<()>(Err(error))),
+        Request::Explain { port, frame } => {
+            explain::answer(dpu.slow_path(), port, frame, from).unwrap_or_else(|error| reply::<()>(Err(error)))
+        }
         Request::Stats => reply(dpu.port_stats(&[])),
         Request::Registers => reply(dpu.registers()),
         Request::ReadRegister { register } => reply(dpu.read_register(register).map(|register| [register])),

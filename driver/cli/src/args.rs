@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line.
 
+mod explain;
 #[cfg(feature = "os")]
 mod os;
 #[cfg(feature = "simulation")]
 mod simulation;
 
+pub use explain::ExplainArgs;
 #[cfg(feature = "os")]
 pub use os::{OsArgs, OsCommand};
 #[cfg(feature = "simulation")]
@@ -53,6 +55,8 @@ pub enum Command {
     Rules(QueryArgs),
     /// Show the statistics of a running device.
     Stats(QueryArgs),
+    /// Show why a running device does with a frame what it does, in the form of `ovs-appctl ofproto/trace`, and check the RTL against the model.
+    Explain(ExplainArgs),
     /// Show, read or write the registers of a running device.
     Reg(RegArgs),
     /// Give a running device new flows. Returns when no packet is handled by the old ones any more.

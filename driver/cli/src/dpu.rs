@@ -91,6 +91,11 @@ impl<D: Device> Dpu<D> {
         &mut self.device
     }
 
+    /// The slow path, to look at.
+    pub fn slow_path(&self) -> &SlowPath {
+        &self.slow_path
+    }
+
     /// What the slow path has counted.
     pub fn counted(&self) -> &slowpath::Stats {
         self.slow_path.stats()

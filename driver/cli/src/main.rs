@@ -18,6 +18,7 @@ mod duration;
 mod ecpf_choice;
 mod error;
 mod events;
+mod explain;
 mod faults;
 #[cfg(feature = "simulation")]
 mod feeder;
@@ -35,6 +36,7 @@ mod mode;
 mod os;
 #[cfg(feature = "simulation")]
 mod outputs;
+mod port_name;
 mod query;
 mod registers;
 mod reloading;
@@ -90,6 +92,7 @@ fn execute(cli: Cli) -> Result<()> {
         Command::Attach(args) => attach::run(&args),
         Command::Rules(args) => query::rules(&args),
         Command::Stats(args) => query::stats(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Reg(args) => query::reg(&args),
         Command::Reload(args) => query::reload(&args),
         Command::Vf(args) => query::vf(&args),

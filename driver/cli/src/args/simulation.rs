@@ -101,7 +101,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     pub grace: u64,
 
-    /// Control socket, for `millrace rules`, `stats`, `reg`, `reload`, `vf` and `events`. Only you and root get an answer [default: millrace.sock
+    /// Control socket, for `millrace rules`, `explain`, `stats`, `reg`, `reload`, `vf` and `events`. Only you and root get an answer [default: millrace.sock
     /// in XDG_RUNTIME_DIR if only you get in there, else in /tmp/millrace-UID, which is made for you alone].
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,

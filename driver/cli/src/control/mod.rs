@@ -51,6 +51,8 @@ pub enum Request {
         #[serde(default)]
         wait: bool,
     },
+    /// Why a frame (hexadecimal) that comes in on a port goes where it goes.
+    Explain { port: String, frame: String },
     /// Sets something of a PF or VF: `vlan=100,qos=3`, as `--vf` has it. Answered with what is set of it then.
     SetFunction { function: String, settings: String },
 }

@@ -5,6 +5,7 @@ mod source;
 mod survey;
 
 use crate::error::BadInput;
+use crate::port_name::vport;
 use crate::stats::LeftOut;
 use anyhow::Result;
 use millrace_sim::Config;
@@ -17,16 +18,6 @@ pub struct Input {
     pub time_ns: u64,
     pub vport: usize,
     pub frame: Vec<u8>,
-}
-
-/// Number of the port with this name or OpenFlow number.
-pub fn vport(config: &Config, name: &str) -> Result<usize, BadInput> {
-    let names = || (0..config.vports()).filter_map(|v| config.vport_name(v)).collect::<Vec<_>>().join(", ");
-    let by_number =
-        || name.parse::<usize>().ok().filter(|openflow| (1..=config.vports()).contains(openflow)).map(|n| n - 1);
-    config.vport_number(name).or_else(by_number).ok_or_else(|| {
-        BadInput(format!("unknown port `{name}`: the ports are {}, or 1 to {}", names(), config.vports()))
-    })
 }
 
 /// Turns pairs of port and name into pairs of number and name, at most one per port.
