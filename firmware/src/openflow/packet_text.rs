@@ -39,13 +39,17 @@ fn fields_of(key: &FlowKey) -> FlowMask {
         }
         _ => {}
     }
-    let protocols = [ipproto::ICMP, ipproto::TCP, ipproto::UDP, ipproto::ICMPV6, ipproto::SCTP];
-    let is_ip = matches!(key.dl_type(), ETH_TYPE_IP | ETH_TYPE_IPV6);
-    if is_ip && key.nw_frag() & NW_FRAG_LATER == 0 && protocols.contains(&key.nw_proto()) {
+    let has_ports = match (key.dl_type(), key.nw_proto()) {
+        _ if key.nw_frag() & NW_FRAG_LATER != 0 => false,
+        (ETH_TYPE_IP, ipproto::ICMP) | (ETH_TYPE_IPV6, ipproto::ICMPV6) => true,
+        (ETH_TYPE_IP | ETH_TYPE_IPV6, proto) => [ipproto::TCP, ipproto::UDP, ipproto::SCTP].contains(&proto),
+        _ => false,
+    };
+    if has_ports {
         all.extend([slot::TP_SRC, slot::TP_DST]);
-        if key.nw_proto() == ipproto::TCP {
-            all.push(slot::TCP_FLAGS);
-        }
+    }
+    if has_ports && key.nw_proto() == ipproto::TCP {
+        all.push(slot::TCP_FLAGS);
     }
     all.into_iter().for_each(|s| mask.unwildcard(s));
     mask

@@ -9,7 +9,7 @@ mod unixctl;
 
 use anyhow::{Context, Result, bail, ensure};
 use millrace_firmware::openflow::{Groups, Ports, parse_group_file};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -136,6 +136,22 @@ impl Ovs {
     /// The megaflows that there were after the last [`Self::frame`], in the form of `dpctl/dump-flows -m`.
     pub fn details(&self) -> &[String] {
         &self.details
+    }
+
+    /// What `ofproto/trace` says of a frame. As with the frame itself, stations are learned.
+    pub fn trace(&mut self, port: usize, frame: &[u8]) -> Result<String> {
+        let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.control.call("ofproto/trace", &["br0", &format!("in_port={}", port + 1), &hex])
+    }
+
+    /// The datapath's number of each port.
+    pub fn datapath_ports(&mut self) -> Result<BTreeMap<u32, String>> {
+        let shown = self.control.call("dpctl/show", &[])?;
+        let port = |line: &str| {
+            let (number, rest) = line.trim().strip_prefix("port ")?.split_once(": ")?;
+            Some((number.parse().ok()?, rest.split(' ').next()?.to_owned()))
+        };
+        Ok(shown.lines().filter_map(port).collect())
     }
 
     /// Lets `seconds` go by for everything in the switch that has a timeout.

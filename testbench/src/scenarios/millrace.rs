@@ -5,7 +5,7 @@ use crate::ovs::groups_beside;
 use anyhow::{Result, ensure};
 use millrace_driver::Device;
 use millrace_firmware::openflow::{Ports, parse_flows};
-use millrace_firmware::slowpath::{Settings, SlowPath};
+use millrace_firmware::slowpath::{Explained, Settings, SlowPath};
 use millrace_sim::{CYCLE_NS, Embedded, Preset};
 use std::fs;
 use std::path::Path;
@@ -84,6 +84,11 @@ impl Millrace {
     /// The megaflows that there are now, as `millrace rules` shows them.
     pub fn dump(&mut self) -> Result<Vec<String>> {
         Ok(self.slow_path.dump_megaflows(&mut self.device)?.iter().map(ToString::to_string).collect())
+    }
+
+    /// What the slow path would do with a frame that no rule matches.
+    pub fn explain(&self, vport: usize, frame: &[u8]) -> Explained {
+        self.slow_path.explain(vport as u8, frame)
     }
 
     /// Packets that the slow path had to handle.

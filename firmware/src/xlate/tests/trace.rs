@@ -42,7 +42,7 @@ table=3,priority=4,ipv6,actions=drop";
                   group_id=2,type=ff\n";
     let (text, end, error) = told(flows, groups, &packet(81, 64));
     let expected = " 0. tcp,tp_dst=81, priority 80, cookie 0x5
-    load:0x7->NXM_NX_REG0[]
+    set_field:0x7->reg0
     resubmit(,1)
      1. priority 32768
             NORMAL
