@@ -112,18 +112,13 @@ fn a_pf_that_loses_the_switch_has_nothing_of_it_under_way() {
     device.stop();
 }
 
-/// What a page runs on the reader's machine: its blocks for the shell, one after the other.
-fn script(page: &str) -> String {
-    page.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block).collect()
-}
-
 #[test]
 fn the_page_on_modes_does_what_it_says() {
     let folder = Folder::new();
     let command = folder.command(&[]);
     let programs = Path::new(command.get_program()).parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    let script = script(include_str!("../../../docs/modes.md"));
+    let script = millrace_pages::blocks(include_str!("../../../docs/modes.md"), "sh").concat();
     // What it leaves running ends with it.
     let all = format!("trap 'kill $(jobs -p)' EXIT\nset -ex\n{script}echo the end\n");
     let mut shell = Command::new("bash");

@@ -12,9 +12,7 @@ use crate::dpu_os;
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 
-/// The page, with what is run on the card in blocks of [`CARD`].
 const PAGE: &str = include_str!("../../../../docs/c-on-the-card.md");
-const CARD: &str = "```sh card\n";
 const PROFILE: &str = "minimal";
 /// MiB.
 const MEMORY: u32 = 512;
@@ -36,8 +34,8 @@ pub fn devel(bench: &Bench) -> Result<Outcome> {
     let mut card = Guest::start_as(bench, "card", &machine, &[network.nic("ecpf")])?;
     card.wait_until_ready()?;
     wait_for_firmware(&mut card, "")?;
-    let (program, before) =
-        blocks(PAGE).split_last().map(|(last, before)| (*last, before.to_vec())).context("no block")?;
+    let blocks = on_the_card();
+    let (program, before) = blocks.split_last().context("the page runs nothing on the card")?;
     for command in before.iter().flat_map(|block| block.lines()) {
         let answer = card.attempt_for(command, COMPILATION)?;
         ensure!(answer.code == 0, "`{command}` ended with {}: {}", answer.code, answer.output);
@@ -58,9 +56,9 @@ pub fn devel(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome::Passed(format!("{count} of {PACKETS} packets in hardware")))
 }
 
-/// What a page runs on the card: commands, a line each.
-fn blocks(page: &str) -> Vec<&str> {
-    page.split(CARD).skip(1).filter_map(|rest| rest.split_once("```").map(|(block, _)| block)).collect()
+/// What the page runs on the card: commands, a line each.
+fn on_the_card() -> Vec<String> {
+    millrace_pages::blocks(PAGE, "sh card")
 }
 
 /// The packets of the first flow.
@@ -75,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_page_has_what_the_card_runs() {
-        let blocks = blocks(PAGE);
+        let blocks = on_the_card();
         assert_eq!(blocks.len(), 3);
         assert!(blocks[2].starts_with("cd /root && exec ./arp_responder"), "{}", blocks[2]);
         assert_eq!(counted("ready\nflow 1\nflow 1: 19 packets in hardware\n"), Some(19));
