@@ -106,9 +106,8 @@ impl Order<'_> {
         archive.add("etc/modules", text(&module_list(profile, modules)));
         archive.add("etc/sysctl.conf", text(&settings(&profile.system)));
         archive.add("etc/millrace/os.pem", text(&millrace_update::written(&self.key)));
-        let names =
-            |services: &[toml::Spanned<String>]| services.iter().map(|name| name.get_ref().clone()).collect::<Vec<_>>();
-        let (once, mut kept) = (names(&profile.services.once), names(&profile.services.kept));
+        let services = &profile.services;
+        let (once, mut kept) = (services.lines(&services.once), services.lines(&services.kept));
         let scripts = profile.scripts.iter().map(|(name, script)| (name.as_str(), &script[..]));
         for (name, script) in scripts.chain(self.services.iter().copied()) {
             archive.add(&format!("etc/services/{name}"), File::Program(script.to_vec()));

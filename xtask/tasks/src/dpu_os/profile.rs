@@ -117,6 +117,9 @@ impl Profile {
         }
         let (_, kernel) = Layer::read(&folder.join("kernel.toml"))?;
         let drivers: (_, Drivers) = Layer::read(&folder.join("drivers.toml"))?;
+    /// Words that are given to a service's script, by service.
+    #[serde(default)]
+    pub options: BTreeMap<Spanned<String>, Spanned<String>>,
         drivers.1.check(&drivers.0)?;
         let (layer, system) = Layer::read::<System>(&folder.join("system.toml"))?;
         system.check(&layer)?;
@@ -124,6 +127,7 @@ impl Profile {
         let devel = devel.then(|| Packages::read(&profiles.join("devel.toml"))).transpose()?;
         let (layer, services) = Layer::read::<Services>(&folder.join("services.toml"))?;
         let scripts = services.scripts(&layer, &profiles.join("services"))?;
+        services.check(&layer, &scripts)?;
         Ok(Self { kernel, drivers, system, packages, devel, services, scripts })
     }
 
@@ -256,6 +260,32 @@ mod tests {
         let ours = run::root().join("firmware/os");
         for part in ["minimal", "services"] {
             fs::create_dir(folder.path().join(part)).unwrap();
+    /// How these services are called, a line each: a name, and its options.
+    pub fn lines(&self, names: &[Spanned<String>]) -> Vec<String> {
+        let options = |name: &Spanned<String>| self.options.get(name).map(|words| format!(" {}", words.get_ref()));
+        names.iter().map(|name| name.get_ref().clone() + &options(name).unwrap_or_default()).collect()
+    }
+
+    fn check(&self, layer: &Layer, scripts: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+        // Neither busybox's init nor a shell sees more than a word in it.
+        let is_plain = |c: u8| c.is_ascii_alphanumeric() || b" -_=,.:/+@%".contains(&c);
+        for (service, options) in &self.options {
+            let name = service.get_ref();
+            let Some(script) = scripts.get(name) else {
+                return Err(layer.error(service, format!("options of {name}, which is none of the services")));
+            };
+            if !String::from_utf8_lossy(script).contains("\"$@\"") {
+                return Err(layer.error(service, format!("service {name} takes no options: its script has no \"$@\"")));
+            }
+            if let Some(other) = options.get_ref().chars().find(|c| !c.is_ascii() || !is_plain(*c as u8)) {
+                return Err(
+                    layer.error(options, format!("{other:?} cannot be in an option: a service gets plain words"))
+                );
+            }
+        }
+        Ok(())
+    }
+
             for entry in fs::read_dir(ours.join(part)).unwrap() {
                 let path = entry.unwrap().path();
                 fs::copy(&path, folder.path().join(part).join(path.file_name().unwrap())).unwrap();
@@ -301,7 +331,10 @@ mod tests {
                 "\"firmwares\"",
                 "5: there is no service firmwares: there are confirm, disk, ecpf, firmware",
             ),
-            ("services.toml", "kept =", "keep =", "5: unknown field `keep`, expected `once` or `kept`"),
+            ("services.toml", "kept =", "keep =", "5: unknown field `keep`, expected one of `once`, `kept`, `options`"),
+            ("services.toml", "# firmware", "firmwares", "9: options of firmwares, which is none of the services"),
+            ("services.toml", "# firmware", "disk", "9: service disk takes no options"),
+            ("services.toml", "# firmware =", "firmware = \"on; reboot\" #", "9: ';' cannot be in an option"),
         ];
         for (layer, text, by, expected) in cases {
             let said = refusal(layer, text, by);
@@ -321,3 +354,11 @@ mod tests {
         assert!(error.contains("devel.toml:") && error.ends_with("no file of the packages is called lto1"), "{error}");
     }
 }
+    #[test]
+    fn services_are_called_with_their_options() {
+        let text = "once = [\"ecpf\"]\nkept = [\"firmware\"]\noptions.firmware = \"--detect-spoof on\"\n";
+        let services: Services = toml::from_str(text).unwrap();
+        assert_eq!(services.lines(&services.once), ["ecpf"]);
+        assert_eq!(services.lines(&services.kept), ["firmware --detect-spoof on"]);
+    }
+
