@@ -9,7 +9,7 @@ mod simulation;
 
 pub use explain::ExplainArgs;
 #[cfg(feature = "os")]
-pub use os::{OsArgs, OsCommand};
+pub use os::{ImagesArgs, OsArgs, OsCommand};
 #[cfg(feature = "simulation")]
 pub use simulation::{AttachArgs, Host, Pace, RunArgs, ServeArgs};
 
@@ -68,7 +68,7 @@ pub enum Command {
     /// Follow what a running device tells of scans and spoofed sources, as lines of JSON.
     Events(EventsArgs),
     #[cfg(feature = "os")]
-    /// On a card: show, update or confirm the system that it is started from.
+    /// On a card: show, update or confirm the system that it is started from. On its host: send it an update.
     Os(OsArgs),
 }
 
@@ -131,6 +131,10 @@ pub struct FirmwareArgs {
 
     #[command(flatten)]
     pub detect: DetectArgs,
+
+    #[cfg(feature = "os")]
+    #[command(flatten)]
+    pub images: ImagesArgs,
 
     /// Write the statistics at the end of the run, as JSON; `-` is the standard output.
     #[arg(long, value_name = "FILE.json")]

@@ -3,6 +3,8 @@
 
 use crate::answers::reply;
 use crate::args::FirmwareArgs;
+#[cfg(feature = "os")]
+use crate::args::ImagesArgs;
 use crate::claim;
 use crate::control::{Place, Reply, Request, Server};
 use crate::dpu::Dpu;
@@ -11,6 +13,8 @@ use crate::error::BadInputExt;
 use crate::faults::FaultWatch;
 use crate::flow_file;
 use crate::functions::{self, Functions};
+#[cfg(feature = "os")]
+use crate::images::{Images, WithImages};
 use crate::signals::Signals;
 use crate::slow_path::{Session, Surroundings, with_hint};
 use crate::standard;
@@ -21,6 +25,8 @@ use millrace_driver::vfio_user::{Mode, VfioUserBar, VfioUserDpu};
 use millrace_driver::virtio::VirtioPci;
 use millrace_driver::{Device, Image, Others, discover};
 use millrace_firmware::slowpath::{self, Settings};
+#[cfg(feature = "os")]
+use millrace_regs::config::Config;
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
@@ -41,6 +47,8 @@ pub fn run(args: &FirmwareArgs) -> Result<()> {
 
 fn run_on<D: EcpfDevice>(mut device: D, args: &FirmwareArgs) -> Result<()> {
     let config = discover(&mut device).map_err(with_hint)?;
+    #[cfg(feature = "os")]
+    let device = WithImages::new(device, images(&args.images, &config)?);
     functions::check(&config, &args.functions)?;
     let detect = args.detect.detection(&config, true)?;
     let flows = flow_file::read(args.files(), &config)?;
@@ -59,6 +67,16 @@ fn run_on<D: EcpfDevice>(mut device: D, args: &FirmwareArgs) -> Result<()> {
     let around = Host { functions, faults: FaultWatch::new(&config), device: PhantomData };
     let device = Session::new(args.files(), dpu, around, server, signals).run(stats)?;
     device.stop()
+}
+
+/// Takes images of the host, if that is asked for.
+#[cfg(feature = "os")]
+fn images(args: &ImagesArgs, config: &Config) -> Result<Option<Images>> {
+    if !args.images_from_host {
+        return Ok(None);
+    }
+    let vport = config.vport_number("pf").context("the device has no PF")?;
+    Ok(Some(Images::new(vport as u8, &args.image_key).bad_input()?))
 }
 
 /// The file of the image: the device's own, whatever way its name was written.
@@ -129,6 +147,23 @@ impl EcpfDevice for VfioDpu {
 
     fn stop(self) -> Result<()> {
         Ok(self.stop()?)
+    }
+}
+
+#[cfg(feature = "os")]
+impl<D: EcpfDevice> EcpfDevice for WithImages<D> {
+    type Bar = D::Bar;
+
+    fn bar(&mut self) -> &mut D::Bar {
+        self.device.bar()
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.device.descriptors()
+    }
+
+    fn stop(self) -> Result<()> {
+        self.device.stop()
     }
 }
 

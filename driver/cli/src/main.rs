@@ -25,6 +25,10 @@ mod feeder;
 mod firmware_run;
 mod flow_file;
 mod functions;
+#[cfg(feature = "os")]
+mod host_link;
+#[cfg(feature = "os")]
+mod images;
 #[cfg(feature = "simulation")]
 mod inputs;
 #[cfg(feature = "simulation")]
@@ -34,6 +38,8 @@ mod log;
 mod mode;
 #[cfg(feature = "os")]
 mod os;
+#[cfg(feature = "os")]
+mod os_send;
 #[cfg(feature = "simulation")]
 mod outputs;
 mod port_name;

@@ -3,6 +3,7 @@
 
 use crate::args::{OsArgs, OsCommand};
 use crate::error::BadInput;
+use crate::os_send;
 use anyhow::{Context, Result};
 use millrace_update::{Archive, Error, Installed, Slots, Trial, read_public};
 use std::env::consts::ARCH;
@@ -12,8 +13,10 @@ use std::fs;
 const COMMAND_LINE: &str = "/proc/cmdline";
 
 pub fn run(args: &OsArgs) -> Result<()> {
-    let command_line = fs::read_to_string(COMMAND_LINE).with_context(|| format!("cannot read {COMMAND_LINE}"))?;
-    let slots = || Slots::open(&args.boot, &command_line).map_err(sorted);
+    let slots = || {
+        let command_line = fs::read_to_string(COMMAND_LINE).with_context(|| format!("cannot read {COMMAND_LINE}"))?;
+        Slots::open(&args.boot, &command_line).map_err(sorted)
+    };
     match &args.command {
         OsCommand::Show => {
             for image in slots()?.installed().map_err(sorted)? {
@@ -27,6 +30,7 @@ pub fn run(args: &OsArgs) -> Result<()> {
         OsCommand::Confirm => {
             slots()?.confirm().map_err(sorted)?;
         }
+        OsCommand::Send { image, via } => os_send::run(image, via)?,
     }
     Ok(())
 }

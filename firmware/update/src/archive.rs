@@ -17,6 +17,37 @@ const INITRAMFS: &str = "initramfs";
 /// More than any manifest has.
 const LONGEST_MANIFEST: u64 = 1 << 16;
 
+/// Bytes of an archive's beginning that hold manifest and signature, at most: each has a header before it, and zeros behind it up to a multiple of that.
+pub(crate) const HEAD: usize = BLOCK + LONGEST_MANIFEST as usize + 2 * BLOCK;
+/// In which a tar archive is written.
+const BLOCK: usize = 512;
+
+/// Bytes of an archive behind that, at most: two files, and the end, which is 1,024 zeros filled up to 10,240 bytes of whoever made it.
+pub(crate) fn rest(manifest: &Manifest) -> u64 {
+    manifest.kernel.bytes + manifest.initramfs.bytes + (4 * BLOCK + 20 * BLOCK) as u64
+}
+
+/// What the beginning of an archive says that it is, if it is signed with this key: else why it is refused.
+pub(crate) fn manifest(beginning: &[u8], key: &VerifyingKey) -> Result<Manifest, String> {
+    signed(Path::new(""), &mut tar::Archive::new(beginning), key).map_err(|error| match error {
+        Error::Refused { why, .. } => why,
+        other => other.to_string(),
+    })
+}
+
+/// The manifest of an archive, if its signature is right: nothing of it is believed before.
+fn signed(path: &Path, archive: &mut tar::Archive<impl Read>, key: &VerifyingKey) -> Result<Manifest, Error> {
+    let refused = |why: String| Error::Refused { path: path.to_owned(), why };
+    let mut parts = Parts { path, entries: archive.entries().at("read", path)? };
+    let text = parts.next(MANIFEST, LONGEST_MANIFEST)?;
+    let signature = parts.next(SIGNATURE, Signature::BYTE_SIZE as u64)?;
+    let signature = Signature::from_slice(&signature).map_err(|_| refused("it is not signed".into()))?;
+    // Strictly: one key has one signature for a text.
+    key.verify_strict(&text, &signature)
+        .map_err(|_| refused("its signature is not that of the key that this system trusts".into()))?;
+    Manifest::read(&text).map_err(refused)
+}
+
 /// Writes an archive. It depends on its contents alone.
 ///
 /// # Errors
@@ -51,21 +82,13 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Looks an archive through: nothing of it is believed before its signature is found right.
+    /// Looks an archive through.
     ///
     /// # Errors
     /// If it cannot be read, or has to be refused.
     pub fn open(path: &Path, key: &VerifyingKey) -> Result<Self, Error> {
-        let refused = |why: String| Error::Refused { path: path.to_owned(), why };
         let mut archive = tar::Archive::new(BufReader::new(File::open(path).at("open", path)?));
-        let mut parts = Parts { path, entries: archive.entries().at("read", path)? };
-        let text = parts.next(MANIFEST, LONGEST_MANIFEST)?;
-        let signature = parts.next(SIGNATURE, Signature::BYTE_SIZE as u64)?;
-        let signature = Signature::from_slice(&signature).map_err(|_| refused("it is not signed".into()))?;
-        // Strictly: one key has one signature for a text.
-        key.verify_strict(&text, &signature)
-            .map_err(|_| refused("its signature is not that of the key that this system trusts".into()))?;
-        let archive = Self { path: path.to_owned(), manifest: Manifest::read(&text).map_err(refused)? };
+        let archive = Self { path: path.to_owned(), manifest: signed(path, &mut archive, key)? };
         let (nowhere, mut kernel, mut initramfs) = (Path::new("nowhere"), io::sink(), io::sink());
         if !archive.copy([(nowhere, &mut kernel), (nowhere, &mut initramfs)])? {
             return Err(archive.refuse("it is damaged: its files are not those that were signed"));
@@ -131,16 +154,16 @@ impl<'a, R: Read> Parts<'a, R> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::fs;
 
-    fn key(seed: u8) -> SigningKey {
+    pub(crate) fn key(seed: u8) -> SigningKey {
         SigningKey::from_bytes(&[seed; 32])
     }
 
-    fn archive(version: &str) -> Vec<u8> {
-        let (kernel, initramfs) = (vec![1; 9000], vec![2; 3000]);
+    pub(crate) fn archive(version: &str, kernel: usize) -> Vec<u8> {
+        let (kernel, initramfs) = (vec![1; kernel], vec![2; 3000]);
         let parts = [Part::of(&kernel), Part::of(&initramfs)];
         let manifest = Manifest::new("minimal", version, "aarch64", "panic=10", parts);
         let mut bytes = vec![];
@@ -159,8 +182,8 @@ mod tests {
 
     #[test]
     fn an_archive_is_the_same_each_time_and_taken_with_its_key_alone() {
-        let bytes = archive("1");
-        assert_eq!(bytes, archive("1"));
+        let bytes = archive("1", 9000);
+        assert_eq!(bytes, archive("1", 9000));
         assert_eq!(opened(&bytes, &key(1)).unwrap().manifest.version, "1");
         let refused = opened(&bytes, &key(2)).unwrap_err();
         assert_eq!(refused, "its signature is not that of the key that this system trusts");
@@ -168,7 +191,7 @@ mod tests {
 
     #[test]
     fn no_byte_of_what_is_used_can_be_changed_unnoticed() {
-        let bytes = archive("1");
+        let bytes = archive("1", 9000);
         let original = opened(&bytes, &key(1)).unwrap().manifest;
         // Manifest and signature are among the first 2,048.
         for place in (0..2048).step_by(3).chain((2048..bytes.len()).step_by(97)) {
@@ -182,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said() {
-        let bytes = archive("1");
+        let bytes = archive("1", 9000);
         let cases: [(&[u8], &str); 5] = [
             (b"", "it is no image: there is no manifest.json where it should be"),
             (&[7; 2000], "it is no image: there is no manifest.json where it should be"),
@@ -193,7 +216,7 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(opened(bytes, &key(1)).unwrap_err(), expected);
         }
-        let mut other = archive("1");
+        let mut other = archive("1", 9000);
         let place = other.windows(16).position(|text| text == b"millrace dpu-os ").unwrap();
         other[place] = b'M';
         assert!(opened(&other, &key(1)).unwrap_err().contains("signature"));

@@ -8,6 +8,7 @@ mod error;
 mod key;
 mod manifest;
 mod slots;
+pub mod transfer;
 
 pub use archive::{Archive, write};
 pub use entry::{Entry, Slot, TRIES, Trial};
