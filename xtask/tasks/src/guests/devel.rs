@@ -8,7 +8,7 @@ use super::guest::{Guest, Machine};
 use super::network::Network;
 use super::scenarios::Outcome;
 use crate::architecture::Architecture;
-use crate::dpu_os;
+use crate::dpu_os::{self, Variant};
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ pub fn devel(bench: &Bench) -> Result<Outcome> {
         return Ok(Outcome::Skipped("QEMU has no ECPF"));
     }
     bench.install.add(&EMULATOR)?;
-    let image = dpu_os::build(PROFILE, true, Architecture::Aarch64, &[AGENT])?;
+    let variant = Variant { devel: true, ..Variant::plain(PROFILE) };
+    let image = dpu_os::build(variant, Architecture::Aarch64, &[AGENT], &[])?;
     let network = Network::Dpu(Dpu::start_without_slow_path(bench, "dpu")?);
     let machine = Machine { memory: MEMORY, ..Machine::card(&image) };
     let mut card = Guest::start_as(bench, "card", &machine, &[network.nic("ecpf")])?;

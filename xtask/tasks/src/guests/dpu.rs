@@ -74,7 +74,8 @@ impl Dpu {
         Self::serve(bench, name, &[])
     }
 
-    fn serve(bench: &Bench, name: &str, arguments: &[OsString]) -> Result<Self> {
+    /// The same, with further arguments.
+    pub fn serve(bench: &Bench, name: &str, arguments: &[OsString]) -> Result<Self> {
         let sockets = bench.sockets().join(name);
         let mut command = run::command(run::target().join("release/millrace"));
         command.arg("serve").arg("--sockets").arg(&sockets).args(arguments);
@@ -85,9 +86,14 @@ impl Dpu {
         }
     }
 
+    /// Where a function is served.
+    pub fn socket(&self, function: &str) -> PathBuf {
+        self.sockets.join(format!("{function}.sock"))
+    }
+
     /// A function: `vf0`.
     pub fn nic(&self, function: &str) -> Nic {
-        let socket = json!({"type": "unix", "path": self.sockets.join(format!("{function}.sock"))});
+        let socket = json!({"type": "unix", "path": self.socket(function)});
         let device = json!({"driver": "vfio-user-pci", "socket": socket, "x-msg-timeout": PATIENCE});
         Nic { netdev: None, device }
     }

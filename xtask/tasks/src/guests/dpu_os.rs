@@ -10,11 +10,13 @@ use super::network::Network;
 use super::scenarios::Outcome;
 use super::traffic::{address, ping};
 use crate::architecture::Architecture;
-use crate::dpu_os::{self, DISK, Image, Media, NETWORK, Release, UPDATE};
+use crate::dpu_os::{self, DISK, Image, Media, NETWORK, Release, UPDATE, Variant};
 use anyhow::{Context, Result, ensure};
-use millrace_update::{SigningKey, TRIES};
-use std::fs;
+use millrace_update::{SigningKey, TRIES, read_private};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use xtask::run;
 
 const UEFI: Group = Group {
     name: "uefi",
@@ -24,9 +26,10 @@ const UEFI: Group = Group {
     ],
     spared: &[],
 };
-const PROFILE: &str = "minimal";
+const PAGE: &str = include_str!("../../../../docs/dpu-os.md");
+const VARIANT: Variant = Variant::plain("minimal");
 /// With which the firmware of the slow path does not come up, and how long it is waited for, in seconds.
-const BROKEN: [(&str, &str); 2] = [("etc/millrace/flows", "actions=fly\n"), ("etc/millrace/trial", "5\n")];
+const BROKEN: [(&str, &[u8]); 2] = [("etc/millrace/flows", b"actions=fly\n"), ("etc/millrace/trial", b"5\n")];
 /// What the command says by its exit code when an image is refused.
 const REFUSED: i32 = 2;
 const PINGS: u32 = 20;
@@ -39,7 +42,7 @@ pub fn dpu_os(bench: &Bench) -> Result<Outcome> {
         return Ok(Outcome::Skipped("QEMU has no ECPF"));
     }
     bench.install.add(&EMULATOR)?;
-    let maker = Maker::new(bench, Architecture::Aarch64)?;
+    let maker = Maker { key: follow_page(bench)?, ..Maker::new(bench, VARIANT, Architecture::Aarch64)? };
     let old = maker.release("1", &[])?;
     let new = maker.release("2", &[])?;
     let broken = maker.release("3", &BROKEN)?;
@@ -53,8 +56,12 @@ pub fn dpu_os(bench: &Bench) -> Result<Outcome> {
     refuses_others(&mut card)?;
     expect_slots(&mut card, &first)?;
 
-    card.run("millrace os install /dev/vdb").context("a signed update")?;
-    card.restart()?;
+    for command in millrace_pages::blocks(PAGE, "sh card").iter().flat_map(|block| block.lines()) {
+        match command {
+            "reboot" => card.restart()?,
+            other => card.run(other).map(drop).context("as the page says")?,
+        }
+    }
     wait_until_up(&mut card).context("with the update")?;
     let second = ["2 in slot b: DPU-OS minimal 2: has come up, runs", "1 in slot a: DPU-OS minimal 1: has come up"];
     expect_slots(&mut card, &second)?;
@@ -89,12 +96,29 @@ pub fn dpu_os(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome::Passed(format!("{} bytes as an update", fs::metadata(new.update())?.len())))
 }
 
+/// Does what the page says on the machine that builds, in a home of its own; the key that is there then.
+fn follow_page(bench: &Bench) -> Result<SigningKey> {
+    let home = bench.sockets().join("home");
+    fs::create_dir(&home).with_context(|| format!("cannot make {}", home.display()))?;
+    let mut shell = run::command("sh");
+    shell.arg("-exc").arg(millrace_pages::blocks(PAGE, "sh").concat());
+    // Rust is where it was.
+    let before = PathBuf::from(std::env::var_os("HOME").context("there is no HOME")?);
+    for (variable, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        shell.env(variable, std::env::var_os(variable).map_or_else(|| before.join(folder), PathBuf::from));
+    }
+    let log = File::create(bench.log("page.log"))?;
+    shell.env("HOME", &home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    run::checked(shell).context("docs/dpu-os.md does not do what it says")?;
+    Ok(read_private(&home.join("card.pem"))?)
+}
+
 /// With an x86 core.
 pub fn dpu_os_x86_64(bench: &Bench) -> Result<Outcome> {
     if bench.self_test {
         return Ok(Outcome::Skipped("QEMU has no ECPF"));
     }
-    let maker = Maker::new(bench, Architecture::X86_64)?;
+    let maker = Maker::new(bench, VARIANT, Architecture::X86_64)?;
     let image = maker.release("1", &[])?;
     for (name, medium) in [("disk", Medium::Disk(image.disk())), ("network", Medium::Network(image.network()))] {
         let network = Network::Dpu(Dpu::start_without_slow_path(bench, "dpu")?);
@@ -107,36 +131,44 @@ pub fn dpu_os_x86_64(bench: &Bench) -> Result<Outcome> {
 }
 
 /// Makes images, and starts cards with them.
-struct Maker<'a> {
+pub struct Maker<'a> {
     bench: &'a Bench<'a>,
+    variant: Variant<'static>,
     architecture: Architecture,
     key: SigningKey,
 }
 
 /// An image in all its forms.
-struct Made {
+pub struct Made {
     folder: PathBuf,
     image: Image,
     media: Media,
 }
 
 impl<'a> Maker<'a> {
-    fn new(bench: &'a Bench, architecture: Architecture) -> Result<Self> {
+    pub fn new(bench: &'a Bench, variant: Variant<'static>, architecture: Architecture) -> Result<Self> {
         bench.install.add(&UEFI)?;
-        Ok(Self { bench, architecture, key: dpu_os::test_key()? })
+        Ok(Self { bench, variant, architecture, key: dpu_os::test_key()? })
     }
 
-    fn release(&self, version: &str, files: &[(&str, &str)]) -> Result<Made> {
-        let (folder, architecture) = (self.bench.sockets().join(version), self.architecture);
-        let release =
-            Release { name: PROFILE, devel: false, architecture, version, services: &[AGENT], files, out: &folder };
+    /// Makes an image, with files in place of the profile's.
+    pub fn release(&self, version: &str, files: &[(&str, &[u8])]) -> Result<Made> {
+        let (folder, variant, architecture) = (self.bench.sockets().join(version), self.variant, self.architecture);
+        let release = Release { variant, architecture, version, services: &[AGENT], files, out: &folder };
         let image = release.build(&self.key)?;
-        let media = Media::new(&image, architecture, PROFILE, version)?;
+        let media = Media::new(&image, architecture, &variant.name(), version)?;
         Ok(Made { folder, image, media })
     }
 
     /// Starts a card that has the ECPF, with further disks.
-    fn start(&self, name: &str, made: &Made, medium: Medium, disks: &[PathBuf], network: &Network) -> Result<Guest> {
+    pub fn start(
+        &self,
+        name: &str,
+        made: &Made,
+        medium: Medium,
+        disks: &[PathBuf],
+        network: &Network,
+    ) -> Result<Guest> {
         let (board, code, variables) = match self.architecture {
             Architecture::Aarch64 => {
                 (Board::Arm, "usr/share/AAVMF/AAVMF_CODE.no-secboot.fd", "usr/share/AAVMF/AAVMF_VARS.fd")
@@ -154,7 +186,7 @@ impl<'a> Maker<'a> {
 }
 
 impl Made {
-    fn disk(&self) -> PathBuf {
+    pub fn disk(&self) -> PathBuf {
         self.folder.join(DISK)
     }
 
@@ -162,7 +194,7 @@ impl Made {
         self.folder.join(NETWORK)
     }
 
-    fn update(&self) -> PathBuf {
+    pub fn update(&self) -> PathBuf {
         self.folder.join(UPDATE)
     }
 
@@ -184,7 +216,7 @@ impl Made {
 }
 
 /// Waits until the firmware of a card is at work, and its image is not on trial any more.
-fn wait_until_up(card: &mut Guest) -> Result<()> {
+pub fn wait_until_up(card: &mut Guest) -> Result<()> {
     wait_for_firmware(card, "")?;
     let wait = format!(
         "for i in $(seq {PATIENCE}); do millrace os show 2>&1 | grep -q 'trial.*runs' || exit 0; usleep 100000; done; exit 1"
@@ -193,7 +225,7 @@ fn wait_until_up(card: &mut Guest) -> Result<()> {
 }
 
 /// Fails unless this is in the slots.
-fn expect_slots(card: &mut Guest, expected: &[&str]) -> Result<()> {
+pub fn expect_slots(card: &mut Guest, expected: &[&str]) -> Result<()> {
     let said = card.run("millrace os show")?;
     ensure!(said.lines().eq(expected.iter().copied()), "the slots hold:\n{said}expected:\n{}", expected.join("\n"));
     Ok(())

@@ -33,6 +33,9 @@ pub const WITH_IPV6: &str = "loglevel=5 panic=-1 no_timer_check";
 /// What the kernel says when something is wrong with it or with a device.
 const COMPLAINTS: [&str; 6] = ["BUG:", "WARNING:", "Oops", "Kernel panic", "virtio_net", "vfio"];
 
+/// Eight nanoseconds an instruction: it sees no host that is busy. When it has nothing to do its time is the host's.
+pub const OWN_TIME: Option<&str> = Some("shift=3,sleep=on");
+
 /// A network function as QEMU is given it.
 pub struct Nic {
     /// A `-netdev`, if it has one.
@@ -50,8 +53,8 @@ pub struct Machine<'a> {
     pub board: Board,
     /// MiB.
     pub memory: u32,
-    /// Its time passes with the instructions that it runs: it sees no host that is busy. When it has nothing to do it is the host's.
-    pub own_time: bool,
+    /// QEMU's `-icount`, if its time passes with the instructions that it runs.
+    pub time: Option<&'static str>,
     /// If it starts by UEFI: from where, and not from `kernel`. It may start again then.
     pub firmware: Option<Firmware>,
     /// What its kernel says because the scenario asks for something impossible: no complaint.
@@ -106,7 +109,7 @@ impl<'a> Machine<'a> {
     }
 
     fn of(kernel: PathBuf, initramfs: &'a Path, command_line: &'a str, board: Board) -> Self {
-        Self { kernel, initramfs, command_line, board, memory: MEMORY, own_time: false, firmware: None, provoked: &[] }
+        Self { kernel, initramfs, command_line, board, memory: MEMORY, time: None, firmware: None, provoked: &[] }
     }
 }
 
@@ -278,9 +281,7 @@ fn emulator(bench: &Bench, machine: &Machine) -> Command {
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-cpu", "max"]);
     qemu.args(["-machine", &format!("{},accel=tcg,memory-backend=memory", board.machine())]);
     qemu.args(["-m", &format!("{}M", machine.memory), "-object", &memory.to_string()]);
-    if machine.own_time {
-        qemu.args(["-icount", "shift=3,sleep=on"]);
-    }
+    qemu.args(machine.time.iter().flat_map(|time| ["-icount", time]));
     qemu.args(board.iommu().iter().flat_map(|iommu| ["-device", iommu]));
     match &machine.firmware {
         Some(firmware) => firmware.add_to(&mut qemu),

@@ -3,7 +3,7 @@
 //! the tests. They run on `vf0`; `vf1`, in a network namespace, is the remote endpoint.
 
 use super::bench::Bench;
-use super::guest::{Guest, Machine, WITH_IPV6};
+use super::guest::{Guest, Machine, OWN_TIME, WITH_IPV6};
 use super::initramfs::{self, Contents};
 use super::install::{Group, Install, remove};
 use super::network::Network;
@@ -94,7 +94,7 @@ pub fn kselftest(bench: &Bench) -> Result<Outcome> {
     let machine = Machine {
         command_line: WITH_IPV6,
         memory: MEMORY,
-        own_time: true,
+        time: OWN_TIME,
         provoked: &PROVOKED,
         ..Machine::stock(&install, &initramfs)
     };

@@ -14,6 +14,7 @@ mod kselftest;
 mod multi_queue;
 mod network;
 mod offload;
+mod own_kernel;
 mod process;
 mod qmp;
 mod scenarios;

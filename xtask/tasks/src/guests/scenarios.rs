@@ -12,6 +12,7 @@ use super::kselftest::kselftest;
 use super::multi_queue::multi_queue;
 use super::network::Network;
 use super::offload::offload;
+use super::own_kernel::own_kernel;
 use super::testpmd::testpmd;
 use super::traffic::{self, PING_HEADERS, address, ping, ping_with};
 use super::vfio::vfio;
@@ -96,6 +97,11 @@ pub const ALL: &[Scenario] = &[
         name: "dpu-os-x86",
         shows: "DPU-OS for x86 cores starts by UEFI from a disk and over the network",
         run: dpu_os_x86_64,
+    },
+    Scenario {
+        name: "own-kernel",
+        shows: "DPU-OS with a kernel of its own configuration, which is built: its size, start and memory; it starts by UEFI and takes an update from its host",
+        run: own_kernel,
     },
     Scenario {
         name: "devel",
