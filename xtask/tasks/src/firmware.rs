@@ -45,7 +45,19 @@ pub fn build(architecture: Architecture) -> Result<PathBuf> {
     let mut build = cargo(architecture, "build")?;
     build.args(["--package", PACKAGE, "--no-default-features", "--features", FEATURES]);
     run::checked(build)?;
-    Ok(run::target().join(architecture.target()).join(PROFILE).join(PACKAGE))
+    Ok(built(architecture).join(PACKAGE))
+}
+
+/// Builds an example of a package in the same way. Where it is.
+pub fn build_example(architecture: Architecture, package: &str, example: &str) -> Result<PathBuf> {
+    let mut build = cargo(architecture, "build")?;
+    build.args(["--package", package, "--example", example]);
+    run::checked(build)?;
+    Ok(built(architecture).join("examples").join(example))
+}
+
+fn built(architecture: Architecture) -> PathBuf {
+    run::target().join(architecture.target()).join(PROFILE)
 }
 
 /// A command of cargo's that builds for a card: what needs no libraries.

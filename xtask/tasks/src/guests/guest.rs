@@ -35,6 +35,8 @@ const COMPLAINTS: [&str; 6] = ["BUG:", "WARNING:", "Oops", "Kernel panic", "virt
 
 /// Eight nanoseconds an instruction: it sees no host that is busy. When it has nothing to do its time is the host's.
 pub const OWN_TIME: Option<&str> = Some("shift=3,sleep=on");
+/// A nanosecond an instruction: times are numbers of instructions. It does not wait when it has nothing to do.
+pub const INSTRUCTIONS: Option<&str> = Some("shift=0,sleep=off");
 
 /// A network function as QEMU is given it.
 pub struct Nic {

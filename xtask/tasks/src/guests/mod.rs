@@ -10,6 +10,7 @@ mod ecpf;
 mod guest;
 mod initramfs;
 mod install;
+mod instructions;
 mod kselftest;
 mod multi_queue;
 mod network;

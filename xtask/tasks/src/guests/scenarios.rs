@@ -8,6 +8,7 @@ use super::dpu::{Dpu, Port, Stats};
 use super::dpu_os::{dpu_os, dpu_os_x86_64};
 use super::ecpf::ecpf;
 use super::guest::Guest;
+use super::instructions::instructions;
 use super::kselftest::kselftest;
 use super::multi_queue::multi_queue;
 use super::network::Network;
@@ -102,6 +103,11 @@ pub const ALL: &[Scenario] = &[
         name: "own-kernel",
         shows: "DPU-OS with a kernel of its own configuration, which is built: its size, start and memory; it starts by UEFI and takes an update from its host",
         run: own_kernel,
+    },
+    Scenario {
+        name: "instructions",
+        shows: "how many upcalls the slow path handles in a million instructions, of Arm and of x86 cores",
+        run: instructions,
     },
     Scenario {
         name: "devel",
