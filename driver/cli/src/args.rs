@@ -88,7 +88,7 @@ pub struct FunctionArgs {
     pub without: Vec<Feature>,
 
     /// What is set of a PF or VF, as `ip link set … vf` has it: `vf0=vlan=100,qos=3,spoofchk=on`. Settings are mac, vlan, qos, proto (802.1Q, 802.1ad),
-    /// spoofchk, trust, max_tx_rate (Mb/s) and state (auto, enable, disable). May be given several times.
+    /// spoofchk, trust, max_tx_rate (Mb/s), tx_weight (1 to 255, 0: none) and state (auto, enable, disable). May be given several times.
     #[arg(long, value_name = "PORT=SETTING=VALUE,…", value_parser = crate::vf::parse, requires = "flows")]
     pub vf: Vec<(String, VfSettings)>,
 }
@@ -209,10 +209,11 @@ Examples:
   millrace vf show vf0
   millrace vf vf0 vlan 100 qos 3             the function is in this VLAN, and knows nothing of it
   millrace vf vf0 mac 02:00:00:00:00:01 spoofchk on trust off
+  millrace vf vf0 tx_weight 3                three times what others get that have none, while they want more than there is
   millrace vf vf0 vlan 0 state disable       in none, and its link is down
 
-Settings are mac, vlan (with qos, and proto: 802.1Q or 802.1ad), spoofchk and trust (on or off), max_tx_rate (in Mb/s; 0: no limit), state (auto,
-enable or disable); what is not named stays. Who starts the slow path again gives them with --vf.")]
+Settings are mac, vlan (with qos, and proto: 802.1Q or 802.1ad), spoofchk and trust (on or off), max_tx_rate (in Mb/s; 0: no limit), tx_weight (its share of
+what can be sent while several want to send more, 1 to 255; 0: none of its own, as 1), state (auto, enable or disable); what is not named stays. Who starts the slow path again gives them with --vf.")]
 pub struct VfArgs {
     /// `show`, with a function or none; or a function, and settings with their values.
     #[arg(value_name = "WORD")]

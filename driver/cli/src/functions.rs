@@ -38,6 +38,9 @@ pub struct FunctionStatus {
     /// Mb/s; 0 without limit.
     #[serde(default)]
     pub max_tx_rate: u32,
+    /// 0 without one of its own.
+    #[serde(default)]
+    pub tx_weight: u32,
     pub state: LinkState,
     /// The link is up, and a driver is at work.
     pub up: bool,
@@ -100,7 +103,7 @@ impl Functions {
 
     fn status(&self, ecpf: &mut impl VirtioPci, function: u32, vport: usize) -> Result<FunctionStatus> {
         let config = FunctionConfig::read(ecpf, function)?;
-        let FunctionPolicy { vlan, spoof_check, trust, max_tx_rate } = config.policy;
+        let FunctionPolicy { vlan, spoof_check, trust, max_tx_rate, tx_weight } = config.policy;
         let vlan = vlan.unwrap_or(FunctionVlan { id: 0, priority: 0, service: false });
         Ok(FunctionStatus {
             port: self.config.vport_name(vport).unwrap_or_default(),
@@ -111,6 +114,7 @@ impl Functions {
             spoofchk: spoof_check,
             trust,
             max_tx_rate,
+            tx_weight,
             state: self.states[function as usize - 1],
             up: config.link_up && function_runs(ecpf, function)?,
         })
@@ -120,13 +124,16 @@ impl Functions {
 impl FunctionStatus {
     /// A line for people.
     pub fn line(&self) -> String {
-        let Self { port, mac, vlan, qos, proto, spoofchk, trust, max_tx_rate, state, up } = self;
+        let Self { port, mac, vlan, qos, proto, spoofchk, trust, max_tx_rate, tx_weight, state, up } = self;
         let mut line = format!("{port:<5} {mac}  {:<4}  state {state}", if *up { "up" } else { "down" });
         if *vlan != 0 {
             let _ = write!(line, ", vlan {vlan} qos {qos} proto {proto}");
         }
         if *max_tx_rate != 0 {
             let _ = write!(line, ", max_tx_rate {max_tx_rate}Mbps");
+        }
+        if *tx_weight != 0 {
+            let _ = write!(line, ", tx_weight {tx_weight}");
         }
         let switch = |on: &bool| if *on { "on" } else { "off" };
         line + &format!(", spoofchk {}, trust {}\n", switch(spoofchk), switch(trust))

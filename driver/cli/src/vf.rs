@@ -40,6 +40,8 @@ pub struct VfSettings {
     trust: Option<bool>,
     /// Mb/s: 0 for no limit.
     max_tx_rate: Option<u32>,
+    /// 0 for none.
+    tx_weight: Option<u32>,
     state: Option<LinkState>,
 }
 
@@ -65,7 +67,10 @@ impl VfSettings {
             "spoofchk" => self.spoof_check.replace(switch(name, value)?).is_none(),
             "trust" => self.trust.replace(switch(name, value)?).is_none(),
             "max_tx_rate" => self.max_tx_rate.replace(number(name, value, FunctionPolicy::FASTEST)?).is_none(),
-            "min_tx_rate" => return Err("there are no guaranteed rates, so no `min_tx_rate`: give max_tx_rate".into()),
+            "tx_weight" => self.tx_weight.replace(number(name, value, FunctionPolicy::HEAVIEST)?).is_none(),
+            "min_tx_rate" => {
+                return Err("there are no guaranteed rates, so no `min_tx_rate`: give max_tx_rate or tx_weight".into());
+            }
             "state" => {
                 let (auto, enable, disable) = (LinkState::Auto, LinkState::Enable, LinkState::Disable);
                 let states = [("auto", auto), ("enable", enable), ("disable", disable)];
@@ -73,7 +78,7 @@ impl VfSettings {
             }
             _ => {
                 return Err(format!(
-                    "there is no setting `{name}`: give mac, vlan, qos, proto, spoofchk, trust, max_tx_rate or state"
+                    "there is no setting `{name}`: give mac, vlan, qos, proto, spoofchk, trust, max_tx_rate, tx_weight or state"
                 ));
             }
         };
@@ -92,6 +97,7 @@ impl VfSettings {
         config.policy.spoof_check = self.spoof_check.unwrap_or(config.policy.spoof_check);
         config.policy.trust = self.trust.unwrap_or(config.policy.trust);
         config.policy.max_tx_rate = self.max_tx_rate.unwrap_or(config.policy.max_tx_rate);
+        config.policy.tx_weight = self.tx_weight.unwrap_or(config.policy.tx_weight);
         if let Some(id) = self.vlan {
             let (priority, service) = (self.qos.unwrap_or(0), self.service.unwrap_or(false));
             config.policy.vlan = (id != 0).then_some(FunctionVlan { id, priority, service });
@@ -173,6 +179,7 @@ mod tests {
         assert!(of("vf0=spoofchk=on").policy.spoof_check && !of("vf0=spoofchk=off").policy.spoof_check);
         assert!(of("vf0=trust=ON").policy.trust);
         assert_eq!(["2500", "0"].map(|rate| of(&format!("vf0=max_tx_rate={rate}")).policy.max_tx_rate), [2500, 0]);
+        assert_eq!(["255", "0"].map(|weight| of(&format!("vf0=tx_weight={weight}")).policy.tx_weight), [255, 0]);
         assert_eq!(["auto", "enable", "disable"].map(|s| of(&format!("vf0=state={s}")).link_up), [true, true, false]);
     }
 
@@ -198,10 +205,12 @@ mod tests {
             ("vf0=vlan", "`vlan` is not SETTING=VALUE"),
             (
                 "vf0=speed=1",
-                "there is no setting `speed`: give mac, vlan, qos, proto, spoofchk, trust, max_tx_rate or state",
+                "there is no setting `speed`: give mac, vlan, qos, proto, spoofchk, trust, max_tx_rate, tx_weight or state",
             ),
             ("vf0=max_tx_rate=131072", "`max_tx_rate=131072`: max_tx_rate is a number from 0 to 131071"),
-            ("vf0=min_tx_rate=5", "no `min_tx_rate`: give max_tx_rate"),
+            ("vf0=tx_weight=256", "`tx_weight=256`: tx_weight is a number from 0 to 255"),
+            ("vf0=tx_weight=-1", "tx_weight is a number from 0 to 255"),
+            ("vf0=min_tx_rate=5", "no `min_tx_rate`: give max_tx_rate or tx_weight"),
             ("vf0=vlan=4096", "`vlan=4096`: vlan is a number from 0 to 4095"),
             ("vf0=vlan=1,qos=8", "`qos=8`: qos is a number from 0 to 7"),
             ("vf0=vlan=1,vlan=2", "`vlan` is set twice"),

@@ -36,7 +36,7 @@ fn changed(net: &mut VfioUserNet) {
 fn set(port: &str, mac: &str) -> Value {
     json!({
         "port": port, "mac": mac, "vlan": 0, "qos": 0, "proto": "802.1Q", "spoofchk": false, "trust": false,
-        "max_tx_rate": 0, "state": "auto", "up": false,
+        "max_tx_rate": 0, "tx_weight": 0, "state": "auto", "up": false,
     })
 }
 
@@ -56,7 +56,7 @@ fn settings_count_at_once_and_are_shown() {
     let shown = vf(&device, &["vf0", "mac", "02:00:00:00:00:05", "spoofchk", "on"]);
     let vf0 = json!({
         "port": "vf0", "mac": "02:00:00:00:00:05", "vlan": 0, "qos": 0, "proto": "802.1Q", "spoofchk": true,
-        "trust": false, "max_tx_rate": 0, "state": "auto", "up": true,
+        "trust": false, "max_tx_rate": 0, "tx_weight": 0, "state": "auto", "up": true,
     });
     assert_eq!(shown, [vf0]);
     send(&between(6, 1, 0));
@@ -73,10 +73,11 @@ fn settings_count_at_once_and_are_shown() {
     send(&between(5, 1, 3));
     assert_eq!(receive(&mut b), [between(5, 1, 3)]);
 
-    let shown = vf(&device, &["vf0", "max_tx_rate", "1000"]);
-    assert_eq!((&shown[0]["max_tx_rate"], &shown[0]["spoofchk"]), (&1000.into(), &true.into()));
+    let shown = vf(&device, &["vf0", "max_tx_rate", "1000", "tx_weight", "3"]);
+    let limits = ["max_tx_rate", "tx_weight", "spoofchk"].map(|name| shown[0][name].clone());
+    assert_eq!(limits, [Value::from(1000), Value::from(3), Value::from(true)]);
     let text = device.ask(&["vf", "show", "vf0"]).succeeds();
-    assert!(text.ends_with("up    state auto, max_tx_rate 1000Mbps, spoofchk on, trust off\n"), "{text}");
+    assert!(text.ends_with("up    state auto, max_tx_rate 1000Mbps, tx_weight 3, spoofchk on, trust off\n"), "{text}");
     // More than may go at once, so that some waits for its time.
     for number in 0..40 {
         send(&[between(5, 1, number), vec![0; 8000]].concat());
@@ -122,6 +123,7 @@ fn what_cannot_be_set_is_refused_and_changes_nothing() {
         (&["vf0", "qos", "3"], "qos and proto are those of a VLAN: give vlan too"),
         (&["vf0", "speed", "1"], "there is no setting `speed`"),
         (&["vf0", "max_tx_rate", "fast"], "max_tx_rate is a number from 0 to 131071"),
+        (&["vf0", "tx_weight", "256"], "tx_weight is a number from 0 to 255"),
         (&["vf0", "min_tx_rate", "10"], "there are no guaranteed rates"),
         (&["vf0", "mac", "02:00:00:00:00:05,trust=on"], "give six bytes"),
     ] {

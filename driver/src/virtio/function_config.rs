@@ -5,7 +5,7 @@ use super::{Fault, VirtioError, VirtioPci};
 use millrace_regs::host::{
     FUNCTION, FUNCTION_BAD_OFFLOAD, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_MAC_HI,
     FUNCTION_MAC_LO, FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_RATE, FUNCTION_REFUSED,
-    FUNCTION_STATE, LIMITS, status,
+    FUNCTION_STATE, FUNCTION_WEIGHT, LIMITS, status,
 };
 use millrace_regs::map::{Bits, Register};
 
@@ -38,6 +38,8 @@ pub struct FunctionPolicy {
     pub trust: bool,
     /// Mb/s that it may send, up to [`FASTEST`](Self::FASTEST); 0: as fast as it can (`docs/host.md`, "Rates").
     pub max_tx_rate: u32,
+    /// Its weight among those that want to send, up to [`HEAVIEST`](Self::HEAVIEST); 0: none of its own, as 1 (`docs/host.md`, "Weights").
+    pub tx_weight: u32,
 }
 
 /// A VLAN, as its tag has it (IEEE 802.1Q).
@@ -54,6 +56,8 @@ pub struct FunctionVlan {
 impl FunctionPolicy {
     /// The highest rate that there is, in Mb/s.
     pub const FASTEST: u32 = FUNCTION_RATE.mask();
+    /// The greatest weight that there is.
+    pub const HEAVIEST: u32 = FUNCTION_WEIGHT.mask();
 
     /// The register's value.
     ///
@@ -74,7 +78,7 @@ impl FunctionPolicy {
     }
 
     /// What the registers say.
-    fn of_registers(word: u32, rate: u32) -> Self {
+    fn of_registers(word: u32, limits: Limits) -> Self {
         let field = |name| policy_field(name).get(word);
         let vlan = FunctionVlan {
             id: field("vlan") as u16,
@@ -85,13 +89,27 @@ impl FunctionPolicy {
             vlan: (vlan.id != 0).then_some(vlan),
             spoof_check: field("spoof_check") != 0,
             trust: field("trust") != 0,
-            max_tx_rate: rate,
+            max_tx_rate: limits.rate,
+            tx_weight: limits.weight,
         }
     }
 }
 
 fn policy_field(name: &str) -> Bits {
     *FUNCTION_POLICY.field(name).expect("a field of the register")
+}
+
+/// What is limited of what a function sends.
+struct Limits {
+    rate: u32,
+    weight: u32,
+}
+
+impl Limits {
+    fn read(ecpf: &mut impl VirtioPci, function: u32) -> Result<Self, VirtioError> {
+        let mut read = |register: Register| read_at(ecpf, LIMITS.at(function) + register.offset);
+        Ok(Self { rate: read(FUNCTION_RATE)?, weight: read(FUNCTION_WEIGHT)? })
+    }
 }
 
 /// Bytes of a function's registers that are written at once.
@@ -125,7 +143,7 @@ impl FunctionConfig {
     /// # Errors
     /// As [`set`](Self::set).
     pub fn read(ecpf: &mut impl VirtioPci, function: u32) -> Result<Self, VirtioError> {
-        let rate = read_at(ecpf, LIMITS.at(function) + FUNCTION_RATE.offset)?;
+        let limits = Limits::read(ecpf, function)?;
         let mut word = |register| read(ecpf, function, register);
         let [a, b, c, d] = word(FUNCTION_MAC_LO)?.to_le_bytes();
         let high = word(FUNCTION_MAC_HI)?;
@@ -136,15 +154,16 @@ impl FunctionConfig {
             mtu: word(FUNCTION_MTU)? as u16,
             link_up: high >> 16 & LINK_UP != 0,
             features: u64::from(features) << 32 | u64::from(low),
-            policy: FunctionPolicy::of_registers(word(FUNCTION_POLICY)?, rate),
+            policy: FunctionPolicy::of_registers(word(FUNCTION_POLICY)?, limits),
         })
     }
 
-    fn writes(&self) -> [Write; 8] {
+    fn writes(&self) -> [Write; 9] {
         let [a, b, c, d, e, f] = self.mac;
         [
             Write::Word(FUNCTION_POLICY.offset, self.policy.register()),
             Write::Limit(FUNCTION_RATE.offset, self.policy.max_tx_rate),
+            Write::Limit(FUNCTION_WEIGHT.offset, self.policy.tx_weight),
             Write::Word(FUNCTION_FEATURES_LO.offset, self.features as u32),
             Write::Word(FUNCTION_FEATURES_HI.offset, (self.features >> 32) as u32),
             Write::Word(FUNCTION_MTU.offset, self.mtu.into()),
@@ -194,11 +213,11 @@ impl FunctionView {
     /// # Errors
     /// As [`FunctionConfig::set`].
     pub fn read(ecpf: &mut impl VirtioPci, function: u32) -> Result<Self, VirtioError> {
-        let rate = read_at(ecpf, LIMITS.at(function) + FUNCTION_RATE.offset)?;
+        let limits = Limits::read(ecpf, function)?;
         let mut word = |register| read(ecpf, function, register);
         let [a, b, c, d] = word(FUNCTION_MAC_LO)?.to_le_bytes();
         let [e, f, ..] = word(FUNCTION_MAC_HI)?.to_le_bytes();
-        let policy = FunctionPolicy::of_registers(word(FUNCTION_POLICY)?, rate);
+        let policy = FunctionPolicy::of_registers(word(FUNCTION_POLICY)?, limits);
         Ok(Self { mac: [a, b, c, d, e, f], policy, refused: word(FUNCTION_REFUSED)? })
     }
 }

@@ -39,6 +39,7 @@ fn the_ecpf_sets_each_functions_configuration_by_itself() {
         policy: FunctionPolicy {
             spoof_check: function == 1,
             max_tx_rate: 100 * u32::from(function),
+            tx_weight: 80 * u32::from(function),
             ..FunctionPolicy::default()
         },
     };
@@ -75,6 +76,7 @@ fn the_ecpf_changes_what_it_means_to_and_leaves_what_the_driver_has_set() {
             vlan: vlan(4095),
             spoof_check: false,
             max_tx_rate: FunctionPolicy::FASTEST,
+            tx_weight: FunctionPolicy::HEAVIEST,
         },
     };
     config.set(&mut device.bar(0), 1).unwrap();

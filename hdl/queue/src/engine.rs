@@ -20,6 +20,7 @@ use crate::ring_side::{CLOCKS as SIDE_CLOCKS, FINDERS, READERS, RingSide, WRITER
 use crate::scatter::Scatter;
 use crate::segmenter::{CLOCKS as SEGMENTER_CLOCKS, Segmenter};
 use crate::sent_policy::SentPolicy;
+use crate::shares::Shares;
 use crate::steer::Steer;
 use crate::strip::Strip;
 use crate::turns::Turns;
@@ -88,6 +89,7 @@ pub struct QueueEngine<const HOST: HostSizes> {
     pub policy: Signal<In, Policy>,
     pub rate_write: Signal<In, Bit>,
     pub burst_write: Signal<In, Bit>,
+    pub weight_write: Signal<In, Bit>,
     pub limit_function: Signal<In, Bits<8>>,
     pub limit: Signal<In, Bits<32>>,
     pub merge: Signal<In, Bits<{ HOST.functions }>>,
@@ -145,6 +147,7 @@ pub struct QueueEngine<const HOST: HostSizes> {
     segmenter: Segmenter<{ HOST.pair_bits }, { HOST.vq_bits }>,
     sent_policy: SentPolicy<{ HOST.pair_bits }, { HOST.function_bits }>,
     rates: RateLimit<{ HOST.pairs }, { HOST.pair_bits }, { HOST.functions }, { HOST.function_bits }>,
+    shares: Shares<{ HOST.pairs }, { HOST.pair_bits }, { HOST.functions }, { HOST.function_bits }>,
     #[init(ReceiveStore::new())]
     store: ReceiveStore<{ HOST.pairs }, { HOST.pair_bits }, { HOST.store_bits }>,
     collector: Collector<{ HOST.functions }, { HOST.pair_bits }, { HOST.function_bits }>,
@@ -195,6 +198,7 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
             sent: RingSide::new(&control),
             received: RingSide::new(&[]),
             rates: RateLimit::new(config, &control),
+            shares: Shares::new(config, &control),
             gate: ControlGate::new(&control),
             unit: ControlUnit::new(config),
             collector: Collector::new(&first),
@@ -305,6 +309,16 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         self.control.segments.valid = self.sent.segments.valid & is_control;
         self.control.segments.data = segment;
         self.sent.segments.ready = if is_control { self.control.segments.ready } else { self.reader.segments.ready };
+        self.shares.weight_write = self.weight_write;
+        self.shares.set_function = self.limit_function;
+        self.shares.set_value = self.limit;
+        self.shares.backlog = self.sent.backlog;
+        self.shares.stopped = self.rates.stopped;
+        self.shares.read = self.reader.segments.valid & self.reader.segments.ready & !(segment.abort | segment.reset);
+        self.shares.read_function = segment.function;
+        self.shares.read_bytes = segment.length;
+        self.shares.blocked = self.reader.segments.valid & !self.reader.segments.ready;
+        self.rates.outrun = self.shares.held;
         self.data_guard.inp.arid = self.reader.axi.arid;
         self.data_guard.inp.araddr = self.reader.axi.araddr;
         self.data_guard.inp.arlen = self.reader.axi.arlen;
@@ -521,7 +535,8 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
             idle.set_bit(SEGMENTER + i, self.segmenter.idle_part.get_bit(i));
         }
         self.reader.clock = self.clock_part[READER];
-        idle.set_bit(READER, self.reader.idle);
+        self.shares.clock = self.clock_part[READER];
+        idle.set_bit(READER, self.reader.idle & self.shares.idle);
         self.packer.clock = self.clock_part[PACKER];
         idle.set_bit(PACKER, self.packer.idle);
         self.strip.clock = self.clock_part[STRIP];

@@ -54,6 +54,7 @@ pub mod scattered_walker;
 pub mod segmenter;
 pub mod sent_policy;
 pub mod sequencer;
+pub mod shares;
 pub mod sizes;
 pub mod slicer;
 pub mod steer;

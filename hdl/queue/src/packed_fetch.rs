@@ -116,6 +116,8 @@ pub struct PackedFetch<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE
     pub reset_pair: Snk<Bits<PAIR_BITS>>,
     pub steps: Src<Step<PAIR_BITS>>,
     pub fault: Src<Fault<PAIR_BITS>>,
+    /// Bit p: pair p has lines that were not looked at.
+    pub backlog: Signal<Out, Bits<PAIRS>>,
     /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
@@ -194,6 +196,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const RECEIVE: usize> PackedFet
         let ask_idle = self.ask == PackedAsk::Idle;
         let may = self.live & !self.dead & !self.resetting & !self.busy;
         let looks = self.due & self.room;
+        self.backlog = self.live & !self.dead & (self.due | self.busy);
         self.arbiter.request = may & (looks | self.unsaid);
         let takes = ask_idle & self.arbiter.any;
         self.arbiter.take = takes;

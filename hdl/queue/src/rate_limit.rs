@@ -54,6 +54,9 @@ pub struct RateLimit<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTIONS
     pub free_pair: Signal<In, Bits<PAIR_BITS>>,
     pub packed_free: Signal<Out, Bits<7>>,
     pub packed_free_pair: Signal<In, Bits<PAIR_BITS>>,
+    /// Bit f: nothing of function f is to be begun, whatever its rate; nothing is, for its rate.
+    pub outrun: Signal<In, Bits<FUNCTIONS>>,
+    pub stopped: Signal<Out, Bits<FUNCTIONS>>,
     /// A bucket is not full.
     pub waits: Signal<Out, Bit>,
     /// Nothing comes in, and nothing is done.
@@ -187,20 +190,24 @@ impl<const PAIRS: usize, const PAIR_BITS: usize, const FUNCTIONS: usize, const F
 
         comment!("what may be read");
         let blocked = self.limited & self.in_debt;
+        self.stopped = blocked;
         let mut held: Bits<PAIRS> = 0;
+        let mut ahead: Bits<PAIRS> = 0;
         let mut slow: Bits<PAIRS> = 0;
         for p in 0..self._ecpf_pairs {
             held.set_bit(p, blocked.get_bit(0));
+            ahead.set_bit(p, self.outrun.get_bit(0));
             slow.set_bit(p, self.limited.get_bit(0));
         }
         for f in 1..FUNCTIONS {
             for p in 0..self._function_pairs {
                 held.set_bit(self._ecpf_pairs + (f - 1) * self._function_pairs + p, blocked.get_bit(f));
+                ahead.set_bit(self._ecpf_pairs + (f - 1) * self._function_pairs + p, self.outrun.get_bit(f));
                 slow.set_bit(self._ecpf_pairs + (f - 1) * self._function_pairs + p, self.limited.get_bit(f));
             }
         }
         let closed = held & !self.control_pairs;
-        self.room = self.gate_room & !closed;
+        self.room = self.gate_room & !(closed | (ahead & !self.control_pairs));
         let is_slow = (slow & (one_pair << self.free_pair)).any();
         self.free = if is_slow & (self.gate_free > FEW) { FEW } else { self.gate_free };
         self.packed_free = if (closed & (one_pair << self.packed_free_pair)).any() { 0 } else { self.gate_packed_free };

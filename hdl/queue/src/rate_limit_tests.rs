@@ -64,6 +64,7 @@ impl Bench {
     fn clock(&mut self, offer: impl Fn(&mut ChaCha8Rng, [bool; 3]) -> Option<(usize, u64)>) {
         self.dut.now.next = ((0xfffd + self.clock / UNIT) & 0xffff).into();
         self.dut.gate_room.next = 0xffu64.into();
+        self.dut.outrun.next = 0u64.into();
         (self.dut.gate_free.next, self.dut.gate_packed_free.next) = (64u64.into(), 64u64.into());
         let pair = self.rng.random_range(0..8u64);
         (self.dut.free_pair.next, self.dut.packed_free_pair.next) = (pair.into(), pair.into());

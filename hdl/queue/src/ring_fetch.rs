@@ -118,6 +118,8 @@ pub struct RingFetch<const PAIRS: usize, const PAIR_BITS: usize> {
     pub reset_pair: Snk<Bits<PAIR_BITS>>,
     pub heads: Src<Head<PAIR_BITS>>,
     pub fault: Src<Fault<PAIR_BITS>>,
+    /// Bit p: pair p has entries that were not asked for, or may have some.
+    pub backlog: Signal<Out, Bits<PAIRS>>,
     /// Nothing moves: memory may owe an answer, but no clock changes anything before something comes in.
     pub idle: Signal<Out, Bit>,
 
@@ -207,6 +209,7 @@ impl<const PAIRS: usize, const PAIR_BITS: usize> RingFetch<PAIRS, PAIR_BITS> {
         let asks_index = self.notified & !(self.index_busy | self.event_due | self.event_busy);
         let asks_entries = self.more & self.room & !self.entries_busy;
         let eligible = self.live & !self.dead & !self.resetting & (asks_index | asks_entries | asks_event);
+        self.backlog = self.live & !self.dead & (self.more | self.notified | self.index_busy);
         let has_place = !self.places.get_bit(UNDER_WAY);
         self.arbiter.request = eligible;
         let chooses = (self.ask == AskState::Idle) & self.arbiter.any & has_place;

@@ -72,6 +72,8 @@ pub struct RingSide<
     #[count(WRITERS)]
     pub written: Vec<Snk<Bits<8>>>,
     pub reset_pair: Snk<Bits<PAIR_BITS>>,
+    /// Bit p: pair p has something that was not read from its ring, or may have.
+    pub backlog: Signal<Out, Bits<PAIRS>>,
     pub segments: Src<Segment<PAIR_BITS>>,
     #[count(FINDERS)]
     pub fault: Vec<Src<Fault<PAIR_BITS>>>,
@@ -170,6 +172,7 @@ impl<
         self.packed.room = self.room;
         self.fetch.free = if self.free < self.credit.free { self.free } else { self.credit.free };
         self.packed.free = self.packed_free;
+        self.backlog = self.fetch.backlog | self.packed.backlog;
         self.free_pair = self.fetch.granted_pair;
         self.packed_free_pair = self.packed.granted_pair;
         self.packed.may_grant = !self.fetch.granted;

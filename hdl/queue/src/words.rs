@@ -222,6 +222,9 @@ pub fn limit_mask(at: Bits<2>) -> Bits<32> {
     if at == FUNCTION_BURST.offset / 4 {
         mask = FUNCTION_BURST.mask();
     }
+    if at == FUNCTION_WEIGHT.offset / 4 {
+        mask = FUNCTION_WEIGHT.mask();
+    }
     mask
 }
 

@@ -7,7 +7,7 @@ use millrace_regs::host::{
     FUNCTION_BAD_OFFLOAD, FUNCTION_BURST, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO,
     FUNCTION_FIRST_HI, FUNCTION_FIRST_LO, FUNCTION_LAST_HI, FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO,
     FUNCTION_MODERATION, FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_RATE, FUNCTION_REFUSED,
-    FUNCTION_STATE, WINDOW_SHIFT,
+    FUNCTION_STATE, FUNCTION_WEIGHT, WINDOW_SHIFT,
 };
 
 const MAC_LO: u32 = FUNCTION_MAC_LO.offset;
@@ -28,6 +28,7 @@ const POLICY: u32 = FUNCTION_POLICY.offset;
 const REFUSED: u32 = FUNCTION_REFUSED.offset;
 const RATE: u32 = FUNCTION_RATE.offset;
 const BURST: u32 = FUNCTION_BURST.offset;
+const WEIGHT: u32 = FUNCTION_WEIGHT.offset;
 
 /// Bits of an address below a page.
 const BELOW: u32 = (1 << WINDOW_SHIFT) - 1;
@@ -84,6 +85,7 @@ impl Function {
         match offset {
             RATE => self.rate,
             BURST => self.burst,
+            WEIGHT => self.weight,
             _ => 0,
         }
     }
@@ -94,6 +96,7 @@ impl Function {
         match offset {
             RATE => self.rate = word & FUNCTION_RATE.mask(),
             BURST => self.burst = word & FUNCTION_BURST.mask(),
+            WEIGHT => self.weight = word & FUNCTION_WEIGHT.mask(),
             _ => {}
         }
     }

@@ -149,8 +149,20 @@ pub const FUNCTION_BURST: Register = register(
 /// What it is after power-up.
 pub const FUNCTION_BURST_RESET: u32 = 65_536;
 
+/// Its share while functions have more to send than is read.
+pub const FUNCTION_WEIGHT: Register = register(
+    "FUNCTION_WEIGHT",
+    0x8,
+    Access::Rw,
+    0,
+    &[bits("weight", 0, 8, "weight of the function among those that send; 0: as 1")],
+    "Weight of what the function sends.",
+);
+/// Bytes for each unit of weight, of which a function may send no more while others may send theirs.
+pub const WEIGHT_BYTES: u64 = 4096;
+
 /// What the ECPF limits of a function (block [`LIMITS`](super::LIMITS)), in the order of the offsets.
-pub const LIMIT_REGISTERS: [Register; 2] = [FUNCTION_RATE, FUNCTION_BURST];
+pub const LIMIT_REGISTERS: [Register; 3] = [FUNCTION_RATE, FUNCTION_BURST, FUNCTION_WEIGHT];
 
 const WORD: &[Bits] = &[bits("value", 0, 32, "the word")];
 const PAGES: &[Bits] = &[bits("page", WINDOW_SHIFT, 32 - WINDOW_SHIFT, "number of the page of 4 KiB, lower part")];

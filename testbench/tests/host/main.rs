@@ -16,3 +16,4 @@ mod segments;
 mod time_outs;
 mod traffic;
 mod wakes;
+mod weights;

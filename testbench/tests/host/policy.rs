@@ -22,7 +22,7 @@ fn random_policy(rng: &mut ChaCha8Rng, mac: [u8; 6]) -> Policy {
 
 fn config(policy: &Policy) -> FunctionConfig {
     let vlan = policy.vlan.map(|v| FunctionVlan { id: v.id, priority: v.priority, service: v.service });
-    let policy_set = FunctionPolicy { vlan, spoof_check: policy.spoof_check, trust: false, max_tx_rate: 0 };
+    let policy_set = FunctionPolicy { vlan, spoof_check: policy.spoof_check, ..FunctionPolicy::default() };
     FunctionConfig { mac: policy.mac, mtu: 1500, link_up: true, features: u64::MAX, policy: policy_set }
 }
 
