@@ -72,6 +72,12 @@ pub trait Device {
     /// [`DeviceError::Backend`] if the device cannot be reached.
     fn poll(&mut self) -> Result<(), DeviceError>;
 
+    /// The next sample of what policies dropped, in the order in which the device gave them, of the latest that are kept; none if none is waiting, or the
+    /// device has no host side that is reached here.
+    fn next_drop_sample(&mut self) -> Option<DropSample> {
+        None
+    }
+
     /// What a PF or VF may send, by its number among the functions (`docs/host.md`); none if the device has no host side that is reached here.
     ///
     /// # Errors
@@ -182,6 +188,26 @@ pub struct Upcall {
     pub at: u64,
     /// The frame, without FCS; unchanged unless a rule sent it.
     pub frame: Vec<u8>,
+}
+
+/// The beginning of a frame that the policy of the function behind a vport dropped (`docs/host.md`, "Samples").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropSample {
+    /// The vport.
+    pub vport: u8,
+    /// Why it was dropped.
+    pub reason: DropReason,
+    /// Its first bytes.
+    pub frame: Vec<u8>,
+}
+
+/// Why a function's policy dropped a frame of it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// Its source is not the function's address.
+    Spoof,
+    /// It has a tag, or is too short for one, and the function is in a VLAN.
+    Vlan,
 }
 
 /// What became of a frame that was to be sent.

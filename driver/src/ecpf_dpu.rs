@@ -3,7 +3,7 @@
 
 use crate::event::Event;
 use crate::virtio::{DmaMemory, Ecpf, FunctionView, VirtioPci};
-use crate::{Access, Device, DeviceError, Registers, Sent, Upcall};
+use crate::{Access, Device, DeviceError, DropSample, Registers, Sent, Upcall};
 use std::time::Instant;
 
 /// An ECPF, and what its driver reaches it by.
@@ -89,6 +89,10 @@ impl<F: EcpfFunction> Device for EcpfDpu<F> {
         }
         self.ecpf.look(self.now())?;
         Ok(())
+    }
+
+    fn next_drop_sample(&mut self) -> Option<DropSample> {
+        self.ecpf.next_sample()
     }
 
     fn function(&mut self, function: u32) -> Result<Option<FunctionView>, DeviceError> {

@@ -39,7 +39,9 @@ mod words;
 
 pub use action::{Action, ActionError, program};
 pub use counters::{Count, QueueStats, RuleCounters, Verdicts};
-pub use device::{Access, BoxError, Device, DeviceError, Registers, RegistersOnly, Sent, Upcall};
+pub use device::{
+    Access, BoxError, Device, DeviceError, DropReason, DropSample, Registers, RegistersOnly, Sent, Upcall,
+};
 pub use discover::discover;
 pub use ecpf_dpu::{EcpfDpu, EcpfFunction};
 pub use image::{Image, ImageError};

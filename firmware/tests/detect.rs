@@ -8,7 +8,7 @@ mod fake;
 use etherparse::{PacketBuilder, TcpHeader};
 use fake::Fake;
 use millrace_driver::virtio::{FunctionPolicy, FunctionView, FunctionVlan};
-use millrace_driver::{Device, DeviceError, Image, Sent, Upcall};
+use millrace_driver::{Device, DeviceError, DropReason, DropSample, Image, Sent, Upcall};
 use millrace_firmware::compile::hardware_key;
 use millrace_firmware::detect::{
     Action, Detection, Event, Kind, MacAddress, ScanDetection, SpoofDetection, Target, Vports,
@@ -31,6 +31,7 @@ const ACROSS: &str = "in_port=vf0,actions=output:p0\nin_port=vf1,actions=output:
 struct Dpu {
     fake: Fake,
     functions: [FunctionView; 9],
+    samples: Vec<DropSample>,
     out: usize,
 }
 
@@ -54,6 +55,10 @@ impl Device for Dpu {
 
     fn poll(&mut self) -> Result<(), DeviceError> {
         self.fake.poll()
+    }
+
+    fn next_drop_sample(&mut self) -> Option<DropSample> {
+        self.samples.pop()
     }
 
     fn function(&mut self, function: u32) -> Result<Option<FunctionView>, DeviceError> {
@@ -95,7 +100,7 @@ impl Bench {
         let mac = |function| [2, 0, 0, 0, 0, function];
         let functions =
             std::array::from_fn(|n| FunctionView { mac: mac(n as u8), policy: FunctionPolicy::default(), refused: 7 });
-        let mut dpu = Dpu { fake, functions, out: 0 };
+        let mut dpu = Dpu { fake, functions, samples: vec![], out: 0 };
         let slow = start(&mut dpu, flows, detect, image);
         Bench { dpu, slow }
     }
@@ -456,4 +461,29 @@ fn what_the_spoof_check_dropped_is_told_of_by_its_number() {
         })
         .collect();
     assert_eq!(counts, [("spoof", 4, Action::Dropped), ("spoof", 30, Action::Dropped), ("both", 1, Action::Dropped)]);
+}
+
+#[test]
+fn a_sample_of_what_the_spoof_check_dropped_gives_its_addresses() {
+    let mut b = Bench::new(spoof(Some(SECOND)));
+    b.dpu.functions[1].policy.spoof_check = true;
+    b.wait(SECOND);
+    // Of a packet whose end is not in the sample.
+    let frame = [forged(0, 0x66), vec![0; 600]].concat();
+    let sample = |vport, reason| DropSample { vport, reason, frame: frame[..40].to_vec() };
+    b.dpu.samples.extend([
+        sample(VF1, DropReason::Spoof),
+        sample(VF0, DropReason::Vlan),
+        sample(VF0, DropReason::Spoof),
+    ]);
+    b.dpu.functions[1].refused += 3;
+    b.wait(SECOND);
+    b.dpu.functions[1].refused += 1;
+    b.wait(12 * SECOND);
+    let events = b.events();
+    let [Event { kind: first, action, .. }, Event { kind: second, .. }] = &events[..] else { panic!("{events:?}") };
+    let (own_mac, src_mac) = (b.dpu.functions[1].mac.into(), Some(MacAddress(0x0200_0000_0066)));
+    let src_ip = Some([10, 0, 0, 0].into());
+    assert_eq!((first, *action), (&Kind::Spoof { src_mac, src_ip, own_mac, count: 3 }, Action::Dropped));
+    assert_eq!(second, &Kind::Spoof { src_mac: None, src_ip: None, own_mac, count: 1 }, "it is of other frames");
 }

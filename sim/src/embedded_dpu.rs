@@ -4,7 +4,7 @@
 use crate::embedded::{error, offset};
 use crate::{Bar, CYCLE_NS, DpuSimulation, HostMemory};
 use millrace_driver::virtio::{Ecpf, FunctionView, LocalMemory, Settings, VirtioError};
-use millrace_driver::{Device, DeviceError, Sent, Upcall};
+use millrace_driver::{Device, DeviceError, DropSample, Sent, Upcall};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -82,6 +82,10 @@ impl<M: HostMemory> Device for EmbeddedDpu<M> {
             self.look()?;
         }
         Ok(())
+    }
+
+    fn next_drop_sample(&mut self) -> Option<DropSample> {
+        self.ecpf.next_sample()
     }
 
     fn function(&mut self, function: u32) -> Result<Option<FunctionView>, DeviceError> {

@@ -7,7 +7,7 @@ use crate::{
     Bar, Config, DpuSimulation, EmbeddedDpu, Latency, NewError, Ports, Preset, Received, Simulated, TraceError,
 };
 use millrace_driver::virtio::{FunctionConfig, FunctionView, LocalMemory, Settings, VirtioError};
-use millrace_driver::{Device, DeviceError, Sent, Upcall};
+use millrace_driver::{Device, DeviceError, DropSample, Sent, Upcall};
 use std::cell::{Ref, RefCell, RefMut};
 use std::ops::Range;
 use std::path::Path;
@@ -163,6 +163,10 @@ impl Device for EmbeddedHost {
     fn poll(&mut self) -> Result<(), DeviceError> {
         self.dpu_mut().step();
         self.attend()
+    }
+
+    fn next_drop_sample(&mut self) -> Option<DropSample> {
+        self.ecpf.next_drop_sample()
     }
 
     fn function(&mut self, function: u32) -> Result<Option<FunctionView>, DeviceError> {

@@ -8,11 +8,17 @@ use crate::faults;
 use crate::stats::Stats;
 use crate::vf::{self, LinkState, VfSettings};
 use anyhow::Result;
-use millrace_driver::virtio::{FunctionConfig, FunctionLosses, FunctionPolicy, FunctionVlan, VirtioPci, function_runs};
+use millrace_driver::virtio::{
+    FunctionConfig, FunctionLosses, FunctionPolicy, FunctionVlan, VirtioPci, function_runs, sample_drops,
+};
 use millrace_regs::config::Config;
 use millrace_regs::host::Feature;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Time between two samples of what a function's policy drops: enough to tell of its sources, and little to do.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(1);
 
 /// PF and VFs of a device, as its ECPF's driver has them.
 pub struct Functions {
@@ -65,6 +71,7 @@ impl Functions {
                 self.apply(function, settings, &mut set);
             }
             set.set(ecpf, function)?;
+            sample_drops(ecpf, function, SAMPLE_INTERVAL)?;
         }
         Ok(())
     }

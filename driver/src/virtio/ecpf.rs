@@ -2,7 +2,7 @@
 //! What a [`Device`](crate::Device) with host side is made of beside its registers: upcalls that wait, and packets out.
 
 use super::{DmaMemory, Representors, Settings, VirtioError, VirtioPci};
-use crate::{BoxError, DeviceError, Sent, Upcall};
+use crate::{BoxError, DeviceError, DropSample, Sent, Upcall};
 use millrace_regs::host::{COMMON, common};
 use millrace_regs::map::MAX_VPORTS;
 use std::collections::VecDeque;
@@ -69,6 +69,11 @@ impl<T: VirtioPci, M: DmaMemory> Ecpf<T, M> {
     /// The next upcall that was taken.
     pub fn next_upcall(&mut self) -> Option<Upcall> {
         self.upcalls.pop_front()
+    }
+
+    /// The next sample that came with upcalls, as [`Representors::next_sample`].
+    pub fn next_sample(&mut self) -> Option<DropSample> {
+        self.representors.next_sample()
     }
 
     /// Whether one waits.

@@ -5,9 +5,10 @@ use super::{Fault, VirtioError, VirtioPci};
 use millrace_regs::host::{
     FUNCTION, FUNCTION_BAD_OFFLOAD, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_MAC_HI,
     FUNCTION_MAC_LO, FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_RATE, FUNCTION_REFUSED,
-    FUNCTION_STATE, FUNCTION_WEIGHT, LIMITS, status,
+    FUNCTION_SAMPLES, FUNCTION_STATE, FUNCTION_WEIGHT, LIMITS, TIME_UNIT_NS, status,
 };
 use millrace_regs::map::{Bits, Register};
+use std::time::Duration;
 
 /// Bit of `status` that says that the link is up (virtio 5.1.4).
 const LINK_UP: u32 = 1;
@@ -220,6 +221,15 @@ impl FunctionView {
         let policy = FunctionPolicy::of_registers(word(FUNCTION_POLICY)?, limits);
         Ok(Self { mac: [a, b, c, d, e, f], policy, refused: word(FUNCTION_REFUSED)? })
     }
+}
+
+/// Has the device show what it drops of what a function sends: the ECPF gets the beginning of a frame no more often than once in this time (`docs/host.md`, "Samples").
+///
+/// # Errors
+/// As [`FunctionConfig::set`].
+pub fn sample_drops(ecpf: &mut impl VirtioPci, function: u32, interval: Duration) -> Result<(), VirtioError> {
+    let units = interval.as_nanos().div_ceil(TIME_UNIT_NS.into()).clamp(1, FUNCTION_SAMPLES.mask().into());
+    Write::Limit(FUNCTION_SAMPLES.offset, units as u32).make(ecpf, function)
 }
 
 /// Whether a function's driver is at work: it is set up, needs no reset, and the function may use its bus.

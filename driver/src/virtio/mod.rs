@@ -46,6 +46,7 @@ pub use frames::{
 };
 pub use function_config::{
     FunctionConfig, FunctionLosses, FunctionPolicy, FunctionView, FunctionVlan, function_fault, function_runs,
+    sample_drops,
 };
 pub use local::{LocalMemory, OutsideMemory};
 pub use mapped::MappedMemory;

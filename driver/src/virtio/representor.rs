@@ -2,9 +2,15 @@
 //! The ECPF's pairs of virtqueues: pair v is the representor of vport v.
 
 use super::{DmaMemory, Settings, VirtioError, VirtioNet, VirtioPci};
-use crate::Sent;
+use crate::{DropReason, DropSample, Sent};
 use millrace_regs::UpcallReason;
-use millrace_regs::host::{ECPF_HEADER, ECPF_HEADER_LENGTH, ECPF_HEADER_REASON, NET_HEADER};
+use millrace_regs::host::{
+    ECPF_HEADER, ECPF_HEADER_LENGTH, ECPF_HEADER_REASON, NET_HEADER, SAMPLE_BYTES, SAMPLE_SPOOF, SAMPLE_VLAN,
+};
+use std::collections::VecDeque;
+
+/// Samples that are kept until they are taken: the latest.
+const SAMPLES: usize = 64;
 
 /// A frame that the slow path gets through a representor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +23,19 @@ pub struct RepresentorUpcall {
     pub frame: Vec<u8>,
 }
 
+/// Why a representor gets a frame.
+#[derive(Clone, Copy)]
+pub(super) enum Why {
+    /// It is an upcall.
+    Upcall(UpcallReason),
+    /// It is a sample.
+    Dropped(DropReason),
+}
+
 /// The ECPF's function in use.
 pub struct Representors<T, M> {
     net: VirtioNet<T, M>,
+    samples: VecDeque<DropSample>,
 }
 
 impl<T: VirtioPci, M: DmaMemory> Representors<T, M> {
@@ -28,7 +44,7 @@ impl<T: VirtioPci, M: DmaMemory> Representors<T, M> {
     /// # Errors
     /// As [`VirtioNet::start`].
     pub fn start(transport: T, memory: M, settings: Settings) -> Result<Self, VirtioError> {
-        Ok(Self { net: VirtioNet::start_with(transport, memory, settings, ECPF_HEADER)? })
+        Ok(Self { net: VirtioNet::start_with(transport, memory, settings, ECPF_HEADER)?, samples: VecDeque::new() })
     }
 
     /// The function itself: reset, faults, configuration. Frames that are received through it are without vport and reason.
@@ -44,14 +60,35 @@ impl<T: VirtioPci, M: DmaMemory> Representors<T, M> {
         self.net.stop()
     }
 
-    /// The upcalls of a vport, in their order, at most `limit`.
+    /// The upcalls of a vport, in their order, at most `limit` with the samples between them, which [`next_sample`](Self::next_sample) gives.
     ///
     /// # Errors
     /// As [`VirtioNet::receive`].
     pub fn upcalls(&mut self, vport: u16, limit: usize) -> Result<Vec<RepresentorUpcall>, VirtioError> {
+        let mut frames = vec![];
+        self.net.receive_with(vport, limit, |front, frame| {
+            frames.push(why(2 * vport, front, frame.len()).map(|why| (why, frame.to_vec())));
+        })?;
         let mut upcalls = vec![];
-        self.net.receive_with(vport, limit, |front, frame| upcalls.push(upcall(vport, front, frame)))?;
-        upcalls.into_iter().collect()
+        for frame in frames {
+            match frame? {
+                (Why::Upcall(reason), frame) => upcalls.push(RepresentorUpcall { vport, reason, frame }),
+                (Why::Dropped(reason), frame) => self.keep(DropSample { vport: vport as u8, reason, frame }),
+            }
+        }
+        Ok(upcalls)
+    }
+
+    fn keep(&mut self, sample: DropSample) {
+        if self.samples.len() == SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(sample);
+    }
+
+    /// The next sample of those that came with upcalls; the latest are kept.
+    pub fn next_sample(&mut self) -> Option<DropSample> {
+        self.samples.pop_front()
     }
 
     /// Sends a frame out of a vport, without a lookup.
@@ -82,16 +119,19 @@ impl<T: VirtioPci, M: DmaMemory> Representors<T, M> {
     }
 }
 
-fn upcall(vport: u16, front: &[u8], frame: &[u8]) -> Result<RepresentorUpcall, VirtioError> {
-    Ok(RepresentorUpcall { vport, reason: reason(2 * vport, front, frame.len())?, frame: frame.to_vec() })
-}
-
-/// Checks what lies in front of an upcall's frame of `len` bytes, after virtio's header was: why the slow path gets it.
-pub(super) fn reason(queue: u16, front: &[u8], len: usize) -> Result<UpcallReason, VirtioError> {
+/// Checks what lies in front of a representor's frame of `len` bytes, after virtio's header was: why the slow path gets it.
+pub(super) fn why(queue: u16, front: &[u8], len: usize) -> Result<Why, VirtioError> {
     let wrong = |problem| VirtioError::Header { queue, problem, bytes: front.to_vec() };
     let header = &front[NET_HEADER..];
-    let reason = UpcallReason::from_number(header[ECPF_HEADER_REASON].into());
-    let reason = reason.ok_or_else(|| wrong("there is no such reason of an upcall"))?;
+    let why = match header[ECPF_HEADER_REASON] {
+        SAMPLE_SPOOF => Some(Why::Dropped(DropReason::Spoof)),
+        SAMPLE_VLAN => Some(Why::Dropped(DropReason::Vlan)),
+        number => UpcallReason::from_number(number.into()).map(Why::Upcall),
+    };
+    let why = why.ok_or_else(|| wrong("there is no such reason of an upcall"))?;
+    if matches!(why, Why::Dropped(_)) && len > SAMPLE_BYTES {
+        return Err(wrong("a sample is too long"));
+    }
     let length = &header[ECPF_HEADER_LENGTH..][..4];
     let length = u32::from_le_bytes(length.try_into().expect("four bytes"));
     if length as usize != len {
@@ -100,5 +140,5 @@ pub(super) fn reason(queue: u16, front: &[u8], len: usize) -> Result<UpcallReaso
     if header[1..4].iter().chain(&header[8..]).any(|byte| *byte != 0) {
         return Err(wrong("what is reserved is not 0"));
     }
-    Ok(reason)
+    Ok(why)
 }

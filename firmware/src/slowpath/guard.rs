@@ -12,8 +12,8 @@ use crate::detect::{
 use crate::openflow::{FlowMask, Ports};
 use crate::packet::parse;
 use millrace_driver::virtio::FunctionView;
-use millrace_driver::{Device, DeviceError, Found, RuleId, Upcall};
-use millrace_regs::config::Config;
+use millrace_driver::{Device, DeviceError, DropReason, DropSample, Found, RuleId, Upcall};
+use millrace_regs::config::{Config, MAX_FRAME};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -49,6 +49,10 @@ struct Refused {
     count: u64,
     /// When they were last told of.
     told: Option<u64>,
+    /// The source of one of them, if the device gave a sample.
+    sampled: Option<(MacAddress, Option<IpAddr>)>,
+    /// They wait for a sample since the last look.
+    waits: bool,
 }
 
 /// All that is looked out for, and what came of it.
@@ -157,6 +161,7 @@ impl Guard {
         }
         if self.refused_at.is_none_or(|at| now - at >= REFUSED_NS) {
             self.refused_at = Some(now);
+            self.take_samples(tables.device);
             if let Err(error) = self.count_refused(tables.device, now) {
                 tables.error.get_or_insert(error);
             }
@@ -299,7 +304,22 @@ impl Guard {
         mac
     }
 
-    /// Reads what the functions' policies have dropped, and tells of it once in the time that counts.
+    /// Takes what the device has shown of frames that spoof checks have dropped.
+    fn take_samples(&mut self, device: &mut dyn Device) {
+        while let Some(DropSample { vport, reason, mut frame }) = device.next_drop_sample() {
+            if reason != DropReason::Spoof {
+                continue;
+            }
+            // What headers say of the rest is not there.
+            frame.resize(MAX_FRAME, 0);
+            let (key, _) = parse(&frame, u16::from(vport) + 1);
+            if let Some(known) = self.refused.get_mut(usize::from(vport)) {
+                known.sampled = Some((MacAddress(key.dl_src()), source(&key)));
+            }
+        }
+    }
+
+    /// Reads what the functions' policies have dropped, and tells of it once in the time that counts. A sample may come a little later than it is counted.
     fn count_refused(&mut self, device: &mut dyn Device, now: u64) -> Result<(), DeviceError> {
         let Some(within) = self.spoofs.as_ref().map(|spoofs| spoofs.settings().within) else { return Ok(()) };
         for vport in self.watch.spoof.numbers() {
@@ -315,11 +335,17 @@ impl Guard {
             if known.count == 0 || known.told.is_some_and(|told| now - told < within) {
                 continue;
             }
-            let count = std::mem::take(&mut known.count);
-            known.told = Some(now);
-            let kind = match policy.vlan {
-                None => Kind::Spoof { src_mac: None, src_ip: None, own_mac: mac.into(), count },
-                Some(_) => Kind::Refused { count, by: vec!["spoofchk", "vlan"] },
+            if known.sampled.is_none() && !std::mem::replace(&mut known.waits, true) {
+                continue;
+            }
+            let (count, sampled) = (std::mem::take(&mut known.count), known.sampled.take());
+            (known.told, known.waits) = (Some(now), false);
+            let kind = match (policy.vlan, sampled) {
+                (Some(_), None) => Kind::Refused { count, by: vec!["spoofchk", "vlan"] },
+                (_, sampled) => {
+                    let (src_mac, src_ip) = (sampled.map(|(mac, _)| mac), sampled.and_then(|(_, ip)| ip));
+                    Kind::Spoof { src_mac, src_ip, own_mac: mac.into(), count }
+                }
             };
             self.tell(Event { at: now, vport, kind, action: Action::Dropped });
         }

@@ -193,6 +193,7 @@ impl<const SIZES: Sizes, const HOST: HostSizes> Dpu<SIZES, HOST> {
         self.engine.rate_write = self.functions.rate_write;
         self.engine.burst_write = self.functions.burst_write;
         self.engine.weight_write = self.functions.weight_write;
+        self.engine.samples_write = self.functions.samples_write;
         self.engine.limit_function = self.functions.limit_function;
         self.engine.limit = self.functions.limit;
         self.engine.merge = self.functions.merge;

@@ -7,6 +7,7 @@ use crate::control_fetch::ControlFetch;
 use crate::control_gate::ControlGate;
 use crate::control_unit::ControlUnit;
 use crate::dma_guard::DmaGuard;
+use crate::drop_samples::DropSamples;
 use crate::fault_arbiter::FaultArbiter;
 use crate::packed_used::PackedUsed;
 use crate::packer::Packer;
@@ -90,6 +91,7 @@ pub struct QueueEngine<const HOST: HostSizes> {
     pub rate_write: Signal<In, Bit>,
     pub burst_write: Signal<In, Bit>,
     pub weight_write: Signal<In, Bit>,
+    pub samples_write: Signal<In, Bit>,
     pub limit_function: Signal<In, Bits<8>>,
     pub limit: Signal<In, Bits<32>>,
     pub merge: Signal<In, Bits<{ HOST.functions }>>,
@@ -150,6 +152,7 @@ pub struct QueueEngine<const HOST: HostSizes> {
     shares: Shares<{ HOST.pairs }, { HOST.pair_bits }, { HOST.functions }, { HOST.function_bits }>,
     #[init(ReceiveStore::new())]
     store: ReceiveStore<{ HOST.pairs }, { HOST.pair_bits }, { HOST.store_bits }>,
+    samples: DropSamples<{ HOST.function_bits }, { HOST.functions }>,
     collector: Collector<{ HOST.functions }, { HOST.pair_bits }, { HOST.function_bits }>,
     #[init(Steer::new())]
     steer: Steer<{ HOST.pair_bits }, { HOST.functions }, { HOST.function_bits }, { HOST.table_bits }>,
@@ -201,6 +204,7 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
             shares: Shares::new(config, &control),
             gate: ControlGate::new(&control),
             unit: ControlUnit::new(config),
+            samples: DropSamples::new(config),
             collector: Collector::new(&first),
             ..Default::default()
         }
@@ -399,12 +403,25 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         self.store.granted_pair = self.received.granted_pair;
         self.store.granted_count = self.received.granted_count;
         join(self.received.segments, self.store.segments);
-        for i in 0..HOST.functions {
+        for i in 0..HOST.functions - 1 {
             link(self.inp[i], self.collector.inp[i]);
         }
-        self.collector.whole = self.whole;
-        self.collector.upcall_vport = self.upcall_vport;
-        self.collector.upcall_reason = self.upcall_reason;
+        self.samples.now = self.now;
+        self.samples.interval_write = self.samples_write;
+        self.samples.set_function = self.limit_function;
+        self.samples.set_value = self.limit;
+        self.samples.dropped = self.sent_policy.begins_dropped;
+        self.samples.sample = self.sent_policy.sample;
+        link(self.inp[HOST.functions - 1], self.samples.inp);
+        self.samples.inp_whole = self.whole.get_bit(HOST.functions - 1);
+        self.samples.inp_vport = self.upcall_vport;
+        self.samples.inp_reason = self.upcall_reason;
+        join(self.samples.out, self.collector.inp[HOST.functions - 1]);
+        let mut whole = self.whole;
+        whole.set_bit(HOST.functions - 1, self.samples.out_whole);
+        self.collector.whole = whole;
+        self.collector.upcall_vport = self.samples.out_vport;
+        self.collector.upcall_reason = self.samples.out_reason;
         self.collector.policy_write = self.policy_write;
         self.collector.policy_function = self.policy_function;
         self.collector.policy = self.policy;
@@ -547,7 +564,8 @@ impl<const HOST: HostSizes> QueueEngine<HOST> {
         idle.set_bit(STORE, self.store.idle & self.placer.idle);
         self.collector.clock = self.clock_part[COLLECTOR];
         self.steer.clock = self.clock_part[COLLECTOR];
-        idle.set_bit(COLLECTOR, self.collector.idle & self.steer.idle);
+        self.samples.clock = self.clock_part[COLLECTOR];
+        idle.set_bit(COLLECTOR, self.collector.idle & self.steer.idle & self.samples.idle);
         self.placer.clock = self.clock_part[PLACER];
         idle.set_bit(PLACER, self.placer.idle);
         self.prepend.clock = self.clock_part[PREPEND];

@@ -49,10 +49,11 @@ pub struct Functions<const HOST: HostSizes> {
     pub policy_write: Signal<Out, Bit>,
     pub policy_function: Signal<Out, Bits<8>>,
     pub policy: Signal<Out, Policy>,
-    /// Pulses when a function's rate, its burst, its weight, changes.
+    /// Pulses when a function's rate, its burst, its weight, the time between its samples, changes.
     pub rate_write: Signal<Out, Bit>,
     pub burst_write: Signal<Out, Bit>,
     pub weight_write: Signal<Out, Bit>,
+    pub samples_write: Signal<Out, Bit>,
     pub limit_function: Signal<Out, Bits<8>>,
     pub limit: Signal<Out, Bits<32>>,
     /// `DMA_TIMEOUT`.
@@ -220,6 +221,7 @@ impl<const HOST: HostSizes> Functions<HOST> {
         self.rate_write = self.sequencer.rate_write;
         self.burst_write = self.sequencer.burst_write;
         self.weight_write = self.sequencer.weight_write;
+        self.samples_write = self.sequencer.samples_write;
         self.limit_function = self.sequencer.function;
         self.limit = self.sequencer.limit;
         self.time_limit = self.sequencer.time_limit;
@@ -229,7 +231,8 @@ impl<const HOST: HostSizes> Functions<HOST> {
         let refusals = self.refused_sents.idle & self.refused_receiveds.idle;
         let counters = self.drops.idle & self.bad_offloads.idle & refusals;
         let window = self.sequencer.window_write | self.sequencer.policy_write;
-        let limits = self.sequencer.rate_write | self.sequencer.burst_write | self.sequencer.weight_write;
+        let speeds = self.sequencer.rate_write | self.sequencer.burst_write;
+        let limits = speeds | self.sequencer.weight_write | self.sequencer.samples_write;
         let tells = self.sequencer.notify | self.sequencer.queue_write | window | limits;
         self.idle = sides & self.states.idle & counters & !tells;
         self.idle_vectors = self.vectors.idle;

@@ -20,6 +20,7 @@ pub mod descriptor_fetch;
 pub mod dma_guard;
 pub mod dpu;
 pub mod drop_counters;
+pub mod drop_samples;
 pub mod engine;
 pub mod fault_arbiter;
 pub mod flow_fields;

@@ -101,6 +101,7 @@ fn of_sent(data: Bits<128>, short: Bit, is_bound: Bit, policy: Policy) -> Verdic
     }
     let verdict: Verdict = Verdict {
         drop: is_bound & (spoofed | (in_vlan & (short | has_tag))),
+        spoofed,
         tag: is_bound & in_vlan,
         bytes: concat::<TAG>(policy.vlan.get_bits::<8>(0), priority, own_kind),
     };
@@ -118,6 +119,7 @@ fn of_received(data: Bits<128>, short: Bit, is_bound: Bit, policy: Policy) -> Ve
     }
     let vlan = concat::<12>(data.get_bits::<4>(ADDRESSES + 16), data.get_bits::<8>(ADDRESSES + 24));
     let is_own = (kind == own_kind) & (vlan == policy.vlan) & !short;
-    let verdict: Verdict = Verdict { drop: is_bound & in_vlan & !is_own, tag: is_bound & in_vlan, bytes: 0 };
+    let verdict: Verdict =
+        Verdict { drop: is_bound & in_vlan & !is_own, spoofed: false, tag: is_bound & in_vlan, bytes: 0 };
     verdict
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the policy makes of frames out: spoof check, the tag of the function's VLAN.
 
+use crate::drop_samples::Sample;
 use crate::policy_judge::{ADDRESSES, PolicyJudge, TAG};
 use crate::types::{BEAT_BITS, BEAT_BYTES, FrameBeat, Policy, TAG_BYTES};
 use millrace_hdl::base::{DffE, DffR, Skid, Snk, Src};
+use millrace_hdl::core::types::Beat;
 use rust_hdl_core::prelude::*;
 
 /// Each frame as `docs/host.md`, "Policy", has it. A beat in a clock, but that a frame that needs one more with its tag takes it.
@@ -20,6 +22,9 @@ pub struct SentPolicy<const PAIR_BITS: usize, const FUNCTION_BITS: usize> {
     /// A pulse for each frame that is dropped, and whose it was.
     pub dropped: Signal<Out, Bit>,
     pub dropped_function: Signal<Out, Bits<8>>,
+    /// A pulse with its first beat, for samples.
+    pub begins_dropped: Signal<Out, Bit>,
+    pub sample: Signal<Out, Sample>,
     /// Nothing is held.
     pub idle: Signal<Out, Bit>,
 
@@ -77,6 +82,10 @@ impl<const PAIR_BITS: usize, const FUNCTION_BITS: usize> SentPolicy<PAIR_BITS, F
 
         self.dropped = took & frame.last & drops;
         self.dropped_function = frame.function;
+        self.begins_dropped = took & self.judge.out.data.first & drops;
+        let beginning: Beat<BEAT_BITS, 7> = Beat { data: frame.data, bytes: frame.bytes, last: true };
+        self.sample =
+            Sample { beat: beginning, function: frame.function, spoofed: self.judge.out.data.verdict.spoofed };
         self.idle = self.judge.idle & !self.ending & self.skid.empty;
     }
 }

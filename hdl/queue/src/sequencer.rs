@@ -156,10 +156,11 @@ pub struct Sequencer<const HOST: HostSizes> {
     pub window: Signal<Out, Window>,
     pub policy_write: Signal<Out, Bit>,
     pub policy: Signal<Out, Policy>,
-    /// Pulses, with `function`: its rate, its burst, its weight, is `limit`.
+    /// Pulses, with `function`: its rate, its burst, its weight, the time between its samples, is `limit`.
     pub rate_write: Signal<Out, Bit>,
     pub burst_write: Signal<Out, Bit>,
     pub weight_write: Signal<Out, Bit>,
+    pub samples_write: Signal<Out, Bit>,
     pub limit: Signal<Out, Bits<32>>,
     /// Function 1 has the switch; nobody has, for that changes.
     pub nic: Signal<Out, Bit>,
@@ -242,6 +243,7 @@ pub struct Sequencer<const HOST: HostSizes> {
     rate_write_q: DffR<Bit>,
     burst_write_q: DffR<Bit>,
     weight_write_q: DffR<Bit>,
+    samples_write_q: DffR<Bit>,
     #[init(Reg::new(u64::from(DMA_TIMEOUT_RESET).into()))]
     time_limit_q: Reg<Bits<16>>,
 }
@@ -297,6 +299,7 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
         let mut rate_write = false;
         let mut burst_write = false;
         let mut weight_write = false;
+        let mut samples_write = false;
         let mut word: Bits<5> = STATE;
         let mut we = false;
         let mut data = self.new;
@@ -677,6 +680,7 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
                     rate_write = self.at.get_bits::<2>(0) == FUNCTION_RATE.offset / 4;
                     burst_write = self.at.get_bits::<2>(0) == FUNCTION_BURST.offset / 4;
                     weight_write = self.at.get_bits::<2>(0) == FUNCTION_WEIGHT.offset / 4;
+                    samples_write = self.at.get_bits::<2>(0) == FUNCTION_SAMPLES.offset / 4;
                 }
                 if (self.place == Place::Function) & acts {
                     if self.at <= FUNCTION_LAST_HI.offset / 4 {
@@ -995,6 +999,8 @@ impl<const HOST: HostSizes> Sequencer<HOST> {
         self.burst_write = self.burst_write_q;
         self.weight_write_q = weight_write;
         self.weight_write = self.weight_write_q;
+        self.samples_write_q = samples_write;
+        self.samples_write = self.samples_write_q;
         self.limit = self.new;
         self.time_limit = self.time_limit_q;
         self.idle = (self.step == Step::Rest) & !(asks | in_event | mode_changes);

@@ -207,6 +207,8 @@ wire_struct! {
     /// What becomes of a frame under its function's policy.
     pub struct Verdict {
         pub drop: Bit,
+        /// For its source address.
+        pub spoofed: Bit,
         /// It gets a tag, these bytes; or loses its own.
         pub tag: Bit,
         pub bytes: Bits<32>,

@@ -225,6 +225,9 @@ pub fn limit_mask(at: Bits<2>) -> Bits<32> {
     if at == FUNCTION_WEIGHT.offset / 4 {
         mask = FUNCTION_WEIGHT.mask();
     }
+    if at == FUNCTION_SAMPLES.offset / 4 {
+        mask = FUNCTION_SAMPLES.mask();
+    }
     mask
 }
 

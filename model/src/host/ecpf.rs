@@ -7,7 +7,7 @@ use millrace_regs::host::{
     FUNCTION_BAD_OFFLOAD, FUNCTION_BURST, FUNCTION_FAULT, FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO,
     FUNCTION_FIRST_HI, FUNCTION_FIRST_LO, FUNCTION_LAST_HI, FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO,
     FUNCTION_MODERATION, FUNCTION_MTU, FUNCTION_NO_BUFFER, FUNCTION_POLICY, FUNCTION_RATE, FUNCTION_REFUSED,
-    FUNCTION_STATE, FUNCTION_WEIGHT, WINDOW_SHIFT,
+    FUNCTION_SAMPLES, FUNCTION_STATE, FUNCTION_WEIGHT, WINDOW_SHIFT,
 };
 
 const MAC_LO: u32 = FUNCTION_MAC_LO.offset;
@@ -29,6 +29,7 @@ const REFUSED: u32 = FUNCTION_REFUSED.offset;
 const RATE: u32 = FUNCTION_RATE.offset;
 const BURST: u32 = FUNCTION_BURST.offset;
 const WEIGHT: u32 = FUNCTION_WEIGHT.offset;
+const SAMPLES: u32 = FUNCTION_SAMPLES.offset;
 
 /// Bits of an address below a page.
 const BELOW: u32 = (1 << WINDOW_SHIFT) - 1;
@@ -86,6 +87,7 @@ impl Function {
             RATE => self.rate,
             BURST => self.burst,
             WEIGHT => self.weight,
+            SAMPLES => self.samples,
             _ => 0,
         }
     }
@@ -97,6 +99,7 @@ impl Function {
             RATE => self.rate = word & FUNCTION_RATE.mask(),
             BURST => self.burst = word & FUNCTION_BURST.mask(),
             WEIGHT => self.weight = word & FUNCTION_WEIGHT.mask(),
+            SAMPLES => self.samples = word & FUNCTION_SAMPLES.mask(),
             _ => {}
         }
     }

@@ -48,10 +48,11 @@ pub(super) struct Function {
     /// `FUNCTION_POLICY`, and frames that it dropped.
     pub policy: u32,
     pub refused: u32,
-    /// `FUNCTION_RATE`, `FUNCTION_BURST`, `FUNCTION_WEIGHT`. The model has no time: they are kept, and no more.
+    /// `FUNCTION_RATE`, `FUNCTION_BURST`, `FUNCTION_WEIGHT`, `FUNCTION_SAMPLES`. The model has no time: they are kept, and no more.
     pub rate: u32,
     pub burst: u32,
     pub weight: u32,
+    pub samples: u32,
     pub msix: Msix,
 }
 
@@ -93,6 +94,7 @@ impl Function {
             rate: 0,
             burst: FUNCTION_BURST_RESET,
             weight: 0,
+            samples: 0,
             msix: Msix::new(queues + 1),
         }
     }

@@ -161,8 +161,23 @@ pub const FUNCTION_WEIGHT: Register = register(
 /// Bytes for each unit of weight, of which a function may send no more while others may send theirs.
 pub const WEIGHT_BYTES: u64 = 4096;
 
+/// Samples of what its policy drops.
+pub const FUNCTION_SAMPLES: Register = register(
+    "FUNCTION_SAMPLES",
+    0xc,
+    Access::Rw,
+    0,
+    &[bits(
+        "interval",
+        0,
+        16,
+        "units of time between two samples of frames that the function's policy drops; 0: there are none",
+    )],
+    "Time between two samples of frames that the function's policy drops.",
+);
+
 /// What the ECPF limits of a function (block [`LIMITS`](super::LIMITS)), in the order of the offsets.
-pub const LIMIT_REGISTERS: [Register; 3] = [FUNCTION_RATE, FUNCTION_BURST, FUNCTION_WEIGHT];
+pub const LIMIT_REGISTERS: [Register; 4] = [FUNCTION_RATE, FUNCTION_BURST, FUNCTION_WEIGHT, FUNCTION_SAMPLES];
 
 const WORD: &[Bits] = &[bits("value", 0, 32, "the word")];
 const PAGES: &[Bits] = &[bits("page", WINDOW_SHIFT, 32 - WINDOW_SHIFT, "number of the page of 4 KiB, lower part")];

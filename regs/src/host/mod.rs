@@ -14,8 +14,8 @@ pub use function_registers::{
     DMA_TIMEOUT, DMA_TIMEOUT_RESET, FAULT, FUNCTION_BAD_OFFLOAD, FUNCTION_BURST, FUNCTION_BURST_RESET, FUNCTION_FAULT,
     FUNCTION_FEATURES_HI, FUNCTION_FEATURES_LO, FUNCTION_FIRST_HI, FUNCTION_FIRST_LO, FUNCTION_LAST_HI,
     FUNCTION_LAST_LO, FUNCTION_MAC_HI, FUNCTION_MAC_LO, FUNCTION_MODERATION, FUNCTION_MTU, FUNCTION_NO_BUFFER,
-    FUNCTION_POLICY, FUNCTION_RATE, FUNCTION_REFUSED, FUNCTION_REGISTERS, FUNCTION_STATE, FUNCTION_WEIGHT,
-    LIMIT_REGISTERS, WEIGHT_BYTES,
+    FUNCTION_POLICY, FUNCTION_RATE, FUNCTION_REFUSED, FUNCTION_REGISTERS, FUNCTION_SAMPLES, FUNCTION_STATE,
+    FUNCTION_WEIGHT, LIMIT_REGISTERS, WEIGHT_BYTES,
 };
 
 /// Bit of an address of `s_axil_host` from which on the function's number lies; below is the offset in the function's BAR.
@@ -380,6 +380,13 @@ pub const NET_HEADER_NUM_BUFFERS: usize = 10;
 pub const SEGMENT_HEADER: usize = 255;
 /// Bytes that follow that header in the virtqueues of the ECPF.
 pub const ECPF_HEADER: usize = 32;
+/// `reason` of a sample of a frame that was dropped for its source address. No upcall has such a reason.
+pub const SAMPLE_SPOOF: u8 = 0x80;
+/// `reason` of a sample of a frame that was dropped for its VLAN.
+pub const SAMPLE_VLAN: u8 = 0x81;
+/// Bytes of a frame that a sample has at most.
+pub const SAMPLE_BYTES: usize = 64;
+
 /// Byte of the ECPF's header, from the device: `reason` of an upcall.
 pub const ECPF_HEADER_REASON: usize = 0;
 /// Byte of the ECPF's header, from the device: `length` of the frame, 32 bits little endian.

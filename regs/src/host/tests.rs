@@ -216,6 +216,8 @@ fn bits_in_the_text_are_those_of_the_page() {
         format!("the header of {NET_HEADER} bytes"),
         format!("On the ECPF {ECPF_HEADER} further bytes"),
         format!("`reason` (byte {ECPF_HEADER_REASON},"),
+        format!("first {SAMPLE_BYTES} bytes"),
+        format!("{SAMPLE_SPOOF:#x} for its source address, {SAMPLE_VLAN:#x} for its VLAN"),
         format!("`length` of the frame ({ECPF_HEADER_LENGTH}–{},", ECPF_HEADER_LENGTH + 3),
         format!("up to {DATA_BURST_BEATS} beats"),
         "reason in 7:0, virtqueue in 31:16".into(),

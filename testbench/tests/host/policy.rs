@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the ECPF allows functions, against the model: `docs/host.md`, "Policy".
 
-use crate::bench::{Dpu, PF, VF, assert_same, receive, small};
-use millrace_driver::Sent;
-use millrace_driver::virtio::{FunctionConfig, FunctionPolicy, FunctionVlan};
+use crate::bench::{Dpu, Net, PF, VF, assert_same, receive, small};
+use millrace_driver::virtio::{FunctionConfig, FunctionPolicy, FunctionVlan, VirtioPci, sample_drops};
+use millrace_driver::{DropReason, DropSample, Sent};
 use millrace_model::host::policy::{Policy, Vlan};
 use millrace_regs::config::MAX_FRAME;
-use millrace_regs::host::FUNCTION_REFUSED;
-use millrace_sim::Latency;
+use millrace_regs::host::{FUNCTION_REFUSED, FUNCTION_SAMPLES, LIMITS, SAMPLE_BYTES, TIME_UNIT_NS};
+use millrace_sim::{CYCLE_NS, Latency};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::time::Duration;
 
 /// The vport of function 1.
 const UPLINKS: usize = 2;
+const UNIT: u64 = TIME_UNIT_NS / CYCLE_NS;
 
 fn random_policy(rng: &mut ChaCha8Rng, mac: [u8; 6]) -> Policy {
     let vlan = Vlan { id: rng.random_range(1..4096), priority: rng.random_range(0..8), service: rng.random() };
@@ -109,4 +111,43 @@ fn a_tag_that_makes_a_frame_too_long_drops_it_by_name() {
         assert_same(&upcalls, &due);
     }
     assert_eq!(dpu.register(VF, FUNCTION_REFUSED.offset), 0, "the core counts them");
+}
+
+#[test]
+fn samples_of_dropped_frames_come_as_often_as_is_said_and_say_why() {
+    let dpu = Dpu::new(Latency::default());
+    let mut ecpf = dpu.representors();
+    let mut vf = dpu.start(VF, small());
+    let vlan = Some(Vlan { id: 5, priority: 0, service: false });
+    let policy = Policy { mac: [2, 0, 0, 0, 0, 2], vlan, spoof_check: true };
+    config(&policy).set(&mut dpu.bar(0), VF as u32).unwrap();
+    let vport = UPLINKS + VF - PF;
+    let frame = |last: u8, kind: u8, len: usize| {
+        let mut frame: Vec<u8> = (0..len).map(|i| i as u8).collect();
+        frame[6..14].copy_from_slice(&[2, 0, 0, 0, 0, last, kind, 0]);
+        frame
+    };
+    let (forged, tagged, good) = (frame(9, 8, 300), frame(2, 0x81, 61), frame(2, 8, 200));
+    let mut samples = |vf: &mut Net, frames: &[&[u8]]| {
+        dpu.0.borrow_mut().skip(10 * UNIT);
+        assert_eq!(vf.send(0, frames.iter().copied()).unwrap(), frames.len());
+        dpu.run();
+        vf.reclaim(0).unwrap();
+        let upcalls: Vec<_> = ecpf.upcalls(vport as u16, usize::MAX).unwrap().into_iter().map(|u| u.frame).collect();
+        let due = frames.iter().filter_map(|frame| policy.sent(frame)).collect::<Vec<_>>();
+        assert_same(&upcalls, &due);
+        std::iter::from_fn(|| ecpf.next_sample()).collect::<Vec<_>>()
+    };
+    assert!(samples(&mut vf, &[&forged, &good, &forged]).is_empty(), "nobody asked for any");
+    let sample = |reason, frame: &[u8]| DropSample { vport: vport as u8, reason, frame: frame.to_vec() };
+    sample_drops(&mut dpu.bar(0), VF as u32, Duration::from_nanos(5 * TIME_UNIT_NS)).unwrap();
+    let burst: Vec<&[u8]> = vec![&good, &forged, &good, &tagged, &forged, &good];
+    assert_eq!(samples(&mut vf, &burst), [sample(DropReason::Spoof, &forged[..SAMPLE_BYTES])]);
+    assert_eq!(samples(&mut vf, &[&good, &tagged, &tagged]), [sample(DropReason::Vlan, &tagged)]);
+    sample_drops(&mut dpu.bar(0), VF as u32, Duration::from_nanos(20 * TIME_UNIT_NS)).unwrap();
+    assert!(samples(&mut vf, &[&forged]).is_empty());
+    assert_eq!(samples(&mut vf, &[&forged]).len(), 1, "it is time again");
+    dpu.bar(0).write32(LIMITS.at(VF as u32) + FUNCTION_SAMPLES.offset, 0).unwrap();
+    assert_eq!(samples(&mut vf, &[&forged]).len() + samples(&mut vf, &[&forged]).len(), 0);
+    assert_eq!(dpu.register(VF, FUNCTION_REFUSED.offset), 11, "samples or not, they are counted");
 }

@@ -4,7 +4,8 @@
 use super::buffers::FrameBuffers;
 use super::frame::{HEADROOM, ReceivedFrame};
 use crate::virtio::function::{Function, Notified};
-use crate::virtio::{Mapping, Used, VirtioError, VirtioPci, Virtqueue, receive, representor};
+use crate::virtio::representor::{self, Why};
+use crate::virtio::{Mapping, Used, VirtioError, VirtioPci, Virtqueue, receive};
 use millrace_regs::host::{ECPF_HEADER, NET_HEADER};
 use std::sync::Arc;
 
@@ -65,12 +66,16 @@ impl<T: VirtioPci, M: Mapping> FrameReceiver<T, M> {
     }
 
     fn next(&mut self) -> Result<Option<ReceivedFrame>, VirtioError> {
-        let Some(used) = self.queue.take(self.buffers.memory())? else { return Ok(None) };
-        self.received(used).map(Some)
+        while let Some(used) = self.queue.take(self.buffers.memory())? {
+            if let Some(received) = self.received(used)? {
+                return Ok(Some(received));
+            }
+        }
+        Ok(None)
     }
 
-    /// Checks what lies before a frame.
-    fn received(&self, used: Used) -> Result<ReceivedFrame, VirtioError> {
+    /// Checks what lies before a frame; none: it is a sample, which nobody asked for here.
+    fn received(&self, used: Used) -> Result<Option<ReceivedFrame>, VirtioError> {
         let (buffer, queue) = (self.under[usize::from(used.id)], self.queue.number());
         let mut bytes = [0; NET_HEADER + ECPF_HEADER];
         let front = &mut bytes[..self.buffers.front()];
@@ -79,8 +84,15 @@ impl<T: VirtioPci, M: Mapping> FrameReceiver<T, M> {
         self.buffers.memory().read(self.buffers.room(buffer).offset, front);
         receive::chains(front, false).map_err(|problem| wrong(front, problem))?;
         let ecpf = front.len() > NET_HEADER;
-        let reason = ecpf.then(|| representor::reason(queue, front, len as usize)).transpose()?;
-        Ok(ReceivedFrame { buffer: self.buffers.hand_out(buffer), len, reason })
+        let reason = match ecpf.then(|| representor::why(queue, front, len as usize)).transpose()? {
+            None => None,
+            Some(Why::Upcall(reason)) => Some(reason),
+            Some(Why::Dropped(_)) => {
+                self.buffers.give_back([self.buffers.hand_out(buffer)])?;
+                return Ok(None);
+            }
+        };
+        Ok(Some(ReceivedFrame { buffer: self.buffers.hand_out(buffer), len, reason }))
     }
 
     /// Supplies free descriptors with buffers, as far as there are any.

@@ -133,7 +133,7 @@ impl<const HOST: HostSizes> BenchOf<HOST> {
         if dut.policy_write.val() {
             self.seen.policies.push((dut.policy_function.val().to_u64(), dut.policy.val()));
         }
-        let limited = [dut.rate_write.val(), dut.burst_write.val(), dut.weight_write.val()];
+        let limited = [dut.rate_write.val(), dut.burst_write.val(), dut.weight_write.val(), dut.samples_write.val()];
         for (register, written) in limited.into_iter().enumerate() {
             if written {
                 let limit = dut.limit.val().to_u64() as u32;

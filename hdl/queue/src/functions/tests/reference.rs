@@ -52,8 +52,8 @@ struct Function {
     refused: u32,
     moderation: u32,
     policy: u32,
-    /// Rate, burst and weight.
-    limits: [u32; 3],
+    /// Rate, burst, weight, samples.
+    limits: [u32; 4],
     entries: Vec<[u32; 4]>,
     pending: BTreeSet<u64>,
     resetting: bool,
@@ -92,7 +92,7 @@ impl Function {
             refused: 0,
             moderation: 0,
             policy: 0,
-            limits: [0, 65_536, 0],
+            limits: [0, 65_536, 0, 0],
             entries: (0..=queues as u32).map(|vector| entry(number as u32, vector)).collect(),
             pending: BTreeSet::new(),
             resetting: false,
@@ -333,7 +333,7 @@ impl Reference {
                 let f = self.functions.get_mut(number)?;
                 let register = offset as usize % 0x10 / 4;
                 if let Some(limit) = f.limits.get_mut(register).filter(|_| strobe != 0) {
-                    let mask = [0x1_ffff, 0xff_ffff, 0xff][register];
+                    let mask = [0x1_ffff, 0xff_ffff, 0xff, 0xffff][register];
                     *limit = with_bytes((*limit).into(), data.into(), strobe, 4) as u32 & mask;
                     effects.limits.push((number as u64, register, *limit));
                 }
