@@ -8,7 +8,7 @@ use millrace_sim::{CYCLE_NS, Latency};
 
 const UNIT: u64 = TIME_UNIT_NS / CYCLE_NS;
 /// Units over which is counted.
-const UNITS: u64 = 300;
+const UNITS: u64 = 100;
 /// Bytes of a frame.
 const BYTES: usize = 1500;
 
@@ -33,7 +33,7 @@ fn read_of(net: &mut Net, pairs: u16, sent: usize) -> usize {
 
 #[test]
 fn functions_send_at_their_rate_and_others_as_fast_as_they_can() {
-    for (packed, pairs, rate) in [(true, 1, 400), (false, 1, 2000), (true, 2, 5000), (false, 2, 900)] {
+    for (packed, pairs, rate) in [(true, 1, 1200), (false, 1, 6000), (true, 2, 15_000), (false, 2, 2700)] {
         let dpu = Dpu::new(Latency { cycles: 250, jitter: 100, ..Latency::default() });
         let settings = Settings { packed, pairs, ..small() };
         let (mut vf, mut pf) = (dpu.start(VF, settings.clone()), dpu.start(PF, settings));
