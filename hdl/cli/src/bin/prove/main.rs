@@ -6,6 +6,7 @@ mod board;
 mod core;
 mod kept;
 mod proof;
+mod queue;
 mod report;
 mod sby;
 
@@ -95,7 +96,7 @@ struct Job<'a> {
 }
 
 fn all() -> Vec<Proof> {
-    [base::proofs(), core::proofs(), board::proofs()].into_iter().flatten().collect()
+    [base::proofs(), core::proofs(), board::proofs(), queue::proofs()].into_iter().flatten().collect()
 }
 
 /// The proofs that the arguments ask for.
