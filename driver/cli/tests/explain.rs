@@ -6,6 +6,7 @@
 mod common;
 
 use common::{Device, Folder, Outcome};
+use millrace_pages::blocks;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -276,12 +277,6 @@ fn devices_with_a_host_side_are_explained_wherever_their_slow_path_is() {
     }
 }
 
-/// The blocks of a page in this language, one after the other.
-fn blocks(page: &str, language: &str) -> String {
-    let start = format!("```{language}\n");
-    page.split(&start).skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block).collect()
-}
-
 #[test]
 fn the_page_on_explaining_does_what_it_says() {
     let folder = Folder::new();
@@ -292,10 +287,10 @@ fn the_page_on_explaining_does_what_it_says() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     std::os::unix::fs::symlink(repository.join("testbench"), folder.path("testbench")).unwrap();
     // What it leaves running ends with it.
-    let all = format!("trap 'kill $(jobs -p) || true' EXIT\nset -e\n{}", blocks(page, "sh"));
+    let all = format!("trap 'kill $(jobs -p) || true' EXIT\nset -e\n{}", blocks(page, "sh").concat());
     let mut shell = Command::new("bash");
     shell.args(["-c", &all]).env("PATH", path).env("XDG_RUNTIME_DIR", folder.path("")).current_dir(folder.path("."));
     let Outcome { out, err, code } = Outcome::of(&mut shell);
     assert_eq!(code, Some(0), "{err}");
-    assert_eq!(out, blocks(page, "text"), "{err}");
+    assert_eq!(out, blocks(page, "text").concat(), "{err}");
 }
