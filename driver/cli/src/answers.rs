@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What every device answers to its clients.
 
+use crate::by_hand;
 use crate::claim::Claim;
 use crate::control::{Answer, Reply, Request, Text};
 use crate::dpu::Dpu;
@@ -17,6 +18,9 @@ pub const NAP_MS: u8 = 10;
 pub fn answer<D: Device>(dpu: &mut Dpu<D>, request: &Request, from: u32) -> Reply {
     match request {
         Request::Rules => rules(dpu, from).unwrap_or_else(|error| reply::<()>(Err(error))),
+        Request::AddRule { words } => reply(by_hand::add(dpu, words)),
+        Request::DeleteRule { rule } => reply(by_hand::delete(dpu, *rule)),
+        Request::RulesByHand => reply(by_hand::list(dpu)),
         Request::Explain { port, frame } => {
             explain::answer(dpu.slow_path(), port, frame, from).unwrap_or_else(|error| reply::<()>(Err(error)))
         }

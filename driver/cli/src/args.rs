@@ -4,12 +4,14 @@
 mod explain;
 #[cfg(feature = "os")]
 mod os;
+mod rules;
 #[cfg(feature = "simulation")]
 mod simulation;
 
 pub use explain::ExplainArgs;
 #[cfg(feature = "os")]
 pub use os::{ImagesArgs, OsArgs, OsCommand};
+pub use rules::{RulesArgs, RulesCommand};
 #[cfg(feature = "simulation")]
 pub use simulation::{AttachArgs, Host, Pace, RunArgs, ServeArgs};
 
@@ -32,11 +34,6 @@ pub struct Cli {
     pub command: Command,
 }
 
-const RULES_HELP: &str = "\
-One line per megaflow: what its packets look like (value/mask; without a mask all bits count), packets and bytes after the one \
-that it was made for, time since the last one, what is done with them. `offloaded:yes`: a rule of the hardware handles \
-it, at the place that dp-extra-info names. Without that the slow path does, for the reason that dp-extra-info names.";
-
 #[derive(Subcommand, Debug)]
 pub enum Command {
     #[cfg(feature = "simulation")]
@@ -50,9 +47,8 @@ pub enum Command {
     #[cfg(feature = "simulation")]
     /// Make a PF or VF of a device that another process serves a TAP device of this machine.
     Attach(AttachArgs),
-    /// Show the rules of a running device, in the form of `ovs-appctl dpctl/dump-flows -m`.
-    #[command(after_help = RULES_HELP)]
-    Rules(QueryArgs),
+    /// Show the rules of a running device, in the form of `ovs-appctl dpctl/dump-flows -m`; put some in by hand.
+    Rules(RulesArgs),
     /// Show the statistics of a running device.
     Stats(QueryArgs),
     /// Show why a running device does with a frame what it does, in the form of `ovs-appctl ofproto/trace`, and check the RTL against the model.

@@ -96,6 +96,11 @@ impl<D: Device> Dpu<D> {
         &self.slow_path
     }
 
+    /// Device and slow path.
+    pub fn parts(&mut self) -> (&mut D, &mut SlowPath) {
+        (&mut self.device, &mut self.slow_path)
+    }
+
     /// What the slow path has counted.
     pub fn counted(&self) -> &slowpath::Stats {
         self.slow_path.stats()

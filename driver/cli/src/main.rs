@@ -6,6 +6,7 @@ mod answers;
 mod args;
 #[cfg(feature = "simulation")]
 mod attach;
+mod by_hand;
 #[cfg(feature = "simulation")]
 mod card_run;
 mod claim;
@@ -24,6 +25,7 @@ mod faults;
 mod feeder;
 mod firmware_run;
 mod flow_file;
+mod flow_rule;
 mod functions;
 #[cfg(feature = "os")]
 mod host_link;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `millrace rules`, `stats`, `reg`, `reload` and `vf`: questions to a running device.
 
-use crate::args::{ConnectArgs, QueryArgs, RegArgs, ReloadArgs, VfArgs};
+use crate::args::{ConnectArgs, QueryArgs, RegArgs, ReloadArgs, RulesArgs, RulesCommand, VfArgs};
+use crate::by_hand::RuleShown;
 use crate::control::{Request, Text, ask};
 use crate::error::{BadInput, BadInputExt};
 use crate::flow_file::{self, Files};
@@ -31,10 +32,22 @@ struct RuleText {
     text: String,
 }
 
-pub fn rules(args: &QueryArgs) -> Result<()> {
-    show(&args.connect, &Request::Rules, |rules: Vec<RuleText>| {
-        rules.into_iter().map(|rule| rule.text + "\n").collect()
-    })
+pub fn rules(args: &RulesArgs) -> Result<()> {
+    match &args.command {
+        None => show(&args.query.connect, &Request::Rules, |rules: Vec<RuleText>| {
+            rules.into_iter().map(|rule| rule.text + "\n").collect()
+        }),
+        Some(RulesCommand::Add(add)) => {
+            let request = Request::AddRule { words: add.words.clone() };
+            show(&add.connect, &request, |rule: u16| format!("{rule}\n"))
+        }
+        Some(RulesCommand::Del(del)) => {
+            show(&del.connect, &Request::DeleteRule { rule: del.rule }, |_: Value| String::new())
+        }
+        Some(RulesCommand::List(list)) => show(&list.connect, &Request::RulesByHand, |rules: Vec<RuleShown>| {
+            rules.iter().map(RuleShown::line).collect()
+        }),
+    }
 }
 
 pub fn stats(args: &QueryArgs) -> Result<()> {

@@ -14,7 +14,7 @@ use smallvec::{SmallVec, smallvec};
 use std::net::IpAddr;
 
 /// Priority of a block's rules.
-const BLOCKING: u16 = u16::MAX;
+pub(super) const BLOCKING: u16 = u16::MAX;
 const _: () = assert!(BLOCKING > PRIORITY);
 /// Blocks at a time.
 const MOST: usize = 256;

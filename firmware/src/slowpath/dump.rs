@@ -349,7 +349,7 @@ fn tcp_flags(s: &mut String, flags: u16, mask: u16) -> fmt::Result {
 }
 
 /// A program as datapath actions: before each output what has changed since the one before. What a later step undoes is in a clone.
-pub(super) fn actions(program: &[Step], key: &Key, ports: &Ports) -> String {
+pub fn actions(program: &[Step], key: &Key, ports: &Ports) -> String {
     if program.iter().all(|step| step.outputs == 0 && !step.upcall) {
         return "drop".to_owned();
     }

@@ -5,6 +5,7 @@
 mod adopt;
 mod ageing;
 mod blocks;
+mod by_hand;
 mod cache;
 mod core;
 mod departed;
@@ -21,8 +22,9 @@ mod stats;
 
 pub use self::core::{Core, EPOCH_NS, Settings};
 pub use adopt::Left;
+pub use by_hand::{LEVELS, RuleByHand};
 pub use cache::{FlowId, Home, Megaflow};
-pub use dump::{BlockDump, FlowDump, MegaflowDump, matches, step_actions};
+pub use dump::{BlockDump, FlowDump, MegaflowDump, actions, matches, step_actions};
 pub use explain::Explained;
 pub use offload::{Hits, Offload, Tables};
 pub use refusal::Refusal;
@@ -91,7 +93,7 @@ impl SlowPath {
         let mut slow_path = Self::over(device, flows, settings, rules)?;
         let now = device.now();
         slow_path.with_guard(device, |guard, core, tables| {
-            let megaflows = guard.adopt(tables, found, now);
+            let megaflows = by_hand::set_aside(guard.adopt(tables, found, now));
             core.adopt(tables, megaflows.iter().map(left).collect(), now);
         })?;
         while slow_path.is_replacing() {

@@ -25,6 +25,12 @@ use serde_json::Value;
 pub enum Request {
     /// The rules in the hardware.
     Rules,
+    /// A rule by hand, as the words of testpmd's `flow create`. Answered with its number.
+    AddRule { words: Vec<String> },
+    /// Takes a rule by hand out.
+    DeleteRule { rule: u16 },
+    /// The rules by hand.
+    RulesByHand,
     /// Statistics so far.
     Stats,
     /// All registers.
