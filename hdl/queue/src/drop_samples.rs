@@ -193,7 +193,7 @@ mod tests {
             settle(&mut *dut);
             if dut.out.valid.val() && dut.out.ready.val() {
                 let (out, reason) = (dut.out.data.val(), dut.out_reason.val().to_u64());
-                let (vport, data) = (dut.out_vport.val().to_u64(), out.data.to_u64());
+                let (vport, data) = (dut.out_vport.val().to_u64(), out.data.get_bits::<64>(0).to_u64());
                 if reason < 0x80 {
                     assert_eq!((vport, reason, data, out.bytes.to_u64()), (77, 2, next.0 % 1000, next.1));
                     next = if out.last { (next.0 + 1, 0) } else { (next.0, next.1 + 1) };
