@@ -48,9 +48,9 @@ fn table(line: &str) -> Option<(usize, String, String)> {
 fn known(flow: &str) -> String {
     let others = ["ipv6_label=", "nd_", "mpls", "dl_type=0x8847"];
     let other_icmp = ["ip,", "ipv6,"].iter().any(|ip| flow.contains(ip)) && flow.contains(",nw_proto=");
-    let is_known =
-        |part: &&str| !others.iter().any(|other| part.starts_with(other)) && !(other_icmp && part.starts_with("tp_"));
-    flow.split(',').filter(is_known).collect::<Vec<_>>().join(",")
+    let is_other =
+        |part: &str| others.iter().any(|other| part.starts_with(other)) || other_icmp && part.starts_with("tp_");
+    flow.split(',').filter(|part| !is_other(part)).collect::<Vec<_>>().join(",")
 }
 
 /// The ports of datapath actions, in their order; none if Open vSwitch decides some of it in another megaflow, or calls for a controller.

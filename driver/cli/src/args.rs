@@ -43,7 +43,7 @@ pub enum Command {
     /// Serve a simulated DPU as PCI functions over vfio-user, for guests of QEMU and drivers in other processes.
     Serve(ServeArgs),
     /// Be the slow path of a device that another process serves.
-    Firmware(FirmwareArgs),
+    Firmware(Box<FirmwareArgs>),
     #[cfg(feature = "simulation")]
     /// Make a PF or VF of a device that another process serves a TAP device of this machine.
     Attach(AttachArgs),

@@ -42,7 +42,7 @@ fn keep_busy(net: &mut Net, pairs: u16, frame: &[u8]) -> usize {
     let read = (0..pairs).map(|pair| {
         let read = net.reclaim(pair).unwrap();
         net.send(pair, std::iter::repeat_n(frame, 128)).unwrap();
-        usize::from(read)
+        read
     });
     read.sum()
 }

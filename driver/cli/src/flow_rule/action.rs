@@ -11,13 +11,16 @@ use millrace_regs::{Key, Mask};
 /// The DSCP in a TOS or traffic class (RFC 2474 §3).
 const DSCP: u8 = 0xfc;
 
-/// Reads actions up to `end`, for packets that are under the mask what the key says. With each that does something its number among all, from 1, and its name.
+/// Number of an action among all of its rule, from 1, and its name.
+pub type Named = (usize, String);
+
+/// Reads actions up to `end`, for packets that are under the mask what the key says; those that do something, and what each is named.
 pub fn parse(
     words: &mut Words<'_>,
     config: &Config,
     key: &Key,
     mask: &Mask,
-) -> Result<(Vec<Action>, Vec<(usize, String)>), Refusal> {
+) -> Result<(Vec<Action>, Vec<Named>), Refusal> {
     let (mut actions, mut names, mut number) = (vec![], vec![], 0);
     loop {
         let name = words.next(if number == 0 { "an action" } else { "`/` and an action, or `/ end`" })?;

@@ -44,14 +44,17 @@ enum Layer {
     Transport,
 }
 
+/// Sets value and mask of a field; or says what there is no hardware for.
+type Set = fn(&mut Pattern, u128, u128) -> Result<(), &'static str>;
+
 struct Field {
     name: &'static str,
     form: Form,
-    /// Sets value and mask; none if the hardware does not look at the field.
-    set: Option<fn(&mut Pattern, u128, u128) -> Result<(), &'static str>>,
+    /// None if the hardware does not look at the field.
+    set: Option<Set>,
 }
 
-const fn field(name: &'static str, form: Form, set: fn(&mut Pattern, u128, u128) -> Result<(), &'static str>) -> Field {
+const fn field(name: &'static str, form: Form, set: Set) -> Field {
     Field { name, form, set: Some(set) }
 }
 
