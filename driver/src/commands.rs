@@ -2,10 +2,10 @@
 //! The command interface: operands, command, and the wait for its end.
 
 use crate::image::{Image, Write};
-use crate::words::{KeyWords, Lengths, StepWords};
+use crate::words::{KeyWords, StepWords};
 use crate::{Access, Device, DeviceError};
 use millrace_regs::map::DATA_WORDS;
-use millrace_regs::{Command, DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, addr, valid_entry};
+use millrace_regs::{Command, DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, Lengths, addr, valid_entry};
 
 /// Reads of `STATUS` after which a command counts as stuck. One takes a few clocks, and so does a command; to clear the tables takes 65,586 at
 /// most, unless a full queue holds up frames that came before.
@@ -63,10 +63,11 @@ impl Staging {
         }
     }
 
-    /// Stages what the device has `length` words of.
+    /// Stages what the device has `length` words of: fewer than this driver, whose others are zero then, or more.
     fn stage_padded(&mut self, first: usize, words: &[u32], length: usize) {
-        self.stage(first, words);
-        self.stage(first + words.len(), &ZEROS[words.len()..length]);
+        let own = words.len().min(length);
+        self.stage(first, &words[..own]);
+        self.stage(first + own, &ZEROS[own..length]);
     }
 
     fn stage_key(&mut self, key: &KeyWords) {

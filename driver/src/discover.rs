@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the device contains, as its registers tell.
 
-use crate::words::Lengths;
 use crate::{Device, DeviceError};
-use millrace_regs::config::{Config, MAX_FRAME, MIN_FRAME, WAYS};
+use millrace_regs::config::{Config, MAX_FRAME, MAX_PASSES, MIN_FRAME, WAYS};
 use millrace_regs::hash::MAX_SLOT_BITS;
 use millrace_regs::map::{GLOBAL, MAX_VPORTS, Register, Reset};
-use millrace_regs::{Key, MAX_KEY_WORDS, MAX_STEP_WORDS, Step, addr};
+use millrace_regs::{Lengths, MAX_KEY_WORDS, MAX_STEP_WORDS, addr};
 
 /// Width of a rule id of this driver, in bits.
 const MAX_RULE_ID_BITS: usize = 16;
@@ -66,12 +65,13 @@ pub fn discover(device: &mut dyn Device) -> Result<Config, DeviceError> {
         header_clocks: field("CONFIG4", "header_clocks", words[4]) as usize,
         // No register tells of the host side: its own do, function by function.
         queue_pairs: 0,
+        passes: field("CONFIG4", "further_passes", words[4]) as usize + 1,
     };
     if (words[2] as usize) < config.rule_ids() {
         config.rule_id_bits = words[2].checked_ilog2().unwrap_or(0) as usize;
     }
     check(&config, words)?;
-    lengths(device)?;
+    lengths(device, &config)?;
     Ok(config)
 }
 
@@ -79,22 +79,23 @@ fn problem<T>(register: &'static str, value: u32, problem: &'static str) -> Resu
     Err(DeviceError::Config { register, value, problem })
 }
 
-/// How long the device's keys and steps are.
+/// How long the keys and steps of a device of these sizes are.
 ///
 /// # Errors
-/// If this driver's do not fit, or those of the device do not fit into the staging words.
-pub(crate) fn lengths(device: &mut dyn Device) -> Result<Lengths, DeviceError> {
+/// If they are shorter than any build's, or too short for the device's passes, or do not fit into the staging words.
+pub(crate) fn lengths(device: &mut dyn Device, config: &Config) -> Result<Lengths, DeviceError> {
+    let least = config.lengths();
     let word = device.read32(addr::CONFIG5)?;
     let length = |name| field("CONFIG5", name, word) as usize;
     let lengths = Lengths { key: length("key_words"), step: length("step_words") };
-    if lengths.key < Key::WORDS {
-        return problem("CONFIG5", word, "a key shorter than this driver's");
+    if lengths.key < least.key {
+        return problem("CONFIG5", word, "a key shorter than the contract has it");
     }
     if lengths.key > MAX_KEY_WORDS {
         return problem("CONFIG5", word, "a key longer than the staging words have room for");
     }
-    if lengths.step < Step::WORDS {
-        return problem("CONFIG5", word, "a step shorter than this driver's");
+    if lengths.step < least.step {
+        return problem("CONFIG5", word, "a step shorter than the contract has it");
     }
     if lengths.step > MAX_STEP_WORDS {
         return problem("CONFIG5", word, "a step longer than the staging words have room for");
@@ -124,6 +125,9 @@ fn check(config: &Config, words: [u32; 5]) -> Result<(), DeviceError> {
     }
     if !(MIN_FRAME..=MAX_FRAME).contains(&config.max_frame) {
         return problem("CONFIG4", words[4], "a longest frame that the contract does not have");
+    }
+    if config.passes > MAX_PASSES {
+        return problem("CONFIG4", words[4], "more passes than the contract has");
     }
     if words[4] != config.registers()[4] {
         return problem("CONFIG4", words[4], "reserved bits are set");

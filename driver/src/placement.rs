@@ -177,6 +177,8 @@ fn coarse(mask: &Mask) -> Mask {
         tp_dst: if mask.tp_dst != 0 { all.tp_dst } else { 0 },
         nw_src: bytes_of(mask.nw_src),
         nw_dst: bytes_of(mask.nw_dst),
+        metadata: mask.metadata,
+        pass: if mask.pass != 0 { all.pass } else { 0 },
     }
 }
 

@@ -40,7 +40,7 @@ impl Replica {
         if own.registers() != config.registers() {
             return Err(ReplicaError::OtherBuild);
         }
-        Ok(Self { staging: Staging::new(lengths(device)?), steps: 0, config: own })
+        Ok(Self { staging: Staging::new(lengths(device, &own)?), steps: 0, config: own })
     }
 
     /// Gives a hash table its mask and seed.

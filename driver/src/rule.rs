@@ -175,6 +175,9 @@ pub enum RuleError {
         /// Position in the program, from 0.
         step: usize,
     },
+    /// The rule is for packets with metadata or of a later pass, or has packets looked up again.
+    #[error("the device looks packets up once: no packet has metadata or a later pass, and no step looks again")]
+    OnePass,
     /// The caller of [`Rules::insert_if`](crate::Rules::insert_if) did not want it any more.
     #[error("the rule was held back")]
     HeldBack,

@@ -74,7 +74,7 @@ impl Rules {
     /// does not say to take them over, or if another was faster.
     pub fn with_owner(device: &mut dyn Device, owner: Owner, others: Others) -> Result<Self, DeviceError> {
         let config = discover(device)?;
-        let mut staging = Staging::new(lengths(device)?);
+        let mut staging = Staging::new(lengths(device, &config)?);
         let claim = Claim::new(&mut staging.on(device), owner, others)?;
         Ok(Self::empty(config, staging, claim))
     }
@@ -91,7 +91,7 @@ impl Rules {
         others: Others,
     ) -> Result<(Self, Vec<Found>), DeviceError> {
         let config = discover(device)?;
-        let layout = Layout::of(&config, lengths(device)?);
+        let layout = Layout::of(&config, lengths(device, &config)?);
         let mut staging = Staging::new(layout.lengths);
         if let Some((owner, generation)) = image.bound(&layout)?
             && let Some(claim) = Claim::resume(&mut staging.on(device), owner, generation)?
@@ -214,6 +214,8 @@ impl Rules {
         agrees: impl Fn(&dyn Device) -> bool,
     ) -> Result<RuleId, RuleError> {
         self.programs.check(program)?;
+        self.check_passes(&(spec.key & spec.mask), program)?;
+        let spec = &RuleSpec { mask: self.known(&spec.mask), ..*spec };
         let mut full = None;
         for &kind in Kind::of(spec.placement) {
             match self.insert_in(device, kind, spec, program, &agrees) {
@@ -223,6 +225,17 @@ impl Rules {
         }
         // If several are full the first is what the caller should hear about.
         Err(full.expect("a rule may lie somewhere"))
+    }
+
+    /// A rule for packets of a later pass, or that makes one, takes a device that makes them.
+    fn check_passes(&self, key: &Key, program: &[Step]) -> Result<(), RuleError> {
+        let wanted = key.metadata != 0 || key.pass != 0 || program.iter().any(|step| step.look_again);
+        if wanted && self.config.passes == 1 { Err(RuleError::OnePass) } else { Ok(()) }
+    }
+
+    /// What the device has of a mask: that fields which it has not must be 0 goes without saying.
+    fn known(&self, mask: &Mask) -> Mask {
+        if self.config.passes == 1 { Mask { metadata: 0, pass: 0, ..*mask } } else { *mask }
     }
 
     fn insert_in(
@@ -259,7 +272,7 @@ impl Rules {
     /// Which mask rules of a mask should go in under, and where; none if nowhere. It may be one that looks at more, if no table can
     /// be had for its own: then rules of many masks can share a table. `widest` looks at all that masks to come may look at.
     pub fn choose(&self, mask: &Mask, widest: &Mask) -> Option<Choice> {
-        self.tables.choose(mask, widest)
+        self.tables.choose(&self.known(mask), &self.known(widest))
     }
 
     fn take_id(&mut self, device: &mut dyn Device) -> Result<u16, RuleError> {
@@ -314,6 +327,7 @@ impl Rules {
     /// If the rule was deleted, the program cannot be held, or the device fails; the rule then keeps its program.
     pub fn update(&mut self, device: &mut dyn Device, rule: RuleId, program: &[Step]) -> Result<(), RuleError> {
         self.home(rule)?;
+        self.check_passes(&Key::ZERO, program)?;
         self.programs.write(&mut self.staging.on(device), rule.number, program)
     }
 

@@ -45,7 +45,7 @@ const fn is_arp(dl_type: u16) -> bool {
     matches!(dl_type, ETH_TYPE_ARP | ETH_TYPE_RARP)
 }
 
-/// The hardware's key of a packet.
+/// The hardware's key of a packet, in its first pass: the slow path's rules have no packet looked up again.
 #[inline]
 pub fn hardware_key(key: &FlowKey) -> Key {
     Key {
@@ -67,6 +67,7 @@ pub fn hardware_key(key: &FlowKey) -> Key {
         // At most one of these is not 0.
         nw_src: u128::from(key.nw_src()) | key.ipv6_src() | u128::from(key.arp_sha()) << 80,
         nw_dst: u128::from(key.nw_dst()) | key.ipv6_dst() | u128::from(key.arp_tha()) << 80,
+        ..Key::ZERO
     }
 }
 
@@ -126,6 +127,7 @@ pub fn hardware_mask(mask: &FlowMask) -> Mask {
         tp_dst: mask.tp_dst(),
         nw_src: u128::from(mask.nw_src()) | mask.ipv6_src() | u128::from(mask.arp_sha()) << 80,
         nw_dst: u128::from(mask.nw_dst()) | mask.ipv6_dst() | u128::from(mask.arp_tha()) << 80,
+        ..Mask::ZERO
     }
 }
 

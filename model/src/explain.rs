@@ -87,10 +87,10 @@ mod tests {
         model.insert(4, Rule { key: Key { dl_type: 0x0806, ..Key::default() }, ..rule(9, Holder::Hash(0), &[]) });
         let Explanation { passes, outcome, .. } = model.explain(3, &frame(64));
         let ids: Vec<u32> = passes[0].matching.iter().map(|(id, _)| *id).collect();
-        assert_eq!((ids, outcome.rule), (vec![3, 2, 1], Some(3)));
+        assert_eq!((ids, outcome.rules), (vec![3, 2, 1], vec![3]));
         assert_eq!(passes[0].steps, [(Step::output(4), Effect::Leaves(frame(64)))]);
         model.remove(3);
-        assert_eq!(model.explain(3, &frame(64)).outcome.rule, Some(2));
+        assert_eq!(model.explain(3, &frame(64)).outcome.rules, [2]);
         assert_eq!(model.rule_count(2).packets, 0, "nothing is counted");
     }
 

@@ -9,12 +9,14 @@ mod edit;
 mod explain;
 pub mod host;
 mod parser;
+mod pass;
 
 pub use explain::{Effect, Explanation, Pass};
 pub use parser::{L3, L4, Parsed, parse};
 
 use millrace_regs::config::{Config, MIN_FRAME};
 use millrace_regs::{Key, Mask, Step, UpcallReason, Verdict};
+use pass::Pass as Lookup;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -74,6 +76,10 @@ pub enum Output {
         vport: u8,
         /// Why.
         reason: UpcallReason,
+        /// In which pass.
+        pass: u8,
+        /// The metadata of that pass.
+        metadata: u64,
         /// All bytes, without FCS.
         frame: Vec<u8>,
     },
@@ -84,8 +90,8 @@ pub enum Output {
 pub struct Outcome {
     /// Under which it is counted.
     pub verdict: Verdict,
-    /// The rule that matched.
-    pub rule: Option<u32>,
+    /// The rules that matched, pass by pass.
+    pub rules: Vec<u32>,
     /// In the order in which the hardware puts them out; those of one step in the order of the vports.
     pub outputs: Vec<Output>,
 }
@@ -97,6 +103,8 @@ const LONGEST_COUNTED: usize = 16_383;
 pub struct Model {
     vports: usize,
     max_frame: usize,
+    passes: usize,
+    window: usize,
     rules: BTreeMap<u32, Rule>,
     rule_counts: BTreeMap<u32, Count>,
     verdicts: BTreeMap<(usize, Verdict), Count>,
@@ -108,6 +116,8 @@ impl Model {
         Self {
             vports: config.vports(),
             max_frame: config.max_frame,
+            passes: config.passes,
+            window: config.window_bytes(),
             rules: BTreeMap::new(),
             rule_counts: BTreeMap::new(),
             verdicts: BTreeMap::new(),
@@ -160,7 +170,7 @@ impl Model {
     /// What [`Self::receive`] would give.
     pub fn predict(&self, vport: usize, frame: &[u8], error: bool) -> Outcome {
         match self.fault(frame, error) {
-            Some(verdict) => Outcome { verdict, rule: None, outputs: vec![] },
+            Some(verdict) => Outcome { verdict, rules: vec![], outputs: vec![] },
             None => self.forward(vport, frame),
         }
     }
@@ -184,7 +194,7 @@ impl Model {
             _ if exists => (Verdict::PacketOut, vec![Output::Vport { vport, frame: frame.to_vec() }]),
             _ => (Verdict::DropNoVport, vec![]),
         };
-        let outcome = Outcome { verdict, rule: None, outputs };
+        let outcome = Outcome { verdict, rules: vec![], outputs };
         self.count(vport.min(self.vports), frame, &outcome);
         outcome
     }
@@ -192,24 +202,41 @@ impl Model {
     fn count(&mut self, vport: usize, frame: &[u8], outcome: &Outcome) {
         let len = frame.len().min(LONGEST_COUNTED);
         self.verdicts.entry((vport, outcome.verdict)).or_default().add(len);
-        if let Some(rule) = outcome.rule {
-            self.rule_counts.entry(rule).or_default().add(len);
+        for rule in &outcome.rules {
+            self.rule_counts.entry(*rule).or_default().add(len);
         }
     }
 
     fn forward(&self, vport: usize, frame: &[u8]) -> Outcome {
-        let parsed = parse(vport as u8, frame);
-        let upcall = |verdict, reason| Outcome {
-            verdict,
-            rule: None,
-            outputs: vec![Output::Upcall { vport: vport as u8, reason, frame: frame.to_vec() }],
-        };
-        if parsed.punt {
-            return upcall(Verdict::Punt, UpcallReason::Punt);
-        }
-        match self.lookup(&parsed.key) {
-            None => upcall(Verdict::Miss, UpcallReason::Miss),
-            Some((id, rule)) => Outcome { rule: Some(id), ..self.execute(vport, &rule.program, frame, &parsed) },
+        let mut pass = Lookup::default();
+        let mut rules = vec![];
+        loop {
+            let packet = &frame[pass.start..];
+            let mut parsed = parse(vport as u8, packet);
+            (parsed.key.metadata, parsed.key.pass) = (pass.metadata, pass.number);
+            let upcall = |verdict, reason, rules| Outcome {
+                verdict,
+                rules,
+                outputs: vec![pass.upcall(vport, reason, frame.to_vec())],
+            };
+            if parsed.punt {
+                return upcall(Verdict::Punt, UpcallReason::Punt, rules);
+            }
+            let Some((id, rule)) = self.lookup(&parsed.key) else {
+                return upcall(Verdict::Miss, UpcallReason::Miss, rules);
+            };
+            rules.push(id);
+            let first = rule.program.first().copied().unwrap_or(Step::DROP);
+            if self.passes == 1 || !first.look_again {
+                return Outcome { rules, ..self.execute(vport, &rule.program, packet, &parsed, pass) };
+            }
+            if usize::from(pass.number) + 1 == self.passes {
+                return Outcome { verdict: Verdict::DropLoop, rules, outputs: vec![] };
+            }
+            match pass.next(&first, &parsed, frame.len(), self.window) {
+                Some(next) => pass = next,
+                None => return upcall(Verdict::Punt, UpcallReason::Punt, rules),
+            }
         }
     }
 
@@ -224,7 +251,7 @@ impl Model {
         matching.map(|(id, rule)| (*id, rule))
     }
 
-    fn execute(&self, vport: usize, program: &[Step], frame: &[u8], parsed: &Parsed) -> Outcome {
+    fn execute(&self, vport: usize, program: &[Step], frame: &[u8], parsed: &Parsed, pass: Lookup) -> Outcome {
         let mut outputs = Vec::new();
         for step in program {
             match self.effect(step, frame, parsed) {
@@ -235,7 +262,7 @@ impl Model {
                     outputs.extend(vports.map(|vport| Output::Vport { vport, frame: edited.clone() }));
                     if step.upcall {
                         let reason = UpcallReason::Action;
-                        outputs.push(Output::Upcall { vport: vport as u8, reason, frame: edited });
+                        outputs.push(pass.upcall(vport, reason, edited));
                     }
                 }
             }
@@ -248,7 +275,7 @@ impl Model {
             Effect::Leaves(_) if !reachable && program.len() < 2 => Verdict::DropRule,
             Effect::Leaves(_) => Verdict::Hit,
         };
-        Outcome { verdict, rule: None, outputs }
+        Outcome { verdict, rules: vec![], outputs }
     }
 
     /// What a step makes of a frame.

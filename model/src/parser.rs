@@ -54,6 +54,8 @@ pub struct Parsed {
     pub tags: usize,
     /// A valid IPv4 or IPv6 header, and the byte it begins at.
     pub l3: Option<(L3, usize)>,
+    /// Length of the IP header, with a fragment header. 0 without a valid one.
+    pub ip_len: usize,
     /// A complete L4 header of a kind the editor knows, and the byte it begins at.
     pub l4: Option<(L4, usize)>,
     /// To the slow path without a lookup.
@@ -126,6 +128,7 @@ fn ipv4(frame: &[u8], l3: usize, parsed: &mut Parsed) {
         key.nw_frag |= FRAG_LATER;
     }
     parsed.l3 = Some((L3::V4, l3));
+    parsed.ip_len = header_len;
     l4(frame, l3 + header_len, total - header_len, parsed);
 }
 
@@ -144,6 +147,7 @@ fn ipv6(frame: &[u8], l3: usize, parsed: &mut Parsed) {
     (key.nw_proto, key.nw_ttl) = (header[6], header[7]);
     (key.nw_src, key.nw_dst) = (number(header, 8, 16), number(header, 24, 16));
     parsed.l3 = Some((L3::V6, l3));
+    parsed.ip_len = 40;
     if key.nw_proto != IPV6_FRAGMENT {
         parsed.punt = IPV6_EXTENSIONS.contains(&key.nw_proto);
         return l4(frame, l3 + 40, payload, parsed);
@@ -163,6 +167,7 @@ fn ipv6(frame: &[u8], l3: usize, parsed: &mut Parsed) {
         key.nw_proto = header[40];
         parsed.punt = key.nw_proto == IPV6_FRAGMENT || IPV6_EXTENSIONS.contains(&key.nw_proto);
     }
+    parsed.ip_len = 48;
     l4(frame, l3 + 48, payload - 8, parsed);
 }
 

@@ -3,6 +3,7 @@
 
 use super::*;
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
+use millrace_regs::config::MAX_PASSES;
 
 const CONFIG: Config = millrace_regs::config::Preset::Sim.config();
 
@@ -71,7 +72,7 @@ fn edited_ipv4_udp_has_right_checksums() {
         ..Step::output(2)
     };
     let outcome = model(vec![step]).receive(0, &udp(64), false);
-    assert_eq!((outcome.verdict, outcome.rule), (Verdict::Hit, Some(5)));
+    assert_eq!((outcome.verdict, &outcome.rules[..]), (Verdict::Hit, &[5][..]));
     let frame = sent(&outcome);
     assert_eq!((frame[22], &frame[26..30], &frame[36..38]), (63, &[192, 168, 1, 1][..], &[0x14, 0xe9][..]));
     assert_checksums(frame);
@@ -134,13 +135,13 @@ fn equal_priorities_are_decided_by_the_holder() {
     let mut model = model(vec![Step::output(1)]);
     let rule = model.rules[&5].clone();
     model.insert(4, Rule { holder: Holder::Hash(1), ..rule.clone() });
-    assert_eq!(model.receive(0, &udp(9), false).rule, Some(5));
+    assert_eq!(model.receive(0, &udp(9), false).rules, [5]);
     model.insert(9, Rule { holder: Holder::Tcam(31), ..rule.clone() });
-    assert_eq!(model.receive(0, &udp(9), false).rule, Some(9));
+    assert_eq!(model.receive(0, &udp(9), false).rules, [9]);
     model.insert(10, Rule { priority: 2, holder: Holder::Hash(7), ..rule });
-    assert_eq!(model.receive(0, &udp(9), false).rule, Some(10));
+    assert_eq!(model.receive(0, &udp(9), false).rules, [10]);
     model.remove(10);
-    assert_eq!(model.receive(0, &udp(9), false).rule, Some(9));
+    assert_eq!(model.receive(0, &udp(9), false).rules, [9]);
     assert_eq!(model.rule_count(9), Count { packets: 2, bytes: 98 });
 }
 
@@ -159,6 +160,122 @@ fn bad_frames_are_counted_under_their_fault() {
     ] {
         assert_eq!(model.verdict_count(vport, verdict), Count { packets: 1, bytes }, "{}", verdict.name());
     }
+}
+
+/// A build with passes, in which the rule of pass n is number n, with this program, and looks at metadata and pass.
+fn chain(programs: &[(u64, Vec<Step>)]) -> Model {
+    let mut model = Model::new(&Config { passes: MAX_PASSES, ..CONFIG });
+    for (pass, (metadata, program)) in (0u8..).zip(programs) {
+        let key = Key { metadata: *metadata, pass, ..Key::ZERO };
+        let mask = Mask { metadata: u64::MAX, pass: 7, ..Mask::ANY };
+        let program = program.clone();
+        model.insert(pass.into(), Rule { key, mask, priority: 1, holder: Holder::Hash(0), program });
+    }
+    model
+}
+
+/// `inner` in VXLAN over UDP over IPv4, behind one tag.
+fn vxlan(inner: &[u8]) -> Vec<u8> {
+    let builder = PacketBuilder::ethernet2([4, 0, 0, 0, 0, 1], [4, 0, 0, 0, 0, 2])
+        .single_vlan(etherparse::VlanId::try_new(7).unwrap())
+        .ipv4([192, 0, 2, 1], [192, 0, 2, 2], 9)
+        .udp(50_000, 4789);
+    let mut frame = Vec::new();
+    builder.write(&mut frame, &[&[8, 0, 0, 0, 0, 0, 5, 0], inner].concat()).unwrap();
+    frame
+}
+
+const UNWRAP: Step = Step {
+    look_again: true,
+    start_from: 2,
+    start: 16,
+    metadata: 0x0123_4567_89ab_cdef,
+    metadata_mask: 0xffff_0000,
+    ..Step::DROP
+};
+
+#[test]
+fn a_tunnelled_packet_is_looked_up_twice_and_leaves_without_its_outer_header() {
+    let edit = Step { set_nw_dst: true, nw_dst: 0x0a00_0009, ttl_dec: 1, ..Step::output(2) };
+    let mut model = chain(&[(0, vec![UNWRAP]), (0x89ab_0000, vec![edit])]);
+    let frame = vxlan(&udp(64));
+    let outcome = model.receive(0, &frame, false);
+    assert_eq!((outcome.verdict, &outcome.rules[..]), (Verdict::Hit, &[0, 1][..]));
+    let alone = self::model(vec![edit]).receive(0, &udp(64), false);
+    assert_eq!(sent(&outcome), sent(&alone), "as if it had come without");
+    let count = Count { packets: 1, bytes: frame.len() as u64 };
+    assert_eq!([0, 1].map(|rule| model.rule_count(rule)), [count; 2]);
+    assert_eq!(model.verdict_count(0, Verdict::Hit), count);
+}
+
+#[test]
+fn what_misses_in_a_later_pass_goes_up_as_it_was_received() {
+    let frame = vxlan(&udp(64));
+    let outcome = chain(&[(0, vec![UNWRAP])]).receive(3, &frame, false);
+    let upcall = Output::Upcall { vport: 3, reason: UpcallReason::Miss, pass: 1, metadata: 0x89ab_0000, frame };
+    assert_eq!(outcome, Outcome { verdict: Verdict::Miss, rules: vec![0], outputs: vec![upcall] });
+}
+
+#[test]
+fn an_upcall_of_the_last_rule_has_the_packet_without_its_outer_header() {
+    let up = Step { upcall: true, ..Step::DROP };
+    let outcome = chain(&[(0, vec![UNWRAP]), (0x89ab_0000, vec![up])]).receive(3, &vxlan(&udp(64)), false);
+    let reason = UpcallReason::Action;
+    assert_eq!(outcome.outputs, [Output::Upcall { vport: 3, reason, pass: 1, metadata: 0x89ab_0000, frame: udp(64) }]);
+}
+
+#[test]
+fn metadata_change_under_their_mask_alone() {
+    let write = |metadata, metadata_mask| Step { look_again: true, metadata, metadata_mask, ..Step::DROP };
+    let programs =
+        [(0, write(0xff, 0x0f)), (0x0f, write(0, 0x03)), (0x0c, write(1 << 63, u64::MAX)), (1 << 63, Step::output(1))];
+    let mut model = chain(&programs.map(|(metadata, step)| (metadata, vec![step])));
+    let outcome = model.receive(0, &udp(64), false);
+    assert_eq!((outcome.verdict, outcome.rules.len(), sent(&outcome)), (Verdict::Hit, 4, &udp(64)[..]));
+}
+
+#[test]
+fn a_loop_ends_with_the_last_pass_and_is_counted() {
+    let again = Step { look_again: true, upcall: true, more: true, ..Step::output(1) };
+    let mut model = Model::new(&Config { passes: MAX_PASSES, ..CONFIG });
+    let rule = Rule { key: Key::ZERO, mask: Mask::ANY, priority: 1, holder: Holder::Tcam(0), program: vec![again] };
+    model.insert(5, rule);
+    let outcome = model.receive(2, &udp(64), false);
+    assert_eq!(outcome, Outcome { verdict: Verdict::DropLoop, rules: vec![5; MAX_PASSES], outputs: vec![] });
+    assert_eq!((model.rule_count(5).packets, model.verdict_count(2, Verdict::DropLoop).packets), (8, 1));
+}
+
+#[test]
+fn a_pass_that_cannot_begin_is_a_punt_of_the_one_before() {
+    let step = |start_from, start| Step { start_from, start, metadata: 1, metadata_mask: 1, ..UNWRAP };
+    let outcome = |step: Step, frame: &[u8]| {
+        let outcome = chain(&[(0, vec![step])]).receive(0, frame, false);
+        match &outcome.outputs[..] {
+            [Output::Upcall { pass, metadata, frame: up, .. }] => {
+                assert_eq!(up, frame);
+                (outcome.verdict, *pass, *metadata)
+            }
+            other => panic!("one upcall expected: {other:?}"),
+        }
+    };
+    let (begins, does_not) = ((Verdict::Miss, 1, 1), (Verdict::Punt, 0, 0));
+    let long = [vxlan(&udp(64)), vec![0; 100]].concat();
+    for (from, start, expected) in [
+        (0, 92, begins),
+        (0, 93, begins),
+        (0, 94, does_not),
+        (1, 74, begins),
+        (1, 76, does_not),
+        (2, 54, begins),
+        (2, 56, does_not),
+        (3, 0, does_not),
+    ] {
+        assert_eq!(outcome(step(from, start), &long), expected, "{start} behind {from}");
+    }
+    assert_eq!(outcome(step(0, 46), &[9; 60]), begins, "14 bytes are left");
+    assert_eq!(outcome(step(0, 48), &[9; 60]), does_not, "12 bytes are left");
+    assert_eq!(outcome(step(1, 0), &[9; 60]), does_not, "no L3");
+    assert_eq!(outcome(step(0, 4), &udp(64)), begins);
 }
 
 #[test]

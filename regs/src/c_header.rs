@@ -3,7 +3,7 @@
 
 use crate::host_channel::{BOARD, HEADER_BYTES, HEADERS, MessageKind};
 use crate::map::{BLOCKS, Bits, Register, Repeat};
-use crate::{Command, Field, KEY_FIELDS, Key, Place, STEP_FIELDS, Step, UpcallReason, Verdict};
+use crate::{Command, Field, KEY_FIELDS, Key, Lengths, Place, STEP_FIELDS, Step, UpcallReason, Verdict};
 use std::fmt::Write;
 
 /// The register map as a C header: addresses, field masks, commands and their operands, verdicts, and the layouts of key, step and the host
@@ -25,7 +25,7 @@ pub fn c_header() -> String {
     for command in Command::ALL {
         define(&mut out, &format!("COMMAND_{}", command.name()), &format!("{}u", *command as u8), command.doc());
     }
-    out.push_str("\n/* Their operands among the staging words; offsets in bits from bit 0 of DATA(0). */\n");
+    out.push_str("\n/* Their operands among the staging words, in builds with one pass; offsets in bits from bit 0 of DATA(0). */\n");
     Command::ALL.iter().for_each(|command| operands(&mut out, *command));
     out.push_str("\n/* Verdicts: INDEX of a READ_VERDICT_COUNTER is vport * 16 + verdict. */\n");
     for verdict in Verdict::ALL {
@@ -70,7 +70,7 @@ fn bits(out: &mut String, register: &str, field: &Bits) {
 }
 
 fn operands(out: &mut String, command: Command) {
-    for operand in command.operands() {
+    for operand in command.operands(Lengths::ONE_PASS) {
         if let Place::Data { word, low, width } = operand.place {
             let name = format!("{}_{}", command.name(), operand.name.to_uppercase());
             place(out, &name, 32 * word as usize + low as usize, width as usize, operand.doc);

@@ -2,7 +2,7 @@
 //! The commands that `COMMAND` starts, and where their operands lie (`docs/hardware.md`, "Registers").
 
 use crate::map::DATA_WORDS;
-use crate::{Key, Step};
+use crate::{Key, Lengths, Step};
 
 /// Where an operand of a command is written.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,10 +67,6 @@ pub const DATA_KEY: usize = 2;
 pub const MAX_KEY_WORDS: usize = (DATA_WORDS as usize - DATA_KEY) / 2;
 /// Words of the longest step.
 pub const MAX_STEP_WORDS: usize = DATA_WORDS as usize - DATA_KEY;
-/// Staging words that a command uses. Those behind them read 0.
-pub const USED_WORDS: usize =
-    if DATA_KEY + 2 * Key::WORDS > Step::WORDS { DATA_KEY + 2 * Key::WORDS } else { Step::WORDS };
-
 const _: () = assert!(Key::WORDS <= MAX_KEY_WORDS && Step::WORDS <= MAX_STEP_WORDS);
 
 const fn data(name: &'static str, word: usize, low: u32, width: u32, doc: &'static str) -> Operand {
@@ -86,8 +82,6 @@ const RULE: Operand = data(
     32,
     "rule id: selects the action program and the counters; not looked at if `valid` is 0",
 );
-const STEP: Operand = data("step", 0, 0, 32 * Step::WORDS as u32, "see the action step");
-const KEY_BITS: u32 = 32 * Key::WORDS as u32;
 const RULE_INDEX: Operand = Operand { name: "rule", place: Place::Index, doc: "rule id" };
 
 impl Command {
@@ -156,58 +150,44 @@ impl Command {
         }
     }
 
-    /// The operands, table and index first.
-    pub const fn operands(self) -> &'static [Operand] {
+    /// The operands in builds with keys and steps of these lengths, table and index first.
+    pub fn operands(self, lengths: Lengths) -> Vec<Operand> {
+        let key = |name, doc| data(name, DATA_KEY, 0, 32 * lengths.key as u32, doc);
+        let step = data("step", 0, 0, 32 * lengths.step as u32, "see the action step");
         match self {
-            Command::WriteEntry => {
-                const {
-                    &[
-                        TABLE,
-                        Operand { name: "slot", place: Place::Index, doc: "way << S | slot" },
-                        data("valid", DATA_VALID, 0, 1, "0 frees the slot"),
-                        PRIORITY,
-                        RULE,
-                        data("key", DATA_KEY, 0, KEY_BITS, "the masked key"),
-                    ]
-                }
-            }
-            Command::WriteMask => {
-                const {
-                    &[
-                        TABLE,
-                        data("enable", DATA_VALID, 0, 1, "0: nothing in this table matches"),
-                        data("seed", DATA_SEED, 0, 32, "seed of the table's hash"),
-                        data("mask", DATA_KEY, 0, KEY_BITS, "1 = the bit is looked at"),
-                    ]
-                }
-            }
-            Command::WriteTcam => {
-                const {
-                    &[
-                        Operand { name: "entry", place: Place::Index, doc: "TCAM entry" },
-                        data("valid", DATA_VALID, 0, 1, "0 frees the entry"),
-                        PRIORITY,
-                        RULE,
-                        data("value", DATA_KEY, 0, KEY_BITS, "what the looked-at bits of the key must be"),
-                        data("mask", DATA_KEY + Key::WORDS, 0, KEY_BITS, "1 = the bit is looked at"),
-                    ]
-                }
-            }
-            Command::WriteAction => const { &[RULE_INDEX, STEP] },
+            Command::WriteEntry => vec![
+                TABLE,
+                Operand { name: "slot", place: Place::Index, doc: "way << S | slot" },
+                data("valid", DATA_VALID, 0, 1, "0 frees the slot"),
+                PRIORITY,
+                RULE,
+                key("key", "the masked key"),
+            ],
+            Command::WriteMask => vec![
+                TABLE,
+                data("enable", DATA_VALID, 0, 1, "0: nothing in this table matches"),
+                data("seed", DATA_SEED, 0, 32, "seed of the table's hash"),
+                key("mask", "1 = the bit is looked at"),
+            ],
+            Command::WriteTcam => vec![
+                Operand { name: "entry", place: Place::Index, doc: "TCAM entry" },
+                data("valid", DATA_VALID, 0, 1, "0 frees the entry"),
+                PRIORITY,
+                RULE,
+                key("value", "what the looked-at bits of the key must be"),
+                data("mask", DATA_KEY + lengths.key, 0, 32 * lengths.key as u32, "1 = the bit is looked at"),
+            ],
+            Command::WriteAction => vec![RULE_INDEX, step],
             Command::WriteStep => {
-                const { &[Operand { name: "step_number", place: Place::Index, doc: "continuation step" }, STEP] }
+                vec![Operand { name: "step_number", place: Place::Index, doc: "continuation step" }, step]
             }
-            Command::ReadRuleCounter => const { &[RULE_INDEX] },
-            Command::ReadVerdictCounter => {
-                const {
-                    &[Operand {
-                        name: "counter",
-                        place: Place::Index,
-                        doc: "vport · 16 + verdict; vport V stands for those that do not exist",
-                    }]
-                }
-            }
-            Command::ClearTables => &[],
+            Command::ReadRuleCounter => vec![RULE_INDEX],
+            Command::ReadVerdictCounter => vec![Operand {
+                name: "counter",
+                place: Place::Index,
+                doc: "vport · 16 + verdict; vport V stands for those that do not exist",
+            }],
+            Command::ClearTables => vec![],
         }
     }
 
@@ -236,9 +216,10 @@ mod tests {
     #[test]
     fn operands_fit_the_staging_words_and_do_not_overlap() {
         assert_eq!((MAX_KEY_WORDS, MAX_STEP_WORDS), (31, 62));
-        for command in Command::ALL {
-            let mut used = vec![false; 32 * USED_WORDS];
-            for operand in command.operands() {
+        assert_eq!([Lengths::ONE_PASS, Lengths::FULL].map(|lengths| lengths.staged()), [32, 40]);
+        for (command, lengths) in Command::ALL.iter().flat_map(|c| [(c, Lengths::ONE_PASS), (c, Lengths::FULL)]) {
+            let mut used = vec![false; 32 * lengths.staged()];
+            for operand in command.operands(lengths) {
                 let Place::Data { word, low, width } = operand.place else { continue };
                 for bit in 32 * word + low..32 * word + low + width {
                     assert!(!std::mem::replace(&mut used[bit as usize], true), "{} {}", command.name(), operand.name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a build of the hardware contains: sizes, ports, and the presets that are built and tested.
 
-use crate::{Key, Step, VERDICTS_PER_VPORT};
+use crate::{Lengths, VERDICTS_PER_VPORT};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +10,12 @@ use std::str::FromStr;
 pub const WAYS: usize = 4;
 /// Longest frame of any build in bytes, without FCS; [`Config::max_frame`] is that of one build.
 pub const MAX_FRAME: usize = 9216;
-/// The first bytes of a frame that the parser looks at, and that edits reach: the header window.
+/// The first bytes of a frame that the parser looks at, and that edits reach: the header window of a build with one pass.
 pub const WINDOW_BYTES: usize = 128;
+/// The header window of a build with passes: as long as VLAN tag, IPv6, UDP, 24 bytes of tunnel header and then 100 bytes of another packet.
+pub const LONG_WINDOW_BYTES: usize = 192;
+/// Most lookups of a frame in any build.
+pub const MAX_PASSES: usize = 8;
 /// Shortest frame in bytes, without FCS.
 pub const MIN_FRAME: usize = 14;
 
@@ -43,6 +47,8 @@ pub struct Config {
     pub header_clocks: usize,
     /// Pairs of virtqueues of each PF and VF. 0: there is no host side (`docs/host.md`), and the streams of all vports are pins.
     pub queue_pairs: usize,
+    /// Lookups of a frame, at most: 1, or up to [`MAX_PASSES`].
+    pub passes: usize,
 }
 
 impl Config {
@@ -102,6 +108,16 @@ impl Config {
         1 << self.steps_log2
     }
 
+    /// How long keys and steps are.
+    pub const fn lengths(&self) -> Lengths {
+        if self.passes > 1 { Lengths::FULL } else { Lengths::ONE_PASS }
+    }
+
+    /// Bytes of the header window.
+    pub const fn window_bytes(&self) -> usize {
+        if self.passes > 1 { LONG_WINDOW_BYTES } else { WINDOW_BYTES }
+    }
+
     /// Name of a vport (`p0`, `p1`, `pf`, `vf0`, …); none if there is no such vport. Several PFs are `pf0`, `pf1`, ….
     pub fn vport_name(&self, vport: usize) -> Option<String> {
         if vport < self.uplinks {
@@ -126,8 +142,8 @@ impl Config {
             (self.slots_log2 | self.tcam_entries << 16) as u32,
             self.rule_ids() as u32,
             (self.bus_bytes() | self.steps() << 16) as u32,
-            (self.max_frame | self.header_clocks << 16) as u32,
-            (Key::WORDS | Step::WORDS << 8 | WINDOW_BYTES << 16) as u32,
+            (self.max_frame | self.header_clocks << 16 | (self.passes - 1) << 24) as u32,
+            (self.lengths().key | self.lengths().step << 8 | self.window_bytes() << 16) as u32,
         ]
     }
 }
@@ -146,6 +162,7 @@ const SMALL: Config = Config {
     max_frame: MAX_FRAME,
     header_clocks: 1,
     queue_pairs: 0,
+    passes: 1,
 };
 
 /// The builds that are kept working.
@@ -204,6 +221,7 @@ impl Preset {
                 max_frame: MAX_FRAME,
                 header_clocks: 1,
                 queue_pairs: 0,
+                passes: 1,
             },
             Preset::Ecp5 => Config {
                 bus_bits: 64,
@@ -218,6 +236,7 @@ impl Preset {
                 max_frame: 2048,
                 header_clocks: 24,
                 queue_pairs: 0,
+                passes: 1,
             },
             Preset::Ecp5Small => {
                 Config { vfs: 0, slots_log2: 5, tcam_entries: 4, rule_id_bits: 8, ..Preset::Ecp5.config() }
@@ -235,6 +254,7 @@ impl Preset {
                 max_frame: MAX_FRAME,
                 header_clocks: 1,
                 queue_pairs: 0,
+                passes: 1,
             },
             Preset::W128 => Config { bus_bits: 128, ..SMALL },
             Preset::W256 => Config { bus_bits: 256, ..SMALL },
@@ -306,6 +326,8 @@ mod tests {
             [Preset::Sim, Preset::Ecp5, Preset::Alveo].map(|p| p.config().sweep_clocks()),
             [16_416, 1024, 65_536]
         );
+        let passes = Config { passes: MAX_PASSES, ..c };
+        assert_eq!(passes.registers()[4..], [0x0701_2400, 0x00c0_1a13]);
         let few_ids = Config { rule_id_bits: 2, ..SMALL };
         assert_eq!((few_ids.rule_ids(), few_ids.sweep_clocks()), (4, 256), "not less than the slots of a table");
         let widths = Preset::SIMULATED.map(|p| p.config().bus_bits);

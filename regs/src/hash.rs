@@ -2,7 +2,6 @@
 //! The hash of the exact-match tables (`docs/hardware.md`, "Table hash").
 
 use crate::config::WAYS;
-use crate::key::Key;
 
 /// Largest S (log2 of the slots of a way) that the hash serves.
 pub const MAX_SLOT_BITS: u32 = 14;
@@ -10,12 +9,12 @@ pub const MAX_SLOT_BITS: u32 = 14;
 /// Rounds of mixing. With fewer than four, keys that count up in one field crowd in a part of the table.
 const ROUNDS: usize = 5;
 
-/// The slot in each way at which a key may be. `words` is the masked key, `seed` the table's, `slot_bits` S.
+/// The slot in each way at which a key may be. `words` is the masked key (zeros at its end may be left out), `seed` the table's, `slot_bits` S.
 ///
 /// # Panics
 /// In debug builds, if `slot_bits` is greater than [`MAX_SLOT_BITS`].
 #[inline]
-pub fn slots(words: &[u32; Key::WORDS], seed: u32, slot_bits: u32) -> [u32; WAYS] {
+pub fn slots(words: &[u32], seed: u32, slot_bits: u32) -> [u32; WAYS] {
     debug_assert!(slot_bits <= MAX_SLOT_BITS);
     let (mut a, mut b) = (0, 0);
     for (i, word) in (0u32..).zip(words) {
@@ -34,12 +33,13 @@ pub fn slots(words: &[u32; Key::WORDS], seed: u32, slot_bits: u32) -> [u32; WAYS
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Key;
 
     /// The formulas of the contract, in the least clever way: bits as a vector, additions bit by bit.
-    fn by_the_book(words: &[u32; 15], seed: u32, s: usize) -> [u32; 4] {
+    fn by_the_book(words: &[u32], seed: u32, s: usize) -> [u32; 4] {
         let rotl = |x: u64, n: u64| ((x << n) | (x >> ((32 - n) % 64))) % (1 << 32);
         let xor = |f: &dyn Fn(u64) -> u64| {
-            (0..15).fold(0u64, |sum, i| {
+            (0..words.len() as u64).fold(0u64, |sum, i| {
                 sum ^ if f(i) == 0 { words[i as usize].into() } else { rotl(words[i as usize].into(), f(i)) }
             })
         };
@@ -61,11 +61,14 @@ mod tests {
             x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (x >> 32) as u32
         };
-        for s in 0..=MAX_SLOT_BITS {
+        for (s, length) in (0..=MAX_SLOT_BITS).flat_map(|s| [(s, 15), (s, 19), (s, 31)]) {
             for _ in 0..100 {
-                let words = std::array::from_fn(|_| next());
+                let mut words: Vec<u32> = (0..length).map(|_| next()).collect();
                 let seed = next();
-                assert_eq!(slots(&words, seed, s), by_the_book(&words, seed, s as usize));
+                let expected = by_the_book(&words, seed, s as usize);
+                assert_eq!(slots(&words, seed, s), expected);
+                words.push(0);
+                assert_eq!(slots(&words, seed, s), expected, "zeros at the end change nothing");
             }
         }
     }

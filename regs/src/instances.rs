@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The registers of a build, one by one: arrays and repeated blocks unrolled.
 
-use crate::USED_WORDS;
+use crate::Lengths;
 use crate::map::{BLOCKS, Block, Register, Repeat};
 use std::fmt;
 
@@ -19,9 +19,9 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The bits that a write changes, or may change: none of a staging word that no command uses.
-    pub fn mask(&self) -> u32 {
-        if self.register.name == "DATA" && self.index as usize >= USED_WORDS { 0 } else { self.register.mask() }
+    /// The bits that a write changes, or may change, in a build with keys and steps of these lengths: none of a staging word that no command uses.
+    pub fn mask(&self, lengths: Lengths) -> u32 {
+        if self.register.name == "DATA" && self.index as usize >= lengths.staged() { 0 } else { self.register.mask() }
     }
 }
 

@@ -9,7 +9,7 @@ macro_rules! key_and_mask {
     ($($(#[doc = $doc:literal])* $field:ident : $ty:ident = [$high:literal : $low:literal],)*) => {
         packed! {
             /// What a packet is matched on: one canonical key for all tables.
-            pub struct Key [15],
+            pub struct Key [19],
             /// The fields of [`Key`] and [`Mask`], in the order of their offsets.
             pub const KEY_FIELDS {
                 $($(#[doc = $doc])* $field: $ty = 0 [$high:$low],)*
@@ -18,7 +18,7 @@ macro_rules! key_and_mask {
 
         packed! {
             /// Which bits of a [`Key`] a table or a rule looks at: 1 (or `true`) = look.
-            pub struct Mask [15],
+            pub struct Mask [19],
             #[allow(dead_code)]
             const MASK_FIELDS {
                 $($(#[doc = $doc])* $field: $ty = 0 [$high:$low],)*
@@ -95,6 +95,10 @@ key_and_mask! {
     nw_src: u128 = [351:224],
     /// IPv6 destination, or IPv4 destination or ARP TPA in bits 31:0 (and ARP THA in 127:80).
     nw_dst: u128 = [479:352],
+    /// What earlier passes wrote, 0 in the first. Only in builds with passes, as all that follows.
+    metadata: u64 = [543:480],
+    /// Number of the pass, 0 for the first.
+    pass: u8 = [578:576],
 }
 
 impl BitAndAssign<Mask> for Key {
@@ -129,20 +133,26 @@ impl Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Lengths;
 
     #[test]
-    fn fields_fill_the_key_without_gap_or_overlap() {
-        let end = KEY_FIELDS.iter().fold(0, |at, field| {
+    fn fields_of_one_pass_fill_the_key_without_gap_or_overlap() {
+        let bits = 32 * Lengths::ONE_PASS.key;
+        let end = KEY_FIELDS.iter().filter(|field| field.offset < bits).fold(0, |at, field| {
             assert_eq!(field.offset, at, "{}", field.name);
             at + field.width
         });
-        assert_eq!(end, 480);
+        assert_eq!(end, bits);
+        let behind = KEY_FIELDS.iter().filter(|field| field.offset >= bits).map(|field| (field.name, field.offset));
+        assert_eq!(behind.collect::<Vec<_>>(), [("metadata", 480), ("pass", 576)]);
     }
 
     #[test]
-    fn exact_mask_has_all_bits_set() {
-        assert_eq!(Mask::EXACT.pack(), [u32::MAX; 15]);
-        assert_eq!((!Mask::EXACT).pack(), [0; 15]);
+    fn exact_mask_has_all_bits_of_fields_set() {
+        let mut all = [u32::MAX; Mask::WORDS];
+        (all[17], all[18]) = (0, 7);
+        assert_eq!(Mask::EXACT.pack(), all);
+        assert_eq!((!Mask::EXACT).pack(), [0; Mask::WORDS]);
         assert_eq!(!Mask::ANY, Mask::EXACT);
     }
 
@@ -167,7 +177,7 @@ mod tests {
     #[test]
     fn pack_agrees_with_the_field_table() {
         for field in KEY_FIELDS {
-            let mut words = [0; 15];
+            let mut words = [0; Key::WORDS];
             field.set(&mut words, u128::MAX);
             let key = Key::unpack(&words);
             assert_eq!(key.pack(), words, "{}", field.name);

@@ -20,6 +20,7 @@ pub mod host;
 pub mod host_channel;
 mod instances;
 mod key;
+mod lengths;
 pub mod map;
 mod markdown;
 mod packed;
@@ -29,11 +30,11 @@ mod verdict;
 
 pub use c_header::c_header;
 pub use command::{
-    Command, DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, MAX_KEY_WORDS, MAX_STEP_WORDS, Operand, Place, USED_WORDS,
-    valid_entry,
+    Command, DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, MAX_KEY_WORDS, MAX_STEP_WORDS, Operand, Place, valid_entry,
 };
 pub use instances::{Instance, by_address, by_name, instances};
 pub use key::{KEY_FIELDS, Key, Mask};
+pub use lengths::Lengths;
 pub use markdown::markdown;
 pub use packed::Field;
 pub use step::{STEP_FIELDS, Step};

@@ -279,6 +279,7 @@ pub const GLOBAL: &[Register] = &[
         &[
             bits("max_frame", 0, 16, "longest frame in bytes, without FCS"),
             bits("header_clocks", 16, 8, "clocks from one frame's header to the next, at least"),
+            bits("further_passes", 24, 8, "lookups of a frame after its first, at most"),
         ],
         "Sizes of the build.",
     ),

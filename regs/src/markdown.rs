@@ -3,7 +3,7 @@
 
 use crate::host_channel::{BOARD, HEADERS};
 use crate::map::{BLOCKS, Block, Register, Repeat, Reset};
-use crate::{Command, Field, KEY_FIELDS, Key, Operand, Place, STEP_FIELDS, Step, UpcallReason, Verdict};
+use crate::{Command, Field, KEY_FIELDS, Lengths, Operand, Place, STEP_FIELDS, UpcallReason, Verdict};
 use std::fmt::Write;
 
 /// The register reference in Markdown: every register with its fields, every command with its operands, the layouts of
@@ -23,9 +23,9 @@ pub fn markdown() -> String {
         self::block(&mut out, block);
     }
     commands(&mut out);
-    layout(&mut out, "Key", &size("Match key and masks", Key::WORDS, "."), KEY_FIELDS);
+    layout(&mut out, "Key", &size("Match key and masks", |lengths| lengths.key, "."), KEY_FIELDS);
     let reserved = "; bits outside the fields are reserved.";
-    layout(&mut out, "Action step", &size("A step of a rule's program", Step::WORDS, reserved), STEP_FIELDS);
+    layout(&mut out, "Action step", &size("A step of a rule's program", |lengths| lengths.step, reserved), STEP_FIELDS);
     outcomes(&mut out);
     messages(&mut out);
     self::block(&mut out, &BOARD);
@@ -80,13 +80,13 @@ fn commands(out: &mut String) {
         "\n## Commands\n\nOperands are written first, then `COMMAND`. `DATA` keeps its words from one command to the next, but for `CLEAR_TABLES`. \
          Any other operation sets `EVENTS.bad_command`. Places of keys and masks are those of a key of {} words (`CONFIG5.key_words`); in general they are \
          `DATA[2..2+K]`, and a TCAM entry's mask `DATA[2+K..2+2K]`.\n\n| op | command | operand | place | |\n|---|---|---|---|---|\n",
-        Key::WORDS
+        Lengths::ONE_PASS.key
     )
     .unwrap();
     for command in Command::ALL {
         writeln!(out, "| {} | `{}` | | | {} |", *command as u8, command.name(), command.doc()).unwrap();
-        for operand in command.operands() {
-            writeln!(out, "| | | `{}` | {} | {} |", operand.name, place(operand), operand.doc).unwrap();
+        for operand in command.operands(Lengths::ONE_PASS) {
+            writeln!(out, "| | | `{}` | {} | {} |", operand.name, place(&operand), operand.doc).unwrap();
         }
     }
 }
@@ -102,8 +102,9 @@ fn place(operand: &Operand) -> String {
     }
 }
 
-fn size(what: &str, words: usize, end: &str) -> String {
-    format!("{what}, {} bits in {words} words{end}", 32 * words)
+fn size(what: &str, words: impl Fn(Lengths) -> usize, end: &str) -> String {
+    let (few, all) = (words(Lengths::ONE_PASS), words(Lengths::FULL));
+    format!("{what}, {} bits in {few} words, or {} in {all} in builds with passes{end}", 32 * few, 32 * all)
 }
 
 fn layout(out: &mut String, title: &str, text: &str, fields: &[Field]) {

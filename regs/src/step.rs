@@ -5,7 +5,7 @@ use crate::packed::packed;
 
 packed! {
     /// One step of a rule's action program. Every step edits the frame as it was received.
-    pub struct Step [21],
+    pub struct Step [26],
     /// The fields of [`Step`], in the order of their offsets.
     pub const STEP_FIELDS {
         /// Bit v = vport v.
@@ -62,6 +62,16 @@ packed! {
         nw_src: u128 = 13 [127:0],
         /// New destination address (IPv4 in bits 31:0).
         nw_dst: u128 = 17 [127:0],
+        /// Of a rule's first step: the packet is looked up once more, and the step does nothing else. Only in builds with passes, as all that follows.
+        look_again: bool = 21 [0:0],
+        /// What `start` counts from: 0 the start of the packet, 1 its L3 header, 2 the end of its IP header.
+        start_from: u8 = 21 [3:2],
+        /// Where the packet begins for the next lookup, in bytes; bit 0 is ignored.
+        start: u8 = 21 [14:8],
+        /// Bits for the key's `metadata` in the next lookup.
+        metadata: u64 = 22 [63:0],
+        /// Bits of `metadata` that are written.
+        metadata_mask: u64 = 24 [63:0],
     }
 }
 
@@ -78,6 +88,7 @@ impl Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Lengths;
 
     #[test]
     fn fields_are_in_order_and_do_not_overlap() {
@@ -86,8 +97,10 @@ mod tests {
             field.offset + field.width
         });
         assert_eq!(end, 32 * Step::WORDS);
-        // Reserved: word 4 bits 7, 13:12 and 31:16.
-        assert_eq!(end - STEP_FIELDS.iter().map(|field| field.width).sum::<usize>(), 19);
+        // Reserved: word 4 bits 7, 13:12 and 31:16; word 21 bits 1, 7:4 and 31:15.
+        assert_eq!(end - STEP_FIELDS.iter().map(|field| field.width).sum::<usize>(), 19 + 22);
+        let behind = STEP_FIELDS.iter().find(|field| field.offset >= 32 * Lengths::ONE_PASS.step);
+        assert_eq!(behind.map(|field| field.name), Some("look_again"));
     }
 
     #[test]

@@ -59,6 +59,8 @@ outcomes! {
         DropNoVport = 9, "drop_no_vport";
         /// The rule drops.
         DropRule = 10, "drop_rule";
+        /// The rule of the last pass has the packet looked up again. Only in builds with passes.
+        DropLoop = 11, "drop_loop";
     }
 }
 

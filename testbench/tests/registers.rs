@@ -4,7 +4,7 @@
 use millrace_driver::{Device, DeviceError, Rules};
 use millrace_regs::config::{Config, Preset};
 use millrace_regs::map::{ADDRESS_SPACE, Access, DATA_WORDS, Reset};
-use millrace_regs::{Command, DATA_RULE, DATA_VALID, Instance, STEP_FIELDS, USED_WORDS, addr, by_address, instances};
+use millrace_regs::{Command, DATA_RULE, DATA_VALID, Instance, STEP_FIELDS, addr, by_address, instances};
 use millrace_sim::Embedded;
 
 const PATTERNS: [u32; 6] = [u32::MAX, 0, 0x5555_5555, 0xaaaa_aaaa, 0x0123_4567, 0x89ab_cdef];
@@ -76,7 +76,7 @@ fn read_write_registers_hold_what_is_written_and_nothing_in_reserved_bits() {
                 device.write32(instance.address, value(instance)).unwrap();
             }
             for instance in &all {
-                let expected = value(instance) & instance.mask();
+                let expected = value(instance) & instance.mask(config.lengths());
                 assert_eq!(device.read32(instance.address).unwrap(), expected, "{instance}");
             }
         }
@@ -190,12 +190,13 @@ fn event_bits_are_set_by_what_they_name_and_cleared_by_writing_one() {
 #[test]
 fn staging_words_that_no_command_uses_take_writes_and_read_zero() {
     for preset in Preset::SIMULATED {
-        let (mut device, _) = device(preset);
-        for word in [USED_WORDS as u32 - 1, USED_WORDS as u32, DATA_WORDS - 1] {
+        let (mut device, config) = device(preset);
+        let staged = config.lengths().staged();
+        for word in [staged as u32 - 1, staged as u32, DATA_WORDS - 1] {
             device.write32(addr::data(word), 0x1234_5678).unwrap();
         }
         let words: Vec<u32> = (0..DATA_WORDS).map(|word| device.read32(addr::data(word)).unwrap()).collect();
-        let kept = |word: usize| if word == USED_WORDS - 1 { 0x1234_5678 } else { 0 };
+        let kept = |word: usize| if word == staged - 1 { 0x1234_5678 } else { 0 };
         assert_eq!(words, (0..DATA_WORDS as usize).map(kept).collect::<Vec<_>>(), "none lands in another");
     }
 }

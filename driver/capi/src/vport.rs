@@ -43,6 +43,8 @@ pub enum millrace_verdict {
     MILLRACE_DROP_NO_VPORT = 9,
     /// The rule drops.
     MILLRACE_DROP_RULE = 10,
+    /// The rule of the last lookup had it looked up again.
+    MILLRACE_DROP_LOOP = 11,
 }
 
 /// The driver's verdicts have the same numbers.
@@ -60,6 +62,7 @@ const _: () = {
         (MILLRACE_DROP_TX_OVERSIZE, Verdict::DropTxOversize),
         (MILLRACE_DROP_NO_VPORT, Verdict::DropNoVport),
         (MILLRACE_DROP_RULE, Verdict::DropRule),
+        (MILLRACE_DROP_LOOP, Verdict::DropLoop),
     ];
     assert!(all.len() == Verdict::ALL.len());
     let mut at = 0;

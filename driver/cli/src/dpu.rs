@@ -262,7 +262,7 @@ fn port_stats(verdicts: &Verdicts, sent: &Sent) -> PortStats {
         let reasons = match verdict {
             // These came from the slow path and left here.
             Verdict::PacketOut | Verdict::DropNoVport => continue,
-            Verdict::Hit | Verdict::DropRule | Verdict::DropTtl | Verdict::DropTxOversize => {
+            Verdict::Hit | Verdict::DropRule | Verdict::DropTtl | Verdict::DropTxOversize | Verdict::DropLoop => {
                 port.hardware += count.packets;
                 &mut port.dropped.hardware
             }

@@ -3,7 +3,7 @@
 
 use super::Layout;
 use crate::words::{KeyWords, StepWords};
-use millrace_regs::{DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID, Key, Step};
+use millrace_regs::{DATA_KEY, DATA_RULE, DATA_SEED, DATA_VALID};
 use std::ops::Range;
 
 /// What a slot of a hash table or an entry of the TCAM holds.
@@ -41,7 +41,7 @@ impl Contents {
     /// Mask and seed of a hash table that was given one.
     pub fn mask(&self, table: usize) -> Option<(KeyWords, u32)> {
         let data = &self.words[self.layout.mask(table)];
-        (data[DATA_VALID] & 1 != 0).then(|| (words(&data[DATA_KEY..]), data[DATA_SEED]))
+        (data[DATA_VALID] & 1 != 0).then(|| (self.key(data, DATA_KEY), data[DATA_SEED]))
     }
 
     /// What is in a hash table, by slot.
@@ -52,7 +52,7 @@ impl Contents {
 
     /// What is in the TCAM: entry, content, mask.
     pub fn tcam(&self) -> impl Iterator<Item = (usize, Entry, KeyWords)> {
-        let mask = |at: Range<usize>| words(&self.words[at][DATA_KEY + self.layout.lengths.key..]);
+        let mask = |at: Range<usize>| self.key(&self.words[at], DATA_KEY + self.layout.lengths.key);
         (0..self.layout.tcam).filter_map(move |n| {
             let at = self.layout.tcam_entry(n);
             Some((n, self.entry(at.clone())?, mask(at)))
@@ -64,27 +64,32 @@ impl Contents {
         (data[DATA_VALID] & 1 != 0).then(|| Entry {
             rule: data[DATA_RULE],
             priority: (data[DATA_VALID] >> 16) as u16,
-            key: words(&data[DATA_KEY..]),
+            key: self.key(data, DATA_KEY),
         })
+    }
+
+    /// The key, or mask, of a command's words.
+    fn key(&self, data: &[u32], first: usize) -> KeyWords {
+        words(&data[first..][..self.layout.lengths.key])
     }
 
     /// A rule's first step.
     pub fn action(&self, rule: usize) -> StepWords {
-        words::<{ Step::WORDS }>(&self.words[self.layout.action(rule)])
+        words(&self.words[self.layout.action(rule)])
     }
 
     /// A continuation step.
     pub fn step(&self, step: usize) -> StepWords {
-        words::<{ Step::WORDS }>(&self.words[self.layout.step(step)])
+        words(&self.words[self.layout.step(step)])
     }
 
     /// The whole key that a rule was inserted with.
     pub fn given(&self, rule: usize) -> KeyWords {
-        words::<{ Key::WORDS }>(&self.words[self.layout.given(rule)])
+        words(&self.words[self.layout.given(rule)])
     }
 }
 
-/// The driver's words of a key or step; what is behind them is zero.
+/// The driver's words of a key or step; what either has behind the other's is zero.
 fn words<const N: usize>(all: &[u32]) -> [u32; N] {
-    all[..N].try_into().expect("as long as the driver's")
+    std::array::from_fn(|i| all.get(i).copied().unwrap_or(0))
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where what lies in the file of an image.
 
-use crate::words::Lengths;
 use millrace_regs::config::Config;
-use millrace_regs::{Command, DATA_KEY, Key};
+use millrace_regs::{Command, DATA_KEY, Key, Lengths};
 use std::ops::Range;
 
 /// Bytes of a word: little-endian.

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 /// First word of the file: "MIMG".
 const MAGIC: u32 = u32::from_be_bytes(*b"MIMG");
 /// Grows when the file's layout changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Where the command under way is: behind the header.
 const UNDER_WAY_AT: usize = 16;
 /// Its words: check, `COMMAND`, `INDEX`, all of `DATA`, and last, so that what is written in part is none, whether there is one.
@@ -235,10 +235,10 @@ fn check(words: &[u32]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::Lengths;
+    use millrace_regs::{Key, Lengths, Step};
 
     fn layout() -> Layout {
-        let lengths = Lengths { key: 16, step: 22 };
+        let lengths = Lengths { key: Key::WORDS + 1, step: Step::WORDS + 1 };
         Layout { lengths, tables: 2, slots: 8, tcam: 3, rules: 20, steps: 4 }
     }
 
@@ -311,8 +311,8 @@ mod tests {
             }
             let (contents, under_way) = image.contents(layout()).unwrap();
             assert_eq!(under_way, Some(next));
-            assert_eq!(contents.step(2), next.data[..21]);
-            assert_eq!(contents.step(1), write(Command::WriteStep, 1).data[..21]);
+            assert_eq!(contents.step(2), next.data[..Step::WORDS]);
+            assert_eq!(contents.step(1), write(Command::WriteStep, 1).data[..Step::WORDS]);
         }
     }
 
@@ -325,7 +325,7 @@ mod tests {
             let (contents, under_way) = image.contents(layout()).unwrap();
             // The words before were those of another command.
             assert_eq!(under_way, None, "{words}");
-            assert_eq!((contents.step(2), contents.step(1)[0]), ([0; 21], 101));
+            assert_eq!((contents.step(2), contents.step(1)[0]), ([0; Step::WORDS], 101));
         }
     }
 

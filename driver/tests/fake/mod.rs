@@ -104,11 +104,11 @@ fn masked(key: &Words, mask: &Words) -> Words {
     std::array::from_fn(|i| key[i] & mask[i])
 }
 
-/// The driver's words of a key or a step, behind which there are zeros.
+/// The driver's words of a key or a step. What the device has behind them must be zero.
 fn words_of<const N: usize>(words: &[u32]) -> [u32; N] {
-    let (own, behind) = words.split_at(N);
+    let behind = words.get(N..).unwrap_or_default();
     assert!(behind.iter().all(|word| *word == 0), "words that the driver does not know: {behind:x?}");
-    own.try_into().unwrap()
+    std::array::from_fn(|i| words.get(i).copied().unwrap_or(0))
 }
 
 /// Bytes that each packet in flight counts.
@@ -130,8 +130,8 @@ impl Fake {
             generation: 0,
             written: false,
             version: 0x0002_0000,
-            key_words: Key::WORDS,
-            step_words: Step::WORDS,
+            key_words: config.lengths().key,
+            step_words: config.lengths().step,
             events: 0,
             epoch: 1,
             result: [0; 6],

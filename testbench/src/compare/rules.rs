@@ -110,6 +110,7 @@ impl StepSpec {
             dl_src: value >> 16,
             nw_src: wide,
             nw_dst: wide.rotate_right(17),
+            ..Step::DROP
         }
     }
 }

@@ -144,7 +144,7 @@ impl Comparison {
         for output in outcome.outputs {
             let (queue, item) = match output {
                 Output::Vport { vport, frame } => (vport, Item { frame, upcall: None }),
-                Output::Upcall { vport, reason, frame } => {
+                Output::Upcall { vport, reason, frame, .. } => {
                     (self.config.vports(), Item { frame, upcall: Some((vport, reason)) })
                 }
             };

@@ -11,7 +11,7 @@ use millrace_firmware::openflow::{Ports, parse_flow_file};
 use millrace_firmware::slowpath::{Settings, SlowPath};
 use millrace_model::parse;
 use millrace_regs::hash::slots;
-use millrace_regs::{Field, KEY_FIELDS, Key, STEP_FIELDS, Step, Verdict};
+use millrace_regs::{Field, KEY_FIELDS, Lengths, STEP_FIELDS, Verdict};
 use millrace_sim::{Embedded, Preset};
 use millrace_testbench::scenarios::build::{mac, patched, tagged, v4};
 use page::Page;
@@ -88,7 +88,8 @@ fn the_page_says_what_happens() {
     assert_eq!(patched(frame.clone(), 0, &mac(0x55))[..12], out[..12]);
     let rule = slow_path.rules().iter().next().expect("a rule was made");
     page.block("mask", &fields(KEY_FIELDS, &rule.mask.pack()));
-    page.block("masked_key", &words(&rule.key.pack()));
+    let lengths = slow_path.rules().config().lengths();
+    page.block("masked_key", &words(&rule.key.pack()[..lengths.key]));
     assert_eq!(rule.key, key & rule.mask);
     page.block("slots", &where_it_may_be(slow_path.rules(), &rule));
     page.block("step", &fields(STEP_FIELDS, &rule.program[0].pack()));
@@ -134,4 +135,4 @@ fn where_it_may_be(rules: &Rules, rule: &RuleInfo) -> String {
     )
 }
 
-const _: () = assert!(Key::WORDS == 15 && Step::WORDS == 21, "the page says so");
+const _: () = assert!(Lengths::ONE_PASS.key == 15 && Lengths::ONE_PASS.step == 21, "the page says so");

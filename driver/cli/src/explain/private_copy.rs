@@ -94,7 +94,8 @@ fn outputs(device: &mut impl Simulated) -> Vec<Output> {
         }
     }
     while let Some(upcall) = device.recv_upcall() {
-        outputs.push(Output::Upcall { vport: upcall.vport, reason: upcall.reason, frame: upcall.frame });
+        let (vport, reason, frame) = (upcall.vport, upcall.reason, upcall.frame);
+        outputs.push(Output::Upcall { vport, reason, pass: 0, metadata: 0, frame });
     }
     outputs
 }
@@ -107,7 +108,8 @@ impl Observed {
             let all: Vec<_> = self.verdicts.iter().map(|(verdict, n)| format!("{} ({n})", verdict.name())).collect();
             differences.push(format!("verdict: the model has {}, the RTL {}", expected.verdict.name(), list(&all)));
         }
-        let rule: Vec<u32> = expected.rule.into_iter().collect();
+        let mut rule = expected.rules.clone();
+        rule.sort_unstable();
         if self.hits != rule {
             let text = |rules: &[u32]| list(&rules.iter().map(u32::to_string).collect::<Vec<_>>());
             differences.push(format!("rule: the model has {}, the RTL counted for {}", text(&rule), text(&self.hits)));
@@ -154,7 +156,7 @@ mod tests {
     #[test]
     fn a_copy_that_does_something_else_is_told_of() {
         let frame = |vport| Output::Vport { vport, frame: vec![2, 3] };
-        let outcome = Outcome { verdict: Verdict::Hit, rule: Some(7), outputs: vec![frame(4), frame(1)] };
+        let outcome = Outcome { verdict: Verdict::Hit, rules: vec![7], outputs: vec![frame(4), frame(1)] };
         let observed = |verdict, outputs: &[Output], hits: &[u32]| Observed {
             verdicts: vec![(verdict, 1)],
             outputs: outputs.into(),

@@ -3,10 +3,10 @@
 
 use super::staging::{STAGED_LOG2, Staging};
 use crate::base::{Dff, DffE, DffR, LutRam, Param, Reg};
-use crate::core::types::{DATA_BITS, ENTRY_OPERANDS_BITS, EntryOperands, STEP_BITS, Step};
+use crate::core::types::{DATA_BITS, ENTRY_OPERANDS_BITS, EntryOperands, STAGED_WORDS, STEP_BITS, Step};
 use millrace_regs::config::Config;
 use millrace_regs::map::{Access, DATA_WORDS, Reset};
-use millrace_regs::{Command, Instance, USED_WORDS, instances};
+use millrace_regs::{Command, Instance, instances};
 use rust_hdl_core::prelude::*;
 
 /// Registers whose value comes from elsewhere in `Control`, in the order of its `live` signals.
@@ -286,7 +286,7 @@ impl Control {
         if take {
             let word = self.address.get_bits::<6>(2);
             self.data_hit = in_data & !self.address.get_bits::<2>(0).any();
-            self.staged_hit = in_data & !self.address.get_bits::<2>(0).any() & (cast::<7>(word) < USED_WORDS);
+            self.staged_hit = in_data & !self.address.get_bits::<2>(0).any() & (cast::<7>(word) < STAGED_WORDS);
             self.events_hit = self.address == self.events_address;
             self.command_hit = self.address == self.command_address;
             self.owner_hit = self.address == self.owner_address;

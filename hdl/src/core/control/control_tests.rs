@@ -4,11 +4,11 @@
 use super::control::Control;
 use super::control_runner::CommandRunner;
 use super::counters::Counters;
-use crate::core::types::TableWrite;
+use crate::core::types::{STAGED_WORDS, TableWrite};
 use crate::testing::{assert_lints, settle};
 use millrace_regs::config::{Config, Preset};
 use millrace_regs::map::{Access, Reset};
-use millrace_regs::{Command, DATA_RULE, DATA_VALID, USED_WORDS, addr, instances};
+use millrace_regs::{Command, DATA_RULE, DATA_VALID, Lengths, addr, instances};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
@@ -260,7 +260,7 @@ fn every_register_has_the_reset_value_and_the_access_rule_of_the_map() {
             Access::Rw => {
                 for value in [u32::MAX, 0x1234_5678, 0] {
                     bench.write(i.address, value);
-                    assert_eq!(bench.read(i.address), value & i.mask(), "{i}");
+                    assert_eq!(bench.read(i.address), value & i.mask(Lengths::ONE_PASS), "{i}");
                 }
                 bench.write(i.address, i.address | 1);
             }
@@ -284,7 +284,7 @@ fn every_register_has_the_reset_value_and_the_access_rule_of_the_map() {
         }
     }
     for i in instances(vports).filter(|i| i.register.access == Access::Rw) {
-        assert_eq!(bench.read(i.address), (i.address | 1) & i.mask(), "{i} holds its own value");
+        assert_eq!(bench.read(i.address), (i.address | 1) & i.mask(Lengths::ONE_PASS), "{i} holds its own value");
     }
 }
 
@@ -306,7 +306,7 @@ fn other_addresses_are_refused() {
 fn table_commands_reach_the_tables_once_with_their_operands() {
     for gated in [false, true] {
         let mut bench = Bench::new(gated);
-        let mut words: Vec<u32> = (1..=USED_WORDS as u32).map(|n| 0x0101_0101 * n).collect();
+        let mut words: Vec<u32> = (1..=STAGED_WORDS as u32).map(|n| 0x0101_0101 * n).collect();
         words[DATA_RULE] = 16415;
         for (at, word) in words.iter().enumerate() {
             bench.write(addr::data(at as u32), *word);
@@ -376,7 +376,7 @@ fn entries_and_steps_that_name_what_there_is_not_are_refused() {
             (Command::WriteAction, (4, 1 << 15), 5, steps),
             (Command::WriteStep, (4, 1 << 15), 5, steps),
         ] {
-            for at in 0..USED_WORDS as u32 {
+            for at in 0..STAGED_WORDS as u32 {
                 bench.write(addr::data(at), 0);
             }
             for (number, there) in [(0, true), (end - 1, true), (end, false), (end | 1 << 31, false), (1 << 16, false)]

@@ -2,12 +2,11 @@
 //! The operands of commands: the registers `DATA`.
 
 use crate::base::{Dff, DffR, LutRam, Reg};
-use crate::core::types::DATA_BITS;
-use millrace_regs::USED_WORDS;
+use crate::core::types::{DATA_BITS, STAGED_WORDS};
 use rust_hdl_core::prelude::*;
 
 /// Bits of a word's number.
-pub const STAGED_LOG2: usize = USED_WORDS.next_power_of_two().ilog2() as usize;
+pub const STAGED_LOG2: usize = STAGED_WORDS.next_power_of_two().ilog2() as usize;
 
 /// The words that commands use, of 32 bits, all seen at once in `data`, two clocks after `write`. `reset` makes all of them zero.
 ///
@@ -23,10 +22,10 @@ pub struct Staging {
     pub value: Signal<Out, Bits<32>>,
     pub data: Signal<Out, Bits<DATA_BITS>>,
     copy: LutRam<Bits<32>, STAGED_LOG2>,
-    written: DffR<Bits<USED_WORDS>>,
+    written: DffR<Bits<STAGED_WORDS>>,
     /// The write, on its way to the words.
     word: Dff<Bits<32>>,
-    load: DffR<Bits<USED_WORDS>>,
+    load: DffR<Bits<STAGED_WORDS>>,
     words: Vec<Reg<Bits<32>>>,
     read: Dff<Bits<32>>,
     /// The word has been written: `read` means something.
@@ -37,19 +36,19 @@ pub struct Staging {
 impl Staging {
     /// Words of zeros. (`Default` has none: use this.)
     pub fn new() -> Self {
-        Self { copy: LutRam::new(), words: (0..USED_WORDS).map(|_| Reg::default()).collect(), ..Default::default() }
+        Self { copy: LutRam::new(), words: (0..STAGED_WORDS).map(|_| Reg::default()).collect(), ..Default::default() }
     }
 
     fn update(&mut self) {
-        let one: Bits<USED_WORDS> = 1;
-        let mut here: Bits<USED_WORDS> = 0;
+        let one: Bits<STAGED_WORDS> = 1;
+        let mut here: Bits<STAGED_WORDS> = 0;
         if self.write {
             here = one << self.at;
         }
         self.load = here;
         self.word = self.write_data;
         let mut wide: Bits<DATA_BITS> = 0;
-        for k in 0..USED_WORDS {
+        for k in 0..STAGED_WORDS {
             if self.load.get_bit(k) {
                 self.words[k] = self.word;
             }
@@ -80,13 +79,13 @@ mod tests {
         let mut s = Box::new(Staging::new());
         s.connect_all();
         let word = |k: u64| 0x0101_0101 * (k + 1);
-        for k in 0..USED_WORDS as u64 {
+        for k in 0..STAGED_WORDS as u64 {
             (s.write.next, s.at.next, s.write_data.next) = (true, k.into(), word(k).into());
             tick(&mut *s, |s| &mut s.clock);
         }
         s.write.next = false;
         tick(&mut *s, |s| &mut s.clock);
-        for k in 0..USED_WORDS as u64 {
+        for k in 0..STAGED_WORDS as u64 {
             s.at.next = k.into();
             tick(&mut *s, |s| &mut s.clock);
             assert_eq!(s.value.val().to_u64(), word(k));
