@@ -11,6 +11,7 @@ pub mod lookup;
 pub mod millrace;
 pub mod millrace_axi;
 pub mod parse;
+pub mod pass;
 pub mod pipeline;
 pub mod sizes;
 pub mod types;

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Several lookups of a frame, and the order of the frames behind them.
+
+pub mod decide;
+pub mod enter;
+pub mod in_order;
+pub mod types;
