@@ -10,9 +10,11 @@ use millrace_hdl::core::egress::egress::Egress;
 use millrace_hdl::core::ingress::ingress::Ingress;
 use millrace_hdl::core::ingress::merge::Merge;
 use millrace_hdl::core::lookup::hash::hash_table::HashTable;
+use millrace_hdl::core::pass::in_order::InOrder;
 use millrace_hdl::core::sizes::Sizes;
 use millrace_hdl::sized;
 use millrace_regs::config::Preset;
+use rust_hdl_core::prelude::Bits;
 
 /// A buffer of eight beats of 64 bits.
 const EIGHT_BEATS: Sizes = Sizes { bus_bits: 64, count_bits: 4, buffer_log2: 3, buffer_count_bits: 4, ..ECP5 };
@@ -23,7 +25,17 @@ const ECP5: Sizes = Sizes::of(&Preset::Ecp5.config());
 
 /// The proofs of this file.
 pub fn proofs() -> Vec<Proof> {
-    vec![ingress(), merge(), credit(), egress(), axi_lite(), checksum_word(), checksum_words(), hash_table()]
+    vec![
+        ingress(),
+        merge(),
+        credit(),
+        in_order(),
+        egress(),
+        axi_lite(),
+        checksum_word(),
+        checksum_words(),
+        hash_table(),
+    ]
 }
 
 fn ingress() -> Proof {
@@ -97,6 +109,41 @@ fn credit() -> Proof {
             Mutant {
                 name: "take and give back count",
                 edits: &[("changes = take ^ returned", "changes = take | returned")],
+            },
+        ],
+    }
+}
+
+fn in_order() -> Proof {
+    Proof {
+        name: "in_order",
+        claim: "every frame leaves once, in the order of the numbers, with its result and the window written last",
+        design: || modules(InOrder::<Bits<1>, Bits<1>, 2, 3>::new(), "in_order"),
+        sources: sources!["core/pass/formal/in_order.sv"],
+        engine: Engine::Pdr,
+        multiclock: false,
+        slow: false,
+        mutants: &[
+            Mutant {
+                name: "a result of the round before counts",
+                edits: &[("there = !clearing & (rounds_rdata == head[2])", "there = !clearing")],
+            },
+            Mutant {
+                name: "places not cleared after reset",
+                edits: &[("rounds_we = clearing | result_valid", "rounds_we = result_valid")],
+            },
+            Mutant { name: "read while it is cleared", edits: &[("there = !clearing & ", "there = ")] },
+            Mutant {
+                name: "frame overwritten while it waits",
+                edits: &[("fetch = there & (!fetched | load)", "fetch = there")],
+            },
+            Mutant {
+                name: "frame at the output not held",
+                edits: &[("load = fetched & (!loaded | out_ready)", "load = fetched")],
+            },
+            Mutant {
+                name: "idle with a frame at the read ports",
+                edits: &[("!there & !fetched & !loaded", "!there & !loaded")],
             },
         ],
     }
