@@ -101,7 +101,7 @@ impl Body {
 
 /// The port list.
 fn ports(symbols: &Symbols, is_reg: &dyn Fn(SignalId) -> bool) -> String {
-    let lines = symbols.iter().filter_map(|(id, symbol)| {
+    let lines = symbols.iter().filter(|(_, symbol)| symbol.width > 0).filter_map(|(id, symbol)| {
         let kind = if is_reg(id) { "reg " } else { "wire" };
         let (range, remark) = (range(symbol.width), remark(&symbol.remark));
         match symbol.role {
@@ -195,13 +195,16 @@ impl<'a> Kernel<'a> {
     /// How a signal is declared inside the module, if it is.
     fn declared_as(&self, id: SignalId) -> Option<&'static str> {
         let symbol = &self.symbols[id];
+        if symbol.width == 0 {
+            return None;
+        }
         let net = if self.partition.procedural.contains(&id) { "reg " } else { "wire" };
         let is_register = symbol.port.as_ref().is_some_and(|port| self.modules[port.child].is_none());
         let declared = match symbol.role {
             Role::Local | Role::Helper => self.connections.written.contains(&id),
             Role::ChildInput => !self.connections.inputs.contains_key(&id),
             Role::ChildOutput if is_register => return Some("reg "),
-            Role::ChildOutput => symbol.width > 0 && !self.connections.outputs.contains_key(&id),
+            Role::ChildOutput => !self.connections.outputs.contains_key(&id),
             _ => false,
         };
         declared.then_some(net)
@@ -209,7 +212,7 @@ impl<'a> Kernel<'a> {
 
     fn instances(&self, printer: &Printer) -> Vec<Instance> {
         let mut ports: Vec<Vec<String>> = vec![vec![]; self.node.children.len()];
-        for (id, symbol) in self.symbols.iter() {
+        for (id, symbol) in self.symbols.iter().filter(|(_, symbol)| symbol.width > 0) {
             let Some(port) = &symbol.port else { continue };
             let connection = match symbol.role {
                 Role::ChildOutput => self.name(id),

@@ -115,7 +115,8 @@ fn never_driven(statements: &[Stmt], symbols: &Symbols) -> Vec<Fault> {
         Role::Local => read.contains(id),
         _ => false,
     };
-    let undriven = symbols.iter().filter(|(id, symbol)| needed(id, symbol.role) && !written.contains(id));
+    let there = symbols.iter().filter(|(_, symbol)| symbol.width > 0);
+    let undriven = there.filter(|(id, symbol)| needed(id, symbol.role) && !written.contains(id));
     undriven.map(|(_, symbol)| Fault::at(&symbol.name, Reason::NeverDriven)).collect()
 }
 

@@ -176,7 +176,7 @@ fn layout(descriptor: &TypeDescriptor) -> Option<String> {
         1 => format!("{name}[{low}]"),
         _ => format!("{name}[{}:{low}]", (low + width).saturating_sub(1)),
     };
-    let parts: Vec<String> = fields(descriptor).map(part).collect();
+    let parts: Vec<String> = fields(descriptor).filter(|field| field.width > 0).map(part).collect();
     (!parts.is_empty()).then(|| format!("{}: {}", descriptor.name, parts.join(", ")))
 }
 

@@ -89,7 +89,7 @@ fn structs(descriptor: &TypeDescriptor, all: &mut Constants) {
 
 /// Notes the fields of a struct that begins at bit `low` of the one that `name` begins with, and theirs.
 fn places(descriptor: &TypeDescriptor, low: usize, name: &str, all: &mut Constants) {
-    for field in fields(descriptor) {
+    for field in fields(descriptor).filter(|field| field.width > 0) {
         let name = format!("{name}_{}", field.name.to_uppercase());
         note(all, format!("{name}_BITS"), field.width);
         places(field.descriptor, low + field.low, &name, all);
@@ -128,6 +128,7 @@ fn inside(descriptor: &TypeDescriptor, low: usize, width: usize) -> Option<Vec<&
 
 #[cfg(test)]
 mod tests {
+    use crate::base::Dff;
     use crate::testing::emit;
     use crate::wire_struct;
     use rust_hdl_core::prelude::*;
@@ -200,5 +201,43 @@ mod tests {
         ];
         let expected: String = names.iter().map(|(name, value)| format!("localparam {name} = {value};\n")).collect();
         assert_eq!(crate::emit::field_constants(&block), expected);
+    }
+
+    wire_struct! {
+        pub struct Noted<const NOTE_BITS: usize> {
+            pub length: Bits<8>,
+            pub note: Bits<NOTE_BITS>,
+            pub flag: Bit,
+        }
+    }
+
+    #[millrace_hdl::block]
+    struct Carrier<const NOTE_BITS: usize> {
+        pub clock: Signal<In, Clock>,
+        pub inp: Signal<In, Noted<NOTE_BITS>>,
+        pub more: Signal<In, Bits<NOTE_BITS>>,
+        pub out: Signal<Out, Noted<NOTE_BITS>>,
+        pub note: Signal<Out, Bits<NOTE_BITS>>,
+        pub wide: Signal<Out, Bits<16>>,
+        kept: Dff<Noted<NOTE_BITS>>,
+    }
+
+    #[millrace_hdl::block]
+    impl<const NOTE_BITS: usize> Carrier<NOTE_BITS> {
+        fn update(&mut self) {
+            self.kept = Noted::<NOTE_BITS> { note: self.inp.note, ..self.inp };
+            self.out = self.kept;
+            self.note = self.more;
+            self.wide = cast::<16>(self.more);
+        }
+    }
+
+    #[test]
+    fn what_has_no_bits_is_not_there() {
+        let text = emit(Carrier::<0>::default());
+        assert!(!text.contains("note") && !text.contains("more"), "{text}");
+        assert!(text.contains("assign wide = 16'd0;"), "{text}");
+        let text = emit(Carrier::<3>::default());
+        assert!(text.contains("output wire [2:0] note") && text.contains("input  wire [2:0] more"), "{text}");
     }
 }

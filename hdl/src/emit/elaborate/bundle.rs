@@ -28,7 +28,9 @@ impl Elaboration<'_> {
                 let (found, needed, expression) = (value.width, target_symbol.width, self.symbols[source].name.clone());
                 return Err(self.fault(Reason::Width { found, needed, expression }));
             }
-            self.push(Stmt::Set { target, low: 0, value });
+            if value.width > 0 {
+                self.push(Stmt::Set { target, low: 0, value });
+            }
         }
         Ok(())
     }

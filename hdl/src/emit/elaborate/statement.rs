@@ -208,7 +208,10 @@ impl<'a> Elaboration<'a> {
     }
 
     fn set(&mut self, target: &Target, value: Expr) {
-        self.push(Stmt::Set { target: target.signal, low: target.low, value });
+        // What a build has no bits of is not there.
+        if value.width > 0 {
+            self.push(Stmt::Set { target: target.signal, low: target.low, value });
+        }
         self.load(target);
     }
 
