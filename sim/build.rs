@@ -2,7 +2,7 @@
 //! Writes the Verilog of the presets to simulate, turns it into C++ with Verilator, compiles that and links it statically.
 //! The result is kept in a cache under `target/`, so that only a change of the Verilog makes it work again.
 //!
-//! That is preset `sim`; with feature `host` also preset `host`; with feature `every-preset`, all of [`Preset::SIMULATED`]. With feature `gates`, only preset `ecp5` is there, and is simulated from its netlist: `cargo xtask gates` makes it.
+//! That is preset `sim`; with features `host` and `passes` also the presets of these names; with feature `every-preset`, all of [`Preset::SIMULATED`]. With feature `gates`, only preset `ecp5` is there, and is simulated from its netlist: `cargo xtask gates` makes it.
 //!
 //! Environment: `VERILATOR_ROOT` (a Verilator that is not the one on `PATH`), `MILLRACE_CACHE` (the cache's folder),
 //! `CXX` (the compiler), `MILLRACE_GATES` (with feature `gates`: the netlist and the models of its cells).
@@ -53,8 +53,11 @@ fn build() -> Result<()> {
     let presets = match () {
         () if gates => vec![Preset::Ecp5],
         () if feature("EVERY_PRESET") => Preset::SIMULATED.into_iter().chain(Preset::HOSTED).collect(),
-        () if feature("HOST") => vec![Preset::Sim, Preset::Host],
-        () => vec![Preset::Sim],
+        () => {
+            let chosen = [("HOST", Preset::Host), ("PASSES", Preset::Passes)];
+            let more = chosen.into_iter().filter(|(name, _)| feature(name)).map(|(_, preset)| preset);
+            std::iter::once(Preset::Sim).chain(more).collect()
+        }
     };
     for preset in &presets {
         let effort = Effort::of(*preset, gates);

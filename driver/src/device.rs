@@ -186,6 +186,10 @@ pub struct Upcall {
     pub reason: UpcallReason,
     /// The device's time ([`Device::now`]) at which it had left the device, or the earliest later one that the backend knows.
     pub at: u64,
+    /// In which of the frame's lookups, from 0. The rings of representors and a card's serial line do not tell: their devices look frames up once.
+    pub pass: u8,
+    /// The metadata of that lookup.
+    pub metadata: u64,
     /// The frame, without FCS; unchanged unless a rule sent it.
     pub frame: Vec<u8>,
 }

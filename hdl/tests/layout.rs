@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The structs on the wires have their fields where software writes them.
 
+use millrace_hdl::core::pass::types::FurtherStep;
 use millrace_hdl::core::types::{KEY_BITS, Key, STEP_BITS, Step};
 use millrace_regs::{Field, KEY_FIELDS, Lengths, STEP_FIELDS};
 use rust_hdl_core::prelude::Synth;
@@ -17,7 +18,7 @@ fn wire_fields<T: Synth>() -> Vec<(String, usize, usize)> {
         offset += width;
     }
     assert_eq!(offset, T::BITS);
-    all.retain(|(name, _, _)| !name.starts_with("reserved"));
+    all.retain(|(name, _, width)| !name.starts_with("reserved") && *width > 0);
     all
 }
 
@@ -46,7 +47,15 @@ fn key_on_the_wire_is_the_key_of_the_register_map() {
 
 #[test]
 fn step_on_the_wire_is_the_step_of_the_register_map() {
-    assert_eq!(wire_fields::<Step>(), described(STEP_FIELDS, STEP_BITS));
-    assert_eq!((Step::BITS, STEP_BITS), (672, 672));
+    assert_eq!(wire_fields::<Step<0>>(), described(STEP_FIELDS, STEP_BITS));
+    assert_eq!((Step::<0>::BITS, STEP_BITS), (672, 672));
     assert_eq!(STEP_BITS, 32 * Lengths::ONE_PASS.step);
+}
+
+#[test]
+fn what_builds_with_passes_have_more_of_a_step_is_that_of_the_register_map() {
+    let own = wire_fields::<FurtherStep>().into_iter().map(|(name, offset, width)| (name, STEP_BITS + offset, width));
+    let all = described(STEP_FIELDS, 32 * Lengths::FULL.step).into_iter();
+    assert_eq!(own.collect::<Vec<_>>(), all.filter(|field| field.1 >= STEP_BITS).collect::<Vec<_>>());
+    assert_eq!(STEP_BITS + FurtherStep::BITS, 32 * Lengths::FULL.step);
 }

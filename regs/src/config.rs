@@ -185,14 +185,24 @@ pub enum Preset {
     W256,
     /// 1,024 bits with small tables.
     W1024,
+    /// 512 bits with small tables, and as many passes as there may be.
+    Passes,
     /// With the host side (`docs/host.md`): 512 bits with small tables, two pairs of virtqueues for each PF and VF.
     Host,
 }
 
 impl Preset {
     /// The presets without host side.
-    pub const ALL: [Preset; 7] =
-        [Preset::Sim, Preset::Ecp5, Preset::Ecp5Small, Preset::Alveo, Preset::W128, Preset::W256, Preset::W1024];
+    pub const ALL: [Preset; 8] = [
+        Preset::Sim,
+        Preset::Ecp5,
+        Preset::Ecp5Small,
+        Preset::Alveo,
+        Preset::W128,
+        Preset::W256,
+        Preset::W1024,
+        Preset::Passes,
+    ];
 
     /// The presets with a host side.
     pub const HOSTED: [Preset; 1] = [Preset::Host];
@@ -203,7 +213,8 @@ impl Preset {
     }
 
     /// The presets that the simulation is built for. Among them is each bus width.
-    pub const SIMULATED: [Preset; 5] = [Preset::Sim, Preset::Ecp5, Preset::W128, Preset::W256, Preset::W1024];
+    pub const SIMULATED: [Preset; 6] =
+        [Preset::Sim, Preset::Ecp5, Preset::W128, Preset::W256, Preset::W1024, Preset::Passes];
 
     /// The sizes of this preset.
     pub const fn config(self) -> Config {
@@ -259,6 +270,7 @@ impl Preset {
             Preset::W128 => Config { bus_bits: 128, ..SMALL },
             Preset::W256 => Config { bus_bits: 256, ..SMALL },
             Preset::W1024 => Config { bus_bits: 1024, ..SMALL },
+            Preset::Passes => Config { passes: MAX_PASSES, ..SMALL },
             Preset::Host => Config { vfs: 8, queue_pairs: 2, ..SMALL },
         }
     }
@@ -273,6 +285,7 @@ impl Preset {
             Preset::W128 => "w128",
             Preset::W256 => "w256",
             Preset::W1024 => "w1024",
+            Preset::Passes => "passes",
             Preset::Host => "host",
         }
     }
@@ -340,7 +353,7 @@ mod tests {
         }
         assert_eq!(
             "fpga".parse::<Preset>().unwrap_err().to_string(),
-            "unknown preset `fpga`: the presets are sim, ecp5, ecp5-small, alveo, w128, w256, w1024, host"
+            "unknown preset `fpga`: the presets are sim, ecp5, ecp5-small, alveo, w128, w256, w1024, passes, host"
         );
     }
 }

@@ -83,6 +83,11 @@ impl Step {
     pub const fn output(outputs: u128) -> Step {
         Step { outputs, ..Step::DROP }
     }
+
+    /// Has the packet looked up again from where it begins now, with these bits of its metadata changed. With `start_from` and `start` it begins further behind.
+    pub const fn look_again(metadata: u64, metadata_mask: u64) -> Step {
+        Step { look_again: true, metadata, metadata_mask, ..Step::DROP }
+    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,8 @@ impl Device for Embedded {
     fn recv_upcall(&mut self) -> Option<Upcall> {
         let upcall = self.simulation.upcall()?;
         let reason = UpcallReason::from_number(upcall.reason.into()).expect("the core knows three reasons");
-        Some(Upcall { vport: upcall.vport, reason, at: upcall.cycle * CYCLE_NS, frame: upcall.frame })
+        let crate::simulation::Upcall { vport, pass, metadata, frame, .. } = upcall;
+        Some(Upcall { vport, reason, at: upcall.cycle * CYCLE_NS, pass, metadata, frame })
     }
 
     fn send_packet_out(&mut self, vport: u8, frame: &[u8]) -> Result<Sent, DeviceError> {

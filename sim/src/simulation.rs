@@ -16,8 +16,8 @@ use std::path::Path;
 
 /// Clocks with reset held.
 const RESET_CYCLES: u32 = 8;
-/// Clocks that the core may need beside its sweep until it comes to rest after reset.
-const RESET_REST: usize = 200;
+/// Clocks that the core may need beside its sweep until it comes to rest after reset: with passes the sweep waits for 256 places to be cleared.
+const RESET_REST: usize = 500;
 /// Frames that wait at the packet-out stream before [`Simulation::packet_out`] refuses more.
 const PACKET_OUT_QUEUE: usize = 64;
 
@@ -28,6 +28,9 @@ pub struct Upcall {
     pub vport: u8,
     /// 0 miss, 1 punt, 2 a rule's action.
     pub reason: u8,
+    /// In which pass, and its metadata; 0 in a build with one pass.
+    pub pass: u8,
+    pub metadata: u64,
     pub frame: Vec<u8>,
     /// Cycle in which its last beat left the core.
     pub cycle: u64,
@@ -47,6 +50,8 @@ pub struct Simulation {
     reset: Pin,
     upcall_vport: Pin,
     upcall_reason: Pin,
+    /// Of a build with passes: the number and the metadata of an upcall's.
+    upcall_pass: Option<(Pin, Pin)>,
     /// One per vport, then packet out.
     sources: Vec<Source>,
     /// One per vport, then upcall.
@@ -72,6 +77,10 @@ impl Simulation {
         let axi = Axi::new(pins.axi("s_axil", 16)?);
         let (clocks, reset) = (pins.clocks()?, pins.input("reset", 1)?);
         let [upcall_vport, upcall_reason] = [pins.output("upcall_vport", 8)?, pins.output("upcall_reason", 8)?];
+        let upcall_pass = match config.passes {
+            1 => None,
+            _ => Some((pins.output("upcall_pass", 3)?, pins.output("upcall_metadata", 64)?)),
+        };
         let mut sources = vec![];
         let mut sink_pins = vec![];
         for vport in 0..config.vports() {
@@ -90,6 +99,7 @@ impl Simulation {
             reset,
             upcall_vport,
             upcall_reason,
+            upcall_pass,
             sources,
             sinks,
             upcalls: VecDeque::new(),
@@ -215,7 +225,9 @@ impl Simulation {
             if sink.take(&self.model, self.cycle) && i == upcall {
                 let Received { frame, cycle, .. } = sink.pop().expect("a frame was completed");
                 let (vport, reason) = (self.model.byte(self.upcall_vport), self.model.byte(self.upcall_reason));
-                self.upcalls.push_back(Upcall { vport, reason, frame, cycle });
+                let of_pass = |(number, metadata)| (self.model.byte(number), self.model.value(metadata));
+                let (pass, metadata) = self.upcall_pass.map_or((0, 0), of_pass);
+                self.upcalls.push_back(Upcall { vport, reason, pass, metadata, frame, cycle });
             }
         }
     }

@@ -37,6 +37,24 @@ const SIZES: List = List {
         "steps_log2",
         "rule_bits",
         "verdict_bits",
+        "credit_bits",
+        "key_bits",
+        "key_words",
+        "further_key_bits",
+        "group_bits",
+        "entry_bits",
+        "step_bits",
+        "further_step_bits",
+        "staged_words",
+        "staged_log2",
+        "data_bits",
+        "behind_bits",
+        "ahead_bits",
+        "again_bits",
+        "note_bits",
+        "pass_bits",
+        "metadata_bits",
+        "upcall_user_bits",
     ],
 };
 
@@ -175,7 +193,7 @@ mod tests {
     #[test]
     fn the_name_alone_is_all_parameters() {
         let all = expanded(quote!(Core<SIZES>));
-        assert!(all.starts_with("Core < BUS_BITS , BUS_BYTES ,") && all.ends_with("VERDICT_BITS >"), "{all}");
+        assert!(all.starts_with("Core < BUS_BITS , BUS_BYTES ,") && all.ends_with("UPCALL_USER_BITS >"), "{all}");
         let declared = expanded(quote!(
             struct Core<const SIZES: Sizes>;
         ));
@@ -186,9 +204,9 @@ mod tests {
     fn a_type_takes_the_fields_of_a_constant_and_more() {
         let all = sized(quote!(super::Nic<a::SIM, 3>)).expect("a type").to_string();
         assert!(all.starts_with("super :: Nic < { a :: SIM . bus_bits } ,"), "{all}");
-        assert!(all.ends_with("{ a :: SIM . verdict_bits } , 3 >"), "{all}");
+        assert!(all.ends_with("{ a :: SIM . upcall_user_bits } , 3 >"), "{all}");
         let all = sized(quote!(Dpu<SIM; A>)).expect("a type").to_string();
-        assert!(all.contains("{ SIM . verdict_bits } , { A . uplinks } ,"), "{all}");
+        assert!(all.contains("{ SIM . upcall_user_bits } , { A . uplinks } ,"), "{all}");
         let all = sized(quote!(Functions<; A>)).expect("a type").to_string();
         assert!(all.starts_with("Functions < { A . uplinks } ,") && all.ends_with("{ A . table_bits } , >"), "{all}");
         for wrong in [quote!(Nic), quote!(Nic), quote!(Nic<A; B; C>)] {

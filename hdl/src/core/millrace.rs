@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The whole core, and the builds of it.
 
+use super::pass::types::{NOTE_WIDTH, Note};
 use super::pipeline::Pipeline;
 use super::types::Beat;
 use crate::base::{Snk, Src};
@@ -13,7 +14,7 @@ use rust_hdl_core::prelude::*;
 ///
 /// Pins: see `docs/fast-path.md`. `reset` is synchronous, high for two clocks or more of both clocks. A beat on a pin is a
 /// [`Beat`]: data in the low bits, then the byte count, then `last`. `packet_out_vport` is held through the frame; `upcall_vport` and
-/// `upcall_reason` are valid with every beat of `upcall`.
+/// `upcall_reason`, with passes also `upcall_pass` and `upcall_metadata`, are valid with every beat of `upcall`.
 #[millrace_hdl::block]
 pub struct Millrace<const SIZES: Sizes> {
     /// As of [`Pipeline`].
@@ -47,6 +48,9 @@ pub struct Millrace<const SIZES: Sizes> {
     pub upcall_whole: Signal<Out, Bit>,
     pub upcall_vport: Signal<Out, Bits<8>>,
     pub upcall_reason: Signal<Out, Bits<8>>,
+    /// Of which pass the upcall is, in builds with passes.
+    pub upcall_pass: Signal<Out, Bits<{ SIZES.pass_bits }>>,
+    pub upcall_metadata: Signal<Out, Bits<{ SIZES.metadata_bits }>>,
     pub s_axil: AxilSlave,
     /// Each clock may stand still while its `idle` is high and nothing comes in: on the stream of `clock_port`, on `s_axil` for `clock_ctrl`.
     pub idle: Signal<Out, Bit>,
@@ -62,7 +66,7 @@ pub struct Millrace<const SIZES: Sizes> {
 
     pipeline: Pipeline<SIZES>,
     #[clock(clock_ctrl)]
-    control: Control,
+    control: Control<SIZES>,
     #[clock(clock_ctrl)]
     axi: AxiLite,
 }
@@ -106,6 +110,11 @@ impl<const SIZES: Sizes> Millrace<SIZES> {
         self.upcall_whole = self.pipeline.upcall_whole;
         self.upcall_vport = sent_up.vport;
         self.upcall_reason = cast::<8>(sent_up.reason);
+        for _passes in 0..SIZES.note_bits / NOTE_WIDTH {
+            let note = unpack::<Note>(cast::<NOTE_WIDTH>(sent_up.note));
+            self.upcall_pass = cast::<{ SIZES.pass_bits }>(note.number);
+            self.upcall_metadata = cast::<{ SIZES.metadata_bits }>(note.metadata);
+        }
 
         comment!("registers");
         link(self.s_axil, self.axi.s_axil);

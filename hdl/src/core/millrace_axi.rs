@@ -11,7 +11,8 @@ use rust_hdl_core::prelude::*;
 /// Purely wires and the conversion between byte counts and `tkeep` (`AxisIn`, `AxisOut`): no clock of latency beside the core's. Of `tkeep`,
 /// the highest bit set counts, as the core has no gaps in a beat; it is looked at in a frame's last beat only. `tuser` of `s_axis_rx` is
 /// high with the last beat of a frame that arrived damaged; that of `s_axis_packet_out` is the destination vport, held through the frame;
-/// that of `m_axis_upcall` is the ingress vport in bits 7:0 and the reason in bits 15:8; that of `m_axis_tx` is 0. `reset` is synchronous,
+/// that of `m_axis_upcall` is the ingress vport in bits 7:0, the reason in bits 15:8 and, in a build with passes, the pass in
+/// bits 18:16 and its metadata in bits 82:19; that of `m_axis_tx` is 0. `reset` is synchronous,
 /// high for two clocks or more.
 #[millrace_hdl::block]
 pub struct MillraceAxi<const SIZES: Sizes> {
@@ -24,7 +25,7 @@ pub struct MillraceAxi<const SIZES: Sizes> {
     /// Bit v: `m_axis_tx[v]` has a whole frame or more to give, and will not pause before the end of one.
     pub tx_whole: Signal<Out, Bits<{ SIZES.vports }>>,
     pub s_axis_packet_out: AxisSnk<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<8>>,
-    pub m_axis_upcall: AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<16>>,
+    pub m_axis_upcall: AxisSrc<Bits<{ SIZES.bus_bits }>, Bits<{ SIZES.bus_bytes }>, Bits<{ SIZES.upcall_user_bits }>>,
     pub s_axil: AxilSlave,
     core: Millrace<SIZES>,
     #[count(SIZES.vports)]
@@ -32,7 +33,7 @@ pub struct MillraceAxi<const SIZES: Sizes> {
     #[count(SIZES.vports)]
     tx: Vec<AxisOut<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 1>>,
     packet_out: AxisIn<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 8>,
-    upcall: AxisOut<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, 16>,
+    upcall: AxisOut<{ SIZES.bus_bits }, { SIZES.bus_bytes }, { SIZES.count_bits }, { SIZES.upcall_user_bits }>,
 }
 
 #[millrace_hdl::block]
@@ -75,7 +76,12 @@ impl<const SIZES: Sizes> MillraceAxi<SIZES> {
         self.core.packet_out_vport = self.packet_out.user;
         self.core.packet_out_error = false;
         join(self.core.upcall, self.upcall.inp);
-        self.upcall.user = concat::<16>(self.core.upcall_reason, self.core.upcall_vport);
+        self.upcall.user = concat::<{ SIZES.upcall_user_bits }>(
+            self.core.upcall_metadata,
+            self.core.upcall_pass,
+            self.core.upcall_reason,
+            self.core.upcall_vport,
+        );
         link(self.m_axis_upcall, self.upcall.m_axis);
 
         comment!("registers");

@@ -8,7 +8,9 @@ use super::egress::Egress;
 use super::ingress::{Ingress, Merge, Pace};
 use super::lookup::{Match, in_turn};
 use super::parse::{Gather, Parser};
-use super::types::{Beat, DATA_BITS, MatchResult, UpcallBeat};
+use super::pass::passes::Passes;
+use super::pass::types::PLACES_LOG2;
+use super::types::{Beat, MatchResult, UpcallBeat};
 use crate::base::{Credit, Reg, Snk, Src};
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
@@ -54,7 +56,7 @@ pub struct Pipeline<const SIZES: Sizes> {
     pub packet_out_vport: Signal<In, Bits<8>>,
     /// With the last beat: the frame is damaged, and dropped as `drop_rx_error` of its destination.
     pub packet_out_error: Signal<In, Bit>,
-    pub upcall: Src<UpcallBeat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
+    pub upcall: Src<UpcallBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.note_bits }>>,
     /// As `tx_whole`, of `upcall`.
     pub upcall_whole: Signal<Out, Bit>,
     /// Each clock may stand still while its bit is high, and no beat comes in on its vport.
@@ -73,7 +75,7 @@ pub struct Pipeline<const SIZES: Sizes> {
     pub op: Signal<In, Bits<4>>,
     pub table_number: Signal<In, Bits<8>>,
     pub index: Signal<In, Bits<16>>,
-    pub data: Signal<In, Bits<DATA_BITS>>,
+    pub data: Signal<In, Bits<{ SIZES.data_bits }>>,
     pub done: Signal<Out, Bit>,
     pub counted: Signal<Out, Bit>,
     pub packets: Signal<Out, Bits<64>>,
@@ -96,18 +98,29 @@ pub struct Pipeline<const SIZES: Sizes> {
     ingress: Vec<Ingress<SIZES>>,
     packet_out_ingress: Ingress<SIZES>,
     merge: Merge<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>,
-    frame_credit: Credit<7>,
+    frame_credit: Credit<{ SIZES.credit_bits }>,
     pace: Pace,
-    gather: Gather<{ SIZES.bus_bits }, { SIZES.count_bits }>,
+    gather: Gather<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.behind_bits }, { SIZES.ahead_bits }>,
     #[clock(clock_parse)]
     parser: Parser,
     #[clock(clock_match)]
     matching: Match<SIZES>,
+    passes: Vec<Passes<SIZES>>,
     #[clock(clock_expand)]
-    results: HeaderFifo<MatchResult<{ SIZES.queues }, { SIZES.steps_log2 }>, 6, 7>,
+    results: HeaderFifo<
+        MatchResult<{ SIZES.queues }, { SIZES.steps_log2 }, { SIZES.again_bits }, { SIZES.note_bits }>,
+        6,
+        7,
+    >,
     #[clock(clock_expand)]
-    expand: Expand<{ SIZES.queues }, { SIZES.steps_log2 }>,
-    headers: Headers<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>,
+    expand: Expand<
+        { SIZES.queues },
+        { SIZES.steps_log2 },
+        { SIZES.again_bits },
+        { SIZES.further_step_bits },
+        { SIZES.note_bits },
+    >,
+    headers: Headers<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }, { SIZES.note_bits }>,
     payload: PayloadBuffer<
         { SIZES.bus_bits },
         { SIZES.count_bits },
@@ -121,14 +134,16 @@ pub struct Pipeline<const SIZES: Sizes> {
         { SIZES.payload_log2 },
         { SIZES.payload_count_bits },
         { SIZES.queues },
+        { SIZES.note_bits },
     >,
     egress: Egress<SIZES>,
-    runner: CommandRunner,
+    runner: CommandRunner<SIZES>,
     rule_counters: Counters<{ SIZES.rule_bits }>,
     verdict_counters: Counters<{ SIZES.verdict_bits }>,
 
     matched_q: Reg<Bits<32>>,
     acted_q: Reg<Bits<32>>,
+    _one_pass: usize,
 }
 
 #[millrace_hdl::block]
@@ -152,16 +167,24 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
             config.rule_ids() <= 1 << SIZES.rule_bits && config.queues() * 16 <= 1 << SIZES.verdict_bits,
             "not the counters of {config:?}"
         );
-        assert_eq!(config.passes, 1, "builds with passes cannot be made yet");
         // Headers are far apart: few are under way, and counters have clocks to spare.
         let in_turn = in_turn(config);
+        let passes = config.passes > 1;
+        assert!(!(passes && in_turn), "passes take a build with a header in each clock");
+        let frames = match () {
+            () if in_turn => HeaderFifo::<Bit, 6, 7>::SHORT,
+            () if passes => 1 << PLACES_LOG2,
+            () => FRAMES,
+        };
         Self {
             ingress: (0..SIZES.vports).map(|_| Ingress::new(config.max_frame)).collect(),
             packet_out_ingress: Ingress::new(config.max_frame),
-            frame_credit: Credit::new(if in_turn { HeaderFifo::<Bit, 6, 7>::SHORT } else { FRAMES }),
+            frame_credit: Credit::new(frames),
             pace: Pace::new(config.header_clocks),
             parser: if in_turn { Parser::in_turn() } else { Parser::at_once() },
             matching: Match::new(config),
+            passes: (0..usize::from(passes)).map(|_| Passes::new(config)).collect(),
+            _one_pass: usize::from(!passes),
             results: if in_turn { HeaderFifo::in_turn() } else { HeaderFifo::at_once() },
             expand: if in_turn { Expand::in_turn(config.max_frame) } else { Expand::at_once(config.max_frame) },
             headers: if in_turn { Headers::in_turn() } else { Headers::at_once() },
@@ -203,7 +226,9 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
         offered.set_bit(SIZES.vports, self.packet_out_ingress.out.valid);
 
         comment!("a frame starts when there is room for it everywhere behind, and the tables are not being cleared");
-        self.merge.credit = self.frame_credit.available & self.payload.room & self.pace.ready & !self.runner.hold;
+        for _one in 0..self._one_pass {
+            self.merge.credit = self.frame_credit.available & self.payload.room & self.pace.ready & !self.runner.hold;
+        }
         self.frame_credit.take = self.merge.started;
         self.pace.started = self.merge.started;
         self.pace.filling = self.gather.filling;
@@ -212,17 +237,45 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
         comment!("headers");
         self.gather.inp = self.merge.out;
         self.gather.valid = self.merge.valid;
-        self.parser.window = self.gather.window;
-        self.parser.valid = self.gather.window_valid;
+        for _one in 0..self._one_pass {
+            self.parser.window = self.gather.window;
+            self.parser.valid = self.gather.window_valid;
+        }
         self.matching.parsed = self.parser.parsed;
         self.matching.valid = self.parser.parsed_valid;
-        self.results.inp.data = self.matching.result;
-        self.results.inp.valid = self.matching.result_valid;
+        for _one in 0..self._one_pass {
+            self.results.inp.data = self.matching.result;
+            self.results.inp.valid = self.matching.result_valid;
+        }
         join(self.results.out, self.expand.result);
         self.headers.beat = self.merge.out;
         self.headers.beat_valid = self.merge.valid;
-        self.headers.window = self.gather.window.hdr;
-        self.headers.window_valid = self.gather.window_valid;
+        for _one in 0..self._one_pass {
+            self.headers.window = self.gather.window.hdr;
+            self.headers.window_valid = self.gather.window_valid;
+        }
+        for i in 0..self.passes.len() {
+            comment!(
+                "with passes: the window goes the way to the result once or more, and on to the editor with the result"
+            );
+            self.merge.credit = self.frame_credit.available
+                & self.payload.room
+                & self.pace.ready
+                & !self.runner.hold
+                & !self.passes[i].hold;
+            self.passes[i].window = self.gather.window;
+            self.passes[i].behind = self.gather.behind;
+            self.passes[i].window_valid = self.gather.window_valid;
+            self.passes[i].ahead = self.gather.ahead;
+            self.parser.window = self.passes[i].packet;
+            self.parser.valid = self.passes[i].packet_valid;
+            self.matching.further_key = self.passes[i].further_key;
+            self.passes[i].result = self.matching.result;
+            self.passes[i].result_valid = self.matching.result_valid;
+            join(self.passes[i].out, self.results.inp);
+            self.headers.window = self.passes[i].out_window;
+            self.headers.window_valid = self.passes[i].out.valid & self.results.inp.ready;
+        }
         self.headers.take = self.expand.take;
         self.headers.issue = self.expand.issue;
         self.headers.job = self.expand.job;
@@ -254,9 +307,16 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
         self.upcall_whole = self.egress.upcall_whole;
 
         comment!("counters");
-        self.rule_counters.count = self.expand.rule_valid;
-        self.rule_counters.index = cast::<{ SIZES.rule_bits }>(self.expand.rule);
-        self.rule_counters.bytes = self.expand.bytes;
+        for _one in 0..self._one_pass {
+            self.rule_counters.count = self.expand.rule_valid;
+            self.rule_counters.index = cast::<{ SIZES.rule_bits }>(self.expand.rule);
+            self.rule_counters.bytes = self.expand.bytes;
+        }
+        for i in 0..self.passes.len() {
+            self.rule_counters.count = self.passes[i].rule_valid;
+            self.rule_counters.index = cast::<{ SIZES.rule_bits }>(self.passes[i].rule);
+            self.rule_counters.bytes = self.passes[i].bytes;
+        }
         self.rule_counters.epoch = self.age_epoch;
         self.verdict_counters.count = self.expand.verdict_valid;
         self.verdict_counters.index = cast::<{ SIZES.verdict_bits }>(self.expand.verdict_index);
@@ -268,8 +328,15 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
             self.queue_bytes[i] = self.egress.bytes[i];
             self.queue_drops[i] = self.egress.drops[i];
         }
-        if self.matching.result_valid {
-            self.matched_q += 1;
+        for _one in 0..self._one_pass {
+            if self.matching.result_valid {
+                self.matched_q += 1;
+            }
+        }
+        for i in 0..self.passes.len() {
+            if self.passes[i].looked_up {
+                self.matched_q += 1;
+            }
         }
         if self.expand.ended {
             self.acted_q += 1;
@@ -291,7 +358,10 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
         self.matching.write = self.runner.table_write;
         self.matching.write_valid = self.runner.table_write_valid;
         self.runner.tables_busy = self.matching.busy;
-        let counting = self.rule_counters.busy | self.verdict_counters.busy;
+        let mut counting = self.rule_counters.busy | self.verdict_counters.busy;
+        for i in 0..self.passes.len() {
+            counting |= self.passes[i].busy;
+        }
         self.runner.quiet = self.frame_credit.idle & !self.expand.busy & !counting;
         self.expand.step_write = self.runner.step_write;
         self.expand.step_index = cast::<{ SIZES.steps_log2 }>(self.runner.step_index);
@@ -331,8 +401,14 @@ impl<const SIZES: Sizes> Pipeline<SIZES> {
         self.idle_hash = self.matching.idle_hash;
         self.idle_compare = self.matching.idle_compare;
         self.idle_select = self.matching.idle_select;
-        self.idle_expand =
-            !self.matching.result_valid & self.results.empty & !self.expand.busy & !self.runner.step_write;
+        for _one in 0..self._one_pass {
+            self.idle_expand =
+                !self.matching.result_valid & self.results.empty & !self.expand.busy & !self.runner.step_write;
+        }
+        for i in 0..self.passes.len() {
+            self.idle_expand =
+                !self.passes[i].out.valid & self.results.empty & !self.expand.busy & !self.runner.step_write;
+        }
         self.idle_edit = self.headers.idle_edit;
         self.idle_port = ingress_idle & self.egress.idle_port;
     }

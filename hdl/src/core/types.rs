@@ -8,14 +8,10 @@ use rust_hdl_core::prelude::*;
 
 /// Width of the header window in bits: all that the parser looks at and the editor changes.
 pub const WINDOW_BITS: usize = 8 * millrace_regs::config::WINDOW_BYTES;
-/// Width of the match key in bits.
+/// Width of what the parser gives of the match key, in bits: all of it in a build with one pass.
 pub const KEY_BITS: usize = 32 * Lengths::ONE_PASS.key;
-/// Width of an action step in bits, as software writes it.
+/// Width of an action step of a build with one pass in bits, as software writes it.
 pub const STEP_BITS: usize = 32 * Lengths::ONE_PASS.step;
-/// Staging words that a command uses.
-pub const STAGED_WORDS: usize = Lengths::ONE_PASS.staged();
-/// Width of them in bits.
-pub const DATA_BITS: usize = 32 * STAGED_WORDS;
 /// Width of the MAC addresses of a frame in bits.
 pub const MAC_BITS: usize = 96;
 /// Width of a VLAN tag in bits.
@@ -28,11 +24,6 @@ pub const HEAD_BITS: usize = 8 * HEAD_BYTES;
 pub const BODY_BITS: usize = HEAD_BITS - MAC_BITS;
 /// Width of the body with as many tags before it as there may be, in bits: two received and two pushed.
 pub const TAGGED_BITS: usize = 4 * TAG_BITS + BODY_BITS;
-
-/// Widths of operands in bits.
-pub const ENTRY_OPERANDS_BITS: usize = <EntryOperands as Synth>::BITS;
-pub const MASK_OPERANDS_BITS: usize = <MaskOperands as Synth>::BITS;
-pub const TCAM_OPERANDS_BITS: usize = <TcamOperands as Synth>::BITS;
 
 wire_struct! {
     /// One transfer of a frame. `BUS_BITS` bits of data, `COUNT_BITS` = log2(BUS_BITS / 8) + 1.
@@ -78,7 +69,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// The match key, 480 bits, exactly as in `docs/hardware.md`.
+    /// What the parser gives of the match key, 480 bits, exactly as in `docs/hardware.md`.
     pub struct Key {
         pub in_port: Bits<8>,
         pub nw_frag: Bits<2>,
@@ -135,7 +126,7 @@ wire_struct! {
 
 wire_struct! {
     /// A slot of a hash table, as it is stored.
-    pub struct Slot {
+    pub struct Slot<const KEY_BITS: usize> {
         /// Already masked.
         pub key: Bits<KEY_BITS>,
         pub priority: Bits<16>,
@@ -146,7 +137,7 @@ wire_struct! {
 
 wire_struct! {
     /// The operands of `WRITE_ENTRY`.
-    pub struct EntryOperands {
+    pub struct EntryOperands<const KEY_BITS: usize> {
         pub valid: Bit,
         pub reserved: Bits<15>,
         pub priority: Bits<16>,
@@ -157,7 +148,7 @@ wire_struct! {
 
 wire_struct! {
     /// The operands of `WRITE_MASK`.
-    pub struct MaskOperands {
+    pub struct MaskOperands<const KEY_BITS: usize> {
         pub enable: Bit,
         pub reserved: Bits<31>,
         pub seed: Bits<32>,
@@ -167,7 +158,7 @@ wire_struct! {
 
 wire_struct! {
     /// The operands of `WRITE_TCAM`.
-    pub struct TcamOperands {
+    pub struct TcamOperands<const KEY_BITS: usize> {
         pub valid: Bit,
         pub reserved: Bits<15>,
         pub priority: Bits<16>,
@@ -178,8 +169,8 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// One step of a rule's action program, 672 bits, exactly as in `docs/hardware.md`: as software writes it.
-    pub struct Step {
+    /// One step of a rule's action program, exactly as in `docs/hardware.md`: as software writes it. 672 bits and, in builds with passes, `FURTHER_BITS`.
+    pub struct Step<const FURTHER_BITS: usize> {
         pub outputs: Bits<128>,
         pub set_dl_dst: Bit,
         pub set_dl_src: Bit,
@@ -210,6 +201,8 @@ wire_struct! {
         pub dl_src: Bits<48>,
         pub nw_src: Bits<128>,
         pub nw_dst: Bits<128>,
+        /// A [`FurtherStep`](crate::core::pass::types::FurtherStep), in builds with passes.
+        pub further: Bits<FURTHER_BITS>,
     }
 }
 
@@ -244,33 +237,38 @@ wire_struct! {
 
 wire_struct! {
     /// A step as a build stores and carries it: no reserved bits, no vports and no continuation steps that the build does not have.
-    pub struct StoredStep<const QUEUES: usize, const STEPS_LOG2: usize> {
+    pub struct StoredStep<const QUEUES: usize, const STEPS_LOG2: usize, const AGAIN_BITS: usize> {
         /// By transmit queue: bit v = vport v, the last is the upcall queue.
         pub outputs: Bits<QUEUES>,
         pub more: Bit,
         pub next: Bits<STEPS_LOG2>,
         pub edits: Edits,
+        /// A [`LookAgain`](crate::core::pass::types::LookAgain), in builds with passes; of a rule's first step.
+        pub again: Bits<AGAIN_BITS>,
     }
 }
 
 wire_struct! {
     /// The outcome of the match stage.
-    pub struct MatchResult<const QUEUES: usize, const STEPS_LOG2: usize> {
+    pub struct MatchResult<const QUEUES: usize, const STEPS_LOG2: usize, const AGAIN_BITS: usize, const NOTE_BITS: usize> {
         pub hit: Bit,
         pub punt: Bit,
         pub rule: Bits<16>,
         /// The rule's first step, valid with `hit`.
-        pub step: StoredStep<QUEUES, STEPS_LOG2>,
+        pub step: StoredStep<QUEUES, STEPS_LOG2, AGAIN_BITS>,
         pub layout: Layout,
         /// TTL or hop limit of the frame, valid with `l3`.
         pub ttl: Bits<8>,
+        /// `len` is that of the packet that was looked up.
         pub meta: Meta,
+        /// A [`Note`](crate::core::pass::types::Note), in builds with passes.
+        pub note: Bits<NOTE_BITS>,
     }
 }
 
 wire_struct! {
     /// One outgoing version of a frame, to be made.
-    pub struct EditJob<const QUEUES: usize> {
+    pub struct EditJob<const QUEUES: usize, const NOTE_BITS: usize> {
         /// By transmit queue.
         pub outputs: Bits<QUEUES>,
         pub edits: Edits,
@@ -285,12 +283,14 @@ wire_struct! {
         pub again: Bit,
         /// Upcall reason: 0 miss, 1 punt, 2 action.
         pub reason: Bits<2>,
+        /// A [`Note`](crate::core::pass::types::Note), in builds with passes.
+        pub note: Bits<NOTE_BITS>,
     }
 }
 
 wire_struct! {
     /// An outgoing frame: a head that is made, and behind it the received frame from `payload_offset` on.
-    pub struct Edited<const QUEUES: usize> {
+    pub struct Edited<const QUEUES: usize, const NOTE_BITS: usize> {
         /// Lengths in bytes; `out_len` = `head_len` + `in_len` - `payload_offset`.
         pub out_len: Bits<14>,
         pub in_len: Bits<14>,
@@ -305,12 +305,13 @@ wire_struct! {
         pub again: Bit,
         pub vport: Bits<8>,
         pub reason: Bits<2>,
+        pub note: Bits<NOTE_BITS>,
     }
 }
 
 wire_struct! {
     /// A beat on its way to the egress queues.
-    pub struct OutBeat<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> {
+    pub struct OutBeat<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize, const NOTE_BITS: usize> {
         pub data: Bits<BUS_BITS>,
         pub bytes: Bits<COUNT_BITS>,
         pub last: Bit,
@@ -320,12 +321,13 @@ wire_struct! {
         pub outputs: Bits<QUEUES>,
         pub vport: Bits<8>,
         pub reason: Bits<2>,
+        pub note: Bits<NOTE_BITS>,
     }
 }
 
 wire_struct! {
     /// One transfer of an upcall.
-    pub struct UpcallBeat<const BUS_BITS: usize, const COUNT_BITS: usize> {
+    pub struct UpcallBeat<const BUS_BITS: usize, const COUNT_BITS: usize, const NOTE_BITS: usize> {
         pub data: Bits<BUS_BITS>,
         pub bytes: Bits<COUNT_BITS>,
         pub last: Bit,
@@ -333,6 +335,8 @@ wire_struct! {
         pub vport: Bits<8>,
         /// 0 miss, 1 punt, 2 action.
         pub reason: Bits<2>,
+        /// Of which pass it comes, in builds with passes.
+        pub note: Bits<NOTE_BITS>,
     }
 }
 
@@ -340,7 +344,7 @@ wire_struct! {
     /// A command of `Control` to a table of the match stage; travels with a `valid` pulse of one clock, and stays until the command is done.
     /// Exactly one of the four `write_*` bits is set, `table` and `index` are in range; or `clear` is set with `write_entry` and
     /// `write_action`, `data` is zero, and `index` goes through all slots and rules, with `valid` in each clock.
-    pub struct TableWrite {
+    pub struct TableWrite<const DATA_BITS: usize> {
         pub write_entry: Bit,
         pub write_mask: Bit,
         pub write_tcam: Bit,
@@ -385,19 +389,19 @@ mod tests {
     #[test]
     fn key_and_step_are_those_of_the_register_map() {
         assert_same::<Key>(KEY_FIELDS, KEY_BITS);
-        assert_same::<Step>(STEP_FIELDS, STEP_BITS);
+        assert_same::<Step<0>>(STEP_FIELDS, STEP_BITS);
     }
 
-    #[test]
-    fn operands_lie_where_the_register_map_has_them() {
+    /// Operands with keys of `KEY_BITS`, in a build of these lengths.
+    fn operands_lie_where_they_should<const KEY_BITS: usize>(lengths: Lengths) {
         for (command, own) in [
-            (Command::WriteEntry, fields::<EntryOperands>()),
-            (Command::WriteMask, fields::<MaskOperands>()),
-            (Command::WriteTcam, fields::<TcamOperands>()),
+            (Command::WriteEntry, fields::<EntryOperands<KEY_BITS>>()),
+            (Command::WriteMask, fields::<MaskOperands<KEY_BITS>>()),
+            (Command::WriteTcam, fields::<TcamOperands<KEY_BITS>>()),
         ] {
             let named = own.iter().filter(|field| field.0 != "reserved").count();
             let mut found = 0;
-            for operand in command.operands(Lengths::ONE_PASS) {
+            for operand in command.operands(lengths) {
                 let Place::Data { word, low, width } = operand.place else { continue };
                 let field = (operand.name.to_string(), (32 * word + low) as usize, width as usize);
                 assert!(own.contains(&field), "{} of {}: {field:?} in {own:?}", operand.name, command.name());
@@ -405,6 +409,15 @@ mod tests {
             }
             assert_eq!(found, named, "{}", command.name());
         }
-        assert_eq!(ENTRY_OPERANDS_BITS.max(MASK_OPERANDS_BITS).max(TCAM_OPERANDS_BITS).max(STEP_BITS), DATA_BITS);
+        let operands =
+            [EntryOperands::<KEY_BITS>::BITS, MaskOperands::<KEY_BITS>::BITS, TcamOperands::<KEY_BITS>::BITS];
+        assert_eq!(operands.into_iter().max(), Some(32 * lengths.staged()));
+        assert!(32 * lengths.step <= 32 * lengths.staged());
+    }
+
+    #[test]
+    fn operands_lie_where_the_register_map_has_them() {
+        operands_lie_where_they_should::<KEY_BITS>(Lengths::ONE_PASS);
+        operands_lie_where_they_should::<{ 32 * Lengths::FULL.key }>(Lengths::FULL);
     }
 }

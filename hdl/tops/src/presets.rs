@@ -22,6 +22,7 @@ macro_rules! of_preset {
             Preset::W128 => with_sizes!(Preset::W128, $make),
             Preset::W256 => with_sizes!(Preset::W256, $make),
             Preset::W1024 => with_sizes!(Preset::W1024, $make),
+            Preset::Passes => with_sizes!(Preset::Passes, $make),
             // Compiled where it is used.
             Preset::Host => panic!("preset `host` has no core by itself: see the crate of the host side"),
         }

@@ -82,7 +82,7 @@ pub struct RunArgs {
     #[arg(long, requires = "device")]
     pub take_over: bool,
 
-    /// Build of the hardware to simulate: sim, ecp5, or one of another bus width: w128, w256, w1024 [default: sim; host with --host rings].
+    /// Build of the hardware to simulate: sim, ecp5, one of another bus width (w128, w256, w1024), or passes: frames are looked up to eight times [default: sim; host with --host rings].
     #[arg(long, value_name = "NAME")]
     pub preset: Option<Preset>,
 

@@ -3,7 +3,7 @@
 
 use super::snapshot::Snapshot;
 use anyhow::{Result, bail};
-use millrace_driver::{Replica, ReplicaError, RuleInfo};
+use millrace_driver::{Replica, ReplicaError, RuleInfo, Upcall};
 use millrace_model::{Outcome, Output};
 use millrace_regs::Verdict;
 use millrace_sim::{Embedded, EmbeddedHost, Latency, Preset, Simulated};
@@ -94,8 +94,8 @@ fn outputs(device: &mut impl Simulated) -> Vec<Output> {
         }
     }
     while let Some(upcall) = device.recv_upcall() {
-        let (vport, reason, frame) = (upcall.vport, upcall.reason, upcall.frame);
-        outputs.push(Output::Upcall { vport, reason, pass: 0, metadata: 0, frame });
+        let Upcall { vport, reason, pass, metadata, frame, .. } = upcall;
+        outputs.push(Output::Upcall { vport, reason, pass, metadata, frame });
     }
     outputs
 }

@@ -12,17 +12,17 @@ use rust_hdl_core::prelude::*;
 pub struct ActionRam<const SIZES: Sizes> {
     pub clock: Signal<In, Clock>,
     pub rule: Signal<In, Bits<16>>,
-    pub step: Signal<Out, StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>>,
+    pub step: Signal<Out, StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }, { SIZES.again_bits }>>,
     pub write: Signal<In, Bit>,
     pub write_rule: Signal<In, Bits<16>>,
-    pub write_step: Signal<In, Step>,
-    slots: Ram<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>, { SIZES.hash_rules_log2 }>,
-    entries: Vec<Ram<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>, { SIZES.tcam_log2 }>>,
-    slot_step: Dff<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>>,
-    entry_step: Vec<Dff<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>>>,
+    pub write_step: Signal<In, Step<{ SIZES.further_step_bits }>>,
+    slots: Ram<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }, { SIZES.again_bits }>, { SIZES.hash_rules_log2 }>,
+    entries: Vec<Ram<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }, { SIZES.again_bits }>, { SIZES.tcam_log2 }>>,
+    slot_step: Dff<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }, { SIZES.again_bits }>>,
+    entry_step: Vec<Dff<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }, { SIZES.again_bits }>>>,
     of_entry1: Dff<Bit>,
     of_entry2: Dff<Bit>,
-    chosen: Dff<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }>>,
+    chosen: Dff<StoredStep<{ SIZES.queues }, { SIZES.steps_log2 }, { SIZES.again_bits }>>,
     /// Number of slots: the first rule id of the entries.
     first_entry: Param<Bits<17>>,
     _entries: usize,
@@ -78,7 +78,10 @@ impl<const SIZES: Sizes> ActionRam<SIZES> {
         }
         self.step = self.chosen;
 
-        let written = stored_step::<{ SIZES.queues }, { SIZES.steps_log2 }>(self.write_step);
+        let written =
+            stored_step::<{ SIZES.queues }, { SIZES.steps_log2 }, { SIZES.again_bits }, { SIZES.further_step_bits }>(
+                self.write_step,
+            );
         self.slots.waddr = cast::<{ SIZES.hash_rules_log2 }>(self.write_rule);
         self.slots.wdata = written;
         self.slots.we = self.write & (cast::<17>(self.write_rule) < self.first_entry);

@@ -3,17 +3,20 @@
 
 use super::stored_step::stored_step;
 use crate::base::{DffE, DffR, Param, Ram, Snk};
+use crate::core::pass::types::{NOTE_WIDTH, Note};
 use crate::core::types::{EditJob, Edits, MatchResult, Step, StoredStep};
 use millrace_regs::map::MAX_QUEUES;
 use rust_hdl_core::prelude::*;
 
 /// Whether a rule says what becomes of a frame.
 #[millrace_hdl::function]
-fn is_rule<const QUEUES: usize, const STEPS_LOG2: usize>(frame: MatchResult<QUEUES, STEPS_LOG2>) -> Bit {
+fn is_rule<const QUEUES: usize, const STEPS_LOG2: usize, const AGAIN_BITS: usize, const NOTE_BITS: usize>(
+    frame: MatchResult<QUEUES, STEPS_LOG2, AGAIN_BITS, NOTE_BITS>,
+) -> Bit {
     !frame.meta.fault.any() & !frame.meta.packet_out & !frame.punt & frame.hit
 }
 
-/// `QUEUES` = number of vports, and one for upcalls; `STEPS_LOG2` = log2 of the number of continuation steps.
+/// `QUEUES` = number of vports, and one for upcalls; `STEPS_LOG2` = log2 of the number of continuation steps. `AGAIN_BITS`, `FURTHER_BITS`, `NOTE_BITS`: as of `Sizes`.
 ///
 /// `room` says from a register whether a job may be issued. The job is there in the clock after `issue`, with `job_valid` for that clock alone, and
 /// stays at `job` as long as there is no room for another, and a clock more.
@@ -25,24 +28,30 @@ fn is_rule<const QUEUES: usize, const STEPS_LOG2: usize>(frame: MatchResult<QUEU
 /// Every frame gets at least one job; all but its last have `again`. A step that puts nothing out is no job, or with `discard` if it
 /// is the frame's last, so that its payload is consumed. In a job, `vlan_pop` and `vlan_push` are the numbers of tags really taken off and put on.
 ///
-/// Each frame gives one verdict event (`verdict_index` = vport * 16 + verdict), and a rule event in the same clock if its lookup hit;
-/// `bytes` belongs to both. `ended` is high in the clock in which a frame's last step is carried out.
+/// Each frame gives one verdict event (`verdict_index` = vport * 16 + verdict), and a rule event in the same clock if its (last) lookup hit;
+/// `bytes`, those received, belongs to both. `ended` is high in the clock in which a frame's last step is carried out.
 ///
 /// A program has no more than one step for its rule and each continuation step once: one that runs in a circle ends there.
 #[millrace_hdl::block]
-pub struct Expand<const QUEUES: usize, const STEPS_LOG2: usize> {
+pub struct Expand<
+    const QUEUES: usize,
+    const STEPS_LOG2: usize,
+    const AGAIN_BITS: usize,
+    const FURTHER_BITS: usize,
+    const NOTE_BITS: usize,
+> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub result: Snk<MatchResult<QUEUES, STEPS_LOG2>>,
+    pub result: Snk<MatchResult<QUEUES, STEPS_LOG2, AGAIN_BITS, NOTE_BITS>>,
     pub room: Signal<In, Bit>,
-    pub job: Signal<Out, EditJob<QUEUES>>,
+    pub job: Signal<Out, EditJob<QUEUES, NOTE_BITS>>,
     pub job_valid: Signal<Out, Bit>,
     pub take: Signal<Out, Bit>,
     pub issue: Signal<Out, Bit>,
     /// Writes continuation step `step_index`.
     pub step_write: Signal<In, Bit>,
     pub step_index: Signal<In, Bits<STEPS_LOG2>>,
-    pub step_data: Signal<In, Step>,
+    pub step_data: Signal<In, Step<FURTHER_BITS>>,
     pub verdict_valid: Signal<Out, Bit>,
     pub verdict_index: Signal<Out, Bits<12>>,
     pub rule_valid: Signal<Out, Bit>,
@@ -60,9 +69,9 @@ pub struct Expand<const QUEUES: usize, const STEPS_LOG2: usize> {
     /// Longest frame that two more tags still fit on, in bytes.
     room_for_two_tags: Param<Bits<14>>,
 
-    steps: Ram<StoredStep<QUEUES, STEPS_LOG2>, STEPS_LOG2>,
+    steps: Ram<StoredStep<QUEUES, STEPS_LOG2, AGAIN_BITS>, STEPS_LOG2>,
     /// The frame at work and its present step.
-    current: DffE<MatchResult<QUEUES, STEPS_LOG2>>,
+    current: DffE<MatchResult<QUEUES, STEPS_LOG2, AGAIN_BITS, NOTE_BITS>>,
     current_valid: DffR<Bit>,
     /// The present step is the rule's first.
     first: DffE<Bit>,
@@ -82,7 +91,7 @@ pub struct Expand<const QUEUES: usize, const STEPS_LOG2: usize> {
     more: DffE<Bit>,
     /// The next step is being read.
     fetch: DffR<Bit>,
-    next_job: DffE<EditJob<QUEUES>>,
+    next_job: DffE<EditJob<QUEUES, NOTE_BITS>>,
     next_job_valid: DffR<Bit>,
     verdict_valid_q: DffR<Bit>,
     verdict_q: DffE<Bits<12>>,
@@ -92,7 +101,14 @@ pub struct Expand<const QUEUES: usize, const STEPS_LOG2: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
+impl<
+    const QUEUES: usize,
+    const STEPS_LOG2: usize,
+    const AGAIN_BITS: usize,
+    const FURTHER_BITS: usize,
+    const NOTE_BITS: usize,
+> Expand<QUEUES, STEPS_LOG2, AGAIN_BITS, FURTHER_BITS, NOTE_BITS>
+{
     /// For a frame of up to `max_frame` bytes in each clock.
     ///
     /// # Panics
@@ -123,7 +139,7 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
         let faulty = self.current.meta.fault.any();
         let packet_out = !faulty & self.current.meta.packet_out;
         let vport_exists = vport < self.vports;
-        let by_rule = is_rule::<QUEUES, STEPS_LOG2>(self.current);
+        let by_rule = is_rule::<QUEUES, STEPS_LOG2, AGAIN_BITS, NOTE_BITS>(self.current);
 
         comment!("the verdict, and the job's outputs");
         let mut outputs = step.outputs;
@@ -158,6 +174,12 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
                 verdict = 10;
             }
         }
+        for _passes in 0..NOTE_BITS / NOTE_WIDTH {
+            let note = unpack::<Note>(cast::<NOTE_WIDTH>(self.current.note));
+            if by_rule & note.looped {
+                verdict = 11;
+            }
+        }
         let verdict_vport = if self.current.meta.packet_out & !vport_exists { self.vports } else { vport };
 
         comment!("one step per clock, as long as there is room for jobs");
@@ -177,7 +199,7 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
         let follows = if self.fetch {
             self.taken + 1 != 1 << STEPS_LOG2
         } else {
-            is_rule::<QUEUES, STEPS_LOG2>(self.result.data)
+            is_rule::<QUEUES, STEPS_LOG2, AGAIN_BITS, NOTE_BITS>(self.result.data)
         };
         let ttl_ends = frame.layout.l3.any() & next.edits.ttl_dec.any() & (frame.ttl <= next.edits.ttl_dec);
         let pops = if next.edits.vlan_pop > frame.layout.vlans { frame.layout.vlans } else { next.edits.vlan_pop };
@@ -205,7 +227,7 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
         self.steps.raddr = step.next;
         self.steps.we = self.step_write;
         self.steps.waddr = self.step_index;
-        self.steps.wdata = stored_step::<QUEUES, STEPS_LOG2>(self.step_data);
+        self.steps.wdata = stored_step::<QUEUES, STEPS_LOG2, AGAIN_BITS, FURTHER_BITS>(self.step_data);
 
         comment!("a frame that no rule edits goes out as it is");
         let mut edits = Edits { vlan_pop: self.pops, vlan_push: self.pushes, ..step.edits };
@@ -233,7 +255,19 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
                 discard,
                 again: self.more,
                 reason,
+                note: self.current.note,
             };
+        }
+        for _passes in 0..NOTE_BITS / NOTE_WIDTH {
+            comment!(
+                "what no rule edits goes out from the frame's first byte on, wherever the last pass saw the packet"
+            );
+            let note = unpack::<Note>(cast::<NOTE_WIDTH>(self.current.note));
+            let unedited: Note = Note { start: 0, as_received: true, ..note };
+            if self.room & !by_rule {
+                self.next_job.len = self.current.meta.len + (cast::<14>(note.start) << 1);
+                self.next_job.note = cast::<NOTE_BITS>(pack::<NOTE_WIDTH>(unedited));
+            }
         }
         self.next_job_valid = issues;
         self.job = self.next_job;
@@ -246,6 +280,12 @@ impl<const QUEUES: usize, const STEPS_LOG2: usize> Expand<QUEUES, STEPS_LOG2> {
             self.verdict_q = concat::<12>(verdict_vport, verdict);
             self.rule_q = self.current.rule;
             self.bytes_q = self.current.meta.len;
+        }
+        for _passes in 0..NOTE_BITS / NOTE_WIDTH {
+            if go {
+                let note = unpack::<Note>(cast::<NOTE_WIDTH>(self.current.note));
+                self.bytes_q = self.current.meta.len + (cast::<14>(note.start) << 1);
+            }
         }
         self.verdict_valid = self.verdict_valid_q;
         self.verdict_index = self.verdict_q;
@@ -273,14 +313,16 @@ mod tests {
     const QUEUES: usize = VPORTS + 1;
     const UPCALL: u64 = 1 << VPORTS;
 
-    type Result = MatchResult<QUEUES, STEPS_LOG2>;
-    type Stored = StoredStep<QUEUES, STEPS_LOG2>;
+    type Dut = Expand<QUEUES, STEPS_LOG2, 0, 0, 0>;
+    type Result = MatchResult<QUEUES, STEPS_LOG2, 0, 0>;
+    type Stored = StoredStep<QUEUES, STEPS_LOG2, 0>;
+    type Step = crate::core::types::Step<0>;
 
-    fn tick(dut: &mut Expand<QUEUES, STEPS_LOG2>) {
+    fn tick(dut: &mut Dut) {
         crate::testing::tick(dut, |d| &mut d.clock);
     }
 
-    fn connected(mut dut: Expand<QUEUES, STEPS_LOG2>) -> Box<Expand<QUEUES, STEPS_LOG2>> {
+    fn connected(mut dut: Dut) -> Box<Dut> {
         dut.connect_all();
         Box::new(dut)
     }
@@ -420,10 +462,11 @@ mod tests {
                 .into(),
                 fault: if rng.random_bool(0.1) { rng.random_range(1..4u64) } else { 0 }.into(),
             },
+            ..Default::default()
         }
     }
 
-    fn seen(j: &EditJob<QUEUES>, taken: u64) -> Job {
+    fn seen(j: &EditJob<QUEUES, 0>, taken: u64) -> Job {
         let s = j.edits;
         Job {
             outputs: if j.discard && (j.faulty || j.reason == 0) { 0 } else { j.outputs.to_u64() },
@@ -440,7 +483,7 @@ mod tests {
     }
 
     /// Writes all continuation steps.
-    fn write_steps(dut: &mut Expand<QUEUES, STEPS_LOG2>, rng: &mut ChaCha8Rng) -> Vec<Stored> {
+    fn write_steps(dut: &mut Dut, rng: &mut ChaCha8Rng) -> Vec<Stored> {
         let mut steps = vec![];
         for i in 0..1u64 << STEPS_LOG2 {
             let next =
@@ -457,7 +500,7 @@ mod tests {
     }
 
     /// Checks all that becomes of random frames.
-    fn check_frames(dut: Expand<QUEUES, STEPS_LOG2>) {
+    fn check_frames(dut: Dut) {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let mut dut = connected(dut);
         let steps = write_steps(&mut dut, &mut rng);
@@ -516,13 +559,13 @@ mod tests {
 
     #[test]
     fn every_kind_of_frame_becomes_the_jobs_and_events_of_the_contract() {
-        check_frames(Expand::at_once(MAX_FRAME));
-        check_frames(Expand::in_turn(MAX_FRAME));
+        check_frames(Dut::at_once(MAX_FRAME));
+        check_frames(Dut::in_turn(MAX_FRAME));
     }
 
     #[test]
     fn one_job_per_clock_for_rules_of_one_step() {
-        let mut dut = connected(Expand::at_once(MAX_FRAME));
+        let mut dut = connected(Dut::at_once(MAX_FRAME));
         let step = Stored { outputs: 1u64.into(), ..Default::default() };
         dut.result.data.next = MatchResult {
             hit: true,
@@ -546,7 +589,7 @@ mod tests {
 
     #[test]
     fn program_that_runs_in_a_circle_ends_after_as_many_steps_as_there_are() {
-        let mut dut = connected(Expand::at_once(MAX_FRAME));
+        let mut dut = connected(Dut::at_once(MAX_FRAME));
         let step = Step { outputs: 1u64.into(), more: true, next: 3u64.into(), ..Default::default() };
         dut.step_write.next = true;
         dut.step_index.next = 3u64.into();
@@ -579,7 +622,7 @@ mod tests {
     }
 
     /// The outputs of a frame's only job, in a build of 40 vports.
-    fn job_of_forty(dut: &mut Expand<41, 4>, result: MatchResult<41, 4>) -> Option<u64> {
+    fn job_of_forty(dut: &mut Expand<41, 4, 0, 0, 0>, result: MatchResult<41, 4, 0, 0>) -> Option<u64> {
         dut.result.data.next = result;
         dut.result.valid.next = true;
         dut.room.next = true;
@@ -595,7 +638,7 @@ mod tests {
 
     #[test]
     fn forty_vports_have_an_output_each_and_upcalls_the_last() {
-        let mut dut = Box::new(Expand::<41, 4>::at_once(MAX_FRAME));
+        let mut dut = Box::new(Expand::<41, 4, 0, 0, 0>::at_once(MAX_FRAME));
         dut.connect_all();
         let meta = Meta { len: 60u64.into(), ..Default::default() };
         let miss = MatchResult { meta, ..Default::default() };
@@ -610,12 +653,12 @@ mod tests {
         }
         let step = stored_step(Step { outputs: 3u64.into(), upcall: true, ..Default::default() });
         assert_eq!(job_of_forty(&mut dut, MatchResult { hit: true, step, ..miss }), Some(1 << 40 | 3));
-        assert_lints(Expand::<41, 4>::at_once(MAX_FRAME));
+        assert_lints(Expand::<41, 4, 0, 0, 0>::at_once(MAX_FRAME));
     }
 
     #[test]
     fn verilog_passes_lint() {
-        assert_lints(Expand::<QUEUES, STEPS_LOG2>::at_once(MAX_FRAME));
-        assert_lints(Expand::<QUEUES, STEPS_LOG2>::in_turn(MAX_FRAME));
+        assert_lints(Dut::at_once(MAX_FRAME));
+        assert_lints(Dut::in_turn(MAX_FRAME));
     }
 }

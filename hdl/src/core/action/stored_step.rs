@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From a step as software writes it to what a build keeps of it.
 
+use crate::core::pass::types::{AGAIN_WIDTH, FURTHER_STEP_WIDTH, FurtherStep, LookAgain};
 use crate::core::types::{Edits, Step, StoredStep};
+use rust_hdl_core::prelude::*;
 
-/// What a build with so many transmit queues and continuation steps stores of a step. Outputs that it does not have are left out; `next` has been looked at
+/// What a build with so many transmit queues and continuation steps, and with passes or without, stores of a step. Outputs that it does not have are left out; `next` has been looked at
 /// by `Control`.
 #[millrace_hdl::function]
-pub fn stored_step<const QUEUES: usize, const STEPS_LOG2: usize>(step: Step) -> StoredStep<QUEUES, STEPS_LOG2> {
+pub fn stored_step<const QUEUES: usize, const STEPS_LOG2: usize, const AGAIN_BITS: usize, const FURTHER_BITS: usize>(
+    step: Step<FURTHER_BITS>,
+) -> StoredStep<QUEUES, STEPS_LOG2, AGAIN_BITS> {
     let mut outputs = cast::<QUEUES>(step.outputs);
     outputs.set_bit(QUEUES - 1, step.upcall);
     let edits: Edits = Edits {
@@ -34,8 +38,20 @@ pub fn stored_step<const QUEUES: usize, const STEPS_LOG2: usize>(step: Step) -> 
         nw_src: step.nw_src,
         nw_dst: step.nw_dst,
     };
-    let stored: StoredStep<QUEUES, STEPS_LOG2> =
-        StoredStep { outputs, more: step.more, next: cast::<STEPS_LOG2>(step.next), edits };
+    let mut again: Bits<AGAIN_BITS> = 0;
+    for _further in 0..FURTHER_BITS / FURTHER_STEP_WIDTH {
+        let further = unpack::<FurtherStep>(cast::<FURTHER_STEP_WIDTH>(step.further));
+        let wanted: LookAgain = LookAgain {
+            look_again: further.look_again,
+            start_from: further.start_from,
+            start: further.start,
+            metadata: further.metadata,
+            metadata_mask: further.metadata_mask,
+        };
+        again = cast::<AGAIN_BITS>(pack::<AGAIN_WIDTH>(wanted));
+    }
+    let stored: StoredStep<QUEUES, STEPS_LOG2, AGAIN_BITS> =
+        StoredStep { outputs, more: step.more, next: cast::<STEPS_LOG2>(step.next), edits, again };
     stored
 }
 
@@ -49,7 +65,6 @@ mod tests {
     use num_bigint::BigUint;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
-    use rust_hdl_core::prelude::*;
     use rust_hdl_core::type_descriptor::TypeKind;
 
     const EDITS_BITS: usize = <Edits as Synth>::BITS;
@@ -60,7 +75,7 @@ mod tests {
         for _ in 0..20 {
             let words: [u32; millrace_regs::Step::WORDS] = std::array::from_fn(|_| rng.random());
             let step = millrace_regs::Step::unpack(&words);
-            let stored = stored_step::<12, 8>(unpack(key_bits::<STEP_BITS>(&words[..STEP_BITS / 32])));
+            let stored = stored_step::<12, 8, 0, 0>(unpack(key_bits::<STEP_BITS>(&words[..STEP_BITS / 32])));
             let outputs = step.outputs as u64 & 0x7ff | u64::from(step.upcall) << 11;
             assert_eq!((stored.outputs.to_u64(), stored.more), (outputs, step.more));
             assert_eq!(stored.next.to_u64(), u64::from(step.next & 0xff));
@@ -68,6 +83,12 @@ mod tests {
             let TypeKind::Composite(fields) = Edits::descriptor().kind else { panic!("a struct") };
             let written = STEP_FIELDS.iter().filter(|field| field.offset < STEP_BITS);
             assert_eq!(fields.len() + 4, written.count(), "all but outputs, upcall, more and next");
+            let full = stored_step::<12, 8, AGAIN_WIDTH, FURTHER_STEP_WIDTH>(unpack(key_bits::<832>(&words)));
+            let again = unpack::<LookAgain, AGAIN_WIDTH>(full.again);
+            assert_eq!((full.edits, full.outputs, full.next), (stored.edits, stored.outputs, stored.next));
+            assert_eq!((again.look_again, again.start_from.to_u64()), (step.look_again, step.start_from.into()));
+            assert_eq!((again.start.to_u64(), again.metadata.to_u64()), (step.start.into(), step.metadata));
+            assert_eq!(again.metadata_mask.to_u64(), step.metadata_mask);
             for field in fields {
                 let (name, TypeKind::Bits(width)) = (field.fieldname, field.kind.kind) else { panic!("bits") };
                 let written =

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The registers, and software's end of the command interface.
 
-use super::staging::{STAGED_LOG2, Staging};
+use super::staging::Staging;
 use crate::base::{Dff, DffE, DffR, LutRam, Param, Reg};
-use crate::core::types::{DATA_BITS, ENTRY_OPERANDS_BITS, EntryOperands, STAGED_WORDS, STEP_BITS, Step};
+use crate::core::types::{EntryOperands, Step};
 use millrace_regs::config::Config;
 use millrace_regs::map::{Access, DATA_WORDS, Reset};
 use millrace_regs::{Command, Instance, instances};
@@ -36,7 +36,7 @@ const STORED: [&str; 3] = ["SCRATCH", "AGE_EPOCH", "INDEX"];
 ///
 /// The queues' counters, `matched` and `acted` are registers on the pipeline's clock, which is the same net or stands still.
 #[millrace_hdl::block]
-pub struct Control {
+pub struct Control<const SIZES: Sizes> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub write: Signal<In, Bit>,
@@ -52,7 +52,7 @@ pub struct Control {
     pub op: Signal<Out, Bits<4>>,
     pub table_number: Signal<Out, Bits<8>>,
     pub index: Signal<Out, Bits<16>>,
-    pub data: Signal<Out, Bits<DATA_BITS>>,
+    pub data: Signal<Out, Bits<{ SIZES.data_bits }>>,
     pub done: Signal<In, Bit>,
     pub counted: Signal<In, Bit>,
     pub packets: Signal<In, Bits<64>>,
@@ -117,7 +117,7 @@ pub struct Control {
     command_hit: DffE<Bit>,
     owner_hit: DffE<Bit>,
     stored: Vec<Reg<Bits<32>>>,
-    staging: Staging,
+    staging: Staging<SIZES>,
     /// The staging words, as an entry, name a rule that there is not.
     no_such_rule: Dff<Bit>,
     /// The staging words, as a step, name a step that there is not.
@@ -190,7 +190,7 @@ fn index_end(op: usize, config: &Config) -> u64 {
 }
 
 #[millrace_hdl::block]
-impl Control {
+impl<const SIZES: Sizes> Control<SIZES> {
     /// The registers of a build.
     ///
     /// # Panics
@@ -286,7 +286,7 @@ impl Control {
         if take {
             let word = self.address.get_bits::<6>(2);
             self.data_hit = in_data & !self.address.get_bits::<2>(0).any();
-            self.staged_hit = in_data & !self.address.get_bits::<2>(0).any() & (cast::<7>(word) < STAGED_WORDS);
+            self.staged_hit = in_data & !self.address.get_bits::<2>(0).any() & (cast::<7>(word) < SIZES.staged_words);
             self.events_hit = self.address == self.events_address;
             self.command_hit = self.address == self.command_address;
             self.owner_hit = self.address == self.owner_address;
@@ -344,7 +344,7 @@ impl Control {
         }
         self.staging.reset = self.reset | self.cleared;
         self.staging.write = act & self.staged_hit;
-        self.staging.at = self.address.get_bits::<STAGED_LOG2>(2);
+        self.staging.at = self.address.get_bits::<{ SIZES.staged_log2 }>(2);
         self.staging.write_data = self.write_data;
         if self.staged_hit {
             answer |= self.staging.value;
@@ -412,9 +412,9 @@ impl Control {
         self.read_data = self.read_data_q;
 
         comment!("operands that were written are seen here before a command that follows them");
-        let entry = unpack::<EntryOperands>(cast::<ENTRY_OPERANDS_BITS>(self.staging.data));
+        let entry = unpack::<EntryOperands<{ SIZES.key_bits }>>(cast::<{ SIZES.entry_bits }>(self.staging.data));
         self.no_such_rule = entry.valid & (entry.rule >= self.rule_ids);
-        let step = unpack::<Step>(cast::<STEP_BITS>(self.staging.data));
+        let step = unpack::<Step<{ SIZES.further_step_bits }>>(cast::<{ SIZES.step_bits }>(self.staging.data));
         self.no_such_step = step.more & (step.next >= self.steps);
 
         comment!("commands");

@@ -2,7 +2,7 @@
 //! The pipeline's end of the command interface.
 
 use crate::base::{Dff, DffR, Param, Reg};
-use crate::core::types::{DATA_BITS, STEP_BITS, Step, TableWrite};
+use crate::core::types::{Step, TableWrite};
 use millrace_regs::Command;
 use rust_hdl_core::prelude::*;
 
@@ -32,14 +32,14 @@ pub enum RunnerState {
 /// starting. The sweep begins when `quiet` says that none is under way, which counts from the third clock of `hold`; then tables, steps and counters are
 /// written with zeros at one `index` after the other, from 0 on, a clock each, all at once.
 #[millrace_hdl::block]
-pub struct CommandRunner {
+pub struct CommandRunner<const SIZES: Sizes> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub request: Signal<In, Bit>,
     pub op: Signal<In, Bits<4>>,
     pub table_number: Signal<In, Bits<8>>,
     pub index: Signal<In, Bits<16>>,
-    pub data: Signal<In, Bits<DATA_BITS>>,
+    pub data: Signal<In, Bits<{ SIZES.data_bits }>>,
     pub done: Signal<Out, Bit>,
     pub counted: Signal<Out, Bit>,
     pub packets: Signal<Out, Bits<64>>,
@@ -47,7 +47,7 @@ pub struct CommandRunner {
     pub epoch: Signal<Out, Bits<32>>,
 
     /// To `Match`. It may raise `tables_busy` up to three clocks after `table_write_valid`.
-    pub table_write: Signal<Out, TableWrite>,
+    pub table_write: Signal<Out, TableWrite<{ SIZES.data_bits }>>,
     pub table_write_valid: Signal<Out, Bit>,
     pub tables_busy: Signal<In, Bit>,
     /// To `Merge`: no frame may start.
@@ -57,7 +57,7 @@ pub struct CommandRunner {
     /// To `Expand`.
     pub step_write: Signal<Out, Bit>,
     pub step_index: Signal<Out, Bits<16>>,
-    pub step_data: Signal<Out, Step>,
+    pub step_data: Signal<Out, Step<{ SIZES.further_step_bits }>>,
     /// To the rule counters and the verdict counters.
     pub rule_read: Signal<Out, Bit>,
     pub verdict_read: Signal<Out, Bit>,
@@ -108,7 +108,7 @@ fn op(command: Command) -> Param<Bits<4>> {
 }
 
 #[millrace_hdl::block]
-impl CommandRunner {
+impl<const SIZES: Sizes> CommandRunner<SIZES> {
     /// For memories of at most so many places.
     ///
     /// # Panics
@@ -149,7 +149,7 @@ impl CommandRunner {
         self.table_write_valid = (start & to_table) | sweeps;
         self.step_write = (start & to_step) | sweeps;
         self.step_index = at;
-        self.step_data = unpack::<Step>(cast::<STEP_BITS>(self.data));
+        self.step_data = unpack::<Step<{ SIZES.further_step_bits }>>(cast::<{ SIZES.step_bits }>(self.data));
         self.rule_read = start & (self.op == self.read_rule_counter);
         self.verdict_read = start & (self.op == self.read_verdict_counter);
         self.read_index = at;

@@ -4,7 +4,9 @@
 use super::control::Control;
 use super::control_runner::CommandRunner;
 use super::counters::Counters;
-use crate::core::types::{STAGED_WORDS, TableWrite};
+use crate::core::sizes::Sizes;
+use crate::core::types::TableWrite;
+use crate::sized;
 use crate::testing::{assert_lints, settle};
 use millrace_regs::config::{Config, Preset};
 use millrace_regs::map::{Access, Reset};
@@ -17,6 +19,9 @@ use rust_hdl_core::prelude::*;
 const PLACES: usize = 24;
 const BAD_COMMAND: u32 = 1;
 const WHILE_BUSY: u32 = 2;
+
+const SIM: Sizes = Sizes::of(&Preset::Sim.config());
+const STAGED_WORDS: usize = SIM.staged_words;
 
 /// Control, the runner and the counters, connected as in `Core`.
 #[millrace_hdl::block]
@@ -38,8 +43,8 @@ struct Board {
     pub queue_drops: Signal<In, Bits<64>>,
     pub busy: Signal<Out, Bit>,
     #[clock(clock_ctrl)]
-    control: Control,
-    runner: CommandRunner,
+    control: sized!(Control<SIM>),
+    runner: sized!(CommandRunner<SIM>),
     rules: Counters<16>,
     verdicts: Counters<8>,
     _queues: usize,
@@ -98,7 +103,7 @@ impl Board {
 /// A write that `Match` or `Expand` saw.
 #[derive(Debug, PartialEq)]
 enum Seen {
-    Table(Box<TableWrite>),
+    Table(Box<TableWrite<{ SIM.data_bits }>>),
     Step(u64, u32),
 }
 
@@ -122,8 +127,8 @@ impl Bench {
     fn in_sweep(gated: bool) -> Self {
         let config = Preset::Sim.config();
         let mut dut = Box::new(Board {
-            control: Control::new(&config),
-            runner: CommandRunner::new(PLACES),
+            control: <sized!(Control<SIM>)>::new(&config),
+            runner: <sized!(CommandRunner<SIM>)>::new(PLACES),
             rules: Counters::at_once(),
             verdicts: Counters::in_turn(),
             _queues: config.queues(),
@@ -609,8 +614,8 @@ fn drop_when_full_and_age_epoch_leave_the_block() {
 #[test]
 fn verilog_passes_lint() {
     for preset in Preset::ALL {
-        assert_lints(Control::new(&preset.config()));
+        assert_lints(<sized!(Control<SIM>)>::new(&preset.config()));
     }
-    assert_lints(Control::new(&Config { vfs: 124, ..Preset::Sim.config() }));
-    assert_lints(CommandRunner::new(1 << 16));
+    assert_lints(<sized!(Control<SIM>)>::new(&Config { vfs: 124, ..Preset::Sim.config() }));
+    assert_lints(<sized!(CommandRunner<SIM>)>::new(1 << 16));
 }

@@ -2,30 +2,26 @@
 //! The operands of commands: the registers `DATA`.
 
 use crate::base::{Dff, DffR, LutRam, Reg};
-use crate::core::types::{DATA_BITS, STAGED_WORDS};
 use rust_hdl_core::prelude::*;
-
-/// Bits of a word's number.
-pub const STAGED_LOG2: usize = STAGED_WORDS.next_power_of_two().ilog2() as usize;
 
 /// The words that commands use, of 32 bits, all seen at once in `data`, two clocks after `write`. `reset` makes all of them zero.
 ///
 /// What is read back comes from a copy in LUT RAM: a choice among 1,024 bits would draw all of them, which belong beside the tables
 /// they go to, to one place. `value` is word `at` of the clock before, 0 if it was not written since reset.
 #[millrace_hdl::block]
-pub struct Staging {
+pub struct Staging<const SIZES: Sizes> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub write: Signal<In, Bit>,
-    pub at: Signal<In, Bits<STAGED_LOG2>>,
+    pub at: Signal<In, Bits<{ SIZES.staged_log2 }>>,
     pub write_data: Signal<In, Bits<32>>,
     pub value: Signal<Out, Bits<32>>,
-    pub data: Signal<Out, Bits<DATA_BITS>>,
-    copy: LutRam<Bits<32>, STAGED_LOG2>,
-    written: DffR<Bits<STAGED_WORDS>>,
+    pub data: Signal<Out, Bits<{ SIZES.data_bits }>>,
+    copy: LutRam<Bits<32>, { SIZES.staged_log2 }>,
+    written: DffR<Bits<{ SIZES.staged_words }>>,
     /// The write, on its way to the words.
     word: Dff<Bits<32>>,
-    load: DffR<Bits<STAGED_WORDS>>,
+    load: DffR<Bits<{ SIZES.staged_words }>>,
     words: Vec<Reg<Bits<32>>>,
     read: Dff<Bits<32>>,
     /// The word has been written: `read` means something.
@@ -33,27 +29,31 @@ pub struct Staging {
 }
 
 #[millrace_hdl::block]
-impl Staging {
+impl<const SIZES: Sizes> Staging<SIZES> {
     /// Words of zeros. (`Default` has none: use this.)
     pub fn new() -> Self {
-        Self { copy: LutRam::new(), words: (0..STAGED_WORDS).map(|_| Reg::default()).collect(), ..Default::default() }
+        Self {
+            copy: LutRam::new(),
+            words: (0..SIZES.staged_words).map(|_| Reg::default()).collect(),
+            ..Default::default()
+        }
     }
 
     fn update(&mut self) {
-        let one: Bits<STAGED_WORDS> = 1;
-        let mut here: Bits<STAGED_WORDS> = 0;
+        let one: Bits<{ SIZES.staged_words }> = 1;
+        let mut here: Bits<{ SIZES.staged_words }> = 0;
         if self.write {
             here = one << self.at;
         }
         self.load = here;
         self.word = self.write_data;
-        let mut wide: Bits<DATA_BITS> = 0;
-        for k in 0..STAGED_WORDS {
+        let mut wide: Bits<{ SIZES.data_bits }> = 0;
+        for k in 0..SIZES.staged_words {
             if self.load.get_bit(k) {
                 self.words[k] = self.word;
             }
             let highest = self.words[k];
-            wide = (wide >> 32) | (cast::<DATA_BITS>(highest) << (DATA_BITS - 32));
+            wide = (wide >> 32) | (cast::<{ SIZES.data_bits }>(highest) << (SIZES.data_bits - 32));
         }
         self.data = wide;
 
@@ -72,20 +72,26 @@ impl Staging {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::sizes::Sizes;
+    use crate::sized;
     use crate::testing::{assert_lints, tick};
+    use millrace_regs::config::{Config, Preset};
+
+    const SIM: Sizes = Sizes::of(&Preset::Sim.config());
+    const PASSES: Sizes = Sizes::of(&Config { passes: 8, ..Preset::Sim.config() });
 
     #[test]
     fn every_word_is_kept_at_its_place_and_read_back_and_a_reset_makes_it_zero() {
-        let mut s = Box::new(Staging::new());
+        let mut s = Box::new(<sized!(Staging<SIM>)>::new());
         s.connect_all();
         let word = |k: u64| 0x0101_0101 * (k + 1);
-        for k in 0..STAGED_WORDS as u64 {
+        for k in 0..SIM.staged_words as u64 {
             (s.write.next, s.at.next, s.write_data.next) = (true, k.into(), word(k).into());
             tick(&mut *s, |s| &mut s.clock);
         }
         s.write.next = false;
         tick(&mut *s, |s| &mut s.clock);
-        for k in 0..STAGED_WORDS as u64 {
+        for k in 0..SIM.staged_words as u64 {
             s.at.next = k.into();
             tick(&mut *s, |s| &mut s.clock);
             assert_eq!(s.value.val().to_u64(), word(k));
@@ -100,6 +106,7 @@ mod tests {
 
     #[test]
     fn staging_emits_clean_verilog() {
-        assert_lints(Staging::new());
+        assert_lints(<sized!(Staging<SIM>)>::new());
+        assert_lints(<sized!(Staging<PASSES>)>::new());
     }
 }

@@ -11,14 +11,14 @@ use rust_hdl_core::prelude::*;
 ///
 /// In a job `vlan_pop` is at most `vlans`, and `vlan_push` at most 2.
 #[millrace_hdl::block]
-pub struct EditAlign<const QUEUES: usize> {
+pub struct EditAlign<const QUEUES: usize, const NOTE_BITS: usize> {
     pub clock: Signal<In, Clock>,
-    pub job: Signal<In, EditJob<QUEUES>>,
+    pub job: Signal<In, EditJob<QUEUES, NOTE_BITS>>,
     /// The first 128 bytes of its frame as received.
     pub hdr: Signal<In, Bits<WINDOW_BITS>>,
-    pub aligned: Signal<Out, Aligned<QUEUES>>,
-    stage: Dff<Aligned<QUEUES>>,
-    meta: EditMeta<QUEUES>,
+    pub aligned: Signal<Out, Aligned<QUEUES, NOTE_BITS>>,
+    stage: Dff<Aligned<QUEUES, NOTE_BITS>>,
+    meta: EditMeta<QUEUES, NOTE_BITS>,
     nw_src: ByteSwap<128>,
     nw_dst: ByteSwap<128>,
     mac: ByteSwap<128>,
@@ -26,7 +26,7 @@ pub struct EditAlign<const QUEUES: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const QUEUES: usize> EditAlign<QUEUES> {
+impl<const QUEUES: usize, const NOTE_BITS: usize> EditAlign<QUEUES, NOTE_BITS> {
     fn update(&mut self) {
         let step = self.job.edits;
 

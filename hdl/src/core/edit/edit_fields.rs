@@ -12,21 +12,21 @@ use rust_hdl_core::prelude::*;
 /// Fields are edited by turning bits over: old xor new is the same for both ways to put a field back, and zero for what does not
 /// change.
 #[millrace_hdl::block]
-pub struct EditFields<const QUEUES: usize> {
+pub struct EditFields<const QUEUES: usize, const NOTE_BITS: usize> {
     pub clock: Signal<In, Clock>,
-    pub aligned: Signal<In, Aligned<QUEUES>>,
-    pub edited: Signal<Out, EditedBody<QUEUES>>,
+    pub aligned: Signal<In, Aligned<QUEUES, NOTE_BITS>>,
+    pub edited: Signal<Out, EditedBody<QUEUES, NOTE_BITS>>,
     pub words: Signal<Out, ChecksumWords>,
     pub port_flips: Signal<Out, Bits<32>>,
     pub port_at: Signal<Out, Bits<4>>,
-    stage: Dff<EditedBody<QUEUES>>,
+    stage: Dff<EditedBody<QUEUES, NOTE_BITS>>,
     words_q: Dff<ChecksumWords>,
     port_flips_q: Dff<Bits<32>>,
     port_at_q: Dff<Bits<4>>,
 }
 
 #[millrace_hdl::block]
-impl<const QUEUES: usize> EditFields<QUEUES> {
+impl<const QUEUES: usize, const NOTE_BITS: usize> EditFields<QUEUES, NOTE_BITS> {
     fn update(&mut self) {
         let a = self.aligned;
         let body = a.body;

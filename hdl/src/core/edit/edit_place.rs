@@ -8,16 +8,16 @@ use rust_hdl_core::prelude::*;
 
 /// One clock from `frame`, with no tag `ahead`, and `flips` to `edited`.
 #[millrace_hdl::block]
-pub struct EditPlace<const QUEUES: usize> {
+pub struct EditPlace<const QUEUES: usize, const NOTE_BITS: usize> {
     pub clock: Signal<In, Clock>,
-    pub frame: Signal<In, EditedBody<QUEUES>>,
+    pub frame: Signal<In, EditedBody<QUEUES, NOTE_BITS>>,
     pub flips: Signal<In, ChecksumFlips>,
-    pub edited: Signal<Out, EditedFrame<QUEUES>>,
-    stage: Dff<EditedFrame<QUEUES>>,
+    pub edited: Signal<Out, EditedFrame<QUEUES, NOTE_BITS>>,
+    stage: Dff<EditedFrame<QUEUES, NOTE_BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<const QUEUES: usize> EditPlace<QUEUES> {
+impl<const QUEUES: usize, const NOTE_BITS: usize> EditPlace<QUEUES, NOTE_BITS> {
     fn update(&mut self) {
         comment!("IPv4's checksum is at one of 5 places, that of L4 at one of 34");
         let mut behind_mac = self.frame.tagged.get_bits::<BODY_BITS>(0);

@@ -7,7 +7,7 @@ use rust_hdl_core::prelude::*;
 
 wire_struct! {
     /// A frame taken apart, and the step's numbers in wire order.
-    pub struct Aligned<const QUEUES: usize> {
+    pub struct Aligned<const QUEUES: usize, const NOTE_BITS: usize> {
         /// Outgoing MAC addresses.
         pub mac: Bits<MAC_BITS>,
         /// Outgoing tags, the innermost in bits 127:96; `tag_count` of them count.
@@ -33,19 +33,19 @@ wire_struct! {
         pub nw_tos_mask: Bits<8>,
         pub nw_ttl: Bits<8>,
         pub ttl_dec: Bits<8>,
-        pub meta: Edited<QUEUES>,
+        pub meta: Edited<QUEUES, NOTE_BITS>,
     }
 }
 
 wire_struct! {
     /// A frame whose checksums are still those received.
-    pub struct EditedBody<const QUEUES: usize> {
+    pub struct EditedBody<const QUEUES: usize, const NOTE_BITS: usize> {
         pub mac: Bits<MAC_BITS>,
         /// Four tags, the outgoing ones last, and the body: what goes out behind the MAC addresses, and before it in the lowest bits
         /// `ahead` tags that do not.
         pub tagged: Bits<TAGGED_BITS>,
         pub ahead: Bits<3>,
-        pub meta: Edited<QUEUES>,
+        pub meta: Edited<QUEUES, NOTE_BITS>,
     }
 }
 
@@ -81,9 +81,9 @@ wire_struct! {
 
 wire_struct! {
     /// A frame's head as it goes out.
-    pub struct EditedFrame<const QUEUES: usize> {
+    pub struct EditedFrame<const QUEUES: usize, const NOTE_BITS: usize> {
         /// First `HEAD_BYTES` bytes.
         pub head: Bits<HEAD_BITS>,
-        pub meta: Edited<QUEUES>,
+        pub meta: Edited<QUEUES, NOTE_BITS>,
     }
 }

@@ -16,28 +16,28 @@ pub const HEADER_EDIT_LATENCY: usize = 9;
 /// Nine clocks from `job` and `hdr` to `edited`: frame taken apart (1), IP fields (2), checksums (3 to 8), frame put together (9). One
 /// job per clock.
 #[millrace_hdl::block]
-pub struct HeaderEdit<const QUEUES: usize> {
+pub struct HeaderEdit<const QUEUES: usize, const NOTE_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub job: Signal<In, EditJob<QUEUES>>,
+    pub job: Signal<In, EditJob<QUEUES, NOTE_BITS>>,
     /// The first 128 bytes of the job's frame as received.
     pub hdr: Signal<In, Bits<WINDOW_BITS>>,
     pub job_valid: Signal<In, Bit>,
-    pub edited: Signal<Out, EditedFrame<QUEUES>>,
+    pub edited: Signal<Out, EditedFrame<QUEUES, NOTE_BITS>>,
     pub edited_valid: Signal<Out, Bit>,
     /// No job is inside or comes in: a clock changes nothing.
     pub idle: Signal<Out, Bit>,
-    align: EditAlign<QUEUES>,
-    fields: EditFields<QUEUES>,
+    align: EditAlign<QUEUES, NOTE_BITS>,
+    fields: EditFields<QUEUES, NOTE_BITS>,
     checksum: EditChecksum,
-    place: EditPlace<QUEUES>,
+    place: EditPlace<QUEUES, NOTE_BITS>,
     valid: DffR<Bits<9>>,
     /// The frame beside the checksums. Meanwhile the tags that do not go out are shifted away.
-    frame: Vec<Dff<EditedBody<QUEUES>>>,
+    frame: Vec<Dff<EditedBody<QUEUES, NOTE_BITS>>>,
 }
 
 #[millrace_hdl::block]
-impl<const QUEUES: usize> HeaderEdit<QUEUES> {
+impl<const QUEUES: usize, const NOTE_BITS: usize> HeaderEdit<QUEUES, NOTE_BITS> {
     /// The block. (`Default` has no registers: use this.)
     pub fn new() -> Self {
         let frame = (0..6).map(|_| Dff::default()).collect();

@@ -11,16 +11,17 @@ use rand_chacha::ChaCha8Rng;
 use rust_hdl_core::prelude::*;
 use std::collections::VecDeque;
 
-fn tick(dut: &mut HeaderEdit<QUEUES>) {
+fn tick(dut: &mut HeaderEdit<QUEUES, NOTE_BITS>) {
     crate::testing::tick(dut, |d| &mut d.clock);
 }
 
-fn connected(mut dut: HeaderEdit<QUEUES>) -> Box<HeaderEdit<QUEUES>> {
+fn connected(mut dut: HeaderEdit<QUEUES, NOTE_BITS>) -> Box<HeaderEdit<QUEUES, NOTE_BITS>> {
     dut.connect_all();
     Box::new(dut)
 }
 
 const QUEUES: usize = 12;
+const NOTE_BITS: usize = 0;
 const TCP: u64 = 1;
 const UDP: u64 = 2;
 const ICMPV6: u64 = 3;
@@ -275,7 +276,7 @@ fn edit(f: &Frame, step: &Edits) -> Frame {
     out
 }
 
-fn job(rng: &mut ChaCha8Rng, f: &Frame, step: &Edits) -> EditJob<QUEUES> {
+fn job(rng: &mut ChaCha8Rng, f: &Frame, step: &Edits) -> EditJob<QUEUES, NOTE_BITS> {
     EditJob {
         outputs: rng.random_range(0..1u64 << QUEUES).into(),
         edits: *step,
@@ -286,11 +287,12 @@ fn job(rng: &mut ChaCha8Rng, f: &Frame, step: &Edits) -> EditJob<QUEUES> {
         discard: rng.random(),
         again: rng.random(),
         reason: rng.random_range(0..3u64).into(),
+        ..Default::default()
     }
 }
 
 /// The outgoing frame: the head, and the payload behind it.
-fn whole(head: &[u8], e: &Edited<QUEUES>, received: &[u8]) -> Vec<u8> {
+fn whole(head: &[u8], e: &Edited<QUEUES, NOTE_BITS>, received: &[u8]) -> Vec<u8> {
     let payload = received.iter().skip(e.payload_offset.index());
     let mut out: Vec<u8> = head.iter().take(e.head_len.index()).chain(payload).copied().collect();
     let length = e.out_len.to_u64() as usize;
@@ -300,7 +302,7 @@ fn whole(head: &[u8], e: &Edited<QUEUES>, received: &[u8]) -> Vec<u8> {
     out
 }
 
-fn whole_at_once(e: &EditedFrame<QUEUES>, received: &[u8]) -> Vec<u8> {
+fn whole_at_once(e: &EditedFrame<QUEUES, NOTE_BITS>, received: &[u8]) -> Vec<u8> {
     whole(&bytes(e.head, 120u64.to_bits::<8>()), &e.meta, received)
 }
 
@@ -313,7 +315,14 @@ struct Seen {
 
 impl Seen {
     /// Compares what came out for a job with the contract.
-    fn compare(&mut self, got: &[u8], meta: &Edited<QUEUES>, frame: &Frame, step: &Edits, job: &EditJob<QUEUES>) {
+    fn compare(
+        &mut self,
+        got: &[u8],
+        meta: &Edited<QUEUES, NOTE_BITS>,
+        frame: &Frame,
+        step: &Edits,
+        job: &EditJob<QUEUES, NOTE_BITS>,
+    ) {
         let want = edit(frame, step);
         assert_eq!(got, want.bytes, "{frame:?} {step:?}");
         assert_eq!((meta.in_len, meta.outputs, meta.faulty), (job.len, job.outputs, job.faulty));
@@ -363,7 +372,7 @@ fn edits_of_every_kind_give_the_frames_of_the_contract() {
 fn edits_in_turn_give_the_frames_of_the_contract<const W: usize, const C: usize>() {
     const FRAMES: usize = 700;
     let mut rng = ChaCha8Rng::seed_from_u64(6);
-    let mut dut = Box::new(HeadersInTurn::<W, C, QUEUES>::new());
+    let mut dut = Box::new(HeadersInTurn::<W, C, QUEUES, NOTE_BITS>::new());
     dut.connect_all();
     dut.reset.next = true;
     crate::testing::tick(&mut *dut, |d| &mut d.clock);
@@ -405,8 +414,8 @@ fn edits_in_turn_give_the_frames_of_the_contract<const W: usize, const C: usize>
                     bytes(dut.head.val(), (W as u64 / 8).to_bits::<8>())
                 })
                 .collect();
-            let length = (meta as &Edited<QUEUES>).out_len.to_u64() as usize;
-            if !(job as &EditJob<QUEUES>).discard {
+            let length = (meta as &Edited<QUEUES, NOTE_BITS>).out_len.to_u64() as usize;
+            if !(job as &EditJob<QUEUES, NOTE_BITS>).discard {
                 // Behind the beat with the frame's end nobody looks.
                 let head = &head[..length.next_multiple_of(W / 8).min(120)];
                 seen.compare(&whole(head, meta, &(frame as &Frame).bytes), meta, frame, step, job);
@@ -418,7 +427,7 @@ fn edits_in_turn_give_the_frames_of_the_contract<const W: usize, const C: usize>
         if dut.edited.valid.val() && dut.edited.ready.val() {
             let (frame, step, job) = to_read.pop_front().expect("a job before its head");
             let meta = dut.edited.data.val();
-            assert_eq!(meta.discard, (job as EditJob<QUEUES>).discard);
+            assert_eq!(meta.discard, (job as EditJob<QUEUES, NOTE_BITS>).discard);
             read = Some((frame, step, job, meta));
         }
         let issued = dut.issue.val();
@@ -438,7 +447,7 @@ fn edits_in_turn_give_the_frames_of_the_contract<const W: usize, const C: usize>
         crate::testing::tick(&mut *dut, |d| &mut d.clock);
     }
     assert!(dut.idle.val());
-    assert!(most >= HeadersInTurn::<W, C, QUEUES>::CLOCKS);
+    assert!(most >= HeadersInTurn::<W, C, QUEUES, NOTE_BITS>::CLOCKS);
     assert!(seen.recomputed > 100 && seen.zero_udp > 3, "{} {}", seen.recomputed, seen.zero_udp);
 }
 
@@ -450,8 +459,8 @@ fn and_word_by_word() {
 
 #[test]
 fn a_job_takes_as_many_clocks_as_its_head_has_words_and_thirteen() {
-    for (len, clocks) in [(60u64, 28), (61, 29), (400, HeadersInTurn::<64, 4, QUEUES>::CLOCKS)] {
-        let mut dut = Box::new(HeadersInTurn::<64, 4, QUEUES>::new());
+    for (len, clocks) in [(60u64, 28), (61, 29), (400, HeadersInTurn::<64, 4, QUEUES, NOTE_BITS>::CLOCKS)] {
+        let mut dut = Box::new(HeadersInTurn::<64, 4, QUEUES, NOTE_BITS>::new());
         dut.connect_all();
         dut.job.next = EditJob { len: len.into(), ..Default::default() };
         let mut issues = vec![];
@@ -500,7 +509,7 @@ fn a_udp_checksum_that_becomes_zero_is_sent_as_ffff_and_zero_stays() {
 
 #[test]
 fn verilog_passes_lint() {
-    assert_lints(HeaderEdit::<QUEUES>::new());
-    assert_lints(HeadersInTurn::<64, 4, QUEUES>::new());
-    assert_lints(HeadersInTurn::<128, 5, QUEUES>::new());
+    assert_lints(HeaderEdit::<QUEUES, NOTE_BITS>::new());
+    assert_lints(HeadersInTurn::<64, 4, QUEUES, NOTE_BITS>::new());
+    assert_lints(HeadersInTurn::<128, 5, QUEUES, NOTE_BITS>::new());
 }

@@ -10,7 +10,7 @@ use rust_hdl_core::prelude::*;
 /// Keeps the windows of the frames that are matched, edits them as `job` says, and keeps the edited heads for `Splice`: each window as
 /// a whole and a job in each clock ([`HeadersAtOnce`]), or word by word, where headers are clocks apart ([`HeadersInTurn`]).
 #[millrace_hdl::block]
-pub struct Headers<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> {
+pub struct Headers<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize, const NOTE_BITS: usize> {
     pub clock: Signal<In, Clock>,
     /// Of `HeaderEdit`, where there is one.
     pub clock_edit: Signal<In, Clock>,
@@ -26,12 +26,12 @@ pub struct Headers<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES:
     /// From `Expand`: `job` comes in the next clock, for the frame now at work.
     pub issue: Signal<In, Bit>,
     /// From `Expand`.
-    pub job: Signal<In, EditJob<QUEUES>>,
+    pub job: Signal<In, EditJob<QUEUES, NOTE_BITS>>,
     pub job_valid: Signal<In, Bit>,
     /// To `Expand`: there may be an `issue`.
     pub room: Signal<Out, Bit>,
     /// To `Splice`.
-    pub edited: Src<Edited<QUEUES>>,
+    pub edited: Src<Edited<QUEUES, NOTE_BITS>>,
     pub head_number: Signal<In, Bits<12>>,
     pub head_slot: Signal<In, Bits<16>>,
     pub head: Signal<Out, Bits<BUS_BITS>>,
@@ -40,14 +40,16 @@ pub struct Headers<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES:
     pub idle: Signal<Out, Bit>,
     /// `clock_edit` may stand still.
     pub idle_edit: Signal<Out, Bit>,
-    at_once: Vec<HeadersAtOnce<BUS_BITS, QUEUES>>,
-    in_turn: Vec<HeadersInTurn<BUS_BITS, COUNT_BITS, QUEUES>>,
+    at_once: Vec<HeadersAtOnce<BUS_BITS, QUEUES, NOTE_BITS>>,
+    in_turn: Vec<HeadersInTurn<BUS_BITS, COUNT_BITS, QUEUES, NOTE_BITS>>,
     _at_once: usize,
     _in_turn: usize,
 }
 
 #[millrace_hdl::block]
-impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> Headers<BUS_BITS, COUNT_BITS, QUEUES> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize, const NOTE_BITS: usize>
+    Headers<BUS_BITS, COUNT_BITS, QUEUES, NOTE_BITS>
+{
     /// For a job in each clock.
     pub fn at_once() -> Self {
         Self { at_once: vec![HeadersAtOnce::new()], _at_once: 1, ..Default::default() }

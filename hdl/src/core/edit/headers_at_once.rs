@@ -16,7 +16,7 @@ const JOBS: usize = 32;
 ///
 /// `room` comes from a register. A window is there long before its frame is matched.
 #[millrace_hdl::block]
-pub struct HeadersAtOnce<const BUS_BITS: usize, const QUEUES: usize> {
+pub struct HeadersAtOnce<const BUS_BITS: usize, const QUEUES: usize, const NOTE_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub clock_edit: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
@@ -26,11 +26,11 @@ pub struct HeadersAtOnce<const BUS_BITS: usize, const QUEUES: usize> {
     pub take: Signal<In, Bit>,
     /// `job` comes in the next clock, for the frame now at work.
     pub issue: Signal<In, Bit>,
-    pub job: Signal<In, EditJob<QUEUES>>,
+    pub job: Signal<In, EditJob<QUEUES, NOTE_BITS>>,
     pub job_valid: Signal<In, Bit>,
     /// There may be an `issue`.
     pub room: Signal<Out, Bit>,
-    pub edited: Src<Edited<QUEUES>>,
+    pub edited: Src<Edited<QUEUES, NOTE_BITS>>,
     /// The wanted beat of the head of the frame last taken from `edited`, one-hot.
     pub head_slot: Signal<In, Bits<16>>,
     pub head: Signal<Out, Bits<BUS_BITS>>,
@@ -42,14 +42,14 @@ pub struct HeadersAtOnce<const BUS_BITS: usize, const QUEUES: usize> {
     at_work: DffE<Bits<WINDOW_BITS>>,
     of_job: DffE<Bits<WINDOW_BITS>>,
     #[clock(clock_edit)]
-    edit: HeaderEdit<QUEUES>,
+    edit: HeaderEdit<QUEUES, NOTE_BITS>,
     credit: Credit<6>,
-    heads: Fifo<EditedFrame<QUEUES>, 5, 6>,
+    heads: Fifo<EditedFrame<QUEUES, NOTE_BITS>, 5, 6>,
     taken: DffE<Bits<HEAD_BITS>>,
 }
 
 #[millrace_hdl::block]
-impl<const BUS_BITS: usize, const QUEUES: usize> HeadersAtOnce<BUS_BITS, QUEUES> {
+impl<const BUS_BITS: usize, const QUEUES: usize, const NOTE_BITS: usize> HeadersAtOnce<BUS_BITS, QUEUES, NOTE_BITS> {
     /// Without a frame. (`Default` has no registers: use this.)
     pub fn new() -> Self {
         Self { edit: HeaderEdit::new(), credit: Credit::new(JOBS), ..Default::default() }
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn heads_at_once_emit_clean_verilog() {
-        assert_lints(HeadersAtOnce::<128, 5>::new());
-        assert_lints(HeadersAtOnce::<512, 12>::new());
+        assert_lints(HeadersAtOnce::<128, 5, 0>::new());
+        assert_lints(HeadersAtOnce::<512, 12, 0>::new());
     }
 }

@@ -18,7 +18,7 @@ use rust_hdl_core::prelude::*;
 /// A job takes as many clocks as its head has words (30 at most), and 13. It is there in the clock after `issue`, and stays at `job` while there is no
 /// `room`, and a clock more; the next one may be worked at while `Splice` puts out the one before.
 #[millrace_hdl::block]
-pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> {
+pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize, const NOTE_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     /// The frames as they come in: no more than 16 beside those in `Expand`.
@@ -26,11 +26,11 @@ pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize, const Q
     pub beat_valid: Signal<In, Bit>,
     /// `job` comes in the next clock.
     pub issue: Signal<In, Bit>,
-    pub job: Signal<In, EditJob<QUEUES>>,
+    pub job: Signal<In, EditJob<QUEUES, NOTE_BITS>>,
     pub job_valid: Signal<In, Bit>,
     /// There may be an `issue`.
     pub room: Signal<Out, Bit>,
-    pub edited: Src<Edited<QUEUES>>,
+    pub edited: Src<Edited<QUEUES, NOTE_BITS>>,
     /// The wanted beat of the head of the job last taken from `edited`.
     pub head_number: Signal<In, Bits<12>>,
     pub head: Signal<Out, Bits<BUS_BITS>>,
@@ -42,8 +42,8 @@ pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize, const Q
     words: EditWord,
     sums: EditSum,
     heads: HeadStore<BUS_BITS>,
-    meta: EditMeta<QUEUES>,
-    queue: LutFifo<Edited<QUEUES>, 1, 2>,
+    meta: EditMeta<QUEUES, NOTE_BITS>,
+    queue: LutFifo<Edited<QUEUES, NOTE_BITS>, 1, 2>,
     credit: Credit<2>,
     /// The present job's frame.
     frame: Reg<Bits<5>>,
@@ -79,7 +79,9 @@ pub struct HeadersInTurn<const BUS_BITS: usize, const COUNT_BITS: usize, const Q
 }
 
 #[millrace_hdl::block]
-impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize> HeadersInTurn<BUS_BITS, COUNT_BITS, QUEUES> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize, const QUEUES: usize, const NOTE_BITS: usize>
+    HeadersInTurn<BUS_BITS, COUNT_BITS, QUEUES, NOTE_BITS>
+{
     /// Clocks that a job takes at most.
     pub const CLOCKS: usize = 43;
 

@@ -18,10 +18,11 @@ pub struct Splice<
     const PAYLOAD_LOG2: usize,
     const PAYLOAD_COUNT_BITS: usize,
     const QUEUES: usize,
+    const NOTE_BITS: usize,
 > {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub job: Snk<Edited<QUEUES>>,
+    pub job: Snk<Edited<QUEUES, NOTE_BITS>>,
     /// To `PayloadBuffer`.
     pub base: Signal<Out, Bits<PAYLOAD_COUNT_BITS>>,
     pub read: Signal<Out, Bit>,
@@ -36,12 +37,12 @@ pub struct Splice<
     pub head: Signal<In, Bits<BUS_BITS>>,
     /// The present job's head is not looked at any more.
     pub head_done: Signal<Out, Bit>,
-    pub out: Src<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
+    pub out: Src<OutBeat<BUS_BITS, COUNT_BITS, QUEUES, NOTE_BITS>>,
     /// Nothing is held.
     pub idle: Signal<Out, Bit>,
 
     /// The job at work, its length in beats coming in, its output beats after the next one, and the bytes of its last beat.
-    current: DffE<Edited<QUEUES>>,
+    current: DffE<Edited<QUEUES, NOTE_BITS>>,
     current_valid: DffR<Bit>,
     beats_in: DffE<Bits<12>>,
     left: DffE<Bits<12>>,
@@ -65,10 +66,10 @@ pub struct Splice<
     #[count(3)]
     valid: Vec<DffR<Bit>>,
     #[count(3)]
-    beat: Vec<DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>>,
+    beat: Vec<DffE<OutBeat<BUS_BITS, COUNT_BITS, QUEUES, NOTE_BITS>>>,
     #[count(3)]
     head_bytes: Vec<DffE<Bits<COUNT_BITS>>>,
-    queue: LutFifo<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>, 4, 5>,
+    queue: LutFifo<OutBeat<BUS_BITS, COUNT_BITS, QUEUES, NOTE_BITS>, 4, 5>,
 }
 
 #[millrace_hdl::block]
@@ -78,7 +79,8 @@ impl<
     const PAYLOAD_LOG2: usize,
     const PAYLOAD_COUNT_BITS: usize,
     const QUEUES: usize,
-> Splice<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, QUEUES>
+    const NOTE_BITS: usize,
+> Splice<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, QUEUES, NOTE_BITS>
 {
     /// Without a job.
     ///
@@ -160,6 +162,7 @@ impl<
                 outputs: self.current.outputs,
                 vport: self.current.vport,
                 reason: self.current.reason,
+                note: self.current.note,
             };
             self.head_bytes[0] = if whole { BUS_BITS / 8 } else { cast::<COUNT_BITS>(self.head_left) };
         }
@@ -195,6 +198,7 @@ mod tests {
     use std::collections::VecDeque;
 
     const QUEUES: usize = 12;
+    const NOTE_BITS: usize = 0;
 
     /// `Splice` with the buffer it reads from, as in the core.
     #[millrace_hdl::block]
@@ -210,15 +214,15 @@ mod tests {
         inp: Signal<In, MergedBeat<BUS_BITS, COUNT_BITS>>,
         valid: Signal<In, Bit>,
         room: Signal<Out, Bit>,
-        job: Snk<Edited<QUEUES>>,
+        job: Snk<Edited<QUEUES, NOTE_BITS>>,
         head: Signal<In, Bits<BUS_BITS>>,
         head_number: Signal<Out, Bits<12>>,
         head_slot: Signal<Out, Bits<16>>,
         head_done: Signal<Out, Bit>,
-        out: Src<OutBeat<BUS_BITS, COUNT_BITS, QUEUES>>,
+        out: Src<OutBeat<BUS_BITS, COUNT_BITS, QUEUES, NOTE_BITS>>,
         idle: Signal<Out, Bit>,
         buffer: PayloadBuffer<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, PAYLOAD_PAIRS_LOG2>,
-        splice: Splice<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, QUEUES>,
+        splice: Splice<BUS_BITS, COUNT_BITS, PAYLOAD_LOG2, PAYLOAD_COUNT_BITS, QUEUES, NOTE_BITS>,
     }
 
     #[millrace_hdl::block]
@@ -328,6 +332,7 @@ mod tests {
                     again: i + 1 < c.versions.len(),
                     vport: rng.random::<u8>().to_bits(),
                     reason: rng.random_range(0..4u64).into(),
+                    ..Default::default()
                 };
                 jobs.push_back((writes.len(), job, out.clone().unwrap_or_default()));
                 expected.extend(out.map(|o| (o, job)));
@@ -490,9 +495,9 @@ mod tests {
 
     #[test]
     fn splice_and_payload_buffer_emit_clean_verilog() {
-        assert_lints(Splice::<64, 4, 12, 13, 5>::new());
-        assert_lints(Splice::<512, 7, 9, 10, 12>::new());
-        assert_lints(Splice::<1024, 8, 8, 9, 5>::new());
+        assert_lints(Splice::<64, 4, 12, 13, 5, 0>::new());
+        assert_lints(Splice::<512, 7, 9, 10, 12, 0>::new());
+        assert_lints(Splice::<1024, 8, 8, 9, 5, 0>::new());
         assert_lints(PayloadBuffer::<512, 7, 9, 10, 8>::new(MAX_FRAME));
     }
 }

@@ -20,10 +20,10 @@ pub struct Egress<const SIZES: Sizes> {
     #[count(SIZES.queues)]
     pub clock_port: Vec<Signal<In, Clock>>,
     pub reset: Signal<In, Bit>,
-    pub inp: Snk<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>>,
+    pub inp: Snk<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }, { SIZES.note_bits }>>,
     #[count(SIZES.vports)]
     pub tx: Vec<Src<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>>>,
-    pub upcall: Src<UpcallBeat<{ SIZES.bus_bits }, { SIZES.count_bits }>>,
+    pub upcall: Src<UpcallBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.note_bits }>>,
     /// Bit v: the queue of vport v holds a whole frame or more, so that `tx` will not pause before the end of one.
     pub tx_whole: Signal<Out, Bits<{ SIZES.vports }>>,
     /// The same of the upcalls.
@@ -45,19 +45,19 @@ pub struct Egress<const SIZES: Sizes> {
     pub idle_port: Signal<Out, Bits<{ SIZES.queues }>>,
 
     /// The beat that came.
-    beat: DffE<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>>,
+    beat: DffE<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }, { SIZES.note_bits }>>,
     beat_valid: DffR<Bit>,
     /// Beats that a queue may hold at most for that beat's frame to fit.
     most: DffE<Bits<12>>,
     /// The beat in front of the queues.
-    placed: DffE<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>>,
+    placed: DffE<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }, { SIZES.note_bits }>>,
     placed_valid: DffR<Bit>,
     #[count(SIZES.vports)]
     queues: Vec<
         TxQueue<Beat<{ SIZES.bus_bits }, { SIZES.count_bits }>, { SIZES.buffer_log2 }, { SIZES.buffer_count_bits }>,
     >,
     upcalls: TxQueue<
-        UpcallBeat<{ SIZES.bus_bits }, { SIZES.count_bits }>,
+        UpcallBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.note_bits }>,
         { SIZES.buffer_log2 },
         { SIZES.buffer_count_bits },
     >,
@@ -154,6 +154,7 @@ impl<const SIZES: Sizes> Egress<SIZES> {
             last: self.placed.last,
             vport: self.placed.vport,
             reason: self.placed.reason,
+            note: self.placed.note,
         };
         self.upcalls.beat_valid = self.placed_valid;
         self.upcalls.fire = fire;
@@ -217,7 +218,7 @@ mod tests {
     #[crate::with_sizes]
     fn stream<const SIZES: Sizes>(
         frames: &[Frame],
-    ) -> VecDeque<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }>> {
+    ) -> VecDeque<OutBeat<{ SIZES.bus_bits }, { SIZES.count_bits }, { SIZES.queues }, { SIZES.note_bits }>> {
         let one = |(n, f): (usize, &Frame)| {
             let (outputs, out_len) = (f.outputs.to_bits(), f.bytes.len().to_bits());
             let (vport, reason) = ((n % 5).to_bits(), (n % 3).to_bits());
@@ -231,6 +232,7 @@ mod tests {
                 outputs,
                 vport,
                 reason,
+                ..Default::default()
             });
             all.collect::<Vec<_>>()
         };

@@ -17,7 +17,9 @@ impl<const BUS_BITS: usize, const COUNT_BITS: usize> Framed for Beat<BUS_BITS, C
     const LAST: usize = BUS_BITS + COUNT_BITS;
 }
 
-impl<const BUS_BITS: usize, const COUNT_BITS: usize> Framed for UpcallBeat<BUS_BITS, COUNT_BITS> {
+impl<const BUS_BITS: usize, const COUNT_BITS: usize, const NOTE_BITS: usize> Framed
+    for UpcallBeat<BUS_BITS, COUNT_BITS, NOTE_BITS>
+{
     const LAST: usize = BUS_BITS + COUNT_BITS;
 }
 
@@ -190,12 +192,12 @@ mod tests {
     #[test]
     fn the_last_beat_is_known_by_its_bit() {
         let beat = Beat::<64, 4> { last: true, ..Default::default() };
-        let upcall = UpcallBeat::<512, 7> { last: true, ..Default::default() };
+        let upcall = UpcallBeat::<512, 7, 0> { last: true, ..Default::default() };
         for bit in 0..64 + 4 + 1 {
             assert_eq!(beat.get_bit(bit), bit == Beat::<64, 4>::LAST, "bit {bit} of a beat");
         }
         for bit in 0..512 + 7 + 1 + 8 + 2 {
-            assert_eq!(upcall.get_bit(bit), bit == UpcallBeat::<512, 7>::LAST, "bit {bit} of an upcall's");
+            assert_eq!(upcall.get_bit(bit), bit == UpcallBeat::<512, 7, 0>::LAST, "bit {bit} of an upcall's");
         }
     }
 
@@ -229,6 +231,6 @@ mod tests {
     #[test]
     fn queues_emit_clean_verilog() {
         assert_lints(TxQueue::<Beat<64, 4>, 11, 12>::default());
-        assert_lints(TxQueue::<UpcallBeat<512, 7>, 8, 9>::default());
+        assert_lints(TxQueue::<UpcallBeat<512, 7, 0>, 8, 9>::default());
     }
 }

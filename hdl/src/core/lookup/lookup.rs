@@ -5,49 +5,49 @@ use super::select::Select;
 use crate::base::Delay;
 use crate::core::lookup::hash::hash_table::HashTable;
 use crate::core::lookup::tcam::tcam::Tcam;
-use crate::core::types::{
-    ENTRY_OPERANDS_BITS, EntryOperands, Hit, KEY_BITS, MASK_OPERANDS_BITS, MaskOperands, Slot, TCAM_OPERANDS_BITS,
-    TableWrite, TcamOperands,
-};
+use crate::core::types::{EntryOperands, Hit, MaskOperands, Slot, TableWrite, TcamOperands};
 use rust_hdl_core::prelude::*;
 
-/// Hash tables of `4 << WAY_LOG2` slots and `TCAM_ENTRIES` TCAM entries. One key per clock; `best` comes [`latency`](Self::latency) clocks after `key`.
+/// Hash tables of `4 << way_log2` slots and `tcam_entries` TCAM entries. One key per clock; `best` comes [`latency`](Self::latency) clocks after `key`.
 ///
 /// `command` is carried out by the table that it is for in a clock with `start`, and stays until `busy` is low; one that clears is for all of them.
 #[millrace_hdl::block]
-pub struct Lookup<const WAY_LOG2: usize, const TCAM_ENTRIES: usize> {
+pub struct Lookup<const SIZES: Sizes> {
     pub clock: Signal<In, Clock>,
     /// As of [`Match`](super::match_stage::Match).
     pub clock_hash: Signal<In, Clock>,
     pub clock_compare: Signal<In, Clock>,
     pub clock_select: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub key: Signal<In, Bits<KEY_BITS>>,
+    pub key: Signal<In, Bits<{ SIZES.key_bits }>>,
     pub best: Signal<Out, Hit>,
     pub start: Signal<In, Bit>,
-    pub command: Signal<In, TableWrite>,
+    pub command: Signal<In, TableWrite<{ SIZES.data_bits }>>,
     pub busy: Signal<Out, Bit>,
     #[clock(clock_hash)]
-    key_delay: Delay<Bits<KEY_BITS>, 3>,
+    key_delay: Delay<Bits<{ SIZES.key_bits }>, 3>,
     #[clock(clock_compare)]
-    table: Vec<HashTable<WAY_LOG2>>,
+    table: Vec<HashTable<{ SIZES.way_log2 }, { SIZES.key_bits }, { SIZES.key_words }>>,
     #[clock(clock_hash)]
-    tcam: Tcam<TCAM_ENTRIES>,
+    tcam: Tcam<{ SIZES.tcam_entries }, { SIZES.key_bits }, { SIZES.group_bits }>,
     tcam_delay: Delay<Hit, 3>,
     #[clock(clock_select)]
     select: Select,
 }
 
 #[millrace_hdl::block]
-impl<const WAY_LOG2: usize, const TCAM_ENTRIES: usize> Lookup<WAY_LOG2, TCAM_ENTRIES> {
+impl<const SIZES: Sizes> Lookup<SIZES> {
     /// With this many hash tables, all of them disabled and empty. (`Default` has none.)
     pub fn new(tables: usize) -> Self {
-        let tables_at = HashTable::<WAY_LOG2>::LATENCY + Select::tree_latency(tables);
+        let tables_at = HashTable::<{ SIZES.way_log2 }, { SIZES.key_bits }, { SIZES.key_words }>::LATENCY
+            + Select::tree_latency(tables);
         Self {
-            key_delay: Delay::new(HashTable::<WAY_LOG2>::LATE_KEY),
+            key_delay: Delay::new(HashTable::<{ SIZES.way_log2 }, { SIZES.key_bits }, { SIZES.key_words }>::LATE_KEY),
             table: (0..tables).map(|_| HashTable::new()).collect(),
             tcam: Tcam::new(),
-            tcam_delay: Delay::new(tables_at - Tcam::<TCAM_ENTRIES>::LATENCY),
+            tcam_delay: Delay::new(
+                tables_at - Tcam::<{ SIZES.tcam_entries }, { SIZES.key_bits }, { SIZES.group_bits }>::LATENCY,
+            ),
             select: Select::new(tables),
             ..Default::default()
         }
@@ -55,22 +55,24 @@ impl<const WAY_LOG2: usize, const TCAM_ENTRIES: usize> Lookup<WAY_LOG2, TCAM_ENT
 
     /// Clocks from `key` to `best`: hash tables, selection.
     pub const fn latency(tables: usize) -> usize {
-        HashTable::<WAY_LOG2>::LATENCY + Select::tree_latency(tables) + 1
+        HashTable::<{ SIZES.way_log2 }, { SIZES.key_bits }, { SIZES.key_words }>::LATENCY
+            + Select::tree_latency(tables)
+            + 1
     }
 
     fn update(&mut self) {
         let clears = self.start & self.command.clear;
         let empty = self.reset | clears;
         let data = self.command.data;
-        let operands = unpack::<EntryOperands>(cast::<ENTRY_OPERANDS_BITS>(data));
-        let slot: Slot = Slot {
+        let operands = unpack::<EntryOperands<{ SIZES.key_bits }>>(cast::<{ SIZES.entry_bits }>(data));
+        let slot: Slot<{ SIZES.key_bits }> = Slot {
             key: operands.key,
             priority: operands.priority,
             rule: cast::<16>(operands.rule),
             valid: operands.valid,
         };
-        let mask = unpack::<MaskOperands>(cast::<MASK_OPERANDS_BITS>(data));
-        let entry = unpack::<TcamOperands>(cast::<TCAM_OPERANDS_BITS>(data));
+        let mask = unpack::<MaskOperands<{ SIZES.key_bits }>>(cast::<{ SIZES.entry_bits }>(data));
+        let entry = unpack::<TcamOperands<{ SIZES.key_bits }>>(data);
 
         self.key_delay.inp = self.key;
         for i in 0..self.table.len() {

@@ -14,8 +14,9 @@ pub fn key_bits<const N: usize>(words: &[u32]) -> Bits<N> {
 }
 
 /// The four indices of a masked key.
-pub fn table_hash(w: &Words, seed: u32, s: usize) -> [usize; 4] {
-    let xor = |step: u32, first: u32| (0..15u32).fold(0, |x, i| x ^ w[i as usize].rotate_left((step * i + first) % 32));
+pub fn table_hash(w: &[u32], seed: u32, s: usize) -> [usize; 4] {
+    let xor =
+        |step: u32, first: u32| (0..).zip(w).fold(0, |x, (i, word)| x ^ word.rotate_left((step * i + first) % 32));
     let (mut a, mut b) = (xor(7, 0), xor(11, 5));
     a = a.wrapping_add(seed);
     for _ in 0..5 {

@@ -8,7 +8,7 @@ use crate::core::action::action_ram::ActionRam;
 use crate::core::lookup::hash::hash_table::HashTable;
 use crate::core::lookup::hash::key_hash::KeyHash;
 use crate::core::lookup::tcam::tcam::Tcam;
-use crate::core::types::{Hit, Key, Layout, MatchResult, Meta, Parsed, STEP_BITS, Step, TableWrite};
+use crate::core::types::{Hit, Key, Layout, MatchResult, Meta, Parsed, Step, TableWrite};
 use crate::wire_struct;
 use millrace_regs::config::Config;
 use rust_hdl_core::prelude::*;
@@ -48,10 +48,13 @@ pub struct Match<const SIZES: Sizes> {
     pub reset: Signal<In, Bit>,
     /// Stays until the next one.
     pub parsed: Signal<In, Parsed>,
+    /// Of the key what the parser does not give, in builds with passes.
+    pub further_key: Signal<In, Bits<{ SIZES.further_key_bits }>>,
     pub valid: Signal<In, Bit>,
-    pub result: Signal<Out, MatchResult<{ SIZES.queues }, { SIZES.steps_log2 }>>,
+    pub result:
+        Signal<Out, MatchResult<{ SIZES.queues }, { SIZES.steps_log2 }, { SIZES.again_bits }, { SIZES.note_bits }>>,
     pub result_valid: Signal<Out, Bit>,
-    pub write: Signal<In, TableWrite>,
+    pub write: Signal<In, TableWrite<{ SIZES.data_bits }>>,
     pub write_valid: Signal<In, Bit>,
     pub busy: Signal<Out, Bit>,
     /// No header is inside or comes in, and no command.
@@ -63,7 +66,7 @@ pub struct Match<const SIZES: Sizes> {
     /// The same of `clock_select`.
     pub idle_select: Signal<Out, Bit>,
     // lookup
-    at_once: Vec<Lookup<{ SIZES.way_log2 }, { SIZES.tcam_entries }>>,
+    at_once: Vec<Lookup<SIZES>>,
     #[clock(clock_hash)]
     in_turn: Vec<LookupInTurn<SIZES>>,
     #[clock(clock_select)]
@@ -75,9 +78,9 @@ pub struct Match<const SIZES: Sizes> {
     meta_delay: Delay<MatchMeta, 5>,
     valids: Vec<DffR<Bit>>,
     #[clock(clock_select)]
-    out: Dff<MatchResult<{ SIZES.queues }, { SIZES.steps_log2 }>>,
+    out: Dff<MatchResult<{ SIZES.queues }, { SIZES.steps_log2 }, { SIZES.again_bits }, { SIZES.note_bits }>>,
     // commands
-    taken: Vec<DffE<TableWrite>>,
+    taken: Vec<DffE<TableWrite<{ SIZES.data_bits }>>>,
     /// The index, which alone moves while tables are cleared.
     taken_index: Vec<Dff<Bits<16>>>,
     start: DffR<Bit>,
@@ -133,7 +136,7 @@ impl<const SIZES: Sizes> Match<SIZES> {
     /// Clocks from `valid` to `result_valid`: lookup, action RAM, and the result's register.
     pub const fn latency(config: &Config) -> usize {
         let lookup = if !in_turn(config) {
-            Lookup::<{ SIZES.way_log2 }, { SIZES.tcam_entries }>::latency(config.hash_tables)
+            Lookup::<SIZES>::latency(config.hash_tables)
         } else {
             LookupInTurn::<SIZES>::latency(config.hash_tables)
         };
@@ -147,9 +150,16 @@ impl<const SIZES: Sizes> Match<SIZES> {
         if in_turn(config) {
             return (0..last, 0..0, 0..last);
         }
-        let hash = max(HashTable::<{ SIZES.way_log2 }>::LATE_KEY, Tcam::<{ SIZES.tcam_entries }>::LATENCY);
-        let table = HashTable::<{ SIZES.way_log2 }>::LATENCY;
-        (0..hash - 1, KeyHash::<{ SIZES.way_log2 }>::LATENCY - 1..table - 1, table - 1..last)
+        let hash = max(
+            HashTable::<{ SIZES.way_log2 }, { SIZES.key_bits }, { SIZES.key_words }>::LATE_KEY,
+            Tcam::<{ SIZES.tcam_entries }, { SIZES.key_bits }, { SIZES.group_bits }>::LATENCY,
+        );
+        let table = HashTable::<{ SIZES.way_log2 }, { SIZES.key_bits }, { SIZES.key_words }>::LATENCY;
+        (
+            0..hash - 1,
+            KeyHash::<{ SIZES.way_log2 }, { SIZES.key_bits }, { SIZES.key_words }>::LATENCY - 1..table - 1,
+            table - 1..last,
+        )
     }
 
     fn update(&mut self) {
@@ -179,14 +189,14 @@ impl<const SIZES: Sizes> Match<SIZES> {
             self.at_once[i].clock_hash = self.clock_hash;
             self.at_once[i].clock_compare = self.clock_compare;
             self.at_once[i].clock_select = self.clock_select;
-            self.at_once[i].key = self.parsed.key;
+            self.at_once[i].key = concat::<{ SIZES.key_bits }>(self.further_key, self.parsed.key);
             self.at_once[i].start = self.start;
             self.at_once[i].command = command;
             tables_busy = self.at_once[i].busy;
             best = self.at_once[i].best;
         }
         for i in 0..self.in_turn.len() {
-            self.in_turn[i].key = self.parsed.key;
+            self.in_turn[i].key = concat::<{ SIZES.key_bits }>(self.further_key, self.parsed.key);
             self.in_turn[i].valid = self.valid;
             self.in_turn[i].start = self.start;
             self.in_turn[i].command = command;
@@ -199,7 +209,8 @@ impl<const SIZES: Sizes> Match<SIZES> {
         self.actions.rule = best.rule;
         self.actions.write = self.start & command.write_action;
         self.actions.write_rule = command.index;
-        self.actions.write_step = unpack::<Step>(cast::<STEP_BITS>(command.data));
+        self.actions.write_step =
+            unpack::<Step<{ SIZES.further_step_bits }>>(cast::<{ SIZES.step_bits }>(command.data));
         self.winners[0] = concat::<17>(best.rule, best.hit);
         for i in 1..self.winners.len() {
             self.winners[i] = self.winners[i - 1];
@@ -249,6 +260,7 @@ impl<const SIZES: Sizes> Match<SIZES> {
             layout: late.layout,
             ttl: late.ttl,
             meta: late.meta,
+            note: 0,
         };
         self.result = self.out;
     }

@@ -21,6 +21,7 @@ const A: usize = 5;
 const SIZES: Sizes = Sizes::of(&config(1));
 const SIM: Sizes = Sizes::of(&Preset::Sim.config());
 type Uut = sized!(Match<SIZES>);
+type Write = TableWrite<{ SIZES.data_bits }>;
 
 /// The smallest build, with so many clocks between headers.
 const fn config(header_clocks: usize) -> Config {
@@ -116,7 +117,7 @@ impl Bench {
     }
 
     /// A command, and idle clocks until it is done.
-    fn command(&mut self, write: TableWrite) {
+    fn command(&mut self, write: Write) {
         for _ in 0..Uut::latency(&self.config) {
             self.clock(None);
         }
@@ -129,7 +130,7 @@ impl Bench {
             self.clock(None);
         }
         // From now on the operands need not stay.
-        self.uut.write.next = TableWrite { data: key_bits(&[0xdead_beef; 32]), ..Default::default() };
+        self.uut.write.next = Write { data: key_bits(&[0xdead_beef; 32]), ..Default::default() };
     }
 
     /// Clears all, an index in each clock.
@@ -137,9 +138,9 @@ impl Bench {
         for _ in 0..Uut::latency(&self.config) {
             self.clock(None);
         }
-        let clear = TableWrite { clear: true, write_entry: true, write_action: true, ..Default::default() };
+        let clear = Write { clear: true, write_entry: true, write_action: true, ..Default::default() };
         for index in 0..places {
-            self.uut.write.next = TableWrite { index: index.to_bits(), ..clear };
+            self.uut.write.next = Write { index: index.to_bits(), ..clear };
             self.uut.write_valid.next = true;
             self.clock(None);
             assert!(self.uut.busy.val());
@@ -157,17 +158,12 @@ impl Bench {
     fn write_mask(&mut self, table: usize, mask: Words, seed: u32, enable: bool) {
         (self.tables[table].mask, self.tables[table].seed, self.tables[table].enable) = (mask, seed, enable);
         let data = [&[enable.into(), seed], &mask[..]].concat();
-        self.command(TableWrite {
-            write_mask: true,
-            table: table.to_bits(),
-            data: key_bits(&data),
-            ..Default::default()
-        });
+        self.command(Write { write_mask: true, table: table.to_bits(), data: key_bits(&data), ..Default::default() });
     }
 
     fn write_entry(&mut self, table: usize, way: usize, slot: usize, entry: Option<Entry>) {
         self.tables[table].slots[way][slot] = entry;
-        self.command(TableWrite {
+        self.command(Write {
             write_entry: true,
             table: table.to_bits(),
             index: (way << S | slot).to_bits(),
@@ -180,17 +176,12 @@ impl Bench {
         self.tcam[index] = entry;
         let mut data = entry_words(entry.map(|e| e.0));
         data.extend(entry.map_or([0; 15], |e| e.1));
-        self.command(TableWrite {
-            write_tcam: true,
-            index: index.to_bits(),
-            data: key_bits(&data),
-            ..Default::default()
-        });
+        self.command(Write { write_tcam: true, index: index.to_bits(), data: key_bits(&data), ..Default::default() });
     }
 
     fn write_action(&mut self, rule: usize, outputs: u32) {
         self.outputs[rule] = outputs;
-        self.command(TableWrite {
+        self.command(Write {
             write_action: true,
             index: rule.to_bits(),
             data: key_bits(&[outputs]),
@@ -389,12 +380,8 @@ fn lookups_during_a_command(header_clocks: usize, clocks: usize, changes: std::o
     for _ in 0..Uut::latency(&bench.config) {
         bench.clock(None);
     }
-    bench.uut.write.next = TableWrite {
-        write_entry: true,
-        index: (1 << S | index[1]).to_bits(),
-        data: key_bits(&data),
-        ..Default::default()
-    };
+    bench.uut.write.next =
+        Write { write_entry: true, index: (1 << S | index[1]).to_bits(), data: key_bits(&data), ..Default::default() };
     bench.uut.parsed.next = header;
     let mut seen = vec![];
     for n in 0..clocks {

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whether a frame is looked up again.
 
-use super::types::{LookAgain, Pass};
+use super::types::{LookAgain, Pass, REACH};
 use crate::base::{Dff, DffR, Param};
 use crate::core::types::Layout;
 use millrace_regs::config::{Config, LONG_WINDOW_BYTES, MAX_PASSES, MIN_FRAME};
 use rust_hdl_core::prelude::*;
 
-/// Bytes of a packet in which its headers are, with all that edits reach.
-pub const REACH: usize = 100;
-
-/// One clock from the outcome of a lookup to what becomes of the frame: `again`, with the next pass, or `done`. A frame that is done while its rule has it
+/// Two clocks from the outcome of a lookup to what becomes of the frame: `again`, with the next pass, or `done`. A frame that is done while its rule has it
 /// looked up again was looked up as often as the build has passes (`looped`), or its next pass cannot begin (`punted`).
 ///
 /// Without `hit` a frame is done, neither `looped` nor `punted`. One lookup per clock.
@@ -35,6 +32,19 @@ pub struct Decide<const NUMBER_BITS: usize> {
 
     /// Number of the build's last pass.
     last: Param<Bits<3>>,
+    // first clock
+    valid1: DffR<Bit>,
+    pass1: Dff<Pass<NUMBER_BITS>>,
+    /// The rule has the packet looked up again, and this was the last pass.
+    wanted: Dff<Bit>,
+    at_last: Dff<Bit>,
+    /// There is the header that the next pass begins at or behind.
+    named: Dff<Bit>,
+    from: Dff<Bits<8>>,
+    behind: Dff<Bits<8>>,
+    latest: Dff<Bits<13>>,
+    metadata: Dff<Bits<64>>,
+    // second clock
     again_q: DffR<Bit>,
     done_q: DffR<Bit>,
     looped_q: Dff<Bit>,
@@ -54,7 +64,9 @@ impl<const NUMBER_BITS: usize> Decide<NUMBER_BITS> {
     }
 
     fn update(&mut self) {
-        comment!("where the next pass begins, in units of two bytes");
+        comment!(
+            "clock 1: what a rule wants; where the next pass begins, in two parts, and may begin at the latest, in units of two bytes"
+        );
         let from_frame = self.step.start_from == 0;
         let from_l4 = self.step.start_from == 2;
         let mut from: Bits<8> = 0;
@@ -64,25 +76,30 @@ impl<const NUMBER_BITS: usize> Decide<NUMBER_BITS> {
         if from_l4 {
             from += cast::<8>(self.layout.l4_words) << 1;
         }
-        let start = cast::<8>(self.pass.start) + cast::<8>(self.step.start.get_bits::<6>(1)) + from;
-        let named = from_frame | (!self.step.start_from.all() & self.layout.l3.any());
-        let end = (cast::<14>(start) << 1) + MIN_FRAME;
-        let begins = named & (start <= (LONG_WINDOW_BYTES - REACH) / 2) & (end <= self.len);
+        self.from = from;
+        self.behind = cast::<8>(self.pass.start) + cast::<8>(self.step.start.get_bits::<6>(1));
+        self.named = from_frame | (!self.step.start_from.all() & self.layout.l3.any());
+        self.latest = cast::<13>((self.len - MIN_FRAME) >> 1);
+        self.wanted = self.hit & self.step.look_again;
+        self.at_last = self.pass.number == self.last;
+        self.valid1 = self.valid;
+        self.pass1 = self.pass;
+        self.metadata =
+            (self.pass.metadata & !self.step.metadata_mask) | (self.step.metadata & self.step.metadata_mask);
 
-        comment!("again, or done");
-        let wanted = self.hit & self.step.look_again;
-        let looped = wanted & (self.pass.number == self.last);
-        let again = wanted & !looped & begins;
-        self.again_q = self.valid & again;
-        self.done_q = self.valid & !again;
-        self.looped_q = looped;
-        self.punted_q = wanted & !looped & !begins;
-        self.next_q = self.pass;
+        comment!("clock 2: again, or done");
+        let start = self.behind + self.from;
+        let begins = self.named & (start <= (LONG_WINDOW_BYTES - REACH) / 2) & (cast::<13>(start) <= self.latest);
+        let again = self.wanted & !self.at_last & begins;
+        self.again_q = self.valid1 & again;
+        self.done_q = self.valid1 & !again;
+        self.looped_q = self.wanted & self.at_last;
+        self.punted_q = self.wanted & !self.at_last & !begins;
+        self.next_q = self.pass1;
         if again {
-            self.next_q.number = self.pass.number + 1;
+            self.next_q.number = self.pass1.number + 1;
             self.next_q.start = cast::<7>(start);
-            self.next_q.metadata =
-                (self.pass.metadata & !self.step.metadata_mask) | (self.step.metadata & self.step.metadata_mask);
+            self.next_q.metadata = self.metadata;
         }
         self.again = self.again_q;
         self.done = self.done_q;
@@ -173,6 +190,7 @@ mod tests {
                 };
                 settle(&mut d);
                 tick(&mut d, |d| &mut d.clock);
+                tick(&mut d, |d| &mut d.clock);
                 let next = d.next.val();
                 let fate = match (d.again.val(), d.done.val(), d.looped.val(), d.punted.val()) {
                     (true, false, false, false) => Fate::Again {
@@ -204,8 +222,10 @@ mod tests {
         let mut d = dut(8);
         d.hit.next = true;
         settle(&mut d);
-        tick(&mut d, |d| &mut d.clock);
-        assert!(!d.again.val() && !d.done.val());
+        for _ in 0..3 {
+            tick(&mut d, |d| &mut d.clock);
+            assert!(!d.again.val() && !d.done.val());
+        }
     }
 
     #[test]

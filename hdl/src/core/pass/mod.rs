@@ -4,4 +4,5 @@
 pub mod decide;
 pub mod enter;
 pub mod in_order;
+pub mod passes;
 pub mod types;

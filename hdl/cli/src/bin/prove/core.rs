@@ -286,7 +286,7 @@ fn hash_table() -> Proof {
     Proof {
         name: "hash_table",
         claim: "a key is found exactly when it is in one of its places: an entry that is moved never misses",
-        design: || modules(HashTable::<4>::new(), "hash_table"),
+        design: || modules(HashTable::<4, 480, 15>::new(), "hash_table"),
         sources: sources!["core/lookup/hash/formal/slot_ram.sv", "core/lookup/hash/formal/hash_table.sv"],
         engine: Engine::Induction { depth: 12, from: 14, to: 24 },
         multiclock: false,

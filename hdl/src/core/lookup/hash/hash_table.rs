@@ -4,18 +4,18 @@
 use super::hash_way::HashWay;
 use super::key_hash::KeyHash;
 use crate::base::{Dff, DffE, Reg};
-use crate::core::types::{Hit, KEY_BITS, Slot};
+use crate::core::types::{Hit, Slot};
 use rust_hdl_core::prelude::*;
 
 /// Four ways of `1 << WAY_LOG2` slots under one mask ("Match" in `docs/hardware.md`). One key per clock; the answer comes
-/// [`LATENCY`](Self::LATENCY) clocks after `key`: hash (4), RAM and its output register (2), compare (2), way (1).
+/// [`LATENCY`](Self::LATENCY) clocks after `key`, which has `KEY_BITS` = 32 * KEY_WORDS bits: hash (4), RAM and its output register (2), compare (2), way (1).
 ///
 /// `late_key` is `key` of [`LATE_KEY`](Self::LATE_KEY) clocks ago: the tables share one delay line instead of each having its own.
 /// Writes take one clock and may come at any time; all ways are read in the same clock, so that a key that is in at least one
 /// way is found at any time. The mask must not change under valid slots, and not within [`LATENCY`](Self::LATENCY) clocks of
 /// another write.
 #[millrace_hdl::block]
-pub struct HashTable<const WAY_LOG2: usize> {
+pub struct HashTable<const WAY_LOG2: usize, const KEY_BITS: usize, const KEY_WORDS: usize> {
     pub clock: Signal<In, Clock>,
     /// Of the hash, and of the mask.
     pub clock_hash: Signal<In, Clock>,
@@ -26,7 +26,7 @@ pub struct HashTable<const WAY_LOG2: usize> {
     /// Write `slot` at `write_index` (way << S | slot number).
     pub write_entry: Signal<In, Bit>,
     pub write_index: Signal<In, Bits<16>>,
-    pub slot: Signal<In, Slot>,
+    pub slot: Signal<In, Slot<KEY_BITS>>,
     /// Load `mask`, `seed` and `enable`.
     pub write_mask: Signal<In, Bit>,
     pub mask: Signal<In, Bits<KEY_BITS>>,
@@ -39,14 +39,14 @@ pub struct HashTable<const WAY_LOG2: usize> {
     #[clock(clock_hash)]
     enable_reg: Reg<Bit>,
     #[clock(clock_hash)]
-    hash: KeyHash<WAY_LOG2>,
+    hash: KeyHash<WAY_LOG2, KEY_BITS, KEY_WORDS>,
     masked_key: Dff<Bits<KEY_BITS>>,
-    way: Vec<HashWay<WAY_LOG2>>,
+    way: Vec<HashWay<WAY_LOG2, KEY_BITS, KEY_WORDS>>,
     best: Dff<Hit>,
 }
 
 #[millrace_hdl::block]
-impl<const WAY_LOG2: usize> HashTable<WAY_LOG2> {
+impl<const WAY_LOG2: usize, const KEY_BITS: usize, const KEY_WORDS: usize> HashTable<WAY_LOG2, KEY_BITS, KEY_WORDS> {
     /// Clocks from `key` to `hit`.
     pub const LATENCY: usize = 9;
     /// Clocks by which `late_key` is behind `key`.
@@ -104,9 +104,10 @@ mod tests {
     use std::collections::VecDeque;
 
     const WAY_LOG2: usize = 3;
+    type Dut = HashTable<WAY_LOG2, 480, 15>;
 
     struct Bench {
-        uut: Box<HashTable<WAY_LOG2>>,
+        uut: Box<Dut>,
         model: Table,
         /// Keys in flight for `late_key`, and what is expected of each.
         keys: VecDeque<Words>,
@@ -115,13 +116,13 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            let mut uut = Box::new(HashTable::<WAY_LOG2>::new());
+            let mut uut = Box::new(Dut::new());
             uut.connect_all();
             uut.reset.next = true;
             tick_those(&mut *uut, |u| vec![(&mut u.clock, true), (&mut u.clock_hash, true)]);
             uut.reset.next = false;
-            let keys = vec![[0; 15]; HashTable::<WAY_LOG2>::LATE_KEY].into();
-            Self { uut, model: Table::new(WAY_LOG2), keys, due: vec![None; HashTable::<WAY_LOG2>::LATENCY - 1].into() }
+            let keys = vec![[0; 15]; Dut::LATE_KEY].into();
+            Self { uut, model: Table::new(WAY_LOG2), keys, due: vec![None; Dut::LATENCY - 1].into() }
         }
 
         /// One clock with a key; compares the answer that is due. Without a key nothing is compared later.
@@ -140,7 +141,7 @@ mod tests {
         }
 
         fn settle(&mut self) {
-            for _ in 0..HashTable::<WAY_LOG2>::LATENCY {
+            for _ in 0..Dut::LATENCY {
                 self.clock(None);
             }
         }
@@ -249,6 +250,7 @@ mod tests {
 
     #[test]
     fn lints() {
-        assert_lints(HashTable::<9>::new());
+        assert_lints(HashTable::<9, 480, 15>::new());
+        assert_lints(HashTable::<9, 608, 19>::new());
     }
 }

@@ -22,7 +22,7 @@ pub struct HashTableInTurn<const WAY_LOG2: usize, const TABLE_LOG2: usize> {
     /// Write `slot` at `write_index` (way << S | slot number).
     pub write_entry: Signal<In, Bit>,
     pub write_index: Signal<In, Bits<16>>,
-    pub slot: Signal<In, Slot>,
+    pub slot: Signal<In, Slot<KEY_BITS>>,
     /// Load `mask`, `seed` and `enable`, which stay as they are for 24 clocks: after the lookup under way. Keys come 24 clocks apart.
     pub write_mask: Signal<In, Bit>,
     pub mask: Signal<In, Bits<KEY_BITS>>,
@@ -40,8 +40,8 @@ pub struct HashTableInTurn<const WAY_LOG2: usize, const TABLE_LOG2: usize> {
     hash: KeyHashInTurn<WAY_LOG2>,
     /// Bit n is high n + 1 clocks after the indices are there.
     when: DffR<Bits<6>>,
-    ram: Ram<Slot, TABLE_LOG2>,
-    found: Dff<Slot>,
+    ram: Ram<Slot<KEY_BITS>, TABLE_LOG2>,
+    found: Dff<Slot<KEY_BITS>>,
     same_words: Dff<Bits<15>>,
     answer: Dff<Hit>,
     best: DffE<Hit>,

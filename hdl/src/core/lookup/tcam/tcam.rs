@@ -5,16 +5,16 @@ use super::tcam_entry::TcamEntry;
 use super::tcam_group::{TcamGroup, TcamSweep};
 use crate::base::{Dff, DffR, Reg};
 use crate::core::lookup::hit_tree::HitTree;
-use crate::core::types::{Hit, KEY_BITS};
+use crate::core::types::Hit;
 use rust_hdl_core::prelude::*;
 
 /// `TCAM_ENTRIES` entries (a power of two) in LUT RAM ("Match" in `docs/hardware.md`). One key per clock; the answer comes
-/// [`LATENCY`](Self::LATENCY) clocks after `key`.
+/// [`LATENCY`](Self::LATENCY) clocks after `key`. A key has `KEY_BITS` = 8 * GROUP_BITS bits.
 ///
 /// `write` (a pulse, not while `busy`) rewrites the entry `index`; all operands stay until `busy` is low. The entry does not
 /// match meanwhile, all others do as ever: its column of bits is rewritten in 16 clocks, group after group.
 #[millrace_hdl::block]
-pub struct Tcam<const TCAM_ENTRIES: usize> {
+pub struct Tcam<const TCAM_ENTRIES: usize, const KEY_BITS: usize, const GROUP_BITS: usize> {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
     pub key: Signal<In, Bits<KEY_BITS>>,
@@ -28,7 +28,7 @@ pub struct Tcam<const TCAM_ENTRIES: usize> {
     pub busy: Signal<Out, Bit>,
     sweep: Vec<Dff<TcamSweep<TCAM_ENTRIES>>>,
     sweeping: Vec<DffR<Bit>>,
-    group: Vec<TcamGroup<TCAM_ENTRIES>>,
+    group: Vec<TcamGroup<TCAM_ENTRIES, GROUP_BITS>>,
     entry: Vec<TcamEntry>,
     tree: HitTree,
     busy_reg: Reg<Bit>,
@@ -38,15 +38,18 @@ pub struct Tcam<const TCAM_ENTRIES: usize> {
 }
 
 #[millrace_hdl::block]
-impl<const TCAM_ENTRIES: usize> Tcam<TCAM_ENTRIES> {
+impl<const TCAM_ENTRIES: usize, const KEY_BITS: usize, const GROUP_BITS: usize>
+    Tcam<TCAM_ENTRIES, KEY_BITS, GROUP_BITS>
+{
     /// Clocks from `key` to `hit`.
     pub const LATENCY: usize = 2 + HitTree::latency(TCAM_ENTRIES);
 
     /// A TCAM of invalid entries. (`Default` has none.)
     ///
     /// # Panics
-    /// If `TCAM_ENTRIES` is not a power of two.
+    /// If `TCAM_ENTRIES` is not a power of two, or a key not eight groups.
     pub fn new() -> Self {
+        assert!(KEY_BITS == 8 * GROUP_BITS, "{KEY_BITS} bits are not eight times {GROUP_BITS}");
         Self {
             sweep: (0..8).map(|_| Default::default()).collect(),
             sweeping: (0..8).map(|_| Default::default()).collect(),
@@ -79,9 +82,9 @@ impl<const TCAM_ENTRIES: usize> Tcam<TCAM_ENTRIES> {
         for i in 0..8 {
             self.group[i].sweep = self.sweep[i];
             self.group[i].sweeping = self.sweeping[i];
-            self.group[i].key = self.key.get_bits::<60>(i * 60);
-            self.group[i].value = self.value.get_bits::<60>(i * 60);
-            self.group[i].mask = self.mask.get_bits::<60>(i * 60);
+            self.group[i].key = self.key.get_bits::<GROUP_BITS>(i * GROUP_BITS);
+            self.group[i].value = self.value.get_bits::<GROUP_BITS>(i * GROUP_BITS);
+            self.group[i].mask = self.mask.get_bits::<GROUP_BITS>(i * GROUP_BITS);
         }
         comment!("The sweep reaches one group after the other: no net has all chunks as its load.");
         self.sweeping[0] = self.busy_reg & !self.count.get_bit(4);
@@ -120,21 +123,22 @@ mod tests {
     use std::collections::VecDeque;
 
     const TCAM_ENTRIES: usize = 8;
+    type Dut = Tcam<TCAM_ENTRIES, 480, 60>;
 
     struct Bench {
-        uut: Box<Tcam<TCAM_ENTRIES>>,
+        uut: Box<Dut>,
         model: TcamEntries,
         due: VecDeque<Option<Answer>>,
     }
 
     impl Bench {
         fn new() -> Self {
-            let mut uut = Box::new(Tcam::<TCAM_ENTRIES>::new());
+            let mut uut = Box::new(Dut::new());
             uut.connect_all();
             uut.reset.next = true;
             tick(&mut *uut, |u| &mut u.clock);
             uut.reset.next = false;
-            Self { uut, model: vec![None; TCAM_ENTRIES], due: vec![None; Tcam::<TCAM_ENTRIES>::LATENCY - 1].into() }
+            Self { uut, model: vec![None; TCAM_ENTRIES], due: vec![None; Dut::LATENCY - 1].into() }
         }
 
         fn clock(&mut self, key: Option<Words>) {
@@ -151,7 +155,7 @@ mod tests {
         /// Rewrites an entry with a key in every clock. The model does without the entry until it is there again, so the keys in
         /// those clocks must not depend on whether it matches: `keys` are asked for the other entries only.
         fn write(&mut self, index: usize, entry: Option<(Entry, Words)>, rng: &mut ChaCha8Rng, keys: &[Words]) {
-            for _ in 0..Tcam::<TCAM_ENTRIES>::LATENCY {
+            for _ in 0..Dut::LATENCY {
                 self.clock(None);
             }
             self.model[index] = None;
@@ -212,7 +216,7 @@ mod tests {
             }
         }
         assert!((100..550).contains(&hits), "{hits} hits of 600");
-        for _ in 0..Tcam::<TCAM_ENTRIES>::LATENCY {
+        for _ in 0..Dut::LATENCY {
             bench.clock(None);
         }
         bench.uut.reset.next = true;
@@ -236,13 +240,14 @@ mod tests {
             bench.clock(Some(other));
         }
         bench.clock(Some(key));
-        for _ in 0..Tcam::<TCAM_ENTRIES>::LATENCY {
+        for _ in 0..Dut::LATENCY {
             bench.clock(None);
         }
     }
 
     #[test]
     fn lints() {
-        assert_lints(Tcam::<32>::new());
+        assert_lints(Tcam::<32, 480, 60>::new());
+        assert_lints(Tcam::<32, 608, 76>::new());
     }
 }
