@@ -90,6 +90,8 @@ pub enum Output {
 pub struct Outcome {
     /// Under which it is counted.
     pub verdict: Verdict,
+    /// What was looked up, pass by pass.
+    pub keys: Vec<Key>,
     /// The rules that matched, pass by pass.
     pub rules: Vec<u32>,
     /// In the order in which the hardware puts them out; those of one step in the order of the vports.
@@ -170,7 +172,7 @@ impl Model {
     /// What [`Self::receive`] would give.
     pub fn predict(&self, vport: usize, frame: &[u8], error: bool) -> Outcome {
         match self.fault(frame, error) {
-            Some(verdict) => Outcome { verdict, rules: vec![], outputs: vec![] },
+            Some(verdict) => Outcome { verdict, keys: vec![], rules: vec![], outputs: vec![] },
             None => self.forward(vport, frame),
         }
     }
@@ -194,7 +196,7 @@ impl Model {
             _ if exists => (Verdict::PacketOut, vec![Output::Vport { vport, frame: frame.to_vec() }]),
             _ => (Verdict::DropNoVport, vec![]),
         };
-        let outcome = Outcome { verdict, rules: vec![], outputs };
+        let outcome = Outcome { verdict, keys: vec![], rules: vec![], outputs };
         self.count(vport.min(self.vports), frame, &outcome);
         outcome
     }
@@ -209,33 +211,35 @@ impl Model {
 
     fn forward(&self, vport: usize, frame: &[u8]) -> Outcome {
         let mut pass = Lookup::default();
-        let mut rules = vec![];
+        let (mut keys, mut rules) = (vec![], vec![]);
         loop {
             let packet = &frame[pass.start..];
             let mut parsed = parse(vport as u8, packet);
             (parsed.key.metadata, parsed.key.pass) = (pass.metadata, pass.number);
-            let upcall = |verdict, reason, rules| Outcome {
+            let upcall = |verdict, reason, keys, rules| Outcome {
                 verdict,
+                keys,
                 rules,
                 outputs: vec![pass.upcall(vport, reason, frame.to_vec())],
             };
             if parsed.punt {
-                return upcall(Verdict::Punt, UpcallReason::Punt, rules);
+                return upcall(Verdict::Punt, UpcallReason::Punt, keys, rules);
             }
+            keys.push(parsed.key);
             let Some((id, rule)) = self.lookup(&parsed.key) else {
-                return upcall(Verdict::Miss, UpcallReason::Miss, rules);
+                return upcall(Verdict::Miss, UpcallReason::Miss, keys, rules);
             };
             rules.push(id);
             let first = rule.program.first().copied().unwrap_or(Step::DROP);
             if self.passes == 1 || !first.look_again {
-                return Outcome { rules, ..self.execute(vport, &rule.program, packet, &parsed, pass) };
+                return Outcome { keys, rules, ..self.execute(vport, &rule.program, packet, &parsed, pass) };
             }
             if usize::from(pass.number) + 1 == self.passes {
-                return Outcome { verdict: Verdict::DropLoop, rules, outputs: vec![] };
+                return Outcome { verdict: Verdict::DropLoop, keys, rules, outputs: vec![] };
             }
             match pass.next(&first, &parsed, frame.len(), self.window) {
                 Some(next) => pass = next,
-                None => return upcall(Verdict::Punt, UpcallReason::Punt, rules),
+                None => return upcall(Verdict::Punt, UpcallReason::Punt, keys, rules),
             }
         }
     }
@@ -275,7 +279,7 @@ impl Model {
             Effect::Leaves(_) if !reachable && program.len() < 2 => Verdict::DropRule,
             Effect::Leaves(_) => Verdict::Hit,
         };
-        Outcome { verdict, rules: vec![], outputs }
+        Outcome { verdict, keys: vec![], rules: vec![], outputs }
     }
 
     /// What a step makes of a frame.

@@ -213,7 +213,10 @@ fn what_misses_in_a_later_pass_goes_up_as_it_was_received() {
     let frame = vxlan(&udp(64));
     let outcome = chain(&[(0, vec![UNWRAP])]).receive(3, &frame, false);
     let upcall = Output::Upcall { vport: 3, reason: UpcallReason::Miss, pass: 1, metadata: 0x89ab_0000, frame };
-    assert_eq!(outcome, Outcome { verdict: Verdict::Miss, rules: vec![0], outputs: vec![upcall] });
+    assert_eq!((outcome.verdict, outcome.rules, outcome.outputs), (Verdict::Miss, vec![0], vec![upcall]));
+    let passes = outcome.keys.iter().map(|key| (key.pass, key.metadata, key.tp_dst)).collect::<Vec<_>>();
+    assert_eq!((passes.len(), passes[0].0, passes[1].0, passes[1].1), (2, 0, 1, 0x89ab_0000));
+    assert_ne!(passes[0].2, passes[1].2, "the inner ports");
 }
 
 #[test]
@@ -241,7 +244,7 @@ fn a_loop_ends_with_the_last_pass_and_is_counted() {
     let rule = Rule { key: Key::ZERO, mask: Mask::ANY, priority: 1, holder: Holder::Tcam(0), program: vec![again] };
     model.insert(5, rule);
     let outcome = model.receive(2, &udp(64), false);
-    assert_eq!(outcome, Outcome { verdict: Verdict::DropLoop, rules: vec![5; MAX_PASSES], outputs: vec![] });
+    assert_eq!((outcome.verdict, outcome.rules, outcome.outputs), (Verdict::DropLoop, vec![5; MAX_PASSES], vec![]));
     assert_eq!((model.rule_count(5).packets, model.verdict_count(2, Verdict::DropLoop).packets), (8, 1));
 }
 

@@ -54,13 +54,13 @@ impl Case {
     }
 }
 
-fn op(vports: usize) -> impl Strategy<Value = Op> {
+fn op(vports: usize, passes: usize) -> impl Strategy<Value = Op> {
     let error = prop::bool::weighted(0.02);
     prop_oneof![
         1600 => (0..vports as u8, frame(), error).prop_map(|(vport, frame, error)| Op::Receive { vport, frame, error }),
         160 => (0..vports as u8 + 2, frame()).prop_map(|(vport, frame)| Op::PacketOut { vport, frame }),
-        320 => rule(vports).prop_map(Op::Insert),
-        80 => (any::<u8>(), program(vports)).prop_map(|(rule, program)| Op::Update { rule, program }),
+        320 => rule(vports, passes).prop_map(Op::Insert),
+        80 => (any::<u8>(), program(vports, passes)).prop_map(|(rule, program)| Op::Update { rule, program }),
         80 => any::<u8>().prop_map(|rule| Op::Delete { rule }),
         80 => Just(Op::Settle),
         // A sweep takes as long as many frames.
@@ -69,10 +69,10 @@ fn op(vports: usize) -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Cases of up to `length` things that happen on a build with that many vports.
-pub fn case(vports: usize, length: usize) -> impl Strategy<Value = Case> {
+/// Cases of up to `length` things that happen on a build with that many vports and passes.
+pub fn case(vports: usize, passes: usize, length: usize) -> impl Strategy<Value = Case> {
     let refusals = prop_oneof![3 => Just(vec![0u8]), 1 => vec(0u8..4, 1..13)];
-    (vec(mask(), 1..9), refusals, vec(op(vports), 1..length)).prop_map(|(masks, refusals, ops)| Case {
+    (vec(mask(), 1..9), refusals, vec(op(vports, passes), 1..length)).prop_map(|(masks, refusals, ops)| Case {
         masks,
         refusals,
         ops,

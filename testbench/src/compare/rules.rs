@@ -28,6 +28,27 @@ pub struct RuleSpec {
     pub priority: u16,
     pub tcam: bool,
     pub program: Vec<StepSpec>,
+    /// In which pass.
+    #[serde(default)]
+    pub pass: PassSpec,
+}
+
+/// The pass that a rule is for.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct PassSpec {
+    pub number: u8,
+    pub metadata: u64,
+    /// Byte of the frame at which the packet begins.
+    pub start: u8,
+}
+
+/// What a step says of another lookup.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct AgainSpec {
+    pub start_from: u8,
+    pub start: u8,
+    pub metadata: u64,
+    pub metadata_mask: u64,
 }
 
 /// A step, as few numbers.
@@ -43,6 +64,9 @@ pub struct StepSpec {
     pub vlan: (u8, u8),
     pub tos_mask: u8,
     pub ttl_dec: u8,
+    /// It has the packet looked up again.
+    #[serde(default)]
+    pub again: Option<AgainSpec>,
 }
 
 impl MaskSpec {
@@ -72,8 +96,9 @@ impl RuleSpec {
     /// The rule's key, not masked.
     pub fn key(&self) -> Key {
         let mut frame = self.like.bytes();
-        frame.resize(frame.len().max(MIN_FRAME), 0);
-        parse(self.vport, &frame).key
+        let PassSpec { number, metadata, start } = self.pass;
+        frame.resize(frame.len().max(MIN_FRAME + usize::from(start)), 0);
+        Key { metadata, pass: number, ..parse(self.vport, &frame[start.into()..]).key }
     }
 }
 
@@ -110,19 +135,63 @@ impl StepSpec {
             dl_src: value >> 16,
             nw_src: wide,
             nw_dst: wide.rotate_right(17),
-            ..Step::DROP
+            look_again: self.again.is_some(),
+            start_from: self.again.map_or(0, |again| again.start_from),
+            start: self.again.map_or(0, |again| again.start),
+            metadata: self.again.map_or(0, |again| again.metadata),
+            metadata_mask: self.again.map_or(0, |again| again.metadata_mask),
         }
     }
 }
 
 pub fn mask() -> impl Strategy<Value = MaskSpec> {
-    let in_port = 1u32;
-    let fields =
-        prop_oneof![Just(in_port), Just(u32::MAX), any::<u32>(), (any::<u32>(), any::<u32>()).prop_map(|(a, b)| a & b)];
+    let named = |names: &[&str]| {
+        (0..).zip(KEY_FIELDS).fold(0, |all, (i, field)| all | u32::from(names.contains(&field.name)) << i)
+    };
+    let fields = prop_oneof![
+        Just(named(&["in_port"])),
+        Just(named(&["in_port", "pass"])),
+        Just(named(&["in_port", "metadata"])),
+        Just(u32::MAX),
+        any::<u32>(),
+        (any::<u32>(), any::<u32>()).prop_map(|(a, b)| a & b),
+    ];
     (fields, (0u8..33, 0u8..33)).prop_map(|(fields, prefixes)| MaskSpec { fields, prefixes })
 }
 
-fn step(vports: usize) -> impl Strategy<Value = StepSpec> {
+/// Few numbers, so that what one rule writes others look for: of a byte's digits, each as often as there is room.
+fn metadata() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => (0u64..4).prop_map(|digit| digit * 0x1111_1111_1111_1111), 1 => any::<u64>()]
+}
+
+/// Most packets stay where they are, or go on behind their headers.
+fn again() -> impl Strategy<Value = AgainSpec> {
+    let start = prop_oneof![
+        6 => Just((0u8, 0u8)),
+        2 => (1u8..3, prop_oneof![Just(0u8), Just(8), Just(16), 0u8..128]),
+        1 => (0u8..4, 0u8..128),
+    ];
+    let mask = prop_oneof![4 => Just(u64::MAX), 1 => Just(0), 2 => Just(0xffff_0000), 1 => any::<u64>()];
+    (start, metadata(), mask).prop_map(|((start_from, start), metadata, metadata_mask)| AgainSpec {
+        start_from,
+        start,
+        metadata,
+        metadata_mask,
+    })
+}
+
+/// Of a build with passes half of the rules are for the first.
+fn pass(passes: usize) -> BoxedStrategy<PassSpec> {
+    if passes == 1 {
+        return Just(PassSpec::default()).boxed();
+    }
+    let starts = prop_oneof![4 => Just(0u8), 1 => Just(14), 1 => Just(34), 1 => (0u8..46).prop_map(|half| 2 * half)];
+    let later = (1..passes as u8, metadata(), starts);
+    let later = later.prop_map(|(number, metadata, start)| PassSpec { number, metadata, start });
+    prop_oneof![1 => Just(PassSpec::default()), 1 => later].boxed()
+}
+
+fn step(vports: usize, passes: usize) -> impl Strategy<Value = StepSpec> {
     let vport = 0..vports as u32;
     let outputs = prop_oneof![
         8 => vport.clone().prop_map(|v| (1 << v, false)),
@@ -134,8 +203,9 @@ fn step(vports: usize) -> impl Strategy<Value = StepSpec> {
     let sets = prop_oneof![1 => Just(0u8), 2 => any::<u8>()];
     let tos_mask = prop_oneof![2 => Just(0u8), 1 => any::<u8>()];
     let ttl_dec = prop_oneof![3 => Just(0u8), 2 => Just(1), 1 => any::<u8>()];
-    (outputs, sets, any::<u64>(), (0u8..3, 0u8..3), tos_mask, ttl_dec).prop_map(
-        |((outputs, upcall), sets, values, vlan, tos_mask, ttl_dec)| StepSpec {
+    let again = if passes == 1 { Just(None).boxed() } else { prop::option::weighted(0.4, again()).boxed() };
+    (outputs, sets, any::<u64>(), (0u8..3, 0u8..3), tos_mask, ttl_dec, again).prop_map(
+        |((outputs, upcall), sets, values, vlan, tos_mask, ttl_dec, again)| StepSpec {
             outputs,
             upcall,
             sets,
@@ -143,17 +213,27 @@ fn step(vports: usize) -> impl Strategy<Value = StepSpec> {
             vlan,
             tos_mask,
             ttl_dec,
+            again,
         },
     )
 }
 
 /// One to four steps, mostly one.
-pub fn program(vports: usize) -> impl Strategy<Value = Vec<StepSpec>> {
-    prop_oneof![6 => vec(step(vports), 1..2), 1 => vec(step(vports), 2..5)]
+pub fn program(vports: usize, passes: usize) -> impl Strategy<Value = Vec<StepSpec>> {
+    prop_oneof![6 => vec(step(vports, passes), 1..2), 1 => vec(step(vports, passes), 2..5)]
 }
 
-pub fn rule(vports: usize) -> impl Strategy<Value = RuleSpec> {
-    (0..vports as u8, frame(), any::<u8>(), 0u16..4, prop::bool::weighted(0.2), program(vports)).prop_map(
-        |(vport, like, mask, priority, tcam, program)| RuleSpec { vport, like, mask, priority, tcam, program },
+pub fn rule(vports: usize, passes: usize) -> impl Strategy<Value = RuleSpec> {
+    let tcam = prop::bool::weighted(0.2);
+    (0..vports as u8, frame(), any::<u8>(), 0u16..4, tcam, program(vports, passes), pass(passes)).prop_map(
+        |(vport, like, mask, priority, tcam, program, pass)| RuleSpec {
+            vport,
+            like,
+            mask,
+            priority,
+            tcam,
+            program,
+            pass,
+        },
     )
 }

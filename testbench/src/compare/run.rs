@@ -6,9 +6,9 @@ use super::interleaving;
 use super::mutant::Mutant;
 use super::rules::{MaskSpec, RuleSpec, StepSpec};
 use anyhow::{Context, Result, bail, ensure};
-use millrace_driver::{Device, Place, Placement, RuleError, RuleId, RuleSpec as DriverRule, Rules};
-use millrace_model::{Holder, Model, Outcome, Output, Rule, parse};
-use millrace_regs::config::{Config, MIN_FRAME, Preset};
+use millrace_driver::{Device, Place, Placement, RuleError, RuleId, RuleSpec as DriverRule, Rules, Upcall};
+use millrace_model::{Holder, Model, Outcome, Output, Rule};
+use millrace_regs::config::{Config, Preset};
 use millrace_regs::{Key, Mask, Step, UpcallReason, Verdict};
 use millrace_sim::{Embedded, Ready};
 
@@ -22,8 +22,8 @@ const FCS: u64 = 4;
 #[derive(Clone, Debug, PartialEq)]
 struct Item {
     frame: Vec<u8>,
-    /// Of an upcall: ingress vport and reason.
-    upcall: Option<(u8, UpcallReason)>,
+    /// Of an upcall: ingress vport, reason, pass and metadata.
+    upcall: Option<(u8, UpcallReason, u8, u64)>,
 }
 
 /// A rule that is in the tables.
@@ -115,10 +115,8 @@ impl Comparison {
 
     fn receive(&mut self, vport: usize, frame: Vec<u8>, error: bool) {
         let outcome = self.model.receive(vport, &frame, error && !self.has(Mutant::Error));
+        self.under_way.extend(&outcome.keys);
         self.expect(vport, outcome);
-        if frame.len() >= MIN_FRAME {
-            self.under_way.push(parse(vport as u8, &frame).key);
-        }
         if error {
             self.device.simulation().send_with_error(vport, frame);
         } else {
@@ -144,8 +142,8 @@ impl Comparison {
         for output in outcome.outputs {
             let (queue, item) = match output {
                 Output::Vport { vport, frame } => (vport, Item { frame, upcall: None }),
-                Output::Upcall { vport, reason, frame, .. } => {
-                    (self.config.vports(), Item { frame, upcall: Some((vport, reason)) })
+                Output::Upcall { vport, reason, pass, metadata, frame } => {
+                    (self.config.vports(), Item { frame, upcall: Some((vport, reason, pass, metadata)) })
                 }
             };
             self.queued[queue].0 += 1;
@@ -256,7 +254,8 @@ impl Comparison {
             received.into_iter().map(|received| Item { frame: received.frame, upcall: None }).collect()
         } else {
             let upcalls = std::iter::from_fn(|| self.device.recv_upcall());
-            upcalls.map(|upcall| Item { frame: upcall.frame, upcall: Some((upcall.vport, upcall.reason)) }).collect()
+            let told = |upcall: &Upcall| (upcall.vport, upcall.reason, upcall.pass, upcall.metadata);
+            upcalls.map(|upcall| Item { upcall: Some(told(&upcall)), frame: upcall.frame }).collect()
         }
     }
 

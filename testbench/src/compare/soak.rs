@@ -114,7 +114,8 @@ pub fn cases(preset: Preset, seed: u64, length: Length) -> impl Iterator<Item = 
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let strategy = case(preset.config().vports(), length as usize);
+    let config = preset.config();
+    let strategy = case(config.vports(), config.passes, length as usize);
     std::iter::from_fn(move || {
         Some(strategy.new_tree(&mut runner).map_err(|reason| anyhow::anyhow!("cannot draw a case: {reason}")))
     })

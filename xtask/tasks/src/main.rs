@@ -122,7 +122,7 @@ fn dispatch(command: Command) -> Result<()> {
             setup::install(&[Need::Build, Need::Demo])?;
             run::build(&["millrace"], &["millrace"], &[])?;
             run::build(&["millrace-hdl-cli"], &["verilog"], &[])?;
-            run::release("millrace-testbench", "bench", &["host"], &args)
+            run::release("millrace-testbench", "bench", &["host", "passes"], &args)
         }
         Command::Fuzz(target) => fuzz::run(&target),
         Command::Prove { args } => {

@@ -156,7 +156,8 @@ mod tests {
     #[test]
     fn a_copy_that_does_something_else_is_told_of() {
         let frame = |vport| Output::Vport { vport, frame: vec![2, 3] };
-        let outcome = Outcome { verdict: Verdict::Hit, rules: vec![7], outputs: vec![frame(4), frame(1)] };
+        let outcome =
+            Outcome { verdict: Verdict::Hit, keys: vec![], rules: vec![7], outputs: vec![frame(4), frame(1)] };
         let observed = |verdict, outputs: &[Output], hits: &[u32]| Observed {
             verdicts: vec![(verdict, 1)],
             outputs: outputs.into(),

@@ -8,6 +8,7 @@ mod evictions;
 mod host;
 mod host_dma;
 mod host_latency;
+mod passes;
 mod report;
 mod representors;
 mod resets;
@@ -34,6 +35,8 @@ struct Arguments {
 enum Figure {
     /// Packets and output beats per clock, uplink to uplink
     Throughput,
+    /// Packets and lookups per clock of packets that are looked up several times
+    Passes,
     /// Clocks from the first beat in to the first beat out
     Latency,
     /// Simulated cycles per second
@@ -70,6 +73,9 @@ fn main() -> Result<()> {
     let mut report = Report::default();
     if wanted(Figure::Throughput) {
         throughput::measure(&mut report)?;
+    }
+    if wanted(Figure::Passes) {
+        passes::measure(&mut report)?;
     }
     if wanted(Figure::Latency) {
         throughput::latency(&mut report)?;
