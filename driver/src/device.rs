@@ -194,6 +194,13 @@ pub struct Upcall {
     pub frame: Vec<u8>,
 }
 
+impl Upcall {
+    /// Of a frame's first lookup.
+    pub fn of_first_lookup(vport: u8, reason: UpcallReason, at: u64, frame: Vec<u8>) -> Self {
+        Self { vport, reason, at, pass: 0, metadata: 0, frame }
+    }
+}
+
 /// The beginning of a frame that the policy of the function behind a vport dropped (`docs/host.md`, "Samples").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DropSample {

@@ -116,8 +116,7 @@ impl Bench {
     /// A packet comes in, and all that comes of it happens.
     fn send(&mut self, vport: u8, frame: &[u8]) -> Fate {
         let key = hardware_key(&parse(frame, u16::from(vport) + 1).0);
-        let upcall =
-            Upcall { vport, reason: UpcallReason::Miss, at: self.dpu.now(), pass: 0, metadata: 0, frame: frame.into() };
+        let upcall = Upcall::of_first_lookup(vport, UpcallReason::Miss, self.dpu.now(), frame.into());
         let program = self.dpu.fake.handles(&key);
         self.dpu.fake.enter(&key, upcall);
         let before = self.dpu.out;

@@ -83,8 +83,7 @@ impl Bench {
         }
         frame.extend([0x88, 0xb5, 1, 2, 3, 4]);
         let key = hardware_key(&parse(&frame, u16::from(vport) + 1).0);
-        let rule =
-            self.dpu.fake.enter(&key, Upcall { vport, reason: UpcallReason::Miss, at: 0, pass: 0, metadata: 0, frame });
+        let rule = self.dpu.fake.enter(&key, Upcall::of_first_lookup(vport, UpcallReason::Miss, 0, frame));
         let now = self.dpu.now();
         let heard = self.heard.entry((vlan, src)).or_insert((vport, now, u64::MAX));
         let apart = if heard.0 == vport { heard.2.saturating_add(now - heard.1) } else { now - heard.1 };

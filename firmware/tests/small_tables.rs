@@ -178,14 +178,7 @@ fn run(config: Config, seed: u64) -> (usize, usize, u64) {
                 None => {
                     misses += 1;
                     let at = dpu.now();
-                    dpu.upcalls.push_back(Upcall {
-                        vport,
-                        reason: UpcallReason::Miss,
-                        at,
-                        pass: 0,
-                        metadata: 0,
-                        frame: frame.clone(),
-                    });
+                    dpu.upcalls.push_back(Upcall::of_first_lookup(vport, UpcallReason::Miss, at, frame.clone()));
                     while !dpu.upcalls.is_empty() || slow.waiting() > 0 {
                         dpu.room = rng.random_range(0..4);
                         slow.poll(&mut dpu).expect("the device works");
@@ -245,7 +238,7 @@ fn until_killed(dpu: &mut Dpu, slow: &mut SlowPath, text: &str, rng: &mut ChaCha
             continue;
         }
         let at = dpu.now();
-        dpu.upcalls.push_back(Upcall { vport, reason: UpcallReason::Miss, at, pass: 0, metadata: 0, frame });
+        dpu.upcalls.push_back(Upcall::of_first_lookup(vport, UpcallReason::Miss, at, frame));
         while !dpu.fake.dead() && (!dpu.upcalls.is_empty() || slow.waiting() > 0) {
             dpu.room = 4;
             assert!(slow.poll(dpu).is_ok() || dpu.fake.dead());
@@ -316,7 +309,7 @@ fn a_program_that_does_not_fit_pushes_no_rule_out() {
     let mut slow = SlowPath::new(&mut dpu, flows(&text), Settings::default()).expect("a device");
     let upcall = |dpu: &mut Dpu, slow: &mut SlowPath, vport: u8, frame: Vec<u8>| {
         let at = dpu.now();
-        dpu.upcalls.push_back(Upcall { vport, reason: UpcallReason::Miss, at, pass: 0, metadata: 0, frame });
+        dpu.upcalls.push_back(Upcall::of_first_lookup(vport, UpcallReason::Miss, at, frame));
         while !dpu.upcalls.is_empty() || slow.waiting() > 0 {
             slow.poll(dpu).expect("the device works");
             dpu.fake.pass(500);
@@ -385,14 +378,7 @@ fn a_poll_comes_to_its_end_although_a_packet_has_many_copies() {
     let mut slow = SlowPath::new(&mut dpu, flows(&text), Settings::default()).expect("a device");
     for n in 0..3 {
         let frame = vec![2, 0, 0, 0, 0, 1, 6, 0, 0, 0, 0, n, 0x88, 0xb5, 0, 0];
-        dpu.upcalls.push_back(Upcall {
-            vport: 0,
-            reason: UpcallReason::Miss,
-            at: dpu.fake.now(),
-            pass: 0,
-            metadata: 0,
-            frame,
-        });
+        dpu.upcalls.push_back(Upcall::of_first_lookup(0, UpcallReason::Miss, dpu.fake.now(), frame));
     }
     while dpu.out.len() < 3 * 4000 {
         let (begun, before) = (dpu.now(), dpu.out.len());
@@ -414,14 +400,7 @@ fn a_poll_comes_to_its_end_although_more_is_to_be_done() {
     for station in 0..UPCALLS {
         let [high, low] = station.to_be_bytes();
         let frame = vec![2, 0, 0, 0, 0, 1, 6, 0, 0, 0, high, low, 0x88, 0xb5, 0, 0];
-        dpu.upcalls.push_back(Upcall {
-            vport: 0,
-            reason: UpcallReason::Miss,
-            at: dpu.fake.now(),
-            pass: 0,
-            metadata: 0,
-            frame,
-        });
+        dpu.upcalls.push_back(Upcall::of_first_lookup(0, UpcallReason::Miss, dpu.fake.now(), frame));
     }
     let poll = |slow: &mut SlowPath, dpu: &mut Dpu| {
         let begun = dpu.now();

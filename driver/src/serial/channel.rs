@@ -158,14 +158,7 @@ impl<L: Line> Channel<L> {
             (Some(MessageKind::SlowPath), Some(reason), [_, ..]) => {
                 self.stats.upcalls += 1;
                 if self.admit(frame) {
-                    self.upcalls.push_back(Upcall {
-                        vport,
-                        reason,
-                        at: self.now(),
-                        pass: 0,
-                        metadata: 0,
-                        frame: frame.into(),
-                    });
+                    self.upcalls.push_back(Upcall::of_first_lookup(vport, reason, self.now(), frame.into()));
                 }
             }
             (Some(MessageKind::Frame), _, [_, ..]) => {

@@ -59,14 +59,7 @@ impl<T: VirtioPci, M: DmaMemory> Ecpf<T, M> {
         let before = self.upcalls.len();
         for vport in 0..self.vports {
             let found = self.representors.upcalls(vport, BURST).map_err(backend)?;
-            let upcalls = found.into_iter().map(|u| Upcall {
-                vport: u.vport as u8,
-                reason: u.reason,
-                at,
-                pass: 0,
-                metadata: 0,
-                frame: u.frame,
-            });
+            let upcalls = found.into_iter().map(|u| Upcall::of_first_lookup(u.vport as u8, u.reason, at, u.frame));
             self.upcalls.extend(upcalls);
         }
         Ok(self.upcalls.len() - before)
