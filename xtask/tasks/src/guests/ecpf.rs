@@ -4,13 +4,11 @@
 use super::bench::Bench;
 use super::dpu::Dpu;
 use super::guest::{Board, Guest, Machine};
-use super::initramfs::{self, Contents};
 use super::network::Network;
 use super::scenarios::Outcome;
 use super::traffic::{self, address, ping};
-use super::vfio::{MODULES, PROGRAM, TARGET, bind};
+use super::vfio::{PROGRAM, bind, initramfs_with_checks};
 use anyhow::{Context, Result, ensure};
-use xtask::run;
 
 /// Packets that rules handle before the slow path goes.
 const PACKETS: u32 = 60;
@@ -25,13 +23,7 @@ pub fn ecpf(bench: &Bench) -> Result<Outcome> {
     if bench.self_test {
         return Ok(Outcome::Skipped("QEMU has no ECPF"));
     }
-    let program = run::build_static(PROGRAM, TARGET)?;
-    let initramfs = bench.sockets().join("initramfs");
-    initramfs::write(
-        bench.install,
-        &Contents { modules: &MODULES, programs: &[&program], ..Contents::STOCK },
-        &initramfs,
-    )?;
+    let initramfs = initramfs_with_checks(bench)?;
     let network = Network::Dpu(Dpu::start_without_slow_path(bench, "dpu")?);
     let machine = Machine { board: Board::PcWithIommu, ..Machine::stock(bench.install, &initramfs) };
     let mut arm = Guest::start_as(bench, "ecpf", &machine, &[network.nic("ecpf")])?;

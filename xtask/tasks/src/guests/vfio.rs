@@ -8,13 +8,14 @@ use super::network::Network;
 use super::scenarios::{Outcome, SWITCH};
 use super::traffic::{self, address};
 use anyhow::{Context, Result, bail, ensure};
+use std::path::PathBuf;
 use std::time::Duration;
 use xtask::run;
 
 /// The program that checks the driver ([testbench/vfio](../../../testbench/vfio)).
 pub const PROGRAM: &str = "millrace-vfio-check";
 /// What guests run on.
-pub const TARGET: &str = "x86_64-unknown-linux-gnu";
+const TARGET: &str = "x86_64-unknown-linux-gnu";
 pub const MODULES: [&str; 3] = ["virtio_net", "vfio_pci", "vfio_iommu_type1"];
 /// For all checks, each instruction emulated.
 const CHECKS: Duration = Duration::from_secs(150);
@@ -27,13 +28,7 @@ pub fn vfio(bench: &Bench) -> Result<Outcome> {
     if bench.self_test {
         return Ok(Outcome::Skipped("QEMU's own network functions are not ours to drive"));
     }
-    let program = run::build_static(PROGRAM, TARGET)?;
-    let initramfs = bench.sockets().join("initramfs");
-    initramfs::write(
-        bench.install,
-        &Contents { modules: &MODULES, programs: &[&program], ..Contents::STOCK },
-        &initramfs,
-    )?;
+    let initramfs = initramfs_with_checks(bench)?;
     let network = Network::start(bench, SWITCH, &["--mtu".into(), MTU.to_string()])?;
     let machine = Machine { board: Board::PcWithIommu, ..Machine::stock(bench.install, &initramfs) };
     let mut user = Guest::start_as(bench, "vf0", &machine, &[network.nic("vf0"), network.nic("vf2")])?;
@@ -56,6 +51,15 @@ pub fn vfio(bench: &Bench) -> Result<Outcome> {
     peer.stop(&towards)?;
     bench.finish(network, [user, peer])?;
     Ok(Outcome::Passed(answer.output.lines().last().unwrap_or_default().to_owned()))
+}
+
+/// Writes the first file system of a guest that has the program, and the modules that it stands on; where it is.
+pub fn initramfs_with_checks(bench: &Bench) -> Result<PathBuf> {
+    let program = run::build_static(PROGRAM, TARGET)?;
+    let initramfs = bench.sockets().join("initramfs");
+    let contents = Contents { modules: &MODULES, programs: &[&program], ..Contents::STOCK };
+    initramfs::write(bench.install, &contents, &initramfs)?;
+    Ok(initramfs)
 }
 
 /// The addresses of the guest's virtio network functions.
